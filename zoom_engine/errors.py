@@ -1,0 +1,39 @@
+"""The errors that a user can meet: each message is one line that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class ZoomError(Exception):
+    """Base of every error that zoom-engine raises on purpose."""
+
+
+class ConfigError(ZoomError):
+    """An option, or a combination of options, that cannot be run."""
+
+
+class CheckpointError(ZoomError):
+    """A generator checkpoint that is damaged, incomplete or not understood."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A checkpoint that asks to run code; there is no option to override the refusal."""
+
+
+class TextEncoderError(ZoomError):
+    """A text encoder that cannot be found or loaded."""
+
+
+class DirectionError(ZoomError):
+    """An attribute for which no usable edit direction exists."""
+
+
+class TargetError(ZoomError):
+    """A target model that cannot be loaded, or whose outputs make no sense."""
+
+
+class BackendError(ZoomError):
+    """A backend that was asked for by name and cannot run here."""
+
+
+class AuditError(ZoomError):
+    """An audit folder that cannot be written, resumed or read."""
