@@ -1,0 +1,89 @@
+"""Files that are either whole or absent: written under a temporary name, fsynced, renamed, folder fsynced.
+
+Every function raises `OSError` on failure, leaves the old file (if any) as it was and removes its temporary
+file; callers turn the `OSError` into the error class of their own layer. A process killed half-way can leave
+one temporary file behind: `remove_leftovers` finds those by their name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_MARK = ".zoom-tmp-"
+
+
+def fsync_folder(folder: str | Path) -> None:
+    """Make the names in `folder` durable (a rename alone is not, until its folder is fsynced)."""
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write the whole of `data`: `os.write` may accept only a part of it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to: a clean exit puts it in place of `path`, an error removes it.
+
+    For writers that want a file name of their own::
+
+        with replacing("directions.safetensors") as temporary:
+            safetensors.torch.save_file(tensors, temporary)
+
+    The temporary name keeps the suffix of `path`. The caller need not fsync.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem[:80]}{_MARK}{secrets.token_hex(6)}{path.suffix}")
+    try:
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    fsync_folder(path.parent)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path` atomically and durably. Raises `OSError`."""
+    with replacing(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, atomically and durably. Raises `OSError`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as strict, indented JSON. Raises `OSError`, and `ValueError` for NaN or infinity."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Remove what killed processes left in `folder`; only for a folder that nobody else writes now."""
+    for leftover in Path(folder).glob(f".*{_MARK}*"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()

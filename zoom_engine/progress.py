@@ -1,0 +1,101 @@
+"""Progress bars with rate and time left, silent wherever nobody watches.
+
+Long work takes `progress: ProgressFactory = silent` and calls it, over a loop or by hand::
+
+    for seed in progress(seeds, "Sampling", unit="image"):
+        ...
+
+    with progress(len(units), "Searching", unit="unit", initial=finished) as bar:
+        bar.update(4, note="flip rate 0.31")
+
+The command line passes `progress` from this module, the API the default `silent`, tests whatever they like.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+T = TypeVar("T")
+Work = Iterable[Any] | int
+_FORMAT = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+
+
+class Progress(Protocol[T]):
+    """One piece of long work: iterate over it, or advance it by hand inside a `with` block."""
+
+    def __iter__(self) -> Iterator[T]: ...
+    def __enter__(self) -> Progress[T]: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def update(self, count: int = 1, *, note: str = "") -> None: ...
+
+
+class ProgressFactory(Protocol):
+    """What functions with long work take as their option `progress`."""
+
+    def __call__(
+        self, work: Work, description: str, *, unit: str = "step", initial: int = 0
+    ) -> Progress[Any]: ...
+
+
+class _Bar:
+    """A tqdm bar with the few methods of `Progress`."""
+
+    def __init__(self, work: Work, description: str, unit: str, initial: int, shown: bool) -> None:
+        self._work: Iterable[Any] = range(initial, work) if isinstance(work, int) else work
+        total = work if isinstance(work, int) else (len(work) if isinstance(work, Sized) else None)
+        self._bar: Any = tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            initial=initial,
+            disable=not shown,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            smoothing=0.1,
+            mininterval=0.2 if sys.stderr.isatty() else 10.0,
+            bar_format=_FORMAT if total is not None else None,
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        with self:
+            for item in self._work:
+                yield item
+                self._bar.update(1)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def update(self, count: int = 1, *, note: str = "") -> None:
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(count)
+
+
+def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+    """A bar on stderr for an iterable or a number of steps; silent when stderr is not a terminal.
+
+    `initial` counts the steps that an interrupted run has finished before: they show, but do not enter the rate.
+    """
+    return _Bar(work, description, unit, initial, shown=sys.stderr.isatty())
+
+
+def forced(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+    """`progress` that shows even when stderr is not a terminal (every ten seconds, for log files)."""
+    return _Bar(work, description, unit, initial, shown=True)
+
+
+def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+    """`progress` that never shows: the default of the API."""
+    return _Bar(work, description, unit, initial, shown=False)
