@@ -1,0 +1,56 @@
+"""StyleSpace: where each layer's modulation inputs live in one flat style vector (Wu et al., 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class StyleLayer:
+    """One modulated convolution's share of the style vector: entries ``start`` to ``stop`` of S."""
+
+    name: str
+    resolution: int
+    channels: int
+    start: int
+    is_rgb: bool
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.channels
+
+
+class StyleSpace:
+    """The ordered layers of a generator; a style vector is one flat float tensor ``[B, S]``.
+
+    ``layers`` holds one entry for each modulated convolution in the order of execution;
+    ``size`` is S, the sum of their input channels.
+    """
+
+    def __init__(self, layers: Sequence[tuple[str, int, int, bool]]) -> None:
+        placed: list[StyleLayer] = []
+        start = 0
+        for name, resolution, channels, is_rgb in layers:
+            placed.append(StyleLayer(name, resolution, channels, start, is_rgb))
+            start += channels
+        self.layers: tuple[StyleLayer, ...] = tuple(placed)
+        self.size = start
+
+    def rgb_mask(self) -> Tensor:
+        """Bool ``[S]``: true for the entries that feed a toRGB convolution (edit directions are 0 there)."""
+        mask = torch.zeros(self.size, dtype=torch.bool)
+        for layer in self.layers:
+            if layer.is_rgb:
+                mask[layer.start : layer.stop] = True
+        return mask
+
+    def layer_of(self, index: int) -> StyleLayer:
+        """The layer that entry ``index`` of the style vector belongs to."""
+        for layer in self.layers:
+            if layer.start <= index < layer.stop:
+                return layer
+        raise IndexError(f"style index {index} is outside 0..{self.size - 1}")

@@ -1,0 +1,285 @@
+"""StyleGAN2 in StyleSpace (Karras et al., 2020), with one set of convolution weights for the whole batch.
+
+The textbook formulation builds a modulated weight for every sample and runs a grouped convolution.
+Here the *activations* are scaled by the style, convolved with the constant weight and scaled by the
+demodulation coefficient, which is the same function and keeps forward and backward passes fast in
+batches. Weights are stored as they are used: no equalised-learning-rate gain is applied at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine import ops
+from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.generators.style_space import StyleLayer, StyleSpace
+
+LRELU_SLOPE = 0.2
+LRELU_GAIN = math.sqrt(2.0)
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """The shape of a StyleGAN2 generator with skip architecture.
+
+    ``channels[i]`` is the width at resolution ``4 * 2**i``; the last entry belongs to ``resolution``.
+    ``conv_clamp`` limits the activations of every convolution to ±conv_clamp (None: no limit).
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+    conv_clamp: float | None = None
+
+    def __post_init__(self) -> None:
+        wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
+        if self.resolution != 4 * 2 ** max(wanted - 1, 0):
+            raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
+        if len(self.channels) != wanted or min(self.channels) < 1:
+            raise CheckpointError(
+                f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
+            )
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(4 * 2**i for i in range(len(self.channels)))
+
+    @property
+    def num_ws(self) -> int:
+        return 2 * len(self.channels)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
+        try:
+            return cls(**{**values, "channels": tuple(int(c) for c in values["channels"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"generator configuration is not understood: {error}") from error
+
+
+class MappingNetwork(nn.Module):
+    """z → w: second-moment normalisation, then fully connected layers with leaky ReLU · √2."""
+
+    w_avg: Tensor
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """``z [B, z_dim]`` → ``w [B, w_dim]`` before truncation."""
+        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), LRELU_SLOPE) * LRELU_GAIN
+        return x
+
+
+class ModulatedConv(nn.Module):
+    """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp.
+
+    ``up`` doubles the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which
+    is fused with everything after it (``ops.modulated_epilogue``).
+    """
+
+    noise_const: Tensor
+
+    def __init__(self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None) -> None:
+        super().__init__()
+        self.up = up
+        self.clamp = clamp
+        self.affine = nn.Linear(w_dim, cin)
+        self.weight = nn.Parameter(torch.randn(cout, cin, 3, 3) / math.sqrt(cin * 9))
+        self.bias = nn.Parameter(torch.zeros(cout))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """``x [B, Cin, H, W]`` in the activations' dtype, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']``."""
+        energy = self.weight.square().sum(dim=(2, 3))
+        demodulation = (style.square() @ energy.t() + 1e-8).rsqrt()
+        x = x * style.to(x.dtype)[:, :, None, None]
+        weight = self.weight.to(x.dtype)
+        if self.up:
+            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        else:
+            x = F.conv2d(x, weight, padding=1)
+        noise = self.noise_const * self.noise_strength
+        return ops.modulated_epilogue(
+            x, demodulation, noise, self.bias, fir=self.up, slope=LRELU_SLOPE, gain=LRELU_GAIN, clamp=self.clamp
+        )
+
+
+class ToRGB(nn.Module):
+    """A modulated 1×1 convolution to RGB without demodulation; linear, with bias and clamp."""
+
+    def __init__(self, cin: int, w_dim: int, *, clamp: float | None) -> None:
+        super().__init__()
+        self.clamp = clamp
+        self.affine = nn.Linear(w_dim, cin)
+        self.weight = nn.Parameter(torch.randn(3, cin, 1, 1) / math.sqrt(cin))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """``x [B, C, H, W]``, ``style [B, C]`` float32 → ``[B, 3, H, W]`` float32."""
+        y = F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype)).float()
+        y = y + self.bias[:, None, None]
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+
+
+class StyleGAN2(nn.Module):
+    """A StyleGAN2 generator: seeds → z → w → style vector → image.
+
+    All methods take and return float32 tensors on the module's device. Images are ``[B, 3, R, R]``, RGB,
+    nominally in [-1, 1] and not clamped. ``synthesis`` is differentiable with respect to the styles.
+    """
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping_network = MappingNetwork(config)
+        self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
+        self.convs = nn.ModuleDict()
+        self.to_rgb = nn.ModuleDict()
+        layers: list[tuple[str, int, int, bool]] = []
+        previous = config.channels[0]
+        for resolution, width in zip(config.resolutions, config.channels, strict=True):
+            if resolution > 4:
+                self._add_conv(layers, f"b{resolution}_conv0", resolution, previous, width, up=True)
+            self._add_conv(layers, f"b{resolution}_conv1", resolution, width, width, up=False)
+            self.to_rgb[f"b{resolution}_torgb"] = ToRGB(width, config.w_dim, clamp=config.conv_clamp)
+            layers.append((f"b{resolution}_torgb", resolution, width, True))
+            previous = width
+        self.style_space = StyleSpace(layers)
+        self._content_hash: str | None = None
+
+    def _add_conv(
+        self, layers: list[tuple[str, int, int, bool]], name: str, resolution: int, cin: int, cout: int, *, up: bool
+    ) -> None:
+        self.convs[name] = ModulatedConv(
+            cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp
+        )
+        layers.append((name, resolution, cin, False))
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolution
+
+    @property
+    def z_dim(self) -> int:
+        return self.config.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        return self.config.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.config.num_ws
+
+    @property
+    def device(self) -> torch.device:
+        return self.const.device
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) over the configuration and every weight; the key of all caches."""
+        if self._content_hash is None:
+            digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
+            for name, value in sorted(self.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(value.detach().cpu().contiguous().float().numpy().tobytes())
+            self._content_hash = digest.hexdigest()
+        return self._content_hash
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """The latent of each seed, ``[B, z_dim]``: ``RandomState(seed).randn(1, z_dim)``, NVIDIA's convention."""
+        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
+            raise ConfigError("seeds must be integers in 0..4294967295")
+        z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
+        return torch.from_numpy(z.astype(np.float32)).to(self.device)
+
+    def mapping(self, z: Tensor, *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``.
+
+        The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
+        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
+        """
+        w = self.mapping_network(z).unsqueeze(1).repeat(1, self.num_ws, 1)
+        if truncation != 1.0:
+            cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+            w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
+        return w
+
+    def styles(self, w: Tensor) -> Tensor:
+        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``style_space``."""
+        parts = [self._module_of(layer).affine(w[:, index]) for layer, index in self._layers_with_w()]
+        return torch.cat(parts, dim=1)
+
+    def affine_weight(self) -> Tensor:
+        """``[S, w_dim]``: the derivative of each style entry to its own layer's w.
+
+        Where one w feeds every layer, its columns span the styles that the generator ever visits.
+        """
+        return torch.cat([self._module_of(layer).affine.weight for layer in self.style_space.layers]).detach()
+
+    def synthesis(
+        self, styles: Tensor, *, max_resolution: int | None = None, precision: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
+
+        ``max_resolution`` stops after the block of that resolution; ``precision`` is the dtype of the
+        activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
+        """
+        if styles.dim() != 2 or styles.shape[1] != self.style_space.size:
+            raise ConfigError(f"styles must be [B, {self.style_space.size}], got {list(styles.shape)}")
+        limit = self.resolution if max_resolution is None else max_resolution
+        if limit not in self.config.resolutions:
+            raise ConfigError(f"max_resolution {limit} is not one of {list(self.config.resolutions)}")
+        x = self.const.to(precision).expand(styles.shape[0], -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        image: Tensor | None = None
+        for layer in self.style_space.layers:
+            if layer.resolution > limit:
+                break
+            style = styles[:, layer.start : layer.stop]
+            if layer.is_rgb:
+                rgb = self.to_rgb[layer.name](x, style)
+                image = rgb if image is None else ops.upsample2x(image) + rgb
+            else:
+                x = self.convs[layer.name](x, style)
+        if image is None:
+            raise ConfigError("the generator has no toRGB layer")
+        return image
+
+    def forward(self, styles: Tensor) -> Tensor:
+        """The same as :meth:`synthesis` with its defaults."""
+        return self.synthesis(styles)
+
+    def _module_of(self, layer: StyleLayer) -> Any:
+        return (self.to_rgb if layer.is_rgb else self.convs)[layer.name]
+
+    def _layers_with_w(self) -> list[tuple[StyleLayer, int]]:
+        """Each layer with the index of the w that it reads: a block's toRGB shares the next block's first."""
+        pairs: list[tuple[StyleLayer, int]] = []
+        index = 0
+        for layer in self.style_space.layers:
+            pairs.append((layer, index))
+            if not layer.is_rgb:
+                index += 1
+        return pairs
