@@ -1,0 +1,1 @@
+"""The layers of a portrait, each a function that paints one part on a canvas."""
