@@ -1,0 +1,243 @@
+"""TextEncoder over a real, tiny, randomly initialised open_clip model."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+
+from zoom_engine.errors import TextEncoderError
+from zoom_engine.text import TextEncoder, label_probabilities, load_text_encoder
+
+TEXT = {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1}
+TOWERS: dict[str, dict[str, Any]] = {
+    "vit": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
+    "resnet": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8},
+}
+
+
+def write_model(folder: Path, *, tower: str = "vit", text: dict[str, Any] = TEXT, save: bool = True) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "model_cfg": {"embed_dim": 12, "vision_cfg": TOWERS[tower], "text_cfg": text},
+        "preprocess_cfg": {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.25]},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    if save:
+        torch.manual_seed(3)
+        model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+        save_file(
+            {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> TextEncoder:
+    return load_text_encoder(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("a text encoder opened a network connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def picture(size: int, *, seed: int = 0, batch: int = 1) -> torch.Tensor:
+    noise = torch.rand(batch, 3, 6, 6, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return F.interpolate(noise, size=size, mode="bilinear")
+
+
+def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) -> None:
+    templates = ("{}", "a photo of {}")
+    rows = encoder.embed_texts(["a beard", "a smile"], templates=templates)
+    assert rows.shape == (2, encoder.dim) == (2, 12)
+    assert rows.dtype == torch.float32
+    for row, prompt in zip(rows, ["a beard", "a smile"], strict=True):
+        units = []
+        for template in templates:
+            tokens = encoder.tokenizer([template.replace("{}", prompt)], context_length=16)
+            vector = encoder.model.encode_text(tokens)[0]
+            units.append(vector / vector.norm())
+        mean = (units[0] + units[1]) / 2
+        torch.testing.assert_close(row, mean / mean.norm())
+
+
+@pytest.mark.parametrize("size", [32, 57, 128, 20])
+def test_images_go_through_the_models_own_preprocessing(encoder: TextEncoder, size: int) -> None:
+    """Against open_clip's transform on the PIL image; only the 8-bit rounding between may differ."""
+    images = picture(size, batch=2)
+    transform = open_clip.image_transform(
+        32, is_train=False, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25), interpolation="bicubic"
+    )
+    array = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    pil = torch.stack([transform(Image.fromarray(np.ascontiguousarray(a))) for a in array])
+    expected = encoder.model.encode_image(pil, normalize=True)
+    torch.testing.assert_close(encoder.embed_images(images), expected, atol=5e-3, rtol=0)
+
+
+def test_image_embedding_is_differentiable_and_clamped(encoder: TextEncoder) -> None:
+    images = picture(48).double().requires_grad_(True)
+    direction = F.normalize(torch.randn(12, generator=torch.Generator().manual_seed(1)), dim=0)
+    score = (encoder.embed_images(images) @ direction).sum()
+    (gradient,) = torch.autograd.grad(score, images)
+    step = F.normalize(gradient.flatten(), dim=0).view_as(gradient) * 0.5
+    with torch.no_grad():
+        ends = [(encoder.embed_images(images + s * step) @ direction).sum().item() for s in (1, -1)]
+    assert ends[0] - ends[1] == pytest.approx(2 * 0.5 * gradient.norm().item(), rel=0.05)
+    torch.testing.assert_close(encoder.embed_images(images * 0 + 9), encoder.embed_images(images * 0 + 1))
+
+
+@pytest.mark.parametrize("tower", ["vit", "resnet"])
+def test_frozen_and_hashed_by_content(tmp_path: Path, tower: str) -> None:
+    one = load_text_encoder(write_model(tmp_path / "a", tower=tower))
+    two = load_text_encoder(f"local-dir:{write_model(tmp_path / 'b', tower=tower)}")
+    assert one.content_hash == two.content_hash
+    assert not one.train(True).model.training
+    assert not any(p.requires_grad for p in one.parameters())
+    batch = picture(32, batch=3)
+    torch.testing.assert_close(one.embed_images(batch)[:1], one.embed_images(batch[:1]))
+    with torch.no_grad():
+        next(two.model.parameters()).view(-1)[0] += 1e-3
+    assert TextEncoder(two.model, two.tokenizer, name="b").content_hash != one.content_hash
+    assert load_text_encoder(one) is one
+
+
+def test_zero_shot_is_a_softmax_over_labels(encoder: TextEncoder) -> None:
+    images, labels = picture(32, batch=4), ["a cat", "a dog", "a fox"]
+    probabilities = encoder.zero_shot(images, labels)
+    logits = encoder.logit_scale * encoder.embed_images(images) @ encoder.embed_texts(labels).T
+    expected = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
+    torch.testing.assert_close(probabilities, expected)
+    assert label_probabilities(torch.eye(2), torch.eye(2), scale=100.0).argmax(1).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "complaint"),
+    [
+        ("", "empty"),
+        ("  \t ", "empty"),
+        ("a face\x00", r"U\+0000"),
+        ("a face\nwith", r"U\+000A"),
+        ("a \u202eface", r"U\+202E"),
+        ("hat " * 15, "takes 17 tokens"),
+        ("x" * 5000, "5000 characters"),
+        ("a face <end_of_text> with glasses", "special token"),
+        ("&nbsp;", "no text left"),
+        (7, "must be a string"),
+    ],
+)
+def test_hostile_prompts_are_refused_in_one_line(encoder: TextEncoder, prompt: Any, complaint: str) -> None:
+    with pytest.raises(TextEncoderError, match=complaint) as caught:
+        encoder.embed_texts([prompt])
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_the_longest_prompt_that_fits_is_read_whole(encoder: TextEncoder) -> None:
+    fits = encoder.embed_texts(["hat " * 14, "hat " * 13 + "cap"])
+    assert (fits[0] - fits[1]).abs().max() > 1e-3
+
+
+def test_templates_are_filled_not_formatted(encoder: TextEncoder) -> None:
+    braces = encoder.embed_texts(["{0.__class__}"], templates=["a {}"])
+    torch.testing.assert_close(braces, encoder.embed_texts(["a {0.__class__}"]))
+    for template in ("a face", "{} {}"):
+        with pytest.raises(TextEncoderError, match="exactly once"):
+            encoder.embed_texts(["a beard"], templates=[template])
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ("ViT-B-32:openai", r"hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors"),
+        ("ViT-B-32:nonsense", "its tags are openai"),
+        ("ViT-Z-99:openai", "no model 'ViT-Z-99'"),
+        ("hf-hub:nobody/nothing", "hf download nobody/nothing"),
+        ("hf-hub:a/b/c/d", "no Hugging Face repository"),
+        ("no-such-domain", "no text encoder 'no-such-domain'"),
+        ("local-dir:/does/not/exist", "open_clip_config.json is missing"),
+    ],
+)
+def test_what_is_missing_is_named(
+    spec: str, complaint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(TextEncoderError, match=complaint) as caught:
+        load_text_encoder(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_folders(tmp_path: Path) -> None:
+    empty = write_model(tmp_path / "empty", save=False)
+    with pytest.raises(TextEncoderError, match="has no weights"):
+        load_text_encoder(empty)
+    (empty / "open_clip_model.safetensors").write_bytes(b"\x00" * 64)
+    with pytest.raises(TextEncoderError, match="cannot be loaded"):
+        load_text_encoder(empty)
+    other = write_model(tmp_path / "other", tower="resnet")
+    (empty / "open_clip_model.safetensors").write_bytes((other / "open_clip_model.safetensors").read_bytes())
+    with pytest.raises(TextEncoderError, match="cannot be loaded"):
+        load_text_encoder(empty)
+    (empty / "open_clip_config.json").write_text("{")
+    with pytest.raises(TextEncoderError, match="cannot be read"):
+        load_text_encoder(empty)
+    (empty / "open_clip_config.json").write_text("[1]")
+    with pytest.raises(TextEncoderError, match="no open_clip configuration"):
+        load_text_encoder(empty)
+
+
+def test_pickles_cannot_run_code(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "evil", save=False)
+    marker = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> Any:
+            return Path.touch, (marker,)
+
+    torch.save({"state_dict": Evil()}, folder / "open_clip_pytorch_model.bin")
+    with pytest.raises(TextEncoderError, match="cannot be loaded"):
+        load_text_encoder(folder)
+    assert not marker.exists()
+    hostile = write_model(
+        tmp_path / "code", text={**TEXT, "tokenizer_kwargs": {"trust_remote_code": True}}, save=False
+    )
+    with pytest.raises(TextEncoderError, match="trust_remote_code"):
+        load_text_encoder(hostile)
+
+
+def test_vocabulary_of_the_folder_is_used(tmp_path: Path) -> None:
+    import gzip
+
+    merges = "#version: 0.2\nf a\nfa c\nfac e</w>"
+    text = {**TEXT, "vocab_size": 600}
+    folder = write_model(tmp_path / "small", text=text)
+    with pytest.raises(TextEncoderError, match="only 600"):
+        load_text_encoder(folder)
+    (folder / "bpe.txt.gz").write_bytes(gzip.compress(merges.encode()))
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": "bpe.txt.gz"}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    encoder = load_text_encoder(folder)
+    assert encoder.tokenizer.encode("face") == [514]
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"bpe_path": "../../etc/passwd"}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(TextEncoderError, match="must be a file in"):
+        load_text_encoder(folder)

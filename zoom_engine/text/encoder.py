@@ -1,0 +1,139 @@
+"""`TextEncoder`: prompts and images to unit vectors of one space (CLIP, Radford 2021), over open_clip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine.errors import TextEncoderError
+from zoom_engine.text.prompts import check_prompt, fill_template, tokenize
+from zoom_engine.text.templates import NONE
+
+_TEXT_BATCH = 256
+_TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 pale-skinned eyeglasses"
+
+
+class TextEncoder(nn.Module):
+    """A frozen CLIP model in evaluation mode: float32, whatever the mode its owner asks for.
+
+    Attributes: ``name``; ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the
+    image
+    tower sees); ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into logits;
+    ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex).
+    """
+
+    model: Any
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: nn.Module, tokenizer: Any, *, name: str) -> None:
+        super().__init__()
+        self.model = model.float().eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        config = self.model.visual.preprocess_cfg
+        size = config["size"]
+        height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[-1]))
+        if height != width:
+            raise TextEncoderError(
+                f"text encoder '{name}' wants {height}×{width} images: only square ones are supported"
+            )
+        self.image_size = height
+        self.interpolation = str(config["interpolation"])
+        if self.interpolation not in ("bicubic", "bilinear"):
+            raise TextEncoderError(
+                f"text encoder '{name}' resizes by '{self.interpolation}': bicubic or bilinear is needed"
+            )
+        # The part of the model that holds the text tower's settings is the model itself in open_clip's plain
+        # CLIP.
+        self.context_length = int(getattr(self.model, "context_length", 0) or self.model.text.context_length)
+        self.logit_scale = float(self.model.logit_scale.detach().exp())
+        self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
+        self.content_hash = self._hash()
+        self.dim = int(self.embed_texts([_TOKENIZER_PROBE[:12]]).shape[1])
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        """Stays in evaluation mode: the encoder is frozen."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
+        """Unit vectors [P, D] (float32): per prompt the mean of its sentences' unit vectors, renormalised.
+
+        A sentence is a template with the prompt in place of ``{}``. Raises TextEncoderError for a prompt
+        that is empty,
+        too long for the context length, or holds control characters or special tokens.
+        """
+        if isinstance(prompts, str) or not prompts:
+            raise TextEncoderError("embed_texts takes a non-empty list of prompts")
+        if isinstance(templates, str) or not templates:
+            raise TextEncoderError("templates must be a non-empty list, such as ('a photo of {}',)")
+        sentences = [
+            fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates
+        ]
+        tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
+        rows = [
+            self.model.encode_text(part, normalize=True).float() for part in torch.split(tokens, _TEXT_BATCH)
+        ]
+        per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
+        return F.normalize(per_template.mean(dim=1), dim=-1)
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Unit vectors [B, D] (float32) of RGB images [B, 3, H, W] (floats in [-1, 1]); differentiable.
+
+        Values outside the range are clamped, as a saved picture would be. The resize is the model's own:
+        antialiased
+        bicubic (or bilinear) of the shorter side to ``image_size``, then a centred crop; then the model's
+        mean and
+        standard deviation.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise TextEncoderError(f"images must be [B, 3, H, W], not {list(images.shape)}")
+        pixels = ((images.float() + 1) / 2).clamp(0, 1)
+        height, width = pixels.shape[-2:]
+        if (height, width) != (self.image_size, self.image_size):
+            scale = self.image_size / min(height, width)
+            size = (round(height * scale), round(width * scale))
+            pixels = F.interpolate(
+                pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False
+            )
+            top, left = (size[0] - self.image_size) // 2, (size[1] - self.image_size) // 2
+            pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
+        embedded: Tensor = self.model.encode_image((pixels - self.mean) / self.std, normalize=True)
+        return embedded.float()
+
+    def zero_shot(self, images: Tensor, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
+        """Probabilities [B, P] of label prompts for images [B, 3, H, W] in [-1, 1]; each row sums to 1."""
+        return label_probabilities(
+            self.embed_images(images), self.embed_texts(prompts, templates=templates), scale=self.logit_scale
+        )
+
+    def _hash(self) -> str:
+        digest = hashlib.sha256()
+        settings = [
+            self.image_size,
+            self.interpolation,
+            self.mean.flatten().tolist(),
+            self.std.flatten().tolist(),
+        ]
+        tokens = self.tokenizer([_TOKENIZER_PROBE], context_length=self.context_length)
+        digest.update(json.dumps([settings, self.context_length, tokens.tolist()]).encode())
+        for key, value in sorted(self.model.state_dict().items()):
+            digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def label_probabilities(image_embeddings: Tensor, label_embeddings: Tensor, *, scale: float) -> Tensor:
+    """CLIP's zero-shot classifier (Radford 2021): softmax over labels of scale × cosine.
+
+    image_embeddings [B, D] and label_embeddings [P, D] are unit vectors; returns probabilities [B, P].
+    """
+    return (scale * image_embeddings @ label_embeddings.T).softmax(dim=-1)

@@ -1,0 +1,242 @@
+"""Loading text encoders with no network at all: a domain's, a folder, or an open_clip model whose weights
+are on disk.
+
+Weights are read as safetensors or with ``torch.load(weights_only=True)``, so that no checkpoint can run code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import open_clip
+from open_clip.factory import load_checkpoint
+
+from zoom_engine.domains import domain_names, find_domain
+from zoom_engine.errors import TextEncoderError
+from zoom_engine.text.encoder import TextEncoder
+
+CONFIG_FILE = "open_clip_config.json"
+# In order of preference; the names that open_clip writes and reads.
+WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
+                "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
+_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+
+
+def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
+    """The text encoder that ``spec`` names, on the CPU, frozen.
+
+    ``spec`` is one of: a `TextEncoder` (returned as it is); the name of a domain (``"avatars"``); a folder,
+    or
+    ``"local-dir:PATH"``, that holds open_clip_config.json and open_clip_model.safetensors;
+    ``"hf-hub:OWNER/NAME"``
+    whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls it (``"ViT-B-32:openai"``)
+    whose
+    weights are in the Hugging Face cache or in ~/.cache/clip; ``"NAME:FILE"`` with the path of a weight file.
+
+    Raises TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged
+    files.
+    """
+    if isinstance(spec, TextEncoder):
+        return spec
+    name = os.fspath(spec)
+    if name.startswith("local-dir:"):
+        return _load_folder(Path(name.removeprefix("local-dir:")), name)
+    if Path(name).is_dir():
+        return _load_folder(Path(name), name)
+    if name.startswith("hf-hub:"):
+        return _load_snapshot(name)
+    if ":" in name:
+        return _load_builtin(name)
+    domain = find_domain(name)
+    if domain is None:
+        known = ", ".join(domain_names()) or "none is installed"
+        raise TextEncoderError(
+            f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE},"
+            " or open_clip's NAME:TAG"
+        )
+    return domain.text_encoder()
+
+
+def _load_folder(folder: Path, name: str) -> TextEncoder:
+    config = _read_config(folder)
+    weights = next((folder / file for file in WEIGHT_FILES if (folder / file).is_file()), None)
+    if weights is None:
+        raise TextEncoderError(
+            f"text encoder folder {folder} has no weights: put {WEIGHT_FILES[0]} beside {CONFIG_FILE}"
+        )
+    return _build(
+        f"local-dir:{folder}", config["model_cfg"], config.get("preprocess_cfg", {}), weights, name=name
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TextEncoderError(f"{folder} holds no text encoder: {CONFIG_FILE} is missing") from error
+    except (OSError, ValueError) as error:
+        raise TextEncoderError(f"{path} cannot be read: {_one_line(error)}") from error
+    wanted = ("embed_dim", "vision_cfg", "text_cfg")
+    if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
+        raise TextEncoderError(
+            f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed"
+        )
+    if "trust_remote_code" in json.dumps(config):
+        raise TextEncoderError(f"{path} asks to run code of its own (trust_remote_code): refused")
+    return config
+
+
+def _load_snapshot(name: str) -> TextEncoder:
+    repository = name.removeprefix("hf-hub:")
+    config = _cached(repository, CONFIG_FILE)
+    if config is None:
+        raise TextEncoderError(
+            f"text encoder '{name}' is not in the Hugging Face cache: fetch it once with"
+            f" 'hf download {repository}' (to {huggingface_hub.constants.HF_HUB_CACHE})"
+        )
+    return _load_folder(config.parent, name)
+
+
+def _load_builtin(name: str) -> TextEncoder:
+    model_name, _, tag = name.partition(":")
+    config = open_clip.get_model_config(model_name)
+    if config is None:
+        raise TextEncoderError(
+            f"open_clip has no model '{model_name}': see open_clip.list_models() for the names"
+        )
+    if Path(tag).is_file():
+        return _build(model_name, config, {}, Path(tag), name=name)
+    known = open_clip.get_pretrained_cfg(model_name, tag)
+    if not known:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
+        raise TextEncoderError(f"open_clip has no weights '{tag}' for {model_name}: its tags are {tags}")
+    weights = _cached_weights(known)
+    if weights is None:
+        raise TextEncoderError(
+            f"weights of text encoder '{name}' are not on this machine: {_how_to_fetch(known)}"
+        )
+    config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
+    return _build(model_name, config, known, weights, name=name)
+
+
+def _hub_place(known: dict[str, Any]) -> tuple[str, str]:
+    repository, _, file = str(known.get("hf_hub", "")).rpartition("/")
+    return repository, file
+
+
+def _cached_weights(known: dict[str, Any]) -> Path | None:
+    repository, file = _hub_place(known)
+    if repository:
+        names = (str(Path(file).with_suffix(".safetensors")), file) if file else WEIGHT_FILES
+        for candidate in names:
+            if (path := _cached(repository, candidate)) is not None:
+                return path
+    if url := str(known.get("url", "")):
+        path = Path.home() / ".cache" / "clip" / Path(url).name
+        return path if path.is_file() else None
+    return None
+
+
+def _how_to_fetch(known: dict[str, Any]) -> str:
+    repository, file = _hub_place(known)
+    if repository:
+        wanted = file or WEIGHT_FILES[0]
+        cache = huggingface_hub.constants.HF_HUB_CACHE
+        return f"fetch {wanted} once with 'hf download {repository} {wanted}' (to {cache})"
+    return f"fetch {known['url']} once and put it in {Path.home() / '.cache' / 'clip'}"
+
+
+def _cached(repository: str, file: str) -> Path | None:
+    try:
+        found = huggingface_hub.try_to_load_from_cache(repository, file)
+    except ValueError as error:  # a malformed repository name
+        raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {_one_line(error)}") from error
+    return Path(found) if isinstance(found, str) else None
+
+
+def _build(
+    source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any], weights: Path, *, name: str
+) -> TextEncoder:
+    """A `TextEncoder` from a configuration and weights; open_clip finds the tokenizer by ``source``."""
+    if weights.suffix not in _SUFFIXES:
+        raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
+    try:
+        with _offline(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # open_clip warns of every attention fallback
+            model, tokenizer = _create(source, model_cfg, preprocess_cfg)
+            load_checkpoint(model, str(weights), strict=True, weights_only=True)
+            _check_vocabulary(tokenizer, model_cfg)
+            return TextEncoder(model, tokenizer, name=name)
+    except TextEncoderError:
+        raise
+    except Exception as error:  # open_clip, safetensors, torch and transformers each raise their own
+        raise TextEncoderError(
+            f"text encoder '{name}' cannot be loaded from {weights}: {_one_line(error)}"
+        ) from error
+
+
+def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
+    """The model (not yet with its weights) and its tokenizer.
+
+    open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms;
+    a
+    temporary folder with the configuration alone leaves the choice of file to us.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = {
+            "model_cfg": model_cfg,
+            "preprocess_cfg": {k: v for k, v in preprocess_cfg.items() if v is not None},
+        }
+        (Path(scratch) / CONFIG_FILE).write_text(json.dumps(settings), encoding="utf-8")
+        model = open_clip.create_model(
+            f"local-dir:{scratch}", load_weights=False, pretrained_image=False, pretrained_text=False
+        )
+    options = model_cfg["text_cfg"].get("tokenizer_kwargs") or {}
+    if (
+        source.startswith("local-dir:") and "bpe_path" in options
+    ):  # relative to the folder, not to the process
+        return model, open_clip.get_tokenizer(source, bpe_path=_inside(source, str(options["bpe_path"])))
+    return model, open_clip.get_tokenizer(source)
+
+
+def _inside(source: str, file: str) -> str:
+    folder = Path(source.removeprefix("local-dir:")).resolve()
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise TextEncoderError(f"the vocabulary '{file}' must be a file in {folder}")
+    return str(path)
+
+
+def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
+    offered = int(getattr(tokenizer, "vocab_size", 0))
+    held = int(model_cfg["text_cfg"].get("vocab_size", 49408))
+    if offered > held:
+        raise TextEncoderError(
+            f"the tokenizer has {offered} tokens but the text tower only {held}: they do not belong"
+        )
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models)."""
+    constants = huggingface_hub.constants
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:299] + "…"
