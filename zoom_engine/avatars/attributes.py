@@ -108,8 +108,8 @@ def intervene(parameters: Parameters, attribute: str, value: bool) -> Parameters
     """A copy in which the attribute is clearly present (or clearly absent), all else as it was.
 
     Only the attribute's own parameter is set, but: setting a hair colour moves the share of the others
-    (taking one away leaves the next most likely, made pure), and giving hair to a bald head takes its baldness away.
-    Raises `ConfigError` for an unknown attribute.
+    (taking one away leaves the next most likely, made pure), and giving hair to a bald head takes its
+    baldness away. Raises `ConfigError` for an unknown attribute.
     """
     _check(attribute)
     row = _TABLE[attribute]

@@ -110,7 +110,9 @@ class Face:
         contrast = np.asarray(0.75 * sum(self.hair) - sum(self.skin))
         likeness = bump((contrast / 0.9) ** 2)
         tone = 0.78 - 0.36 * likeness
-        return [np.asarray((hair * (1.0 - grey) + grey * 0.62) * tone) for hair in self.hair]
+        warm = (1.0, 0.94, 0.86)
+        aged = ((hair * (1.0 - grey) + grey * 0.62) * w for hair, w in zip(self.hair, warm, strict=True))
+        return [np.asarray(colour * tone) for colour in aged]
 
     def mouth_line(self, u: Array) -> Array:
         """Height of the line between the lips at `u` (the corners rise with a smile)."""
@@ -135,7 +137,8 @@ class Face:
 _NEEDED = (
     "masculinity", "age", "smile", "mouth_open", "lipstick", "brow_angle", "brow_thickness", "eyeglasses",
     "beard", "mustache", "bangs", "baldness", "hair_length", "curliness", "hair_part", "light_x",
-    "light_strength", "head_x", "head_y", "tilt", "face_width", "jaw", "eye_size", "eye_spacing", "nose_size", "mouth_width",
+    "light_strength", "head_x", "head_y", "tilt", "face_width", "jaw", "eye_size", "eye_spacing", "nose_size",
+    "mouth_width",
     "background_lightness", "background_warmth", "background_tint", "clothes_lightness", "clothes_warmth",
     "clothes_tint",
 )  # fmt: skip

@@ -40,7 +40,7 @@ def hair_outline(canvas: Canvas, face: Face) -> Mane:
     tip = a - face.width + 4.0
     bottom = v - end + (0.15 - 0.09 * full) * tip * np.abs(tip)
     distance = np.maximum((norm - 1.0) * 34.0, bottom) - (1.9 * face.curl) * locks
-    return Mane(distance, norm, locks, curls, 1.0 - smoothstep(0.42, 0.8, face.bald))
+    return Mane(distance, norm, locks, curls, 1.0 - smoothstep(0.4, 0.6, face.bald))
 
 
 def paint_back_hair(canvas: Canvas, face: Face, mane: Mane) -> None:
@@ -76,11 +76,11 @@ def paint_front_hair(canvas: Canvas, face: Face, mane: Mane, head: Head) -> None
     straight = 1.0 - face.curl
     flow = (u - part_u) * (34.0 / (np.maximum(v + 46.0, 0.0) + 24.0))
     strands = np.sin(flow * 1.25 + 0.7 * np.sin(0.10 * v)) + 0.6 * np.sin(flow * 2.9 + 1.0)
-    tone = 0.93 + (0.045 * straight) * strands + (0.20 * face.curl) * mane.curls
+    tone = 0.93 + (0.045 * straight) * strands + (0.16 * face.curl) * mane.curls
     parting = bump(((u - part_u) / 1.8) ** 2) * np.clip((-v - 22.0) * 0.1, 0.0, 1.0)
     tone -= 0.30 * parting * loose
     tone += (0.16 * face.light_x) * (u / 36.0) - 0.0026 * np.maximum(v + 10.0, 0.0)
-    tone -= 0.22 * np.clip(1.0 - opening * 0.16, 0.0, 1.0)
+    tone -= 0.17 * np.clip(1.0 - opening * 0.16, 0.0, 1.0)
     tone -= 0.10 * np.clip(1.0 + mane.distance * 0.3, 0.0, 1.0)
     coverage = cover(distance) * mane.presence
     canvas.paint(_HAIR, coverage, [hair * tone for hair in face.hair], label=HAIR)

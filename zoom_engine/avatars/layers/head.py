@@ -68,6 +68,8 @@ def paint_head(canvas: Canvas, face: Face) -> Head:
     weights = (0.84, 1.0, 1.06)
     colour = [skin * (1.0 + np.float32(w) * shade) for skin, w in zip(face.skin, weights, strict=True)]
     canvas.paint(HEAD, coverage, colour, label=SKIN)
+    gleam = bump(((u - 9.0 * face.light_x) / 15.0) ** 2 + ((v + 25.0) / 11.0) ** 2)
+    canvas.lighten(HEAD, gleam * coverage * (0.06 + 0.16 * face.light))
     return Head(distance, coverage)
 
 
@@ -84,10 +86,9 @@ def paint_cheeks(canvas: Canvas, face: Face) -> None:
 def paint_nose(canvas: Canvas, face: Face) -> None:
     u, v, a = canvas.frame(_NOSE)
     size = face.nose
-    side = np.where(u * face.light_x < 0, np.float32(1.0), np.float32(0.0))
-    lean = np.abs(face.light_x) * 0.6 + 0.4
+    side = 0.5 - 0.5 * np.sign(u) * face.light_x
     ridge = bump(((a - 4.4 * size) / 3.6) ** 2 + ((v - 2.0) / 11.0) ** 2)
-    shadow = ridge * (0.10 + 0.16 * side * lean * (0.5 + 0.5 * face.light))
+    shadow = ridge * (0.10 + 0.18 * side * (0.5 + 0.5 * face.light))
     shadow += 0.30 * bump((u / (7.5 * size)) ** 2 + ((v - 13.0) / 2.9) ** 2)
     wing = np.sqrt(((a - 3.9 * size) / (2.9 * size)) ** 2 + ((v - 9.9) / 3.3) ** 2)
     shadow += (
@@ -114,12 +115,12 @@ def paint_age(canvas: Canvas, face: Face, head: Head) -> None:
     waves = np.cos((bent + 20.4) * (2.0 * np.pi / 4.3))
     np.maximum(waves, 0.0, out=waves)
     window = bump((u / 17.5) ** 4) * bump(((bent + 20.8) / 6.6) ** 4)
-    canvas.darken(_FOREHEAD, waves * waves * window * (0.40 * old), (0.8, 1.0, 1.05))
+    canvas.darken(_FOREHEAD, waves * waves * window * (0.46 * old), (0.8, 1.0, 1.05))
 
     _, v, a = canvas.frame(_FOLDS)
     fall = v - 8.0
     fold = _line(a - (6.4 + 0.78 * fall - 0.014 * fall * fall + 1.2 * face.smile), 1.8)
-    fold *= bump(((v - 16.0) / 9.5) ** 4) * (0.46 * old + 0.16 * face.smile)
+    fold *= bump(((v - 16.0) / 9.5) ** 4) * (0.52 * old + 0.16 * face.smile)
     jowl = _line(a - (12.2 + 0.25 * (v - 24.0)), 1.9) * bump(((v - 27.5) / 4.5) ** 2) * (0.26 * old)
     canvas.darken(_FOLDS, (fold + jowl) * within(head.coverage, HEAD, _FOLDS), (0.8, 1.0, 1.05))
 
@@ -127,7 +128,7 @@ def paint_age(canvas: Canvas, face: Face, head: Head) -> None:
     du, dv = a - face.eye_x, v - EYE_Y
     t = du / face.eye_width
     lower = face.eye_height * 0.62 * (1.0 - t * t)
-    bag = _line(dv - 2.9 - lower * 1.05, 1.5) * bump((t / 1.12) ** 4) * (0.46 * old + 0.05)
+    bag = _line(dv - 2.9 - lower * 1.05, 1.5) * bump((t / 1.12) ** 4) * (0.52 * old + 0.05)
     reach = du - face.eye_width
     slope = (dv - 0.4) / (reach + 4.0)
     rays = np.cos(slope * (2.0 * np.pi / 0.62))
