@@ -36,7 +36,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to: a clean exit puts it in place of `path`, an error removes it.
+    """Give a temporary path beside `path`: a clean exit puts it in place of `path`, an error removes it.
 
     For writers that want a file name of their own::
 
@@ -73,8 +73,12 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, atomically and durably. Raises `OSError`."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write `text` to `path` as UTF-8, atomically and durably. Raises `OSError`.
+
+    Half a surrogate pair (from a file name that is not UTF-8) becomes a backslash escape: in JSON, the same
+    text.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: str | Path, value: Any) -> None:

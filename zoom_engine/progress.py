@@ -22,7 +22,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 Work = Iterable[Any] | int
-_FORMAT = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+_COUNTS = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s"
+_FORMAT = _COUNTS + " [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 
 class Progress(Protocol[T]):
@@ -86,7 +87,7 @@ class _Bar:
 def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
     """A bar on stderr for an iterable or a number of steps; silent when stderr is not a terminal.
 
-    `initial` counts the steps that an interrupted run has finished before: they show, but do not enter the rate.
+    `initial` counts the steps that an interrupted run has finished: they show, but do not enter the rate.
     """
     return _Bar(work, description, unit, initial, shown=sys.stderr.isatty())
 

@@ -1,0 +1,61 @@
+"""Means over images, with how sure they are: percentile bootstrap (Efron 1979), vectorised and seeded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> Array:
+    """Column means of `values` over resampled images.
+
+    `values` is float64 [I, A], one row per image; NaN marks a missing unit. The result is float64
+    [resamples, A].
+    Images are drawn with replacement, the same ones for every column, so that columns of one row can be
+    compared:
+    attributes of one image vary together. NaN where a resample holds no value of a column.
+    """
+    images = values.shape[0]
+    if images == 0:
+        return np.full((resamples, values.shape[1]), np.nan)
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(images, np.full(images, 1.0 / images), size=resamples).astype(np.float64)
+    present = np.isfinite(values)
+    sums = counts @ np.where(present, values, 0.0)
+    sizes = counts @ present.astype(np.float64)
+    means: Array = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
+    low = np.where(present, values, np.inf).min(axis=0)
+    high = np.where(present, values, -np.inf).max(axis=0)
+    return np.where(np.isnan(means), means, np.clip(means, low, np.maximum(low, high)))  # rounding only
+
+
+def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
+    """The percentile interval of each column of `means` [R, A]: (low [A], high [A]); NaN where empty."""
+    tail = 50.0 * (1.0 - level)
+    low, high = np.full(means.shape[1], np.nan), np.full(means.shape[1], np.nan)
+    known = np.isfinite(means).any(axis=0)
+    if known.any():
+        low[known], high[known] = np.nanpercentile(means[:, known], [tail, 100.0 - tail], axis=0)
+    return low, high
+
+
+def share_first(means: Array) -> Array:
+    """How often each column has the largest mean of its row: float64 [A], sums to 1 (to 0 without resamples).
+
+    Ties are split evenly. For attributes: the share of resampled audits in which this one comes first.
+    """
+    known = means[np.isfinite(means).all(axis=1)]
+    if known.size == 0:
+        return np.zeros(means.shape[1])
+    best = known == known.max(axis=1, keepdims=True)
+    return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0), dtype=np.float64)
+
+
+def column_means(values: Array) -> Array:
+    """Mean of each column of `values` [I, A] over the images that have one: float64 [A], NaN where empty."""
+    sizes = np.isfinite(values).sum(axis=0)
+    sums = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
+    means: Array = np.divide(sums, sizes, out=np.full(values.shape[1], np.nan), where=sizes > 0)
+    return means

@@ -1,0 +1,78 @@
+"""Summaries as text for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+_NAME_WIDTH = 34
+_BAR_WIDTH = 10
+
+
+def summary_table(summary: dict[str, Any], *, title: str = "") -> str:
+    """The rows of a `Diagnosis.summary()` as an aligned table, with a title line and a closing line."""
+    single = summary["mode"] == "single"
+    measure = "mean change" if single else "mean |weight|"
+    head = ["attribute", f"{measure} [95 %]", "share", "flips", "label kept", "SSIM"]
+    head += ["|weight|"] if single else []
+    body = []
+    for row in summary["sensitivity"]:
+        value, ci = ("mean_change", "ci95") if single else ("mean_abs_weight", "weight_ci95")
+        name = row["attribute"].partition("|")[0]
+        cells = [fit(name, _NAME_WIDTH), _with_interval(row[value], row[ci])]
+        cells += [f"{_bar(row['share'])} {percent(row['share']):>5}", percent(row["flip_rate"])]
+        cells += [percent(row["label_kept"]), decimal(row["ssim"])]
+        body.append(cells + ([decimal(row["mean_abs_weight"], 1)] if single else []))
+    widths = [max(_width(line[i]) for line in [head, *body]) for i in range(len(head))]
+    lines = [
+        "  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]
+    ]
+    rule = "─" * max(map(_width, lines))
+    about = f"{summary['images']} images, search {summary['search']}, {summary['mode']} mode"
+    closing = (
+        f"{percent(summary['flip_rate'])} of the images flip; label kept {percent(summary['label_kept'])}"
+    )
+    opening = f"{title}: {about}" if title else about
+    return "\n".join(
+        [opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing]
+    )
+
+
+def percent(value: float | None) -> str:
+    """A share in [0, 1] as "62 %"; "-" for None."""
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with fixed digits; "-" for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def fit(text: str, width: int) -> str:
+    """`text` cut to `width` terminal columns, with "…" for what is cut off."""
+    if _width(text) <= width:
+        return text
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _with_interval(value: float | None, ci: list[float] | None) -> str:
+    return decimal(value, 3) if ci is None else f"{decimal(value, 3)} [{ci[0]:.3f}, {ci[1]:.3f}]"
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * _BAR_WIDTH * 8)
+    return ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()).ljust(_BAR_WIDTH)
+
+
+def _width(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
