@@ -1,0 +1,368 @@
+// The kernels, written once over `Vec`, a vector of floats. Each instruction set's file defines Vec in an unnamed namespace and then
+// includes this one, so that nothing compiled with its flags can be linked into another's code. No standard library here, for
+// the same reason: the linker keeps one copy of an inline function and may keep the one that this machine cannot run.
+//
+// Both layouts share one row kernel. A row of a plane is a sequence of vectors: in NHWC vector k is pixel k over a block of
+// kLanes channels, in NCHW it is kLanes neighbouring pixels of one channel. The filter runs down the columns into a row buffer
+// of floats that has zeros on both sides, then along the buffer with taps `step` floats apart (kLanes, or 1 in NCHW). So each input
+// is read from memory once (and three times more from cache), each output written once, and nothing else is stored.
+#pragma once
+
+#include "common/epilogue.hpp"
+#include "cpu/kernels.hpp"
+
+namespace zoom::cpu {
+namespace {
+
+using Index = std::int64_t;
+constexpr Index kLanes = Vec::kLanes;
+
+inline Index smaller(Index a, Index b) { return a < b ? a : b; }
+inline Index larger(Index a, Index b) { return a > b ? a : b; }
+inline Index vectors(Index count) { return (count + kLanes - 1) / kLanes; }
+
+template <class T>
+ZOOM_INLINE Vec load(const T* from, Index live) {
+  return live >= kLanes ? Vec::load(from) : Vec::load(from, live);
+}
+
+template <class T>
+ZOOM_INLINE void store(T* to, Vec value, Index live) {
+  if (live >= kLanes) {
+    value.store(to);
+  } else {
+    value.store(to, live);
+  }
+}
+
+// One plane in NCHW, one image in NHWC.
+template <class T>
+struct Rows {
+  T* data;
+  Index pitch;   // elements from a row to the next
+  Index stride;  // elements from a vector to the next
+  T* row(Index i) const { return data + i * pitch; }
+};
+
+// What differs between the layouts.
+template <bool kNhwc>
+struct Walk {
+  Index batch, plane;  // the image, and the first channel of the task
+  Index first, last;   // rows of the task
+  Index blocks;        // blocks of channels in the task
+  Index channels;
+
+  Walk(const Plan& plan, Index task, Index all_channels, Index rows) : channels(all_channels) {
+    if constexpr (kNhwc) {
+      batch = task / plan.bands;
+      plane = 0;
+      first = task % plan.bands * plan.rows;
+      last = smaller(rows, first + plan.rows);
+      blocks = vectors(channels);
+    } else {
+      batch = task / channels;
+      plane = task % channels;
+      first = 0;
+      last = rows;
+      blocks = 1;
+    }
+  }
+
+  template <class T>
+  Rows<T> rows(T* data, Index height, Index width) const {
+    if constexpr (kNhwc) {
+      return {data + batch * height * width * channels, width * channels, channels};
+    } else {
+      return {data + (batch * channels + plane) * height * width, width, kLanes};
+    }
+  }
+
+  static Index length(Index width) { return kNhwc ? width : vectors(width); }
+  static constexpr Index step() { return kNhwc ? kLanes : 1; }
+  Index offset(Index block) const { return block * kLanes; }
+  // Valid lanes of vector k in a row of `width` pixels.
+  Index live(Index block, Index k, Index width) const {
+    return kNhwc ? channels - block * kLanes : width - k * kLanes;
+  }
+  Vec per_channel(const float* values, Index block) const {
+    return kNhwc ? load(values + block * kLanes, channels - block * kLanes) : Vec(values[plane]);
+  }
+  Vec per_pixel(const float* row, Index k, Index width) const {
+    if constexpr (kNhwc) {
+      return Vec(row[k]);
+    } else {
+      return load(row + k * kLanes, width - k * kLanes);
+    }
+  }
+};
+
+ZOOM_INLINE void zero(float* to, Index count) {
+  for (Index i = 0; i < count; i += kLanes) Vec(0.0f).store(to + i);
+}
+
+// buffer <- rows top .. top + 3 of a plane through the filter; rows outside [0, height) are zero. The buffer gets one vector of
+// zeros before and two behind.
+template <bool kNhwc, class T>
+void filter_columns(const Walk<kNhwc>& walk, const Rows<const T>& x, Index top, Index height, Index width, Index block,
+                    float* buffer) {
+  const Index length = walk.length(width);
+  const T* row[4];
+  for (Index a = 0; a < 4; ++a) {
+    row[a] = top + a < 0 || top + a >= height ? nullptr : x.row(top + a) + walk.offset(block);
+  }
+  zero(buffer, kLanes);
+  float* out = buffer + kLanes;
+  if (row[0] && row[3]) {
+    for (Index k = 0; k < length; ++k) {
+      const Index at = k * x.stride, live = walk.live(block, k, width);
+      fir4(load(row[0] + at, live), load(row[1] + at, live), load(row[2] + at, live), load(row[3] + at, live))
+          .store(out + k * kLanes);
+    }
+  } else {
+    for (Index k = 0; k < length; ++k) {
+      const Index at = k * x.stride, live = walk.live(block, k, width);
+      Vec v[4];
+      for (Index a = 0; a < 4; ++a) v[a] = row[a] ? load(row[a] + at, live) : Vec(0.0f);
+      fir4(v[0], v[1], v[2], v[3]).store(out + k * kLanes);
+    }
+  }
+  zero(out + length * kLanes, 2 * kLanes);
+}
+
+ZOOM_INLINE Vec filter_row(const float* at, Index step) {
+  return fir4(Vec::load(at), Vec::load(at + step), Vec::load(at + 2 * step), Vec::load(at + 3 * step));
+}
+
+template <bool kNhwc>
+ZOOM_INLINE Vec shift_at(const Walk<kNhwc>& walk, const float* noise_row, Vec bias, Index k, Index width) {
+  return noise_row ? bias + walk.per_pixel(noise_row, k, width) : bias;
+}
+
+template <bool kNhwc>
+ZOOM_INLINE const float* noise_row(const Epilogue& op, Index i) {
+  return op.noise ? op.noise + i * op.out_width : nullptr;
+}
+
+template <class T, bool kNhwc>
+void epilogue_forward(const Epilogue& op, const Plan& plan, Index task, float* scratch) {
+  const Walk<kNhwc> walk(plan, task, op.channels, op.out_height);
+  const Rows<const T> x = walk.rows(static_cast<const T*>(op.x), op.height, op.width);
+  const Rows<T> y = walk.rows(static_cast<T*>(op.y), op.out_height, op.out_width);
+  const Index length = walk.length(op.out_width);
+  for (Index i = walk.first; i < walk.last; ++i) {
+    const float* noise = noise_row<kNhwc>(op, i);
+    for (Index block = 0; block < walk.blocks; ++block) {
+      const Vec scale = walk.per_channel(op.scale + walk.batch * op.channels, block);
+      const Vec bias = walk.per_channel(op.bias, block);
+      T* to = y.row(i) + walk.offset(block);
+      const auto finish = [&](Vec u, Index k) {
+        const Vec shift = shift_at(walk, noise, bias, k, op.out_width);
+        store(to + k * y.stride, epilogue(u, scale, shift, op.activation), walk.live(block, k, op.out_width));
+      };
+      if (op.fir) {
+        filter_columns(walk, x, i - 1, op.height, op.width, block, scratch);
+        for (Index k = 0; k < length; ++k) {
+          finish(filter_row(scratch + (k + 1) * kLanes - walk.step(), walk.step()), k);
+        }
+      } else {
+        const T* from = x.row(i) + walk.offset(block);
+        for (Index k = 0; k < length; ++k) finish(load(from + k * x.stride, walk.live(block, k, op.out_width)), k);
+      }
+    }
+  }
+}
+
+template <bool kNhwc>
+ZOOM_INLINE void add_sums(const Walk<kNhwc>& walk, Index block, Vec row_sum, double* sums) {
+  float lane[kLanes];
+  row_sum.store(lane);
+  const Index live = kNhwc ? smaller(kLanes, walk.channels - block * kLanes) : kLanes;
+  for (Index j = 0; j < live; ++j) sums[kNhwc ? block * kLanes + j : 0] += lane[j];
+}
+
+template <class T, bool kNhwc>
+void epilogue_backward(const Epilogue& op, const Plan& plan, Index task, float* scratch, double* sums) {
+  const Walk<kNhwc> walk(plan, task, op.channels, op.height);
+  const Rows<const T> x = walk.rows(static_cast<const T*>(op.x), op.height, op.width);
+  const Rows<const T> grad = walk.rows(static_cast<const T*>(op.grad), op.out_height, op.out_width);
+  const Rows<T> dx = walk.rows(static_cast<T*>(op.dx), op.height, op.width);
+  const Index length = walk.length(op.out_width), dx_length = walk.length(op.width);
+
+  // d loss / d u of row i and its share of dscale, handed to `take(du, k)` vector by vector.
+  const auto row_gradient = [&](Index i, Index block, bool owned, auto&& u_at, auto&& take) {
+    const float* noise = noise_row<kNhwc>(op, i);
+    const Vec scale = walk.per_channel(op.scale + walk.batch * op.channels, block);
+    const Vec bias = walk.per_channel(op.bias, block);
+    const T* from = grad.row(i) + walk.offset(block);
+    Vec sum(0.0f);
+    for (Index k = 0; k < length; ++k) {
+      const Vec u = u_at(k);
+      const Vec g = load(from + k * grad.stride, walk.live(block, k, op.out_width));
+      const Vec dv = epilogue_gradient(g, u, scale, shift_at(walk, noise, bias, k, op.out_width), op.activation);
+      sum = fused(dv, u, sum);
+      take(dv * scale, k);
+    }
+    if (owned) add_sums(walk, block, sum, sums);
+  };
+
+  if (!op.fir) {
+    for (Index i = walk.first; i < walk.last; ++i) {
+      for (Index block = 0; block < walk.blocks; ++block) {
+        const T* from = x.row(i) + walk.offset(block);
+        T* to = dx.row(i) + walk.offset(block);
+        row_gradient(
+            i, block, true, [&](Index k) { return load(from + k * x.stride, walk.live(block, k, op.width)); },
+            [&](Vec du, Index k) { store(to + k * dx.stride, du, walk.live(block, k, op.width)); });
+      }
+    }
+    return;
+  }
+
+  // Row p of dx is the filter over rows p - 2 .. p + 1 of du, which live in a ring of four rows.
+  float* columns = scratch;
+  float* ring = scratch + (dx_length + 5) * kLanes;
+  const Index slot = walk.blocks * length * kLanes;
+  const auto ring_row = [&](Index i, Index block) { return ring + i % 4 * slot + block * length * kLanes; };
+  Index next = larger(0, walk.first - 2);
+  for (Index p = walk.first; p < walk.last; ++p) {
+    for (; next <= smaller(p + 1, op.out_height - 1); ++next) {
+      for (Index block = 0; block < walk.blocks; ++block) {
+        filter_columns(walk, x, next - 1, op.height, op.width, block, columns);
+        float* to = ring_row(next, block);
+        row_gradient(
+            next, block, walk.first <= next && next < walk.last,
+            [&](Index k) { return filter_row(columns + (k + 1) * kLanes - walk.step(), walk.step()); },
+            [&](Vec du, Index k) { du.store(to + k * kLanes); });
+      }
+    }
+    for (Index block = 0; block < walk.blocks; ++block) {
+      const float* row[4];
+      for (Index a = 0; a < 4; ++a) {
+        const Index i = p - 2 + a;
+        row[a] = i < 0 || i >= op.out_height ? nullptr : ring_row(i, block);
+      }
+      zero(columns, 2 * kLanes);
+      for (Index k = 0; k < length; ++k) {
+        Vec v[4];
+        for (Index a = 0; a < 4; ++a) v[a] = row[a] ? Vec::load(row[a] + k * kLanes) : Vec(0.0f);
+        fir4(v[0], v[1], v[2], v[3]).store(columns + (k + 2) * kLanes);
+      }
+      zero(columns + (length + 2) * kLanes, 2 * kLanes);
+      T* to = dx.row(p) + walk.offset(block);
+      for (Index k = 0; k < dx_length; ++k) {
+        const Vec du = filter_row(columns + (k + 2) * kLanes - 2 * walk.step(), walk.step());
+        store(to + k * dx.stride, du, walk.live(block, k, op.width));
+      }
+    }
+  }
+}
+
+template <class T, bool kNhwc>
+void upsample_forward(const Upsample& op, const Plan& plan, Index task, float* scratch) {
+  const Walk<kNhwc> walk(plan, task, op.channels, 2 * op.height);
+  const Rows<const T> x = walk.rows(static_cast<const T*>(op.from), op.height, op.width);
+  const Rows<T> y = walk.rows(static_cast<T*>(op.to), 2 * op.height, 2 * op.width);
+  const Index length = walk.length(op.width);
+  for (Index i = walk.first; i < walk.last; ++i) {
+    const Index near_row = i / 2, far_row = i % 2 ? near_row + 1 : near_row - 1;
+    for (Index block = 0; block < walk.blocks; ++block) {
+      const T* near = x.row(near_row) + walk.offset(block);
+      const T* far = far_row < 0 || far_row >= op.height ? nullptr : x.row(far_row) + walk.offset(block);
+      zero(scratch, kLanes);
+      for (Index k = 0; k < length; ++k) {
+        const Index at = k * x.stride, live = walk.live(block, k, op.width);
+        fir2(load(near + at, live), far ? load(far + at, live) : Vec(0.0f)).store(scratch + (k + 1) * kLanes);
+      }
+      zero(scratch + (length + 1) * kLanes, 2 * kLanes);
+      T* to = y.row(i) + walk.offset(block);
+      for (Index k = 0; k < length; ++k) {
+        const float* at = scratch + (k + 1) * kLanes;
+        const Vec even = fir2(Vec::load(at), Vec::load(at - walk.step()));
+        const Vec odd = fir2(Vec::load(at), Vec::load(at + walk.step()));
+        if constexpr (kNhwc) {
+          const Index live = walk.live(block, k, op.width);
+          store(to + 2 * k * y.stride, even, live);
+          store(to + (2 * k + 1) * y.stride, odd, live);
+        } else {
+          float evens[kLanes], odds[kLanes], pairs[2 * kLanes];
+          even.store(evens);
+          odd.store(odds);
+          for (Index j = 0; j < kLanes; ++j) pairs[2 * j] = evens[j], pairs[2 * j + 1] = odds[j];
+          const Index live = 2 * walk.live(block, k, op.width);
+          store(to + 2 * k * kLanes, Vec::load(pairs), live);
+          if (live > kLanes) store(to + (2 * k + 1) * kLanes, Vec::load(pairs + kLanes), live - kLanes);
+        }
+      }
+    }
+  }
+}
+
+template <class T, bool kNhwc>
+void upsample_backward(const Upsample& op, const Plan& plan, Index task, float* scratch) {
+  const Walk<kNhwc> walk(plan, task, op.channels, op.height);
+  const Rows<const T> grad = walk.rows(static_cast<const T*>(op.from), 2 * op.height, 2 * op.width);
+  const Rows<T> dx = walk.rows(static_cast<T*>(op.to), op.height, op.width);
+  const Index length = walk.length(op.width);
+  for (Index i = walk.first; i < walk.last; ++i) {
+    for (Index block = 0; block < walk.blocks; ++block) {
+      filter_columns(walk, grad, 2 * i - 1, 2 * op.height, 2 * op.width, block, scratch);
+      T* to = dx.row(i) + walk.offset(block);
+      for (Index k = 0; k < length; ++k) {
+        const float* at = scratch + (2 * k + 1) * kLanes - walk.step();
+        if constexpr (kNhwc) {
+          store(to + k * dx.stride, filter_row(at, walk.step()), walk.live(block, k, op.width));
+        } else {
+          const Index live = smaller(kLanes, walk.live(block, k, op.width));
+          float taps[4][kLanes], sums[kLanes];
+          for (Index j = 0; j < live; ++j) {
+            for (Index a = 0; a < 4; ++a) taps[a][j] = at[2 * j + a];
+          }
+          for (Index j = live; j < kLanes; ++j) taps[0][j] = taps[1][j] = taps[2][j] = taps[3][j] = 0.0f;
+          fir4(Vec::load(taps[0]), Vec::load(taps[1]), Vec::load(taps[2]), Vec::load(taps[3])).store(sums);
+          store(to + k * kLanes, Vec::load(sums), live);
+        }
+      }
+    }
+  }
+}
+
+template <template <class, bool> class Kernel, class Op, class... Rest>
+void choose(const Op& op, Rest... rest) {
+  const bool nhwc = op.layout == Layout::nhwc;
+  if (op.type == Type::float32) {
+    nhwc ? Kernel<float, true>::run(op, rest...) : Kernel<float, false>::run(op, rest...);
+  } else {
+    nhwc ? Kernel<bfloat16, true>::run(op, rest...) : Kernel<bfloat16, false>::run(op, rest...);
+  }
+}
+
+// clang-format off
+template <class T, bool N> struct EpilogueForward {
+  static void run(const Epilogue& op, const Plan* p, Index task, float* s) { epilogue_forward<T, N>(op, *p, task, s); }
+};
+template <class T, bool N> struct EpilogueBackward {
+  static void run(const Epilogue& op, const Plan* p, Index task, float* s, double* sums) { epilogue_backward<T, N>(op, *p, task, s, sums); }
+};
+template <class T, bool N> struct UpsampleForward {
+  static void run(const Upsample& op, const Plan* p, Index task, float* s) { upsample_forward<T, N>(op, *p, task, s); }
+};
+template <class T, bool N> struct UpsampleBackward {
+  static void run(const Upsample& op, const Plan* p, Index task, float* s) { upsample_backward<T, N>(op, *p, task, s); }
+};
+// clang-format on
+
+constexpr Kernels make_kernels(const char* name) {
+  return {
+      name,
+      kLanes,
+      [](const Epilogue& op, const Plan& p, Index task, float* s) { choose<EpilogueForward>(op, &p, task, s); },
+      [](const Epilogue& op, const Plan& p, Index task, float* s, double* sums) {
+        choose<EpilogueBackward>(op, &p, task, s, sums);
+      },
+      [](const Upsample& op, const Plan& p, Index task, float* s) { choose<UpsampleForward>(op, &p, task, s); },
+      [](const Upsample& op, const Plan& p, Index task, float* s) { choose<UpsampleBackward>(op, &p, task, s); },
+  };
+}
+
+}  // namespace
+}  // namespace zoom::cpu

@@ -1,0 +1,48 @@
+"""zoom-engine: which attributes is a vision model sensitive to, with the counterfactual images that prove it.
+
+Public names load on first use, so that `import zoom_engine` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoom_engine.diagnoser import Diagnoser as Diagnoser
+    from zoom_engine.diagnosis import Diagnosis as Diagnosis
+    from zoom_engine.directions import EditDirections as EditDirections
+    from zoom_engine.directions import find_directions as find_directions
+    from zoom_engine.domains import find_domain as find_domain
+    from zoom_engine.errors import ZoomError as ZoomError
+    from zoom_engine.generators import load_generator as load_generator
+    from zoom_engine.targets import load_target as load_target
+    from zoom_engine.text import load_text_encoder as load_text_encoder
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Diagnoser": "zoom_engine.diagnoser",
+    "Diagnosis": "zoom_engine.diagnosis",
+    "EditDirections": "zoom_engine.directions",
+    "ZoomError": "zoom_engine.errors",
+    "find_directions": "zoom_engine.directions",
+    "find_domain": "zoom_engine.domains",
+    "load_generator": "zoom_engine.generators",
+    "load_target": "zoom_engine.targets",
+    "load_text_encoder": "zoom_engine.text",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

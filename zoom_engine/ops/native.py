@@ -1,0 +1,121 @@
+"""The compiled operators: finding `zoom_engine._core`, choosing its instruction set, handing tensors to it.
+
+Environment:
+
+- `ZOOM_ENGINE_REQUIRE_NATIVE=1`: a missing extension is a `BackendError` when `zoom_engine.ops` is imported.
+- `ZOOM_ENGINE_ISA=avx512|avx2|portable`: use this instruction set instead of the best one that the machine has.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import BackendError
+
+if TYPE_CHECKING:
+    from zoom_engine import _core
+
+DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+class NativeMissingWarning(UserWarning):
+    """The package folder of a checkout hides the installed package, and has no compiled extension."""
+
+
+def _why_missing(error: ImportError) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return f"zoom_engine._core cannot be loaded: {' '.join(str(error).split())}; reinstall zoom-engine"
+    if (_PACKAGE.parent / "pyproject.toml").is_file():
+        return (
+            f"the checkout {_PACKAGE.parent} is imported directly and has no compiled extension: "
+            "run `pip install -e .` in it, or leave the folder to use the installed package"
+        )
+    return (
+        "zoom-engine was installed without its compiled extension (no C++ compiler): "
+        "install a compiler and reinstall zoom-engine"
+    )
+
+
+def _load() -> tuple[Any, str]:
+    """The extension and "", or None and the reason why there is none."""
+    try:
+        core = importlib.import_module("zoom_engine._core")
+    except ImportError as error:
+        reason = _why_missing(error)
+        if os.environ.get("ZOOM_ENGINE_REQUIRE_NATIVE", "0") not in ("", "0"):
+            raise BackendError(f"ZOOM_ENGINE_REQUIRE_NATIVE is set, but {reason}") from error
+        if "checkout" in reason:
+            warnings.warn(f"slow torch operators in use: {reason}", NativeMissingWarning, stacklevel=2)
+        return None, reason
+    select_isa(os.environ.get("ZOOM_ENGINE_ISA", ""), core)
+    return core, ""
+
+
+def select_isa(name: str, core: Any = None) -> None:
+    """Use the instruction set `name` ("avx512", "avx2" or "portable"); "" or "auto": the best of this machine.
+
+    Raises:
+        BackendError: the machine (or the build) does not have it, or there is no extension at all.
+    """
+    core = core or require()
+    supported = core.supported_isas()
+    chosen = supported[0] if name in ("", "auto") else name
+    if chosen not in supported:
+        raise BackendError(
+            f"instruction set {name!r} (ZOOM_ENGINE_ISA) cannot run here; choose one of: {', '.join(supported)}"
+        )
+    core.select_isa(chosen)
+
+
+_CORE: Any
+_CORE, _REASON = _load()
+
+
+def native_available() -> tuple[bool, str]:
+    """Whether the compiled operators can be used, and in one line why not ("" if they can)."""
+    return _CORE is not None, _REASON
+
+
+def require() -> Any:
+    """`zoom_engine._core`. Raises `BackendError` if there is none."""
+    if _CORE is None:
+        raise BackendError(f"no native operators: {_REASON}")
+    return _CORE
+
+
+def isa() -> str:
+    """The instruction set that the native operators use. Raises `BackendError` if there are none."""
+    name: str = require().selected_isa()
+    return name
+
+
+def supported_isas() -> list[str]:
+    """Instruction sets that both this build and this machine have, best first; empty without the extension."""
+    return list(_CORE.supported_isas()) if _CORE is not None else []
+
+
+def view(tensor: Tensor) -> _core.View:
+    """A checked view of a CPU tensor of float32 or bfloat16; valid while `tensor` lives."""
+    return require().View(  # type: ignore[no-any-return]
+        pointer=tensor.data_ptr(),
+        bytes=tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
+        dtype=DTYPES[tensor.dtype],
+        shape=tensor.shape,
+        strides=tensor.stride(),
+    )
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """The layout in which an operator answers: channels-last if `x` is (and not also contiguous), else contiguous."""
+    if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+        return torch.channels_last
+    return torch.contiguous_format
