@@ -336,9 +336,11 @@ def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> No
 
 
 def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
     if isinstance(there, dict) and isinstance(here, dict):
         for name in [*there, *(name for name in here if name not in there)]:
-            child = f"{key}.{name}" if key else name
+            child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
             if name not in there or name not in here:
                 known = there if name in there else here
                 where = "only there" if name in there else "only in this run"

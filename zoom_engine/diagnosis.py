@@ -48,8 +48,8 @@ class Diagnosis:
         for record in self.records:
             if record["attribute"] not in known or len(record.get("edit_weights", ())) != len(attributes):
                 raise AuditError(
-                    f"the record of image {record['image']}, attribute {record['attribute']!r} is none of this "
-                    "audit: run the audit again in a new folder"
+                    f"the record of image {record['image']}, attribute {record['attribute']!r} is not of "
+                    "this audit: run it again in a new folder"
                 )
         object.__setattr__(self, "records", tuple(sorted(self.records, key=sort_key)))
 
