@@ -8,14 +8,9 @@ from __future__ import annotations
 
 NONE: tuple[str, ...] = ("{}",)
 
-FACES: tuple[str, ...] = (
-    "{}",
-    "a photo of {}",
-    "a picture of {}",
-    "an image of {}",
-    "a portrait of {}",
-    "a close-up of {}",
-)
+GENERAL: tuple[str, ...] = ("{}", "a photo of {}", "a picture of {}", "an image of {}")
+
+FACES: tuple[str, ...] = (*GENERAL, "a portrait of {}", "a close-up of {}")
 
 # Seven of the eighty templates of Radford 2021 that do best together, in the wording of that paper's
 # notebook.

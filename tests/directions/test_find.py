@@ -1,0 +1,188 @@
+"""Threshold, normalisation, scale, refusals and files of edit directions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, unit_relevance
+from zoom_engine.errors import DirectionError
+
+PROMPTS = ("beard", "man", "hat")
+
+
+@given(
+    st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=30).filter(
+        lambda v: max(map(abs, v)) > 1e-3
+    ),
+    st.floats(0, 0.99),
+    st.one_of(st.none(), st.integers(1, 40)),
+)
+def test_unit_relevance_follows_its_definition(
+    values: list[float], threshold: float, top_k: int | None
+) -> None:
+    row = torch.tensor(values)
+    r = unit_relevance(row, threshold=threshold, top_k=top_k, attribute="x")
+    assert r.norm().item() == pytest.approx(1, abs=1e-5)
+    largest = max(map(abs, values))
+    magnitudes = sorted(map(abs, values), reverse=True)
+    for value, entry in zip(values, r.tolist(), strict=True):
+        if entry != 0:
+            assert abs(value) >= threshold * largest * (1 - 1e-6)
+            assert (entry > 0) == (value > 0)
+            assert top_k is None or top_k >= len(values) or abs(value) >= magnitudes[top_k - 1]
+        elif abs(value) > threshold * largest * (1 + 1e-6) and abs(value) > largest * 1e-30:
+            assert top_k is not None
+            assert abs(value) <= magnitudes[top_k - 1]
+    kept = [i for i, entry in enumerate(r.tolist()) if entry != 0]
+    if top_k is not None:
+        assert len(kept) <= top_k
+    strongest = max(range(len(values)), key=lambda i: abs(values[i]))
+    for i in kept:
+        assert r[i] / r[kept[0]] == pytest.approx(values[i] / values[kept[0]], rel=1e-4, abs=1e-6)
+    assert any(abs(values[i]) == abs(values[strongest]) for i in kept)
+
+
+def test_top_k_takes_magnitudes_not_signed_values() -> None:
+    r = unit_relevance(torch.tensor([0.1, -5.0, 0.2, 3.0]), threshold=0.0, top_k=2, attribute="x")
+    assert r.nonzero().flatten().tolist() == [1, 3]
+    assert r[1] < 0 < r[3]
+
+
+def test_one_weight_is_one_standard_deviation(toy: tuple[Any, Any]) -> None:
+    generator, encoder = toy
+    directions = find_directions(generator, encoder, PROMPTS, neutral="face", samples=200, threshold=0.3)
+    std = Sampling(200).statistics(generator).std
+    r = torch.where(std > 0, directions.matrix / std.clamp(min=1e-12), 0.0)
+    torch.testing.assert_close(r.norm(dim=1), torch.ones(3))
+    assert (r.abs()[r != 0] >= 0.3 * r.abs().amax() * 0).all()
+    for row in r:
+        kept = row[row != 0].abs()
+        assert kept.min() >= 0.3 * kept.max() * 0.999
+    assert (directions.matrix[:, generator.style_space.rgb_mask()] == 0).all()
+    assert directions.channels == tuple((r != 0).sum(dim=1).tolist())
+    assert all(s > n > 0 for s, n in zip(directions.strength, directions.noise_floor, strict=True))
+
+
+@pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
+def test_positive_weight_adds_and_random_text_is_refused(toy: tuple[Any, Any], method: Any) -> None:
+    generator, encoder = toy
+    samples = {"regression": 400, "sampled": 4, "gradient": 8}[method]
+    found = find_directions(generator, encoder, ["hat"], neutral="face", method=method, samples=samples)
+    assert (found.matrix @ encoder.read.T)[0, 2] > 0
+    with pytest.raises(DirectionError, match="'gibberish' more than random text") as caught:
+        find_directions(
+            generator, encoder, ["hat", "gibberish"], neutral="face", method=method, samples=samples
+        )
+    assert "largest |relevance|" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
+    _, encoder = toy
+    (both,) = text_directions(encoder, ["beard|hat"], neutral="face")
+    mean = torch.nn.functional.normalize(encoder.texts["beard"] + encoder.texts["hat"], dim=0)
+    expected = torch.nn.functional.normalize(mean - encoder.texts["face"], dim=0)
+    torch.testing.assert_close(both, expected)
+    with pytest.raises(DirectionError, match="cannot tell 'face'"):
+        text_directions(encoder, ["face"], neutral="face")
+    with pytest.raises(DirectionError, match="non-empty list"):
+        text_directions(encoder, "beard", neutral="face")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"method": "magic"}, "unknown method"),
+        ({"threshold": 1.0}, "threshold"),
+        ({"threshold": -0.1}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"top_k": 0}, "top_k"),
+        ({"absolute": True}, "absolute threshold"),
+    ],
+)
+def test_bad_options(toy: tuple[Any, Any], options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(DirectionError, match=complaint):
+        find_directions(*toy, PROMPTS, neutral="face", **{"samples": 32, **options})
+
+
+def test_nothing_to_normalise_is_an_error_not_nan() -> None:
+    with pytest.raises(DirectionError, match="'x' passes λ"):
+        unit_relevance(torch.zeros(4), threshold=0.0, attribute="x")
+
+
+@pytest.fixture
+def found(toy: tuple[Any, Any]) -> EditDirections:
+    return find_directions(*toy, PROMPTS, neutral="face", samples=64)
+
+
+def test_files_round_trip(found: EditDirections, toy: tuple[Any, Any], tmp_path: Path) -> None:
+    found.save(tmp_path / "d.safetensors")
+    loaded = EditDirections.load(tmp_path / "d.safetensors")
+    assert torch.equal(loaded.matrix, found.matrix)
+    for name in ("attributes", "neutral", "method", "threshold", "channels", "strength", "noise_floor"):
+        assert getattr(loaded, name) == getattr(found, name)
+    assert loaded.provenance == found.provenance
+    loaded.check_fits(toy[0])
+    toy[0].content_hash = "another"
+    with pytest.raises(DirectionError, match="another generator"):
+        loaded.check_fits(toy[0])
+    with pytest.raises(DirectionError, match="cannot be written"):
+        found.save(tmp_path / "no" / "such" / "folder.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attributes": ["one"]},
+        {"attributes": ["a\nb", "c", "d"]},
+        {"attributes": 5},
+        {"attributes": [1, 2, 3]},
+        {"strength": [float("1e999"), 0, 0]},
+        {"strength": ["1", "2", "3"]},
+        {"noise_floor": []},
+        {"threshold": "0.1"},
+        {"provenance": []},
+        {"neutral": ""},
+        {"format": "other"},
+    ],
+)
+def test_hostile_metadata_is_refused(found: EditDirections, tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "d.safetensors"
+    found.save(path)
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        header = json.loads(file.metadata()["zoom_engine"])
+    save_file(load_file(path), path, metadata={"zoom_engine": json.dumps({**header, **change})})
+    with pytest.raises(DirectionError):
+        EditDirections.load(path)
+
+
+def test_hostile_tensors_are_refused(found: EditDirections, tmp_path: Path) -> None:
+    path = tmp_path / "d.safetensors"
+    found.save(path)
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata()
+    good = found.matrix
+    for bad in (good * float("nan"), good[:2], good.double(), good * 0, good[0], good[:, :0]):
+        save_file({"matrix": bad.contiguous()}, path, metadata=metadata)
+        with pytest.raises(DirectionError):
+            EditDirections.load(path)
+    save_file({"matrix": good, "more": good.clone()}, path, metadata=metadata)
+    with pytest.raises(DirectionError, match="no edit directions"):
+        EditDirections.load(path)
+    path.write_bytes(b"not safetensors")
+    with pytest.raises(DirectionError, match="cannot be read"):
+        EditDirections.load(path)
+    with pytest.raises(DirectionError, match="cannot be read"):
+        EditDirections.load(tmp_path / "absent")

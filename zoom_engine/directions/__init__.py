@@ -1,0 +1,39 @@
+"""Edit directions: what an attribute, given as text, does to the style vector of a generator."""
+
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.find import (
+    DEFAULT_THRESHOLD,
+    METHODS,
+    directions_from_relevance,
+    find_directions,
+    unit_relevance,
+)
+from zoom_engine.directions.gradient import GradientRelevance, gradient_relevance
+from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
+from zoom_engine.directions.relevance import (
+    MatrixRelevance,
+    Relevance,
+    Sampling,
+    noise_floor,
+    text_directions,
+)
+from zoom_engine.directions.sampled import sampled_relevance
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "ESTIMATORS",
+    "METHODS",
+    "EditDirections",
+    "GradientRelevance",
+    "MatrixRelevance",
+    "Relevance",
+    "Sampling",
+    "directions_from_relevance",
+    "find_directions",
+    "gradient_relevance",
+    "noise_floor",
+    "regression_relevance",
+    "sampled_relevance",
+    "text_directions",
+    "unit_relevance",
+]

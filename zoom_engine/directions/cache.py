@@ -1,0 +1,75 @@
+"""Results kept on disk by content hash: equal inputs are computed once, a killed run leaves its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from zoom_engine.atomic import replacing
+from zoom_engine.errors import DirectionError
+
+_VERSION = 1  # raise it when what a key stands for is computed differently
+
+
+class DirectionCache:
+    """A folder of safetensors files named by the sha256 of what they depend on; no folder, no memory.
+
+    A file that is damaged or belongs to another key is taken as absent and written anew.
+    """
+
+    def __init__(self, folder: Path | str | None) -> None:
+        self.folder = None if folder is None else Path(folder)
+
+    def load(self, kind: str, depends_on: Mapping[str, Any]) -> dict[str, Tensor] | None:
+        """The tensors stored for ``depends_on``, or None."""
+        path = self._path(kind, depends_on)
+        if path is None or not path.is_file():
+            return None
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                if (file.metadata() or {}).get("depends_on") != _canonical(depends_on):
+                    return None
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError):
+            return None
+        finite = all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
+        return tensors if finite else None
+
+    def store(self, kind: str, depends_on: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Write atomically; DirectionError where the folder cannot be written."""
+        path = self._path(kind, depends_on)
+        if path is None:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+                save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
+        except (OSError, SafetensorError) as error:
+            raise DirectionError(
+                f"the cache folder {self.folder} cannot be written ({error}): choose another"
+            ) from error
+
+    def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
+        """Forget what is stored for ``depends_on``, if anything is."""
+        path = self._path(kind, depends_on)
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def _path(self, kind: str, depends_on: Mapping[str, Any]) -> Path | None:
+        if self.folder is None:
+            return None
+        key = hashlib.sha256(f"{_VERSION} {kind} {_canonical(depends_on)}".encode()).hexdigest()
+        return self.folder / f"{kind}-{key[:32]}.safetensors"
+
+
+def _canonical(depends_on: Mapping[str, Any]) -> str:
+    return json.dumps(depends_on, sort_keys=True, ensure_ascii=True)

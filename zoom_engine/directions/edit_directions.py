@@ -1,0 +1,142 @@
+"""`EditDirections`: what each attribute does to the style vector, and where that came from."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from zoom_engine.atomic import replacing
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+
+FORMAT = "zoom-engine/edit-directions/1"
+_MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
+
+
+@dataclass(frozen=True)
+class EditDirections:
+    """``matrix [N, S]`` (float32, CPU): row i is Δs_i, added to a style vector once per unit of edit weight.
+
+    One edit weight is one standard deviation along the direction: Δs_i = σ ⊙ r_i with ‖r_i‖₂ = 1. toRGB
+    entries are 0; a positive weight adds the attribute. Per attribute: ``channels``, how many entries are
+    not 0; ``strength``, the largest |relevance| before scaling; ``noise_floor``, the strength that random
+    text directions reach. ``threshold`` is λ; ``provenance`` (JSON) names generator, text encoder, options
+    and hashes.
+    """
+
+    matrix: Tensor
+    attributes: tuple[str, ...]
+    neutral: str
+    method: str
+    threshold: float
+    channels: tuple[int, ...]
+    strength: tuple[float, ...]
+    noise_floor: tuple[float, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fault = _fault(self)
+        if fault:
+            raise DirectionError(f"edit directions are not valid: {fault}")
+
+    def check_fits(self, generator: StyleGAN2) -> None:
+        """DirectionError where these directions were not made for ``generator``."""
+        size = generator.style_space.size
+        made_for = self.provenance.get("generator", generator.content_hash)
+        if self.matrix.shape[1] != size or made_for != generator.content_hash:
+            raise DirectionError(
+                f"edit directions of {self.matrix.shape[1]} style channels were made for another generator"
+                f" (this one has {size}): find them anew"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write to ``path`` (safetensors, metadata in its header) atomically."""
+        header = {
+            "format": FORMAT,
+            "attributes": list(self.attributes),
+            "neutral": self.neutral,
+            "method": self.method,
+            "threshold": self.threshold,
+            "strength": list(self.strength),
+            "noise_floor": list(self.noise_floor),
+            "provenance": self.provenance,
+        }
+        try:
+            with replacing(path) as temporary:
+                text = json.dumps(header, allow_nan=False)
+                save_file({"matrix": self.matrix.contiguous()}, temporary, metadata={"zoom_engine": text})
+        except (OSError, SafetensorError, TypeError, ValueError) as error:
+            raise DirectionError(f"edit directions cannot be written to {path}: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> EditDirections:
+        """Read what `save` wrote. Everything is checked: DirectionError says what is wrong with the file."""
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                text = (file.metadata() or {}).get("zoom_engine", "")
+                if len(text) > _MAX_HEADER or list(file.keys()) != ["matrix"]:
+                    raise DirectionError(f"{path} holds no edit directions")
+                matrix = file.get_tensor("matrix")
+            header = json.loads(text)
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
+                raise DirectionError(f"{path} holds no edit directions of format {FORMAT}")
+            return cls(
+                matrix=matrix,
+                attributes=tuple(header["attributes"]),
+                neutral=header["neutral"],
+                method=header["method"],
+                threshold=header["threshold"],
+                channels=tuple((matrix != 0).sum(dim=-1).flatten().tolist()),
+                strength=tuple(header["strength"]),
+                noise_floor=tuple(header["noise_floor"]),
+                provenance=header["provenance"],
+            )
+        except (OSError, SafetensorError) as error:
+            raise DirectionError(f"edit directions cannot be read from {path}: {error}") from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DirectionError(
+                f"{path} holds damaged edit directions: {type(error).__name__} {error}"
+            ) from error
+
+
+def _fault(directions: EditDirections) -> str | None:
+    """What is wrong with the fields, or None."""
+    matrix, count = directions.matrix, len(directions.attributes)
+    if matrix.ndim != 2 or matrix.dtype != torch.float32 or matrix.shape[0] != count or not matrix.numel():
+        return f"the matrix must be float32 [{count}, S], not {matrix.dtype} {list(matrix.shape)}"
+    if not bool(torch.isfinite(matrix).all()):
+        return "the matrix holds NaN or infinity"
+    if not bool((matrix != 0).any(dim=1).all()):
+        return "a direction is all zeros"
+    texts = (*directions.attributes, directions.neutral, directions.method)
+    if not all(_is_text(text) for text in texts):
+        return "attributes, neutral prompt and method must be printable text"
+    for name in ("strength", "noise_floor", "channels"):
+        values = getattr(directions, name)
+        if len(values) != count or not all(_is_number(value) for value in values):
+            return f"{name} must hold {count} finite numbers"
+    if not _is_number(directions.threshold):
+        return "the threshold must be a finite number"
+    if not _is_mapping(directions.provenance):
+        return "the provenance must be a mapping"
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

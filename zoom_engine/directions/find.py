@@ -1,0 +1,224 @@
+"""From text to edit directions: relevance, threshold, normalisation, scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions import gradient, regression, sampled
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.gradient import gradient_relevance
+from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
+from zoom_engine.directions.relevance import Relevance, Sampling, noise_floor, text_directions
+from zoom_engine.directions.sampled import sampled_relevance
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+from zoom_engine.text.templates import GENERAL
+
+Method = Literal["regression", "sampled", "gradient"]
+METHODS: tuple[Method, ...] = ("regression", "sampled", "gradient")
+DEFAULT_SAMPLES: dict[Method, int] = {
+    "regression": regression.DEFAULT_SAMPLING.samples,
+    "sampled": sampled.DEFAULT_SAMPLING.samples,
+    "gradient": gradient.DEFAULT_SAMPLING.samples,
+}
+DEFAULT_THRESHOLD = 0.1
+
+
+def find_directions(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    attributes: Sequence[str],
+    *,
+    neutral: str,
+    method: Method = "regression",
+    threshold: float = DEFAULT_THRESHOLD,
+    absolute: bool = False,
+    top_k: int | None = None,
+    samples: int | None = None,
+    estimator: Estimator = "whitened",
+    ridge: float = DEFAULT_RIDGE,
+    alpha: float = 5.0,
+    seed: int = 0,
+    templates: Sequence[str] = GENERAL,
+    truncation: float = 1.0,
+    truncation_cutoff: int | None = None,
+    quantile: float = 0.95,
+    cache: Path | None = None,
+    batch_size: int = 32,
+    progress: ProgressFactory = silent,
+) -> EditDirections:
+    """One edit direction [S] per attribute prompt; wordings of one are separated by "|" and averaged.
+
+    ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
+    compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
+    largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
+    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance. ``cache``
+    is a folder for what was computed.
+
+    Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions
+    reach as much (their ``quantile``), and where no channel passes λ.
+    """
+    relevance = _relevance(
+        generator,
+        text_encoder,
+        method=method,
+        samples=samples,
+        estimator=estimator,
+        ridge=ridge,
+        alpha=alpha,
+        seed=seed,
+        truncation=truncation,
+        truncation_cutoff=truncation_cutoff,
+        cache=cache,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    return directions_from_relevance(
+        relevance,
+        generator,
+        text_encoder,
+        attributes,
+        neutral=neutral,
+        threshold=threshold,
+        absolute=absolute,
+        top_k=top_k,
+        templates=templates,
+        quantile=quantile,
+    )
+
+
+def directions_from_relevance(
+    relevance: Relevance,
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    attributes: Sequence[str],
+    *,
+    neutral: str,
+    threshold: float = DEFAULT_THRESHOLD,
+    absolute: bool = False,
+    top_k: int | None = None,
+    templates: Sequence[str] = GENERAL,
+    quantile: float = 0.95,
+) -> EditDirections:
+    """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then."""
+    if absolute and relevance.method != "sampled":
+        raise DirectionError(
+            "an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)"
+        )
+    if not threshold >= 0 or (not absolute and threshold >= 1):
+        raise DirectionError(f"threshold λ must be in [0, 1), not {threshold}")
+    if top_k is not None and top_k < 1:
+        raise DirectionError(f"top_k must be at least 1, not {top_k}")
+    wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
+    rows = relevance.relevance(wanted)
+    strengths = relevance.strength(wanted).tolist()
+    floor = noise_floor(relevance, text_encoder.dim, quantile=quantile)
+    for attribute, strength in zip(attributes, strengths, strict=True):
+        if not strength > floor:
+            raise DirectionError(
+                f"no style channel answers '{attribute}' more than random text: largest |relevance|"
+                f" {strength:.3g}, random text reaches {floor:.3g} ({quantile:.0%} quantile);"
+                " use words that the text encoder knows"
+            )
+    std = relevance.sampling.statistics(generator).std
+    matrix = torch.stack(
+        [
+            std * unit_relevance(row, threshold=threshold, absolute=absolute, top_k=top_k, attribute=name)
+            for row, name in zip(rows, attributes, strict=True)
+        ]
+    )
+    return EditDirections(
+        matrix=matrix,
+        attributes=tuple(attributes),
+        neutral=neutral,
+        method=relevance.method,
+        threshold=threshold,
+        channels=tuple((matrix != 0).sum(dim=1).tolist()),
+        strength=tuple(strengths),
+        noise_floor=(floor,) * len(attributes),
+        provenance={
+            **relevance.details,
+            "text_encoder_name": text_encoder.name,
+            "templates": list(templates),
+            "absolute_threshold": absolute,
+            "top_k": top_k,
+            "noise_quantile": quantile,
+        },
+    )
+
+
+def unit_relevance(
+    row: Tensor, *, threshold: float, absolute: bool = False, top_k: int | None = None, attribute: str
+) -> Tensor:
+    """Relevance [S] → r [S] (float32) of unit length: divided by its largest |r|, |r| < λ → 0, normalised.
+
+    With ``absolute`` λ is compared before the division. Raises DirectionError where nothing is left.
+    """
+    largest = float(row.abs().max())
+    kept = row.abs() >= threshold * (1.0 if absolute else largest)
+    if top_k is not None and top_k < len(row):
+        rank = torch.zeros_like(kept)
+        rank[row.abs().topk(top_k).indices] = True
+        kept = kept & rank
+    r = torch.where(kept, row.double(), 0.0)
+    if not largest > 0 or not bool(kept.any()):
+        raise DirectionError(
+            f"no style channel of '{attribute}' passes λ = {threshold:g}: its largest |relevance| is"
+            f" {largest:.3g}; lower the threshold"
+        )
+    r = r / largest
+    unit: Tensor = (r / r.norm()).float()
+    return unit
+
+
+def _relevance(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    *,
+    method: Method,
+    samples: int | None,
+    estimator: Estimator,
+    ridge: float,
+    alpha: float,
+    seed: int,
+    truncation: float,
+    truncation_cutoff: int | None,
+    cache: Path | None,
+    batch_size: int,
+    progress: ProgressFactory,
+) -> Relevance:
+    if method not in METHODS:
+        raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
+    count = DEFAULT_SAMPLES[method] if samples is None else samples
+    sampling = Sampling(count, seed, truncation, truncation_cutoff)
+    if method == "regression":
+        return regression_relevance(
+            generator,
+            text_encoder,
+            sampling=sampling,
+            estimator=estimator,
+            ridge=ridge,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+        )
+    if method == "sampled":
+        return sampled_relevance(
+            generator,
+            text_encoder,
+            sampling=sampling,
+            alpha=alpha,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+        )
+    return gradient_relevance(
+        generator, text_encoder, sampling=sampling, batch_size=batch_size, cache=cache, progress=progress
+    )

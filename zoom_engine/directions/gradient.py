@@ -1,0 +1,117 @@
+"""Gradient relevance: the slope of the text score, held to the styles that the generator visits.
+
+Averaged over K images, r = P·(σ ⊙ ∂⟨E(G(s)), Δt⟩/∂s): all channels in one backward pass per image and
+direction. P projects onto the column space of the affine layers in standardised styles: every style vector
+is s = A·w + b, and the bare gradient leaves that low-dimensional set, where geometry (hair length, face
+shape) no longer follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.relevance import Sampling, inverse_std
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+DEFAULT_SAMPLING = Sampling(64)
+_RANK_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class GradientRelevance:
+    """Computes the rows that are asked for, and keeps each on disk by its text direction (with ``cache``)."""
+
+    generator: StyleGAN2
+    text_encoder: TextEncoder
+    sampling: Sampling
+    details: dict[str, Any]
+    batch_size: int = 8
+    cache: Path | None = None
+    progress: ProgressFactory = silent
+    method: str = "gradient"
+    null_directions: int = 16
+    _seen: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def relevance(self, text_directions: Tensor) -> Tensor:
+        keys = [hashlib.sha256(t.float().cpu().numpy().tobytes()).hexdigest() for t in text_directions]
+        store = DirectionCache(self.cache)
+        for key in keys:
+            if key not in self._seen and (row := store.load("gradient", {**self.details, "direction": key})):
+                self._seen[key] = row["relevance"]
+        missing = [index for index, key in enumerate(keys) if key not in self._seen]
+        if missing:
+            rows = self._measure(text_directions[missing])
+            for index, row in zip(missing, rows, strict=True):
+                self._seen[keys[index]] = row
+                store.store("gradient", {**self.details, "direction": keys[index]}, {"relevance": row})
+        return torch.stack([self._seen[key] for key in keys])
+
+    def strength(self, text_directions: Tensor) -> Tensor:
+        return self.relevance(text_directions).abs().amax(dim=1)
+
+    def _measure(self, text_directions: Tensor) -> Tensor:
+        device = self.generator.device
+        wanted = text_directions.to(device=device, dtype=torch.float32)
+        total = torch.zeros(len(wanted), self.generator.style_space.size, dtype=torch.float64)
+        with self.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
+            for _, style in self.sampling.draw(self.generator):
+                for part in torch.split(style, self.batch_size):
+                    leaf = part.detach().clone().requires_grad_(True)
+                    embedded = self.text_encoder.embed_images(self.generator.synthesis(leaf))
+                    for index, direction in enumerate(wanted):
+                        (slope,) = torch.autograd.grad(
+                            (embedded @ direction).sum(), leaf, retain_graph=index + 1 < len(wanted)
+                        )
+                        total[index] += slope.sum(dim=0).double().cpu()
+                    bar.update(len(part))
+        mean = total / self.sampling.samples
+        if not bool(torch.isfinite(mean).all()):
+            raise DirectionError(
+                "the gradient of the text score is not finite: use method 'regression' instead"
+            )
+        std = self.sampling.statistics(self.generator).std
+        per_std = inverse_std(std, self.generator.style_space.rgb_mask())
+        scaled = torch.where(per_std > 0, mean * std.double(), 0.0)
+        if self.details["projected"]:
+            natural = self.sampling.untruncated().statistics(self.generator).std
+            natural_per_std = inverse_std(natural, self.generator.style_space.rgb_mask())
+            basis = affine_basis(self.generator.affine_weight().cpu(), natural_per_std)
+            scaled = torch.where(per_std > 0, scaled @ basis @ basis.T, 0.0)
+        return scaled.float()
+
+
+def affine_basis(affine_weight: Tensor, per_std: Tensor) -> Tensor:
+    """Orthonormal basis [S, rank] (float64) of the columns of A/σ; ``per_std [S]`` is 1/σ, 0 where unused."""
+    left, values, _ = torch.linalg.svd(per_std[:, None] * affine_weight.double(), full_matrices=False)
+    basis: Tensor = left[:, values > _RANK_TOLERANCE * values[0]]
+    return basis
+
+
+def gradient_relevance(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    *,
+    sampling: Sampling = DEFAULT_SAMPLING,
+    projected: bool = True,
+    batch_size: int = 8,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> GradientRelevance:
+    """Gradient relevance averaged over the samples (K); nothing is computed before a direction is asked for.
+
+    ``projected=False`` leaves the bare gradient, for comparison.
+    """
+    if sampling.samples < 1:
+        raise DirectionError(f"gradient relevance needs at least one sample, not {sampling.samples}")
+    details = {**sampling.identity(generator, text_encoder), "projected": projected}
+    return GradientRelevance(generator, text_encoder, sampling, details, batch_size, cache, progress)

@@ -1,0 +1,138 @@
+"""Regression relevance: K random samples, embedded once, tell how styles and embeddings go together.
+
+Forward passes only; the moments of the samples (not the images) are kept, and give one matrix for every
+later prompt. With u the standardised styles, e the embeddings, w the latents and s = A·w + b the affine
+layers of the generator, three estimators of the channels' answer to a text direction Δt:
+
+- ``correlation``: cov(u, e)·Δt. The mean difference between images of high and low text score. It moves
+whatever goes
+  with the attribute among the samples: where most beards are on men, the beard's direction makes men.
+- ``ridge``: A/σ · (cov(w) + ρI)⁻¹ cov(w, e)·Δt. Regression of the text score on the latent: the partial
+effect, in the
+  affine layers' column space. Ties in the latent's distribution drop out where the generator draws different
+  attributes from orthogonal latent directions; where it does not, they stay.
+- ``whitened``: cov(u, e)·(cov(e) + ρI)⁻¹·Δt. Regression of the styles on the embedding, evaluated at Δt: the
+change of
+  styles to expect when the embedding moves along Δt *and nowhere else*. What tells tied attributes apart in
+  the embedding keeps them apart in the styles, and as every row is an average of real styles the direction
+  stays in the affine layers' column space by itself. ρ bounds the gain in directions that images hardly use
+  (part of Δt is the gap between text and images, which no image ever crosses).
+
+ρ is ``ridge`` times the mean eigenvalue of the matrix that it is added to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+Estimator = Literal["correlation", "ridge", "whitened"]
+ESTIMATORS: tuple[Estimator, ...] = ("correlation", "ridge", "whitened")
+DEFAULT_RIDGE = 0.1
+DEFAULT_SAMPLING = Sampling(2048)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Second moments of K samples: cov(s, e) [S, D], cov(e) [D, D], cov(w) [W, W], cov(w, e) [W, D]."""
+
+    style_embedding: Tensor
+    embedding: Tensor
+    latent: Tensor
+    latent_embedding: Tensor
+
+
+def regression_relevance(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    *,
+    sampling: Sampling = DEFAULT_SAMPLING,
+    estimator: Estimator = "whitened",
+    ridge: float = DEFAULT_RIDGE,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> MatrixRelevance:
+    """Relevance matrix [S, D] from one forward pass per sample; all estimators share the cached moments."""
+    if estimator not in ESTIMATORS:
+        raise DirectionError(f"unknown estimator '{estimator}': choose one of {', '.join(ESTIMATORS)}")
+    if sampling.samples < 16:
+        raise DirectionError(
+            f"regression needs at least 16 samples, not {sampling.samples}; 1000 or more give good directions"
+        )
+    if not ridge >= 0:
+        raise DirectionError(f"ridge must be at least 0, not {ridge}")
+    drawn = sampling.identity(generator, text_encoder)
+    store = DirectionCache(cache)
+    tensors = store.load("regression", drawn)
+    if tensors is None:
+        tensors = vars(_measure(generator, text_encoder, sampling, batch_size=batch_size, progress=progress))
+        store.store("regression", drawn, tensors)
+    moments = Moments(**tensors)
+    std = sampling.statistics(generator).std
+    per_std = inverse_std(std, generator.style_space.rgb_mask())[:, None]
+    evidence = per_std * moments.style_embedding
+    if estimator == "correlation":
+        matrix = evidence
+    elif estimator == "ridge":
+        on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
+        # Truncation scales a layer's styles and their σ alike, so A/σ is that of the untruncated generator.
+        natural = sampling.untruncated().statistics(generator).std
+        natural_per_std = inverse_std(natural, generator.style_space.rgb_mask())[:, None]
+        matrix = natural_per_std * (generator.affine_weight().double().cpu() @ on_latent)
+    else:
+        matrix = _ridge_solve(moments.embedding, evidence.T, ridge).T
+    details = {**drawn, "estimator": estimator, "ridge": ridge}
+    return MatrixRelevance("regression", matrix.float(), evidence.float(), sampling, details)
+
+
+def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
+    """(C + ρI)⁻¹·right with ρ = ridge × mean eigenvalue of C; the tiny floor keeps a singular C solvable."""
+    size = covariance.shape[0]
+    rho = max(ridge, 1e-9) * covariance.trace() / size
+    if not rho > 0:
+        raise DirectionError(
+            "all samples of the generator look the same to the text encoder: there is nothing to regress"
+        )
+    solved: Tensor = torch.linalg.solve(covariance + rho * torch.eye(size, dtype=covariance.dtype), right)
+    return solved
+
+
+@torch.no_grad()
+def _measure(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    sampling: Sampling,
+    *,
+    batch_size: int,
+    progress: ProgressFactory,
+) -> Moments:
+    """Sample, embed, forget the images. Samples are embedded once and enter as centred moments (float64)."""
+    latents, styles, embeddings = [], [], []
+    with progress(sampling.samples, "Measuring directions", unit="image") as bar:
+        for w, style in sampling.draw(generator):
+            # All entries of w are affine images of one another: the last, truncated least, stands for all.
+            latents.append(w[:, -1].cpu())
+            styles.append(style.cpu())
+            for part in torch.split(style, batch_size):
+                embeddings.append(text_encoder.embed_images(generator.synthesis(part)).cpu())
+                bar.update(len(part))
+    e, w, s = (_centred(parts) for parts in (embeddings, latents, styles))
+    count = len(e)
+    return Moments(s.T @ e / count, e.T @ e / count, w.T @ w / count, w.T @ e / count)
+
+
+def _centred(parts: list[Tensor]) -> Tensor:
+    rows = torch.cat(parts).double()
+    return rows - rows.mean(dim=0)

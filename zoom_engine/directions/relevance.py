@@ -1,0 +1,153 @@
+"""What every kind of relevance offers: how strongly each style channel answers a text direction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
+from zoom_engine.text import TextEncoder
+from zoom_engine.text.templates import GENERAL
+
+_SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, not meaning
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not."""
+
+    samples: int
+    seed: int = 0
+    truncation: float = 1.0
+    truncation_cutoff: int | None = None
+
+    def draw(self, generator: StyleGAN2) -> Iterator[tuple[Tensor, Tensor]]:
+        """(w [b, num_ws, w_dim], styles [b, S]) in batches."""
+        return sample_styles(
+            generator,
+            samples=self.samples,
+            seed=self.seed,
+            truncation=self.truncation,
+            truncation_cutoff=self.truncation_cutoff,
+        )
+
+    def statistics(self, generator: StyleGAN2) -> StyleStatistics:
+        """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
+        statistics = style_statistics(
+            generator, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff
+        )
+        return StyleStatistics(statistics.mean.cpu(), statistics.std.cpu())
+
+    def untruncated(self) -> Sampling:
+        """The same samples of the generator's whole range."""
+        return dataclasses.replace(self, truncation=1.0)
+
+    def identity(self, generator: StyleGAN2, text_encoder: TextEncoder) -> dict[str, Any]:
+        """What a measurement on these samples depends on, for cache keys and provenance (JSON)."""
+        return {
+            "generator": generator.content_hash,
+            "text_encoder": text_encoder.content_hash,
+            **dataclasses.asdict(self),
+        }
+
+
+class Relevance(Protocol):
+    """The relevance of all style channels to text directions.
+
+    ``method`` is "sampled", "regression" or "gradient"; ``details`` are the options and hashes it depends on
+    (JSON); ``null_directions`` is how many random text directions it can afford for the noise floor.
+    """
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def sampling(self) -> Sampling: ...
+
+    @property
+    def details(self) -> dict[str, Any]: ...
+
+    @property
+    def null_directions(self) -> int: ...
+
+    def relevance(self, text_directions: Tensor) -> Tensor:
+        """Unit vectors [P, D] → relevance [P, S], any unit, 0 for toRGB channels; the edit is σ ⊙ relevance."""
+        ...
+
+    def strength(self, text_directions: Tensor) -> Tensor:
+        """Unit vectors [P, D] → the largest |relevance| of each before scaling [P]."""
+        ...
+
+
+@dataclass(frozen=True)
+class MatrixRelevance:
+    """Relevance that is one product: ``matrix [S, D]`` serves every prompt.
+
+    ``evidence [S, D]`` gives the strength, where the matrix itself is rescaled too much to compare
+    directions by it.
+    """
+
+    method: str
+    matrix: Tensor
+    evidence: Tensor
+    sampling: Sampling
+    details: dict[str, Any] = field(default_factory=dict)
+    null_directions: int = 1000
+
+    def relevance(self, text_directions: Tensor) -> Tensor:
+        return text_directions.to(self.matrix) @ self.matrix.T
+
+    def strength(self, text_directions: Tensor) -> Tensor:
+        return (text_directions.to(self.evidence) @ self.evidence.T).abs().amax(dim=1)
+
+
+def text_directions(
+    text_encoder: TextEncoder, attributes: Sequence[str], *, neutral: str, templates: Sequence[str] = GENERAL
+) -> Tensor:
+    """Unit vectors Δt [N, D] (float32, CPU): normalise(E(attribute) − E(neutral)) (Patashnik 2021).
+
+    Wordings of one attribute, separated by "|", are averaged before the difference. Raises DirectionError
+    where the text encoder cannot tell an attribute from the neutral prompt.
+    """
+    if isinstance(attributes, str) or not attributes:
+        raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
+    base = _mean_of_wordings(text_encoder, neutral, templates)
+    rows = []
+    for attribute in attributes:
+        difference = _mean_of_wordings(text_encoder, attribute, templates) - base
+        if difference.norm() < _SAME_TEXT:
+            raise DirectionError(
+                f"the text encoder cannot tell '{attribute}' from the neutral prompt '{neutral}': reword one"
+            )
+        rows.append(F.normalize(difference, dim=0))
+    return torch.stack(rows)
+
+
+def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
+    embedded = text_encoder.embed_texts(prompt.split("|"), templates=templates)
+    return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()
+
+
+def random_directions(count: int, dim: int, *, seed: int = 0) -> Tensor:
+    """``count`` unit vectors [count, D], uniform on the sphere: text that has nothing to do with images."""
+    noise = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
+    return F.normalize(noise, dim=1)
+
+
+def noise_floor(relevance: Relevance, dim: int, *, quantile: float = 0.95, seed: int = 0) -> float:
+    """The strength that random text directions stay below with probability ``quantile``."""
+    strengths = relevance.strength(random_directions(relevance.null_directions, dim, seed=seed))
+    return float(torch.quantile(strengths.double(), quantile))
+
+
+def inverse_std(std: Tensor, rgb_mask: Tensor) -> Tensor:
+    """1/σ [S] (float64), 0 for toRGB channels and for channels that never move."""
+    moves = (std > 1e-6 * std.max()) & ~rgb_mask.cpu()
+    return torch.where(moves, 1 / std.double().clamp(min=1e-30), 0.0)

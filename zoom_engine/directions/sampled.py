@@ -1,0 +1,144 @@
+"""Sampled relevance, the reference way: push one channel at a time and see where the embedding goes.
+
+StyleCLIP's ``fs3`` (Patashnik 2021): for channel c, K images are rendered with c at mean + α·σ_c and at mean
+− α·σ_c, both are embedded, the difference of the unit embeddings is normalised, averaged over the images and
+normalised again: row c of the relevance matrix. That is 2·K·S syntheses (1.2 million at 1024²), so finished
+rows go to disk every minute and a killed run goes on from there.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+DEFAULT_SAMPLING = Sampling(100)
+_NO_CHANGE = 1e-6  # two unit embeddings closer than this differ by rounding alone
+
+
+def sampled_relevance(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    *,
+    sampling: Sampling = DEFAULT_SAMPLING,
+    alpha: float = 5.0,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    save_every: float = 60.0,
+    progress: ProgressFactory = silent,
+) -> MatrixRelevance:
+    """Relevance matrix [S, D] with unit rows; rows of toRGB and of ineffective channels are 0.
+
+    The number of samples is K; ``alpha`` the push in standard deviations; ``save_every`` the seconds between
+    two saves of the finished rows (with ``cache``).
+    """
+    if sampling.samples < 1 or not alpha > 0:
+        raise DirectionError(
+            f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}"
+        )
+    details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
+    store = DirectionCache(cache)
+    finished = store.load("sampled", details)
+    if finished is None:
+        part = store.load("sampled-part", details) or {
+            "matrix": torch.zeros(generator.style_space.size, text_encoder.dim),
+            "done": torch.zeros(generator.style_space.size, dtype=torch.bool),
+        }
+        saver = _Saver(store, details, part, save_every)
+        with saver:
+            _fill(generator, text_encoder, sampling, alpha, part, saver, batch_size, progress)
+        finished = {"matrix": part["matrix"]}
+        store.store("sampled", details, finished)
+        store.remove("sampled-part", details)
+    return MatrixRelevance("sampled", finished["matrix"], finished["matrix"], sampling, details)
+
+
+class _Saver:
+    """Keeps the finished rows on disk: every ``seconds``, and when the work breaks off (also by Ctrl-C)."""
+
+    def __init__(
+        self, store: DirectionCache, details: dict[str, Any], part: dict[str, Tensor], seconds: float
+    ) -> None:
+        self._store, self._details, self._part, self._seconds = store, details, part, seconds
+        self._saved = time.monotonic()
+
+    def __enter__(self) -> _Saver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._store.store("sampled-part", self._details, self._part)
+
+    def tick(self) -> None:
+        if time.monotonic() - self._saved > self._seconds:
+            self._store.store("sampled-part", self._details, self._part)
+            self._saved = time.monotonic()
+
+
+def _fill(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    sampling: Sampling,
+    alpha: float,
+    part: dict[str, Tensor],
+    saver: _Saver,
+    batch_size: int,
+    progress: ProgressFactory,
+) -> None:
+    """Compute the rows that ``part`` lacks, in place."""
+    statistics = sampling.statistics(generator)
+    base = torch.cat([styles for _, styles in sampling.draw(generator)])
+    channels = inverse_std(statistics.std, generator.style_space.rgb_mask()).nonzero().flatten()
+    todo = channels[~part["done"][channels]]
+    push = alpha * statistics.std
+    values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
+    with progress(
+        len(channels), "Pushing channels", unit="channel", initial=len(channels) - len(todo)
+    ) as bar:
+        for group in torch.split(todo, max(1, batch_size // (2 * sampling.samples))):
+            part["matrix"][group] = _relevance_rows(
+                generator, text_encoder, base, group, values[group], batch_size
+            )
+            part["done"][group] = True
+            bar.update(len(group))
+            saver.tick()
+
+
+@torch.no_grad()
+def _relevance_rows(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    base: Tensor,
+    channels: Tensor,
+    values: Tensor,
+    batch_size: int,
+) -> Tensor:
+    """Rows [C, D]: ``channels [C]`` of ``base [K, S]`` take their low and their high of ``values [C, 2]``."""
+    jobs = torch.cartesian_prod(torch.arange(len(channels)), torch.arange(len(base)), torch.arange(2))
+    embedded = []
+    for job in torch.split(jobs, batch_size):
+        styles = base[job[:, 1]].clone()
+        styles[torch.arange(len(job)), channels[job[:, 0]]] = values[job[:, 0], job[:, 2]].to(styles)
+        embedded.append(text_encoder.embed_images(generator.synthesis(styles)).cpu())
+    pairs = torch.cat(embedded).view(len(channels), len(base), 2, -1)
+    mean = _unit(pairs[:, :, 1] - pairs[:, :, 0]).mean(dim=1)
+    return _unit(mean)
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Unit vectors along the last dimension; 0 where there is nothing to normalise."""
+    return torch.where(vectors.norm(dim=-1, keepdim=True) > _NO_CHANGE, F.normalize(vectors, dim=-1), 0.0)
