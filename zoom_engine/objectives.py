@@ -1,0 +1,83 @@
+"""What a search minimises and measures: structural similarity, and the three losses of Luo 2023 that are
+not the target's own."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import ConfigError
+
+WINDOW, SIGMA = 11, 1.5
+K1, K2 = 0.01, 0.03
+
+
+@functools.cache
+def _gaussian() -> tuple[float, ...]:
+    taps = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for i in range(WINDOW)]
+    return tuple(tap / sum(taps) for tap in taps)
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity of each pair of images, mean over positions and RGB (Wang 2004).
+
+    The window is an 11×11 Gaussian of σ 1.5 that stays inside the image; K1 = 0.01, K2 = 0.03.
+    Differentiable in both.
+
+    Args:
+        x, y: float `[B, C, H, W]` in [-1, 1], H and W at least 11; mapped to [0, 1] first, so the dynamic
+            range is 1.
+    Returns:
+        `[B]`, at most 1 and equal to 1 for equal images.
+    Raises:
+        ConfigError: for images smaller than the window.
+    """
+    if min(x.shape[-2:]) < WINDOW:
+        raise ConfigError(
+            f"SSIM needs images of at least {WINDOW}×{WINDOW} pixels, not {x.shape[-2]}×{x.shape[-1]}:"
+            " set the structure loss to 0 or use a larger generator"
+        )
+    x, y = (x + 1) / 2, (y + 1) / 2
+    batch, channels, height, width = x.shape
+    maps = torch.stack((x, y, x * x, y * y, x * y)).reshape(-1, 1, height, width)
+    taps = torch.tensor(_gaussian(), dtype=x.dtype, device=x.device)
+    maps = F.conv2d(F.conv2d(maps, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
+    mean_x, mean_y, square_x, square_y, product = maps.reshape(5, batch, channels, -1).unbind(0)
+    var_x, var_y = square_x - mean_x * mean_x, square_y - mean_y * mean_y
+    covariance = product - mean_x * mean_y
+    c1, c2 = K1**2, K2**2
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
+        (mean_x * mean_x + mean_y * mean_y + c1) * (var_x + var_y + c2)
+    )
+    return similarity.mean(dim=(1, 2))
+
+
+def structure_loss(images: Tensor, originals: Tensor) -> Tensor:
+    """L_struct `[B]` = 1 − SSIM (Luo 2023): 0 for an untouched picture. Arguments as for `ssim`."""
+    return 1 - ssim(images, originals)
+
+
+def zero_shot_labels(image_embeddings: Tensor, label_embeddings: Tensor) -> Tensor:
+    """CLIP's zero-shot label: index `[B]` (int64) of the nearest of `[P, D]` label embeddings to each of
+    `[B, D]`, all unit norm."""
+    return (image_embeddings @ label_embeddings.T).argmax(dim=1)
+
+
+def label_loss(
+    image_embeddings: Tensor, label_embeddings: Tensor, original_label: Tensor, scale: float
+) -> Tensor:
+    """L_attr `[B]`: cross-entropy of the zero-shot label of x̂ to the label of x, in nats (Luo 2023,
+    supplement A.2).
+
+    Args:
+        image_embeddings: `[B, D]` of the edited images, unit norm.
+        label_embeddings: `[P, D]` of the label prompts, unit norm, P at least 2 (with one prompt this would
+            always be 0).
+        original_label: `[B]` int64, the zero-shot label of each original image.
+        scale: the encoder's logit scale (inverse temperature).
+    """
+    return F.cross_entropy(scale * (image_embeddings @ label_embeddings.T), original_label, reduction="none")

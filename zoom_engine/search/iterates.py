@@ -1,0 +1,216 @@
+"""The words of a search: the unit it works on, the points it tries and the result it draws from them (plain
+numbers, no tensors)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unit:
+    """One piece of work: an image and the attributes that may move.
+
+    image: row of the style tensor.
+    attribute: row of the edit directions in single mode, None when all move together.
+    bounds: float `[N, 2]`, lowest (≤ 0) and highest (≥ 0) edit weight per attribute; zeros for those that
+        may not move.
+    outer: float `[N, 2]` or None: a second range (the paper's ±30) to report on beside `bounds`; only the
+        scan looks there.
+    """
+
+    image: int
+    attribute: int | None
+    bounds: Array
+    outer: Array | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Iterate:
+    """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN and `gradient` None
+    where they were not asked for."""
+
+    weights: Array
+    output: tuple[float, ...]
+    change: float
+    margin: float
+    flipped: bool
+    label_kept: bool | None
+    ssim: float = math.nan
+    gradient: Array | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """The ground truth is kept, as far as anyone can tell."""
+        return self.label_kept is not False
+
+    @property
+    def success(self) -> bool:
+        """A counterfactual: the prediction flipped and the label did not."""
+        return self.flipped and self.keeps
+
+    def to_json(self) -> dict[str, Any]:
+        """One point of a record's trajectory."""
+        return {
+            "weights": [round(float(weight), 6) for weight in self.weights],
+            "output": [round(value, 6) for value in self.output],
+            "change": round(self.change, 6),
+            "label_kept": self.label_kept,
+            "ssim": None if math.isnan(self.ssim) else round(self.ssim, 6),
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found for one unit, by the definitions of METHOD § 2 (best iterate, not last).
+
+    edit_weights, output, ssim: of one and the same point: the counterfactual (of all flipping,
+        label-keeping points the one of highest SSIM), else the label-keeping point of largest change (the
+        unedited image, if there is no other). `ssim` is None where it was
+        not computed: that is when nothing flipped.
+    original_output: of the unedited image.
+    change: the sensitivity, the largest change among label-keeping points within the bounds, and
+        `change_weights` where it was found.
+    flipped: there is a counterfactual.
+    label_kept: None where labels are off; False where the prediction flipped within the bounds, but the
+        label changed with it each time, or where no point besides the unedited image keeps the label; True
+        else.
+    flip_weight: single mode: smallest |edit weight| that flips and keeps the label, None where there is none.
+    steps: rounds of asking; evaluations: points evaluated, the unedited image not counted.
+    stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
+    trajectory: the points (see `Iterate.to_json`), the unedited image among them: by weight for a scan, in
+        order of time otherwise.
+    paper: the same "change" and "flipped" within `Unit.outer`, None without one.
+    """
+
+    edit_weights: Array
+    output: list[float]
+    original_output: list[float]
+    change: float
+    change_weights: Array
+    flipped: bool
+    label_kept: bool | None
+    ssim: float | None
+    flip_weight: float | None
+    steps: int
+    evaluations: int
+    stop: str
+    trajectory: list[dict[str, Any]]
+    paper: dict[str, Any] | None = None
+
+
+class SearchState(Protocol):
+    """One unit under way. `ask` and `tell` alternate until `result` is not None."""
+
+    def ask(self) -> Array:
+        """Edit weights `[k, N]` (k ≥ 1) to evaluate now; the same until `tell`."""
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        """The answers to the last `ask`, in its order."""
+
+    def result(self) -> SearchResult | None:
+        """None while there is something to ask."""
+
+
+class Search(Protocol):
+    """A way to search: options, and a `SearchState` per unit. States share nothing, so units cannot
+    influence one another."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs_gradient(self) -> bool: ...
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Of "single" and "multi", those that it can do."""
+
+    def start(self, unit: Unit, origin: Iterate) -> SearchState:
+        """Begin on `unit`; `origin` is the unedited image, already evaluated."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and options, for the manifest."""
+
+
+def within(weights: Array, bounds: Array) -> bool:
+    """All edit weights `[N]` lie in `bounds` `[N, 2]`."""
+    slack = 1e-9 * (1 + np.abs(bounds))
+    return bool(
+        np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1])
+    )
+
+
+class Tally:
+    """All points of one unit, and the result by definition."""
+
+    def __init__(self, unit: Unit, origin: Iterate) -> None:
+        self.unit = unit
+        self.origin = origin
+        self.tried: list[Iterate] = []
+        self.steps = 0
+
+    def add(self, iterates: list[Iterate]) -> None:
+        """One round of answers."""
+        self.tried.extend(iterates)
+        self.steps += 1
+
+    def result(self, stop: str, *, by_weight: bool) -> SearchResult:
+        """Judge the points. `by_weight` sorts the trajectory by the unit's edit weight, else it stays in
+        order of time."""
+        unit, origin = self.unit, self.origin
+        inside = [it for it in self.tried if within(it.weights, unit.bounds)]
+        moved = [it for it in inside if np.any(it.weights)]
+        successes = [it for it in inside if it.success]
+        lost = bool(moved) and not any(it.keeps for it in moved)
+        peak = max([origin, *(it for it in inside if it.keeps)], key=lambda it: it.change)
+        best = min(
+            successes,
+            key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
+            default=peak,
+        )
+        label_kept: bool | None = None
+        if origin.label_kept is not None:
+            label_kept = bool(successes) or not (lost or any(it.flipped for it in inside))
+        points = [origin, *(it for it in self.tried if np.any(it.weights))]
+        if by_weight and unit.attribute is not None:
+            attribute = unit.attribute
+            points.sort(key=lambda it: float(it.weights[attribute]))
+        return SearchResult(
+            edit_weights=best.weights,
+            output=[round(value, 6) for value in best.output],
+            original_output=[round(value, 6) for value in origin.output],
+            change=peak.change,
+            change_weights=peak.weights,
+            flipped=bool(successes),
+            label_kept=label_kept,
+            ssim=None if math.isnan(best.ssim) else best.ssim,
+            flip_weight=self._flip_weight(successes),
+            steps=self.steps,
+            evaluations=len(self.tried),
+            stop="label-lost" if lost else stop,
+            trajectory=[it.to_json() for it in points],
+            paper=self._paper(),
+        )
+
+    def _flip_weight(self, successes: list[Iterate]) -> float | None:
+        attribute = self.unit.attribute
+        if attribute is None or not successes:
+            return None
+        return min(abs(float(it.weights[attribute])) for it in successes)
+
+    def _paper(self) -> dict[str, Any] | None:
+        outer = self.unit.outer
+        if outer is None:
+            return None
+        kept = [it for it in self.tried if it.keeps and within(it.weights, outer)]
+        return {
+            "change": round(max((it.change for it in kept), default=0.0), 6),
+            "flipped": any(it.flipped for it in kept),
+        }

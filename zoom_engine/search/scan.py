@@ -1,0 +1,214 @@
+"""Scan: one attribute is one dimension, so walk it. Forward only.
+
+A uniform grid over the bounds gives the response curve, and with it the sensitivity. The smallest flipping
+weight lies between the first grid point that flips, counted from 0, and its neighbour towards 0; it is then
+found to a tolerance. The points tried there lie on a fixed lattice, whose cells are at most the tolerance
+wide: interpolating the margin (which takes about 3 evaluations where halving takes 6) can then change the
+    way, but not the answer, and rounding noise in a margin does not move an edit weight.
+
+The grid is uniform, not denser around 0: a coarse cell at 0 costs one or two more evaluations once a flip
+is known to be inside, while a coarse cell far out can miss the largest change. A prediction that flips and
+flips back between two grid points is not seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Tally, Unit
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scan:
+    """Options of the scan.
+
+    points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them.
+    outer_points: more of them between the bounds and the outer range, where the unit has one; its ends are
+        among them.
+    tolerance: largest error of the flip weight, in units of the edit weight (standard deviations along the
+        direction); None leaves the flip weight at the grid.
+    """
+
+    points: int = 8
+    outer_points: int = 4
+    tolerance: float | None = 0.05
+
+    def __post_init__(self) -> None:
+        if self.points < 2 or self.outer_points < 2:
+            raise ConfigError("scan: points and outer_points must be at least 2, one on each side of 0")
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
+
+    @property
+    def name(self) -> str:
+        return "scan"
+
+    @property
+    def needs_gradient(self) -> bool:
+        return False
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return ("single",)
+
+    def start(self, unit: Unit, origin: Iterate) -> ScanState:
+        """Begin on `unit`, which must have an attribute."""
+        if unit.attribute is None:
+            raise ConfigError("scan moves one attribute at a time: use sgd or pgd for all together")
+        return ScanState(self, unit, unit.attribute, origin)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **dataclasses.asdict(self)}
+
+
+def grid(low: float, high: float, points: int) -> list[float]:
+    """`points` weights over [low, high] without 0, both ends included, evenly spaced on each side of 0;
+    fewer where a side is empty."""
+    if low == high:
+        return []
+    on_high = round(points * high / (high - low))
+    if low < 0 < high:
+        on_high = min(max(on_high, 1), points - 1)
+    on_low = points - on_high
+    return [low * (i + 1) / on_low for i in range(on_low)][::-1] + [
+        high * (i + 1) / on_high for i in range(on_high)
+    ]
+
+
+def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: int) -> list[float]:
+    """`points` weights on what [outer] adds to [inner], shared between the sides, outer ends included."""
+    sides = [(inner[0], outer[0]), (inner[1], outer[1])]
+    sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
+    each = points // max(len(sides), 1)
+    return [near + (far - near) * (i + 1) / each for near, far in sides for i in range(each)]
+
+
+@dataclasses.dataclass
+class _Bracket:
+    """A lattice from a point that does not flip (cell 0) to one that does (cell `cells`), the first flip
+    being sought between."""
+
+    near: float
+    far: float
+    cells: int
+    low: int
+    high: int
+    low_margin: float | None
+    high_margin: float
+    turn: int = 0
+
+    def weight(self, cell: int) -> float:
+        return self.near + (self.far - self.near) * cell / self.cells
+
+    @property
+    def high_weight(self) -> float:
+        return self.weight(self.high)
+
+    def next_cell(self, limit: float | None) -> int | None:
+        """The cell to try next; None when the flip is found, or cannot be nearer to 0 than `limit`.
+
+        It is where the interpolated margin crosses 0, and half-way every third time, so that no curve can
+        stall it. With a limit, the
+        first try is the last cell below it: if that does not flip, this side is out.
+        """
+        if self.high - self.low <= 1:
+            return None
+        if limit is not None:
+            share = (limit - abs(self.near)) / (abs(self.far) - abs(self.near))
+            last = min(math.ceil(share * self.cells - 1e-9) - 1, self.high - 1)
+            if last <= self.low:
+                return None
+            if self.turn == 0:
+                return last
+        if self.low_margin is None or self.low_margin <= 0 or self.high_margin >= 0 or self.turn % 3 == 2:
+            return (self.low + self.high) // 2
+        share = self.low_margin / (self.low_margin - self.high_margin)
+        cell = round(self.low + (self.high - self.low) * share)
+        return min(max(cell, self.low + 1), self.high - 1)
+
+    def narrow(self, cell: int, iterate: Iterate) -> None:
+        self.turn += 1
+        if iterate.success:
+            self.high, self.high_margin = cell, iterate.margin
+        else:
+            self.low, self.low_margin = cell, (iterate.margin if iterate.keeps else None)
+
+
+class ScanState:
+    """One attribute of one image."""
+
+    def __init__(self, options: Scan, unit: Unit, attribute: int, origin: Iterate) -> None:
+        self._options = options
+        self._attribute = attribute
+        self._tally = Tally(unit, origin)
+        self._low, self._high = (float(bound) for bound in unit.bounds[attribute])
+        weights = grid(self._low, self._high, options.points)
+        if unit.outer is not None:
+            outer = (float(unit.outer[attribute, 0]), float(unit.outer[attribute, 1]))
+            weights += outer_grid((self._low, self._high), outer, options.outer_points)
+        self._wanted = weights
+        self._sides: list[_Bracket] | None = None
+        self._cell = 0
+        self._flip: float | None = None
+        self._stop = "" if weights else "no-range"
+
+    def ask(self) -> Array:
+        points = np.zeros((len(self._wanted), len(self._tally.unit.bounds)))
+        points[:, self._attribute] = self._wanted
+        return points
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self._tally.add(iterates)
+        if self._sides is None:
+            self._sides = self._brackets()
+            if not self._sides:
+                self._stop = "no-flip"
+            elif self._options.tolerance is None:
+                self._stop = "grid-only"
+        else:
+            self._sides[0].narrow(self._cell, iterates[0])
+        if not self._stop:
+            self._plan()
+
+    def result(self) -> SearchResult | None:
+        return self._tally.result(self._stop, by_weight=True) if self._stop else None
+
+    def _brackets(self) -> list[_Bracket]:
+        """On each side of 0, the first grid point that flips and its neighbour; the side that flips at the
+        smaller weight first."""
+        tolerance = self._options.tolerance or math.inf
+        brackets = []
+        for sign in (1, -1):
+            near = self._tally.origin
+            side = [it for it in self._tally.tried if sign * it.weights[self._attribute] > 0]
+            for far in sorted(side, key=lambda it: abs(float(it.weights[self._attribute]))):
+                if not self._low <= far.weights[self._attribute] <= self._high:
+                    break
+                if far.success:
+                    ends = float(near.weights[self._attribute]), float(far.weights[self._attribute])
+                    cells = max(math.ceil(abs(ends[1] - ends[0]) / tolerance - 1e-9), 1)
+                    brackets.append(
+                        _Bracket(*ends, cells, 0, cells, near.margin if near.keeps else None, far.margin)
+                    )
+                    break
+                near = far
+        return sorted(brackets, key=lambda bracket: abs(bracket.far))
+
+    def _plan(self) -> None:
+        """Choose the next point, or stop: the first side down to its flip, then the other as far as it can
+        still flip sooner."""
+        sides = self._sides or []
+        while sides:
+            cell = sides[0].next_cell(self._flip)
+            if cell is not None:
+                self._cell = cell
+                self._wanted = [sides[0].weight(cell)]
+                return
+            found = abs(sides.pop(0).high_weight)
+            self._flip = found if self._flip is None else min(self._flip, found)
+        self._stop = "flip-bracketed"

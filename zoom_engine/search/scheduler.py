@@ -1,0 +1,352 @@
+"""The scheduler packs what many units ask for into batches of one shape, retires finished units and refills.
+
+A unit's own state decides what it asks for next, and rows of a batch do not mix, so results do not depend
+on the packing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.search.evaluator import Evaluator, Originals
+from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
+
+T = TypeVar("T")
+Finished = list[tuple[Unit, SearchResult]]
+SharedFinished = list[tuple[int, Unit, SearchResult]]
+
+
+def run_units(
+    units: Iterable[Unit],
+    *,
+    search: Search,
+    evaluator: Evaluator,
+    styles: Tensor,
+    on_result: Callable[[Finished], None],
+    batch_size: int = 32,
+    pad: bool = True,
+    progress: ProgressFactory = silent,
+    finished: int = 0,
+) -> None:
+    """Search every unit and hand over results as they come, at most `batch_size` at a time and not in the
+    order of the units.
+
+    Args:
+        units: what to do; units of one image should be neighbours, since an unedited image is kept only
+            while units need it.
+        search: how; `evaluator`: of what.
+        styles: float `[I, S]`; `Unit.image` is a row of it.
+        on_result: called after each batch in which units finished, and before an interruption or an error
+            leaves this function; what was handed over is done, what was not is to be repeated.
+        batch_size: rows per evaluation.
+        pad: fill the last, smaller batches up by repeating a row, so that the generator sees one shape only.
+        progress: a bar over the units; `finished` counts those that an earlier run did.
+
+    Raises:
+        ConfigError: for a batch size below 1, a unit that the search cannot do, or bounds that do not
+            contain 0.
+        TargetError: when the target fails, or gives no gradients where the search needs them.
+    """
+
+    def hand_over(results: SharedFinished) -> None:
+        on_result([(unit, result) for _, unit, result in results])
+
+    run_shared(
+        units,
+        search=search,
+        evaluators=[evaluator],
+        styles=styles,
+        on_result=hand_over,
+        batch_size=batch_size,
+        pad=pad,
+        progress=progress,
+        finished=finished,
+    )
+
+
+def run_shared(
+    units: Iterable[Unit],
+    *,
+    search: Search,
+    evaluators: Sequence[Evaluator],
+    styles: Tensor,
+    on_result: Callable[[SharedFinished], None],
+    batch_size: int = 32,
+    pad: bool = True,
+    progress: ProgressFactory = silent,
+    finished: int = 0,
+) -> None:
+    """`run_units` for several targets at once: a picture that several of them ask for is made once.
+
+    The evaluators must have the same `synthesize` and `directions`; those with the same text encoder also
+    share its embeddings. Results are those of one `run_units` per evaluator, and come as (index of the
+    evaluator, unit, result). Gradient searches take one evaluator.
+    """
+    units = list(units)
+    _check(units, search, evaluators, styles, batch_size)
+    run = _Run(units, search, evaluators, styles, batch_size, pad)
+    with progress(finished + len(units) * len(evaluators), "Searching", unit="unit", initial=finished) as bar:
+        flips = done = 0
+        try:
+            while run.advance():
+                results = run.take_finished()
+                if results:
+                    on_result(results)
+                    done += len(results)
+                    flips += sum(result.flipped for _, _, result in results)
+                    bar.update(len(results), note=f"flip rate {flips / done:.2f}")
+        finally:
+            results = run.take_finished()
+            if results:
+                on_result(results)
+                bar.update(len(results))
+
+
+def _check(
+    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: Tensor, batch_size: int
+) -> None:
+    if batch_size < 1:
+        raise ConfigError(f"batch size is {batch_size}, but must be at least 1")
+    if not evaluators:
+        raise ConfigError("there is no target to search: give at least one evaluator")
+    first = evaluators[0]
+    for other in evaluators[1:]:
+        if other.synthesize != first.synthesize or not torch.equal(other.directions, first.directions):
+            raise ConfigError(
+                "evaluators can share pictures only with the same generator and the same edit directions"
+            )
+    if search.needs_gradient:
+        if len(evaluators) > 1:
+            raise ConfigError(
+                f"{search.name} follows the gradient of one target: run the targets one after the other"
+            )
+        if not first.target.differentiable:
+            reason = first.target.note or "forward only"
+            raise TargetError(
+                f"target {first.target.name!r} gives no gradients ({reason}): use the scan search, which"
+                " needs none"
+            )
+    count = len(first.directions)
+    for unit in units:
+        if not 0 <= unit.image < len(styles):
+            raise ConfigError(f"a unit names image {unit.image}, but there are {len(styles)} images")
+        if unit.attribute is not None and not 0 <= unit.attribute < count:
+            raise ConfigError(
+                f"a unit names attribute {unit.attribute}, but there are {count} edit directions"
+            )
+        for bounds in (unit.bounds, unit.outer):
+            if bounds is not None and (
+                bounds.shape != (count, 2) or (bounds[:, 0] > 0).any() or (bounds[:, 1] < 0).any()
+            ):
+                raise ConfigError(
+                    "bounds need a lowest weight of at most 0 and a highest of at least 0 for every attribute"
+                )
+        mode = "multi" if unit.attribute is None else "single"
+        if mode not in search.modes:
+            raise ConfigError(f"{search.name} has no {mode} mode; it has {', '.join(search.modes)}")
+
+
+@dataclasses.dataclass(eq=False)
+class _Task:
+    """One unit under one evaluator, with the answers to its last question as they come in."""
+
+    unit: Unit
+    evaluator: int
+    state: SearchState
+    answers: list[Iterate | None] = dataclasses.field(default_factory=list)
+    missing: int = 0
+
+
+@dataclasses.dataclass(eq=False)
+class _Row:
+    """One picture to make, and who waits for it: (task, place among its answers)."""
+
+    image: int
+    weights: Array
+    waiting: list[tuple[_Task, int]] = dataclasses.field(default_factory=list)
+
+
+class _Pool:
+    """Originals of the images in use, rendered ahead in whole batches and dropped after their last unit."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        evaluators: Sequence[Evaluator],
+        styles: Tensor,
+        batch_size: int,
+        pad: bool,
+    ) -> None:
+        self._evaluators, self._styles = evaluators, styles
+        self._batch_size, self._pad = batch_size, pad
+        self._uses = Counter(unit.image for unit in units for _ in evaluators)
+        self._ahead: Iterator[int] = iter(list(dict.fromkeys(unit.image for unit in units)))
+        self._rows: dict[int, list[Originals]] = {}
+
+    def gather(self, images: Sequence[int], evaluator: int) -> Originals:
+        """The originals of `images`, one row each, as `evaluator` sees them."""
+        return Originals.cat([self.row(image, evaluator) for image in images])
+
+    def row(self, image: int, evaluator: int) -> Originals:
+        while image not in self._rows:
+            self._render_ahead()
+        return self._rows[image][evaluator]
+
+    def release(self, image: int) -> None:
+        self._uses[image] -= 1
+        if not self._uses[image]:
+            del self._rows[image]
+
+    def _render_ahead(self) -> None:
+        wanted = list(itertools.islice(self._ahead, self._batch_size))
+        rows = _padded(wanted, self._batch_size if self._pad else len(wanted))
+        with torch.no_grad():
+            images = self._evaluators[0].render(self._styles[torch.tensor(rows)])[: len(wanted)]
+            embeddings = _Embeddings(images)
+            found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
+        for place, image in enumerate(wanted):
+            self._rows[image] = [
+                originals.rows(torch.tensor([place], device=images.device)) for originals in found
+            ]
+
+
+class _Embeddings:
+    """Embeddings of one batch of images, made once per text encoder."""
+
+    def __init__(self, images: Tensor) -> None:
+        self._images = images
+        self._made: dict[int, Tensor | None] = {}
+
+    def of(self, evaluator: Evaluator) -> Tensor | None:
+        key = id(evaluator.text_encoder)
+        if key not in self._made:
+            self._made[key] = evaluator.embed(self._images)
+        return self._made[key]
+
+
+class _Run:
+    """Everything under way."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        search: Search,
+        evaluators: Sequence[Evaluator],
+        styles: Tensor,
+        batch_size: int,
+        pad: bool,
+    ) -> None:
+        self._search, self._evaluators, self._styles = search, evaluators, styles
+        self._batch_size, self._pad = batch_size, pad
+        self._todo = iter(units)
+        self._pool = _Pool(units, evaluators, styles, batch_size, pad)
+        self._queue: dict[tuple[int, bytes], _Row] = {}
+        self._finished: SharedFinished = []
+
+    def take_finished(self) -> SharedFinished:
+        """Results since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def advance(self) -> bool:
+        """Evaluate one batch; False when nothing is left to do."""
+        before = len(self._finished)
+        while len(self._queue) < self._batch_size:
+            unit = next(self._todo, None)
+            if unit is None:
+                break
+            for index in range(len(self._evaluators)):
+                self._begin(unit, index)
+        batch = [self._queue.pop(key) for key in list(self._queue)[: self._batch_size]]
+        if not batch:
+            return len(self._finished) > before
+        if self._search.needs_gradient:
+            self._follow(batch)
+        else:
+            self._look(batch)
+        return True
+
+    def _begin(self, unit: Unit, index: int) -> None:
+        (origin,) = self._evaluators[index].origins(self._pool.row(unit.image, index))
+        self._proceed(_Task(unit, index, self._search.start(unit, origin)))
+
+    def _proceed(self, task: _Task) -> None:
+        """Retire the task if it has its result, else queue what it asks for."""
+        result = task.state.result()
+        if result is not None:
+            self._finished.append((task.evaluator, task.unit, result))
+            self._pool.release(task.unit.image)
+            return
+        points = task.state.ask()
+        task.answers = [None] * len(points)
+        task.missing = len(points)
+        for place, point in enumerate(points):
+            key = (task.unit.image, point.tobytes())
+            row = self._queue.setdefault(key, _Row(task.unit.image, point))
+            row.waiting.append((task, place))
+
+    def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:
+        """Images, styles and edit weights of a batch, padded."""
+        rows = _padded(batch, self._batch_size if self._pad else len(batch))
+        images = [row.image for row in rows]
+        weights = torch.from_numpy(np.stack([row.weights for row in rows])).float()
+        return images, self._styles[torch.tensor(images)], weights.to(self._styles.device)
+
+    def _follow(self, batch: list[_Row]) -> None:
+        (evaluator,) = self._evaluators
+        images, styles, weights = self._inputs(batch)
+        evaluation, gradients = evaluator.value_and_grad(styles, weights, self._pool.gather(images, 0))
+        points = weights.double().cpu().numpy()
+        for row, iterate in zip(batch, evaluation.iterates(points, gradients), strict=False):
+            for task, place in row.waiting:
+                self._tell(task, place, dataclasses.replace(iterate, weights=row.weights))
+
+    @torch.no_grad()
+    def _look(self, batch: list[_Row]) -> None:
+        _, styles, weights = self._inputs(batch)
+        pictures = self._evaluators[0].render(styles, weights)[: len(batch)]
+        shared = _Embeddings(pictures)
+        told: list[tuple[_Task, int, Iterate]] = []
+        for index, evaluator in enumerate(self._evaluators):
+            places = [
+                i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)
+            ]
+            if not places:
+                continue
+            chosen = torch.tensor(places, device=pictures.device)
+            embeddings = shared.of(evaluator)
+            evaluation = evaluator.judge(
+                pictures[chosen],
+                self._pool.gather([batch[i].image for i in places], index),
+                embeddings=None if embeddings is None else embeddings[chosen],
+                ssim="flipped",
+            )
+            for i, iterate in zip(
+                places, evaluation.iterates(np.stack([batch[i].weights for i in places])), strict=True
+            ):
+                told += [
+                    (task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index
+                ]
+        for task, place, iterate in told:
+            self._tell(task, place, iterate)
+
+    def _tell(self, task: _Task, place: int, iterate: Iterate) -> None:
+        task.answers[place] = iterate
+        task.missing -= 1
+        if not task.missing:
+            task.state.tell([answer for answer in task.answers if answer is not None])
+            self._proceed(task)
+
+
+def _padded(rows: list[T], size: int) -> list[T]:
+    return rows + rows[-1:] * (size - len(rows))

@@ -1,0 +1,20 @@
+"""Target models: what is audited, how its input is made and how its output is read."""
+
+from zoom_engine.targets.binary import BinaryTask
+from zoom_engine.targets.loading import load_target
+from zoom_engine.targets.multiclass import MultiClassTask
+from zoom_engine.targets.onnx_writer import save_onnx
+from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.target import Target, task_from_dict
+from zoom_engine.targets.task import Task
+
+__all__ = [
+    "BinaryTask",
+    "MultiClassTask",
+    "Preprocessing",
+    "Target",
+    "Task",
+    "load_target",
+    "save_onnx",
+    "task_from_dict",
+]

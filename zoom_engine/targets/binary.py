@@ -1,0 +1,107 @@
+"""Binary classification: outputs are one logit `[B, 1]`, of class 1."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+
+BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
+PROBABILITY_EPS = 1e-6
+
+
+def checked_probabilities(raw: Tensor) -> Tensor:
+    """`raw`, or a `TargetError` when an entry is outside [0, 1] by more than rounding."""
+    if bool(((raw < -1e-4) | (raw > 1 + 1e-4)).any()):
+        raise TargetError(
+            f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g}, which are"
+            " no probabilities:"
+            " declare them as logits"
+        )
+    return raw
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BinaryTask:
+    """One decision between `classes[0]` and `classes[1]`, taken at probability 0.5.
+
+    output: what the network returns: "logit" `[B]` or `[B, 1]` of class 1, "two-logits" `[B, 2]` (their
+    difference is the logit), "probability" `[B]` or `[B, 1]` of class 1, "two-probabilities" `[B, 2]`.
+    """
+
+    classes: tuple[str, str] = ("0", "1")
+    output: BinaryOutput = "logit"
+
+    def __post_init__(self) -> None:
+        if self.output not in get_args(BinaryOutput):
+            raise TargetError(
+                f"binary task: output is {self.output!r}; choose one of {', '.join(get_args(BinaryOutput))}"
+            )
+        if len(self.classes) != 2:
+            raise TargetError(f"binary task: needs the names of two classes, not {len(self.classes)}")
+
+    @property
+    def name(self) -> str:
+        return "binary"
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → logit of class 1, float32 `[B, 1]`."""
+        width = 2 if self.output.startswith("two") else 1
+        flat = raw.flatten(1) if raw.ndim > 1 else raw[:, None]
+        if flat.shape[1] != width:
+            raise TargetError(
+                f"the target returns {flat.shape[1]} numbers per image where output {self.output!r} means"
+                f" {width}:"
+                " declare another output, or a multi-class task"
+            )
+        flat = flat.float()
+        if self.output == "two-logits":
+            return flat[:, 1:] - flat[:, :1]
+        if self.output == "logit":
+            return flat
+        probability = checked_probabilities(flat)
+        if self.output == "two-probabilities":
+            probability = probability[:, 1:] / probability.sum(1, keepdim=True).clamp_min(PROBABILITY_EPS)
+        return torch.logit(probability, eps=PROBABILITY_EPS)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """`[B]`: the probability of class 1."""
+        return outputs[:, 0].sigmoid()
+
+    def recorded(self, outputs: Tensor) -> Tensor:
+        """`[B, 1]`: the probability of class 1."""
+        return outputs.sigmoid()
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: the logit of the original's class."""
+        return torch.where(original[:, 0] >= 0, outputs[:, 0], -outputs[:, 0])
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: the probability crossed 0.5."""
+        return (outputs[:, 0] >= 0) != (original[:, 0] >= 0)
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: |p(x̂) − p(x)|."""
+        return (self.probabilities(outputs) - self.probabilities(original)).abs()
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: binary cross-entropy to the opposite of the original prediction (Luo 2023), which is
+        softplus of the margin."""
+        return F.softplus(self.margin(outputs, original))
+
+    def caption(self, outputs_row: Tensor) -> str:
+        """The probability of class 1, such as "0.83"."""
+        return f"{outputs_row[0].sigmoid().item():.2f}"
+
+    def to_json(self, outputs_row: Tensor) -> list[float]:
+        """The probability of class 1, in a list of one."""
+        return [round(value, 6) for value in self.recorded(outputs_row[None])[0].tolist()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `task_from_dict` takes it back."""
+        return {"task": self.name, "classes": list(self.classes), "output": self.output}

@@ -1,0 +1,91 @@
+"""What stands between the engine's images and a network's input; part of the target, and saved with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+
+Resize = Literal["bilinear", "bicubic", "nearest", "area"]
+ChannelOrder = Literal["RGB", "BGR"]
+Layout = Literal["NCHW", "NHWC"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """Resize, scale, normalise, reorder: in this order, differentiable throughout.
+
+    size: height and width that the network wants (one number for a square); None leaves the image as it is.
+    resize: how to get there; "bilinear" and "bicubic" are antialiased, as Pillow's are.
+    value_range: the values of black and white before normalisation, such as (0, 1), (0, 255) or (-1, 1).
+    mean, std: one number per RGB channel (or one for all), in the units of `value_range`.
+    channel_order, layout: of the network's input.
+    """
+
+    size: int | tuple[int, int] | None = None
+    resize: Resize = "bilinear"
+    value_range: tuple[float, float] = (0.0, 1.0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    channel_order: ChannelOrder = "RGB"
+    layout: Layout = "NCHW"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("resize", Resize), ("channel_order", ChannelOrder), ("layout", Layout)):
+            if getattr(self, name) not in get_args(allowed):
+                choices = ", ".join(get_args(allowed))
+                raise TargetError(
+                    f"preprocessing: {name} is {getattr(self, name)!r}; choose one of {choices}"
+                )
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) not in (1, 3):
+                raise TargetError(f"preprocessing: {name} needs one number or three, one per RGB channel")
+        if any(value <= 0 for value in self.std):
+            raise TargetError("preprocessing: every entry of std must be greater than 0")
+        if self.value_range[0] >= self.value_range[1]:
+            raise TargetError("preprocessing: value_range must be (black, white) with black < white")
+        if self.size is not None and min(self.hw or (0, 0)) < 1:
+            raise TargetError(f"preprocessing: size {self.size} is not a size in pixels")
+
+    @property
+    def hw(self) -> tuple[int, int] | None:
+        """(height, width) of the network's input, None where any is taken."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, `[B, 3, h, w]` or `[B, h, w,
+        3]`."""
+        x = (images + 1) / 2
+        if self.hw is not None and tuple(x.shape[-2:]) != self.hw:
+            antialias = self.resize in ("bilinear", "bicubic")
+            x = F.interpolate(x, size=self.hw, mode=self.resize, antialias=antialias)
+            if self.resize == "bicubic":
+                x = x.clamp(0, 1)
+        low, high = self.value_range
+        mean = x.new_tensor(self.mean).view(1, -1, 1, 1)
+        std = x.new_tensor(self.std).view(1, -1, 1, 1)
+        x = (x * (high - low) + low - mean) / std
+        if self.channel_order == "BGR":
+            x = x.flip(1)
+        return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict that `from_dict` takes back."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """The inverse of `to_dict`; an unknown key is a `TargetError`."""
+        unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise TargetError(f"preprocessing: unknown option {sorted(unknown)[0]!r}")
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**options)

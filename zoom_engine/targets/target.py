@@ -1,0 +1,203 @@
+"""The model under audit: preprocessing, network and task in one module that takes the engine's images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.binary import BinaryTask
+from zoom_engine.targets.multiclass import MultiClassTask
+from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.task import Task
+
+PROBE_IMAGES = 8
+
+
+def task_from_dict(values: Mapping[str, Any]) -> Task:
+    """Rebuild a task from its `to_dict`; `TargetError` for one that this version does not know."""
+    kinds: dict[str, type[BinaryTask] | type[MultiClassTask]] = {
+        "binary": BinaryTask,
+        "multiclass": MultiClassTask,
+    }
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    kind = options.pop("task", None)
+    if kind not in kinds:
+        raise TargetError(f"unknown task {kind!r}: this version has {', '.join(kinds)}")
+    try:
+        return kinds[kind](**options)
+    except TypeError as error:
+        raise TargetError(f"task {kind!r}: {error}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's message, short enough to quote inside another message."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip()[:200]
+
+
+def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
+    """SHA-256 of a module's structure, its parameters and buffers, and of any JSON-ready dicts beside it."""
+    digest = hashlib.sha256(repr(module).encode())
+    for name, value in module.state_dict().items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    for values in extra:
+        digest.update(json.dumps(values, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:
+    """Fixed random images `[count, 3, height, width]` in [-1, 1]: blurred and sharp noise, dark to bright."""
+    random = torch.Generator().manual_seed(0)
+    coarse = torch.rand(count, 3, 4, 4, generator=random)
+    fine = torch.rand(count, 3, height, width, generator=random)
+    smooth = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+    return (0.7 * smooth + 0.3 * fine) * 2 - 1
+
+
+class Target(nn.Module):
+    """A frozen model under audit, in eval mode.
+
+    Args:
+        network: takes what `preprocessing` returns; its raw output is read by `task`.
+        name: how reports call it.
+        labels: prompts of the classes that the text encoder can tell apart, for L_attr; empty when there
+            are none.
+        differentiable: False when `network` gives no gradients; then only forward-only searches run.
+        note: one line for the run's manifest, such as why there are no gradients.
+        content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        name: str,
+        task: Task,
+        preprocessing: Preprocessing | None = None,
+        labels: tuple[str, ...] = (),
+        differentiable: bool = True,
+        note: str = "",
+        content_hash: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.name = name
+        self.task = task
+        self.preprocessing = preprocessing if preprocessing is not None else Preprocessing()
+        self.labels = labels
+        self.differentiable = differentiable
+        self.note = note
+        self.eval().requires_grad_(False)
+        self.content_hash = content_hash or module_hash(network, task.to_dict(), self.preprocessing.to_dict())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the probabilities."""
+        classes: tuple[str, ...] = getattr(self.task, "classes", ())
+        return classes
+
+    def train(self, mode: bool = True) -> Target:
+        """A target stays in eval mode: the model is audited as it would be used."""
+        super().train(False)
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → outputs float32 `[B, K]` of the task (binary: one
+        logit).
+
+        Raises:
+            TargetError: when the network cannot take the images, or returns something that the task cannot
+                read.
+        """
+        x = self.preprocessing(images)
+        try:
+            raw = self.network(x)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            shape = "×".join(str(n) for n in x.shape[1:])
+            raise TargetError(
+                f"target {self.name!r} fails on an input of {shape}: {one_line(error)}; set preprocessing"
+                " size (and layout)"
+                " to what the model wants"
+            ) from error
+        if not isinstance(raw, Tensor):
+            raise TargetError(
+                f"target {self.name!r} returns a {type(raw).__name__}, not a tensor: wrap it so that it"
+                " returns one tensor"
+            )
+        if raw.ndim == 0 or raw.shape[0] != images.shape[0]:
+            raise TargetError(
+                f"target {self.name!r} returns shape {tuple(raw.shape)} for {images.shape[0]} images: the"
+                " first axis must be the image"
+            )
+        try:
+            return self.task.outputs(raw)
+        except TargetError as error:
+            raise TargetError(f"target {self.name!r}: {error}") from error
+
+    def check(self, resolution: int) -> None:
+        """Try the target on random images of the generator's resolution and refuse what cannot be audited.
+
+        Raises:
+            TargetError: for a failing forward pass, a non-finite or constant output, an output that depends
+                on the other images of the batch, or (where there are gradients) an input that no output
+                answers to.
+        """
+        images = probe_images(resolution, resolution)
+        buffers = list(self.parameters()) + list(self.buffers())
+        if buffers:
+            images = images.to(buffers[0].device)
+        with torch.enable_grad():
+            images.requires_grad_(self.differentiable)
+            outputs = self(images)
+            if not bool(outputs.isfinite().all()):
+                raise TargetError(
+                    f"target {self.name!r} returns NaN or infinite outputs: check its weights and"
+                    " preprocessing"
+                )
+            spread = outputs.detach().amax(0) - outputs.detach().amin(0)
+            if float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().abs().max())):
+                raise TargetError(
+                    f"target {self.name!r} returns the same output for different images: check its"
+                    " weights and preprocessing"
+                )
+            if self.differentiable:
+                if not outputs.requires_grad:
+                    raise TargetError(
+                        f"target {self.name!r} gives no gradients: load it with differentiable=False"
+                    )
+                (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
+                if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
+                    raise TargetError(
+                        f"target {self.name!r} does not answer to its input (its gradient is 0 or not"
+                        " finite): check the value range"
+                    )
+        with torch.no_grad():
+            alone = self(images[:1].detach())
+        if not torch.allclose(alone, outputs[:1].detach(), rtol=1e-2, atol=1e-3 * (1 + float(spread.max()))):
+            raise TargetError(
+                f"target {self.name!r} gives an image another output when it comes alone: it mixes the"
+                " images of a batch"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """What a manifest keeps of this target, JSON-ready."""
+        return {
+            "name": self.name,
+            "task": self.task.to_dict(),
+            "preprocessing": self.preprocessing.to_dict(),
+            "labels": list(self.labels),
+            "differentiable": self.differentiable,
+            "note": self.note,
+            "content_hash": self.content_hash,
+        }
