@@ -1,0 +1,27 @@
+"""The generator's hot operators: native code where it can run, else the same in plain torch; `implementation` says which.
+
+`reference` has the literal definitions, `composition` the plain torch versions (for exporters), `native` the extension.
+"""
+
+from __future__ import annotations
+
+from zoom_engine.ops.epilogue import implementation, modulated_epilogue
+from zoom_engine.ops.native import (
+    NativeMissingWarning,
+    isa,
+    native_available,
+    select_isa,
+    supported_isas,
+)
+from zoom_engine.ops.upsample import upsample2x
+
+__all__ = [
+    "NativeMissingWarning",
+    "implementation",
+    "isa",
+    "modulated_epilogue",
+    "native_available",
+    "select_isa",
+    "supported_isas",
+    "upsample2x",
+]
