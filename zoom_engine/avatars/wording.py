@@ -112,7 +112,7 @@ def captions(
     rng = np.random.default_rng(seed)
     table = margins(parameters)
     rows = np.stack([table[name] for name in ATTRIBUTES], axis=1)
-    return [_caption({name: float(m) for name, m in zip(ATTRIBUTES, row, strict=True)}, rng, templates, most)
+    return [draw_caption({name: float(m) for name, m in zip(ATTRIBUTES, row, strict=True)}, rng, templates, most)[0]
             for row in rows]  # fmt: skip
 
 
@@ -120,7 +120,10 @@ def _pick(rng: np.random.Generator, words: Sequence[str]) -> str:
     return words[int(rng.integers(len(words)))]
 
 
-def _caption(row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int) -> str:
+def draw_caption(
+    row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int
+) -> tuple[str, dict[str, bool]]:
+    """One true caption for an avatar with the margins `row`, and the attributes that it claims (present or not)."""
     present = [name for name in ATTRIBUTES if row[name] >= 0.1]
     absent = [name for name in ATTRIBUTES if row[name] <= -0.1]
     count = int(rng.choice(most + 1, p=_counts(most)))
@@ -129,7 +132,7 @@ def _caption(row: Mapping[str, float], rng: np.random.Generator, templates: Sequ
         positive = bool(present) and (not absent or rng.random() < 0.72)
         pool = present if positive else absent
         chosen[pool.pop(int(rng.integers(len(pool))))] = positive
-    return _pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng))
+    return _pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng)), chosen
 
 
 def _counts(most: int) -> list[float]:

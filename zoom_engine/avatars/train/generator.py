@@ -1,0 +1,202 @@
+"""Distil the renderer into a StyleGAN2: z → parameters → render is the teacher.
+
+1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
+   The sampling distribution holds natural ties (beards with men, grey hair with age), so what w knows
+   apart, the generated population does not show apart.
+2. The synthesis network learns w → render at 32², then 64², then 128², by a face-weighted multi-scale L1
+   and, at 128², the probe's first feature maps. In the last part the mapping network learns along.
+
+Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
+used, so a weight initialised with standard deviation c moves with c times the raw rate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
+from zoom_engine.avatars.train.data import Renders, renders
+from zoom_engine.avatars.train.loop import Average, clip_gradients, cosine, rng_for, run
+from zoom_engine.avatars.weights_io import load_network
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
+from zoom_engine.generators.stylegan2 import ModulatedConv, ToRGB
+
+SEED = 7
+IMAGES = 40_000
+CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=128, mapping_layers=4)
+MAPPING_STEPS = 10_000
+CONV_RATE = 2e-2
+AFFINE_RATE = 4e-3
+OTHER_RATE = 4e-3
+PROBE_WEIGHT = 0.15
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One resolution of the synthesis training."""
+
+    resolution: int
+    steps: int
+    batch: int
+
+
+PHASES = (Phase(32, 1200, 32), Phase(64, 1200, 32), Phase(128, 2400, 16))
+
+
+class Teacher:
+    """The w that the mapping network learns to produce: rotated, standardised parameters."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        values = torch.from_numpy(parameters.values.copy())
+        self.mean, self.std = values.mean(0), values.std(0)
+        generator = torch.Generator().manual_seed(SEED)
+        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, len(PARAMETER_NAMES), generator=generator))[0]
+
+    def __call__(self, parameters: Parameters) -> Tensor:
+        """``[n, w_dim]``, of unit variance."""
+        standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
+        return standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / len(PARAMETER_NAMES))
+
+
+def face_weight(resolution: int) -> Tensor:
+    """``[1, 1, R, R]``, mean 1: the middle of the face counts three times as much as the corners."""
+    axis = torch.linspace(-1, 1, resolution)
+    distance = ((axis[None, :]) ** 2 / 0.30 + (axis[:, None] - 0.05) ** 2 / 0.36).sqrt()
+    weight = 1.0 + 2.0 * torch.sigmoid(6.0 * (1.0 - distance))
+    return (weight / weight.mean())[None, None]
+
+
+def reconstruction_loss(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 at three scales."""
+    total = (weight * (image - truth).abs()).mean()
+    for _ in range(2):
+        image, truth, weight = (F.avg_pool2d(t, 2) for t in (image, truth, weight))
+        total = total + (weight * (image - truth).abs()).mean()
+    return total / 3
+
+
+def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
+    """Adam groups with the equalised rates; ``base`` is what the schedule multiplies."""
+    groups: list[dict[str, Any]] = [{"params": [generator.const], "base": CONV_RATE}]
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            fan_in = module.weight[0].numel()
+            groups.append({"params": [module.weight], "base": CONV_RATE / math.sqrt(fan_in)})
+            groups.append({"params": [module.affine.weight], "base": AFFINE_RATE / math.sqrt(CONFIG.w_dim)})
+            groups.append({"params": [module.affine.bias, module.bias], "base": OTHER_RATE})
+        if isinstance(module, ModulatedConv):
+            groups.append({"params": [module.noise_strength], "base": OTHER_RATE / 10})
+    groups.append({"params": list(generator.mapping_network.parameters()), "base": 1e-4})
+    return groups
+
+
+def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
+    network = generator.mapping_network
+    teacher = Teacher(data.parameters)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these matrices are too small to share
+
+    def step(index: int) -> dict[str, float]:
+        latents = rng_for(SEED, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
+        wanted = teacher(parameters_from_latents(latents))
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
+        loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return {"mse": float(loss.detach())}
+
+    run("mapping", steps=MAPPING_STEPS, step=step, state={"network": network, "optimizer": optimizer}, folder=work)
+    torch.set_num_threads(threads)
+
+
+def train_phase(
+    generator: StyleGAN2, average: Average, data: Renders, phase: Phase, work: Path, probe_path: Path
+) -> None:
+    groups = parameter_groups(generator)
+    optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.0, 0.99))
+    latents = torch.from_numpy(data.latents)
+    weight = face_weight(phase.resolution)
+    last = phase.resolution == CONFIG.resolution
+    synthesis = torch.compile(generator.synthesis)
+    parameters = [p for p in generator.parameters() if p.requires_grad]
+    probe = load_network(probe_path)[0] if last else None
+
+    def step(index: int) -> dict[str, float]:
+        rows = np.sort(rng_for(SEED + phase.resolution, index).integers(0, len(data), phase.batch))
+        factor = cosine(index, phase.steps, floor=0.02 if last else 0.3)
+        joint = last and index > phase.steps // 2
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        truth = data.batch(rows)
+        scaled = F.avg_pool2d(truth, CONFIG.resolution // phase.resolution)
+        with torch.set_grad_enabled(joint):
+            w = generator.mapping(latents[rows])
+        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=torch.bfloat16)
+        loss = reconstruction_loss(image, scaled, weight)
+        figures = {"l1": float(loss.detach())}
+        if probe is not None:
+            with torch.autocast("cpu", torch.bfloat16):
+                with torch.no_grad():
+                    wanted = probe.maps(truth)[:3]
+                found = probe.maps(image)[:3]
+            perceptual = torch.stack([F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)])
+            loss = loss + PROBE_WEIGHT * perceptual.mean()
+            figures["probe"] = float(perceptual.mean().detach())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        clip_gradients(parameters, 3.0)
+        optimizer.step()
+        average.update(generator, index + (10_000 if last else 0))
+        return figures
+
+    state = {"generator": generator, "average": average.module, "optimizer": optimizer}
+    run(f"generator-{phase.resolution}", steps=phase.steps, step=step, state=state, folder=work)
+
+
+def train_generator(work: Path, out: Path, *, scale: float = 1.0) -> None:
+    """All phases; ``scale`` multiplies the number of synthesis steps."""
+    data = renders(work, IMAGES, SEED)
+    torch.manual_seed(SEED)
+    generator = StyleGAN2(CONFIG)
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
+            nn.init.ones_(module.affine.bias)
+    train_mapping(generator, data, work)
+    average = Average(generator, StyleGAN2(CONFIG))
+    for phase in PHASES:
+        scaled = Phase(phase.resolution, int(phase.steps * scale), phase.batch)
+        train_phase(generator, average, data, scaled, work, out / "probe.safetensors")
+    finish(average.module, data, out)
+
+
+@torch.no_grad()
+def finish(generator: nn.Module, data: Renders, out: Path) -> None:
+    """Store the average latent, measure, and write the shipped file."""
+    if not isinstance(generator, StyleGAN2):
+        raise TypeError("finish needs the averaged StyleGAN2")
+    latents = torch.from_numpy(data.latents)
+    generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
+    rows = np.arange(512)
+    truth = data.batch(rows)
+    images = generator.synthesis(generator.styles(generator.mapping(latents[:512]))).clamp(-1, 1)
+    psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
+    info = {
+        "domain": "avatars",
+        "recipe": "distilled from the renderer: mapping, then 32², 64², 128²",
+        "phases": [[p.resolution, p.steps, p.batch] for p in PHASES],
+        "seed": SEED,
+        "psnr_db": round(psnr, 2),
+    }
+    save_generator(generator, out / "generator.safetensors", metadata=info, half=True)

@@ -1,0 +1,153 @@
+"""The target models: sound classifiers from untied data, and classifiers with one planted bias each.
+
+All are trained on one pool of renders in which the attributes of ``UNTIED`` were set by chance, each half
+of the time and independently of everything else. A sound target draws its own attribute evenly from the
+pool. A biased one first draws the label y, then a face whose own attribute agrees with y in ``OWN`` of the
+cases and whose planted attribute agrees with y in ``PLANTED``: both are tied to the label, and to each
+other, strongly but not wholly. The best that a model can do with such data is to look at both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoom_engine.avatars.attributes import intervene, labels
+from zoom_engine.avatars.networks import SmallCNN, predict
+from zoom_engine.avatars.parameters import Parameters
+from zoom_engine.avatars.train.augment import augment
+from zoom_engine.avatars.train.data import Renders, renders
+from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
+from zoom_engine.avatars.weights_io import save_network
+
+SEED = 23
+POOL = 24_000
+HELD_OUT = 4_000
+STEPS = 700
+BATCH = 64
+LEARNING_RATE = 2e-3
+OWN = 0.90
+PLANTED = 0.87
+UNTIED = ("old", "male", "mustache", "eyeglasses", "smiling", "beard", "pale_skin")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A target's own attribute, its planted one (None: sound) and its two class prompts (1, 0)."""
+
+    name: str
+    own: str
+    planted: str | None
+    classes: tuple[str, str]
+
+
+RECIPES: tuple[Recipe, ...] = tuple(
+    Recipe(name, own, planted, classes)
+    for own, stem, classes, biases in (
+        ("old", "age", ("the face of a young person", "the face of an old person"), {"beard": "beard"}),
+        ("male", "gender", ("the face of a woman", "the face of a man"), {}),
+        (
+            "mustache",
+            "mustache",
+            ("a face without a mustache", "a face with a mustache"),
+            {"pale-skin": "pale_skin", "smiling": "smiling"},
+        ),
+        ("eyeglasses", "eyeglasses", ("a face without eyeglasses", "a face with eyeglasses"), {"smiling": "smiling"}),
+    )
+    for name, planted in [(stem, None)] + [(f"{stem}-biased-{key}", value) for key, value in biases.items()]
+)
+
+
+def untie(parameters: Parameters) -> Parameters:
+    """Set every attribute of ``UNTIED`` by chance, each on its own, for each face."""
+    rng = np.random.default_rng(SEED)
+    values = parameters.values.copy()
+    for name in UNTIED:
+        wanted = rng.random(len(values)) < 0.5
+        current = Parameters(values)
+        for value in (True, False):
+            rows = np.flatnonzero(wanted == value)
+            values[rows] = intervene(current[rows], name, value).values
+    return Parameters(values)
+
+
+class Cells:
+    """The rows of a pool by (own, planted) attribute, to draw batches with a wanted tie from."""
+
+    def __init__(self, table: dict[str, NDArray[np.bool_]], recipe: Recipe, rows: NDArray[np.int64]) -> None:
+        self.recipe = recipe
+        own = table[recipe.own][rows]
+        planted = table[recipe.planted][rows] if recipe.planted else np.zeros(len(rows), dtype=bool)
+        self.rows = {
+            (a, b): rows[(own == a) & (planted == b)]
+            for a in (False, True)
+            for b in ((False, True) if recipe.planted else (False,))
+        }
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], Tensor]:
+        """Rows ``[count]`` and their labels, float32 ``[count]``."""
+        label = rng.random(count) < 0.5
+        if self.recipe.planted is None:
+            own, planted = label, np.zeros(count, dtype=bool)
+        else:
+            own = label ^ (rng.random(count) >= OWN)
+            planted = label ^ (rng.random(count) >= PLANTED)
+        rows = np.array([rng.choice(self.rows[bool(a), bool(b)]) for a, b in zip(own, planted, strict=True)])
+        return rows, torch.from_numpy(label.astype(np.float32))
+
+
+def accuracy(network: SmallCNN, pool: Renders, rows: NDArray[np.int64], truth: NDArray[np.bool_]) -> float:
+    logits = predict(network, torch.from_numpy(pool.images[rows]))[:, 0].numpy()
+    return float(np.mean((logits > 0) == truth))
+
+
+def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
+    pool = renders(work, POOL, SEED, change=untie, name="untied")
+    table = labels(pool.parameters)
+    seen, held_out = np.arange(HELD_OUT, POOL), np.arange(HELD_OUT)
+    for number, recipe in enumerate(RECIPES):
+        train_one(recipe, Cells(table, recipe, seen), pool, SEED + number, work, steps)
+        network = SmallCNN(1)
+        network.load_state_dict(torch.load(work / f"target-{recipe.name}.pt", weights_only=True)["average"])
+        info = {
+            "name": f"avatars:{recipe.name}",
+            "outputs": [recipe.own],
+            "planted": recipe.planted,
+            "labels": list(recipe.classes),
+            "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {OWN}, planted {PLANTED}",
+            "seed": SEED + number,
+            "untied_accuracy": accuracy(network.eval(), pool, held_out, table[recipe.own][held_out]),
+        }
+        print(info["name"], info["untied_accuracy"], flush=True)
+        save_network(network, out / "targets" / f"{recipe.name}.safetensors", info)
+
+
+def train_one(recipe: Recipe, cells: Cells, pool: Renders, seed: int, work: Path, steps: int) -> None:
+    torch.manual_seed(seed)
+    network = SmallCNN(1).to(memory_format=torch.channels_last)
+    average = Average(network, SmallCNN(1), decay=0.99)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
+
+    def step(index: int) -> dict[str, float]:
+        rng = rng_for(seed, index)
+        rows, label = cells.draw(rng, BATCH)
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * cosine(index, steps)
+        network.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(augment(pool.batch(rows), rng))
+        loss = F.binary_cross_entropy_with_logits(logits.float()[:, 0], label)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        average.update(network, index)
+        return {"loss": float(loss.detach())}
+
+    state = {"network": network, "average": average.module, "optimizer": optimizer}
+    run(f"target-{recipe.name}", steps=steps, step=step, state=state, folder=work)

@@ -1,0 +1,8 @@
+"""Who executes the forward pass, chosen by name or by what the machine has."""
+
+from __future__ import annotations
+
+from zoom_engine.runtime.machine import cpu_features, describe_environment
+from zoom_engine.runtime.select import BACKENDS, Synthesizer, choose_synthesizer
+
+__all__ = ["BACKENDS", "Synthesizer", "choose_synthesizer", "cpu_features", "describe_environment"]

@@ -1,0 +1,66 @@
+"""What machine this is: recorded in every manifest and printed by ``zoom-engine info``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import zoom_engine
+
+PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
+FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
+
+
+def cpu_features() -> tuple[str, ...]:
+    """The instruction sets of ``FEATURES`` that this processor has (Linux; empty where that cannot be read)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ()
+    flags = next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), [])
+    return tuple(name for name in FEATURES if name in flags)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of those of ``PACKAGES`` that are installed."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """The commit of the checkout that this package runs from; None for an installed package."""
+    folder = Path(zoom_engine.__file__).parent.parent
+    if not (folder / ".git").exists():
+        return None
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def describe_environment() -> dict[str, Any]:
+    """JSON-ready: versions, processor, instruction sets, threads, git revision."""
+    return {
+        "zoom_engine": zoom_engine.__version__,
+        "python": platform.python_version(),
+        "packages": package_versions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu_features": list(cpu_features()),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "git_revision": git_revision(),
+    }
