@@ -1,5 +1,6 @@
 """Edit directions: what an attribute, given as text, does to the style vector of a generator."""
 
+from zoom_engine.directions.calibration import CalibratedRange, calibrate_range
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
@@ -23,11 +24,13 @@ __all__ = [
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
     "METHODS",
+    "CalibratedRange",
     "EditDirections",
     "GradientRelevance",
     "MatrixRelevance",
     "Relevance",
     "Sampling",
+    "calibrate_range",
     "directions_from_relevance",
     "find_directions",
     "gradient_relevance",

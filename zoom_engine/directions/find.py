@@ -13,7 +13,13 @@ from zoom_engine.directions import gradient, regression, sampled
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.gradient import gradient_relevance
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
-from zoom_engine.directions.relevance import Relevance, Sampling, noise_floor, text_directions
+from zoom_engine.directions.relevance import (
+    DEFAULT_QUANTILE,
+    Relevance,
+    Sampling,
+    noise_floor,
+    text_directions,
+)
 from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
@@ -49,7 +55,7 @@ def find_directions(
     templates: Sequence[str] = GENERAL,
     truncation: float = 1.0,
     truncation_cutoff: int | None = None,
-    quantile: float = 0.95,
+    quantile: float = DEFAULT_QUANTILE,
     cache: Path | None = None,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
@@ -105,7 +111,7 @@ def directions_from_relevance(
     absolute: bool = False,
     top_k: int | None = None,
     templates: Sequence[str] = GENERAL,
-    quantile: float = 0.95,
+    quantile: float = DEFAULT_QUANTILE,
 ) -> EditDirections:
     """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then."""
     if absolute and relevance.method != "sampled":

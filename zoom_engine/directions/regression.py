@@ -82,9 +82,9 @@ def regression_relevance(
     moments = Moments(**tensors)
     std = sampling.statistics(generator).std
     per_std = inverse_std(std, generator.style_space.rgb_mask())[:, None]
-    evidence = per_std * moments.style_embedding
+    covariance = per_std * moments.style_embedding
     if estimator == "correlation":
-        matrix = evidence
+        matrix = covariance
     elif estimator == "ridge":
         on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
         # Truncation scales a layer's styles and their σ alike, so A/σ is that of the untruncated generator.
@@ -92,9 +92,22 @@ def regression_relevance(
         natural_per_std = inverse_std(natural, generator.style_space.rgb_mask())[:, None]
         matrix = natural_per_std * (generator.affine_weight().double().cpu() @ on_latent)
     else:
-        matrix = _ridge_solve(moments.embedding, evidence.T, ridge).T
+        matrix = _ridge_solve(moments.embedding, covariance.T, ridge).T
+    evidence = covariance @ _inverse_root(moments.embedding)
     details = {**drawn, "estimator": estimator, "ridge": ridge}
     return MatrixRelevance("regression", matrix.float(), evidence.float(), sampling, details)
+
+
+def _inverse_root(covariance: Tensor) -> Tensor:
+    """(C + ρI)^(−1/2), ρ a tenth of the mean eigenvalue: what varies little counts as much as the rest.
+
+    Strength is judged in embeddings whitened by it, because rare or subtle attributes move the embedding
+    less than common ones, and would otherwise lose against random text, which has a share of everything.
+    """
+    values, vectors = torch.linalg.eigh(covariance)
+    rho = DEFAULT_RIDGE * values.mean()
+    root: Tensor = (vectors * (values.clamp(min=0) + rho).rsqrt()) @ vectors.T
+    return root
 
 
 def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:

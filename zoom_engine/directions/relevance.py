@@ -16,6 +16,7 @@ from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, st
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
+DEFAULT_QUANTILE = 0.5
 _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, not meaning
 
 
@@ -78,7 +79,7 @@ class Relevance(Protocol):
     def null_directions(self) -> int: ...
 
     def relevance(self, text_directions: Tensor) -> Tensor:
-        """Unit vectors [P, D] → relevance [P, S], any unit, 0 for toRGB channels; the edit is σ ⊙ relevance."""
+        """Unit vectors [P, D] → relevance [P, S], 0 for toRGB channels; the edit is σ ⊙ relevance."""
         ...
 
     def strength(self, text_directions: Tensor) -> Tensor:
@@ -141,7 +142,9 @@ def random_directions(count: int, dim: int, *, seed: int = 0) -> Tensor:
     return F.normalize(noise, dim=1)
 
 
-def noise_floor(relevance: Relevance, dim: int, *, quantile: float = 0.95, seed: int = 0) -> float:
+def noise_floor(
+    relevance: Relevance, dim: int, *, quantile: float = DEFAULT_QUANTILE, seed: int = 0
+) -> float:
     """The strength that random text directions stay below with probability ``quantile``."""
     strengths = relevance.strength(random_directions(relevance.null_directions, dim, seed=seed))
     return float(torch.quantile(strengths.double(), quantile))

@@ -1,0 +1,57 @@
+"""All three methods through a real StyleGAN2 and a real CLIP, both tiny and untrained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+
+from zoom_engine.directions import calibrate_range, find_directions, text_directions
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config
+from zoom_engine.text import TextEncoder
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[StyleGAN2, TextEncoder]:
+    torch.manual_seed(0)
+    generator = StyleGAN2(StyleGAN2Config(16, (8, 8, 6), z_dim=8, w_dim=8, mapping_layers=2))
+    for layer in generator.style_space.layers:
+        modules = generator.to_rgb if layer.is_rgb else generator.convs
+        torch.nn.init.ones_(modules[layer.name].affine.bias)  # type: ignore[union-attr, arg-type]
+    clip = open_clip.CLIP(
+        embed_dim=12,
+        vision_cfg={"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 16},
+        text_cfg={"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1},
+    )
+    preprocess = {"size": 32, "mean": [0.5] * 3, "std": [0.3] * 3, "interpolation": "bicubic"}
+    clip.visual.preprocess_cfg = preprocess
+    tokenizer = open_clip.SimpleTokenizer(context_length=16)
+    return generator.eval().requires_grad_(False), TextEncoder(clip, tokenizer, name="tiny")
+
+
+@pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
+def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], method: Any) -> None:
+    generator, encoder = models
+    prompts = ["a red hat", "a wide smile"]
+    samples = {"regression": 256, "sampled": 6, "gradient": 16}[method]
+    found = find_directions(
+        generator, encoder, prompts, neutral="a face", method=method, samples=samples, quantile=0.0
+    )
+    assert found.matrix.shape == (2, generator.style_space.size)
+    assert (found.matrix[:, generator.style_space.rgb_mask()] == 0).all()
+    natural = calibrate_range(generator, encoder, found, samples=80, tail_images=8)
+    wanted = text_directions(encoder, prompts, neutral="a face")
+    styles = generator.styles(generator.mapping(generator.latents(range(24))))
+    for index in range(2):
+        up, down = (
+            (
+                encoder.embed_images(generator.synthesis(styles + weight * found.matrix[index]))
+                @ wanted[index]
+            ).mean()
+            for weight in (0.5, -0.5)
+        )
+        assert up > down
+    assert (natural.bounds[:, 0] < 0).all()
+    assert (natural.bounds[:, 1] > 0).all()

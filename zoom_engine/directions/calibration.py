@@ -1,0 +1,249 @@
+"""How far to edit: until the attribute itself has changed as it does among unedited images, no further.
+
+Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" turned
+the wrong way round), and every target moves. The yardstick is the attribute's own text score t(x) = ⟨E(x),
+Δt⟩:
+
+- Among ``samples`` unedited images, the tenth (``tail``) with the lowest scores has mean L, that with the
+highest H.
+- The upper bound of the edit weight is the smallest weight at which images of the lower tail, edited, reach
+H on
+  average: images without the attribute have become as those that have it most. The lower bound is the weight
+  at which images of the upper tail reach L.
+- Where the mean score never gets there within ±``bound``, the bound is where it came closest: further on,
+the edit no
+  longer adds the attribute. ``reached`` tells the two cases apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.relevance import Sampling, text_directions
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
+_REFINEMENTS = 2
+_SMALLEST_TAIL = 8
+
+
+@dataclass(frozen=True)
+class CalibratedRange:
+    """Natural limits of N edit directions (CPU tensors, float32).
+
+    ``bounds [N, 2]``: lowest and highest edit weight, lo < 0 < hi, within the paper's ±``bound``.
+    ``scores [N, 9]``: quantiles at ``levels`` of the text score among unedited images, for limits image by
+    image. ``tails [N, 2]``: mean scores L and H of the two tails. ``reached [N, 2]`` (bool): whether the
+    edit got to L and H.
+    """
+
+    bounds: Tensor
+    scores: Tensor
+    tails: Tensor
+    reached: Tensor
+    bound: float
+    levels: tuple[float, ...] = LEVELS
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON, for a manifest."""
+        return {
+            "bounds": self.bounds.tolist(),
+            "scores": self.scores.tolist(),
+            "tails": self.tails.tolist(),
+            "reached": self.reached.tolist(),
+            "bound": self.bound,
+            "levels": list(self.levels),
+        }
+
+
+def calibrate_range(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    directions: EditDirections,
+    *,
+    samples: int = 512,
+    tail: float = 0.1,
+    tail_images: int = 24,
+    bound: float = 30.0,
+    seed: int = 1,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> CalibratedRange:
+    """The calibrated range of every direction; about ``samples`` + 2·N·6·``tail_images`` syntheses at most.
+
+    ``tail`` is the share of the samples in each tail, of which at most ``tail_images`` are edited. Prompts,
+    templates and truncation are those of ``directions``. Raises DirectionError for directions of another
+    generator.
+    """
+    directions.check_fits(generator)
+    if not 0 < tail <= 0.5 or tail * samples < _SMALLEST_TAIL or tail_images < 1 or not bound > 0:
+        raise DirectionError(
+            f"a calibrated range needs bound > 0 and {_SMALLEST_TAIL} samples in each tail,"
+            f" not {samples} samples with tails of {tail:g}"
+        )
+    drawn = directions.provenance
+    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"])
+    depends_on = {
+        **sampling.identity(generator, text_encoder),
+        "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
+        "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
+        "tail": [tail, tail_images],
+        "bound": bound,
+    }
+    store = DirectionCache(cache)
+    tensors = store.load("range", depends_on)
+    if tensors is None:
+        wanted = text_directions(
+            text_encoder, directions.attributes, neutral=directions.neutral, templates=drawn["templates"]
+        )
+        bench = _Bench(generator, text_encoder, directions.matrix, wanted, batch_size)
+        tensors = _calibrate(bench, sampling, tail, tail_images, bound, progress)
+        store.store("range", depends_on, tensors)
+    return CalibratedRange(
+        bounds=tensors["bounds"],
+        scores=tensors["scores"],
+        tails=tensors["tails"],
+        reached=tensors["reached"],
+        bound=bound,
+    )
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Text scores of edited images."""
+
+    generator: StyleGAN2
+    text_encoder: TextEncoder
+    matrix: Tensor
+    wanted: Tensor
+    batch_size: int
+
+    @torch.no_grad()
+    def embed(self, styles: Tensor) -> Tensor:
+        parts = [
+            self.text_encoder.embed_images(self.generator.synthesis(part)).cpu()
+            for part in torch.split(styles, self.batch_size)
+        ]
+        return torch.cat(parts)
+
+    def mean_scores(self, ascents: Sequence[_Ascent]) -> list[float]:
+        """The mean score of each ascent's images at the weight that it asks for, all in full batches."""
+        edited = [a.styles + a.ask() * self.matrix[a.attribute].to(a.styles) for a in ascents]
+        embedded = torch.split(self.embed(torch.cat(edited)), [len(part) for part in edited])
+        return [float((e @ self.wanted[a.attribute]).mean()) for e, a in zip(embedded, ascents, strict=True)]
+
+
+@dataclass
+class _Ascent:
+    """Looks for the smallest weight (of one sign) at which ``sign``·score passes ``sign``·``goal``.
+
+    Grid until the goal is passed, then a few regula-falsi steps inside the bracket.
+    """
+
+    attribute: int
+    sign: int
+    styles: Tensor
+    goal: float
+    bound: float
+    below: tuple[float, float]  # |weight| and score, the goal not passed
+    above: tuple[float, float] | None = None
+    best: tuple[float, float] | None = None  # on the grid, in case the goal is never passed
+    asked: int = 0
+    refined: int = 0
+
+    @property
+    def done(self) -> bool:
+        return self.asked == len(_GRID) if self.above is None else self.refined == _REFINEMENTS
+
+    def ask(self) -> float:
+        """The signed weight to try next."""
+        return self.sign * (_GRID[self.asked] * self.bound if self.above is None else self._crossing())
+
+    def tell(self, score: float) -> None:
+        weight = abs(self.ask())
+        passed = self.sign * score >= self.sign * self.goal
+        if self.above is not None:
+            self.refined += 1
+        else:
+            self.asked += 1
+            if self.best is None or self.sign * score > self.sign * self.best[1]:
+                self.best = (weight, score)
+        if passed:
+            self.above = (weight, score)
+        else:
+            self.below = (weight, score)
+
+    def result(self) -> tuple[float, bool]:
+        """The signed weight, and whether the goal was passed."""
+        if self.above is not None:
+            return self.sign * self._crossing(), True
+        return self.sign * (self.best or self.below)[0], False
+
+    def _crossing(self) -> float:
+        """Where the straight line through the bracket meets the goal."""
+        (low, at_low), (high, at_high) = self.below, self.above or self.below
+        rise = at_high - at_low
+        return high if rise == 0 else low + (high - low) * min(max((self.goal - at_low) / rise, 0.0), 1.0)
+
+
+def _calibrate(
+    bench: _Bench, sampling: Sampling, tail: float, tail_images: int, bound: float, progress: ProgressFactory
+) -> dict[str, Tensor]:
+    embedded, styles = [], []
+    with progress(sampling.samples, "Scoring unedited images", unit="image") as bar:
+        for _, drawn in sampling.draw(bench.generator):
+            for part in torch.split(drawn, bench.batch_size):
+                embedded.append(bench.embed(part))
+                styles.append(part)
+                bar.update(len(part))
+    scores, all_styles = torch.cat(embedded) @ bench.wanted.T, torch.cat(styles)
+    if not bool(torch.isfinite(scores).all()):
+        raise DirectionError(
+            "the text scores of unedited images are not finite: the generator gives NaN images"
+        )
+    ordered, order = scores.sort(dim=0)
+    count = round(tail * sampling.samples)
+    tails = torch.stack([ordered[:count].mean(dim=0), ordered[-count:].mean(dim=0)], dim=1)
+    ascents = []
+    for attribute in range(len(bench.wanted)):
+        low, high = order[:count, attribute], order[-count:, attribute]
+        for sign, start, goal in ((-1, high, 0), (1, low, 1)):
+            # Every so many of the tail, so that the edited images stand for all of it.
+            chosen = start[torch.linspace(0, count - 1, min(count, tail_images)).round().long()]
+            ascents.append(
+                _Ascent(
+                    attribute,
+                    sign,
+                    all_styles[chosen],
+                    goal=float(tails[attribute, goal]),
+                    bound=bound,
+                    below=(0.0, float(scores[chosen, attribute].mean())),
+                )
+            )
+    with progress(len(ascents), "Calibrating the range", unit="bound") as bar:
+        while active := [ascent for ascent in ascents if not ascent.done]:
+            for ascent, score in zip(active, bench.mean_scores(active), strict=True):
+                ascent.tell(score)
+                bar.update(int(ascent.done))
+    results = [ascent.result() for ascent in ascents]
+    levels = torch.tensor(LEVELS, dtype=scores.dtype)
+    return {
+        "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),
+        "reached": torch.tensor([reached for _, reached in results]).view(-1, 2),
+        "scores": torch.quantile(scores, levels, dim=0).T.contiguous(),
+        "tails": tails,
+    }
