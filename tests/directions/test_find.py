@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, unit_relevance
-from zoom_engine.errors import DirectionError
+from zoom_engine.errors import DirectionError, ZoomError
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -44,10 +45,10 @@ def test_unit_relevance_follows_its_definition(
     kept = [i for i, entry in enumerate(r.tolist()) if entry != 0]
     if top_k is not None:
         assert len(kept) <= top_k
-    strongest = max(range(len(values)), key=lambda i: abs(values[i]))
+    assert any(abs(values[i]) == largest for i in kept)
+    length = math.hypot(*(values[i] for i in kept))
     for i in kept:
-        assert r[i] / r[kept[0]] == pytest.approx(values[i] / values[kept[0]], rel=1e-4, abs=1e-6)
-    assert any(abs(values[i]) == abs(values[strongest]) for i in kept)
+        assert r[i].item() == pytest.approx(values[i] / length, rel=1e-4, abs=1e-6)
 
 
 def test_top_k_takes_magnitudes_not_signed_values() -> None:
@@ -95,6 +96,29 @@ def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
         text_directions(encoder, ["face"], neutral="face")
     with pytest.raises(DirectionError, match="non-empty list"):
         text_directions(encoder, "beard", neutral="face")
+
+
+@pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
+def test_nan_images_are_named(toy: tuple[Any, Any], method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, encoder = toy
+    plain = generator.synthesis
+    monkeypatch.setattr(generator, "synthesis", lambda styles: plain(styles) * float("nan"))
+    with pytest.raises(DirectionError, match="not finite"):
+        find_directions(generator, encoder, PROMPTS, neutral="face", method=method, samples=32)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "complaint"),
+    [
+        (["beard", "beard"], "given twice"),
+        (["beard|"], "empty"),
+        ([3], "must be a string"),
+        ([], "non-empty"),
+    ],
+)
+def test_bad_attributes(toy: tuple[Any, Any], attributes: Any, complaint: str) -> None:
+    with pytest.raises(ZoomError, match=complaint):
+        text_directions(toy[1], attributes, neutral="face")
 
 
 @pytest.mark.parametrize(

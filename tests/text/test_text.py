@@ -59,7 +59,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
-def picture(size: int, *, seed: int = 0, batch: int = 1) -> torch.Tensor:
+def picture(size: int | tuple[int, int], *, seed: int = 0, batch: int = 1) -> torch.Tensor:
     noise = torch.rand(batch, 3, 6, 6, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     return F.interpolate(noise, size=size, mode="bilinear")
 
@@ -79,8 +79,10 @@ def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) ->
         torch.testing.assert_close(row, mean / mean.norm())
 
 
-@pytest.mark.parametrize("size", [32, 57, 128, 20])
-def test_images_go_through_the_models_own_preprocessing(encoder: TextEncoder, size: int) -> None:
+@pytest.mark.parametrize("size", [32, 57, 128, 20, (40, 64), (75, 50)])
+def test_images_go_through_the_models_own_preprocessing(
+    encoder: TextEncoder, size: int | tuple[int, int]
+) -> None:
     """Against open_clip's transform on the PIL image; only the 8-bit rounding between may differ."""
     images = picture(size, batch=2)
     transform = open_clip.image_transform(

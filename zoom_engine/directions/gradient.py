@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.directions.relevance import Sampling, inverse_std
+from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
@@ -67,18 +67,14 @@ class GradientRelevance:
             for _, style in self.sampling.draw(self.generator):
                 for part in torch.split(style, self.batch_size):
                     leaf = part.detach().clone().requires_grad_(True)
-                    embedded = self.text_encoder.embed_images(self.generator.synthesis(leaf))
+                    embedded = check_finite(self.text_encoder.embed_images(self.generator.synthesis(leaf)))
                     for index, direction in enumerate(wanted):
                         (slope,) = torch.autograd.grad(
                             (embedded @ direction).sum(), leaf, retain_graph=index + 1 < len(wanted)
                         )
                         total[index] += slope.sum(dim=0).double().cpu()
                     bar.update(len(part))
-        mean = total / self.sampling.samples
-        if not bool(torch.isfinite(mean).all()):
-            raise DirectionError(
-                "the gradient of the text score is not finite: use method 'regression' instead"
-            )
+        mean = check_finite(total / self.sampling.samples)
         std = self.sampling.statistics(self.generator).std
         per_std = inverse_std(std, self.generator.style_space.rgb_mask())
         scaled = torch.where(per_std > 0, mean * std.double(), 0.0)

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
+from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
@@ -139,7 +139,7 @@ def _measure(
             latents.append(w[:, -1].cpu())
             styles.append(style.cpu())
             for part in torch.split(style, batch_size):
-                embeddings.append(text_encoder.embed_images(generator.synthesis(part)).cpu())
+                embeddings.append(check_finite(text_encoder.embed_images(generator.synthesis(part)).cpu()))
                 bar.update(len(part))
     e, w, s = (_centred(parts) for parts in (embeddings, latents, styles))
     count = len(e)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
-from zoom_engine.text import TextEncoder
+from zoom_engine.text import TextEncoder, check_prompt
 from zoom_engine.text.templates import GENERAL
 
 DEFAULT_QUANTILE = 0.5
@@ -119,6 +119,10 @@ def text_directions(
     """
     if isinstance(attributes, str) or not attributes:
         raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
+    names: list[object] = list(attributes)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DirectionError(f"attribute '{twice}' is given twice: remove one")
     base = _mean_of_wordings(text_encoder, neutral, templates)
     rows = []
     for attribute in attributes:
@@ -132,7 +136,8 @@ def text_directions(
 
 
 def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    embedded = text_encoder.embed_texts(prompt.split("|"), templates=templates)
+    wordings = [check_prompt(wording) for wording in check_prompt(prompt).split("|")]
+    embedded = text_encoder.embed_texts(wordings, templates=templates)
     return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()
 
 
@@ -148,6 +153,13 @@ def noise_floor(
     """The strength that random text directions stay below with probability ``quantile``."""
     strengths = relevance.strength(random_directions(relevance.null_directions, dim, seed=seed))
     return float(torch.quantile(strengths.double(), quantile))
+
+
+def check_finite(embeddings: Tensor) -> Tensor:
+    """``embeddings`` as they are; DirectionError where they are not finite."""
+    if not bool(torch.isfinite(embeddings).all()):
+        raise DirectionError("the generator gives images that are not finite (NaN): check its checkpoint")
+    return embeddings
 
 
 def inverse_std(std: Tensor, rgb_mask: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
+from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
@@ -133,7 +133,7 @@ def _relevance_rows(
     for job in torch.split(jobs, batch_size):
         styles = base[job[:, 1]].clone()
         styles[torch.arange(len(job)), channels[job[:, 0]]] = values[job[:, 0], job[:, 2]].to(styles)
-        embedded.append(text_encoder.embed_images(generator.synthesis(styles)).cpu())
+        embedded.append(check_finite(text_encoder.embed_images(generator.synthesis(styles)).cpu()))
     pairs = torch.cat(embedded).view(len(channels), len(base), 2, -1)
     mean = _unit(pairs[:, :, 1] - pairs[:, :, 0]).mean(dim=1)
     return _unit(mean)

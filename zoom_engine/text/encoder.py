@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -46,6 +47,7 @@ class TextEncoder(nn.Module):
             )
         self.image_size = height
         self.interpolation = str(config["interpolation"])
+        self.resize_mode = str(config.get("resize_mode", "shortest"))
         if self.interpolation not in ("bicubic", "bilinear"):
             raise TextEncoderError(
                 f"text encoder '{name}' resizes by '{self.interpolation}': bicubic or bilinear is needed"
@@ -56,7 +58,6 @@ class TextEncoder(nn.Module):
         self.logit_scale = float(self.model.logit_scale.detach().exp())
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config["std"]).view(3, 1, 1), persistent=False)
-        self.content_hash = self._hash()
         self.dim = int(self.embed_texts([_TOKENIZER_PROBE[:12]]).shape[1])
 
     def train(self, mode: bool = True) -> TextEncoder:
@@ -99,12 +100,11 @@ class TextEncoder(nn.Module):
         pixels = ((images.float() + 1) / 2).clamp(0, 1)
         height, width = pixels.shape[-2:]
         if (height, width) != (self.image_size, self.image_size):
-            scale = self.image_size / min(height, width)
-            size = (round(height * scale), round(width * scale))
+            size = self._resized(height, width)
             pixels = F.interpolate(
                 pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False
             )
-            top, left = (size[0] - self.image_size) // 2, (size[1] - self.image_size) // 2
+            top, left = (round((side - self.image_size) / 2) for side in size)
             pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
         embedded: Tensor = self.model.encode_image((pixels - self.mean) / self.std, normalize=True)
         return embedded.float()
@@ -115,11 +115,25 @@ class TextEncoder(nn.Module):
             self.embed_images(images), self.embed_texts(prompts, templates=templates), scale=self.logit_scale
         )
 
-    def _hash(self) -> str:
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after the model's own resize, before the centred crop."""
+        if self.resize_mode == "squash" or height == width:
+            return self.image_size, self.image_size
+        if self.resize_mode != "shortest":
+            raise TextEncoderError(
+                f"text encoder '{self.name}' pads images that are not square: give it square images"
+            )
+        shorter = min(height, width)
+        return self.image_size * height // shorter, self.image_size * width // shorter
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of weights, preprocessing and tokenisation; the key of all caches."""
         digest = hashlib.sha256()
         settings = [
             self.image_size,
             self.interpolation,
+            self.resize_mode,
             self.mean.flatten().tolist(),
             self.std.flatten().tolist(),
         ]
