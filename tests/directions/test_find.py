@@ -98,6 +98,13 @@ def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
         text_directions(encoder, "beard", neutral="face")
 
 
+def test_an_unwritable_cache_is_named(toy: tuple[Any, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DirectionError, match=r"cannot be written .* ZOOM_ENGINE_CACHE") as caught:
+        find_directions(*toy, PROMPTS, neutral="face", samples=32, cache=tmp_path / "file")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
 def test_nan_images_are_named(toy: tuple[Any, Any], method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     generator, encoder = toy

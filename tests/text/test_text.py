@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,12 @@ def test_what_is_missing_is_named(
     with pytest.raises(TextEncoderError, match=complaint) as caught:
         load_text_encoder(spec)
     assert "\n" not in str(caught.value)
+
+
+def test_a_domains_name_gives_its_encoder(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = SimpleNamespace(text_encoder=lambda: encoder)
+    monkeypatch.setattr("zoom_engine.text.load.find_domain", {"toys": domain}.get)
+    assert load_text_encoder("toys") is encoder
 
 
 def test_damaged_folders(tmp_path: Path) -> None:
