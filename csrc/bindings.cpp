@@ -1,4 +1,5 @@
-// zoom_engine._core: the native operators for Python. Tensors arrive as views, pointer and strides, and are checked here.
+// zoom_engine._core: the native operators for Python. Tensors arrive as views, pointer and strides, and are
+// checked here.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -19,14 +20,16 @@ namespace {
 
 using Sizes = std::vector<std::int64_t>;
 
-// Memory that the caller keeps alive for the length of a call.
+// Memory of `owner`, which lives as long as the view does.
 struct View {
   std::uintptr_t address;
   Type type;
   Sizes shape, strides;
+  py::object owner;
 
-  View(std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes, Sizes steps)
-      : address(pointer), shape(std::move(sizes)), strides(std::move(steps)) {
+  View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes,
+       Sizes steps)
+      : address(pointer), shape(std::move(sizes)), strides(std::move(steps)), owner(std::move(keep)) {
     if (dtype == "float32") {
       type = Type::float32;
     } else if (dtype == "bfloat16") {
@@ -43,9 +46,11 @@ struct View {
     }
     std::int64_t last = 0;
     for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] < 1 || strides[i] < 0) throw py::value_error("sizes must be positive, strides not negative");
+      if (shape[i] < 1 || strides[i] < 0)
+        throw py::value_error("sizes must be positive, strides not negative");
       std::int64_t reach;
-      if (__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last)) {
+      if (__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) ||
+          __builtin_add_overflow(last, reach, &last)) {
         throw py::value_error("sizes and strides overflow");
       }
     }
@@ -93,8 +98,9 @@ void expect_small(const View& view, const char* name, const Sizes& shape) {
   if (!has_strides(view, order)) throw py::value_error(std::string(name) + " must be contiguous");
 }
 
-zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::optional<View>& noise, const View& bias,
-                             bool fir, double slope, double gain, std::optional<double> clamp) {
+zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::optional<View>& noise,
+                             const View& bias, bool fir, double slope, double gain,
+                             std::optional<double> clamp) {
   zoom::Epilogue op{};
   op.type = x.type;
   op.layout = layout_of(x);
@@ -131,9 +137,10 @@ void modulated_epilogue(const View& x, const View& scale, const std::optional<Vi
   zoom::cpu::epilogue_forward(op, threads);
 }
 
-void modulated_epilogue_backward(const View& grad, const View& x, const View& scale, const std::optional<View>& noise,
-                                 const View& bias, const View& dx, const View& dscale, bool fir, double slope,
-                                 double gain, std::optional<double> clamp, int threads) {
+void modulated_epilogue_backward(const View& grad, const View& x, const View& scale,
+                                 const std::optional<View>& noise, const View& bias, const View& dx,
+                                 const View& dscale, bool fir, double slope, double gain,
+                                 std::optional<double> clamp, int threads) {
   zoom::Epilogue op = make_epilogue(x, scale, noise, bias, fir, slope, gain, clamp);
   expect_image(grad, "grad", {op.batch, op.channels, op.out_height, op.out_width}, op.type, op.layout);
   expect_image(dx, "dx", x.shape, op.type, op.layout);
@@ -151,8 +158,10 @@ zoom::Upsample make_upsample(const View& small, const View& large, bool forward)
   op.type = small.type;
   op.layout = layout_of(forward ? small : large);
   if (small.shape.size() != 4) throw py::value_error("the small image must have four axes");
-  op.batch = small.shape[0], op.channels = small.shape[1], op.height = small.shape[2], op.width = small.shape[3];
-  expect_image(large, "the large image", {op.batch, op.channels, 2 * op.height, 2 * op.width}, op.type, op.layout);
+  op.batch = small.shape[0], op.channels = small.shape[1], op.height = small.shape[2],
+  op.width = small.shape[3];
+  expect_image(large, "the large image", {op.batch, op.channels, 2 * op.height, 2 * op.width}, op.type,
+               op.layout);
   expect_image(small, "the small image", small.shape, op.type, op.layout);
   op.from = (forward ? small : large).data<const void>();
   op.to = (forward ? large : small).data<void>();
@@ -179,20 +188,22 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Native operators of zoom-engine; use them through zoom_engine.ops.";
   m.attr("__version__") = ZOOM_ENGINE_VERSION;
 
-  py::class_<View>(m, "View", "Strided memory of a tensor: checked once here, borrowed for the length of a call.")
-      .def(py::init<std::uintptr_t, std::int64_t, const std::string&, Sizes, Sizes>(), py::kw_only(),
-           py::arg("pointer"), py::arg("bytes"), py::arg("dtype"), py::arg("shape"), py::arg("strides"));
+  py::class_<View>(m, "View", "Strided memory of `owner`: checked once here, and kept alive.")
+      .def(py::init<py::object, std::uintptr_t, std::int64_t, const std::string&, Sizes, Sizes>(),
+           py::kw_only(), py::arg("owner"), py::arg("pointer"), py::arg("bytes"), py::arg("dtype"),
+           py::arg("shape"), py::arg("strides"));
 
   m.def("supported_isas", &zoom::cpu::supported, "Instruction sets that this machine can run, best first.");
   m.def("selected_isa", &zoom::cpu::selected, "The instruction set in use.");
   m.def("select_isa", &zoom::cpu::select, py::arg("name"), "Use this instruction set from now on.");
 
-  m.def("modulated_epilogue", &modulated_epilogue, py::kw_only(), py::arg("x"), py::arg("scale"), py::arg("noise"),
-        py::arg("bias"), py::arg("out"), py::arg("fir"), py::arg("slope"), py::arg("gain"), py::arg("clamp"),
-        py::arg("threads"), "out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)");
-  m.def("modulated_epilogue_backward", &modulated_epilogue_backward, py::kw_only(), py::arg("grad"), py::arg("x"),
-        py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("dx"), py::arg("dscale"), py::arg("fir"),
-        py::arg("slope"), py::arg("gain"), py::arg("clamp"), py::arg("threads"),
+  m.def("modulated_epilogue", &modulated_epilogue, py::kw_only(), py::arg("x"), py::arg("scale"),
+        py::arg("noise"), py::arg("bias"), py::arg("out"), py::arg("fir"), py::arg("slope"), py::arg("gain"),
+        py::arg("clamp"), py::arg("threads"),
+        "out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)");
+  m.def("modulated_epilogue_backward", &modulated_epilogue_backward, py::kw_only(), py::arg("grad"),
+        py::arg("x"), py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("dx"), py::arg("dscale"),
+        py::arg("fir"), py::arg("slope"), py::arg("gain"), py::arg("clamp"), py::arg("threads"),
         "dx and dscale of modulated_epilogue from the gradient of its output.");
   m.def("upsample2x", &upsample2x, py::kw_only(), py::arg("x"), py::arg("out"), py::arg("threads"),
         "out = [1, 3, 3, 1] filter over the zero-inserted x.");

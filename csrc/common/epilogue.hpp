@@ -1,8 +1,8 @@
 // The arithmetic of the operators, written once for every target.
 //
-// V is a vector of floats (csrc/cpu) or a plain float (a CUDA thread, a literal test). It needs + and *, and the free functions
-// fused(a, b, c) = a * b + c, positive(v, a, b) = v > 0 ? a : b, within(v, limit, a) = |v| > limit ? 0 : a, and
-// limited(v, limit) = min(max(v, -limit), limit) that hands NaN through.
+// V is a vector of floats (csrc/cpu) or a plain float (a CUDA thread, a literal test). It needs + and *, and
+// the free functions fused(a, b, c) = a * b + c, positive(v, a, b) = v > 0 ? a : b, within(v, limit, a) = |v|
+// > limit ? 0 : a, and limited(v, limit) = min(max(v, -limit), limit) that hands NaN through.
 #pragma once
 
 #if defined(__CUDACC__)
@@ -13,7 +13,8 @@
 
 namespace zoom {
 
-// Options of the fused epilogue y = clamp(leaky_relu(u * scale + noise + bias) * gain). No clamp is an infinite one.
+// Options of the fused epilogue y = clamp(leaky_relu(u * scale + noise + bias) * gain). No clamp is an
+// infinite one.
 struct Activation {
   float slope, gain, clamp;
 };

@@ -15,8 +15,9 @@ struct bfloat16 {
   std::uint16_t bits;
 };
 
-// y [B, C, out_height, out_width] = epilogue(fir ? FIR(x) : x) over x [B, C, height, width]; FIR pads one zero on each side and
-// has four taps, so that out = in - 1 along both axes. Tensors of one call share type and layout; the small ones are float32.
+// y [B, C, out_height, out_width] = epilogue(fir ? FIR(x) : x) over x [B, C, height, width]; FIR pads one
+// zero on each side and has four taps, so that out = in - 1 along both axes. Tensors of one call share type
+// and layout; the small ones are float32.
 struct Epilogue {
   Type type;
   Layout layout;

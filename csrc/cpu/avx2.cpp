@@ -20,7 +20,8 @@ struct Vec {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
   }
   static __m256i mask(std::int64_t count) {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static Vec load(const float* from, std::int64_t count) { return _mm256_maskload_ps(from, mask(count)); }
   static Vec load(const bfloat16* from, std::int64_t count) {
@@ -37,8 +38,10 @@ struct Vec {
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
     const __m256i rounded = _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff)), odd);
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    const __m256i upper = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc00000), nan), 16);
-    const __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    const __m256i upper =
+        _mm256_srli_epi32(_mm256_blendv_epi8(rounded, _mm256_set1_epi32(0x7fc00000), nan), 16);
+    const __m128i packed =
+        _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), packed);
   }
   void store(bfloat16* to, std::int64_t count) const {
@@ -48,9 +51,15 @@ struct Vec {
   }
 };
 
-inline Vec operator+(Vec a, Vec b) { return _mm256_add_ps(a.v, b.v); }
-inline Vec operator*(Vec a, Vec b) { return _mm256_mul_ps(a.v, b.v); }
-inline Vec fused(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a.v, b.v, c.v); }
+inline Vec operator+(Vec a, Vec b) {
+  return _mm256_add_ps(a.v, b.v);
+}
+inline Vec operator*(Vec a, Vec b) {
+  return _mm256_mul_ps(a.v, b.v);
+}
+inline Vec fused(Vec a, Vec b, Vec c) {
+  return _mm256_fmadd_ps(a.v, b.v, c.v);
+}
 inline Vec positive(Vec v, Vec a, Vec b) {
   return _mm256_blendv_ps(b.v, a.v, _mm256_cmp_ps(v.v, _mm256_setzero_ps(), _CMP_GT_OQ));
 }

@@ -42,9 +42,15 @@ struct Vec {
   void store(bfloat16* to, std::int64_t count) const { _mm256_mask_storeu_epi16(to, mask(count), narrow()); }
 };
 
-inline Vec operator+(Vec a, Vec b) { return _mm512_add_ps(a.v, b.v); }
-inline Vec operator*(Vec a, Vec b) { return _mm512_mul_ps(a.v, b.v); }
-inline Vec fused(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a.v, b.v, c.v); }
+inline Vec operator+(Vec a, Vec b) {
+  return _mm512_add_ps(a.v, b.v);
+}
+inline Vec operator*(Vec a, Vec b) {
+  return _mm512_mul_ps(a.v, b.v);
+}
+inline Vec fused(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a.v, b.v, c.v);
+}
 inline Vec positive(Vec v, Vec a, Vec b) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(v.v, _mm512_setzero_ps(), _CMP_GT_OQ), b.v, a.v);
 }

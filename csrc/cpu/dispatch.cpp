@@ -19,8 +19,9 @@ std::vector<const Kernels*> runnable() {
   std::vector<const Kernels*> found;
 #if defined(ZOOM_ENGINE_X86)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma")) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("fma")) {
     found.push_back(&kAvx512);
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&kAvx2);
@@ -34,12 +35,15 @@ std::atomic<const Kernels*>& current() {
   return kernels;
 }
 
-Index divide_up(Index a, Index b) { return (a + b - 1) / b; }
+Index divide_up(Index a, Index b) {
+  return (a + b - 1) / b;
+}
 
-// Enough tasks for many threads when there are few images, in bands that are not too thin for the filter's halo.
+// Enough tasks for many threads when there are few images, in bands that are not too thin for the filter's
+// halo.
 constexpr Index kTasks = 16, kThinnest = 16;
 // Below this many elements for each thread, waking it costs more than it saves.
-constexpr Index kGrain = 1 << 15;
+constexpr Index kGrain = 1 << 16;
 
 Plan make_plan(Layout layout, Index batch, Index channels, Index rows) {
   if (layout == Layout::nchw) return {1, rows, batch * channels, 0};
@@ -62,7 +66,8 @@ float* scratch(Index floats) {
   thread_local std::unique_ptr<float, Free> memory;
   thread_local Index size = 0;
   if (floats > size) {
-    memory.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(divide_up(floats, 16) * 64))));
+    memory.reset(
+        static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(divide_up(floats, 16) * 64))));
     size = memory ? floats : 0;
     if (!memory) throw std::bad_alloc();
   }
@@ -87,7 +92,9 @@ std::vector<std::string> supported() {
   return names;
 }
 
-std::string selected() { return current().load()->name; }
+std::string selected() {
+  return current().load()->name;
+}
 
 void select(const std::string& name) {
   for (const Kernels* kernels : runnable()) {
@@ -145,7 +152,9 @@ void upsample_backward(const Upsample& op, int threads) {
   const Index buffer = (2 * row_vectors(op.layout, op.width, kernels.lanes) + 4) * kernels.lanes;
   run(make_plan(op.layout, op.batch, op.channels, op.height), buffer,
       4 * op.batch * op.channels * op.height * op.width, threads,
-      [&](const Plan& plan, Index task, float* memory) { kernels.upsample_backward(op, plan, task, memory); });
+      [&](const Plan& plan, Index task, float* memory) {
+        kernels.upsample_backward(op, plan, task, memory);
+      });
 }
 
 }  // namespace zoom::cpu

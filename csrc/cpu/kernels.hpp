@@ -1,5 +1,6 @@
-// The table of functions that each instruction set fills in. A task is one image (or a band of its rows) in NHWC, and one plane in
-// NCHW; tasks of one call are independent. `Plan` depends on the shape alone, so results do not depend on the number of threads.
+// The table of functions that each instruction set fills in. A task is one image (or a band of its rows) in
+// NHWC, and one plane in NCHW; tasks of one call are independent. `Plan` depends on the shape alone, so
+// results do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,13 @@
-// The kernels, written once over `Vec`, a vector of floats. Each instruction set's file defines Vec in an unnamed namespace and then
-// includes this one, so that nothing compiled with its flags can be linked into another's code. No standard library here, for
-// the same reason: the linker keeps one copy of an inline function and may keep the one that this machine cannot run.
+// The kernels, written once over `Vec`, a vector of floats. Each instruction set's file defines Vec in an
+// unnamed namespace and then includes this one, so that nothing compiled with its flags can be linked into
+// another's code. No standard library here, for the same reason: the linker keeps one copy of an inline
+// function and may keep the one that this machine cannot run.
 //
-// Both layouts share one row kernel. A row of a plane is a sequence of vectors: in NHWC vector k is pixel k over a block of
-// kLanes channels, in NCHW it is kLanes neighbouring pixels of one channel. The filter runs down the columns into a row buffer
-// of floats that has zeros on both sides, then along the buffer with taps `step` floats apart (kLanes, or 1 in NCHW). So each input
-// is read from memory once (and three times more from cache), each output written once, and nothing else is stored.
+// Both layouts share one row kernel. A row of a plane is a sequence of vectors: in NHWC vector k is pixel k
+// over a block of kLanes channels, in NCHW it is kLanes neighbouring pixels of one channel. The filter runs
+// down the columns into a row buffer of floats that has zeros on both sides, then along the buffer with taps
+// `step` floats apart (kLanes, or 1 in NCHW). So each input is read from memory once (and three times more
+// from cache), each output written once, and nothing else is stored.
 #pragma once
 
 #include "common/epilogue.hpp"
@@ -17,9 +19,15 @@ namespace {
 using Index = std::int64_t;
 constexpr Index kLanes = Vec::kLanes;
 
-inline Index smaller(Index a, Index b) { return a < b ? a : b; }
-inline Index larger(Index a, Index b) { return a > b ? a : b; }
-inline Index vectors(Index count) { return (count + kLanes - 1) / kLanes; }
+inline Index smaller(Index a, Index b) {
+  return a < b ? a : b;
+}
+inline Index larger(Index a, Index b) {
+  return a > b ? a : b;
+}
+inline Index vectors(Index count) {
+  return (count + kLanes - 1) / kLanes;
+}
 
 template <class T>
 ZOOM_INLINE Vec load(const T* from, Index live) {
@@ -100,11 +108,11 @@ ZOOM_INLINE void zero(float* to, Index count) {
   for (Index i = 0; i < count; i += kLanes) Vec(0.0f).store(to + i);
 }
 
-// buffer <- rows top .. top + 3 of a plane through the filter; rows outside [0, height) are zero. The buffer gets one vector of
-// zeros before and two behind.
+// buffer <- rows top .. top + 3 of a plane through the filter; rows outside [0, height) are zero. The buffer
+// gets one vector of zeros before and two behind.
 template <bool kNhwc, class T>
-void filter_columns(const Walk<kNhwc>& walk, const Rows<const T>& x, Index top, Index height, Index width, Index block,
-                    float* buffer) {
+void filter_columns(const Walk<kNhwc>& walk, const Rows<const T>& x, Index top, Index height, Index width,
+                    Index block, float* buffer) {
   const Index length = walk.length(width);
   const T* row[4];
   for (Index a = 0; a < 4; ++a) {
@@ -166,7 +174,8 @@ void epilogue_forward(const Epilogue& op, const Plan& plan, Index task, float* s
         }
       } else {
         const T* from = x.row(i) + walk.offset(block);
-        for (Index k = 0; k < length; ++k) finish(load(from + k * x.stride, walk.live(block, k, op.out_width)), k);
+        for (Index k = 0; k < length; ++k)
+          finish(load(from + k * x.stride, walk.live(block, k, op.out_width)), k);
       }
     }
   }
@@ -198,7 +207,8 @@ void epilogue_backward(const Epilogue& op, const Plan& plan, Index task, float* 
     for (Index k = 0; k < length; ++k) {
       const Vec u = u_at(k);
       const Vec g = load(from + k * grad.stride, walk.live(block, k, op.out_width));
-      const Vec dv = epilogue_gradient(g, u, scale, shift_at(walk, noise, bias, k, op.out_width), op.activation);
+      const Vec dv =
+          epilogue_gradient(g, u, scale, shift_at(walk, noise, bias, k, op.out_width), op.activation);
       sum = fused(dv, u, sum);
       take(dv * scale, k);
     }
@@ -355,12 +365,18 @@ constexpr Kernels make_kernels(const char* name) {
   return {
       name,
       kLanes,
-      [](const Epilogue& op, const Plan& p, Index task, float* s) { choose<EpilogueForward>(op, &p, task, s); },
+      [](const Epilogue& op, const Plan& p, Index task, float* s) {
+        choose<EpilogueForward>(op, &p, task, s);
+      },
       [](const Epilogue& op, const Plan& p, Index task, float* s, double* sums) {
         choose<EpilogueBackward>(op, &p, task, s, sums);
       },
-      [](const Upsample& op, const Plan& p, Index task, float* s) { choose<UpsampleForward>(op, &p, task, s); },
-      [](const Upsample& op, const Plan& p, Index task, float* s) { choose<UpsampleBackward>(op, &p, task, s); },
+      [](const Upsample& op, const Plan& p, Index task, float* s) {
+        choose<UpsampleForward>(op, &p, task, s);
+      },
+      [](const Upsample& op, const Plan& p, Index task, float* s) {
+        choose<UpsampleBackward>(op, &p, task, s);
+      },
   };
 }
 

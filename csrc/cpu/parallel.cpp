@@ -1,5 +1,5 @@
-// Why not OpenMP: torch brings its own copy of libgomp, a second one would keep a second set of threads spinning, and libgomp
-// hangs in a child forked after its first use. These workers sleep between calls.
+// Why not OpenMP: torch brings its own copy of libgomp, a second one would keep a second set of threads
+// spinning, and libgomp hangs in a child forked after its first use. These workers sleep between calls.
 #include "cpu/parallel.hpp"
 
 #include <pthread.h>

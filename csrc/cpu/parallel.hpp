@@ -6,9 +6,10 @@
 
 namespace zoom::cpu {
 
-// Calls task(index, worker) for every index in [0, count), on the calling thread and at most threads - 1 others; `worker` in
-// [0, threads) tells them apart. Safe from several threads at once (whoever finds the workers busy runs alone, so that there
-// are never more threads than asked for) and in a forked child (which starts its own workers). `task` must not throw.
+// Calls task(index, worker) for every index in [0, count), on the calling thread and at most threads - 1
+// others; `worker` in [0, threads) tells them apart. Safe from several threads at once (whoever finds the
+// workers busy runs alone, so that there are never more threads than asked for) and in a forked child (which
+// starts its own workers). `task` must not throw.
 void parallel_for(std::int64_t count, int threads, const std::function<void(std::int64_t, int)>& task);
 
 }  // namespace zoom::cpu

@@ -1,6 +1,7 @@
-"""The generator's hot operators: native code where it can run, else the same in plain torch; `implementation` says which.
+"""The generator's hot operators: native code where it can run, else plain torch; `implementation` says which.
 
-`reference` has the literal definitions, `composition` the plain torch versions (for exporters), `native` the extension.
+`reference` has the literal definitions, `composition` the plain torch versions (for exporters), `native` the
+extension and its instruction sets.
 """
 
 from __future__ import annotations

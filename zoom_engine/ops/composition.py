@@ -1,8 +1,8 @@
-"""The operators as compositions of plain torch calls: for any device and dtype, differentiable, traceable and exportable.
+"""The operators as compositions of plain torch calls: any device, any dtype, differentiable, exportable.
 
-This is what runs where the native operators cannot, and what exporters use. In torch on the CPU a depthwise convolution
-was the fastest of the ways to apply the filter (three 2×2 average pools, shifted sums and one plane per batch entry took
-2.5 to 100 times as long); the transposed one is slow in half precision, hence the cast in `upsample2x`.
+This is what runs where the native operators cannot, and what exporters use. In torch on the CPU, a depthwise
+convolution was the fastest way to apply the filter: three 2×2 average pools, shifted sums or one plane per
+batch entry took 2.5 to 100 times as long. The transposed one is slow in bfloat16, hence a cast.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def epilogue_gradients(
     gain: float,
     clamp: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """The gradient that reaches `u * scale + noise + bias`, and `u = fir(x)`: all other gradients follow from them."""
+    """The gradient that reaches `u * scale + noise + bias`, and `u = fir(x)`: all others follow from them."""
     u, v = _preactivation(x, scale, noise, bias, fir)
     factor = torch.where(v > 0, gain, gain * slope).to(x.dtype)
     dv = grad * factor

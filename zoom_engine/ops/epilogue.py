@@ -1,7 +1,8 @@
-"""What follows the convolution of a StyleGAN2 layer, as one torch operator: filter, demodulate, noise, bias, activation.
+"""All that follows the convolution of a StyleGAN2 layer: filter, scale, noise, bias and activation in one.
 
-`zoom_engine::modulated_epilogue` and its backward have a schema, fake kernels and an autograd formula, so that
-`torch.compile` and `torch.export` trace them. The backward recomputes the activation from `x`: nothing else is kept.
+`zoom_engine::modulated_epilogue` and its backward have a schema, fake kernels and an autograd formula, so
+`torch.compile` and `torch.export` trace them. The backward recomputes the activation from `x`, which is all
+that is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from torch import Tensor
 from zoom_engine.ops import composition, native
 
 Options = tuple[bool, float, float, float | None]
+_OPTIONS = "Tensor scale, Tensor? noise, Tensor bias, bool fir, float slope, float gain, float? clamp"
 
 
 def implementation(x: Tensor) -> str:
-    """Which code an operator runs for `x`: "native" (float32 or bfloat16 on the CPU) or "torch" (all else)."""
+    """Which code an operator runs for `x`: "native" (float32, bfloat16 on the CPU) or "torch"."""
     ready = (
         native.native_available()[0] and x.device.type == "cpu" and x.dtype in native.DTYPES and x.numel() > 0
     )
@@ -35,10 +37,10 @@ def modulated_epilogue(
     gain: float = 2**0.5,
     clamp: float | None = None,
 ) -> Tensor:
-    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)` in one pass over memory (Karras 2020, StyleGAN2).
+    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)` in one pass over memory (Karras 2020).
 
     Args:
-        x: `[B, C, H, W]`, output of a convolution with weights shared by the batch. Channels-last is the fast layout.
+        x: `[B, C, H, W]`, output of a convolution with weights shared by the batch; best channels-last.
         scale: `[B, C]`, the demodulation coefficients (ones where a layer does not demodulate).
         noise: `[H', W']`, already times the noise strength, or None.
         bias: `[C]`.
@@ -83,7 +85,7 @@ def _view(tensor: Tensor | None) -> Any:
 @torch.library.custom_op(
     "zoom_engine::modulated_epilogue",
     mutates_args=(),
-    schema="(Tensor x, Tensor scale, Tensor? noise, Tensor bias, bool fir, float slope, float gain, float? clamp) -> Tensor",
+    schema=f"(Tensor x, {_OPTIONS}) -> Tensor",
 )
 def _forward(
     x: Tensor,
@@ -139,8 +141,7 @@ def _(
 @torch.library.custom_op(
     "zoom_engine::modulated_epilogue_backward",
     mutates_args=(),
-    schema="(Tensor grad, Tensor x, Tensor scale, Tensor? noise, Tensor bias, bool fir, float slope, float gain, float? clamp)"
-    " -> (Tensor, Tensor)",
+    schema=f"(Tensor grad, Tensor x, {_OPTIONS}) -> (Tensor, Tensor)",
 )
 def _backward(
     grad: Tensor,

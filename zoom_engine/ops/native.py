@@ -3,7 +3,7 @@
 Environment:
 
 - `ZOOM_ENGINE_REQUIRE_NATIVE=1`: a missing extension is a `BackendError` when `zoom_engine.ops` is imported.
-- `ZOOM_ENGINE_ISA=avx512|avx2|portable`: use this instruction set instead of the best one that the machine has.
+- `ZOOM_ENGINE_ISA=avx512|avx2|portable`: use this instruction set instead of the machine's best one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _load() -> tuple[Any, str]:
 
 
 def select_isa(name: str, core: Any = None) -> None:
-    """Use the instruction set `name` ("avx512", "avx2" or "portable"); "" or "auto": the best of this machine.
+    """Use the instruction set `name` ("avx512", "avx2" or "portable"); "" or "auto": this machine's best.
 
     Raises:
         BackendError: the machine (or the build) does not have it, or there is no extension at all.
@@ -71,7 +71,7 @@ def select_isa(name: str, core: Any = None) -> None:
     chosen = supported[0] if name in ("", "auto") else name
     if chosen not in supported:
         raise BackendError(
-            f"instruction set {name!r} (ZOOM_ENGINE_ISA) cannot run here; choose one of: {', '.join(supported)}"
+            f"instruction set {name!r} (ZOOM_ENGINE_ISA) cannot run here; use one of: {', '.join(supported)}"
         )
     core.select_isa(chosen)
 
@@ -99,13 +99,14 @@ def isa() -> str:
 
 
 def supported_isas() -> list[str]:
-    """Instruction sets that both this build and this machine have, best first; empty without the extension."""
+    """Instruction sets that this build and this machine have, best first; empty without the extension."""
     return list(_CORE.supported_isas()) if _CORE is not None else []
 
 
 def view(tensor: Tensor) -> _core.View:
-    """A checked view of a CPU tensor of float32 or bfloat16; valid while `tensor` lives."""
+    """A checked view of a CPU tensor of float32 or bfloat16; it keeps `tensor` alive."""
     return require().View(  # type: ignore[no-any-return]
+        owner=tensor,
         pointer=tensor.data_ptr(),
         bytes=tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
         dtype=DTYPES[tensor.dtype],
@@ -115,7 +116,7 @@ def view(tensor: Tensor) -> _core.View:
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
-    """The layout in which an operator answers: channels-last if `x` is (and not also contiguous), else contiguous."""
+    """The layout of an operator's result: channels-last if `x` is only that, else contiguous."""
     if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
         return torch.channels_last
     return torch.contiguous_format

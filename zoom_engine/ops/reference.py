@@ -1,7 +1,7 @@
-"""What the operators compute, written as literally as their definitions: the yardstick of the tests, in any dtype.
+"""What the operators compute, as literally as their definitions and in any dtype: the yardstick of the tests.
 
-The filter is the outer product of [1, 3, 3, 1] / 8 with itself, gain 4 (Karras 2020, "Analyzing and Improving the
-Image Quality of StyleGAN", appendix B; its up-sampling is zero insertion followed by this filter).
+The filter is the outer product of [1, 3, 3, 1] / 8 with itself, with gain 4 (Karras 2020, "Analyzing and
+Improving the Image Quality of StyleGAN"; up-sampling there is zero insertion followed by this filter).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Up-sampling of the skip image path, as one torch operator with its adjoint (each is the gradient of the other)."""
+"""Up-sampling of the skip image path: one operator and its adjoint, each the gradient of the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoom_engine.ops.epilogue import implementation
 
 
 def upsample2x(x: Tensor) -> Tensor:
-    """Twice the size: zero insertion, then the [1, 3, 3, 1] filter with gain 4 (Karras 2020, StyleGAN2's skip path).
+    """Twice the size: zero insertion, then the [1, 3, 3, 1] filter with gain 4 (Karras 2020, the skip path).
 
     Args:
         x: `[B, C, H, W]`.
