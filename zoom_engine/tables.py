@@ -48,6 +48,14 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def signed(value: float, digits: int = 1) -> str:
+    """A number with its sign, without idle zeros: "+4.1", "−15", "0"."""
+    text = f"{abs(value):.{digits}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text if float(text) == 0 else ("+" if value > 0 else "−") + text
+
+
 def fit(text: str, width: int) -> str:
     """`text` cut to `width` terminal columns, with "…" for what is cut off."""
     if _width(text) <= width:

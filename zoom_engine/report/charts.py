@@ -1,0 +1,107 @@
+"""Geometry of the report's charts: numbers in, coordinates out. The templates draw them as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.report.curves import ResponseCurve
+from zoom_engine.tables import signed
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of the histogram; positions in per cent of the axis, None where there is no interval."""
+
+    length: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis from 0 to `end`, with labelled ticks as (position in per cent, text)."""
+
+    end: float
+    ticks: tuple[tuple[float, str], ...]
+
+
+def axis_for(values: Sequence[float]) -> Axis:
+    """The shortest axis from 0 with round ticks (1, 2, 2.5 or 5 times a power of ten) that holds `values`."""
+    largest = max([value for value in values if math.isfinite(value)], default=0.0)
+    largest = largest if largest > 0 else 1.0
+    raw = largest / 4
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))
+    count = math.ceil(largest / step - 1e-9)
+    return Axis(step * count, tuple((100 * i / count, f"{step * i:g}") for i in range(count + 1)))
+
+
+def bar_for(axis: Axis, value: float | None, interval: Sequence[float] | None) -> Bar:
+    """The bar of one value on `axis`, with its interval."""
+    low, high = (None, None) if interval is None else (100 * end / axis.end for end in interval)
+    return Bar(100 * (value or 0.0) / axis.end, low, high)
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """A response curve in the coordinates of a `width` x `height` drawing (y down), as SVG path data."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    line: str
+    band: str
+    zero: float
+    range: tuple[float, float] | None
+    weights: tuple[tuple[float, str], ...]
+    outputs: tuple[tuple[float, str], ...]
+    boundary: float | None
+
+
+def curve_plot(
+    curve: ResponseCurve, *, calibrated: Sequence[float] | None, boundary: float | None, bound: float
+) -> CurvePlot:
+    """Lay out `curve` over edit weights within ±`bound` and outputs in [0, 1].
+
+    `calibrated` is the range to shade, `boundary` the output at which a prediction flips (None without such
+    a level).
+    """
+    width, height, left, right, top, bottom = 280, 168, 30, 8, 8, 24
+    bound = max(bound, float(np.abs(curve.weights).max()))
+
+    def x(weight: float) -> float:
+        return round(left + (width - left - right) * (weight + bound) / (2 * bound), 1)
+
+    def y(output: float) -> float:
+        return round(top + (height - top - bottom) * (1 - min(max(output, 0.0), 1.0)), 1)
+
+    def path(weights: Array, outputs: Array) -> str:
+        return "L".join(f"{x(w)} {y(o)}" for w, o in zip(weights, outputs, strict=True))
+
+    upper, lower = path(curve.weights, curve.high), path(curve.weights[::-1], curve.low[::-1])
+    shade = None if calibrated is None else (x(max(calibrated[0], -bound)), x(min(calibrated[1], bound)))
+    return CurvePlot(
+        width,
+        height,
+        left,
+        right,
+        top,
+        bottom,
+        line=f"M{path(curve.weights, curve.mean)}",
+        band=f"M{upper}L{lower}Z",
+        zero=x(0.0),
+        range=shade,
+        weights=tuple((x(w), signed(w)) for w in (-bound, -bound / 2, 0.0, bound / 2, bound)),
+        outputs=tuple((y(o), f"{o:g}") for o in (0.0, 0.5, 1.0)),
+        boundary=None if boundary is None else y(boundary),
+    )

@@ -1,0 +1,64 @@
+"""Pictures inside the page: scaled down, encoded as WebP and inlined: one file is the whole report."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from zoom_engine.audit_folder import inside
+from zoom_engine.errors import AuditError
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How large and how many pictures may be; the writer takes the first of `BUDGETS` that fits the page."""
+
+    strip_side: int
+    sheet_side: int
+    quality: int
+    strips: int
+    sheets: int
+
+
+BUDGETS = (
+    Budget(320, 192, 86, 60, 60),
+    Budget(256, 160, 80, 60, 60),
+    Budget(192, 128, 74, 48, 48),
+    Budget(144, 96, 66, 36, 36),
+    Budget(112, 72, 55, 24, 24),
+    Budget(96, 64, 45, 8, 8),
+)
+
+INDEX_BUDGET = Budget(256, 64, 84, 1, 0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inlined picture: a data URI, and its size in pixels (for a layout that does not jump)."""
+
+    uri: str
+    width: int
+    height: int
+
+
+def load_picture(audit: Path, name: str, *, side: int, quality: int) -> Picture:
+    """The picture `name` of an audit folder, at most `side` pixels wide and high.
+
+    Raises `AuditError` for a name outside the folder and for a file that is no picture.
+    """
+    path = inside(audit, name)
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+            picture = image.convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise AuditError(f"{path} cannot be read as a picture ({reason}): run the audit again") from error
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="WEBP", quality=quality, method=4)
+    uri = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Picture(uri, picture.width, picture.height)

@@ -1,0 +1,94 @@
+"""Report and index as files: templates filled in, within the size limit, written atomically."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from zoom_engine import atomic
+from zoom_engine.errors import AuditError
+from zoom_engine.report.page import read_page, same_axis
+from zoom_engine.report.pictures import BUDGETS, INDEX_BUDGET
+from zoom_engine.tables import decimal, percent
+
+LARGEST_PAGE = 5_000_000
+"""Bytes that a report may have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexEntry:
+    """One audit on an index page: its folder (inside the index's), a title, and a sentence on its target."""
+
+    audit: str | Path
+    title: str
+    sentence: str
+
+
+def write_report(audit: str | Path) -> Path:
+    """Write `report.html` into the audit folder `audit` and return its path.
+
+    The page needs nothing but itself: no network, no script; pictures are inlined and made smaller until it
+    has at most 5 MB. It is a function of manifest.json, records.jsonl, gallery.json and images/ alone; an
+    unfinished audit has a report too, which says so. Raises `AuditError`.
+    """
+    audit = Path(audit)
+    html = ""
+    for budget in BUDGETS:
+        html = _template("report.html.j2").render(page=read_page(audit, budget))
+        if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
+            break
+    else:
+        raise AuditError(f"the report of {audit} would exceed 5 MB: audit fewer attributes at a time")
+    return _write(audit / "report.html", html)
+
+
+def write_index(
+    folder: str | Path, audits: Sequence[IndexEntry], *, title: str, introduction: str = ""
+) -> Path:
+    """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
+
+    Every entry's folder must be inside `folder` and have its `report.html`. Raises `AuditError`.
+    """
+    folder = Path(folder)
+    paths, links = [], []
+    for entry in audits:
+        path = Path(entry.audit)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
+        if not (path / "report.html").is_file():
+            raise AuditError(f"{path} has no report.html: write its report first")
+        paths.append(path)
+        links.append(quote((path.resolve() / "report.html").relative_to(folder.resolve()).as_posix()))
+    pages = same_axis([read_page(path, INDEX_BUDGET) for path in paths])
+    cards = [
+        {"entry": e, "page": page, "link": link} for e, page, link in zip(audits, pages, links, strict=True)
+    ]
+    html = _template("index.html.j2").render(cards=cards, title=title, introduction=introduction)
+    return _write(folder / "index.html", html)
+
+
+def _write(path: Path, html: str) -> Path:
+    try:
+        atomic.write_text(path, html)
+    except OSError as error:
+        raise AuditError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    return path
+
+
+def _template(name: str) -> jinja2.Template:
+    """A template with autoescape on, whatever its name: attribute and target names come from users."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Any] = {"percent": percent, "decimal": decimal}
+    environment.filters.update(filters)
+    return environment.get_template(name)
