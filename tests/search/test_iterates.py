@@ -1,0 +1,108 @@
+"""The definitions: sensitivity, counterfactual and flip weight are of the best iterate, by METHOD § 2."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from search_toys import iterate
+
+from zoom_engine.search.iterates import Iterate, Tally, Unit, within
+
+UNIT = Unit(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
+
+
+def tally(*tried: Iterate, labels: bool = True, unit: Unit = UNIT) -> Tally:
+    found = Tally(unit, iterate([0.0], kept=True if labels else None, ssim=1.0))
+    found.add(list(tried))
+    return found
+
+
+def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> None:
+    result = tally(
+        iterate([2.0], change=0.3, kept=True),
+        iterate([4.0], change=0.6, margin=-1, kept=True, ssim=0.8),
+        iterate([6.0], change=0.9, margin=-2, kept=False),
+        iterate([20.0], change=0.8, margin=-2, kept=True),
+    ).result("done", by_weight=True)
+    assert result.change == 0.6
+    assert result.change_weights == [4.0]
+    assert result.paper == {"change": 0.8, "flipped": True}
+
+
+def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
+    result = tally(
+        iterate([9.0], change=0.9, margin=-3, kept=True, ssim=0.4),
+        iterate([5.0], change=0.6, margin=-1, kept=True, ssim=0.7),
+        iterate([4.0], change=0.5, margin=-1, kept=False, ssim=0.95),
+        iterate([7.0], change=0.7, margin=-2, kept=True, ssim=0.6),
+    ).result("done", by_weight=True)
+    assert result.flipped
+    assert result.edit_weights == [5.0]
+    assert result.ssim == 0.7
+    assert result.flip_weight == 5.0
+    assert result.change == 0.9
+
+
+def test_without_a_flip_the_result_is_the_largest_change() -> None:
+    result = tally(iterate([2.0], change=0.3, kept=True), iterate([-2.0], change=0.1, kept=True)).result(
+        "done", by_weight=True
+    )
+    assert not result.flipped
+    assert result.flip_weight is None
+    assert result.edit_weights == [2.0]
+    assert result.label_kept is True
+
+
+def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so() -> None:
+    result = tally(
+        iterate([2.0], change=0.3, kept=False), iterate([3.0], change=0.9, margin=-1, kept=False)
+    ).result("done", by_weight=True)
+    assert result.change == 0
+    assert result.stop == "label-lost"
+    assert result.label_kept is False
+    assert not result.flipped
+    assert result.edit_weights == [0.0]
+    assert result.output == result.original_output
+
+
+def test_a_flip_that_always_loses_the_label_is_reported_as_such() -> None:
+    result = tally(
+        iterate([2.0], change=0.3, kept=True), iterate([3.0], change=0.9, margin=-1, kept=False)
+    ).result("done", by_weight=True)
+    assert (result.flipped, result.label_kept, result.change, result.stop) == (False, False, 0.3, "done")
+
+
+def test_with_labels_off_every_point_counts() -> None:
+    result = tally(iterate([3.0], change=0.9, margin=-1), labels=False).result("done", by_weight=True)
+    assert (result.flipped, result.label_kept, result.change) == (True, None, 0.9)
+
+
+points = st.lists(
+    st.tuples(st.floats(-12, 12), st.floats(0, 1), st.floats(-3, 3), st.booleans(), st.floats(0, 1)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(points)
+def test_definitions_hold_for_any_iterates(rows: list[tuple[float, float, float, bool, float]]) -> None:
+    tried = [iterate([w], change=c, margin=m, kept=k, ssim=s) for w, c, m, k, s in rows]
+    result = tally(*tried).result("done", by_weight=True)
+    inside = [it for it in tried if -5 <= it.weights[0] <= 10]
+    flips = [it for it in inside if it.margin < 0 and it.label_kept]
+    assert result.change == max([0.0, *(it.change for it in inside if it.label_kept)])
+    assert result.flipped == bool(flips)
+    if flips:
+        assert result.ssim == max(it.ssim for it in flips)
+        assert result.flip_weight == min(abs(it.weights[0]) for it in flips)
+    curve = [point["weights"][0] for point in result.trajectory]
+    assert curve == sorted(curve)
+    assert 0.0 in curve
+
+
+def test_within_is_closed() -> None:
+    box = np.array([[-1.0, 2.0], [0.0, 0.0]])
+    assert within(np.array([2.0, 0.0]), box)
+    assert not within(np.array([2.1, 0.0]), box)
+    assert not within(np.array([0.0, 0.1]), box)

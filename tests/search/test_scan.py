@@ -1,0 +1,204 @@
+"""The scan finds what is known to be there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, unit
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.search import Scan, SearchResult, Unit, run_units
+from zoom_engine.search.evaluator import Evaluator
+from zoom_engine.search.scan import grid, outer_grid
+
+
+def scan(
+    where: Evaluator, *units: Unit, styles: Tensor | None = None, **options: object
+) -> list[SearchResult]:
+    found: dict[int, SearchResult] = {}
+    order = {id(each): place for place, each in enumerate(units)}
+    run_units(
+        units,
+        search=Scan(**options),  # type: ignore[arg-type]
+        evaluator=where,
+        styles=torch.zeros(4, 4) if styles is None else styles,
+        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+    )
+    return [found[place] for place in range(len(units))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(low=st.floats(-30, 0), high=st.floats(0, 30), points=st.integers(2, 20))
+def test_the_grid_has_both_ends_and_not_zero(low: float, high: float, points: int) -> None:
+    weights = grid(low, high, points)
+    if low == high == 0:
+        assert weights == []
+        return
+    assert len(weights) == points
+    assert weights == sorted(weights)
+    assert 0 not in weights or low > -1e-300 or high < 1e-300
+    assert all(low - 1e-9 <= weight <= high + 1e-9 for weight in weights)
+    if low < 0:
+        assert weights[0] == pytest.approx(low)
+    if high > 0:
+        assert weights[-1] == pytest.approx(high)
+
+
+def test_the_outer_grid_covers_what_the_outer_range_adds() -> None:
+    assert outer_grid((-5, 10), (-30, 30), 4) == [-17.5, -30, 20, 30]
+    assert outer_grid((-30, 10), (-30, 30), 4) == [15, 20, 25, 30]
+    assert outer_grid((-40, 40), (-30, 30), 4) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=st.floats(-6, 6), tolerance=st.sampled_from([0.3, 0.05, 0.001]))
+def test_the_flip_weight_of_a_linear_target_is_found_to_the_tolerance(start: float, tolerance: float) -> None:
+    styles = torch.tensor([[start, 0.0, 0.0, 0.0]])
+    (result,) = scan(evaluator(), unit(0, 0, -10, 10), styles=styles, tolerance=tolerance)
+    truth = abs(2 - start)
+    assert result.flipped
+    assert result.stop == "flip-bracketed"
+    assert result.flip_weight is not None
+    assert truth - 1e-3 <= result.flip_weight <= truth + tolerance + 1e-3
+    assert result.edit_weights[0] == pytest.approx(np.sign(2 - start) * result.flip_weight, abs=1e-9)
+    assert np.all(result.edit_weights[1:] == 0)
+
+
+def test_output_and_weights_of_a_result_belong_together() -> None:
+    where = evaluator()
+    styles = torch.tensor([[0.5, 1.0, -1.0, 0.3]])
+    for attribute in range(3):
+        (result,) = scan(where, unit(0, attribute, -10, 10), styles=styles)
+        originals = where.originals(styles)
+        weights = torch.from_numpy(result.edit_weights)[None].float()
+        again = where.value(styles, weights, originals)
+        assert again.recorded[0].tolist() == pytest.approx(result.output, abs=1e-5)
+        assert bool(again.flipped[0]) == result.flipped
+        if result.flipped:
+            assert again.ssim[0].item() == pytest.approx(result.ssim, abs=1e-5)
+        peak = where.value(styles, torch.from_numpy(result.change_weights)[None].float(), originals)
+        assert peak.change[0].item() == pytest.approx(result.change, abs=1e-5)
+
+
+def test_sensitivity_is_measured_over_the_whole_range_and_not_at_the_flip() -> None:
+    (near, far) = scan(evaluator(), unit(0, 0, -3, 3), unit(0, 0, -10, 10))
+    assert near.flip_weight == pytest.approx(2, abs=0.06)
+    assert far.flip_weight == pytest.approx(2, abs=0.06)
+    probability = torch.tensor([-2.0, 1.0, 8.0]).sigmoid()
+    assert near.change == pytest.approx((probability[1] - probability[0]).item(), abs=1e-4)
+    assert far.change == pytest.approx((probability[2] - probability[0]).item(), abs=1e-4)
+
+
+def test_no_flip_within_the_bounds() -> None:
+    (result,) = scan(evaluator(), unit(0, 1, -6, 6))
+    assert (result.flipped, result.flip_weight, result.stop) == (False, None, "no-flip")
+    assert result.evaluations == 8
+    assert result.change > 0
+
+
+def test_of_two_sides_the_nearer_flip_wins() -> None:
+    # |red - 0.3| > 2 flips: at +2.3 and at -1.7, both between the same two rings of the grid.
+    (result,) = scan(
+        evaluator(lambda x: (x[:, 0] - 0.3).abs() - 2), unit(0, 0, -12, 12), points=4, tolerance=0.01
+    )
+    assert result.flip_weight == pytest.approx(1.7, abs=0.011)
+    assert result.edit_weights[0] == pytest.approx(-1.7, abs=0.011)
+
+
+@settings(max_examples=25, deadline=None)
+@given(plus=st.floats(0.2, 11), minus=st.floats(0.2, 11), steep=st.floats(0.2, 5))
+def test_any_two_thresholds(plus: float, minus: float, steep: float) -> None:
+    def outside(x: Tensor) -> Tensor:
+        return torch.sinh(torch.maximum(x[:, 0] - plus, -x[:, 0] - minus).clamp(-8, 8) * steep / 5)
+
+    (result,) = scan(evaluator(outside), unit(0, 0, -12, 12), tolerance=0.02)
+    truth = min(plus, minus)
+    assert result.flip_weight is not None
+    assert truth - 1e-3 <= result.flip_weight <= truth + 0.021
+
+
+def test_lattice_points_do_not_depend_on_noise_in_the_margin() -> None:
+    def wobbling(noise: float) -> SearchResult:
+        search = Scan(tolerance=0.05)
+        state = search.start(unit(0, 0, -10, 10), iterate([0, 0, 0], margin=3.03, ssim=1.0))
+        random = np.random.default_rng(0)
+        while (result := state.result()) is None:
+            weights = state.ask()[:, 0]
+            margins = 3.03 - np.abs(weights) + noise * random.standard_normal(len(weights))
+            state.tell(
+                [
+                    iterate([w, 0, 0], margin=m, change=abs(w) / 20)
+                    for w, m in zip(weights, margins, strict=True)
+                ]
+            )
+        return result
+
+    assert wobbling(0.0).flip_weight == wobbling(0.002).flip_weight
+
+
+def test_a_point_that_loses_the_label_is_no_flip() -> None:
+    # Green moves the logit, and beyond 3 the label: it flips at 4 without it; with the label lost only
+    # beyond 6, it flips in time.
+    def green(x: Tensor) -> Tensor:
+        return x[:, 1] - 4
+
+    for at, flips in ((3.0, False), (6.0, True)):
+        where = evaluator(green, text_encoder=ColourLabels(at), label_prompts=LABELS)
+        (result,) = scan(where, unit(0, 1, 0, 12))
+        assert result.flipped is flips
+        assert result.label_kept is flips
+        probability = torch.tensor([-4.0, at - 4]).sigmoid()
+        assert result.change <= (probability[1] - probability[0]).item() + 1e-5
+        if flips:
+            assert result.flip_weight == pytest.approx(4, abs=0.06)
+
+
+def test_both_ranges_are_reported() -> None:
+    (result,) = scan(evaluator(lambda x: x[:, 0] - 20), unit(0, 0, -5, 5, outer=30))
+    assert not result.flipped
+    assert result.change < 1e-6
+    assert result.paper == {"change": pytest.approx(1.0, abs=1e-3), "flipped": True}
+    assert result.trajectory[0]["weights"][0] == -30
+    (inside,) = scan(evaluator(), unit(0, 0, -5, 5))
+    assert inside.paper is None
+
+
+def test_the_response_curve_is_there_in_order() -> None:
+    (result,) = scan(evaluator(), unit(0, 0, -10, 10))
+    weights = [point["weights"][0] for point in result.trajectory]
+    assert weights == sorted(weights)
+    assert weights[0] == -10
+    assert weights[-1] == 10
+    assert 0 in weights
+    for point in result.trajectory:
+        assert point["output"][0] == pytest.approx(1 / (1 + np.exp(2 - point["weights"][0])), abs=1e-4)
+
+
+def test_grid_only_and_frozen_attribute() -> None:
+    (coarse,) = scan(evaluator(), unit(0, 0, -8, 8), tolerance=None)
+    assert (coarse.stop, coarse.flip_weight, coarse.evaluations) == ("grid-only", 4.0, 8)
+    (frozen,) = scan(evaluator(), unit(0, 0, 0, 0))
+    assert (frozen.stop, frozen.change, frozen.evaluations) == ("no-range", 0.0, 0)
+
+
+def test_it_takes_about_a_dozen_evaluations() -> None:
+    styles = torch.zeros(40, 4)
+    styles[:, 0] = torch.linspace(-4, 8, 40)
+    results = scan(evaluator(), *(unit(i, 0, -10, 10) for i in range(40)), styles=styles)
+    assert all(result.flipped for result in results)
+    assert np.mean([result.evaluations for result in results]) < 12
+    assert max(result.evaluations for result in results) < 18
+
+
+def test_options_and_modes_are_checked() -> None:
+    with pytest.raises(ConfigError, match="one attribute at a time"):
+        Scan().start(Unit(0, None, bounds(None, -1, 1)), iterate([0, 0, 0]))
+    with pytest.raises(ConfigError, match="points"):
+        Scan(points=1)
+    with pytest.raises(ConfigError, match="tolerance"):
+        Scan(tolerance=0)
+    assert Scan().to_dict() == {"name": "scan", "points": 8, "outer_points": 4, "tolerance": 0.05}

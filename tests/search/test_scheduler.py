@@ -1,0 +1,234 @@
+"""Packing changes nothing but the time it takes, and what is finished is handed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from search_toys import DIRECTIONS, LABELS, ColourLabels, bounds, evaluator, linear, synthesize, target, unit
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.search import PGD, SGD, Evaluator, Scan, Search, SearchResult, Unit, run_shared, run_units
+from zoom_engine.search.scheduler import Finished
+
+STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2
+SINGLE = [unit(i, a, -6, 9, outer=30) for i in range(9) for a in range(3)]
+MULTI = [unit(i, None, -6, 9) for i in range(9)]
+
+
+def labelled() -> Evaluator:
+    return evaluator(linear, text_encoder=ColourLabels(0.5), label_prompts=LABELS)
+
+
+def run(search: Search, units: list[Unit], **options: Any) -> dict[tuple[int, int | None], SearchResult]:
+    found: Finished = []
+    run_units(units, search=search, evaluator=labelled(), styles=STYLES, on_result=found.extend, **options)
+    assert len(found) == len(units)
+    return {(each.image, each.attribute): result for each, result in found}
+
+
+@pytest.mark.parametrize(
+    ("search", "units"),
+    [
+        (Scan(), SINGLE),
+        (SGD(steps=5), SINGLE),
+        (PGD(steps=5), SINGLE),
+        (SGD(steps=5), MULTI),
+        (PGD(steps=5, patience=1), MULTI),
+    ],
+    ids=["scan", "sgd", "pgd", "sgd-multi", "pgd-multi"],
+)
+def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit]) -> None:
+    expected = run(search, units, batch_size=1)
+    assert len(expected) == len(units)
+    for options in ({"batch_size": 7}, {"batch_size": 32}, {"batch_size": 7, "pad": False}):
+        found = run(search, units, **options)
+        for key, result in expected.items():
+            np.testing.assert_allclose(found[key].edit_weights, result.edit_weights, atol=1e-3)
+            assert found[key].change == pytest.approx(result.change, abs=1e-4)
+            assert (found[key].flipped, found[key].label_kept, found[key].stop) == (
+                result.flipped,
+                result.label_kept,
+                result.stop,
+            )
+            assert found[key].evaluations == result.evaluations
+    shuffled = run(search, units[::-1], batch_size=7)
+    assert all(
+        np.allclose(shuffled[key].edit_weights, result.edit_weights, atol=1e-3)
+        for key, result in expected.items()
+    )
+
+
+def test_the_generator_sees_one_shape_and_each_original_once() -> None:
+    shapes: list[int] = []
+    plain: list[bytes] = []
+
+    def watching(styles: Tensor) -> Tensor:
+        shapes.append(len(styles))
+        plain.extend(row.numpy().tobytes() for row in styles)
+        return synthesize(styles)
+
+    where = Evaluator(watching, DIRECTIONS, target(linear))
+    found: Finished = []
+    run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=found.extend)
+    assert set(shapes) == {4}
+    evaluations = sum(result.evaluations for _, result in found)
+    assert len(shapes) <= np.ceil(evaluations / 4) + 3 + 8
+    distinct = {row.numpy().tobytes() for row in STYLES}
+    padding = 3  # 9 images in batches of 4: the last row repeats
+    assert sum(row in distinct for row in plain) == 9 + padding
+
+
+def test_batches_are_kept_full() -> None:
+    rows: list[int] = []
+
+    def watching(styles: Tensor) -> Tensor:
+        rows.append(len(styles))
+        return synthesize(styles)
+
+    units = [unit(i, 0, -10, high) for high in range(5, 15) for i in range(9)]
+    found: Finished = []
+    run_units(
+        units,
+        search=Scan(),
+        evaluator=Evaluator(watching, DIRECTIONS, target(linear)),
+        styles=STYLES,
+        batch_size=16,
+        on_result=found.extend,
+    )
+    assert sum(rows) < 1.1 * sum(result.evaluations for _, result in found) + 2 * 16
+
+
+def test_finished_units_come_in_batches() -> None:
+    sizes: list[int] = []
+    run_units(
+        SINGLE,
+        search=Scan(),
+        evaluator=labelled(),
+        styles=STYLES,
+        batch_size=5,
+        on_result=lambda results: sizes.append(len(results)),
+    )
+    assert sum(sizes) == len(SINGLE)
+    assert 0 < max(sizes) <= 5
+
+
+@pytest.mark.parametrize("failing", range(1, 12, 2))
+def test_an_interruption_hands_over_what_is_finished_and_repeats_nothing(failing: int) -> None:
+    calls = 0
+
+    def interrupted(styles: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise KeyboardInterrupt
+        return synthesize(styles)
+
+    done: Finished = []
+    where = Evaluator(interrupted, DIRECTIONS, target(linear))
+    with pytest.raises(KeyboardInterrupt):
+        run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
+    finished = {(each.image, each.attribute) for each, _ in done}
+    assert len(finished) == len(done)
+    calls = failing + 1
+    rest = [each for each in SINGLE if (each.image, each.attribute) not in finished]
+    run_units(rest, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
+    whole: Finished = []
+    run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=whole.extend)
+    expected = {(each.image, each.attribute): result.edit_weights.tolist() for each, result in whole}
+    assert {(each.image, each.attribute): result.edit_weights.tolist() for each, result in done} == expected
+
+
+def test_an_error_in_the_writer_is_not_repeated() -> None:
+    calls = 0
+
+    def full_disk(results: Finished) -> None:
+        nonlocal calls
+        calls += 1
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        run_units(SINGLE, search=Scan(), evaluator=labelled(), styles=STYLES, on_result=full_disk)
+    assert calls == 1
+
+
+def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
+    pictures = 0
+
+    def counting(styles: Tensor) -> Tensor:
+        nonlocal pictures
+        pictures += len(styles)
+        return synthesize(styles)
+
+    functions = [linear, lambda x: x[:, 0] + x[:, 2] - 1, lambda x: x[:, 1] - 0.5]
+    encoder = ColourLabels(0.5)
+    evaluators = [
+        Evaluator(counting, DIRECTIONS, target(function), text_encoder=encoder, label_prompts=LABELS)
+        for function in functions
+    ]
+    together: dict[tuple[int, int, int | None], SearchResult] = {}
+    run_shared(
+        SINGLE,
+        search=Scan(),
+        evaluators=evaluators,
+        styles=STYLES,
+        on_result=lambda results: together.update(
+            {(index, u.image, u.attribute): r for index, u, r in results}
+        ),
+    )
+    shared, pictures = pictures, 0
+    for index, each in enumerate(evaluators):
+        alone: Finished = []
+        run_units(SINGLE, search=Scan(), evaluator=each, styles=STYLES, on_result=alone.extend)
+        for u, result in alone:
+            other = together.pop((index, u.image, u.attribute))
+            np.testing.assert_allclose(other.edit_weights, result.edit_weights, atol=1e-3)
+            assert other.trajectory == [
+                {
+                    **point,
+                    "output": pytest.approx(point["output"], abs=1e-5),
+                    "change": pytest.approx(point["change"], abs=1e-5),
+                    "ssim": pytest.approx(point["ssim"], abs=1e-5),
+                }
+                for point in result.trajectory
+            ]
+    assert not together
+    assert shared < 0.6 * pictures
+
+
+def test_what_cannot_run_is_refused_in_one_line() -> None:
+    deaf = target(linear)
+    deaf.differentiable = False
+    cases: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"units": [unit(99, 0, -1, 1)]}, ConfigError, "image 99"),
+        ({"units": [Unit(0, 7, bounds(None, -1, 1))]}, ConfigError, "attribute 7"),
+        ({"units": [unit(0, 0, 1, 2)]}, ConfigError, "at most 0"),
+        ({"units": [unit(0, None, -1, 1)]}, ConfigError, "no multi mode"),
+        ({"batch_size": 0}, ConfigError, "batch size"),
+        (
+            {"search": SGD(), "evaluator": Evaluator(synthesize, DIRECTIONS, deaf)},
+            TargetError,
+            "no gradients",
+        ),
+    ]
+    for changed, kind, message in cases:
+        options: dict[str, Any] = {"units": SINGLE, "search": Scan(), "evaluator": labelled(), **changed}
+        with pytest.raises(kind, match=message) as caught:
+            run_units(options.pop("units"), styles=STYLES, on_result=pytest.fail, **options)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="one target"):
+        run_shared(
+            SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES, on_result=pytest.fail
+        )
+    other = Evaluator(lambda styles: synthesize(styles), DIRECTIONS, target(linear))
+    with pytest.raises(ConfigError, match="same generator"):
+        run_shared(
+            SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES, on_result=pytest.fail
+        )
+
+
+def test_no_units_is_no_work() -> None:
+    run_units([], search=Scan(), evaluator=labelled(), styles=STYLES, on_result=pytest.fail)
