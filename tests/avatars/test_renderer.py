@@ -74,6 +74,13 @@ def test_boxes_only_save_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert difference(boxed, wider).max() <= 1
 
 
+def test_no_pixel_is_undefined() -> None:
+    """In this face a pixel falls exactly where the lines beside the eye would divide by zero."""
+    z = np.random.default_rng(7).standard_normal((14075, LATENT_DIM)).astype(np.float32)
+    portrait = renderer._portrait(parameters_from_latents(z)[14074], classes=False)
+    assert np.isfinite(portrait.rgb).all()
+
+
 def test_planes_stay_float32() -> None:
     assert renderer._portrait(faces(2), classes=False).rgb.dtype == np.float32
 

@@ -130,7 +130,7 @@ def paint_age(canvas: Canvas, face: Face, head: Head) -> None:
     lower = face.eye_height * 0.62 * (1.0 - t * t)
     bag = _line(dv - 2.9 - lower * 1.05, 1.5) * bump((t / 1.12) ** 4) * (0.52 * old + 0.05)
     reach = du - face.eye_width
-    slope = (dv - 0.4) / (reach + 4.0)
+    slope = (dv - 0.4) / np.maximum(reach + 4.0, 1.0)  # the lines start beyond reach 0.5
     rays = np.cos(slope * (2.0 * np.pi / 0.62))
     np.maximum(rays, 0.0, out=rays)
     feet = rays * rays * bump(((reach - 4.4) / 3.9) ** 2) * bump((slope / 1.0) ** 4) * (0.60 * old)

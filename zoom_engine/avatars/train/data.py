@@ -41,7 +41,12 @@ def latents_for(count: int, seed: int) -> NDArray[np.float32]:
 
 
 def renders(
-    folder: Path, count: int, seed: int, *, change: Callable[[Parameters], Parameters] | None = None, name: str = "sample"
+    folder: Path,
+    count: int,
+    seed: int,
+    *,
+    change: Callable[[Parameters], Parameters] | None = None,
+    name: str = "sample",
 ) -> Renders:
     """Render ``count`` avatars, or read those that an earlier run rendered.
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from zoom_engine.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
 from zoom_engine.avatars.train.data import Renders, renders
-from zoom_engine.avatars.train.loop import Average, clip_gradients, cosine, rng_for, run
+from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
 from zoom_engine.generators.stylegan2 import ModulatedConv, ToRGB
@@ -48,7 +48,7 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(32, 1200, 32), Phase(64, 1200, 32), Phase(128, 2400, 16))
+PHASES = (Phase(32, 800, 32), Phase(64, 800, 32), Phase(128, 2000, 16))
 
 
 class Teacher:
@@ -63,7 +63,8 @@ class Teacher:
     def __call__(self, parameters: Parameters) -> Tensor:
         """``[n, w_dim]``, of unit variance."""
         standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
-        return standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / len(PARAMETER_NAMES))
+        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / len(PARAMETER_NAMES))
+        return w
 
 
 def face_weight(resolution: int) -> Tensor:
@@ -112,11 +113,17 @@ def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
             group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
         loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         return {"mse": float(loss.detach())}
 
-    run("mapping", steps=MAPPING_STEPS, step=step, state={"network": network, "optimizer": optimizer}, folder=work)
+    run(
+        "mapping",
+        steps=MAPPING_STEPS,
+        step=step,
+        state={"network": network, "optimizer": optimizer},
+        folder=work,
+    )
     torch.set_num_threads(threads)
 
 
@@ -150,12 +157,14 @@ def train_phase(
                 with torch.no_grad():
                     wanted = probe.maps(truth)[:3]
                 found = probe.maps(image)[:3]
-            perceptual = torch.stack([F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)])
+            perceptual = torch.stack(
+                [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)]
+            )
             loss = loss + PROBE_WEIGHT * perceptual.mean()
             figures["probe"] = float(perceptual.mean().detach())
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_gradients(parameters, 3.0)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(parameters, 3.0)
         optimizer.step()
         average.update(generator, index + (10_000 if last else 0))
         return figures

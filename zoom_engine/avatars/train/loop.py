@@ -82,6 +82,3 @@ def run(
                     torch.save({"step": index + 1} | {k: v.state_dict() for k, v in state.items()}, temporary)
                 last = time.monotonic()
 
-
-def clip_gradients(parameters: list[Tensor], limit: float) -> float:
-    return float(nn.utils.clip_grad_norm_(parameters, limit))

@@ -33,7 +33,7 @@ def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
     data = renders(work, IMAGES, SEED)
     truth = label_matrix(data)
     torch.manual_seed(SEED)
-    network = SmallCNN(len(ATTRIBUTES)).to(memory_format=torch.channels_last)
+    network = SmallCNN(len(ATTRIBUTES))
     average = Average(network, SmallCNN(len(ATTRIBUTES)))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
 
@@ -47,14 +47,25 @@ def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
             logits = network(augment(data.batch(rows), rng))
         loss = F.binary_cross_entropy_with_logits(logits.float(), truth[rows])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         average.update(network, index)
         return {"loss": float(loss.detach())}
 
-    run("probe", steps=steps, step=step, state={"network": network, "average": average.module, "optimizer": optimizer}, folder=work)
+    run(
+        "probe",
+        steps=steps,
+        step=step,
+        state={"network": network, "average": average.module, "optimizer": optimizer},
+        folder=work,
+    )
     save_network(
         average.module,
         out / "probe.safetensors",
-        {"kind": "SmallCNN", "outputs": list(ATTRIBUTES), "recipe": f"{steps} steps of AdamW, batch {BATCH}", "seed": SEED},
+        {
+            "kind": "SmallCNN",
+            "outputs": list(ATTRIBUTES),
+            "recipe": f"{steps} steps of AdamW, batch {BATCH}",
+            "seed": SEED,
+        },
     )

@@ -25,6 +25,7 @@ from zoom_engine.avatars.train.augment import augment
 from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import save_network
+from zoom_engine.avatars.wording import zero_shot_prompts
 
 SEED = 23
 POOL = 24_000
@@ -39,28 +40,28 @@ UNTIED = ("old", "male", "mustache", "eyeglasses", "smiling", "beard", "pale_ski
 
 @dataclass(frozen=True)
 class Recipe:
-    """A target's own attribute, its planted one (None: sound) and its two class prompts (1, 0)."""
+    """A target's name, its own attribute and its planted one (None: sound)."""
 
     name: str
     own: str
-    planted: str | None
-    classes: tuple[str, str]
+    planted: str | None = None
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The prompts of class 0 (absent) and class 1 (present)."""
+        present, absent = zero_shot_prompts(self.own)
+        return absent, present
 
 
-RECIPES: tuple[Recipe, ...] = tuple(
-    Recipe(name, own, planted, classes)
-    for own, stem, classes, biases in (
-        ("old", "age", ("the face of a young person", "the face of an old person"), {"beard": "beard"}),
-        ("male", "gender", ("the face of a woman", "the face of a man"), {}),
-        (
-            "mustache",
-            "mustache",
-            ("a face without a mustache", "a face with a mustache"),
-            {"pale-skin": "pale_skin", "smiling": "smiling"},
-        ),
-        ("eyeglasses", "eyeglasses", ("a face without eyeglasses", "a face with eyeglasses"), {"smiling": "smiling"}),
-    )
-    for name, planted in [(stem, None)] + [(f"{stem}-biased-{key}", value) for key, value in biases.items()]
+RECIPES = (
+    Recipe("age", "old"),
+    Recipe("age-biased-beard", "old", "beard"),
+    Recipe("gender", "male"),
+    Recipe("mustache", "mustache"),
+    Recipe("mustache-biased-pale-skin", "mustache", "pale_skin"),
+    Recipe("mustache-biased-smiling", "mustache", "smiling"),
+    Recipe("eyeglasses", "eyeglasses"),
+    Recipe("eyeglasses-biased-smiling", "eyeglasses", "smiling"),
 )
 
 
@@ -119,7 +120,7 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
             "name": f"avatars:{recipe.name}",
             "outputs": [recipe.own],
             "planted": recipe.planted,
-            "labels": list(recipe.classes),
+            "labels": list(recipe.labels),
             "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {OWN}, planted {PLANTED}",
             "seed": SEED + number,
             "untied_accuracy": accuracy(network.eval(), pool, held_out, table[recipe.own][held_out]),
@@ -130,7 +131,7 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
 
 def train_one(recipe: Recipe, cells: Cells, pool: Renders, seed: int, work: Path, steps: int) -> None:
     torch.manual_seed(seed)
-    network = SmallCNN(1).to(memory_format=torch.channels_last)
+    network = SmallCNN(1)
     average = Average(network, SmallCNN(1), decay=0.99)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
 
@@ -144,7 +145,7 @@ def train_one(recipe: Recipe, cells: Cells, pool: Renders, seed: int, work: Path
             logits = network(augment(pool.batch(rows), rng))
         loss = F.binary_cross_entropy_with_logits(logits.float()[:, 0], label)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         average.update(network, index)
         return {"loss": float(loss.detach())}

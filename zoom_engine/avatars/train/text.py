@@ -75,7 +75,7 @@ def train_image_tower(model: CLIP, average: Average, data: Renders, work: Path, 
         truth = torch.sigmoid(edges[rows] * 20.0)
         loss = F.binary_cross_entropy_with_logits(logits, truth)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         average.update(visual, index)
         return {"bce": float(loss.detach())}
@@ -101,7 +101,9 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     """
     said = torch.from_numpy(claims).float()
     margin = torch.from_numpy(edges)
-    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (said < 0).float().t()
+    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (
+        said < 0
+    ).float().t()
     vague = (margin.abs() < EDGE).float() @ (said != 0).float().t()
     truth = (wrong == 0) & (vague == 0)
     return truth, (wrong > 0) | (vague == 0)
@@ -112,13 +114,17 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
     tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
     text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
-    optimizer = torch.optim.AdamW([{"params": text}, {"params": [bias], "weight_decay": 0.0}], lr=2e-3, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(
+        [{"params": text}, {"params": [bias], "weight_decay": 0.0}], lr=2e-3, weight_decay=1e-2
+    )
     holder = nn.ParameterDict({"bias": bias})
 
     def step(index: int) -> dict[str, float]:
         rng = rng_for(SEED + 1, index)
         rows = rng.integers(0, len(data), TEXT_BATCH)
-        drawn = [draw_caption(dict(zip(ATTRIBUTES, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]]
+        drawn = [
+            draw_caption(dict(zip(ATTRIBUTES, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
+        ]
         claims = np.zeros((len(drawn), len(ATTRIBUTES)), dtype=np.int8)
         for i, (_, chosen) in enumerate(drawn):
             for name, present in chosen.items():
@@ -133,7 +139,7 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
         balance = torch.where(truth, 0.5 / share, 0.5 / (1 - share))
         loss = (matching * balance * sure).sum() / sure.sum()
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(text, 1.0)
         optimizer.step()
         with torch.no_grad():
@@ -141,7 +147,13 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
         right = (((logits > 0) == truth) & sure).sum() / sure.sum()
         return {"matching": float(loss.detach()), "pairs_right": float(right)}
 
-    run("text-tower", steps=steps, step=step, state={"model": model, "bias": holder, "optimizer": optimizer}, folder=work)
+    run(
+        "text-tower",
+        steps=steps,
+        step=step,
+        state={"model": model, "bias": holder, "optimizer": optimizer},
+        folder=work,
+    )
 
 
 def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
@@ -153,7 +165,9 @@ def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
     train_text_tower(model, embed(model.visual, data), data, work, int(TEXT_STEPS * scale))
-    save_text_encoder(model, out / "text", {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": SEED})
+    save_text_encoder(
+        model, out / "text", {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": SEED}
+    )
 
 
 def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
@@ -162,6 +176,8 @@ def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
     config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n")
-    tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
+    tensors = {
+        k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()
+    }
     with replacing(folder / "open_clip_model.safetensors") as temporary:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
