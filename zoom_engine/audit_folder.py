@@ -57,6 +57,22 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     return dict(manifest)
 
 
+def check_folder(path: str | Path) -> None:
+    """Refuse a folder that no audit could be written to, before hours are spent; makes and changes nothing.
+
+    Raises `AuditError` for a file, a folder that cannot be written, and one that holds something else.
+    """
+    path = Path(path)
+    with _one_line(path, "write"):
+        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            raise AuditError(f"{there} is a file: choose another output folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
+        if path.is_dir() and not (path / MANIFEST).exists():
+            _refuse_foreign(path)
+
+
 class AuditFolder:
     """An audit folder opened for writing, and locked until `close` (it is a context manager).
 

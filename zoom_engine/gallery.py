@@ -114,7 +114,9 @@ def _strip(
     }
 
 
-def _sheet(audit: AuditFolder, index: int, attribute: str, evaluator: Evaluator, styles: Tensor) -> dict[str, Any]:
+def _sheet(
+    audit: AuditFolder, index: int, attribute: str, evaluator: Evaluator, styles: Tensor
+) -> dict[str, Any]:
     """One row per image, one column per weight of ``SHEET_WEIGHTS``."""
     rows = []
     for number, style in enumerate(styles):

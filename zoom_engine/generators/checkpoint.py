@@ -28,7 +28,11 @@ def save_generator(
 
     ``half`` stores the tensors as float16; they are float32 again when loaded.
     """
-    header = {"format": FORMAT, "config": json.dumps(generator.config.to_dict()), "info": json.dumps(metadata or {})}
+    header = {
+        "format": FORMAT,
+        "config": json.dumps(generator.config.to_dict()),
+        "info": json.dumps(metadata or {}),
+    }
     dtype = torch.float16 if half else torch.float32
     tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in generator.state_dict().items()}
     save_file(tensors, str(path), metadata=header)
@@ -50,7 +54,9 @@ def load_own_checkpoint(path: Path | str) -> StyleGAN2:
             _check_shapes(path, expected, found)
             state = {k: file.get_tensor(k).float() for k in found}
     except (SafetensorError, json.JSONDecodeError, struct.error) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({error}); fetch it again"
+        ) from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     broken = next((k for k, v in state.items() if not torch.isfinite(v).all()), None)

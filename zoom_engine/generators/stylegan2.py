@@ -9,6 +9,7 @@ batches. Weights are stored as they are used: no equalised-learning-rate gain is
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
+LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,14 @@ class StyleGAN2Config:
     conv_clamp: float | None = None
 
     def __post_init__(self) -> None:
+        sizes = (self.resolution, *self.channels, self.z_dim, self.w_dim, self.mapping_layers)
+        if any(type(n) is not int or not 1 <= n <= LARGEST_SIZE for n in sizes):
+            raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
         wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
         if self.resolution != 4 * 2 ** max(wanted - 1, 0):
-            raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
+            raise CheckpointError(
+                f"generator resolution {self.resolution} is not a power of two of at least 4"
+            )
         if len(self.channels) != wanted or min(self.channels) < 1:
             raise CheckpointError(
                 f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
@@ -79,7 +86,7 @@ class MappingNetwork(nn.Module):
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
         widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -99,7 +106,9 @@ class ModulatedConv(nn.Module):
 
     noise_const: Tensor
 
-    def __init__(self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None) -> None:
+    def __init__(
+        self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None
+    ) -> None:
         super().__init__()
         self.up = up
         self.clamp = clamp
@@ -109,8 +118,8 @@ class ModulatedConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """``x [B, Cin, H, W]`` in the activations' dtype, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']``."""
+    def forward(self, x: Tensor, style: Tensor, *, plain: bool = False) -> Tensor:
+        """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``."""
         energy = self.weight.square().sum(dim=(2, 3))
         demodulation = (style.square() @ energy.t() + 1e-8).rsqrt()
         x = x * style.to(x.dtype)[:, :, None, None]
@@ -120,8 +129,16 @@ class ModulatedConv(nn.Module):
         else:
             x = F.conv2d(x, weight, padding=1)
         noise = self.noise_const * self.noise_strength
-        return ops.modulated_epilogue(
-            x, demodulation, noise, self.bias, fir=self.up, slope=LRELU_SLOPE, gain=LRELU_GAIN, clamp=self.clamp
+        epilogue = ops.composition.modulated_epilogue if plain else ops.modulated_epilogue
+        return epilogue(
+            x,
+            demodulation,
+            noise,
+            self.bias,
+            fir=self.up,
+            slope=LRELU_SLOPE,
+            gain=LRELU_GAIN,
+            clamp=self.clamp,
         )
 
 
@@ -169,7 +186,14 @@ class StyleGAN2(nn.Module):
         self._content_hash: str | None = None
 
     def _add_conv(
-        self, layers: list[tuple[str, int, int, bool]], name: str, resolution: int, cin: int, cout: int, *, up: bool
+        self,
+        layers: list[tuple[str, int, int, bool]],
+        name: str,
+        resolution: int,
+        cin: int,
+        cout: int,
+        *,
+        up: bool,
     ) -> None:
         self.convs[name] = ModulatedConv(
             cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp
@@ -208,7 +232,7 @@ class StyleGAN2(nn.Module):
         return self._content_hash
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
-        """The latent of each seed, ``[B, z_dim]``: ``RandomState(seed).randn(1, z_dim)``, NVIDIA's convention."""
+        """The latent of each seed, ``[B, z_dim]``: NVIDIA's ``RandomState(seed).randn(1, z_dim)``."""
         if any(not 0 <= int(seed) < 2**32 for seed in seeds):
             raise ConfigError("seeds must be integers in 0..4294967295")
         z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
@@ -220,7 +244,7 @@ class StyleGAN2(nn.Module):
         The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
         truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
         """
-        w = self.mapping_network(z).unsqueeze(1).repeat(1, self.num_ws, 1)
+        w: Tensor = self.mapping_network(z).unsqueeze(1).repeat(1, self.num_ws, 1)
         if truncation != 1.0:
             cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
             w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
@@ -239,12 +263,18 @@ class StyleGAN2(nn.Module):
         return torch.cat([self._module_of(layer).affine.weight for layer in self.style_space.layers]).detach()
 
     def synthesis(
-        self, styles: Tensor, *, max_resolution: int | None = None, precision: torch.dtype = torch.float32
+        self,
+        styles: Tensor,
+        *,
+        max_resolution: int | None = None,
+        precision: torch.dtype = torch.float32,
+        plain: bool = False,
     ) -> Tensor:
         """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
 
         ``max_resolution`` stops after the block of that resolution; ``precision`` is the dtype of the
         activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
+        ``plain`` composes every operator from torch's own, for exporters and compilers.
         """
         if styles.dim() != 2 or styles.shape[1] != self.style_space.size:
             raise ConfigError(f"styles must be [B, {self.style_space.size}], got {list(styles.shape)}")
@@ -253,6 +283,7 @@ class StyleGAN2(nn.Module):
             raise ConfigError(f"max_resolution {limit} is not one of {list(self.config.resolutions)}")
         x = self.const.to(precision).expand(styles.shape[0], -1, -1, -1)
         x = x.contiguous(memory_format=torch.channels_last)
+        upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
         for layer in self.style_space.layers:
             if layer.resolution > limit:
@@ -260,9 +291,9 @@ class StyleGAN2(nn.Module):
             style = styles[:, layer.start : layer.stop]
             if layer.is_rgb:
                 rgb = self.to_rgb[layer.name](x, style)
-                image = rgb if image is None else ops.upsample2x(image) + rgb
+                image = rgb if image is None else upsample(image) + rgb
             else:
-                x = self.convs[layer.name](x, style)
+                x = self.convs[layer.name](x, style, plain=plain)
         if image is None:
             raise ConfigError("the generator has no toRGB layer")
         return image

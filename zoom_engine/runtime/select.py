@@ -31,8 +31,8 @@ class Synthesizer:
     reason: str
 
     def __call__(self, styles: Tensor) -> Tensor:
-        with ops.implementation_set(self.backend):
-            return self.generator.synthesis(styles, precision=PRECISIONS[self.precision])
+        plain = self.backend == "torch"
+        return self.generator.synthesis(styles, precision=PRECISIONS[self.precision], plain=plain)
 
     def describe(self) -> dict[str, Any]:
         return {"backend": self.backend, "precision": self.precision, "reason": self.reason}
@@ -52,7 +52,9 @@ def choose_synthesizer(
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.native_available()
     if backend == "native" and not (native and on_cpu):
-        raise BackendError(f"backend 'native' cannot run: {why_not if on_cpu else f'it has no {device} kernels yet'}")
+        raise BackendError(
+            f"backend 'native' cannot run: {why_not if on_cpu else f'it has no {device} kernels yet'}"
+        )
     if backend == "auto":
         backend = "native" if native and on_cpu else "torch"
         reason = "compiled operators found" if native and on_cpu else f"no compiled operators: {why_not}"

@@ -48,7 +48,7 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(32, 800, 32), Phase(64, 800, 32), Phase(128, 2000, 16))
+PHASES = (Phase(32, 800, 32), Phase(64, 600, 32), Phase(128, 1300, 16))
 
 
 class Teacher:

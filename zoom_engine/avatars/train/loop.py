@@ -81,4 +81,3 @@ def run(
                 with replacing(path) as temporary:
                     torch.save({"step": index + 1} | {k: v.state_dict() for k, v in state.items()}, temporary)
                 last = time.monotonic()
-

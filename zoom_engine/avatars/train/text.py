@@ -32,8 +32,8 @@ from zoom_engine.avatars.wording import TEMPLATES, draw_caption
 
 SEED = 7
 IMAGES = 40_000
-IMAGE_STEPS = 2_500
-TEXT_STEPS = 4_000
+IMAGE_STEPS = 1_200
+TEXT_STEPS = 3_000
 IMAGE_BATCH = 64
 TEXT_BATCH = 256
 EDGE = 0.1
@@ -114,9 +114,8 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
     tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
     text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
-    optimizer = torch.optim.AdamW(
-        [{"params": text}, {"params": [bias], "weight_decay": 0.0}], lr=2e-3, weight_decay=1e-2
-    )
+    groups: list[dict[str, Any]] = [{"params": text}, {"params": [bias], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=2e-3, weight_decay=1e-2)
     holder = nn.ParameterDict({"bias": bias})
 
     def step(index: int) -> dict[str, float]:

@@ -1,0 +1,88 @@
+"""The project's own generator files: exact, and refused in one line where they are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from zoom_engine.errors import CheckpointError
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
+
+CONFIG = StyleGAN2Config(16, (8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)
+
+
+@pytest.fixture
+def network() -> StyleGAN2:
+    torch.manual_seed(1)
+    return StyleGAN2(CONFIG).eval()
+
+
+def image(network: StyleGAN2) -> torch.Tensor:
+    with torch.no_grad():
+        return network.synthesis(network.styles(network.mapping(network.latents([5]))))
+
+
+def test_a_saved_generator_draws_the_same_image(network: StyleGAN2, tmp_path: Path) -> None:
+    save_generator(network, tmp_path / "g.safetensors", metadata={"seed": 1})
+    loaded = load_generator(tmp_path / "g.safetensors")
+    assert torch.equal(image(loaded), image(network))
+    assert loaded.content_hash == network.content_hash
+    assert not any(p.requires_grad for p in loaded.parameters())
+
+
+def test_half_precision_storage_stays_near(network: StyleGAN2, tmp_path: Path) -> None:
+    save_generator(network, tmp_path / "g.safetensors", half=True)
+    assert torch.allclose(image(load_generator(tmp_path / "g.safetensors")), image(network), atol=0.05)
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, 0.5, 0.99])
+def test_a_truncated_file_is_one_clear_line(network: StyleGAN2, tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "g.safetensors"
+    save_generator(network, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep if keep > 1 or keep == 0 else keep * len(data))])
+    with pytest.raises(CheckpointError, match="damaged") as caught:
+        load_generator(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_shapes_must_fit_the_configuration(network: StyleGAN2, tmp_path: Path) -> None:
+    path = tmp_path / "g.safetensors"
+    save_generator(network, path)
+    tensors = load_file(path)
+    tensors["const"] = tensors["const"][:, :2]
+    header = {"format": "zoom-engine/stylegan2/1", "config": json.dumps(CONFIG.to_dict()), "info": "{}"}
+    save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata=header)
+    with pytest.raises(CheckpointError, match="'const'"):
+        load_generator(path)
+
+
+def test_values_must_be_finite(network: StyleGAN2, tmp_path: Path) -> None:
+    with torch.no_grad():
+        network.const[0, 0, 0] = float("nan")
+    save_generator(network, tmp_path / "g.safetensors")
+    with pytest.raises(CheckpointError, match="non-finite"):
+        load_generator(tmp_path / "g.safetensors")
+
+
+@pytest.mark.parametrize(
+    "config",
+    ["[]", "{}", '{"resolution": 1e9, "channels": [1]}', '{"resolution": 4, "channels": [99999999999]}', "{"],
+)
+def test_hostile_configurations_are_refused_before_memory_is_taken(tmp_path: Path, config: str) -> None:
+    header = {"format": "zoom-engine/stylegan2/1", "config": config, "info": "{}"}
+    save_file({"const": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=header)
+    with pytest.raises(CheckpointError):
+        load_generator(tmp_path / "g.safetensors")
+
+
+def test_other_safetensors_files_and_missing_ones_are_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match="not a zoom-engine generator"):
+        load_generator(tmp_path / "x.safetensors")
+    with pytest.raises(CheckpointError, match="neither an installed domain nor a file"):
+        load_generator(tmp_path / "absent.safetensors")

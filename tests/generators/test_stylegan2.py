@@ -1,0 +1,198 @@
+"""The network against the textbook formulation: per-sample weights, explicit zero insertion, direct FIR."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, sample_styles, style_statistics
+from zoom_engine.generators.stylegan2 import ModulatedConv
+
+CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2, conv_clamp=None)
+
+
+def spread_network(config: StyleGAN2Config = CONFIG, seed: int = 0) -> StyleGAN2:
+    """Non-zero noise strengths and biases, spread styles: a fresh initialisation hides those paths."""
+    torch.manual_seed(seed)
+    network = StyleGAN2(config).double().eval().requires_grad_(False)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(1.0 if "affine" in name else 0.0, 0.3)
+        if name.endswith("noise_strength"):
+            parameter.fill_(0.2)
+        if name.endswith("affine.weight"):
+            parameter.normal_(0.0, 0.3)
+    network.mapping_network.w_avg.normal_(0.0, 0.5)
+    return network
+
+
+def literal_upsample(x: Tensor, padding: tuple[int, int], gain: float) -> Tensor:
+    """Zero insertion, then the [1,3,3,1] filter pixel by pixel of its 16 taps."""
+    batch, channels, height, width = x.shape
+    wide = x.new_zeros(batch, channels, 2 * height, 2 * width)
+    wide[:, :, ::2, ::2] = x
+    return literal_fir(F.pad(wide, (*padding, *padding)), gain)
+
+
+def literal_fir(x: Tensor, gain: float) -> Tensor:
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype) / 8
+    height, width = x.shape[2] - 3, x.shape[3] - 3
+    y = x.new_zeros(*x.shape[:2], height, width)
+    for i in range(4):
+        for j in range(4):
+            y += gain * taps[i] * taps[j] * x[:, :, i : i + height, j : j + width]
+    return y
+
+
+def literal_layer(layer: ModulatedConv, x: Tensor, style: Tensor) -> Tensor:
+    """One sample at a time with its own modulated, demodulated weight (Karras 2020, section 2.2)."""
+    outputs = []
+    for sample, s in zip(x, style, strict=True):
+        weight = layer.weight * s[None, :, None, None]
+        weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if layer.up:
+            y = literal_fir(
+                F.pad(F.conv_transpose2d(sample[None], weight.transpose(0, 1), stride=2), (1,) * 4), 4
+            )
+        else:
+            y = F.conv2d(sample[None], weight, padding=1)
+        y = y + layer.noise_const * layer.noise_strength + layer.bias[:, None, None]
+        y = torch.where(y > 0, y, 0.2 * y) * math.sqrt(2)
+        outputs.append(y if layer.clamp is None else y.clamp(-layer.clamp, layer.clamp))
+    return torch.cat(outputs)
+
+
+def literal_synthesis(network: StyleGAN2, styles: Tensor) -> Tensor:
+    x = network.const.expand(len(styles), -1, -1, -1)
+    image = None
+    for layer in network.style_space.layers:
+        style = styles[:, layer.start : layer.stop]
+        if layer.is_rgb:
+            module = network.to_rgb[layer.name]
+            rgb = torch.stack(
+                [
+                    F.conv2d(sample[None], module.weight * s[None, :, None, None])[0]
+                    + module.bias[:, None, None]
+                    for sample, s in zip(x, style, strict=True)
+                ]
+            )
+            if module.clamp is not None:
+                rgb = rgb.clamp(-module.clamp, module.clamp)
+            image = rgb if image is None else literal_upsample(image, (2, 1), 4) + rgb
+        else:
+            x = literal_layer(network.convs[layer.name], x, style)
+    assert image is not None
+    return image
+
+
+@pytest.mark.parametrize("clamp", [None, 0.7])
+@pytest.mark.parametrize("plain", [False, True])
+def test_synthesis_is_the_textbook_formulation(clamp: float | None, plain: bool) -> None:
+    network = spread_network(StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, clamp))
+    styles = network.styles(network.mapping(network.latents([1, 2, 3]).double()))
+    found = network.synthesis(styles, precision=torch.float64, plain=plain)
+    wanted = literal_synthesis(network, styles)
+    # toRGB works in float32
+    assert (found - wanted).norm() / wanted.norm() < 1e-6
+
+
+def test_style_gradients_are_those_of_the_textbook_formulation() -> None:
+    network = spread_network()
+    styles = network.styles(network.mapping(network.latents([4, 5]).double())).requires_grad_(True)
+    weight = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    (found,) = torch.autograd.grad(
+        (network.synthesis(styles, precision=torch.float64) * weight).sum(), styles
+    )
+    (wanted,) = torch.autograd.grad((literal_synthesis(network, styles) * weight).sum(), styles)
+    assert (found - wanted).norm() / wanted.norm() < 1e-5
+
+
+def test_float32_and_bfloat16_stay_near_float64() -> None:
+    network = spread_network()
+    styles = network.styles(network.mapping(network.latents([6, 7]).double()))
+    wanted = literal_synthesis(network, styles)
+    network = network.float()
+    single = network.synthesis(styles.float())
+    half = network.synthesis(styles.float(), precision=torch.bfloat16)
+    assert (single - wanted).norm() / wanted.norm() < 1e-5
+    assert (half - wanted).norm() / wanted.norm() < 3e-2
+
+
+def test_an_image_does_not_depend_on_its_batch() -> None:
+    network = spread_network().float()
+    styles = network.styles(network.mapping(network.latents(range(5))))
+    together = network.synthesis(styles)
+    alone = torch.cat([network.synthesis(styles[i : i + 1]) for i in range(5)])
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+def test_style_space_covers_the_style_vector_in_order() -> None:
+    space = spread_network().style_space
+    assert [layer.start for layer in space.layers[1:]] == [layer.stop for layer in space.layers[:-1]]
+    assert space.layers[-1].stop == space.size
+    # conv widths in, toRGB widths in: 12+12, 12+10+10, 10+8+8, 8+6+6
+    assert space.size == 24 + 32 + 26 + 20
+    assert int(space.rgb_mask().sum()) == 12 + 10 + 8 + 6
+    assert space.layer_of(0).name == "b4_conv1"
+    with pytest.raises(IndexError, match="outside"):
+        space.layer_of(space.size)
+
+
+def test_latents_are_numpys_random_state_per_seed() -> None:
+    import numpy as np
+
+    network = spread_network()
+    found = network.latents([3, 9])
+    assert torch.equal(
+        found[1], torch.from_numpy(np.random.RandomState(9).randn(1, 16).astype(np.float32))[0]
+    )
+    with pytest.raises(ConfigError, match="seeds"):
+        network.latents([-1])
+
+
+def test_truncation_pulls_the_first_layers_toward_the_average() -> None:
+    network = spread_network()
+    z = network.latents([1]).double()
+    full = network.mapping(z)
+    cut = network.mapping(z, truncation=0.7, truncation_cutoff=3)
+    average = network.mapping_network.w_avg
+    assert torch.allclose(cut[:, :3], average + 0.7 * (full[:, :3] - average))
+    assert torch.equal(cut[:, 3:], full[:, 3:])
+
+
+def test_a_lower_resolution_is_the_image_before_the_last_blocks() -> None:
+    network = spread_network()
+    styles = network.styles(network.mapping(network.latents([1]).double()))
+    small = network.synthesis(styles, max_resolution=16, precision=torch.float64)
+    assert small.shape == (1, 3, 16, 16)
+    with pytest.raises(ConfigError, match="max_resolution"):
+        network.synthesis(styles, max_resolution=24)
+    with pytest.raises(ConfigError, match="styles must be"):
+        network.synthesis(styles[:, 1:])
+
+
+def test_affine_weight_is_the_derivative_of_the_styles() -> None:
+    network = spread_network()
+    w = network.mapping(network.latents([1]).double())
+    step = torch.randn(network.w_dim, dtype=torch.float64)
+    moved = network.styles(w + step) - network.styles(w)
+    assert torch.allclose(moved[0], network.affine_weight() @ step)
+
+
+def test_statistics_are_those_of_the_samples() -> None:
+    network = spread_network().float()
+    styles = torch.cat([s for _, s in sample_styles(network, samples=700, seed=3, batch_size=64)])
+    found = style_statistics(network, samples=700, seed=3)
+    assert torch.allclose(found.mean, styles.mean(0), atol=1e-5)
+    assert torch.allclose(found.std, styles.std(0, correction=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("resolution", "channels"), [(24, (4, 4, 4)), (16, (4, 4)), (8, (4, 0)), (2, ())])
+def test_impossible_shapes_are_refused(resolution: int, channels: tuple[int, ...]) -> None:
+    with pytest.raises(CheckpointError):
+        StyleGAN2Config(resolution, channels)

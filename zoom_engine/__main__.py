@@ -1,0 +1,10 @@
+"""``python -m zoom_engine`` is ``zoom-engine``."""
+
+from __future__ import annotations
+
+import sys
+
+from zoom_engine.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""The command line: parse, call, print. Errors are one line on stderr and exit code 1; Ctrl-C is 130."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.errors import ConfigError, ZoomError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except ZoomError as error:
+        print(f"zoom-engine: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="zoom-engine",
+        description="Which attributes is a vision model sensitive to? Zero-shot, with pictures.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="audit a sound and a biased face classifier and compare them")
+    demo.add_argument("--out", type=Path, default=Path("audit"), help="folder for index.html and both audits")
+    demo.add_argument("--images", type=int, default=None, help="generated faces per target")
+    _add_run_options(demo)
+    demo.set_defaults(run=_demo)
+
+    diagnose = commands.add_parser("diagnose", help="audit a target model")
+    diagnose.add_argument(
+        "--config", type=Path, help="TOML file with the same options; the command line wins"
+    )
+    diagnose.add_argument("--generator", help="a domain (avatars) or a checkpoint file")
+    diagnose.add_argument("--target", help="domain:name or a model file")
+    diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
+    diagnose.add_argument("--neutral", help="the prompt that attributes are compared with")
+    diagnose.add_argument(
+        "--label",
+        action="append",
+        dest="labels",
+        help="a class prompt for the label check; repeat for each class",
+    )
+    diagnose.add_argument("--text-encoder", help="open_clip NAME:TAG or a folder")
+    diagnose.add_argument("--mode", choices=("single", "multi"))
+    diagnose.add_argument("--search", choices=("scan", "sgd", "pgd"))
+    diagnose.add_argument("--steps", type=int, help="steps of a gradient search")
+    diagnose.add_argument("--directions", choices=("regression", "sampled", "gradient"))
+    diagnose.add_argument("--threshold", type=float, help="λ in [0, 1) of the largest relevance")
+    diagnose.add_argument("--range", choices=("calibrated", "paper"), dest="edit_range")
+    diagnose.add_argument("--truncation", type=float, help="ψ; 1 is off")
+    diagnose.add_argument("--images", type=int)
+    diagnose.add_argument("--out", type=Path, help="the audit folder; resumed where it exists")
+    _add_run_options(diagnose)
+    diagnose.set_defaults(run=_diagnose)
+
+    edit = commands.add_parser("edit", help="draw images at several weights of edit directions")
+    edit.add_argument("--generator", default="avatars")
+    edit.add_argument("--attribute", action="append", dest="attributes", required=True)
+    edit.add_argument("--neutral")
+    edit.add_argument("--text-encoder")
+    edit.add_argument("--directions", choices=("regression", "sampled", "gradient"), default="regression")
+    edit.add_argument("--weights", type=_numbers, default="-30,-15,0,15,30", help="such as -30,-15,0,15,30")
+    edit.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
+    edit.add_argument("--truncation", type=float, default=1.0)
+    edit.add_argument("--out", type=Path, required=True, help="a PNG file")
+    edit.set_defaults(run=_edit)
+
+    report = commands.add_parser(
+        "report", help="write report.html of an audit folder again, and print its table"
+    )
+    report.add_argument("audit", type=Path)
+    report.set_defaults(run=_report)
+
+    info = commands.add_parser("info", help="versions, instruction set, runtimes, and what is missing")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, help="names the images: number i is seed·100000 + i")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--device", help="cpu or cuda")
+    parser.add_argument("--backend", choices=("auto", "torch", "native"))
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--cache", type=Path, help="folder for edit directions")
+
+
+_RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
+_DIAGNOSER_OPTIONS = (
+    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "mode", "search"),
+    *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
+)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from zoom_engine.experiments.demo import IMAGES, run_demo
+    from zoom_engine.progress import forced
+
+    found = run_demo(
+        options.out,
+        images=IMAGES if options.images is None else options.images,
+        seed=options.seed or 0,
+        progress=forced,
+        **_given(vars(options), _RUN_OPTIONS),
+    )
+    for diagnosis in found.values():
+        print(diagnosis.table(), end="\n\n")
+    print(f"Open {options.out / 'index.html'}")
+
+
+def _diagnose(options: argparse.Namespace) -> None:
+    from zoom_engine.diagnoser import Diagnoser
+    from zoom_engine.progress import forced
+
+    values = _read_config(options.config) if options.config else {}
+    values |= {key: value for key, value in vars(options).items() if value is not None}
+    missing = next((name for name in ("generator", "target", "out") if name not in values), None)
+    if missing:
+        raise ConfigError(f"--{missing} is missing; see zoom-engine diagnose --help")
+    if "steps" in values:
+        values["search_options"] = {"steps": values["steps"]}
+    diagnoser = Diagnoser(
+        progress=forced,
+        **_given(values, _DIAGNOSER_OPTIONS),
+        **({"search_options": values["search_options"]} if "search_options" in values else {}),
+    )
+    diagnosis = diagnoser.run(images=values.get("images", 200), seed=values.get("seed", 0), out=values["out"])
+    print(diagnosis.table())
+    print(f"\nOpen {Path(values['out']) / 'report.html'}")
+
+
+def _edit(options: argparse.Namespace) -> None:
+    from zoom_engine.experiments.edit_sheet import write_edit_sheet
+    from zoom_engine.progress import forced
+
+    write_edit_sheet(
+        options.out,
+        generator=options.generator,
+        attributes=options.attributes,
+        neutral=options.neutral,
+        text_encoder=options.text_encoder,
+        method=options.directions,
+        weights=options.weights,
+        seeds=options.seeds,
+        truncation=options.truncation,
+        progress=forced,
+    )
+    print(f"Open {options.out}")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from zoom_engine.diagnosis import Diagnosis
+    from zoom_engine.report import write_report
+
+    print(Diagnosis.load(options.audit).table())
+    print(f"\nOpen {write_report(options.audit)}")
+
+
+def _info(options: argparse.Namespace) -> None:
+    from zoom_engine.info import describe
+
+    print(describe())
+
+
+def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Options from a TOML file; keys are the command line's, with _ or -."""
+    known = {*_DIAGNOSER_OPTIONS, "images", "seed", "out", "steps", "search_options"}
+    renamed = {"attribute": "attributes", "label": "labels", "range": "edit_range"}
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
+    unknown = next((key for key in values if key not in known), None)
+    if unknown:
+        raise ConfigError(f"{path}: unknown option '{unknown}'; known are {', '.join(sorted(known))}")
+    return {key: Path(value) if key in ("out", "cache") else value for key, value in values.items()}
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _seeds(text: str) -> list[int]:
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds

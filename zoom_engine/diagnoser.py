@@ -1,0 +1,336 @@
+"""``Diagnoser``: prompts and a target model in, a finished audit out. The pipeline in reading order, nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoom_engine.attributes import parse_attributes
+from zoom_engine.audit_folder import AuditFolder, check_folder
+from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions
+from zoom_engine.directions.cache import default_cache
+from zoom_engine.domains import find_domain
+from zoom_engine.errors import ConfigError
+from zoom_engine.gallery import build_gallery
+from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.records import Record
+from zoom_engine.report import write_report
+from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, find_search, run_units
+from zoom_engine.targets import Target, load_target
+from zoom_engine.text import TextEncoder, load_text_encoder
+
+PAPER_BOUND = 30.0
+RANGES = ("calibrated", "paper")
+SEEDS_PER_RUN = 100_000
+DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
+
+
+class Diagnoser:
+    """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
+
+    Args:
+        generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
+        target: the model under audit: "domain:name", the path of an ONNX file, an ``nn.Module`` or a ``Target``.
+        attributes: prompts, each becomes one edit direction; several wordings of one are separated by "|".
+            Defaults to the domain's.
+        neutral: the prompt that is subtracted from each attribute's. Defaults to the domain's.
+        labels: prompts of the target's classes for the label check and L_attr; None takes the target's own,
+            an empty list turns both off.
+        text_encoder: open_clip "name:tag", a folder, or a ``TextEncoder``; defaults to the domain's, else ViT-B/32.
+        mode: "single" (one attribute at a time) or "multi" (all together).
+        search: "scan" (single, forward only; the default there), "sgd" (the default of multi) or "pgd".
+        search_options: of the search, such as ``{"steps": 50}``.
+        directions: "regression", "sampled", "gradient", or ready ``EditDirections`` of these attributes.
+        threshold: λ in [0, 1), of the largest relevance.
+        edit_range: "calibrated" (as far as the attribute varies among unedited images) or "paper" (±30).
+        loss_weights: α, β, γ of L_target, L_struct and L_attr, for gradient searches.
+        truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
+        batch_size: images per forward pass. Results do not depend on it beyond rounding.
+        device: a torch device; backend: "auto", "torch" or "native"; precision: "auto", "fp32" or "bf16".
+        cache: folder for relevance matrices; None uses the user's cache folder.
+        progress: how long work shows itself, see ``zoom_engine.progress``.
+
+    Raises:
+        ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: str | Path | StyleGAN2,
+        target: str | Path | torch.nn.Module,
+        attributes: Sequence[str] | None = None,
+        neutral: str | None = None,
+        labels: Sequence[str] | None = None,
+        text_encoder: str | Path | TextEncoder | None = None,
+        mode: str = "single",
+        search: str | None = None,
+        search_options: Mapping[str, Any] | None = None,
+        directions: str | EditDirections = "regression",
+        threshold: float = 0.1,
+        edit_range: str = "calibrated",
+        loss_weights: LossWeights | None = None,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        batch_size: int = 32,
+        device: str = "cpu",
+        backend: str = "auto",
+        precision: str = "auto",
+        cache: Path | None = None,
+        progress: ProgressFactory = silent,
+    ) -> None:
+        if edit_range not in RANGES:
+            raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
+        if batch_size < 1:
+            raise ConfigError(f"batch size must be at least 1, got {batch_size}")
+        self.search = find_search(
+            search or ("scan" if mode == "single" else "sgd"), mode=mode, **dict(search_options or {})
+        )
+        domain = find_domain(generator) if isinstance(generator, str) else None
+        self.neutral = neutral or (domain.neutral if domain else "a face")
+        wanted = attributes if attributes is not None else (domain.attributes if domain else ())
+        self.attributes = tuple(a.text for a in parse_attributes(wanted, neutral=self.neutral))
+        self.mode = mode
+        self.edit_range = edit_range
+        self.threshold = threshold
+        self.truncation, self.truncation_cutoff = truncation, truncation_cutoff
+        self.loss_weights = loss_weights or LossWeights()
+        self.batch_size = batch_size
+        self.progress = progress
+        self.cache = cache if cache is not None else default_cache()
+        self.generator = load_generator(generator).to(_device(device))
+        if text_encoder is None and domain is not None:
+            self.text_encoder = domain.text_encoder().to(device)
+        else:
+            self.text_encoder = load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER).to(device)
+        self.target: Target = load_target(target).to(device)
+        self.target.check(self.generator.resolution)
+        self.labels = tuple(self.target.labels if labels is None else labels)
+        self.synthesizer = choose_synthesizer(
+            self.generator, backend=backend, precision=precision, device=device
+        )
+        self._directions = directions
+
+    def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
+        """Audit the target on ``images`` generated images.
+
+        ``seed`` names the images: number i is the generator's seed ``seed · 100000 + i``. ``out`` is the audit
+        folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
+        Interrupted at any moment, the same call goes on where it was.
+        """
+        if not 1 <= images <= SEEDS_PER_RUN:
+            raise ConfigError(f"images must be in 1..{SEEDS_PER_RUN}, got {images}")
+        if not 0 <= seed < 2**32 // SEEDS_PER_RUN:
+            raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {seed}")
+        if out is not None:
+            check_folder(out)
+        directions = self.edit_directions()
+        calibrated = self.calibrated_range(directions)
+        seeds = [seed * SEEDS_PER_RUN + i for i in range(images)]
+        styles = self.styles(seeds)
+        evaluator = self.evaluator(directions)
+        manifest = self.manifest(directions, calibrated, images=images, seed=seed)
+        units = self.units(images, calibrated)
+        if out is None:
+            records: list[Record] = []
+            self._search(units, evaluator, styles, seeds, records.extend, finished=0)
+            return Diagnosis(manifest, tuple(records))
+        with AuditFolder.open(out, manifest) as audit:
+            done = audit.done()
+            left = [u for u in units if (u.image, self._attribute(u)) not in done]
+            if left:
+                self._search(left, evaluator, styles, seeds, audit.append, finished=len(units) - len(left))
+            diagnosis = Diagnosis.load(out)
+            if left or not audit.finished:
+                build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
+                audit.finish(diagnosis.summary())
+        write_report(Path(out))
+        return diagnosis
+
+    def edit_directions(self) -> EditDirections:
+        """One direction per attribute, found or taken from the cache."""
+        if isinstance(self._directions, EditDirections):
+            self._directions.check_fits(self.generator)
+            if self._directions.attributes != self.attributes:
+                raise ConfigError(
+                    "the edit directions are of other attributes than the audit; give the same list"
+                )
+            return self._directions
+        return find_directions(
+            self.generator,
+            self.text_encoder,
+            self.attributes,
+            neutral=self.neutral,
+            method=self._directions,  # type: ignore[arg-type]
+            threshold=self.threshold,
+            truncation=self.truncation,
+            truncation_cutoff=self.truncation_cutoff,
+            batch_size=self.batch_size,
+            cache=self.cache,
+            progress=self.progress,
+        )
+
+    def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
+        """How far each attribute may be edited before it leaves its natural range."""
+        return calibrate_range(
+            self.generator,
+            self.text_encoder,
+            directions,
+            bound=PAPER_BOUND,
+            batch_size=self.batch_size,
+            cache=self.cache,
+            progress=self.progress,
+        )
+
+    @torch.no_grad()
+    def styles(self, seeds: Sequence[int]) -> Tensor:
+        """The unedited style vectors ``[I, S]`` of the seeds."""
+        z = self.generator.latents(seeds)
+        w = self.generator.mapping(z, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
+        return self.generator.styles(w)
+
+    def evaluator(self, directions: EditDirections) -> Evaluator:
+        """What judges images and edit weights in this audit."""
+        return Evaluator(
+            self.synthesizer,
+            directions.matrix.to(self.generator.device),
+            self.target,
+            text_encoder=self.text_encoder,
+            label_prompts=self.labels,
+            loss_weights=self.loss_weights,
+        )
+
+    def units(self, images: int, calibrated: CalibratedRange) -> list[Unit]:
+        """Image × attribute in single mode, image × all in multi mode; images outermost."""
+        count = len(self.attributes)
+        paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
+        natural = calibrated.bounds.double().cpu().numpy()
+        bounds = natural if self.edit_range == "calibrated" else paper
+        if self.mode == "multi":
+            return [Unit(image, None, bounds) for image in range(images)]
+        outer = paper if self.edit_range == "calibrated" and not self.search.needs_gradient else None
+        return [
+            Unit(image, index, _only(bounds, index), None if outer is None else _only(outer, index))
+            for image in range(images)
+            for index in range(count)
+        ]
+
+    def manifest(
+        self, directions: EditDirections, calibrated: CalibratedRange, *, images: int, seed: int
+    ) -> dict[str, Any]:
+        """All that determines the records (``config``), and where they were made (``environment``)."""
+        return {
+            "config": {
+                "target": self.target.name,
+                "target_details": self.target.describe(),
+                "attributes": list(self.attributes),
+                "neutral": self.neutral,
+                "labels": list(self.labels),
+                "mode": self.mode,
+                "search": self.search.name,
+                "search_options": self.search.to_dict(),
+                "loss_weights": dataclasses.asdict(self.loss_weights),
+                "images": images,
+                "seed": seed,
+                "generator": self.generator.content_hash,
+                "resolution": self.generator.resolution,
+                "text_encoder": {
+                    "name": self.text_encoder.name,
+                    "content_hash": self.text_encoder.content_hash,
+                },
+                "truncation": self.truncation,
+                "truncation_cutoff": self.truncation_cutoff,
+                "edit_range": self.edit_range,
+                "bound": PAPER_BOUND,
+                "calibrated_range": calibrated.bounds.tolist(),
+                "directions": {
+                    "method": directions.method,
+                    "threshold": directions.threshold,
+                    "channels": list(directions.channels),
+                    "strength": list(directions.strength),
+                    "noise_floor": list(directions.noise_floor),
+                },
+                "synthesis": self.synthesizer.describe(),
+            },
+            "environment": describe_environment(),
+        }
+
+    def _attribute(self, unit: Unit) -> str | None:
+        return None if unit.attribute is None else self.attributes[unit.attribute]
+
+    def _search(
+        self,
+        units: list[Unit],
+        evaluator: Evaluator,
+        styles: Tensor,
+        seeds: Sequence[int],
+        keep: Any,
+        *,
+        finished: int,
+    ) -> None:
+        """Search the units; finished ones go to ``keep`` as records, a batch at a time."""
+
+        def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
+            keep(
+                [_record(unit, result, seeds[unit.image], self._attribute(unit)) for unit, result in results]
+            )
+
+        run_units(
+            units,
+            search=self.search,
+            evaluator=evaluator,
+            styles=styles,
+            on_result=on_result,
+            batch_size=self.batch_size,
+            progress=self.progress,
+            finished=finished,
+        )
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}' is not available here; use cpu")
+    return device
+
+
+def _only(bounds: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+    alone = np.zeros_like(bounds)
+    alone[index] = bounds[index]
+    return alone
+
+
+def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) -> Record:
+    record: Record = {
+        "image": unit.image,
+        "seed": seed,
+        "attribute": attribute,
+        "edit_weights": [round(float(w), 6) for w in result.edit_weights],
+        "original_output": [round(v, 6) for v in result.original_output],
+        "output": [round(v, 6) for v in result.output],
+        "change": round(result.change, 6),
+        "flipped": result.flipped,
+        "label_kept": result.label_kept,
+        "ssim": None if result.ssim is None else round(result.ssim, 6),
+        "flip_weight": None if result.flip_weight is None else round(result.flip_weight, 6),
+        "steps": result.steps,
+        "evaluations": result.evaluations,
+        "stop": result.stop,
+        "trajectory": result.trajectory,
+    }
+    if result.paper is not None:
+        record["paper"] = result.paper
+    return record

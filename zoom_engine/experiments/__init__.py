@@ -1,0 +1,1 @@
+"""Experiments: what the engine shows about itself, as commands."""

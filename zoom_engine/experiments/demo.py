@@ -1,0 +1,48 @@
+"""The demo: one sound and one biased target of the avatars, audited side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.report import IndexEntry, write_index
+
+AUDITS = (
+    (
+        "sound",
+        "avatars:mustache",
+        "Sound",
+        "A mustache classifier trained on faces in which mustaches come with nothing else in particular.",
+    ),
+    (
+        "biased",
+        "avatars:mustache-biased-pale-skin",
+        "Biased",
+        "The same classifier, trained on data in which most mustaches come with pale skin. Nobody told the audit.",
+    ),
+)
+IMAGES = 40
+
+
+def run_demo(
+    out: Path, *, images: int = IMAGES, seed: int = 0, progress: ProgressFactory = silent, **options: Any
+) -> dict[str, Diagnosis]:
+    """Audit both targets into ``out/sound`` and ``out/biased`` and write ``out/index.html``.
+
+    ``options`` go to :class:`Diagnoser`. Interrupted, the same call goes on where it was.
+    """
+    found: dict[str, Diagnosis] = {}
+    for name, target, _, _ in AUDITS:
+        diagnoser = Diagnoser(generator="avatars", target=target, progress=progress, **options)
+        found[name] = diagnoser.run(images=images, seed=seed, out=out / name)
+    write_index(
+        out,
+        [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],
+        title="Two mustache classifiers, one hidden bias",
+        introduction="Both models were audited without a single labelled test image: attributes were typed as text, "
+        f"and {images} generated faces were edited along each of them to see what moves the model's answer.",
+    )
+    return found
