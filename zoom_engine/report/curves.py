@@ -54,7 +54,7 @@ def response_curve(records: Sequence[Record], column: int) -> ResponseCurve | No
 
 
 def _of_record(record: Record, column: int) -> tuple[Array, Array] | None:
-    """(weights, outputs) of one image by rising weight, the unedited one included; None if there is no more."""
+    """(weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
     original: Sequence[float] = record["original_output"]
     shown = 0 if len(original) == 1 else int(np.argmax(original))
     points: list[dict[str, Any]] = record.get("trajectory") or []

@@ -1,12 +1,10 @@
 """What a report shows, gathered from an audit folder: all that the templates need, nothing they must compute.
 
-Of the manifest, beside what `Diagnosis` needs, these are used where they are there:
-
-- `config`: `neutral` (str), `target` (str), `generator` (str), `images` (int), `labels` (list of str),
-`bound` (float)
-- `target`: `classes` (list of str, the class of output 1 last for a binary target), `task` ("binary", …)
-- `ranges`: `used` ("calibrated" or "paper"), `calibrated` ({attribute: [low, high]}, edit weights)
-- `environment`, and all else, are shown as they are
+Of the manifest's `config`, beside what `Diagnosis` needs, these are used where they are there: `neutral` and
+`target` (str), `images` (int), `labels` (list of str), `bound` (float, the paper's range), `edit_range`
+("calibrated" or "paper"), `calibrated_range` ([low, high] per attribute, edit weights), `target_details`
+(`note` and `task.classes`) and `directions` (`strength` and `noise_floor` per attribute). The rest is shown
+as it is.
 """
 
 from __future__ import annotations
@@ -117,12 +115,10 @@ def read_page(audit: Path, budget: Budget) -> Page:
     manifest, summary, config = diagnosis.manifest, diagnosis.summary(), diagnosis.manifest["config"]
     neutral = str(config.get("neutral") or "")
     names = {attribute: words.short_name(attribute, neutral) for attribute in diagnosis.attributes}
-    target = manifest.get("target") if isinstance(manifest.get("target"), dict) else {}
-    ranges = manifest.get("ranges") or {}
-    used = str(ranges.get("used") or "paper")
+    used = str(config.get("edit_range") or "paper")
     other = next((name for name in ("paper", "calibrated") if _has(summary, name)), None)
     binary = bool(diagnosis.records) and len(diagnosis.records[0]["original_output"]) == 1
-    output = _output_name(target or {}, binary)
+    output = _output_name(config, binary)
     gallery = _read_gallery(audit)
     strips, sheets = gallery.get("strips", []), gallery.get("sheets", [])
     order = [row["attribute"] for row in summary["sensitivity"]]
@@ -150,9 +146,11 @@ def read_page(audit: Path, budget: Budget) -> Page:
         more_strips=max(0, len(strips) - budget.strips),
         sheets=tuple(_sheet(audit, sheet, names, budget) for sheet in sheets[: budget.sheets]),
         more_sheets=max(0, len(sheets) - budget.sheets),
-        curves=tuple(_curves(diagnosis, order, names, ranges, binary)),
+        curves=tuple(_curves(diagnosis, order, names, binary)),
         limits=tuple(
-            words.limits(summary, config, beyond=_beyond(diagnosis.records, used, other), expected=expected)
+            words.limits(
+                summary, config, names, beyond=_beyond(diagnosis.records, used, other), expected=expected
+            )
         ),
         settings=tuple(_flat({key: value for key, value in manifest.items() if key != "format"})),
         range_used=used,
@@ -195,19 +193,20 @@ def _curves(
     diagnosis: Diagnosis,
     order: Sequence[str],
     names: dict[str, str],
-    ranges: dict[str, Any],
     binary: bool,
 ) -> Iterator[Curve]:
     """Response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
     if diagnosis.mode == "multi":
         return
-    bound = float(diagnosis.manifest["config"].get("bound") or 0.0)
+    config = diagnosis.manifest["config"]
+    bound, ranges = float(config.get("bound") or 0.0), config.get("calibrated_range")
     for attribute in order:
         records = [record for record in diagnosis.records if record["attribute"] == attribute]
-        curve = response_curve(records, diagnosis.attributes.index(attribute))
+        column = diagnosis.attributes.index(attribute)
+        curve = response_curve(records, column)
         if curve is None:
             continue
-        calibrated = (ranges.get("calibrated") or {}).get(attribute)
+        calibrated = ranges[column] if ranges else None
         low, high = calibrated or (curve.weights[0], curve.weights[-1])
         yield Curve(
             names[attribute],
@@ -282,9 +281,9 @@ def _read_gallery(audit: Path) -> dict[str, Any]:
     return dict(gallery)
 
 
-def _output_name(target: dict[str, Any], binary: bool) -> str:
+def _output_name(config: dict[str, Any], binary: bool) -> str:
     """What the number in the corner is, in words."""
-    classes = target.get("classes") or []
+    classes = ((config.get("target_details") or {}).get("task") or {}).get("classes") or []
     if not binary:
         return "the probability of the class first predicted"
     return f"the probability of “{classes[-1]}”" if classes else "the model’s output"

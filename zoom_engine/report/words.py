@@ -13,12 +13,12 @@ SMALL = 0.05
 """A mean change below this is called small: the study behind the method counts such true effects as none."""
 
 _LABELS_OFF = (
-    "No label prompts were given, so nothing checked that an edit left alone the very thing that the model is "
-    "meant to recognise. A flip may be a right answer to a changed picture."
+    "No label prompts were given, so nothing checked that an edit left alone the very thing that the model "
+    "is meant to recognise. A flip may be a right answer to a changed picture."
 )
 _GENERATED = (
-    "All pictures are synthetic. The audit sees what its generator can draw and what its text model understands "
-    "by the prompts; it cannot find a sensitivity to anything else."
+    "All pictures are synthetic. The audit sees what its generator can draw and what its text model "
+    "understands by the prompts; it cannot find a sensitivity to anything else."
 )
 _NOT_A_FAULT = (
     "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
@@ -101,7 +101,12 @@ def effect(at_low: float | None, at_high: float | None) -> str:
 
 
 def limits(
-    summary: dict[str, Any], config: dict[str, Any], *, beyond: float | None, expected: int | None
+    summary: dict[str, Any],
+    config: dict[str, Any],
+    names: dict[str, str],
+    *,
+    beyond: float | None,
+    expected: int | None,
 ) -> list[tuple[str, str]]:
     """What a reader must not conclude: (title, explanation) pairs.
 
@@ -130,16 +135,22 @@ def limits(
         found.append(
             (
                 "Edits out of range",
-                f"Of the flips found with edit weights up to {bound}, {percent(beyond)} need an edit stronger than "
-                "the attribute’s natural spread. Pictures out there can look unreal: the table has both ranges.",
+                f"Of the flips found with edit weights up to {bound}, {percent(beyond)} need a stronger edit "
+                "than the attribute varies by itself. Pictures out there can look unreal.",
             )
         )
-    covered = (
-        f"They say how much the means could differ with other images ({summary['images']} here), {_COVERED}"
-    )
+    weak = _weak(config, names)
+    if weak:
+        found.append(
+            ("Faint directions", f"The generator hardly answers to {weak}: read those rows with care.")
+        )
+    note = (config.get("target_details") or {}).get("note")
+    if note:
+        found.append(("About the target", str(note)))
     found.append(("Generated pictures", _GENERATED))
     found.append(("Sensitivity is not yet a fault", _NOT_A_FAULT))
-    found.append(("What the intervals cover", covered))
+    here = f"They say how much the means could differ with other images ({summary['images']} here)"
+    found.append(("What the intervals cover", f"{here}, {_COVERED}"))
     return found
 
 
@@ -155,6 +166,20 @@ def _interval(row: dict[str, Any]) -> Any:
 
 def _often(share: float) -> str:
     return "in more than 99 of 100 cases" if share > 0.99 else f"in {100 * share:.0f} of 100 cases"
+
+
+def _weak(config: dict[str, Any], names: dict[str, str]) -> str:
+    """The attributes whose relevance is less than half above what random text reaches, as a list in words."""
+    directions = config.get("directions") or {}
+    found = zip(
+        config["attributes"],
+        directions.get("strength") or [],
+        directions.get("noise_floor") or [],
+        strict=False,
+    )
+    return ", ".join(
+        f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor
+    )
 
 
 def _article(word: str) -> str:

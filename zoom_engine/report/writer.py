@@ -16,17 +16,18 @@ from zoom_engine.report.page import read_page, same_axis
 from zoom_engine.report.pictures import BUDGETS, INDEX_BUDGET
 from zoom_engine.tables import decimal, percent
 
+REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000
 """Bytes that a report may have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class IndexEntry:
-    """One audit on an index page: its folder (inside the index's), a title, and a sentence on its target."""
+    """One audit on an index page: its folder (a path inside the index's), a title and a sentence on it."""
 
     audit: str | Path
-    title: str
-    sentence: str
+    title: str = ""
+    sentence: str = ""
 
 
 def write_report(audit: str | Path) -> Path:
@@ -44,32 +45,37 @@ def write_report(audit: str | Path) -> Path:
             break
     else:
         raise AuditError(f"the report of {audit} would exceed 5 MB: audit fewer attributes at a time")
-    return _write(audit / "report.html", html)
+    return _write(audit / REPORT, html)
 
 
 def write_index(
-    folder: str | Path, audits: Sequence[IndexEntry], *, title: str, introduction: str = ""
+    folder: str | Path,
+    audits: Sequence[IndexEntry],
+    *,
+    title: str = "Audits side by side",
+    introduction: str = "",
 ) -> Path:
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
-    Every entry's folder must be inside `folder` and have its `report.html`. Raises `AuditError`.
+    Every entry's folder is inside `folder` and has its `report.html`; without a title it goes by its
+    target's name. Histograms share one axis. Raises `AuditError`.
     """
     folder = Path(folder)
     paths, links = [], []
     for entry in audits:
-        path = Path(entry.audit)
+        path = folder / entry.audit
         if not path.resolve().is_relative_to(folder.resolve()):
             raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
-        if not (path / "report.html").is_file():
-            raise AuditError(f"{path} has no report.html: write its report first")
+        if not (path / REPORT).is_file():
+            raise AuditError(f"{path} has no {REPORT}: write its report first")
         paths.append(path)
-        links.append(quote((path.resolve() / "report.html").relative_to(folder.resolve()).as_posix()))
+        links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
     pages = same_axis([read_page(path, INDEX_BUDGET) for path in paths])
     cards = [
         {"entry": e, "page": page, "link": link} for e, page, link in zip(audits, pages, links, strict=True)
     ]
     html = _template("index.html.j2").render(cards=cards, title=title, introduction=introduction)
-    return _write(folder / "index.html", html)
+    return _write(folder / INDEX, html)
 
 
 def _write(path: Path, html: str) -> Path:

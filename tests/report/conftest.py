@@ -1,0 +1,172 @@
+"""A synthetic audit folder: smooth pictures, outputs from a formula, names that try to break out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoom_engine.attributes import slug
+from zoom_engine.audit_folder import AuditFolder
+from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.records import Record
+
+ATTRIBUTES = ("a face with pale skin|a pale face", "a smiling face", "a face with a beard")
+
+
+class MakeAudit(Protocol):
+    def __call__(self, name: str, **options: Any) -> Path: ...
+
+
+def picture(seed: int, strength: float, size: int = 64) -> bytes:
+    """A smooth random picture as PNG, brighter with `strength`."""
+    coarse = np.random.default_rng(seed).integers(40, 200, (4, 4, 3)).astype(np.float64) + 1.5 * strength
+    image = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8)).resize(
+        (size, size), Image.Resampling.BICUBIC
+    )
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def output(image: int, column: int, weight: float, gain: float = 1.0) -> float:
+    """The stand-in target: logistic in the edit weight, less so for later attributes."""
+    bias = np.random.default_rng(image).normal()
+    return float(1 / (1 + np.exp(-(bias + gain * 0.25 * weight / (1 + 3 * column)))))
+
+
+def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: bool, gain: float) -> Record:
+    weights = [float(w) for w in np.linspace(-12, 12, 7)] + [-30.0, 30.0]
+    original = output(image, column, 0.0, gain)
+    points = []
+    for weight in weights:
+        vector = [0.0] * len(attributes)
+        vector[column] = weight
+        value = output(image, column, weight, gain)
+        points.append(
+            {
+                "weights": vector,
+                "output": [value],
+                "change": abs(value - original),
+                "label_kept": True,
+                "ssim": None,
+            }
+        )
+    near = points[:7]
+    best = max(near, key=lambda point: point["change"])
+    flips = [point for point in points if (point["output"][0] > 0.5) != (original > 0.5)]
+    near_flips = [point for point in near if point in flips]
+    shown = near_flips[0] if near_flips else best
+    return {
+        "image": image,
+        "seed": image,
+        "attribute": attributes[column],
+        "edit_weights": shown["weights"],
+        "original_output": [original],
+        "output": shown["output"],
+        "change": best["change"],
+        "flipped": bool(near_flips),
+        "label_kept": True if labels else None,
+        "ssim": 0.9 if near_flips else None,
+        "trajectory": points,
+        "paper": {"change": max(point["change"] for point in points), "flipped": bool(flips)},
+    }
+
+
+@pytest.fixture
+def make_audit(tmp_path: Path) -> MakeAudit:
+    """Make an audit folder inside tmp_path; options: attributes, target, images, labels, gain, mode, size, finish."""
+
+    def make(
+        name: str,
+        *,
+        attributes: tuple[str, ...] = ATTRIBUTES,
+        target: str = "avatars:mustache",
+        images: int = 12,
+        labels: bool = True,
+        gain: float = 1.0,
+        mode: str = "single",
+        size: int = 64,
+        finish: bool = True,
+        strips_each: int = 2,
+    ) -> Path:
+        path = tmp_path / name
+        config = {
+            "mode": mode,
+            "search": "scan" if mode == "single" else "sgd",
+            "attributes": list(attributes),
+            "neutral": "a face",
+            "target": target,
+            "target_details": {
+                "task": {"task": "binary", "classes": ["no mustache", "mustache"]},
+                "note": "",
+            },
+            "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
+            "images": images,
+            "bound": 30.0,
+            "edit_range": "calibrated",
+            "calibrated_range": [[-12.0, 12.0]] * len(attributes),
+            "directions": {"strength": [0.4] * len(attributes), "noise_floor": [0.1] * len(attributes)},
+        }
+        manifest = {"config": config, "environment": {"torch": "2.13", "machine": "<b>here</b>"}}
+        columns = range(len(attributes))
+        records = [
+            one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns
+        ]
+        if mode == "multi":
+            records = [
+                {
+                    **record,
+                    "attribute": None,
+                    "paper": None,
+                    "edit_weights": [3.0 / (1 + c) + 0.1 * i for c in columns],
+                }
+                for i, record in enumerate(records[:: len(attributes)])
+            ]
+        if not finish:
+            records = records[: len(records) // 2]
+        with AuditFolder.create(path, manifest) as folder:
+            folder.append(records)
+            if finish:
+                folder.write_json("gallery.json", gallery(folder, records, attributes, size, strips_each))
+                folder.finish(Diagnosis(manifest, tuple(records)).summary())
+        return path
+
+    return make
+
+
+def gallery(
+    folder: AuditFolder, records: list[Record], attributes: tuple[str, ...], size: int, strips_each: int
+) -> dict[str, Any]:
+    """Strips of the first records of each attribute, and a sheet each, with their pictures."""
+    strips, sheets = [], []
+    for attribute in {record["attribute"]: None for record in records}:
+        for record in [r for r in records if r["attribute"] == attribute][:strips_each]:
+            frames = []
+            for step in range(4):
+                name = f"images/strip-{slug(str(attribute))}-{record['seed']}-{step}.png"
+                folder.write(name, picture(record["seed"], 20 * step, size))
+                weight = None if attribute is None else 4.0 * step
+                frames.append({"file": name, "weight": weight, "caption": f"0.{2 + step}1"})
+            strips.append(
+                {
+                    "attribute": attribute,
+                    "seed": record["seed"],
+                    "flipped": record["flipped"],
+                    "label_kept": record["label_kept"],
+                    "ssim": record["ssim"],
+                    "original_caption": frames[0]["caption"],
+                    "caption": frames[-1]["caption"],
+                    "frames": frames,
+                }
+            )
+    for attribute in attributes:
+        names = [f"images/sheet-{slug(attribute)}-{place}.png" for place in range(5)]
+        for place, name in enumerate(names):
+            folder.write(name, picture(7, 30 * place, size))
+        sheets.append({"attribute": attribute, "weights": [-30, -15, 0, 15, 30], "rows": [names]})
+    return {"strips": strips, "sheets": sheets}

@@ -1,0 +1,134 @@
+"""Curves, axes and names against literal computations."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoom_engine.records import Record
+from zoom_engine.report.charts import axis_for, bar_for, curve_plot
+from zoom_engine.report.curves import response_curve
+from zoom_engine.report.words import certainty, effect, short_name
+from zoom_engine.tables import signed
+
+
+def record(image: int, points: dict[float, list[float]], original: list[float]) -> Record:
+    trajectory = [{"weights": [0.0, weight], "output": output} for weight, output in points.items()]
+    return {"image": image, "attribute": "x", "original_output": original, "trajectory": trajectory}
+
+
+def test_the_curve_is_the_mean_over_images_of_interpolated_outputs() -> None:
+    records = [
+        record(0, {-10.0: [0.1], 10.0: [0.9]}, [0.5]),
+        record(1, {10.0: [0.6], -10.0: [0.2], 5.0: [0.2]}, [0.4]),
+        record(2, {-10.0: [0.3], 10.0: [0.3]}, [0.3]),
+    ]
+    curve = response_curve(records, 1)
+    assert curve is not None
+    assert curve.weights[0] == -10
+    assert curve.weights[-1] == 10
+    at = {float(w): i for i, w in enumerate(curve.weights)}
+    assert curve.mean[at[0.0]] == pytest.approx((0.5 + 0.4 + 0.3) / 3)
+    assert curve.mean[at[5.0]] == pytest.approx((0.7 + 0.2 + 0.3) / 3)
+    assert curve.low[at[5.0]] == pytest.approx(np.percentile([0.7, 0.2, 0.3], 25))
+    assert curve.change_at(10.0) == pytest.approx((0.9 + 0.6 + 0.3) / 3 - 0.4)
+
+
+def test_the_curve_ends_where_fewer_than_half_of_the_images_reach() -> None:
+    records = [record(0, {30.0: [0.9]}, [0.5])] + [record(i, {10.0: [0.6]}, [0.5]) for i in (1, 2)]
+    curve = response_curve(records, 1)
+    assert curve is not None
+    assert 9 <= curve.weights[-1] <= 10
+    assert response_curve([], 1) is None
+    assert response_curve([record(0, {}, [0.5])], 1) is None
+
+
+def test_multi_class_curves_follow_the_class_first_predicted() -> None:
+    curve = response_curve([record(0, {10.0: [0.7, 0.2, 0.1]}, [0.1, 0.8, 0.1])], 1)
+    assert curve is not None
+    assert curve.mean[0] == pytest.approx(0.8)
+    assert curve.mean[-1] == pytest.approx(0.2)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=6))
+def test_axes_hold_their_values_with_few_round_ticks(values: list[float]) -> None:
+    axis = axis_for(values)
+    assert axis.end >= max(values, default=0) * (1 - 1e-9)
+    assert axis.end <= max(max(values, default=1), 1e-300) * 2.5 or max(values, default=0) == 0
+    assert 2 <= len(axis.ticks) <= 6
+    assert axis.ticks[0] == (0.0, "0")
+    assert axis.ticks[-1][0] == 100.0
+    assert float(axis.ticks[-1][1]) == pytest.approx(axis.end, rel=1e-4)
+
+
+def test_bars_are_in_per_cent_of_the_axis() -> None:
+    axis = axis_for([0.4])
+    bar = bar_for(axis, 0.1, [0.05, 0.2])
+    assert axis.end == pytest.approx(0.4)
+    assert (bar.length, bar.low, bar.high) == pytest.approx((25, 12.5, 50))
+    assert bar_for(axis, None, None).length == 0
+
+
+def test_curves_stay_inside_their_drawing() -> None:
+    curve = response_curve([record(0, {-30.0: [-0.1], 30.0: [1.2]}, [0.5])], 1)
+    assert curve is not None
+    plot = curve_plot(curve, calibrated=[-40.0, 12.0], boundary=0.5, bound=30.0)
+    points = [tuple(map(float, point.split())) for point in plot.line[1:].split("L")]
+    assert all(
+        plot.left <= x <= plot.width - plot.right and plot.top <= y <= plot.height - plot.bottom
+        for x, y in points
+    )
+    assert plot.range is not None
+    assert plot.range[0] == plot.left
+    assert plot.zero < plot.range[1] < plot.width - plot.right
+    assert [label for _, label in plot.weights] == ["−30", "−15", "0", "+15", "+30"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name"),
+    [
+        ("a face with pale skin", "pale skin"),
+        ("a smiling face", "smiling"),
+        ("an old face", "old"),
+        ("A face with a beard|a bearded face", "a beard"),
+        ("a face wearing eyeglasses", "wearing eyeglasses"),
+        ("eyeglasses", "eyeglasses"),
+        ("a church at night", "a church at night"),
+        ("a face", "a face"),
+        ("a face with", "with"),
+    ],
+)
+def test_short_names(attribute: str, name: str) -> None:
+    assert short_name(attribute, "a face") == name
+
+
+def test_effects_in_words() -> None:
+    assert effect(-0.2, 0.41) == "Adding it: +0.41; removing it: −0.2 on average."
+    assert effect(0.0, 0.004) == "Hardly any change on average."
+    assert effect(None, 0.3) == "Adding it: +0.3 on average."
+
+
+def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
+    def rows(first: float, low: float) -> dict[str, object]:
+        top = {"attribute": "a", "mean_change": 0.4, "ci95": [low, 0.45], "first": first}
+        second = {"attribute": "b", "mean_change": 0.3, "ci95": [0.25, 0.35], "first": 1 - first}
+        return {"sensitivity": [top, second]}
+
+    names = {"a": "A", "b": "B"}
+    assert certainty(rows(1.0, 0.36), names)[0] == "Clear lead"
+    assert certainty(rows(0.97, 0.34), names)[0] == "Likely lead"
+    verdict, sentence = certainty(rows(0.6, 0.34), names)
+    assert verdict == "No clear lead"
+    assert "60 of 100" in sentence
+    assert "“B” with 0.30 [0.25, 0.35]" in sentence
+
+
+@given(st.floats(-1e4, 1e4))
+def test_signed_numbers_read_back(value: float) -> None:
+    text = signed(value, 2)
+    assert math.isclose(float(text.replace("−", "-")), round(value, 2), abs_tol=0.01)
+    assert "." not in text or not text.endswith("0")

@@ -1,0 +1,295 @@
+"""The report of an audit: true to the folder, safe with hostile names, one file within 5 MB."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.errors import AuditError
+from zoom_engine.report import IndexEntry, write_index, write_report, writer
+from zoom_engine.report.pictures import BUDGETS
+
+HOSTILE = (
+    '<script>alert("x")</script>',
+    "a face' onload='alert(1)",
+    '"><svg onload=alert(2)>',
+    "{{ 7 * 7 }} &amp; " * 9,
+)
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Tags with attributes, text, and whether every tag is closed in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.html = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(self.html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID and not self.get_starttag_text().endswith("/>"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def page(make_audit) -> Page:
+    return Page(write_report(make_audit("audit")))
+
+
+def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit) -> None:
+    audit = make_audit("audit")
+    page = Page(write_report(audit))
+    row = Diagnosis.load(audit).sensitivity[0]
+    low, high = row["ci95"]
+    assert (
+        f"Adding or removing “pale skin” moves this model’s output by {row['mean_change']:.2f} [{low:.2f}, {high:.2f}] "
+        f"on average; {100 * row['flip_rate']:.0f} % of the images flip." in page.text
+    )
+    assert "Clear lead" in page.text
+    assert "the probability of “mustache”" in page.text
+
+
+def test_the_markup_is_balanced_and_the_page_complete(page: Page) -> None:
+    assert page.open == []
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    for heading in (
+        "What was done",
+        "Counterfactuals",
+        "How the output responds",
+        "What each edit does",
+        "All the numbers",
+    ):
+        assert heading in page.text
+    assert "Label check on" in page.text
+    assert "config.bound" in page.text
+
+
+def test_the_page_needs_nothing_but_itself(page: Page) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base", "form")
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("src", "href", "srcset", "action", "data", "poster"):
+                assert value.startswith(("data:image/", "#"))
+    assert "url(" not in page.html
+    assert "@import" not in page.html
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+def test_every_picture_decodes_and_has_a_text_and_a_corner(page: Page) -> None:
+    pictures = page.all("img")
+    assert len(pictures) == 2 + 6 * 4 + 3 * 5
+    for attributes in pictures:
+        assert attributes["alt"]
+        data = base64.b64decode(attributes["src"].removeprefix("data:image/webp;base64,"))
+        with Image.open(io.BytesIO(data)) as image:
+            assert (str(image.width), str(image.height)) == (attributes["width"], attributes["height"])
+    chips = [attributes for attributes in page.all("span") if attributes.get("class") == "chip"]
+    assert len(chips) == 2 + 6 * 4
+    assert any("the probability of “mustache”: 0.51" in attributes["alt"] for attributes in pictures)
+
+
+def test_tables_have_headers_and_pictures_of_charts_have_labels(page: Page) -> None:
+    headers = page.all("th")
+    assert all(attributes.get("scope") for attributes in headers)
+    charts = [attributes for attributes in page.all("svg") if attributes.get("role") == "img"]
+    assert len(charts) == 3
+    assert all("edit weight" in attributes["aria-label"] for attributes in charts)
+    assert all(
+        attributes.get("role") == "img" or attributes.get("aria-hidden") for attributes in page.all("svg")
+    )
+    targets = [
+        attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes
+    ]
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert set(targets) <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_both_ranges_stand_in_one_table(make_audit) -> None:
+    audit = make_audit("audit")
+    page = Page(write_report(audit))
+    for row in Diagnosis.load(audit).sensitivity:
+        assert f"{row['mean_change']:.3f}" in page.text
+        assert f"{row['paper']['mean_change']:.3f}" in page.text
+    assert "calibrated range" in page.text
+    assert "paper range" in page.text
+    assert "Edits out of range" in page.text
+
+
+def test_hostile_names_stay_text(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", attributes=HOSTILE, target="<img src=x onerror=alert(3)>")))
+    assert page.open == []
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "iframe"})
+    assert all(not name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert all(attributes["src"].startswith("data:image/webp;base64,") for attributes in page.all("img"))
+    for name in (*HOSTILE, "<img src=x onerror=alert(3)>", "<b>here</b>"):
+        assert " ".join(name.split()) in page.text
+    assert "49 &amp;" not in page.html
+
+
+def test_svg_is_well_formed_with_hostile_names(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", attributes=HOSTILE)))
+    drawings = re.findall(r"<svg.*?</svg>", page.html, flags=re.S)
+    assert len(drawings) > 8
+    for drawing in drawings:
+        for element in ElementTree.fromstring(drawing).iter():
+            assert not any(name.startswith("on") for name in element.attrib)
+            numbers = re.findall(r"-?[\d.]+", element.get("d", ""))
+            assert all(np.isfinite(float(number)) for number in numbers)
+
+
+def test_without_labels_the_report_says_so(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", labels=False)))
+    assert "Label check off" in page.text
+    assert "not checked" in page.text
+
+
+def test_a_target_that_hardly_moves(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", gain=0.001)))
+    assert "None of 3 attributes moves this model’s output by much" in page.text
+    assert "Nothing stands out" in page.text
+
+
+def test_multi_mode_goes_by_edit_weights(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", mode="multi")))
+    assert page.open == []
+    assert "Edited together, the attributes flip" in page.text
+    assert "mean |edit weight|" in page.text
+    assert "How the output responds" not in page.text
+    assert "all attributes together" in page.text
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_few_images(make_audit, images: int) -> None:
+    page = Page(write_report(make_audit("audit", images=images)))
+    assert page.open == []
+    assert "nan" not in page.text.lower().replace("finance", "")
+    assert ("One measurement" in page.text) == (images == 1)
+
+
+def test_an_unfinished_audit_has_a_report_that_says_so(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", finish=False)))
+    assert "This audit is not finished" in page.text
+    assert "18 of 36 measurements are done" in page.text
+    assert page.all("img") == []
+
+
+def test_an_audit_without_any_record(make_audit) -> None:
+    audit = make_audit("audit", finish=False)
+    (audit / "records.jsonl").write_bytes(b"")
+    assert "no finished measurements yet" in Page(write_report(audit)).text
+
+
+def test_the_report_is_a_function_of_the_folder(make_audit) -> None:
+    audit = make_audit("audit")
+    first = write_report(audit).read_bytes()
+    assert write_report(audit).read_bytes() == first
+    assert sorted(path.name for path in audit.iterdir() if path.name.startswith(".")) == [".lock"]
+
+
+def test_large_pictures_are_made_small_enough(make_audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = make_audit("audit", size=340, strips_each=1, attributes=("a face with pale skin",))
+    path = write_report(audit)
+    assert path.stat().st_size < 5_000_000
+    assert max(int(attributes["width"]) for attributes in Page(path).all("img")) == BUDGETS[0].strip_side
+    monkeypatch.setattr(writer, "LARGEST_PAGE", path.stat().st_size - 1)
+    assert write_report(audit).stat().st_size < path.stat().st_size + 1
+    assert max(int(attributes["width"]) for attributes in Page(path).all("img")) < BUDGETS[0].strip_side
+    monkeypatch.setattr(writer, "LARGEST_PAGE", 1000)
+    with pytest.raises(AuditError, match="would exceed"):
+        write_report(audit)
+
+
+def test_pictures_left_out_are_counted(make_audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "BUDGETS", (dataclasses.replace(BUDGETS[0], strips=4, sheets=2),))
+    text = Page(write_report(make_audit("audit"))).text
+    assert "2 more are in the audit folder" in text
+    assert "1 more are in the audit folder" not in text
+    assert "1 more is in the audit folder" in text
+
+
+@pytest.mark.parametrize("name", ["../../secret.png", "images/missing.png", "manifest.json"])
+def test_a_gallery_that_points_elsewhere(make_audit, tmp_path: Path, name: str) -> None:
+    audit = make_audit("audit")
+    (tmp_path.parent / "secret.png").write_bytes(b"x")
+    gallery = json.loads((audit / "gallery.json").read_text())
+    gallery["strips"][0]["frames"][0]["file"] = name
+    (audit / "gallery.json").write_text(json.dumps(gallery))
+    with pytest.raises(AuditError) as error:
+        write_report(audit)
+    assert len(str(error.value).splitlines()) == 1
+    assert not (audit / "report.html").exists()
+
+
+def test_a_damaged_gallery(make_audit) -> None:
+    audit = make_audit("audit")
+    (audit / "gallery.json").write_text("{")
+    with pytest.raises(AuditError, match=r"gallery\.json cannot be read"):
+        write_report(audit)
+
+
+def test_no_audit_no_report(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="not an audit folder"):
+        write_report(tmp_path)
+
+
+def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: Path) -> None:
+    for name, gain in (("sound", 0.2), ("a biased one", 1.5)):
+        write_report(make_audit(name, gain=gain, target=f"avatars:{name}"))
+    entries = [IndexEntry("sound", "Sound <model>", "A sentence."), IndexEntry(tmp_path / "a biased one")]
+    page = Page(write_index(tmp_path, entries, title="Two models", introduction="Read on."))
+    assert page.open == []
+    assert [attributes["href"] for attributes in page.all("a")] == [
+        "sound/report.html",
+        "a%20biased%20one/report.html",
+    ]
+    assert "Sound <model>" in page.text
+    assert "A sentence." in page.text
+    assert "avatars:a biased one" in page.text
+    assert page.text.count("Adding or removing “pale skin”") == 2
+    axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
+    assert len(axes) == 2
+    assert axes[0] == axes[1]
+    assert len(page.all("img")) == 4
+
+
+def test_the_index_links_only_reports_inside_its_folder(make_audit, tmp_path: Path) -> None:
+    make_audit("audit")
+    with pytest.raises(AuditError, match=r"has no report\.html"):
+        write_index(tmp_path, [IndexEntry("audit")])
+    with pytest.raises(AuditError, match="is not inside"):
+        write_index(tmp_path / "audit", [IndexEntry("..")])
