@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+import zoom_engine
+from zoom_engine import info, ops
+
+
+def test_tells_versions_instruction_set_and_runtimes() -> None:
+    text = info.describe()
+    assert zoom_engine.__version__ in text
+    assert torch.__version__ in text
+    assert f"{torch.get_num_threads()} of" in text
+    assert all(name in text for name in ("ONNX Runtime", "OpenVINO", "TensorRT"))
+    if ops.native_available()[0]:
+        assert f"{ops.isa()}, of" in text
+        assert "MISSING" not in text
+
+
+def test_tells_what_a_missing_extension_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "native_available", lambda: (False, "no C++ compiler was found"))
+    text = info.describe()
+    assert "MISSING: no C++ compiler was found" in text
+    assert info.NATIVE_COST in text
+
+
+def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(info.RUNTIMES, "no_such_runtime", ("Nonesuch", "no speed", "zoom-engine[none]"))
+    line = next(line for line in info.describe().splitlines() if "Nonesuch" in line)
+    assert line.strip() == "Nonesuch: missing, no speed; pip install 'zoom-engine[none]'"
+
+
+def test_version_is_the_distribution_s() -> None:
+    import importlib.metadata
+
+    assert importlib.metadata.version("zoom-engine") == zoom_engine.__version__
+    if ops.native_available()[0]:
+        from zoom_engine import _core
+
+        assert _core.__version__ == zoom_engine.__version__

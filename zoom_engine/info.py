@@ -1,0 +1,72 @@
+"""What `zoom-engine info` prints: versions, processor, operators, runtimes, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import torch
+
+import zoom_engine
+from zoom_engine import ops
+from zoom_engine.domains import domain_names
+from zoom_engine.runtime import describe_environment
+
+NATIVE_COST = "the generator's activations run in plain torch, 2 to 7 times slower each, with more memory"
+RUNTIMES = {
+    "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),
+    "openvino": ("OpenVINO", "no forward pass through it", "zoom-engine[cpu]"),
+    "tensorrt": ("TensorRT", "no forward pass through it", "zoom-engine[gpu]"),
+}
+
+
+def _native_lines() -> list[str]:
+    available, reason = ops.native_available()
+    if not available:
+        return [f"MISSING: {reason}", f"costs: {NATIVE_COST}"]
+    forced = " (ZOOM_ENGINE_ISA)" if os.environ.get("ZOOM_ENGINE_ISA") else ""
+    return [f"{ops.isa()}{forced}, of {', '.join(ops.supported_isas())}; float32 and bfloat16"]
+
+
+def _runtime_lines(packages: dict[str, str]) -> list[str]:
+    lines = [f"torch {torch.__version__}"]
+    for module, (name, cost, extra) in RUNTIMES.items():
+        if importlib.util.find_spec(module) is not None:
+            lines.append(f"{name} {packages.get(module, '')}".rstrip())
+        else:
+            lines.append(f"{name}: missing, {cost}; pip install '{extra}'")
+    return lines
+
+
+def _accelerators() -> list[str]:
+    if not torch.cuda.is_available():
+        return ["none that torch can use"]
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def describe() -> str:
+    """The whole text, a `label: value` line for each thing; no model is loaded."""
+    environment = describe_environment()
+    packages: dict[str, str] = environment["packages"]
+    sections = {
+        "zoom-engine": [f"{zoom_engine.__version__} in {Path(zoom_engine.__file__).parent}"],
+        "python": [environment["python"]],
+        "system": [environment["system"]],
+        "processor": [", ".join(environment["cpu_features"]) or "features unknown"],
+        "threads": [f"{environment['threads']} of {environment['cores']} cores"],
+        "accelerators": _accelerators(),
+        "operators": _native_lines(),
+        "runtimes": _runtime_lines(packages),
+        "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
+        "domains": [", ".join(domain_names()) or "none"],
+    }
+    if environment["git_revision"]:
+        sections["revision"] = [environment["git_revision"]]
+    width = max(map(len, sections)) + 2
+    lines = [
+        f"{label + ':' if index == 0 else '':{width}}{line}"
+        for label, values in sections.items()
+        for index, line in enumerate(values)
+    ]
+    return "\n".join(lines)
