@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ def load_target(
         task: what it predicts. Where neither this nor the file says so it is guessed: one or two outputs
             are a binary decision, more are classes; a final sigmoid or softmax means probabilities. An
             output that could be either is an error.
-        preprocessing: what its input looks like; the file's own where it has one, else RGB in [0, 1] of the
-            file's input size.
+        preprocessing: what its input looks like (a size and layout that an ONNX file fixes are taken from
+            it); the file's own where it has one, else RGB in [0, 1] of the file's input size.
         classes: names of the classes, used where `task` is not given.
         labels: prompts that let the text encoder tell the classes apart; the target's own where not given.
         resolution: of the images it will meet, for the check; the preprocessing's size, else 128, where not
@@ -59,8 +60,9 @@ def load_target(
     elif isinstance(spec, nn.Module):
         target = _from_module(spec, name, task, preprocessing, classes, resolution)
     elif str(spec).lower().endswith(".onnx"):
-        hw = preprocessing.hw if preprocessing else (resolution, resolution) if resolution else None
-        target = _from_onnx(read_onnx(Path(spec), hw=hw, output=output), name, task, preprocessing, classes)
+        hw = preprocessing.hw if preprocessing else None
+        model = read_onnx(Path(spec), hw=hw, output=output, resolution=resolution or PROBE_SIZE)
+        target = _from_onnx(model, name, task, preprocessing, classes)
     else:
         target = _from_domain(str(spec))
     if labels is not None:
@@ -121,9 +123,10 @@ def _from_onnx(
     metadata: Mapping[str, Any] = model.metadata
     if preprocessing is None:
         stored = metadata.get("preprocessing")
-        preprocessing = (
-            Preprocessing.from_dict(stored) if stored else Preprocessing(size=model.size, layout=model.layout)
-        )
+        preprocessing = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=model.layout)
+    if model.size is not None:
+        size = preprocessing.size or model.size
+        preprocessing = dataclasses.replace(preprocessing, size=size, layout=model.layout)
     name = name or str(metadata.get("name") or model.path.stem)
     if task is None and "task" in metadata:
         task = task_from_dict(metadata["task"])

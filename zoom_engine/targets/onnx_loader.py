@@ -86,13 +86,20 @@ class RuntimeModule(nn.Module):
         return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
 
 
-def read_onnx(path: Path, *, hw: tuple[int, int] | None = None, output: str | None = None) -> OnnxModel:
+def read_onnx(
+    path: Path,
+    *,
+    hw: tuple[int, int] | None = None,
+    output: str | None = None,
+    resolution: int = PROBE_SIZE,
+) -> OnnxModel:
     """Read the file, refuse what cannot be audited, convert what can be.
 
     Args:
         path: of the `.onnx` file; external data must lie beside or below it.
         hw: (height, width) that it will be fed, where the file leaves them open.
         output: name of the output to audit, where there are several.
+        resolution: of the images to try it on, where neither the file nor `hw` says.
 
     Raises:
         TargetError: one line.
@@ -118,7 +125,7 @@ def read_onnx(path: Path, *, hw: tuple[int, int] | None = None, output: str | No
             raise UnsupportedError(f"its input of whole numbers ({np.dtype(kind)})")
         network = _converted(model, input_name, output_name, kind, batch)
         _compare(
-            path, network, runtime, runtime_name, kind, size or hw or (PROBE_SIZE, PROBE_SIZE), layout, batch
+            path, network, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch
         )
         note = ""
     except UnsupportedError as reason:

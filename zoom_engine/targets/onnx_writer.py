@@ -197,7 +197,7 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
         )
     shape = (1, *hw, 3) if target.preprocessing.layout == "NHWC" else (1, 3, *hw)
     try:
-        traced = fx.symbolic_trace(target.network)
+        traced = fx.symbolic_trace(nn.Sequential(target.network))
         run = _Shapes(traced)
         with torch.no_grad():
             run.run(torch.zeros(shape))

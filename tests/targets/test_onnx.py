@@ -1,0 +1,528 @@
+"""ONNX targets: written, converted with exact outputs and gradients, run without gradients, or refused."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
+from zoom_engine.targets.onnx_loader import read_onnx
+
+RANDOM = np.random.default_rng(0)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32) * 0.3
+
+
+def build(
+    nodes: Sequence[onnx.NodeProto],
+    constants: dict[str, np.ndarray],
+    *,
+    shape: Sequence[Any] = ("n", 3, 16, 16),
+    out: Sequence[Any] = ("n", "k"),
+    opset: int = 17,
+    kind: int = TensorProto.FLOAT,
+    outputs: Sequence[str] = ("y",),
+    domains: Sequence[str] = (),
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        list(nodes),
+        "g",
+        [helper.make_tensor_value_info("x", kind, list(shape))],
+        [
+            helper.make_tensor_value_info(
+                name, kind if kind != TensorProto.UINT8 else TensorProto.FLOAT, list(out)
+            )
+            for name in outputs
+        ],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def save(model: onnx.ModelProto, folder: Path, name: str = "model.onnx") -> Path:
+    path = folder / name
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(
+        op, [name if name != "-" else "" for name in inputs.split()], outputs.split(), **attributes
+    )
+
+
+def head(source: str) -> list[onnx.NodeProto]:
+    """Pool, flatten and project [n, 4, h, w] to one logit."""
+    return [
+        node("GlobalAveragePool", source, "pooled"),
+        node("Flatten", "pooled", "flat"),
+        node("Gemm", "flat w b", transB=1),
+    ]
+
+
+HEAD = {"w": floats(1, 4) * 20, "b": floats(1)}
+CONV = {"k": floats(4, 3, 3, 3), "kb": floats(4)}
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [Preprocessing(size=24), Preprocessing(size=24, value_range=(-1, 1), channel_order="BGR")],
+)
+def test_a_written_target_comes_back_the_same(
+    small_cnn: nn.Sequential, tmp_path: Path, preprocessing: Preprocessing
+) -> None:
+    task = BinaryTask(classes=("plain", "mustache"))
+    target = Target(
+        small_cnn, name="toys:mustache", task=task, preprocessing=preprocessing, labels=("a", "b")
+    )
+    save_onnx(target, tmp_path / "m.onnx")
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+    back = load_target(tmp_path / "m.onnx")
+    assert (back.name, back.task, back.preprocessing, back.labels) == (
+        target.name,
+        task,
+        preprocessing,
+        ("a", "b"),
+    )
+    assert back.differentiable
+    assert back.note == ""
+    images = (torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1).requires_grad_(
+        True
+    )
+    torch.testing.assert_close(back(images), target(images), rtol=1e-4, atol=1e-5)
+    (expected,) = torch.autograd.grad(target(images).sum(), images)
+    (found,) = torch.autograd.grad(back(images).sum(), images)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
+    assert set(json.loads(metadata["zoom_engine"])) == {"name", "task", "classes", "labels", "preprocessing"}
+
+
+def test_residual_networks_are_written(tmp_path: Path) -> None:
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.last = (
+                nn.Conv2d(3, 4, 3, padding=1),
+                nn.Conv2d(4, 4, 3, padding=1),
+                nn.Linear(4, 2),
+            )
+            self.pool = nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.first(x))
+            x = x + self.second(x)
+            return self.last(torch.flatten(self.pool(x), 1))  # type: ignore[no-any-return]
+
+    torch.manual_seed(0)
+    target = Target(Residual(), name="r", task=BinaryTask(output="two-logits"))
+    save_onnx(target, tmp_path / "r.onnx", resolution=16)
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    torch.testing.assert_close(load_target(tmp_path / "r.onnx")(images), target(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    class Doubled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * 2).mean((2, 3))
+
+    for network, message in (
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU()), "GELU"),
+        (nn.Conv2d(3, 4, 3, padding_mode="reflect", padding=1), "padding"),
+        (nn.AdaptiveAvgPool2d(3), "do not divide"),
+        (Doubled(), "cannot write"),
+    ):
+        target = Target(network, name="odd", task=BinaryTask())
+        with pytest.raises(TargetError, match=message) as caught:
+            save_onnx(target, tmp_path / "odd.onnx", resolution=16)
+        assert "\n" not in str(caught.value)
+        assert not list(tmp_path.iterdir())
+    with pytest.raises(TargetError, match="resolution"):
+        save_onnx(Target(nn.Conv2d(3, 1, 3), name="odd", task=BinaryTask()), tmp_path / "odd.onnx")
+
+
+def chain(*ops: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """conv → the given nodes from "c" to "d" → head."""
+    return [node("Conv", "x k kb", "c", pads=[1, 1, 1, 1]), *ops, *head("d")]
+
+
+ints = lambda *values: np.array(values, np.int64)  # noqa: E731
+GRAPHS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray], int]] = {
+    "relu": (chain(node("Relu", "c", "d")), {}, 17),
+    "same upper, strided": (
+        [node("Conv", "x k kb", "d", auto_pad="SAME_UPPER", strides=[3, 3]), *head("d")],
+        {},
+        17,
+    ),
+    "same lower, strided": (
+        [node("Conv", "x k kb", "d", auto_pad="SAME_LOWER", strides=[2, 3]), *head("d")],
+        {},
+        17,
+    ),
+    "uneven pads": ([node("Conv", "x k kb", "d", pads=[0, 1, 2, 1]), *head("d")], {}, 17),
+    "max pool": (
+        chain(node("MaxPool", "c", "d", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 0, 1])),
+        {},
+        17,
+    ),
+    "max pool, ceil": (
+        chain(node("MaxPool", "c", "d", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)),
+        {},
+        17,
+    ),
+    "average pool": (
+        chain(node("AveragePool", "c", "d", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])),
+        {},
+        17,
+    ),
+    "average pool, uneven": (
+        chain(node("AveragePool", "c", "d", kernel_shape=[3, 3], pads=[0, 0, 2, 1])),
+        {},
+        17,
+    ),
+    "average pool, counted": (
+        chain(node("AveragePool", "c", "d", kernel_shape=[2, 2], pads=[1, 1, 0, 0], count_include_pad=1)),
+        {},
+        17,
+    ),
+    "batch norm": (
+        chain(node("BatchNormalization", "c s t m v", "d", epsilon=1e-3)),
+        {"s": floats(4), "t": floats(4), "m": floats(4), "v": floats(4) ** 2 + 0.1},
+        17,
+    ),
+    "instance norm": (
+        chain(node("InstanceNormalization", "c s t", "e"), node("HardSwish", "e", "d")),
+        {"s": floats(4), "t": floats(4)},
+        17,
+    ),
+    "leaky, elu, prelu": (
+        chain(
+            node("LeakyRelu", "c", "e", alpha=0.3),
+            node("Elu", "e", "f", alpha=0.7),
+            node("PRelu", "f s", "d"),
+        ),
+        {"s": floats(4, 1, 1)},
+        17,
+    ),
+    "swish": (chain(node("Sigmoid", "c", "e"), node("Mul", "c e", "d")), {}, 17),
+    "hard sigmoid": (chain(node("HardSigmoid", "c", "d", alpha=0.3, beta=0.4)), {}, 17),
+    "clip": (chain(node("Clip", "c lo hi", "d")), {"lo": np.float32(-0.2), "hi": np.float32(0.4)}, 17),
+    "clip, old": (chain(node("Clip", "c", "d", min=-0.2, max=0.4)), {}, 8),
+    "arithmetic": (
+        chain(
+            node("Sub", "c s", "e"),
+            node("Div", "e t", "f"),
+            node("Max", "f s", "g"),
+            node("Min", "g t", "h"),
+            node("Add", "h c", "d"),
+        ),
+        {"s": floats(4, 1, 1), "t": np.abs(floats(4, 1, 1)) + 0.5},
+        17,
+    ),
+    "concat, slice": (
+        chain(node("Concat", "c c", "e", axis=1), node("Slice", "e a z ax st", "d")),
+        {"a": ints(1), "z": ints(9), "ax": ints(1), "st": ints(2)},
+        17,
+    ),
+    "pad": (chain(node("Pad", "c p", "d", mode="reflect")), {"p": ints(0, 0, 1, 2, 0, 0, 2, 1)}, 17),
+    "pad, constant": (
+        chain(node("Pad", "c p v", "d")),
+        {"p": ints(0, 0, 1, 0, 0, 0, 0, 3), "v": np.float32(0.5)},
+        17,
+    ),
+    "resize": (
+        chain(node("Resize", "c - s", "d", mode="linear", coordinate_transformation_mode="half_pixel")),
+        {"s": np.array([1, 1, 2, 2], np.float32)},
+        17,
+    ),
+    "transpose, reduce": (
+        [
+            node("Conv", "x k kb", "c"),
+            node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+            node("ReduceMean", "t", "r", axes=[1, 2], keepdims=0),
+            node("MatMul", "r m", "y"),
+        ],
+        {"m": floats(4, 1) * 20},
+        17,
+    ),
+    "reduce by input": (
+        [node("Conv", "x k kb", "c"), node("ReduceMean", "c a", "r", keepdims=0), node("MatMul", "r m", "y")],
+        {"a": ints(2, 3), "m": floats(4, 1) * 20},
+        18,
+    ),
+    "view by shape": (
+        [
+            node("Conv", "x k kb", "c", strides=[4, 4]),
+            node("Shape", "c", "s"),
+            node("Gather", "s zero", "n", axis=0),
+            node("Unsqueeze", "n axes", "n1"),
+            node("Concat", "n1 rest", "to", axis=0),
+            node("Reshape", "c to", "f"),
+            node("MatMul", "f m", "y"),
+        ],
+        {"zero": np.int64(0), "axes": ints(0), "rest": ints(-1), "m": floats(64, 1) * 5},
+        17,
+    ),
+    "squeeze": (
+        [
+            node("Conv", "x k kb", "c"),
+            node("GlobalMaxPool", "c", "p"),
+            node("Squeeze", "p a", "s"),
+            node("MatMul", "s m", "y"),
+        ],
+        {"a": ints(2, 3), "m": floats(4, 1) * 20},
+        17,
+    ),
+    "layer norm, gelu": (
+        [
+            node("Conv", "x k kb", "c"),
+            node("GlobalAveragePool", "c", "p"),
+            node("Flatten", "p", "f"),
+            node("LayerNormalization", "f s t", "l"),
+            node("Gelu", "l", "g"),
+            node("MatMul", "g m", "y"),
+        ],
+        {"s": floats(4) + 1, "t": floats(4), "m": floats(4, 1) * 5},
+        20,
+    ),
+    "softmax": (
+        [
+            *chain(node("Relu", "c", "d"))[:-1],
+            node("Gemm", "flat w2", "z", transB=1),
+            node("Softmax", "z", axis=1),
+        ],
+        {"w2": floats(3, 4) * 20},
+        17,
+    ),
+    "softmax, old": (
+        [
+            *chain(node("Relu", "c", "d"))[:-1],
+            node("Gemm", "flat w2 b2", "z", transB=1),
+            node("Softmax", "z"),
+        ],
+        {"w2": floats(3, 4) * 20, "b2": floats(3)},
+        11,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_conversion_gives_onnx_runtimes_output(name: str, tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    nodes, constants, opset = GRAPHS[name]
+    used = {i for n in nodes for i in n.input}
+    model = build(nodes, {k: v for k, v in {**CONV, **HEAD, **constants}.items() if k in used}, opset=opset)
+    read = read_onnx(save(model, tmp_path))
+    assert read.note == ""
+    assert read.size == (16, 16)
+    assert read.final == ("softmax" if "softmax" in name else "")
+    x = floats(5, 3, 16, 16) * 3
+    (expected,) = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+        None, {"x": x}
+    )
+    inputs = torch.from_numpy(x).requires_grad_(True)
+    found = read.network(inputs)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-3, atol=1e-5)
+    (gradient,) = torch.autograd.grad(found[:, 0].sum(), inputs)
+    assert gradient.abs().sum() > 0
+
+
+def simple(**options: Any) -> onnx.ModelProto:
+    return build(chain(node("Relu", "c", "d")), {**CONV, **HEAD}, **options)
+
+
+def test_without_onnx_runtime_the_reference_is_the_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = importlib.import_module
+
+    def missing(name: str, package: str | None = None) -> Any:
+        if name == "onnxruntime":
+            raise ImportError(name)
+        return whole(name, package)
+
+    monkeypatch.setattr("zoom_engine.targets.onnx_loader.importlib.import_module", missing)
+    assert read_onnx(save(simple(), tmp_path)).differentiable
+    odd = build(
+        [*chain(node("Relu", "c", "d"))[:-1], node("Einsum", "flat w", equation="bi,ki->bk")],
+        {**CONV, "w": HEAD["w"]},
+    )
+    with pytest.raises(TargetError, match="install onnxruntime"):
+        read_onnx(save(odd, tmp_path))
+
+
+def test_an_unknown_operator_leaves_it_usable_without_gradients(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    model = build(
+        [*chain(node("Relu", "c", "d"))[:-1], node("Einsum", "flat w", equation="bi,ki->bk")],
+        {**CONV, "w": HEAD["w"]},
+    )
+    target = load_target(save(model, tmp_path), task=BinaryTask())
+    assert not target.differentiable
+    assert "Einsum" in target.note
+    assert "\n" not in target.note
+    converted = load_target(
+        save(
+            build(chain(node("Relu", "c", "d")), {**CONV, "w": HEAD["w"], "b": np.zeros(1, np.float32)}),
+            tmp_path,
+            "c.onnx",
+        ),
+        task=BinaryTask(),
+    )
+    images = torch.rand(4, 3, 20, 20) * 2 - 1
+    torch.testing.assert_close(target(images), converted(images), rtol=1e-3, atol=1e-4)
+
+
+def test_a_conversion_that_differs_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    from zoom_engine.targets.onnx_ops import OPERATORS
+
+    monkeypatch.setitem(OPERATORS, "Relu", lambda call: call.need(0).relu() * 1.05)
+    target = load_target(save(simple(), tmp_path), task=BinaryTask())
+    assert not target.differentiable
+    assert "outputs differ from ONNX Runtime's" in target.note
+
+
+def test_other_inputs(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    images = torch.rand(3, 3, 16, 16) * 2 - 1
+    plain = load_target(
+        save(simple(), tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255))
+    )
+    one = load_target(
+        save(simple(shape=(1, 3, 16, 16), out=(1, 1)), tmp_path),
+        task=BinaryTask(),
+        preprocessing=Preprocessing(value_range=(0, 255)),
+    )
+    torch.testing.assert_close(one(images), plain(images))
+    nhwc = build(
+        [
+            node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+            *[node("Conv", "t k kb", "c", pads=[1, 1, 1, 1]), node("Relu", "c", "d"), *head("d")],
+        ],
+        {**CONV, **HEAD},
+        shape=("n", 16, 16, 3),
+    )
+    read = load_target(save(nhwc, tmp_path), task=BinaryTask())
+    assert (read.preprocessing.layout, read.preprocessing.hw) == ("NHWC", (16, 16))
+    whole = build(
+        [
+            node("Cast", "x", "f", to=1),
+            node("Conv", "f k kb", "c", pads=[1, 1, 1, 1]),
+            node("Relu", "c", "d"),
+            *head("d"),
+        ],
+        {**CONV, **HEAD},
+        kind=TensorProto.UINT8,
+    )
+    bytes_in = load_target(
+        save(whole, tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255))
+    )
+    assert not bytes_in.differentiable
+    assert "whole numbers" in bytes_in.note
+    torch.testing.assert_close(bytes_in(images), plain(images), rtol=0.02, atol=0.5)
+
+
+def test_several_outputs_are_a_choice(tmp_path: Path) -> None:
+    model = build(
+        [*chain(node("Relu", "c", "d")), node("Neg", "y", "z")], {**CONV, **HEAD}, outputs=("y", "z")
+    )
+    path = save(model, tmp_path)
+    with pytest.raises(TargetError, match="outputs y, z"):
+        load_target(path)
+    first, second = (load_target(path, output=name, task=BinaryTask()) for name in ("y", "z"))
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(first(images), -second(images))
+
+
+def external(folder: Path, location: str) -> Path:
+    model = simple()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(4 * 3 * 9 * 4))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return save(model, folder)
+
+
+def test_external_data_beside_the_model_is_read(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(CONV["k"].tobytes())
+    outside = load_target(external(tmp_path, "data.bin"), task=BinaryTask())
+    inside = load_target(save(simple(), tmp_path, "inside.onnx"), task=BinaryTask())
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(outside(images), inside(images))
+    digest = outside.content_hash
+    (tmp_path / "data.bin").write_bytes((CONV["k"] * 2).astype(np.float32).tobytes())
+    assert load_target(external(tmp_path, "data.bin"), task=BinaryTask()).content_hash != digest
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/hostname", "sub/../../secret.bin", "link.bin"])
+def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(CONV["k"].tobytes())
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(TargetError, match="outside its own folder"):
+        load_target(external(folder, location))
+
+
+def test_bad_files_are_one_line(tmp_path: Path) -> None:
+    whole = simple().SerializeToString()
+    cases: list[tuple[bytes, str]] = [
+        (b"not a model at all", "not an ONNX file|not a valid"),
+        (whole[: len(whole) // 2], "not an ONNX file|not a valid"),
+        (b"", "not a valid|not an ONNX"),
+        (simple(opset=5).SerializeToString(), "opset 5"),
+        (simple(shape=("n", 1, 16, 16)).SerializeToString(), "1 channels"),
+        (simple(shape=(8, 3, 16, 16)).SerializeToString(), "exactly 8 images"),
+        (build([node("Flatten", "x")], {}, shape=("n", 3)).SerializeToString(), "2 axes"),
+        (build([node("Flatten", "x")], {}, kind=TensorProto.INT64).SerializeToString(), "type INT64"),
+        (
+            build([node("Einsum", "x x", equation="bchw,bchw->bq")], {}).SerializeToString(),
+            "refuses it|not a valid",
+        ),
+    ]
+    for content, message in cases:
+        path = tmp_path / "bad.onnx"
+        path.write_bytes(content)
+        with pytest.raises(TargetError, match=message) as caught:
+            load_target(path)
+        assert "\n" not in str(caught.value)
+        assert "bad.onnx" in str(caught.value)
+    with pytest.raises(TargetError, match="cannot be read"):
+        load_target(tmp_path / "absent.onnx")
+    with pytest.raises(TargetError, match="missing"):
+        load_target(external(tmp_path, "absent.bin"))
+
+
+def test_sizes_must_agree(tmp_path: Path) -> None:
+    path = save(simple(), tmp_path)
+    with pytest.raises(TargetError, match="takes 16×16 images, but preprocessing size is 32×32"):
+        load_target(path, preprocessing=Preprocessing(size=32))
+    assert load_target(path, task=BinaryTask(), resolution=64).preprocessing.hw == (16, 16)
+
+
+def test_damaged_metadata_is_refused(tmp_path: Path) -> None:
+    for text, message in (
+        ("{", "no JSON"),
+        ("[1]", "no JSON object"),
+        ('{"task": {"task": "magic"}}', "unknown task"),
+    ):
+        model = simple()
+        helper.set_model_props(model, {"zoom_engine": text})
+        with pytest.raises(TargetError, match=message):
+            load_target(save(model, tmp_path))

@@ -1,0 +1,81 @@
+"""Preprocessing against Pillow and by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import Preprocessing
+
+IMAGES = torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.mark.parametrize(
+    ("resize", "filter"), [("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC)]
+)
+@pytest.mark.parametrize("size", [(16, 16), (23, 12), (64, 80)])
+def test_resize_is_pillows(resize: Any, filter: Image.Resampling, size: tuple[int, int]) -> None:
+    found = Preprocessing(size=size, resize=resize)(IMAGES)
+    assert found.shape == (2, 3, *size)
+    for image, row in zip(IMAGES, found, strict=True):
+        for plane, got in zip((image + 1) / 2, row, strict=True):
+            expected = Image.fromarray(plane.numpy()).resize(size[::-1], filter)
+            np.testing.assert_allclose(got.numpy(), np.asarray(expected).clip(0, 1), atol=2e-3)
+
+
+def test_range_mean_std_order_and_layout() -> None:
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    x = (IMAGES + 1) / 2
+    imagenet = Preprocessing(mean=mean, std=std)(IMAGES)
+    for channel in range(3):
+        torch.testing.assert_close(imagenet[:, channel], (x[:, channel] - mean[channel]) / std[channel])
+    torch.testing.assert_close(Preprocessing(value_range=(0, 255))(IMAGES), x * 255)
+    torch.testing.assert_close(Preprocessing(value_range=(-1, 1))(IMAGES), IMAGES)
+    caffe = Preprocessing(
+        value_range=(0, 255), mean=(123.0, 117.0, 104.0), channel_order="BGR", layout="NHWC"
+    )(IMAGES)
+    assert caffe.shape == (2, 40, 32, 3)
+    torch.testing.assert_close(caffe[..., 0], x[:, 2] * 255 - 104)
+
+
+def test_it_is_differentiable_throughout() -> None:
+    images = IMAGES.clone().requires_grad_(True)
+    Preprocessing(size=10, resize="bicubic", channel_order="BGR", layout="NHWC")(images).sum().backward()
+    assert images.grad is not None
+    assert (images.grad != 0).any(dim=(0, 2, 3)).all()
+
+
+def test_it_survives_json() -> None:
+    for given in (
+        Preprocessing(),
+        Preprocessing(size=(3, 4), mean=(1.0,), std=(2.0,), resize="area", value_range=(0, 255)),
+    ):
+        assert Preprocessing.from_dict(json.loads(json.dumps(given.to_dict()))) == given
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resize": "lanczos"}, "choose one of bilinear"),
+        ({"channel_order": "GBR"}, "choose one of RGB"),
+        ({"layout": "CHWN"}, "choose one of NCHW"),
+        ({"mean": (1.0, 2.0)}, "mean needs one number or three"),
+        ({"std": (0.0, 1.0, 1.0)}, "greater than 0"),
+        ({"value_range": (1, 1)}, "black < white"),
+        ({"size": 0}, "size in pixels"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        Preprocessing(**options)
+
+
+def test_an_unknown_option_in_a_file_is_named() -> None:
+    with pytest.raises(TargetError, match="'crop'"):
+        Preprocessing.from_dict({"crop": 0.9})

@@ -1,0 +1,171 @@
+"""Loading modules: what is guessed, what is checked, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError, ZoomError
+from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
+
+LOGIT = BinaryTask()
+
+
+class Function(nn.Module):
+    """A network made of a function of the mean colours."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(x.mean((2, 3)))
+
+
+def test_a_module_is_copied_frozen_and_kept_in_eval_mode(small_cnn: nn.Sequential) -> None:
+    small_cnn.train()
+    target = load_target(small_cnn, task=LOGIT, preprocessing=Preprocessing(size=24), name="cnn")
+    target.train()
+    assert not any(module.training for module in target.modules())
+    assert not any(parameter.requires_grad for parameter in target.parameters())
+    assert small_cnn.training
+    assert all(parameter.requires_grad for parameter in small_cnn.parameters())
+    images = torch.rand(3, 3, 48, 48) * 2 - 1
+    before = target(images)
+    with torch.no_grad():
+        small_cnn[-1].bias.add_(100)  # type: ignore[union-attr, operator]
+    torch.testing.assert_close(target(images), before)
+    assert before.shape == (3, 1)
+
+
+def test_the_forward_pass_is_network_after_preprocessing(small_cnn: nn.Sequential) -> None:
+    preprocessing = Preprocessing(size=24, mean=(0.5,), std=(0.25,), channel_order="BGR")
+    target = load_target(small_cnn, task=LOGIT, preprocessing=preprocessing)
+    images = torch.rand(2, 3, 30, 30) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(target(images), small_cnn(preprocessing(images)))
+
+
+def test_content_hash_follows_weights_and_preprocessing(small_cnn: nn.Sequential) -> None:
+    def digest(**options: Any) -> str:
+        return load_target(
+            small_cnn, task=LOGIT, preprocessing=Preprocessing(size=24, **options)
+        ).content_hash
+
+    first = digest()
+    assert first == digest()
+    assert first != digest(channel_order="BGR")
+    with torch.no_grad():
+        small_cnn[0].weight[0, 0, 0, 0] += 1e-3  # type: ignore[union-attr, index]
+    assert first != digest()
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([nn.Linear(3, 1)], BinaryTask()),
+        ([nn.Linear(3, 1), nn.Sigmoid()], BinaryTask(output="probability")),
+        ([nn.Linear(3, 2)], BinaryTask(output="two-logits")),
+        ([nn.Linear(3, 2), nn.Softmax(1)], BinaryTask(output="two-probabilities")),
+        ([nn.Linear(3, 4)], MultiClassTask(classes=("0", "1", "2", "3"))),
+        (
+            [nn.Linear(3, 4), nn.Softmax(1), nn.Identity()],
+            MultiClassTask(classes=("0", "1", "2", "3"), output="probabilities"),
+        ),
+    ],
+)
+def test_the_task_is_guessed(layers: list[nn.Module], expected: Any) -> None:
+    torch.manual_seed(1)
+    layers = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), *layers]
+    with torch.no_grad():
+        for layer in layers:
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(5)
+                layer.bias.fill_(-0.2)
+    assert load_target(nn.Sequential(*layers), resolution=16).task == expected
+
+
+def test_a_guess_that_may_be_wrong_is_refused() -> None:
+    with pytest.raises(TargetError, match="may be a logit or a probability") as caught:
+        load_target(Function(lambda m: m[:, :1] * 0.5 + 0.1), resolution=16)
+    assert "BinaryTask(output='probability')" in str(caught.value)
+    with pytest.raises(TargetError, match="independent probabilities"):
+        load_target(
+            nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.Sigmoid()), resolution=16
+        )
+    with pytest.raises(TargetError, match="3 are named"):
+        load_target(Function(lambda m: m[:, :1] * 9 - 4), classes=["a", "b", "c"], resolution=16)
+    with pytest.raises(TargetError, match="4 numbers per image for 2 classes"):
+        load_target(Function(lambda m: torch.cat((m, m[:, :1]), 1) * 9), classes=["a", "b"], resolution=16)
+
+
+BROKEN: list[tuple[str, Any, str]] = [
+    ("NaN", lambda m: m[:, :1] * torch.nan, "NaN or infinite"),
+    ("infinite", lambda m: m[:, :1] / 0, "NaN or infinite"),
+    ("constant", lambda m: m[:, :1] * 0 + 3, "same output for different images"),
+    ("dead", lambda m: (m[:, :1] > 0.5).float() * 4 - 2 + 0 * m[:, :1], "does not answer to its input"),
+    ("detached", lambda m: m[:, :1].detach() * 9, "gives no gradients"),
+    ("mixing", lambda m: (m - m.mean(0))[:, :1] * 30 + 1, "comes alone"),
+    ("wide", lambda m: m * 9, "3 numbers per image"),
+    ("tuple", lambda m: (m[:, :1], m), "returns a tuple"),
+    ("scalar", lambda m: m.sum(), "first axis must be the image"),
+    ("strings", lambda m: ["cat"], "returns a list"),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
+)
+def test_what_cannot_be_audited_is_refused_in_one_line(function: Any, message: str) -> None:
+    with pytest.raises(TargetError, match=message) as caught:
+        load_target(Function(function), task=LOGIT, name="broken", resolution=16)
+    assert "\n" not in str(caught.value)
+    assert "broken" in str(caught.value)
+
+
+def test_a_wrong_input_size_is_one_line_that_says_what_to_set(small_cnn: nn.Sequential) -> None:
+    network = nn.Sequential(*list(small_cnn)[:8], nn.Flatten(), nn.Linear(8 * 6 * 6, 1))
+    for task in (LOGIT, None):
+        with pytest.raises(TargetError, match="set preprocessing size") as caught:
+            load_target(network, task=task, resolution=32)
+        assert "\n" not in str(caught.value)
+    load_target(network, task=LOGIT, preprocessing=Preprocessing(size=24), resolution=32)
+
+
+def test_labels_and_names() -> None:
+    target = load_target(
+        Function(lambda m: m[:, :1] * 9 - 4), labels=["a cat", "a dog"], classes=["dog", "cat"], resolution=16
+    )
+    assert (target.labels, target.classes, target.name) == (("a cat", "a dog"), ("dog", "cat"), "Function")
+    described = target.describe()
+    assert described["task"] == {"task": "binary", "classes": ["dog", "cat"], "output": "logit"}
+    assert described["labels"] == ["a cat", "a dog"]
+    assert load_target(target) is target
+
+
+@pytest.mark.parametrize("spec", ["nowhere:mustache", "resnet50", "", "some/file.bin"])
+def test_an_unknown_spec_says_what_is_possible(spec: str) -> None:
+    with pytest.raises(ZoomError, match=r"\.onnx file") as caught:
+        load_target(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Target(Function(lambda m: m[:, :1] * 9 - 4), name="toys:red", task=LOGIT)
+
+    class Toys:
+        def target_names(self) -> tuple[str, ...]:
+            return ("red",)
+
+        def target(self, name: str) -> Target:
+            return made
+
+    monkeypatch.setattr(
+        "zoom_engine.targets.loading.find_domain", lambda name: Toys() if name == "toys" else None
+    )
+    assert load_target("toys:red", labels=["red", "blue"]) is made
+    with pytest.raises(TargetError, match="it has red"):
+        load_target("toys:green")
