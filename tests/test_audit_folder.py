@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.audit_folder import AuditFolder, inside, read_manifest
+from zoom_engine.audit_folder import AuditFolder, check_folder, inside, read_manifest
 from zoom_engine.errors import AuditError
 from zoom_engine.records import Record, read_records, sort_key, to_line
 
@@ -425,6 +425,27 @@ def test_an_unwritable_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         AuditFolder.open(tmp_path / "x" / "audit", MANIFEST)
     one_line(error)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_checked_without_touching_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_folder(tmp_path / "new" / "audit")
+    work(tmp_path / "audit", finish=False)
+    check_folder(tmp_path / "audit")
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious")
+    for path, message in (
+        ("file", "is a file"),
+        ("file/below", "is a file"),
+        ("other", "not an audit folder"),
+    ):
+        with pytest.raises(AuditError, match=message) as error:
+            check_folder(tmp_path / path)
+        one_line(error)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(AuditError, match="not writable"):
+        check_folder(tmp_path / "new")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["audit", "file", "other"]
 
 
 def test_create_refuses_an_existing_audit(tmp_path: Path) -> None:

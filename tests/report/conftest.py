@@ -79,7 +79,7 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
 
 @pytest.fixture
 def make_audit(tmp_path: Path) -> MakeAudit:
-    """Make an audit folder inside tmp_path; options: attributes, target, images, labels, gain, mode, size, finish."""
+    """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves."""
 
     def make(
         name: str,

@@ -309,6 +309,16 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for name, child in value.items():
             yield from _flat(child, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list) and value and all(isinstance(item, str | int | float) for item in value):
-        yield key, ", ".join(str(item) for item in value)
+        yield key, ", ".join(str(_rounded(item)) for item in value)
     else:
-        yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield (
+            key,
+            (value or "–") if isinstance(value, str) else json.dumps(_rounded(value), ensure_ascii=False),
+        )
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers as people read them: six digits; manifest.json has them all."""
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

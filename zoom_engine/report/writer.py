@@ -50,19 +50,20 @@ def write_report(audit: str | Path) -> Path:
 
 def write_index(
     folder: str | Path,
-    audits: Sequence[IndexEntry],
+    audits: Sequence[IndexEntry | str | Path],
     *,
     title: str = "Audits side by side",
     introduction: str = "",
 ) -> Path:
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
-    Every entry's folder is inside `folder` and has its `report.html`; without a title it goes by its
-    target's name. Histograms share one axis. Raises `AuditError`.
+    Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, goes
+    by the name of its target. Histograms share one axis. Raises `AuditError`.
     """
     folder = Path(folder)
     paths, links = [], []
-    for entry in audits:
+    entries = [entry if isinstance(entry, IndexEntry) else IndexEntry(entry) for entry in audits]
+    for entry in entries:
         path = folder / entry.audit
         if not path.resolve().is_relative_to(folder.resolve()):
             raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
@@ -72,7 +73,7 @@ def write_index(
         links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
     pages = same_axis([read_page(path, INDEX_BUDGET) for path in paths])
     cards = [
-        {"entry": e, "page": page, "link": link} for e, page, link in zip(audits, pages, links, strict=True)
+        {"entry": e, "page": page, "link": link} for e, page, link in zip(entries, pages, links, strict=True)
     ]
     html = _template("index.html.j2").render(cards=cards, title=title, introduction=introduction)
     return _write(folder / INDEX, html)
