@@ -1,5 +1,4 @@
-"""What a search minimises and measures: structural similarity, and the three losses of Luo 2023 that are
-not the target's own."""
+"""SSIM, and the two losses of Luo 2023 that do not depend on the task: L_struct and L_attr."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Small worlds in which the right answers are known: four styles paint a flat picture, and targets read
-it."""
+"""Small worlds in which the right answers are known: four styles paint a flat picture."""
 
 from __future__ import annotations
 

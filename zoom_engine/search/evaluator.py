@@ -1,5 +1,4 @@
-"""`Evaluator`: styles + edit weights @ directions → images → what the target and the text encoder make of
-them."""
+"""`Evaluator`: styles + edit weights @ directions → images → what target and text encoder see in them."""
 
 from __future__ import annotations
 
@@ -32,8 +31,7 @@ class LabelEncoder(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a weight of 0 skips the
-    term."""
+    """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a 0 skips its term."""
 
     target: float = 50.0
     structure: float = 10.0
@@ -90,8 +88,7 @@ class Evaluation:
     loss: Tensor | None = None
 
     def iterates(self, weights: Array, gradients: Tensor | None = None) -> list[Iterate]:
-        """The rows as plain numbers, for edit weights `[B, N]` and, where there are any, gradients `[B,
-        N]`."""
+        """The rows as plain numbers, for edit weights `[B, N]` and gradients `[B, N]` (if there are any)."""
         rows = zip(
             weights,
             self.recorded.tolist(),
@@ -307,8 +304,8 @@ class Evaluator:
             (gradient,) = torch.autograd.grad(evaluation.loss.sum(), point)
         if not bool(gradient.isfinite().all()):
             raise TargetError(
-                f"the gradient of target {self.target.name!r} is NaN or infinite: check it, or use the"
-                " scan search, which needs none"
+                f"the gradient of target {self.target.name!r} is NaN or infinite:"
+                " check it, or use the scan search, which needs none"
             )
         return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), gradient
 
@@ -316,8 +313,8 @@ class Evaluator:
         outputs: Tensor = self.target(images)
         if not bool(outputs.isfinite().all()):
             raise TargetError(
-                f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and"
-                " preprocessing"
+                f"target {self.target.name!r} returns NaN or infinite"
+                " outputs: check its weights and preprocessing"
             )
         return outputs
 

@@ -1,5 +1,4 @@
-"""What SGD and PGD share: follow the gradient of the loss over the edit weights, step by step, within the
-bounds."""
+"""What SGD and PGD share: follow the gradient over the edit weights, step by step, within the bounds."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The words of a search: the unit it works on, the points it tries and the result it draws from them (plain
-numbers, no tensors)."""
+"""The words of a search, in plain numbers: its unit of work, the points it tries, what they come to."""
 
 from __future__ import annotations
 

@@ -12,8 +12,7 @@ from zoom_engine.search.iterates import Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PGD(GradientSearch):
-    """Descent by the gradient's sign: inside the bounds every weight stays a multiple of η. Options: see
-    `GradientSearch`."""
+    """Descent by the sign, so that weights stay multiples of η. Options: see `GradientSearch`."""
 
     @property
     def name(self) -> str:

@@ -133,8 +133,8 @@ def _check(
         if not first.target.differentiable:
             reason = first.target.note or "forward only"
             raise TargetError(
-                f"target {first.target.name!r} gives no gradients ({reason}): use the scan search, which"
-                " needs none"
+                f"target {first.target.name!r} gives no gradients ({reason}):"
+                " use the scan search, which needs none"
             )
     count = len(first.directions)
     for unit in units:

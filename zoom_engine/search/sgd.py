@@ -10,8 +10,7 @@ from zoom_engine.search.iterates import Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SGD(GradientSearch):
-    """Plain gradient descent on the edit weights, for one attribute or all together. Options: see
-    `GradientSearch`."""
+    """Plain gradient descent, for one attribute or all together. Options: see `GradientSearch`."""
 
     @property
     def name(self) -> str:

@@ -19,9 +19,8 @@ def checked_probabilities(raw: Tensor) -> Tensor:
     """`raw`, or a `TargetError` when an entry is outside [0, 1] by more than rounding."""
     if bool(((raw < -1e-4) | (raw > 1 + 1e-4)).any()):
         raise TargetError(
-            f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g}, which are"
-            " no probabilities:"
-            " declare them as logits"
+            f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g},"
+            " which are no probabilities: declare them as logits"
         )
     return raw
 
@@ -55,9 +54,8 @@ class BinaryTask:
         flat = raw.flatten(1) if raw.ndim > 1 else raw[:, None]
         if flat.shape[1] != width:
             raise TargetError(
-                f"the target returns {flat.shape[1]} numbers per image where output {self.output!r} means"
-                f" {width}:"
-                " declare another output, or a multi-class task"
+                f"the target returns {flat.shape[1]} numbers per image where output {self.output!r}"
+                f" means {width}: declare another output, or a multi-class task"
             )
         flat = flat.float()
         if self.output == "two-logits":

@@ -77,8 +77,8 @@ def _from_domain(spec: str) -> Target:
     domain = find_domain(domain_name) if colon else None
     if domain is None:
         raise TargetError(
-            f"no target {spec!r}: give the path of an .onnx file, a torch module, or a name such as"
-            " 'avatars:mustache'"
+            f"no target {spec!r}: give the path of an .onnx file,"
+            " a torch module, or a name such as 'avatars:mustache'"
         )
     if target_name not in domain.target_names():
         raise TargetError(
@@ -99,8 +99,8 @@ def _from_module(
         network = copy.deepcopy(module).eval().requires_grad_(False)
     except (RuntimeError, TypeError, NotImplementedError) as error:
         raise TargetError(
-            f"the module {type(module).__name__} cannot be copied ({one_line(error)}): give one that"
-            " copy.deepcopy takes"
+            f"the module {type(module).__name__} cannot be copied ({one_line(error)}):"
+            " give one that copy.deepcopy takes"
         ) from error
     preprocessing = preprocessing or Preprocessing()
     name = name or type(module).__name__
@@ -154,13 +154,13 @@ def _raw_outputs(
             raw = network(preprocessing(probe_images(height, width)))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise TargetError(
-            f"target {name!r} fails on an input of 3×{height}×{width}: {one_line(error)}; set"
-            " preprocessing size (and layout) to what the model wants"
+            f"target {name!r} fails on an input of 3×{height}×{width}: {one_line(error)};"
+            " set preprocessing size (and layout) to what the model wants"
         ) from error
     if not isinstance(raw, Tensor):
         raise TargetError(
-            f"target {name!r} returns a {type(raw).__name__}, not a tensor: wrap it so that it returns"
-            " one tensor"
+            f"target {name!r} returns a {type(raw).__name__}, not"
+            " a tensor: wrap it so that it returns one tensor"
         )
     return raw
 
@@ -206,23 +206,23 @@ def guess_task(raw: Tensor, *, classes: Sequence[str] | None, final: str, name: 
         names = tuple(classes) if classes else tuple(str(index) for index in range(count))
         if final == "sigmoid":
             raise TargetError(
-                f"target {name!r} gives {count} independent probabilities: wrap it so that it returns the"
-                " one to audit"
+                f"target {name!r} gives {count} independent probabilities:"
+                " wrap it so that it returns the one to audit"
             )
         probable = final == "softmax" or sums_to_one
         return MultiClassTask(classes=names, output="probabilities" if probable else "logits")
     if classes is not None and len(classes) != 2:
         raise TargetError(
-            f"target {name!r} has {count} output{'s' * (count > 1)}, a decision between two classes, but"
-            f" {len(classes)} are named"
+            f"target {name!r} has {count} output{'s' * (count > 1)}, a decision"
+            f" between two classes, but {len(classes)} are named"
         )
     pair = (str(classes[0]), str(classes[1])) if classes else ("0", "1")
     kind: BinaryOutput
     if count == 2:
         if final == "sigmoid":
             raise TargetError(
-                f"target {name!r} gives 2 independent probabilities: wrap it so that it returns the one"
-                " to audit"
+                f"target {name!r} gives 2 independent probabilities:"
+                " wrap it so that it returns the one to audit"
             )
         kind = "two-probabilities" if final == "softmax" or sums_to_one else "two-logits"
     elif final == "sigmoid":

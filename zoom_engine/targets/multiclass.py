@@ -30,15 +30,15 @@ class MultiClassTask:
     def __post_init__(self) -> None:
         if self.output not in get_args(MultiClassOutput):
             raise TargetError(
-                f"multi-class task: output is {self.output!r}; choose one of"
-                f" {', '.join(get_args(MultiClassOutput))}"
+                f"multi-class task: output is {self.output!r}; choose"
+                f" one of {', '.join(get_args(MultiClassOutput))}"
             )
         if len(self.classes) < 2:
             raise TargetError("multi-class task: needs the names of at least two classes")
         if self.toward is not None and not 0 <= self.toward < len(self.classes):
             raise TargetError(
-                f"multi-class task: toward is {self.toward}, but classes are numbered 0 to"
-                f" {len(self.classes) - 1}"
+                f"multi-class task: toward is {self.toward}, but classes"
+                f" are numbered 0 to {len(self.classes) - 1}"
             )
 
     @property
@@ -50,8 +50,8 @@ class MultiClassTask:
         flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
         if flat.shape[1] != len(self.classes):
             raise TargetError(
-                f"the target returns {flat.shape[1]} numbers per image for {len(self.classes)} classes:"
-                " name one class for each"
+                f"the target returns {flat.shape[1]} numbers per image for"
+                f" {len(self.classes)} classes: name one class for each"
             )
         if self.output == "probabilities":
             return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()
@@ -76,8 +76,7 @@ class MultiClassTask:
         return outputs.argmax(1) != original.argmax(1)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1]: total variation distance of the two distributions, half the sum of |p_c(x̂) −
-        p_c(x)|."""
+        """`[B]` in [0, 1]: total variation distance, half the sum over classes of |p(x̂) − p(x)|."""
         return (self.probabilities(outputs) - self.probabilities(original)).abs().sum(1) / 2
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:

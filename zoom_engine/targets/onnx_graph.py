@@ -1,5 +1,4 @@
-"""An ONNX graph as a torch module: node by node through `onnx_ops`, differentiable with respect to its
-input."""
+"""An ONNX graph as a differentiable torch module: node by node through `onnx_ops`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Read an ONNX classifier: converted to torch and held to another runtime's output, or else forward only
-through ONNX Runtime."""
+"""Read an ONNX classifier: converted to torch where it can be, else forward only through ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -115,8 +114,8 @@ def read_onnx(
     output_name = _output(path, model, output)
     if hw is not None and size is not None and hw != size:
         raise TargetError(
-            f"{path}: takes {size[0]}×{size[1]} images, but preprocessing size is {hw[0]}×{hw[1]}: leave"
-            " it out, or match it"
+            f"{path}: takes {size[0]}×{size[1]} images, but preprocessing"
+            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
         )
     runtime, runtime_name = _runtime(path, model, input_name, output_name)
     network: nn.Module
@@ -131,8 +130,8 @@ def read_onnx(
     except UnsupportedError as reason:
         if runtime_name != "ONNX Runtime":
             raise TargetError(
-                f"{path}: cannot be converted to torch ({reason}): install onnxruntime (the extra 'cpu')"
-                " to use it without gradients"
+                f"{path}: cannot be converted to torch ({reason}): install"
+                " onnxruntime (the extra 'cpu') to use it without gradients"
             ) from reason
         note = (
             f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
@@ -230,8 +229,7 @@ def _output(path: Path, model: onnx.ModelProto, output: str | None) -> str:
 
 
 def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:
-    """Something that runs the model, and its name: ONNX Runtime where it is installed, else ONNX's own slow
-    reference."""
+    """Something that runs the model, and its name: ONNX Runtime if installed, else ONNX's slow reference."""
     try:
         ort: Any = importlib.import_module("onnxruntime")
     except ImportError:
@@ -253,8 +251,8 @@ def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: s
         except Exception as error:  # onnxruntime's errors share no base class
             shape = "×".join(str(n) for n in x.shape[1:])
             raise TargetError(
-                f"{path}: fails on an input of {shape} ({one_line(error)}): set preprocessing size to"
-                " what it wants"
+                f"{path}: fails on an input of {shape} ({one_line(error)}):"
+                " set preprocessing size to what it wants"
             ) from error
         return result
 

@@ -67,8 +67,8 @@ class _Writer:
         write = LAYERS.get(type(layer))
         if write is None:
             raise TargetError(
-                f"cannot write {type(layer).__name__} as ONNX: this writer has"
-                f" {', '.join(t.__name__ for t in LAYERS)}"
+                f"cannot write {type(layer).__name__} as ONNX: this"
+                f" writer has {', '.join(t.__name__ for t in LAYERS)}"
             )
         write(self, node, layer)
 
@@ -133,8 +133,8 @@ def _adaptive(writer: _Writer, node: fx.Node, layer: Any) -> None:
     )
     if any(n % w for n, w in zip(size, wanted, strict=True)):
         raise TargetError(
-            f"cannot write an adaptive pooling from {size} to {tuple(wanted)} as ONNX: the sizes do not"
-            " divide"
+            f"cannot write an adaptive pooling from {size} to {tuple(wanted)}"
+            " as ONNX: the sizes do not divide"
         )
     kernel = [n // w for n, w in zip(size, wanted, strict=True)]
     writer.emit(node, "AveragePool", kernel_shape=kernel, strides=kernel)

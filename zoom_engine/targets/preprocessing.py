@@ -58,8 +58,7 @@ class Preprocessing:
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, `[B, 3, h, w]` or `[B, h, w,
-        3]`."""
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
         x = (images + 1) / 2
         if self.hw is not None and tuple(x.shape[-2:]) != self.hw:
             antialias = self.resize in ("bilinear", "bicubic")

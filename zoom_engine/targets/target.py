@@ -126,19 +126,18 @@ class Target(nn.Module):
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             shape = "×".join(str(n) for n in x.shape[1:])
             raise TargetError(
-                f"target {self.name!r} fails on an input of {shape}: {one_line(error)}; set preprocessing"
-                " size (and layout)"
-                " to what the model wants"
+                f"target {self.name!r} fails on an input of {shape}: {one_line(error)};"
+                " set preprocessing size (and layout) to what the model wants"
             ) from error
         if not isinstance(raw, Tensor):
             raise TargetError(
-                f"target {self.name!r} returns a {type(raw).__name__}, not a tensor: wrap it so that it"
-                " returns one tensor"
+                f"target {self.name!r} returns a {type(raw).__name__},"
+                " not a tensor: wrap it so that it returns one tensor"
             )
         if raw.ndim == 0 or raw.shape[0] != images.shape[0]:
             raise TargetError(
-                f"target {self.name!r} returns shape {tuple(raw.shape)} for {images.shape[0]} images: the"
-                " first axis must be the image"
+                f"target {self.name!r} returns shape {tuple(raw.shape)} for"
+                f" {images.shape[0]} images: the first axis must be the image"
             )
         try:
             return self.task.outputs(raw)
@@ -162,14 +161,14 @@ class Target(nn.Module):
             outputs = self(images)
             if not bool(outputs.isfinite().all()):
                 raise TargetError(
-                    f"target {self.name!r} returns NaN or infinite outputs: check its weights and"
-                    " preprocessing"
+                    f"target {self.name!r} returns NaN or infinite"
+                    " outputs: check its weights and preprocessing"
                 )
             spread = outputs.detach().amax(0) - outputs.detach().amin(0)
             if float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().abs().max())):
                 raise TargetError(
-                    f"target {self.name!r} returns the same output for different images: check its"
-                    " weights and preprocessing"
+                    f"target {self.name!r} returns the same output for different"
+                    " images: check its weights and preprocessing"
                 )
             if self.differentiable:
                 if not outputs.requires_grad:
@@ -179,15 +178,15 @@ class Target(nn.Module):
                 (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
                 if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
                     raise TargetError(
-                        f"target {self.name!r} does not answer to its input (its gradient is 0 or not"
-                        " finite): check the value range"
+                        f"target {self.name!r} does not answer to its input (its"
+                        " gradient is 0 or not finite): check the value range"
                     )
         with torch.no_grad():
             alone = self(images[:1].detach())
         if not torch.allclose(alone, outputs[:1].detach(), rtol=1e-2, atol=1e-3 * (1 + float(spread.max()))):
             raise TargetError(
-                f"target {self.name!r} gives an image another output when it comes alone: it mixes the"
-                " images of a batch"
+                f"target {self.name!r} gives an image another output"
+                " when it comes alone: it mixes the images of a batch"
             )
 
     def describe(self) -> dict[str, Any]:
