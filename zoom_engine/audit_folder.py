@@ -68,7 +68,9 @@ def check_folder(path: str | Path) -> None:
         if not there.is_dir():
             raise AuditError(f"{there} is a file: choose another output folder")
         if not os.access(there, os.W_OK | os.X_OK):
-            raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
+            raise AuditError(
+                f"cannot write the audit folder {path}: {there} is not writable: choose another folder"
+            )
         if path.is_dir() and not (path / MANIFEST).exists():
             _refuse_foreign(path)
 
