@@ -66,7 +66,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
         make_audit("long", attributes=(f"a face with {LONG}", LONG + "y"), target=LONG),
     ]
     pages = [write_report(audit) for audit in audits]
-    pages.append(write_index(tmp_path, [IndexEntry("plain", LONG, LONG), IndexEntry("long")], title=LONG))
+    pages.append(write_index(tmp_path, [IndexEntry(audits[0], LONG, LONG), audits[1]], title=LONG))
     for page in pages[:2]:
         page.write_text(
             page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8"

@@ -269,7 +269,7 @@ def test_no_audit_no_report(tmp_path: Path) -> None:
 def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: Path) -> None:
     for name, gain in (("sound", 0.2), ("a biased one", 1.5)):
         write_report(make_audit(name, gain=gain, target=f"avatars:{name}"))
-    entries = [IndexEntry("sound", "Sound <model>", "A sentence."), "a biased one"]
+    entries = [IndexEntry(tmp_path / "sound", "Sound <model>", "A sentence."), tmp_path / "a biased one"]
     page = Page(write_index(tmp_path, entries, title="Two models", introduction="Read on."))
     assert page.open == []
     assert [attributes["href"] for attributes in page.all("a")] == [
@@ -289,6 +289,16 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
 def test_the_index_links_only_reports_inside_its_folder(make_audit, tmp_path: Path) -> None:
     make_audit("audit")
     with pytest.raises(AuditError, match=r"has no report\.html"):
-        write_index(tmp_path, [IndexEntry("audit")])
+        write_index(tmp_path, [IndexEntry(tmp_path / "audit")])
     with pytest.raises(AuditError, match="is not inside"):
-        write_index(tmp_path / "audit", [IndexEntry("..")])
+        write_index(tmp_path / "audit", [IndexEntry(tmp_path)])
+
+
+def test_relative_paths_are_relative_to_the_working_folder(
+    make_audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_audit("out/sound")
+    monkeypatch.chdir(tmp_path)
+    write_report("out/sound")
+    page = Page(write_index("out", [IndexEntry("out/sound")]))
+    assert [attributes["href"] for attributes in page.all("a")] == ["sound/report.html"]

@@ -23,7 +23,7 @@ LARGEST_PAGE = 5_000_000
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One audit on an index page: its folder (a path inside the index's), a title and a sentence on it."""
+    """One audit on an index page: its folder (which lies inside the index's), a title and a sentence on it."""
 
     audit: str | Path
     title: str = ""
@@ -64,7 +64,7 @@ def write_index(
     paths, links = [], []
     entries = [entry if isinstance(entry, IndexEntry) else IndexEntry(entry) for entry in audits]
     for entry in entries:
-        path = folder / entry.audit
+        path = Path(entry.audit)
         if not path.resolve().is_relative_to(folder.resolve()):
             raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
         if not (path / REPORT).is_file():
