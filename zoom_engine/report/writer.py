@@ -23,7 +23,7 @@ LARGEST_PAGE = 5_000_000
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One audit on an index page: its folder (which lies inside the index's), a title and a sentence on it."""
+    """One audit on an index page: its folder (inside the index's), a title and a sentence on it."""
 
     audit: str | Path
     title: str = ""
