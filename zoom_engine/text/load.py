@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import tempfile
 import warnings
@@ -227,13 +228,19 @@ def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _offline() -> Iterator[None]:
-    """Every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models)."""
+    """Every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models).
+
+    open_clip's warnings are silenced meanwhile: it warns that no weights were loaded, which is our next step.
+    """
     constants = huggingface_hub.constants
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = True
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         yield
     finally:
+        logging.disable(level)
         constants.HF_HUB_OFFLINE = before
 
 

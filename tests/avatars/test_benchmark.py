@@ -1,0 +1,67 @@
+"""Planted bias and truth: one seed on few images by default, in full as an experiment with a committed result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from zoom_engine.avatars.benchmark import agreement, audit_all, kept_share, run_benchmark, spearman, top_bars
+from zoom_engine.avatars.evaluate import true_effects
+
+
+@pytest.fixture(scope="module")
+def one_seed() -> dict[str, Any]:
+    return audit_all(100, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
+    counts = top_bars([one_seed])
+    assert len(counts) == 4
+    assert sum(row["biased"] for row in counts.values()) == 4, one_seed["sensitivity"]
+    assert sum(row["sound"] for row in counts.values()) == 0, one_seed["sensitivity"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_sensitivities_follow_the_true_effects(one_seed: dict[str, Any]) -> None:
+    found = agreement(one_seed, true_effects(100))
+    assert found["auc"] >= 0.95, found
+    assert found["spearman"] >= 0.7, found
+
+
+@pytest.mark.slow
+def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
+    found = kept_share([one_seed])
+    assert found["flips"] >= 50
+    assert found["kept"] >= 0.9, found
+
+
+def test_spearman_is_scipys_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 6, 50).astype(float), rng.standard_normal(50)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_agreement_sees_a_perfect_and_a_reversed_ranking() -> None:
+    effects = {"t": {f"a{i}": i / 10 for i in range(10)}}
+    perfect = agreement({"sensitivity": effects}, effects)
+    reversed_ = {"sensitivity": {"t": {name: 1 - value for name, value in effects["t"].items()}}}
+    assert (perfect["auc"], perfect["spearman"]) == (1.0, 1.0)
+    assert agreement(reversed_, effects)["auc"] == 0.0
+
+
+@pytest.mark.experiment
+@pytest.mark.timeout(0)
+def test_in_full_seeds_100_to_109() -> None:
+    figures = run_benchmark(range(100, 110), 200)
+    for name, row in figures["top_bars"]["calibrated"].items():
+        assert row["biased"] >= 9, name
+        assert row["sound"] <= 2, name
+    assert figures["agreement"]["calibrated"]["auc"] >= 0.95
+    assert figures["agreement"]["calibrated"]["spearman"] >= 0.7
+    assert figures["truth_kept"]["kept"] >= 0.9

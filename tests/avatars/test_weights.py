@@ -1,0 +1,70 @@
+"""The shipped models: small, honest about themselves, and as good as the model card says (on a small sample)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from zoom_engine.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
+from zoom_engine.avatars.domain import DOMAIN
+from zoom_engine.avatars.evaluate import generated, precision_recall, probe, text_quality
+from zoom_engine.avatars.networks import predict
+from zoom_engine.avatars.renderer import sample
+from zoom_engine.avatars.weights_io import WEIGHTS
+from zoom_engine.errors import TargetError
+
+
+def test_all_weights_together_are_small_and_have_recipe_and_seed() -> None:
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 40_000_000
+    for path in files:
+        if path.suffix == ".safetensors":
+            with safe_open(str(path), framework="pt") as file:
+                info = json.loads((file.metadata() or {})["info"])
+            assert info["recipe"]
+            assert "seed" in info
+
+
+def test_the_probe_sees_what_is_there() -> None:
+    images, parameters = sample(400, 31)
+    says = (predict(probe(), torch.from_numpy(images)) > 0).numpy()
+    table = margins(parameters)
+    for index, name in enumerate(ATTRIBUTES):
+        clear = np.abs(table[name]) >= CLEAR_MARGIN
+        assert np.mean(says[clear, index] == (table[name][clear] > 0)) >= 0.95, name
+
+
+def test_prompts_find_their_attributes() -> None:
+    rows = text_quality(300)["attributes"]
+    good = [name for name, row in rows.items() if row["accuracy"] >= 0.95]
+    assert len(good) >= 12, {name: row["accuracy"] for name, row in rows.items()}
+
+
+def test_samples_look_like_renders_to_the_probe() -> None:
+    judge = probe()
+    real, _ = sample(400, 32)
+    _, fake = generated(400, 33)
+    seen_real = (predict(judge, torch.from_numpy(real)) > 0).float().mean(0)
+    seen_fake = (predict(judge, fake) > 0).float().mean(0)
+    # 400 samples each: three standard errors of a difference are about 10 points
+    assert float((seen_real - seen_fake).abs().max()) < 0.12
+
+
+def test_precision_and_recall_tell_coverage_from_quality() -> None:
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(400, 4, generator=rng)
+    narrow = 0.3 * torch.randn(400, 4, generator=rng)
+    precision, recall = precision_recall(real, narrow)
+    assert precision > 0.9
+    assert recall < 0.6
+    far, _ = precision_recall(real, real + 20)
+    assert far == 0.0
+
+
+def test_an_unknown_target_is_named_with_the_choices() -> None:
+    with pytest.raises(TargetError, match="choose from age"):
+        DOMAIN.target("nobody")

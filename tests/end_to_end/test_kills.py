@@ -1,0 +1,75 @@
+"""The real command, killed in the middle: it resumes without losing or repeating a unit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = [
+    *(sys.executable, "-m", "zoom_engine", "diagnose", "--generator", "avatars", "--target", "avatars:eyeglasses"),
+    *("--attribute", "a smiling face", "--attribute", "a face with bangs", "--attribute", "a face with a beard"),
+    *("--images", "24", "--seed", "5", "--batch-size", "8"),
+]
+
+
+def start(out: Path, cache: Path) -> subprocess.Popen[bytes]:
+    """In the test's own folder, so that the installed package is used, with one thread."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ZOOM_ENGINE_CACHE": str(cache)}
+    return subprocess.Popen(
+        [*COMMAND, "--out", str(out)], cwd=out.parent, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def lines(out: Path) -> int:
+    path = out / "records.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def units(out: Path) -> list[dict[str, object]]:
+    records = [json.loads(line) for line in (out / "records.jsonl").read_text().splitlines()]
+    return sorted(records, key=lambda r: (r["image"], r["attribute"]))
+
+
+@pytest.mark.timeout(600)
+def test_three_kills_of_the_real_command(tmp_path: Path) -> None:
+    undisturbed, killed, cache = tmp_path / "undisturbed", tmp_path / "killed", tmp_path / "cache"
+    process = start(undisturbed, cache)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error.decode()
+    for wanted in (1, 20, 45):
+        process = start(killed, cache)
+        deadline = time.monotonic() + 120
+        while lines(killed) < wanted and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    interrupted = lines(killed)
+    process = start(killed, cache)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error.decode()
+    found = units(killed)
+    assert 45 <= interrupted <= len(found) == 72
+    assert len({(r["image"], r["attribute"]) for r in found}) == 72
+    assert found == units(undisturbed)
+    assert (killed / "summary.json").read_bytes() == (undisturbed / "summary.json").read_bytes()
+
+
+@pytest.mark.timeout(300)
+def test_ctrl_c_leaves_a_resumable_folder_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    process = start(out, tmp_path / "cache")
+    deadline = time.monotonic() + 200
+    while lines(out) < 1 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.decode().strip().splitlines()[-1] == "zoom-engine: interrupted; the same command goes on where it was"
+    assert lines(out) >= 1

@@ -1,0 +1,72 @@
+"""The command line: thin, one line per error, non-zero exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zoom_engine.cli import main
+
+RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
+
+
+def test_diagnose_from_a_config_file_where_the_command_line_wins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text(
+        'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = ["a smiling face"]\nimages = 50\n'
+    )
+    out = tmp_path / "audit"
+    assert main(["diagnose", "--config", str(config), "--images", "2", "--out", str(out)]) == 0
+    assert "a smiling face" in capsys.readouterr().out
+    assert json.loads((out / "summary.json").read_text())["images"] == 2
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0
+    assert (out / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([*RUN, "--out", "{}/a", "--images", "0"], "images must be"),
+        (["diagnose", "--generator", "avatars", "--out", "{}/a"], "--target is missing"),
+        (["diagnose", "--config", "{}/none.toml"], "cannot read"),
+        (["report", "{}/none"], "does not exist"),
+        ([*RUN, "--out", "{}/a", "--device", "toaster"], "unknown device"),
+        ([*RUN[:3], "--target", "avatars:none", "--out", "{}/a"], "no target"),
+        (["diagnose", "--generator", "{}/none.pkl", "--target", "avatars:mustache", "--out", "{}/a"], "no generator"),
+    ],
+)
+def test_errors_are_one_line_and_exit_1(
+    arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([part.format(tmp_path) for part in arguments]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("zoom-engine: ")
+    assert says in error
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_unknown_option_in_a_config_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit.toml").write_text("imagse = 3\n")
+    assert main(["diagnose", "--config", str(tmp_path / "audit.toml")]) == 1
+    assert "imagse" in capsys.readouterr().err
+
+
+def test_edit_writes_a_sheet_of_the_right_size(tmp_path: Path) -> None:
+    from PIL import Image
+
+    out = tmp_path / "sheet.png"
+    arguments = ["edit", "--attribute", "a face with a beard", "--weights=-5,0,5", "--seeds", "0-1", "--out", str(out)]
+    assert main(arguments) == 0
+    assert Image.open(out).size == (3 * 128, 2 * 128)
+
+
+def test_info_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert "torch" in printed
+    assert "avatars" in printed

@@ -1,0 +1,138 @@
+"""The whole pipeline on the embedded models: true answers, equal seeds, resumption, clear refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, ZoomError
+
+ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
+BIASED = "avatars:mustache-biased-pale-skin"
+
+
+def diagnoser(**options: Any) -> Diagnoser:
+    return Diagnoser(**{"generator": "avatars", "target": BIASED, "attributes": ATTRIBUTES, **options})
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished audit of a biased target."""
+    out = tmp_path_factory.mktemp("audits") / "audit"
+    diagnoser().run(images=12, seed=1, out=out)
+    return out
+
+
+def test_the_planted_attribute_comes_first(audit: Path) -> None:
+    summary = json.loads((audit / "summary.json").read_text())
+    assert summary["sensitivity"][0]["attribute"] == "a face with pale skin"
+    assert (summary["mode"], summary["search"], summary["images"]) == ("single", "scan", 12)
+    first = summary["sensitivity"][0]
+    assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
+    assert sum(row["share"] for row in summary["sensitivity"]) == pytest.approx(1)
+
+
+def test_the_folder_holds_what_it_should(audit: Path) -> None:
+    names = {path.name for path in audit.iterdir()}
+    assert {"manifest.json", "records.jsonl", "summary.json", "gallery.json", "images", "report.html"} <= names
+    manifest = json.loads((audit / "manifest.json").read_text())
+    assert manifest["config"]["synthesis"]["backend"] in ("native", "torch")
+    assert manifest["environment"]["packages"]["torch"]
+    gallery = json.loads((audit / "gallery.json").read_text())
+    files = [frame["file"] for strip in gallery["strips"] for frame in strip["frames"]]
+    files += [name for sheet in gallery["sheets"] for row in sheet["rows"] for name in row]
+    assert files and all((audit / name).is_file() for name in files)
+    assert (audit / "report.html").stat().st_size < 5_000_000
+
+
+def test_records_tell_one_story(audit: Path) -> None:
+    """Weights and outputs of a record belong to the same picture: draw it again and ask the target."""
+    run = diagnoser()
+    records = [r for r in Diagnosis.load(audit).records if r["flipped"]][:4]
+    assert records
+    styles = run.styles([r["seed"] for r in records])
+    evaluator = run.evaluator(run.edit_directions())
+    with torch.no_grad():
+        images = evaluator.render(styles, torch.tensor([r["edit_weights"] for r in records]))
+        found = run.target.task.probabilities(run.target(images))
+    wanted = torch.tensor([r["output"][0] for r in records])
+    assert torch.allclose(found, wanted, atol=0.02)
+    assert all((r["output"][0] > 0.5) != (r["original_output"][0] > 0.5) for r in records)
+
+
+def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit: Path) -> None:
+    before = (audit / "records.jsonl").read_bytes()
+    again = diagnoser().run(images=12, seed=1)
+    assert list(again.records) == list(Diagnosis.load(audit).records)
+    diagnoser().run(images=12, seed=1, out=audit)
+    assert (audit / "records.jsonl").read_bytes() == before
+
+
+def test_batch_size_moves_no_decision(audit: Path) -> None:
+    other = diagnoser(batch_size=5).run(images=12, seed=1)
+    pairs = list(zip(Diagnosis.load(audit).records, other.records, strict=True))
+    equal = sum(a["flipped"] == b["flipped"] for a, b in pairs)
+    assert equal >= 0.99 * len(pairs)
+
+
+def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
+    with pytest.raises(AuditError, match="other settings"):
+        diagnoser().run(images=13, seed=1, out=audit)
+
+
+@pytest.mark.parametrize("search", ["sgd", "pgd"])
+def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -> None:
+    run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
+    found = run.run(images=3, seed=2, out=tmp_path / "audit")
+    assert len(found.records) == 3
+    assert all(record["attribute"] is None for record in found.records)
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert all(row["mean_change"] is None for row in summary["sensitivity"])
+
+
+def test_labels_can_be_turned_off() -> None:
+    found = diagnoser(labels=[]).run(images=2, seed=3)
+    assert all(record["label_kept"] is None for record in found.records)
+
+
+class Broken(nn.Module):
+    """A target that answers NaN."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(1, 2, 3)) * float("nan")
+
+
+def refused(kind: type[ZoomError], tmp_path: Path, *, run: dict[str, Any] | None = None, **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        diagnoser(**options).run(**{"images": 2, "out": tmp_path / "audit", **(run or {})})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "audit").exists()
+    return str(caught.value)
+
+
+def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
+    assert "images" in refused(ConfigError, tmp_path, run={"images": 0})
+    assert "NaN" in refused(TargetError, tmp_path, target=Broken(), labels=[])
+    assert "attribute" in refused(ConfigError, tmp_path, attributes=[])
+    assert "no target" in refused(TargetError, tmp_path, target="avatars:nobody")
+    assert "scan has no multi mode" in refused(ConfigError, tmp_path, mode="multi", search="scan")
+    assert "range" in refused(ConfigError, tmp_path, edit_range="endless")
+    same = ["a face", "a smiling face"]
+    assert refused((ConfigError, DirectionError), tmp_path, attributes=same)  # type: ignore[arg-type]
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AuditError, match="is a file"):
+        diagnoser().run(images=1, out=tmp_path / "file" / "audit")
+
+
+def test_a_target_of_the_wrong_input_size_is_named(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 1))
+    assert "128" in refused(TargetError, tmp_path, target=network, labels=[])
