@@ -67,9 +67,7 @@ def test_prompts_name_their_role() -> None:
         check_prompt(" ", "label")
 
 
-@pytest.mark.parametrize(
-    "text", ["../../etc/passwd", "CON", "a/b\\c:d*?", "", ".", "日本語", "x" * 500, "\udc80"]
-)
+@pytest.mark.parametrize("text", ["../../etc/passwd", "CON", "a/b\\c:d*?", "", ".", "日本語", "x" * 500, "\udc80"])
 def test_slugs_of_hostile_names_are_plain_file_names(text: str) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]{0,48}", slug(text))
 

@@ -30,9 +30,7 @@ UNITS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
 def record(image: int, attribute: str) -> Record:
     """The record that any run computes for this unit: a function of the unit alone."""
     values = random.Random(f"{image} {attribute}")
-    points = [
-        {"weights": [values.uniform(-9, 9) for _ in ATTRIBUTES], "change": values.random()} for _ in range(9)
-    ]
+    points = [{"weights": [values.uniform(-9, 9) for _ in ATTRIBUTES], "change": values.random()} for _ in range(9)]
     return {
         "image": image,
         "seed": image,
@@ -219,9 +217,7 @@ def test_a_fault_while_resuming_keeps_what_was_there(tmp_path: Path, monkeypatch
     pytest.fail("a resumed run makes fewer than 100 calls")
 
 
-def test_interruption_while_appending_takes_the_batch_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interruption_while_appending_takes_the_batch_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(descriptor: int) -> None:
         raise KeyboardInterrupt
 

@@ -67,9 +67,7 @@ def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) 
         assert row["flip_rate"] == len(flips) / 40
         assert row["label_kept"] == pytest.approx(np.mean([r["label_kept"] for r in records]))
         assert row["ssim"] == pytest.approx(np.mean([r["ssim"] for r in flips]))
-        assert row["mean_abs_weight"] == pytest.approx(
-            np.mean([abs(r["edit_weights"][column]) for r in records])
-        )
+        assert row["mean_abs_weight"] == pytest.approx(np.mean([abs(r["edit_weights"][column]) for r in records]))
         assert row["paper"]["mean_change"] == pytest.approx(np.mean([r["paper"]["change"] for r in records]))
         assert row["paper"]["flip_rate"] == np.mean([r["paper"]["flipped"] for r in records])
         low, high = row["ci95"]
@@ -101,9 +99,7 @@ def test_the_summary_depends_on_records_and_seed_alone(diagnosis: Diagnosis) -> 
 
 
 def test_without_labels_and_without_flips_there_are_nulls_not_nan() -> None:
-    records = [
-        {**single(i, c, labels=False), "flipped": False, "paper": None} for i in range(3) for c in range(3)
-    ]
+    records = [{**single(i, c, labels=False), "flipped": False, "paper": None} for i in range(3) for c in range(3)]
     summary = Diagnosis(manifest(), tuple(records)).summary()
     assert summary["label_kept"] is None
     assert summary["ssim"] is None

@@ -58,9 +58,7 @@ def test_ssim_of_equal_images_is_one_and_symmetric() -> None:
 
 
 def test_ssim_gradient() -> None:
-    x, y = (
-        torch.rand(2, 1, 3, 12, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-    )
+    x, y = torch.rand(2, 1, 3, 12, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     assert torch.autograd.gradcheck(lambda a: ssim(a, y), x.requires_grad_(True))
 
 

@@ -83,9 +83,7 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
     for attribute in attributes:
         for wording in attribute.wordings:
             if _key(wording) in seen:
-                raise ConfigError(
-                    f"attribute {wording!r} repeats {seen[_key(wording)]}: give each prompt once"
-                )
+                raise ConfigError(f"attribute {wording!r} repeats {seen[_key(wording)]}: give each prompt once")
             seen[_key(wording)] = f"{attribute.name!r}"
     return attributes
 
@@ -118,9 +116,7 @@ def _check(text: str, role: str) -> None:
     if not text.strip():
         raise ConfigError(f"the {role} is empty: write a prompt such as 'a smiling face'")
     if len(text) > _LONGEST:
-        raise ConfigError(
-            f"the {role} {text[:40]!r}... has {len(text)} characters: at most {_LONGEST} are read"
-        )
+        raise ConfigError(f"the {role} {text[:40]!r}... has {len(text)} characters: at most {_LONGEST} are read")
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS:
             raise ConfigError(f"the {role} {text[:40]!r} holds a control character: remove {character!r}")

@@ -68,9 +68,7 @@ def check_folder(path: str | Path) -> None:
         if not there.is_dir():
             raise AuditError(f"{there} is a file: choose another output folder")
         if not os.access(there, os.W_OK | os.X_OK):
-            raise AuditError(
-                f"cannot write the audit folder {path}: {there} is not writable: choose another folder"
-            )
+            raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
         if path.is_dir() and not (path / MANIFEST).exists():
             _refuse_foreign(path)
 
@@ -172,17 +170,11 @@ class AuditFolder:
         if not records:
             return
         if self._file is None or self._broken:
-            raise AuditError(
-                f"{self.path} can take no more records after the earlier failure: resume the audit"
-            )
+            raise AuditError(f"{self.path} can take no more records after the earlier failure: resume the audit")
         units = [unit_of(record) for record in records]
-        repeated = next(
-            (unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None
-        )
+        repeated = next((unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None)
         if repeated is not None:
-            raise AuditError(
-                f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}"
-            )
+            raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
         lines = b"".join(to_line(record) for record in records)
         with _one_line(self.path, "write"):
             self._broken = True
@@ -310,9 +302,7 @@ def _refuse_foreign(path: Path) -> None:
     if MANIFEST in names:
         raise AuditError(f"{path} already holds an audit: resume it or choose another output folder")
     if names and not (names == [RECORDS] and (path / RECORDS).stat().st_size == 0):
-        raise AuditError(
-            f"{path} is not empty and not an audit folder (it holds {names[0]!r}): choose another one"
-        )
+        raise AuditError(f"{path} is not empty and not an audit folder (it holds {names[0]!r}): choose another one")
 
 
 def _abandon(path: Path, missing: list[Path], lock: int | None) -> None:
@@ -348,9 +338,7 @@ def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> No
     fixed = [{key: value for key, value in one.items() if key not in _FREE_KEYS} for one in (there, here)]
     difference = _first_difference(fixed[0], fixed[1])
     if difference is not None:
-        raise AuditError(
-            f"{path} holds an audit with other settings ({difference}): use the same or another folder"
-        )
+        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
 
 
 def _first_difference(there: Any, here: Any, key: str = "") -> str | None:

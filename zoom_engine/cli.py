@@ -41,9 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     diagnose = commands.add_parser("diagnose", help="audit a target model")
-    diagnose.add_argument(
-        "--config", type=Path, help="TOML file with the same options; the command line wins"
-    )
+    diagnose.add_argument("--config", type=Path, help="TOML file with the same options; the command line wins")
     diagnose.add_argument("--generator", help="a domain (avatars) or a checkpoint file")
     diagnose.add_argument("--target", help="domain:name or a model file")
     diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
@@ -79,9 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--out", type=Path, required=True, help="a PNG file")
     edit.set_defaults(run=_edit)
 
-    report = commands.add_parser(
-        "report", help="write report.html of an audit folder again, and print its table"
-    )
+    report = commands.add_parser("report", help="write report.html of an audit folder again, and print its table")
     report.add_argument("audit", type=Path)
     report.set_defaults(run=_report)
 

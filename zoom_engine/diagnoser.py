@@ -116,9 +116,7 @@ class Diagnoser:
         self.target: Target = load_target(target).to(device)
         self.target.check(self.generator.resolution)
         self.labels = tuple(self.target.labels if labels is None else labels)
-        self.synthesizer = choose_synthesizer(
-            self.generator, backend=backend, precision=precision, device=device
-        )
+        self.synthesizer = choose_synthesizer(self.generator, backend=backend, precision=precision, device=device)
         self._directions = directions
 
     def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
@@ -162,9 +160,7 @@ class Diagnoser:
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
             if self._directions.attributes != self.attributes:
-                raise ConfigError(
-                    "the edit directions are of other attributes than the audit; give the same list"
-                )
+                raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
         return find_directions(
             self.generator,
@@ -281,9 +277,7 @@ class Diagnoser:
         """Search the units; finished ones go to ``keep`` as records, a batch at a time."""
 
         def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-            keep(
-                [_record(unit, result, seeds[unit.image], self._attribute(unit)) for unit, result in results]
-            )
+            keep([_record(unit, result, seeds[unit.image], self._attribute(unit)) for unit, result in results])
 
         run_units(
             units,

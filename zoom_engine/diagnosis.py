@@ -61,9 +61,7 @@ class Diagnosis:
         try:
             records = read_records(path / RECORDS)
         except OSError as error:
-            raise AuditError(
-                f"cannot read {path / RECORDS}: {(error.strerror or str(error)).lower()}"
-            ) from error
+            raise AuditError(f"cannot read {path / RECORDS}: {(error.strerror or str(error)).lower()}") from error
         return cls(manifest, tuple(records), path)
 
     def save(self, path: str | Path) -> Path:
@@ -72,9 +70,7 @@ class Diagnosis:
         Raises `AuditError` when `path` already holds something.
         """
         path = Path(path)
-        with AuditFolder.create(
-            path, {key: value for key, value in self.manifest.items() if key != "format"}
-        ) as to:
+        with AuditFolder.create(path, {key: value for key, value in self.manifest.items() if key != "format"}) as to:
             to.append(self.records)
             if self.path is not None and (self.path / "gallery.json").is_file():
                 to.write("gallery.json", (self.path / "gallery.json").read_bytes())
@@ -123,11 +119,7 @@ class Diagnosis:
 
         `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
         """
-        rows = (
-            _single_rows(self, resamples, seed)
-            if self.mode == "single"
-            else _multi_rows(self, resamples, seed)
-        )
+        rows = _single_rows(self, resamples, seed) if self.mode == "single" else _multi_rows(self, resamples, seed)
         flipped = [record for record in self.records if record["flipped"]]
         images = {record["image"] for record in self.records}
         return {

@@ -65,9 +65,7 @@ def find_domain(name: str) -> Domain | None:
         return None
     if len(entries) > 1:
         claims = ", ".join(sorted(entries))
-        raise ConfigError(
-            f"domain '{name}' is registered by more than one package ({claims}): uninstall all but one"
-        )
+        raise ConfigError(f"domain '{name}' is registered by more than one package ({claims}): uninstall all but one")
     return _load(next(iter(entries.values())))
 
 
@@ -81,7 +79,6 @@ def _load(entry: EntryPoint) -> Domain:
     missing = [member for member in _MEMBERS if not hasattr(domain, member)]
     if missing:
         raise ConfigError(
-            f"domain '{entry.name}' ({entry.value}) lacks {', '.join(missing)}:"
-            " see zoom_engine.domains.Domain"
+            f"domain '{entry.name}' ({entry.value}) lacks {', '.join(missing)}: see zoom_engine.domains.Domain"
         )
     return cast(Domain, domain)

@@ -49,7 +49,7 @@ def telling_records(diagnosis: Diagnosis, *, per_attribute: int = STRIPS_PER_ATT
     counterfactuals of highest SSIM overall.
     """
     if diagnosis.mode == "multi":
-        return _best([r for r in diagnosis.records], MULTI_STRIPS)
+        return _best(list(diagnosis.records), MULTI_STRIPS)
     chosen: list[Record] = []
     for row in diagnosis.sensitivity:
         units = [r for r in diagnosis.records if r["attribute"] == row["attribute"]]
@@ -99,9 +99,7 @@ def _strip(
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         name = f"{stem}-{index}.png"
         audit.write(name, png_bytes(image))
-        frames.append(
-            {"file": name, "weight": float(weights[index, column]) if single else None, "caption": caption}
-        )
+        frames.append({"file": name, "weight": float(weights[index, column]) if single else None, "caption": caption})
     return {
         "attribute": record["attribute"],
         "seed": record["seed"],
@@ -114,9 +112,7 @@ def _strip(
     }
 
 
-def _sheet(
-    audit: AuditFolder, index: int, attribute: str, evaluator: Evaluator, styles: Tensor
-) -> dict[str, Any]:
+def _sheet(audit: AuditFolder, index: int, attribute: str, evaluator: Evaluator, styles: Tensor) -> dict[str, Any]:
     """One row per image, one column per weight of ``SHEET_WEIGHTS``."""
     rows = []
     for number, style in enumerate(styles):

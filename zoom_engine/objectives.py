@@ -58,9 +58,7 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     mean_x, mean_y, square, product = _blur(torch.stack((x, y, x * x + y * y, x * y), dim=1)).unbind(1)
     means, mean_square = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     c1, c2 = K1**2, K2**2
-    similarity = ((2 * means + c1) * (2 * (product - means) + c2)) / (
-        (mean_square + c1) * (square - mean_square + c2)
-    )
+    similarity = ((2 * means + c1) * (2 * (product - means) + c2)) / ((mean_square + c1) * (square - mean_square + c2))
     return similarity.mean(dim=(1, 2, 3))
 
 
@@ -75,9 +73,7 @@ def zero_shot_labels(image_embeddings: Tensor, label_embeddings: Tensor) -> Tens
     return (image_embeddings @ label_embeddings.T).argmax(dim=1)
 
 
-def label_loss(
-    image_embeddings: Tensor, label_embeddings: Tensor, original_label: Tensor, scale: float
-) -> Tensor:
+def label_loss(image_embeddings: Tensor, label_embeddings: Tensor, original_label: Tensor, scale: float) -> Tensor:
     """L_attr `[B]`: cross-entropy of the zero-shot label of x̂ to the label of x, in nats (Luo 2023,
     supplement A.2).
 

@@ -40,9 +40,7 @@ class Progress(Protocol[T]):
 class ProgressFactory(Protocol):
     """What functions with long work take as their option `progress`."""
 
-    def __call__(
-        self, work: Work, description: str, *, unit: str = "step", initial: int = 0
-    ) -> Progress[Any]: ...
+    def __call__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]: ...
 
 
 class _Bar:

@@ -61,9 +61,7 @@ def scan(path: Path) -> Iterator[tuple[Record, int]]:
                 ) from None
             first = seen.setdefault(unit_of(record), number)
             if first != number:
-                raise AuditError(
-                    f"{path}, line {number} repeats the unit of line {first}: delete one of the two lines"
-                )
+                raise AuditError(f"{path}, line {number} repeats the unit of line {first}: delete one of the two lines")
             yield record, stop
 
 

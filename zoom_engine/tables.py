@@ -24,18 +24,12 @@ def summary_table(summary: dict[str, Any], *, title: str = "") -> str:
         cells += [percent(row["label_kept"]), decimal(row["ssim"])]
         body.append(cells + ([decimal(row["mean_abs_weight"], 1)] if single else []))
     widths = [max(_width(line[i]) for line in [head, *body]) for i in range(len(head))]
-    lines = [
-        "  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]
-    ]
+    lines = ["  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(_width, lines))
     about = f"{summary['images']} images, search {summary['search']}, {summary['mode']} mode"
-    closing = (
-        f"{percent(summary['flip_rate'])} of the images flip; label kept {percent(summary['label_kept'])}"
-    )
+    closing = f"{percent(summary['flip_rate'])} of the images flip; label kept {percent(summary['label_kept'])}"
     opening = f"{title}: {about}" if title else about
-    return "\n".join(
-        [opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing]
-    )
+    return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
 
 
 def percent(value: float | None) -> str:

@@ -69,9 +69,7 @@ def test_the_neutral_face_has_no_attribute_but_brown_hair() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, 1.01, -1.01, np.inf])
 def test_a_value_out_of_range_is_one_clear_line(bad: float) -> None:
-    with pytest.raises(
-        ConfigError, match=r"avatar parameter tilt is .* in row 1; keep it within \[-1, 1\]"
-    ) as error:
+    with pytest.raises(ConfigError, match=r"avatar parameter tilt is .* in row 1; keep it within \[-1, 1\]") as error:
         Parameters.neutral(3).replace(tilt=[0.0, bad, 0.0])
     assert "\n" not in str(error.value)
 
@@ -109,9 +107,7 @@ def test_hair_length_is_free_of_bangs_and_nearly_of_baldness() -> None:
 
 def test_only_the_direction_of_a_latent_counts() -> None:
     z = draw(20)
-    np.testing.assert_allclose(
-        parameters_from_latents(z).values, parameters_from_latents(3.0 * z).values, atol=1e-5
-    )
+    np.testing.assert_allclose(parameters_from_latents(z).values, parameters_from_latents(3.0 * z).values, atol=1e-5)
 
 
 def test_a_row_depends_on_its_own_latent_alone() -> None:

@@ -42,9 +42,7 @@ def faces(seed: int, *, extreme: bool) -> Parameters:
     return Parameters(values)
 
 
-any_faces = st.builds(
-    lambda seed, extreme: faces(seed, extreme=extreme), st.integers(0, 10_000), st.booleans()
-)
+any_faces = st.builds(lambda seed, extreme: faces(seed, extreme=extreme), st.integers(0, 10_000), st.booleans())
 
 
 @given(parameters=any_faces)
@@ -90,9 +88,7 @@ def test_an_intervention_sets_its_attribute_clearly_and_keeps_the_rest(
 
 @given(parameters=any_faces, attribute=st.sampled_from(ATTRIBUTES), value=st.booleans())
 @settings(max_examples=100, deadline=None)
-def test_an_intervention_moves_no_other_parameter(
-    parameters: Parameters, attribute: str, value: bool
-) -> None:
+def test_an_intervention_moves_no_other_parameter(parameters: Parameters, attribute: str, value: bool) -> None:
     moved = (intervene(parameters, attribute, value).values != parameters.values).any(axis=0)
     names = {name for name, changed in zip(PARAMETER_NAMES, moved, strict=True) if changed}
     allowed = 2 if attribute in HAIR_ATTRIBUTES and value else 1  # its own, and baldness

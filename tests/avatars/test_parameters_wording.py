@@ -58,9 +58,7 @@ def test_captions_are_deterministic_and_varied() -> None:
     assert texts == captions(people, 5)
     assert texts != captions(people, 6)
     assert len(set(texts)) > 300
-    assert any(
-        re.fullmatch(r"(a|an) (face|person|avatar|character)", text) for text in captions(faces(2000), 1)
-    )
+    assert any(re.fullmatch(r"(a|an) (face|person|avatar|character)", text) for text in captions(faces(2000), 1))
 
 
 def test_captions_are_true() -> None:

@@ -108,9 +108,7 @@ def test_every_attribute_is_seen(attribute: str) -> None:
     assert np.quantile(changed, 0.1) >= 40
 
 
-@pytest.mark.parametrize(
-    "attribute", ["eyeglasses", "smiling", "mustache", "lipstick", "angry", "old", "big_eyes"]
-)
+@pytest.mark.parametrize("attribute", ["eyeglasses", "smiling", "mustache", "lipstick", "angry", "old", "big_eyes"])
 def test_an_attribute_of_the_face_leaves_the_surroundings_alone(attribute: str) -> None:
     people = faces(16, seed=6).replace(beard=0.0)
     change = difference(*(render(intervene(people, attribute, value)) for value in (True, False)))

@@ -90,19 +90,14 @@ def test_landmarks_turn_with_the_tilt_and_keep_their_distances() -> None:
     one = faces(1, seed=4)
     points = landmarks(Parameters(np.repeat(one.values, 3, axis=0)).replace(tilt=[-1.0, 0.0, 1.0]))
     across = points[:, POINT["right_pupil"]] - points[:, POINT["left_pupil"]]
-    np.testing.assert_allclose(
-        np.degrees(np.arctan2(across[:, 1], across[:, 0])), [-5.0, 0.0, 5.0], atol=1e-3
-    )
+    np.testing.assert_allclose(np.degrees(np.arctan2(across[:, 1], across[:, 0])), [-5.0, 0.0, 5.0], atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(across, axis=1), np.linalg.norm(across[1]), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("attribute", "mask"), [("eyeglasses", "glasses"), ("mouth_open", "mouth")])
 def test_an_attribute_shows_in_its_class(attribute: str, mask: str) -> None:
     people = faces(24, seed=5).replace(mustache=0.0)
-    areas = [
-        (masks(intervene(people, attribute, value)) == CLASS[mask]).sum(axis=(1, 2))
-        for value in (True, False)
-    ]
+    areas = [(masks(intervene(people, attribute, value)) == CLASS[mask]).sum(axis=(1, 2)) for value in (True, False)]
     assert (areas[0] > areas[1] + 15).all()
     if mask == "glasses":
         assert (areas[1] == 0).all()

@@ -20,15 +20,11 @@ PROMPTS = ("beard", "man", "hat")
 
 
 @given(
-    st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=30).filter(
-        lambda v: max(map(abs, v)) > 1e-3
-    ),
+    st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=30).filter(lambda v: max(map(abs, v)) > 1e-3),
     st.floats(0, 0.99),
     st.one_of(st.none(), st.integers(1, 40)),
 )
-def test_unit_relevance_follows_its_definition(
-    values: list[float], threshold: float, top_k: int | None
-) -> None:
+def test_unit_relevance_follows_its_definition(values: list[float], threshold: float, top_k: int | None) -> None:
     row = torch.tensor(values)
     r = unit_relevance(row, threshold=threshold, top_k=top_k, attribute="x")
     assert r.norm().item() == pytest.approx(1, abs=1e-5)
@@ -79,9 +75,7 @@ def test_positive_weight_adds_and_random_text_is_refused(toy: tuple[Any, Any], m
     found = find_directions(generator, encoder, ["hat"], neutral="face", method=method, samples=samples)
     assert (found.matrix @ encoder.read.T)[0, 2] > 0
     with pytest.raises(DirectionError, match="'gibberish' more than random text") as caught:
-        find_directions(
-            generator, encoder, ["hat", "gibberish"], neutral="face", method=method, samples=samples
-        )
+        find_directions(generator, encoder, ["hat", "gibberish"], neutral="face", method=method, samples=samples)
     assert "largest |relevance|" in str(caught.value)
     assert "\n" not in str(caught.value)
 

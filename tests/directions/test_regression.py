@@ -72,9 +72,7 @@ def test_directions_stay_where_the_generator_goes(toy: tuple[Any, Any], estimato
 def test_correlation_is_the_textbook_covariance(toy: tuple[Any, Any]) -> None:
     generator, encoder = toy
     sampling = Sampling(64, seed=3)
-    relevance = regression_relevance(
-        generator, encoder, sampling=sampling, estimator="correlation", batch_size=7
-    )
+    relevance = regression_relevance(generator, encoder, sampling=sampling, estimator="correlation", batch_size=7)
     styles = torch.cat([s for _, s in sampling.draw(generator)]).double()
     embeddings = encoder.embed_images(generator.synthesis(styles.float())).double()
     std = sampling.statistics(generator).std.double()
@@ -86,9 +84,7 @@ def test_correlation_is_the_textbook_covariance(toy: tuple[Any, Any]) -> None:
     assert (relevance.matrix[4] == 0).all()  # the channel that never moves
 
 
-def test_moments_serve_later_prompts_and_estimators_without_synthesis(
-    toy: tuple[Any, Any], tmp_path: Path
-) -> None:
+def test_moments_serve_later_prompts_and_estimators_without_synthesis(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
     sampling = Sampling(50)
     first = regression_relevance(generator, encoder, sampling=sampling, cache=tmp_path)

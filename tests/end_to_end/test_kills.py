@@ -23,7 +23,11 @@ def start(out: Path, cache: Path) -> subprocess.Popen[bytes]:
     """In the test's own folder, so that the installed package is used, with one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ZOOM_ENGINE_CACHE": str(cache)}
     return subprocess.Popen(
-        [*COMMAND, "--out", str(out)], cwd=out.parent, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*COMMAND, "--out", str(out)],
+        cwd=out.parent,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
 
 

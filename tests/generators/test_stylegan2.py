@@ -56,9 +56,7 @@ def literal_layer(layer: ModulatedConv, x: Tensor, style: Tensor) -> Tensor:
         weight = layer.weight * s[None, :, None, None]
         weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         if layer.up:
-            y = literal_fir(
-                F.pad(F.conv_transpose2d(sample[None], weight.transpose(0, 1), stride=2), (1,) * 4), 4
-            )
+            y = literal_fir(F.pad(F.conv_transpose2d(sample[None], weight.transpose(0, 1), stride=2), (1,) * 4), 4)
         else:
             y = F.conv2d(sample[None], weight, padding=1)
         y = y + layer.noise_const * layer.noise_strength + layer.bias[:, None, None]
@@ -76,8 +74,7 @@ def literal_synthesis(network: StyleGAN2, styles: Tensor) -> Tensor:
             module = network.to_rgb[layer.name]
             rgb = torch.stack(
                 [
-                    F.conv2d(sample[None], module.weight * s[None, :, None, None])[0]
-                    + module.bias[:, None, None]
+                    F.conv2d(sample[None], module.weight * s[None, :, None, None])[0] + module.bias[:, None, None]
                     for sample, s in zip(x, style, strict=True)
                 ]
             )
@@ -105,9 +102,7 @@ def test_style_gradients_are_those_of_the_textbook_formulation() -> None:
     network = spread_network()
     styles = network.styles(network.mapping(network.latents([4, 5]).double())).requires_grad_(True)
     weight = torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    (found,) = torch.autograd.grad(
-        (network.synthesis(styles, precision=torch.float64) * weight).sum(), styles
-    )
+    (found,) = torch.autograd.grad((network.synthesis(styles, precision=torch.float64) * weight).sum(), styles)
     (wanted,) = torch.autograd.grad((literal_synthesis(network, styles) * weight).sum(), styles)
     assert (found - wanted).norm() / wanted.norm() < 1e-5
 
@@ -148,9 +143,7 @@ def test_latents_are_numpys_random_state_per_seed() -> None:
 
     network = spread_network()
     found = network.latents([3, 9])
-    assert torch.equal(
-        found[1], torch.from_numpy(np.random.RandomState(9).randn(1, 16).astype(np.float32))[0]
-    )
+    assert torch.equal(found[1], torch.from_numpy(np.random.RandomState(9).randn(1, 16).astype(np.float32))[0])
     with pytest.raises(ConfigError, match="seeds"):
         network.latents([-1])
 

@@ -24,9 +24,7 @@ def core() -> Any:
     return native.require()
 
 
-def guarded(
-    shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, inner: float
-) -> tuple[Tensor, Tensor]:
+def guarded(shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, inner: float) -> tuple[Tensor, Tensor]:
     """A tensor filled with `inner` inside memory that is poisoned on both sides, and that memory."""
     count = torch.Size(shape).numel()
     memory = torch.full((count + 2 * MARGIN,), POISON, dtype=dtype)
@@ -134,9 +132,7 @@ def arguments(**change: Any) -> dict[str, Any]:
     }
     options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": None, "threads": 1}
     merged = {**tensors, **options, **change}
-    return {
-        name: native.view(value) if isinstance(value, Tensor) else value for name, value in merged.items()
-    }
+    return {name: native.view(value) if isinstance(value, Tensor) else value for name, value in merged.items()}
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,7 @@ def test_agrees_with_the_definition(case: Case) -> None:
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("fir", [True, False])
 def test_composition_agrees_with_the_definition(fir: bool, channels_last: bool, dtype: torch.dtype) -> None:
-    case = Case(
-        channels=33, height=18, width=21, fir=fir, channels_last=channels_last, dtype=dtype, clamp=1.0
-    )
+    case = Case(channels=33, height=18, width=21, fir=fir, channels_last=channels_last, dtype=dtype, clamp=1.0)
     x, scale, noise, bias, _ = case.tensors()
     # In bfloat16 its steps round, so that a gate flips within their error.
     grad = smooth_gradient(case, margin=KINK if dtype == torch.float32 else 0.1)

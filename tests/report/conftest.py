@@ -25,9 +25,7 @@ class MakeAudit(Protocol):
 def picture(seed: int, strength: float, size: int = 64) -> bytes:
     """A smooth random picture as PNG, brighter with `strength`."""
     coarse = np.random.default_rng(seed).integers(40, 200, (4, 4, 3)).astype(np.float64) + 1.5 * strength
-    image = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8)).resize(
-        (size, size), Image.Resampling.BICUBIC
-    )
+    image = Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
@@ -114,9 +112,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         }
         manifest = {"config": config, "environment": {"torch": "2.13", "machine": "<b>here</b>"}}
         columns = range(len(attributes))
-        records = [
-            one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns
-        ]
+        records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":
             records = [
                 {

@@ -79,8 +79,7 @@ def test_curves_stay_inside_their_drawing() -> None:
     plot = curve_plot(curve, calibrated=[-40.0, 12.0], boundary=0.5, bound=30.0)
     points = [tuple(map(float, point.split())) for point in plot.line[1:].split("L")]
     assert all(
-        plot.left <= x <= plot.width - plot.right and plot.top <= y <= plot.height - plot.bottom
-        for x, y in points
+        plot.left <= x <= plot.width - plot.right and plot.top <= y <= plot.height - plot.bottom for x, y in points
     )
     assert plot.range is not None
     assert plot.range[0] == plot.left

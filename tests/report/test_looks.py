@@ -68,9 +68,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
     pages = [write_report(audit) for audit in audits]
     pages.append(write_index(tmp_path, [IndexEntry(audits[0], LONG, LONG), audits[1]], title=LONG))
     for page in pages[:2]:
-        page.write_text(
-            page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8"
-        )
+        page.write_text(page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8")
     widths = (360, 640, 900, 1280)
     frames = "".join(
         f'<iframe src="{page.resolve().as_uri()}" style="border:0;height:900px;width:{width}px"></iframe>'

@@ -127,12 +127,8 @@ def test_tables_have_headers_and_pictures_of_charts_have_labels(page: Page) -> N
     charts = [attributes for attributes in page.all("svg") if attributes.get("role") == "img"]
     assert len(charts) == 3
     assert all("edit weight" in attributes["aria-label"] for attributes in charts)
-    assert all(
-        attributes.get("role") == "img" or attributes.get("aria-hidden") for attributes in page.all("svg")
-    )
-    targets = [
-        attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes
-    ]
+    assert all(attributes.get("role") == "img" or attributes.get("aria-hidden") for attributes in page.all("svg"))
+    targets = [attributes["aria-labelledby"] for _, attributes in page.tags if "aria-labelledby" in attributes]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert set(targets) <= set(ids)
     assert len(ids) == len(set(ids))

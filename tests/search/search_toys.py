@@ -39,9 +39,7 @@ class Reads(nn.Module):
 def target(function: Callable[[Tensor], Tensor], *, name: str = "toy") -> Target:
     """A binary target whose logit is `function` of the mean colours."""
     preprocessing = Preprocessing(value_range=(-1, 1))
-    return Target(
-        Reads(function), name=name, task=BinaryTask(), preprocessing=preprocessing, content_hash="toy"
-    )
+    return Target(Reads(function), name=name, task=BinaryTask(), preprocessing=preprocessing, content_hash="toy")
 
 
 def linear(x: Tensor) -> Tensor:

@@ -35,9 +35,7 @@ def run(
     return [found[place] for place in range(len(units))]
 
 
-def literal_descent(
-    start: float, rate: float, steps: int, low: float, high: float, *, sign: bool
-) -> list[float]:
+def literal_descent(start: float, rate: float, steps: int, low: float, high: float, *, sign: bool) -> list[float]:
     """w ← clip(w - η ∇ softplus(margin)) for the linear target along red, with the gradient written out
     by hand."""
     w, path = 0.0, []

@@ -55,9 +55,9 @@ def test_without_a_flip_the_result_is_the_largest_change() -> None:
 
 
 def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so() -> None:
-    result = tally(
-        iterate([2.0], change=0.3, kept=False), iterate([3.0], change=0.9, margin=-1, kept=False)
-    ).result("done", by_weight=True)
+    result = tally(iterate([2.0], change=0.3, kept=False), iterate([3.0], change=0.9, margin=-1, kept=False)).result(
+        "done", by_weight=True
+    )
     assert result.change == 0
     assert result.stop == "label-lost"
     assert result.label_kept is False
@@ -67,9 +67,9 @@ def test_where_no_point_keeps_the_label_sensitivity_is_zero_and_the_stop_says_so
 
 
 def test_a_flip_that_always_loses_the_label_is_reported_as_such() -> None:
-    result = tally(
-        iterate([2.0], change=0.3, kept=True), iterate([3.0], change=0.9, margin=-1, kept=False)
-    ).result("done", by_weight=True)
+    result = tally(iterate([2.0], change=0.3, kept=True), iterate([3.0], change=0.9, margin=-1, kept=False)).result(
+        "done", by_weight=True
+    )
     assert (result.flipped, result.label_kept, result.change, result.stop) == (False, False, 0.3, "done")
 
 

@@ -16,9 +16,7 @@ from zoom_engine.search.evaluator import Evaluator
 from zoom_engine.search.scan import grid, outer_grid
 
 
-def scan(
-    where: Evaluator, *units: Unit, styles: Tensor | None = None, **options: object
-) -> list[SearchResult]:
+def scan(where: Evaluator, *units: Unit, styles: Tensor | None = None, **options: object) -> list[SearchResult]:
     found: dict[int, SearchResult] = {}
     order = {id(each): place for place, each in enumerate(units)}
     run_units(
@@ -102,9 +100,7 @@ def test_no_flip_within_the_bounds() -> None:
 
 def test_of_two_sides_the_nearer_flip_wins() -> None:
     # |red - 0.3| > 2 flips: at +2.3 and at -1.7, both between the same two rings of the grid.
-    (result,) = scan(
-        evaluator(lambda x: (x[:, 0] - 0.3).abs() - 2), unit(0, 0, -12, 12), points=4, tolerance=0.01
-    )
+    (result,) = scan(evaluator(lambda x: (x[:, 0] - 0.3).abs() - 2), unit(0, 0, -12, 12), points=4, tolerance=0.01)
     assert result.flip_weight == pytest.approx(1.7, abs=0.011)
     assert result.edit_weights[0] == pytest.approx(-1.7, abs=0.011)
 
@@ -130,10 +126,7 @@ def test_lattice_points_do_not_depend_on_noise_in_the_margin() -> None:
             weights = state.ask()[:, 0]
             margins = 3.03 - np.abs(weights) + noise * random.standard_normal(len(weights))
             state.tell(
-                [
-                    iterate([w, 0, 0], margin=m, change=abs(w) / 20)
-                    for w, m in zip(weights, margins, strict=True)
-                ]
+                [iterate([w, 0, 0], margin=m, change=abs(w) / 20) for w, m in zip(weights, margins, strict=True)]
             )
         return result
 

@@ -57,8 +57,7 @@ def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit])
             assert found[key].evaluations == result.evaluations
     shuffled = run(search, units[::-1], batch_size=7)
     assert all(
-        np.allclose(shuffled[key].edit_weights, result.edit_weights, atol=1e-3)
-        for key, result in expected.items()
+        np.allclose(shuffled[key].edit_weights, result.edit_weights, atol=1e-3) for key, result in expected.items()
     )
 
 
@@ -175,9 +174,7 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
         search=Scan(),
         evaluators=evaluators,
         styles=STYLES,
-        on_result=lambda results: together.update(
-            {(index, u.image, u.attribute): r for index, u, r in results}
-        ),
+        on_result=lambda results: together.update({(index, u.image, u.attribute): r for index, u, r in results}),
     )
     shared, pictures = pictures, 0
     for index, each in enumerate(evaluators):
@@ -220,14 +217,10 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
             run_units(options.pop("units"), styles=STYLES, on_result=pytest.fail, **options)
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="one target"):
-        run_shared(
-            SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES, on_result=pytest.fail
-        )
+        run_shared(SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES, on_result=pytest.fail)
     other = Evaluator(lambda styles: synthesize(styles), DIRECTIONS, target(linear))
     with pytest.raises(ConfigError, match="same generator"):
-        run_shared(
-            SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES, on_result=pytest.fail
-        )
+        run_shared(SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES, on_result=pytest.fail)
 
 
 def test_no_units_is_no_work() -> None:

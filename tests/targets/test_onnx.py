@@ -42,9 +42,7 @@ def build(
         "g",
         [helper.make_tensor_value_info("x", kind, list(shape))],
         [
-            helper.make_tensor_value_info(
-                name, kind if kind != TensorProto.UINT8 else TensorProto.FLOAT, list(out)
-            )
+            helper.make_tensor_value_info(name, kind if kind != TensorProto.UINT8 else TensorProto.FLOAT, list(out))
             for name in outputs
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
@@ -60,9 +58,7 @@ def save(model: onnx.ModelProto, folder: Path, name: str = "model.onnx") -> Path
 
 
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(
-        op, [name if name != "-" else "" for name in inputs.split()], outputs.split(), **attributes
-    )
+    return helper.make_node(op, [name if name != "-" else "" for name in inputs.split()], outputs.split(), **attributes)
 
 
 def head(source: str) -> list[onnx.NodeProto]:
@@ -86,9 +82,7 @@ def test_a_written_target_comes_back_the_same(
     small_cnn: nn.Sequential, tmp_path: Path, preprocessing: Preprocessing
 ) -> None:
     task = BinaryTask(classes=("plain", "mustache"))
-    target = Target(
-        small_cnn, name="toys:mustache", task=task, preprocessing=preprocessing, labels=("a", "b")
-    )
+    target = Target(small_cnn, name="toys:mustache", task=task, preprocessing=preprocessing, labels=("a", "b"))
     save_onnx(target, tmp_path / "m.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
     back = load_target(tmp_path / "m.onnx")
@@ -100,9 +94,7 @@ def test_a_written_target_comes_back_the_same(
     )
     assert back.differentiable
     assert back.note == ""
-    images = (torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1).requires_grad_(
-        True
-    )
+    images = (torch.rand(3, 3, 48, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1).requires_grad_(True)
     torch.testing.assert_close(back(images), target(images), rtol=1e-4, atol=1e-5)
     (expected,) = torch.autograd.grad(target(images).sum(), images)
     (found,) = torch.autograd.grad(back(images).sum(), images)
@@ -344,9 +336,7 @@ def simple(**options: Any) -> onnx.ModelProto:
     return build(chain(node("Relu", "c", "d")), {**CONV, **HEAD}, **options)
 
 
-def test_without_onnx_runtime_the_reference_is_the_judge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_onnx_runtime_the_reference_is_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = importlib.import_module
 
     def missing(name: str, package: str | None = None) -> Any:
@@ -399,9 +389,7 @@ def test_a_conversion_that_differs_is_not_used(tmp_path: Path, monkeypatch: pyte
 def test_other_inputs(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     images = torch.rand(3, 3, 16, 16) * 2 - 1
-    plain = load_target(
-        save(simple(), tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255))
-    )
+    plain = load_target(save(simple(), tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255)))
     one = load_target(
         save(simple(shape=(1, 3, 16, 16), out=(1, 1)), tmp_path),
         task=BinaryTask(),
@@ -428,18 +416,14 @@ def test_other_inputs(tmp_path: Path) -> None:
         {**CONV, **HEAD},
         kind=TensorProto.UINT8,
     )
-    bytes_in = load_target(
-        save(whole, tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255))
-    )
+    bytes_in = load_target(save(whole, tmp_path), task=BinaryTask(), preprocessing=Preprocessing(value_range=(0, 255)))
     assert not bytes_in.differentiable
     assert "whole numbers" in bytes_in.note
     torch.testing.assert_close(bytes_in(images), plain(images), rtol=0.02, atol=0.5)
 
 
 def test_several_outputs_are_a_choice(tmp_path: Path) -> None:
-    model = build(
-        [*chain(node("Relu", "c", "d")), node("Neg", "y", "z")], {**CONV, **HEAD}, outputs=("y", "z")
-    )
+    model = build([*chain(node("Relu", "c", "d")), node("Neg", "y", "z")], {**CONV, **HEAD}, outputs=("y", "z"))
     path = save(model, tmp_path)
     with pytest.raises(TargetError, match="outputs y, z"):
         load_target(path)

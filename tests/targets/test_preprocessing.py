@@ -37,9 +37,7 @@ def test_range_mean_std_order_and_layout() -> None:
         torch.testing.assert_close(imagenet[:, channel], (x[:, channel] - mean[channel]) / std[channel])
     torch.testing.assert_close(Preprocessing(value_range=(0, 255))(IMAGES), x * 255)
     torch.testing.assert_close(Preprocessing(value_range=(-1, 1))(IMAGES), IMAGES)
-    caffe = Preprocessing(
-        value_range=(0, 255), mean=(123.0, 117.0, 104.0), channel_order="BGR", layout="NHWC"
-    )(IMAGES)
+    caffe = Preprocessing(value_range=(0, 255), mean=(123.0, 117.0, 104.0), channel_order="BGR", layout="NHWC")(IMAGES)
     assert caffe.shape == (2, 40, 32, 3)
     torch.testing.assert_close(caffe[..., 0], x[:, 2] * 255 - 104)
 

@@ -42,9 +42,7 @@ def test_multiclass(rows: list[tuple[float, ...]]) -> None:
     task = MultiClassTask(classes=CLASSES)
     outputs, original = torch.tensor([row[:3] for row in rows]), torch.tensor([row[3:] for row in rows])
     p, q = outputs.softmax(1), original.softmax(1)
-    torch.testing.assert_close(
-        task.change(outputs, original), (p - q).clamp_min(0).sum(1), atol=1e-5, rtol=1e-5
-    )
+    torch.testing.assert_close(task.change(outputs, original), (p - q).clamp_min(0).sum(1), atol=1e-5, rtol=1e-5)
     flipped, margin = task.flipped(outputs, original), task.margin(outputs, original)
     assert torch.equal(flipped, outputs.argmax(1) != original.argmax(1))
     assert (margin[flipped] <= 0).all()

@@ -36,9 +36,7 @@ def write_model(folder: Path, *, tower: str = "vit", text: dict[str, Any] = TEXT
     if save:
         torch.manual_seed(3)
         model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-        save_file(
-            {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors"
-        )
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
     return folder
 
 
@@ -81,9 +79,7 @@ def test_texts_are_the_renormalised_mean_over_templates(encoder: TextEncoder) ->
 
 
 @pytest.mark.parametrize("size", [32, 57, 128, 20, (40, 64), (75, 50)])
-def test_images_go_through_the_models_own_preprocessing(
-    encoder: TextEncoder, size: int | tuple[int, int]
-) -> None:
+def test_images_go_through_the_models_own_preprocessing(encoder: TextEncoder, size: int | tuple[int, int]) -> None:
     """Against open_clip's transform on the PIL image; only the 8-bit rounding between may differ."""
     images = picture(size, batch=2)
     transform = open_clip.image_transform(
@@ -178,9 +174,7 @@ def test_templates_are_filled_not_formatted(encoder: TextEncoder) -> None:
         ("local-dir:/does/not/exist", "open_clip_config.json is missing"),
     ],
 )
-def test_what_is_missing_is_named(
-    spec: str, complaint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_named(spec: str, complaint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(TextEncoderError, match=complaint) as caught:
@@ -225,9 +219,7 @@ def test_pickles_cannot_run_code(tmp_path: Path) -> None:
     with pytest.raises(TextEncoderError, match="cannot be loaded"):
         load_text_encoder(folder)
     assert not marker.exists()
-    hostile = write_model(
-        tmp_path / "code", text={**TEXT, "tokenizer_kwargs": {"trust_remote_code": True}}, save=False
-    )
+    hostile = write_model(tmp_path / "code", text={**TEXT, "tokenizer_kwargs": {"trust_remote_code": True}}, save=False)
     with pytest.raises(TextEncoderError, match="trust_remote_code"):
         load_text_encoder(hostile)
 

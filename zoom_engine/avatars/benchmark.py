@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from zoom_engine import atomic
+from zoom_engine.avatars.attributes import ATTRIBUTES
 from zoom_engine.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.avatars.evaluate import probe, true_effects
 from zoom_engine.avatars.networks import predict, to_uint8
-from zoom_engine.avatars.attributes import ATTRIBUTES
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.progress import forced
@@ -39,9 +39,7 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
     left out. ``kept`` counts flipped counterfactuals and those whose own attribute the probe sees unchanged.
     """
     names = DOMAIN.target_names()
-    diagnoser = Diagnoser(
-        generator="avatars", target=f"avatars:{names[0]}", progress=forced, **(options or {})
-    )
+    diagnoser = Diagnoser(generator="avatars", target=f"avatars:{names[0]}", progress=forced, **(options or {}))
     directions = diagnoser.edit_directions()
     styles = diagnoser.styles([seed * 100_000 + i for i in range(images)])
     evaluators = [
@@ -80,9 +78,7 @@ def planted_attribute(name: str) -> str | None:
     return planted
 
 
-def _means(
-    results: list[tuple[int, Unit, SearchResult]], names: Sequence[str], images: int
-) -> dict[str, Any]:
+def _means(results: list[tuple[int, Unit, SearchResult]], names: Sequence[str], images: int) -> dict[str, Any]:
     shape = (len(names), len(DEFAULT_ATTRIBUTES), images)
     change, paper, flipped = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for which, unit, result in results:
@@ -113,9 +109,7 @@ def _truth_kept(
 ) -> dict[str, list[int]]:
     """Per target: [flipped counterfactuals, those in which the probe sees the target's own attribute unchanged]."""
     judge = probe()
-    originals = (
-        torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles, 100)]) > 0
-    )
+    originals = torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles, 100)]) > 0
     counts = {name: [0, 0] for name in names}
     flips = [
         (names[which], unit, result)
@@ -151,9 +145,7 @@ def top_bars(runs: Sequence[dict[str, Any]], key: str = "sensitivity") -> dict[s
     return counts
 
 
-def agreement(
-    run: dict[str, Any], effects: dict[str, dict[str, float]], key: str = "sensitivity"
-) -> dict[str, Any]:
+def agreement(run: dict[str, Any], effects: dict[str, dict[str, float]], key: str = "sensitivity") -> dict[str, Any]:
     """AUC of large against small true effects, and Spearman's correlation with its bootstrap 95 % interval."""
     pairs = [(run[key][name][a], effects[name][a]) for name in run[key] for a in run[key][name]]
     found, truth = np.array(pairs).T
@@ -189,16 +181,12 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 def kept_share(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Over all runs: of the flipped counterfactuals, the share in which the probe sees the own attribute unchanged."""
-    per_target = {
-        name: [sum(run["kept"][name][i] for run in runs) for i in (0, 1)] for name in DOMAIN.target_names()
-    }
+    per_target = {name: [sum(run["kept"][name][i] for run in runs) for i in (0, 1)] for name in DOMAIN.target_names()}
     flips, kept = (sum(row[i] for row in per_target.values()) for i in (0, 1))
     return {"flips": flips, "kept": round(kept / flips, 4) if flips else None, "per_target": per_target}
 
 
-def run_benchmark(
-    seeds: Sequence[int], images: int, *, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def run_benchmark(seeds: Sequence[int], images: int, *, options: dict[str, Any] | None = None) -> dict[str, Any]:
     """All figures of the benchmark, JSON-ready."""
     effects = true_effects()
     runs = [audit_all(seed, images, options=options) for seed in seeds]

@@ -25,8 +25,8 @@ from zoom_engine.avatars.renderer import render, sample
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
 from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
 from zoom_engine.directions import METHODS, find_directions
-from zoom_engine.directions.find import Method
 from zoom_engine.directions.cache import default_cache
+from zoom_engine.directions.find import Method
 from zoom_engine.progress import forced
 from zoom_engine.runtime import choose_synthesizer, describe_environment
 
@@ -46,9 +46,7 @@ def probe() -> SmallCNN:
 def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, Tensor]:
     """``(styles [n, S], images uint8 [n, 128, 128, 3])`` of random latents at ψ = 1."""
     generator = DOMAIN.generator()
-    z = torch.from_numpy(
-        np.random.default_rng(seed).standard_normal((count, generator.z_dim)).astype(np.float32)
-    )
+    z = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, generator.z_dim)).astype(np.float32))
     styles = generator.styles(generator.mapping(z))
     return styles, synthesize(styles, batch_size=batch_size)
 
@@ -81,9 +79,7 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
             _balanced(embedded, encoder.embed_texts(prompts, templates=[t]), table[attribute])
             for t in HELD_OUT_TEMPLATES
         ]
-        together = _balanced(
-            embedded, encoder.embed_texts(prompts, templates=HELD_OUT_TEMPLATES), table[attribute]
-        )
+        together = _balanced(embedded, encoder.embed_texts(prompts, templates=HELD_OUT_TEMPLATES), table[attribute])
         rows[attribute] = {"accuracy": together, "worst_template": min(single)}
     return {"renders": count, "margin": CLEAR_MARGIN, "seed": TEXT_SEED, "attributes": rows}
 
@@ -102,10 +98,7 @@ def precision_recall(real: Tensor, fake: Tensor, *, neighbours: int = NEIGHBOURS
     """
 
     def radii(points: Tensor) -> Tensor:
-        found = [
-            torch.cdist(part, points).kthvalue(neighbours + 1, dim=1).values
-            for part in torch.split(points, 500)
-        ]
+        found = [torch.cdist(part, points).kthvalue(neighbours + 1, dim=1).values for part in torch.split(points, 500)]
         return torch.cat(found)
 
     def covered(points: Tensor, others: Tensor, radius: Tensor) -> float:
@@ -186,9 +179,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
         direction = directions.matrix[index]
         outside = [i for i, other in enumerate(ATTRIBUTES) if i != index and other not in exclusions(name)]
 
-        def changed(
-            at: float, base: Tensor, has: Tensor, direction: Tensor = direction, index: int = index
-        ) -> Tensor:
+        def changed(at: float, base: Tensor, has: Tensor, direction: Tensor = direction, index: int = index) -> Tensor:
             signs = torch.where(has[:, index], -at, at)[:, None]
             return ((predict(judge, synthesize(base + signs * direction)) > 0) != has).float().mean(0)
 
@@ -201,11 +192,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
             "which_other": ATTRIBUTES[outside[int(rates[outside].argmax())]],
             "row": {other: round(float(rate), 4) for other, rate in zip(ATTRIBUTES, rates, strict=True)},
         }
-    good = [
-        n
-        for n, row in rows.items()
-        if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE
-    ]
+    good = [n for n, row in rows.items() if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE]
     return {
         "method": method,
         "choose_on": choose_on,
@@ -232,10 +219,7 @@ def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
     _, parameters = sample(count, EFFECT_SEED)
     effects: dict[str, dict[str, float]] = {name: {} for name in DOMAIN.target_names()}
     for attribute in forced(ATTRIBUTES, "True effects", unit="attribute"):
-        pair = [
-            to_float(torch.from_numpy(render(intervene(parameters, attribute, value))))
-            for value in (True, False)
-        ]
+        pair = [to_float(torch.from_numpy(render(intervene(parameters, attribute, value)))) for value in (True, False)]
         for name, row in effects.items():
             target = DOMAIN.target(name)
             with_it, without = (target.task.probabilities(target(images)) for images in pair)

@@ -91,9 +91,7 @@ class Face:
         self.background = _tint(
             0.42 + 0.44 * get["background_lightness"], get["background_warmth"], get["background_tint"], 0.13
         )
-        self.clothes = _tint(
-            0.16 + 0.62 * get["clothes_lightness"], get["clothes_warmth"], get["clothes_tint"], 0.17
-        )
+        self.clothes = _tint(0.16 + 0.62 * get["clothes_lightness"], get["clothes_warmth"], get["clothes_tint"], 0.17)
 
     def _skin(self, parameters: Parameters) -> list[Array]:
         warmth = column(parameters["skin_warmth"])

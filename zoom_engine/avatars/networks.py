@@ -60,9 +60,7 @@ class SmallCNN(nn.Module):
 @torch.no_grad()
 def predict(network: nn.Module, images: Tensor, *, batch_size: int = 128) -> Tensor:
     """Outputs ``[n, K]`` for uint8 images ``[n, R, R, 3]``, in batches."""
-    return torch.cat(
-        [network(to_float(images[i : i + batch_size])) for i in range(0, len(images), batch_size)]
-    )
+    return torch.cat([network(to_float(images[i : i + batch_size])) for i in range(0, len(images), batch_size)])
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -108,9 +108,7 @@ class Parameters:
     def __init__(self, values: ArrayLike) -> None:
         array = np.array(values, dtype=np.float32, ndmin=2)
         if array.ndim != 2 or array.shape[1] != len(PARAMETER_NAMES):
-            raise ConfigError(
-                f"avatar parameters have shape {array.shape}; give an array [n, {len(PARAMETER_NAMES)}]"
-            )
+            raise ConfigError(f"avatar parameters have shape {array.shape}; give an array [n, {len(PARAMETER_NAMES)}]")
         low, high = parameter_bounds()
         bad = ~((array >= low) & (array <= high))
         if bad.any():

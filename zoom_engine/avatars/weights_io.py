@@ -36,9 +36,7 @@ def load_network(path: Path, *, outputs: int | None = None) -> tuple[SmallCNN, d
             info: dict[str, Any] = json.loads((file.metadata() or {})["info"])
             state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise TargetError(
-            f"{path.name} is missing or damaged ({error}); install zoom-engine again"
-        ) from error
+        raise TargetError(f"{path.name} is missing or damaged ({error}); install zoom-engine again") from error
     network = SmallCNN(len(info["outputs"]) if outputs is None else outputs)
     network.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()})
     return network.eval().requires_grad_(False), info

@@ -30,9 +30,7 @@ ATTRIBUTE_PHRASES: dict[str, Wording] = {
     "smiling": Wording("adjective", ("smiling", "happy", "cheerful", "grinning"), ("serious", "unsmiling")),
     "beard": Wording("with", ("a beard", "a full beard", "a bearded chin"), ("no beard", "a beardless chin")),
     "mustache": Wording("with", ("a mustache", "a moustache"), ("no mustache", "no moustache")),
-    "bangs": Wording(
-        "with", ("bangs", "a fringe", "hair over the forehead"), ("no bangs", "a bare forehead")
-    ),
+    "bangs": Wording("with", ("bangs", "a fringe", "hair over the forehead"), ("no bangs", "a bare forehead")),
     "black_hair": Wording("with", ("black hair", "jet-black hair", "raven hair"), ()),
     "brown_hair": Wording("with", ("brown hair", "brunette hair", "chestnut hair"), ()),
     "blond_hair": Wording("with", ("blond hair", "blonde hair", "golden hair"), ()),
@@ -47,9 +45,7 @@ ATTRIBUTE_PHRASES: dict[str, Wording] = {
         "with", ("bushy eyebrows", "thick eyebrows", "heavy brows"), ("thin eyebrows", "fine brows")
     ),
     "lipstick": Wording("with", ("lipstick", "red lipstick", "red lips"), ("no lipstick", "natural lips")),
-    "mouth_open": Wording(
-        "with", ("an open mouth", "the mouth open"), ("a closed mouth", "the mouth closed")
-    ),
+    "mouth_open": Wording("with", ("an open mouth", "the mouth open"), ("a closed mouth", "the mouth closed")),
     "angry": Wording("adjective", ("angry", "furious", "frowning"), ("calm", "relaxed")),
     "old": Wording("adjective", ("old", "elderly", "aged"), ("young", "youthful")),
     "male": Wording("noun", ("man", "male person", "gentleman"), ("woman", "female person", "lady")),
@@ -102,9 +98,7 @@ def _phrase(attribute: str, *, present: bool) -> str:
     return f"{_with_article(words[0])} face"
 
 
-def captions(
-    parameters: Parameters, seed: int, *, templates: Sequence[str] = TEMPLATES, most: int = 4
-) -> list[str]:
+def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TEMPLATES, most: int = 4) -> list[str]:
     """One true caption per avatar: up to `most` of its attributes in varied words, sometimes none ("a face").
 
     Only attributes whose |margin| is at least 0.1 are spoken of. Deterministic in `seed`.

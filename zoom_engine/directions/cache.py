@@ -64,8 +64,7 @@ class DirectionCache:
                 save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
         except (OSError, SafetensorError) as error:
             raise DirectionError(
-                f"the cache folder {self.folder} cannot be written ({error}):"
-                " name another in ZOOM_ENGINE_CACHE"
+                f"the cache folder {self.folder} cannot be written ({error}): name another in ZOOM_ENGINE_CACHE"
             ) from error
 
     def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:

@@ -102,9 +102,7 @@ class EditDirections:
         except (OSError, SafetensorError) as error:
             raise DirectionError(f"edit directions cannot be read from {path}: {error}") from error
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise DirectionError(
-                f"{path} holds damaged edit directions: {type(error).__name__} {error}"
-            ) from error
+            raise DirectionError(f"{path} holds damaged edit directions: {type(error).__name__} {error}") from error
 
 
 def _fault(directions: EditDirections) -> str | None:

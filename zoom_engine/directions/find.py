@@ -115,9 +115,7 @@ def directions_from_relevance(
 ) -> EditDirections:
     """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then."""
     if absolute and relevance.method != "sampled":
-        raise DirectionError(
-            "an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)"
-        )
+        raise DirectionError("an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)")
     if not threshold >= 0 or (not absolute and threshold >= 1):
         raise DirectionError(f"threshold λ must be in [0, 1), not {threshold}")
     if top_k is not None and top_k < 1:

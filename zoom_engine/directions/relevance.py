@@ -41,9 +41,7 @@ class Sampling:
 
     def statistics(self, generator: StyleGAN2) -> StyleStatistics:
         """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
-        statistics = style_statistics(
-            generator, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff
-        )
+        statistics = style_statistics(generator, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
         return StyleStatistics(statistics.mean.cpu(), statistics.std.cpu())
 
     def untruncated(self) -> Sampling:
@@ -147,9 +145,7 @@ def random_directions(count: int, dim: int, *, seed: int = 0) -> Tensor:
     return F.normalize(noise, dim=1)
 
 
-def noise_floor(
-    relevance: Relevance, dim: int, *, quantile: float = DEFAULT_QUANTILE, seed: int = 0
-) -> float:
+def noise_floor(relevance: Relevance, dim: int, *, quantile: float = DEFAULT_QUANTILE, seed: int = 0) -> float:
     """The strength that random text directions stay below with probability ``quantile``."""
     strengths = relevance.strength(random_directions(relevance.null_directions, dim, seed=seed))
     return float(torch.quantile(strengths.double(), quantile))

@@ -45,9 +45,7 @@ def sampled_relevance(
     two saves of the finished rows (with ``cache``).
     """
     if sampling.samples < 1 or not alpha > 0:
-        raise DirectionError(
-            f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}"
-        )
+        raise DirectionError(f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}")
     details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
     store = DirectionCache(cache)
     finished = store.load("sampled", details)
@@ -68,9 +66,7 @@ def sampled_relevance(
 class _Saver:
     """Keeps the finished rows on disk: every ``seconds``, and when the work breaks off (also by Ctrl-C)."""
 
-    def __init__(
-        self, store: DirectionCache, details: dict[str, Any], part: dict[str, Tensor], seconds: float
-    ) -> None:
+    def __init__(self, store: DirectionCache, details: dict[str, Any], part: dict[str, Tensor], seconds: float) -> None:
         self._store, self._details, self._part, self._seconds = store, details, part, seconds
         self._saved = time.monotonic()
 
@@ -106,13 +102,9 @@ def _fill(
     todo = channels[~part["done"][channels]]
     push = alpha * statistics.std
     values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
-    with progress(
-        len(channels), "Pushing channels", unit="channel", initial=len(channels) - len(todo)
-    ) as bar:
+    with progress(len(channels), "Pushing channels", unit="channel", initial=len(channels) - len(todo)) as bar:
         for group in torch.split(todo, max(1, batch_size // (2 * sampling.samples))):
-            part["matrix"][group] = _relevance_rows(
-                generator, text_encoder, base, group, values[group], batch_size
-            )
+            part["matrix"][group] = _relevance_rows(generator, text_encoder, base, group, values[group], batch_size)
             part["done"][group] = True
             bar.update(len(group))
             saver.tick()

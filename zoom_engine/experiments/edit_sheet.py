@@ -42,9 +42,7 @@ def write_edit_sheet(
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
     network = load_generator(generator)
-    encoder = (
-        domain.text_encoder() if domain and text_encoder is None else load_text_encoder(text_encoder or "")
-    )
+    encoder = domain.text_encoder() if domain and text_encoder is None else load_text_encoder(text_encoder or "")
     directions = find_directions(
         network,
         encoder,

@@ -54,9 +54,7 @@ def load_own_checkpoint(path: Path | str) -> StyleGAN2:
             _check_shapes(path, expected, found)
             state = {k: file.get_tensor(k).float() for k in found}
     except (SafetensorError, json.JSONDecodeError, struct.error) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a safetensors file ({error}); fetch it again"
-        ) from error
+        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     broken = next((k for k, v in state.items() if not torch.isfinite(v).all()), None)
@@ -67,9 +65,7 @@ def load_own_checkpoint(path: Path | str) -> StyleGAN2:
     return generator.eval().requires_grad_(False)
 
 
-def _check_shapes(
-    path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
-) -> None:
+def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
     if sum(torch.Size(s).numel() for s in expected.values()) > MAX_PARAMETERS:
         raise CheckpointError(f"{path} describes a generator of more than {MAX_PARAMETERS} parameters")
     for name in sorted(expected.keys() | found.keys()):

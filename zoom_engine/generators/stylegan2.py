@@ -51,9 +51,7 @@ class StyleGAN2Config:
             raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
         wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
         if self.resolution != 4 * 2 ** max(wanted - 1, 0):
-            raise CheckpointError(
-                f"generator resolution {self.resolution} is not a power of two of at least 4"
-            )
+            raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
         if len(self.channels) != wanted or min(self.channels) < 1:
             raise CheckpointError(
                 f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
@@ -106,9 +104,7 @@ class ModulatedConv(nn.Module):
 
     noise_const: Tensor
 
-    def __init__(
-        self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None
-    ) -> None:
+    def __init__(self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None) -> None:
         super().__init__()
         self.up = up
         self.clamp = clamp
@@ -124,10 +120,7 @@ class ModulatedConv(nn.Module):
         demodulation = (style.square() @ energy.t() + 1e-8).rsqrt()
         x = x * style.to(x.dtype)[:, :, None, None]
         weight = self.weight.to(x.dtype)
-        if self.up:
-            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        else:
-            x = F.conv2d(x, weight, padding=1)
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2) if self.up else F.conv2d(x, weight, padding=1)
         noise = self.noise_const * self.noise_strength
         epilogue = ops.composition.modulated_epilogue if plain else ops.modulated_epilogue
         return epilogue(
@@ -195,9 +188,7 @@ class StyleGAN2(nn.Module):
         *,
         up: bool,
     ) -> None:
-        self.convs[name] = ModulatedConv(
-            cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp
-        )
+        self.convs[name] = ModulatedConv(cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp)
         layers.append((name, resolution, cin, False))
 
     @property

@@ -21,9 +21,7 @@ def _fir(x: Tensor, padding: int) -> Tensor:
     return F.conv2d(x, _kernel(x), padding=padding, groups=x.shape[1])
 
 
-def _preactivation(
-    x: Tensor, scale: Tensor, noise: Tensor | None, bias: Tensor, fir: bool
-) -> tuple[Tensor, Tensor]:
+def _preactivation(x: Tensor, scale: Tensor, noise: Tensor | None, bias: Tensor, fir: bool) -> tuple[Tensor, Tensor]:
     """`u = fir(x)` and `u * scale + noise + bias`, both in the dtype of `x`."""
     u = _fir(x, 1) if fir else x
     v = u * scale.to(x.dtype)[:, :, None, None] + bias.to(x.dtype)[:, None, None]

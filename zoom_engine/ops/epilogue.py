@@ -20,9 +20,7 @@ _OPTIONS = "Tensor scale, Tensor? noise, Tensor bias, bool fir, float slope, flo
 
 def implementation(x: Tensor) -> str:
     """Which code an operator runs for `x`: "native" (float32, bfloat16 on the CPU) or "torch"."""
-    ready = (
-        native.native_available()[0] and x.device.type == "cpu" and x.dtype in native.DTYPES and x.numel() > 0
-    )
+    ready = native.native_available()[0] and x.device.type == "cpu" and x.dtype in native.DTYPES and x.numel() > 0
     return "native" if ready else "torch"
 
 
@@ -59,9 +57,7 @@ def modulated_epilogue(
     """
     rows, columns = x.shape[2] - fir, x.shape[3] - fir
     if x.ndim != 4 or rows < 1 or columns < 1:
-        raise ValueError(
-            f"x must be [B, C, H, W] with at least {1 + fir} rows and columns, got {list(x.shape)}"
-        )
+        raise ValueError(f"x must be [B, C, H, W] with at least {1 + fir} rows and columns, got {list(x.shape)}")
     if scale.shape != x.shape[:2]:
         raise ValueError(f"scale must be {list(x.shape[:2])}, got {list(scale.shape)}")
     if bias.shape != x.shape[1:2]:
@@ -100,9 +96,7 @@ def _forward(
     layout = native.layout_of(x)
     x = x.contiguous(memory_format=layout)
     if implementation(x) == "torch":
-        y = composition.modulated_epilogue(
-            x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp
-        )
+        y = composition.modulated_epilogue(x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp)
         return y.contiguous(memory_format=layout)
     batch, channels, height, width = x.shape
     out = torch.empty((batch, channels, height - fir, width - fir), dtype=x.dtype, memory_format=layout)

@@ -43,7 +43,5 @@ def upsample2x(x: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     zeros = torch.zeros_like(x)
     rows = torch.stack([x, zeros], dim=-1).reshape(batch, channels, height, 2 * width)
-    inserted = torch.stack([rows, torch.zeros_like(rows)], dim=3).reshape(
-        batch, channels, 2 * height, 2 * width
-    )
+    inserted = torch.stack([rows, torch.zeros_like(rows)], dim=3).reshape(batch, channels, 2 * height, 2 * width)
     return _filter(inserted, 2, 1)

@@ -48,9 +48,7 @@ def _(x: Tensor) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=native.layout_of(x))
 
 
-@torch.library.custom_op(
-    "zoom_engine::upsample2x_backward", mutates_args=(), schema="(Tensor grad) -> Tensor"
-)
+@torch.library.custom_op("zoom_engine::upsample2x_backward", mutates_args=(), schema="(Tensor grad) -> Tensor")
 def _backward(grad: Tensor) -> Tensor:
     layout = native.layout_of(grad)
     grad = grad.contiguous(memory_format=layout)
@@ -58,9 +56,7 @@ def _backward(grad: Tensor) -> Tensor:
         return composition.upsample2x_backward(grad).contiguous(memory_format=layout)
     batch, channels, height, width = grad.shape
     dx = torch.empty((batch, channels, height // 2, width // 2), dtype=grad.dtype, memory_format=layout)
-    native.require().upsample2x_backward(
-        grad=native.view(grad), dx=native.view(dx), threads=torch.get_num_threads()
-    )
+    native.require().upsample2x_backward(grad=native.view(grad), dx=native.view(dx), threads=torch.get_num_threads())
     return dx
 
 

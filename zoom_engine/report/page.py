@@ -122,9 +122,7 @@ def read_page(audit: Path, budget: Budget) -> Page:
     gallery = _read_gallery(audit)
     strips, sheets = gallery.get("strips", []), gallery.get("sheets", [])
     order = [row["attribute"] for row in summary["sensitivity"]]
-    sheets = sorted(
-        sheets, key=lambda sheet: order.index(sheet["attribute"]) if sheet["attribute"] in order else -1
-    )
+    sheets = sorted(sheets, key=lambda sheet: order.index(sheet["attribute"]) if sheet["attribute"] in order else -1)
     proof = _most_telling(strips, diagnosis.records, order)
     verdict, certainty = words.certainty(summary, names)
     rows = _rows(summary, names)
@@ -148,9 +146,7 @@ def read_page(audit: Path, budget: Budget) -> Page:
         more_sheets=max(0, len(sheets) - budget.sheets),
         curves=tuple(_curves(diagnosis, order, names, binary)),
         limits=tuple(
-            words.limits(
-                summary, config, names, beyond=_beyond(diagnosis.records, used, other), expected=expected
-            )
+            words.limits(summary, config, names, beyond=_beyond(diagnosis.records, used, other), expected=expected)
         ),
         settings=tuple(_flat({key: value for key, value in manifest.items() if key != "format"})),
         range_used=used,
@@ -211,9 +207,7 @@ def _curves(
         yield Curve(
             names[attribute],
             curve_plot(curve, calibrated=calibrated, boundary=0.5 if binary else None, bound=bound),
-            words.effect(
-                curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None
-            ),
+            words.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
         )
 
 
@@ -258,9 +252,7 @@ def _sheet(audit: Path, sheet: dict[str, Any], names: dict[str, str], budget: Bu
     weights = tuple(signed(weight) for weight in sheet["weights"])
     rows = []
     for number, files in enumerate(sheet["rows"], start=1):
-        pictures = [
-            load_picture(audit, file, side=budget.sheet_side, quality=budget.quality) for file in files
-        ]
+        pictures = [load_picture(audit, file, side=budget.sheet_side, quality=budget.quality) for file in files]
         rows.append(
             tuple(
                 Frame(picture, "", weight, f"Image {number}, {name} at {weight}")

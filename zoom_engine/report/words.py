@@ -20,9 +20,7 @@ _GENERATED = (
     "All pictures are synthetic. The audit sees what its generator can draw and what its text model "
     "understands by the prompts; it cannot find a sensitivity to anything else."
 )
-_NOT_A_FAULT = (
-    "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
-)
+_NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
 _COVERED = "not how well an edit matches its words: look at the direction sheets for that."
 
 
@@ -56,9 +54,7 @@ def headline(summary: dict[str, Any], names: dict[str, str]) -> str:
     name = f"“{names[top['attribute']]}”"
     if summary["mode"] == "multi":
         flips, share = percent(summary["flip_rate"]), percent(top["share"])
-        return (
-            f"Edited together, the attributes flip {flips} of the images; {name} is {share} of the editing."
-        )
+        return f"Edited together, the attributes flip {flips} of the images; {name} is {share} of the editing."
     mean = top["mean_change"]
     flips = f"{percent(top['flip_rate'])} of the images flip"
     if mean < SMALL:
@@ -141,9 +137,7 @@ def limits(
         )
     weak = _weak(config, names)
     if weak:
-        found.append(
-            ("Faint directions", f"The generator hardly answers to {weak}: read those rows with care.")
-        )
+        found.append(("Faint directions", f"The generator hardly answers to {weak}: read those rows with care."))
     note = (config.get("target_details") or {}).get("note")
     if note:
         found.append(("About the target", str(note)))
@@ -177,9 +171,7 @@ def _weak(config: dict[str, Any], names: dict[str, str]) -> str:
         directions.get("noise_floor") or [],
         strict=False,
     )
-    return ", ".join(
-        f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor
-    )
+    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)
 
 
 def _article(word: str) -> str:

@@ -72,9 +72,7 @@ def write_index(
         paths.append(path)
         links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
     pages = same_axis([read_page(path, INDEX_BUDGET) for path in paths])
-    cards = [
-        {"entry": e, "page": page, "link": link} for e, page, link in zip(entries, pages, links, strict=True)
-    ]
+    cards = [{"entry": e, "page": page, "link": link} for e, page, link in zip(entries, pages, links, strict=True)]
     html = _template("index.html.j2").render(cards=cards, title=title, introduction=introduction)
     return _write(folder / INDEX, html)
 

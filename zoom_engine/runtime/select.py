@@ -52,9 +52,7 @@ def choose_synthesizer(
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.native_available()
     if backend == "native" and not (native and on_cpu):
-        raise BackendError(
-            f"backend 'native' cannot run: {why_not if on_cpu else f'it has no {device} kernels yet'}"
-        )
+        raise BackendError(f"backend 'native' cannot run: {why_not if on_cpu else f'it has no {device} kernels yet'}")
     if backend == "auto":
         backend = "native" if native and on_cpu else "torch"
         reason = "compiled operators found" if native and on_cpu else f"no compiled operators: {why_not}"

@@ -52,9 +52,7 @@ class Originals:
 
     def rows(self, index: Tensor) -> Originals:
         """The rows of int64 `index`, which may repeat."""
-        return Originals(
-            self.images[index], self.outputs[index], None if self.labels is None else self.labels[index]
-        )
+        return Originals(self.images[index], self.outputs[index], None if self.labels is None else self.labels[index])
 
     @staticmethod
     def cat(parts: Sequence[Originals]) -> Originals:
@@ -272,20 +270,13 @@ class Evaluator:
             structure = structure_loss(images, originals.images)
             total = total + self.loss_weights.structure * structure
             evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
-        if (
-            self.loss_weights.label
-            and labels is not None
-            and embeddings is not None
-            and originals.labels is not None
-        ):
+        if self.loss_weights.label and labels is not None and embeddings is not None and originals.labels is not None:
             assert self.text_encoder is not None
             term = label_loss(embeddings, labels, originals.labels, self.text_encoder.logit_scale)
             total = total + self.loss_weights.label * term
         return dataclasses.replace(evaluation, loss=total)
 
-    def value_and_grad(
-        self, styles: Tensor, edit_weights: Tensor, originals: Originals
-    ) -> tuple[Evaluation, Tensor]:
+    def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
         """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
         nothing else gets gradients.
 
@@ -313,8 +304,7 @@ class Evaluator:
         outputs: Tensor = self.target(images)
         if not bool(outputs.isfinite().all()):
             raise TargetError(
-                f"target {self.target.name!r} returns NaN or infinite"
-                " outputs: check its weights and preprocessing"
+                f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
             )
         return outputs
 

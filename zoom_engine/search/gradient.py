@@ -33,9 +33,7 @@ class GradientSearch:
         if self.steps < 1:
             raise ConfigError(f"{self.name}: steps is {self.steps}, but must be at least 1")
         if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ConfigError(
-                f"{self.name}: learning_rate is {self.learning_rate}, but must be greater than 0"
-            )
+            raise ConfigError(f"{self.name}: learning_rate is {self.learning_rate}, but must be greater than 0")
         if self.patience is not None and self.patience < 0:
             raise ConfigError(f"{self.name}: patience is {self.patience}, but must be 0 or more steps")
 
@@ -60,9 +58,7 @@ class GradientSearch:
         rate = self.learning_rate
         if rate is None:
             rate = DEFAULT_RATE_MULTI if unit.attribute is None else DEFAULT_RATE_SINGLE
-        return GradientState(
-            unit, origin, self.direction, steps=self.steps, rate=rate, patience=self.patience
-        )
+        return GradientState(unit, origin, self.direction, steps=self.steps, rate=rate, patience=self.patience)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **dataclasses.asdict(self)}
@@ -101,11 +97,7 @@ class GradientState:
             self._flipped_at = taken
         bounds = self._tally.unit.bounds
         moved = np.clip(self._at - self._rate * self._direction(iterate.gradient), bounds[:, 0], bounds[:, 1])
-        if (
-            self._patience is not None
-            and self._flipped_at is not None
-            and taken - self._flipped_at >= self._patience
-        ):
+        if self._patience is not None and self._flipped_at is not None and taken - self._flipped_at >= self._patience:
             self._stop = "flipped"
         elif taken == self._steps:
             self._stop = "all-steps"

@@ -141,9 +141,7 @@ class Search(Protocol):
 def within(weights: Array, bounds: Array) -> bool:
     """All edit weights `[N]` lie in `bounds` `[N, 2]`."""
     slack = 1e-9 * (1 + np.abs(bounds))
-    return bool(
-        np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1])
-    )
+    return bool(np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1]))
 
 
 class Tally:

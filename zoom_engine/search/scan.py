@@ -75,9 +75,7 @@ def grid(low: float, high: float, points: int) -> list[float]:
     if low < 0 < high:
         on_high = min(max(on_high, 1), points - 1)
     on_low = points - on_high
-    return [low * (i + 1) / on_low for i in range(on_low)][::-1] + [
-        high * (i + 1) / on_high for i in range(on_high)
-    ]
+    return [low * (i + 1) / on_low for i in range(on_low)][::-1] + [high * (i + 1) / on_high for i in range(on_high)]
 
 
 def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: int) -> list[float]:
@@ -192,9 +190,7 @@ class ScanState:
                 if far.success:
                     ends = float(near.weights[self._attribute]), float(far.weights[self._attribute])
                     cells = max(math.ceil(abs(ends[1] - ends[0]) / tolerance - 1e-9), 1)
-                    brackets.append(
-                        _Bracket(*ends, cells, 0, cells, near.margin if near.keeps else None, far.margin)
-                    )
+                    brackets.append(_Bracket(*ends, cells, 0, cells, near.margin if near.keeps else None, far.margin))
                     break
                 near = far
         return sorted(brackets, key=lambda bracket: abs(bracket.far))

@@ -122,28 +122,21 @@ def _check(
     first = evaluators[0]
     for other in evaluators[1:]:
         if other.synthesize != first.synthesize or not torch.equal(other.directions, first.directions):
-            raise ConfigError(
-                "evaluators can share pictures only with the same generator and the same edit directions"
-            )
+            raise ConfigError("evaluators can share pictures only with the same generator and the same edit directions")
     if search.needs_gradient:
         if len(evaluators) > 1:
-            raise ConfigError(
-                f"{search.name} follows the gradient of one target: run the targets one after the other"
-            )
+            raise ConfigError(f"{search.name} follows the gradient of one target: run the targets one after the other")
         if not first.target.differentiable:
             reason = first.target.note or "forward only"
             raise TargetError(
-                f"target {first.target.name!r} gives no gradients ({reason}):"
-                " use the scan search, which needs none"
+                f"target {first.target.name!r} gives no gradients ({reason}): use the scan search, which needs none"
             )
     count = len(first.directions)
     for unit in units:
         if not 0 <= unit.image < len(styles):
             raise ConfigError(f"a unit names image {unit.image}, but there are {len(styles)} images")
         if unit.attribute is not None and not 0 <= unit.attribute < count:
-            raise ConfigError(
-                f"a unit names attribute {unit.attribute}, but there are {count} edit directions"
-            )
+            raise ConfigError(f"a unit names attribute {unit.attribute}, but there are {count} edit directions")
         for bounds in (unit.bounds, unit.outer):
             if bounds is not None and (
                 bounds.shape != (count, 2) or (bounds[:, 0] > 0).any() or (bounds[:, 1] < 0).any()
@@ -215,9 +208,7 @@ class _Pool:
             embeddings = _Embeddings(images)
             found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
         for place, image in enumerate(wanted):
-            self._rows[image] = [
-                originals.rows(torch.tensor([place], device=images.device)) for originals in found
-            ]
+            self._rows[image] = [originals.rows(torch.tensor([place], device=images.device)) for originals in found]
 
 
 class _Embeddings:
@@ -318,9 +309,7 @@ class _Run:
         shared = _Embeddings(pictures)
         told: list[tuple[_Task, int, Iterate]] = []
         for index, evaluator in enumerate(self._evaluators):
-            places = [
-                i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)
-            ]
+            places = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
             if not places:
                 continue
             chosen = torch.tensor(places, device=pictures.device)
@@ -334,9 +323,7 @@ class _Run:
             for i, iterate in zip(
                 places, evaluation.iterates(np.stack([batch[i].weights for i in places])), strict=True
             ):
-                told += [
-                    (task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index
-                ]
+                told += [(task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index]
         for task, place, iterate in told:
             self._tell(task, place, iterate)
 

@@ -77,8 +77,7 @@ def _from_domain(spec: str) -> Target:
     domain = find_domain(domain_name) if colon else None
     if domain is None:
         raise TargetError(
-            f"no target {spec!r}: give the path of an .onnx file,"
-            " a torch module, or a name such as 'avatars:mustache'"
+            f"no target {spec!r}: give the path of an .onnx file, a torch module, or a name such as 'avatars:mustache'"
         )
     if target_name not in domain.target_names():
         raise TargetError(
@@ -146,9 +145,7 @@ def _from_onnx(
     )
 
 
-def _raw_outputs(
-    network: nn.Module, preprocessing: Preprocessing, height: int, width: int, name: str
-) -> Tensor:
+def _raw_outputs(network: nn.Module, preprocessing: Preprocessing, height: int, width: int, name: str) -> Tensor:
     try:
         with torch.no_grad():
             raw = network(preprocessing(probe_images(height, width)))
@@ -159,8 +156,7 @@ def _raw_outputs(
         ) from error
     if not isinstance(raw, Tensor):
         raise TargetError(
-            f"target {name!r} returns a {type(raw).__name__}, not"
-            " a tensor: wrap it so that it returns one tensor"
+            f"target {name!r} returns a {type(raw).__name__}, not a tensor: wrap it so that it returns one tensor"
         )
     return raw
 
@@ -197,17 +193,14 @@ def guess_task(raw: Tensor, *, classes: Sequence[str] | None, final: str, name: 
     flat = (raw if raw.ndim > 1 else raw[:, None]).flatten(1).float()
     count = flat.shape[1]
     if not bool(flat.isfinite().all()):
-        raise TargetError(
-            f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing"
-        )
+        raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
     within = bool(((flat >= 0) & (flat <= 1)).all())
     sums_to_one = within and count > 1 and bool((flat.sum(1) - 1).abs().max() < 1e-3)
     if count > 2:
         names = tuple(classes) if classes else tuple(str(index) for index in range(count))
         if final == "sigmoid":
             raise TargetError(
-                f"target {name!r} gives {count} independent probabilities:"
-                " wrap it so that it returns the one to audit"
+                f"target {name!r} gives {count} independent probabilities: wrap it so that it returns the one to audit"
             )
         probable = final == "softmax" or sums_to_one
         return MultiClassTask(classes=names, output="probabilities" if probable else "logits")
@@ -221,8 +214,7 @@ def guess_task(raw: Tensor, *, classes: Sequence[str] | None, final: str, name: 
     if count == 2:
         if final == "sigmoid":
             raise TargetError(
-                f"target {name!r} gives 2 independent probabilities:"
-                " wrap it so that it returns the one to audit"
+                f"target {name!r} gives 2 independent probabilities: wrap it so that it returns the one to audit"
             )
         kind = "two-probabilities" if final == "softmax" or sums_to_one else "two-logits"
     elif final == "sigmoid":

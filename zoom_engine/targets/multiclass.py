@@ -30,15 +30,13 @@ class MultiClassTask:
     def __post_init__(self) -> None:
         if self.output not in get_args(MultiClassOutput):
             raise TargetError(
-                f"multi-class task: output is {self.output!r}; choose"
-                f" one of {', '.join(get_args(MultiClassOutput))}"
+                f"multi-class task: output is {self.output!r}; choose one of {', '.join(get_args(MultiClassOutput))}"
             )
         if len(self.classes) < 2:
             raise TargetError("multi-class task: needs the names of at least two classes")
         if self.toward is not None and not 0 <= self.toward < len(self.classes):
             raise TargetError(
-                f"multi-class task: toward is {self.toward}, but classes"
-                f" are numbered 0 to {len(self.classes) - 1}"
+                f"multi-class task: toward is {self.toward}, but classes are numbered 0 to {len(self.classes) - 1}"
             )
 
     @property

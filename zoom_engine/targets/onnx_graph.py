@@ -32,12 +32,8 @@ class OnnxGraph(nn.Module):
         for tensor in model.graph.initializer:
             self._keep(tensor.name, tensor)
         for node in model.graph.node:
-            if node.domain not in DEFAULT_DOMAINS or (
-                node.op_type not in OPERATORS and node.op_type != "Constant"
-            ):
-                raise UnsupportedError(
-                    f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else "")
-                )
+            if node.domain not in DEFAULT_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
+                raise UnsupportedError(f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else ""))
             if any(node.output[1:]):
                 raise UnsupportedError(f"the second output of {node.op_type}")
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}

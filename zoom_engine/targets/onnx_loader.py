@@ -79,9 +79,7 @@ class RuntimeModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         array = x.detach().cpu().numpy()
-        array = (array.round().clip(0, 255) if issubclass(self._kind, np.integer) else array).astype(
-            self._kind
-        )
+        array = (array.round().clip(0, 255) if issubclass(self._kind, np.integer) else array).astype(self._kind)
         return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
 
 
@@ -107,9 +105,7 @@ def read_onnx(
     opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
-        raise TargetError(
-            f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again"
-        )
+        raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
     input_name, kind, batch, size, layout = _input(path, model)
     output_name = _output(path, model, output)
     if hw is not None and size is not None and hw != size:
@@ -123,9 +119,7 @@ def read_onnx(
         if issubclass(kind, np.integer):
             raise UnsupportedError(f"its input of whole numbers ({np.dtype(kind)})")
         network = _converted(model, input_name, output_name, kind, batch)
-        _compare(
-            path, network, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch
-        )
+        _compare(path, network, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch)
         note = ""
     except UnsupportedError as reason:
         if runtime_name != "ONNX Runtime":
@@ -133,9 +127,7 @@ def read_onnx(
                 f"{path}: cannot be converted to torch ({reason}): install"
                 " onnxruntime (the extra 'cpu') to use it without gradients"
             ) from reason
-        note = (
-            f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
-        )
+        note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
         network = RuntimeModule(runtime, kind)
         if batch == 1:
             network = OneByOne(network)
@@ -205,17 +197,13 @@ def _input(
         raise TargetError(f"{path}: its input is of type {name}; images can be float or uint8")
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
     if len(dims) != 4:
-        raise TargetError(
-            f"{path}: its input has {len(dims)} axes; images have 4 (batch, channels, height, width)"
-        )
+        raise TargetError(f"{path}: its input has {len(dims)} axes; images have 4 (batch, channels, height, width)")
     layout: Layout = "NHWC" if dims[3] == 3 and dims[1] != 3 else "NCHW"
     channels, height, width = (dims[3], dims[1], dims[2]) if layout == "NHWC" else (dims[1], dims[2], dims[3])
     if channels not in (3, None):
         raise TargetError(f"{path}: takes images of {channels} channels; RGB images have 3")
     if dims[0] not in (1, None):
-        raise TargetError(
-            f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis"
-        )
+        raise TargetError(f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis")
     return inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout
 
 
@@ -251,8 +239,7 @@ def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: s
         except Exception as error:  # onnxruntime's errors share no base class
             shape = "×".join(str(n) for n in x.shape[1:])
             raise TargetError(
-                f"{path}: fails on an input of {shape} ({one_line(error)}):"
-                " set preprocessing size to what it wants"
+                f"{path}: fails on an input of {shape} ({one_line(error)}): set preprocessing size to what it wants"
             ) from error
         return result
 

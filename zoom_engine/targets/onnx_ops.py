@@ -146,9 +146,7 @@ def _clip(call: Call) -> Tensor:
     low, high = call.get(1), call.get(2)
     minimum = call.attr("min") if low is None else float(low)
     maximum = call.attr("max") if high is None else float(high)
-    return call.need(0).clamp(
-        -math.inf if minimum is None else minimum, math.inf if maximum is None else maximum
-    )
+    return call.need(0).clamp(-math.inf if minimum is None else minimum, math.inf if maximum is None else maximum)
 
 
 @_register("Softmax", "LogSoftmax")
@@ -180,10 +178,7 @@ def _padding(
     for axis in range(spatial):
         size = x.shape[2 + axis]
         total = max(
-            (math.ceil(size / strides[axis]) - 1) * strides[axis]
-            + (kernel[axis] - 1) * dilations[axis]
-            + 1
-            - size,
+            (math.ceil(size / strides[axis]) - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - size,
             0,
         )
         small, large = total // 2, total - total // 2
@@ -231,9 +226,7 @@ def _pool(call: Call) -> Tensor:
     if list(dilations) != [1, 1]:
         raise UnsupportedError("AveragePool with dilations")
     if pads[:2] == pads[2:] and all(2 * p <= k for p, k in zip(pads[:2], kernel, strict=True)):
-        return F.avg_pool2d(
-            x, kernel, strides, pads[:2], count_include_pad=bool(call.attr("count_include_pad", 0))
-        )
+        return F.avg_pool2d(x, kernel, strides, pads[:2], count_include_pad=bool(call.attr("count_include_pad", 0)))
     summed = F.avg_pool2d(_pad_spatial(x, pads, 0.0), kernel, strides)
     if call.attr("count_include_pad", 0):
         return summed
@@ -250,9 +243,7 @@ def _batch_norm(call: Call) -> Tensor:
 
 @_register("InstanceNormalization")
 def _instance_norm(call: Call) -> Tensor:
-    return F.instance_norm(
-        call.need(0), weight=call.need(1), bias=call.need(2), eps=call.attr("epsilon", 1e-5)
-    )
+    return F.instance_norm(call.need(0), weight=call.need(1), bias=call.need(2), eps=call.attr("epsilon", 1e-5))
 
 
 @_register("LayerNormalization")

@@ -67,8 +67,7 @@ class _Writer:
         write = LAYERS.get(type(layer))
         if write is None:
             raise TargetError(
-                f"cannot write {type(layer).__name__} as ONNX: this"
-                f" writer has {', '.join(t.__name__ for t in LAYERS)}"
+                f"cannot write {type(layer).__name__} as ONNX: this writer has {', '.join(t.__name__ for t in LAYERS)}"
             )
         write(self, node, layer)
 
@@ -97,9 +96,7 @@ def _conv(writer: _Writer, node: fx.Node, layer: Any) -> None:
 
 def _batch_norm(writer: _Writer, node: fx.Node, layer: Any) -> None:
     if not layer.affine or not layer.track_running_stats:
-        raise TargetError(
-            "cannot write a batch normalisation as ONNX that lacks weights or running statistics"
-        )
+        raise TargetError("cannot write a batch normalisation as ONNX that lacks weights or running statistics")
     parameters = writer.parameters(node, layer, "weight", "bias", "running_mean", "running_var")
     writer.emit(node, "BatchNormalization", parameters, epsilon=layer.eps)
 
@@ -126,15 +123,10 @@ def _pool(op: str) -> Callable[[_Writer, fx.Node, Any], None]:
 def _adaptive(writer: _Writer, node: fx.Node, layer: Any) -> None:
     size = writer.shapes[node.all_input_nodes[0].name][-2:]
     goal = layer.output_size
-    wanted = (
-        [goal, goal]
-        if isinstance(goal, int)
-        else [n if w is None else w for n, w in zip(size, goal, strict=True)]
-    )
+    wanted = [goal, goal] if isinstance(goal, int) else [n if w is None else w for n, w in zip(size, goal, strict=True)]
     if any(n % w for n, w in zip(size, wanted, strict=True)):
         raise TargetError(
-            f"cannot write an adaptive pooling from {size} to {tuple(wanted)}"
-            " as ONNX: the sizes do not divide"
+            f"cannot write an adaptive pooling from {size} to {tuple(wanted)} as ONNX: the sizes do not divide"
         )
     kernel = [n // w for n, w in zip(size, wanted, strict=True)]
     writer.emit(node, "AveragePool", kernel_shape=kernel, strides=kernel)
@@ -192,9 +184,7 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
     """
     hw = target.preprocessing.hw or ((resolution, resolution) if resolution else None)
     if hw is None:
-        raise TargetError(
-            f"target {target.name!r}: its input size is not known, so give save_onnx the resolution"
-        )
+        raise TargetError(f"target {target.name!r}: its input size is not known, so give save_onnx the resolution")
     shape = (1, *hw, 3) if target.preprocessing.layout == "NHWC" else (1, 3, *hw)
     try:
         traced = fx.symbolic_trace(nn.Sequential(target.network))
@@ -210,11 +200,7 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
         writer.nodes,
         "target",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, dims)],
-        [
-            helper.make_tensor_value_info(
-                result, TensorProto.FLOAT, ["batch", *run.shapes[_last(traced).name][1:]]
-            )
-        ],
+        [helper.make_tensor_value_info(result, TensorProto.FLOAT, ["batch", *run.shapes[_last(traced).name][1:]])],
         writer.constants,
     )
     model = helper.make_model(
@@ -224,9 +210,7 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
         producer_name="zoom-engine",
     )
     described = {
-        key: value
-        for key, value in target.describe().items()
-        if key in ("name", "task", "labels", "preprocessing")
+        key: value for key, value in target.describe().items() if key in ("name", "task", "labels", "preprocessing")
     }
     described["classes"] = list(target.classes)
     helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
@@ -248,11 +232,7 @@ def _write(writer: _Writer) -> str:
             writer.names[node] = "images"
         elif node.op == "call_module":
             writer.module(node)
-        elif (
-            node.op == "call_function"
-            and node.target in FUNCTIONS
-            and all(isinstance(a, fx.Node) for a in node.args)
-        ):
+        elif node.op == "call_function" and node.target in FUNCTIONS and all(isinstance(a, fx.Node) for a in node.args):
             writer.emit(node, FUNCTIONS[node.target])
         elif node.op == "call_function" and node.target is torch.flatten and node.args[1:] == (1,):
             writer.emit(node, "Flatten", axis=1)

@@ -39,9 +39,7 @@ class Preprocessing:
         for name, allowed in (("resize", Resize), ("channel_order", ChannelOrder), ("layout", Layout)):
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(get_args(allowed))
-                raise TargetError(
-                    f"preprocessing: {name} is {getattr(self, name)!r}; choose one of {choices}"
-                )
+                raise TargetError(f"preprocessing: {name} is {getattr(self, name)!r}; choose one of {choices}")
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (1, 3):
                 raise TargetError(f"preprocessing: {name} needs one number or three, one per RGB channel")
@@ -76,8 +74,7 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` takes back."""
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in dataclasses.asdict(self).items()
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
         }
 
     @classmethod

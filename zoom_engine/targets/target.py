@@ -25,9 +25,7 @@ def task_from_dict(values: Mapping[str, Any]) -> Task:
         "binary": BinaryTask,
         "multiclass": MultiClassTask,
     }
-    options: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
+    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     kind = options.pop("task", None)
     if kind not in kinds:
         raise TargetError(f"unknown task {kind!r}: this version has {', '.join(kinds)}")
@@ -161,8 +159,7 @@ class Target(nn.Module):
             outputs = self(images)
             if not bool(outputs.isfinite().all()):
                 raise TargetError(
-                    f"target {self.name!r} returns NaN or infinite"
-                    " outputs: check its weights and preprocessing"
+                    f"target {self.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
                 )
             spread = outputs.detach().amax(0) - outputs.detach().amin(0)
             if float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().abs().max())):
@@ -172,9 +169,7 @@ class Target(nn.Module):
                 )
             if self.differentiable:
                 if not outputs.requires_grad:
-                    raise TargetError(
-                        f"target {self.name!r} gives no gradients: load it with differentiable=False"
-                    )
+                    raise TargetError(f"target {self.name!r} gives no gradients: load it with differentiable=False")
                 (gradient,) = torch.autograd.grad(outputs.square().sum(), images)
                 if not bool(gradient.isfinite().all()) or not bool(gradient.any()):
                     raise TargetError(

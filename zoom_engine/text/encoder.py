@@ -76,13 +76,9 @@ class TextEncoder(nn.Module):
             raise TextEncoderError("embed_texts takes a non-empty list of prompts")
         if isinstance(templates, str) or not templates:
             raise TextEncoderError("templates must be a non-empty list, such as ('a photo of {}',)")
-        sentences = [
-            fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates
-        ]
+        sentences = [fill_template(template, check_prompt(prompt)) for prompt in prompts for template in templates]
         tokens = tokenize(self.tokenizer, sentences, self.context_length).to(self.mean.device)
-        rows = [
-            self.model.encode_text(part, normalize=True).float() for part in torch.split(tokens, _TEXT_BATCH)
-        ]
+        rows = [self.model.encode_text(part, normalize=True).float() for part in torch.split(tokens, _TEXT_BATCH)]
         per_template = torch.cat(rows).view(len(prompts), len(templates), -1)
         return F.normalize(per_template.mean(dim=1), dim=-1)
 
@@ -101,9 +97,7 @@ class TextEncoder(nn.Module):
         height, width = pixels.shape[-2:]
         if (height, width) != (self.image_size, self.image_size):
             size = self._resized(height, width)
-            pixels = F.interpolate(
-                pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False
-            )
+            pixels = F.interpolate(pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False)
             top, left = (round((side - self.image_size) / 2) for side in size)
             pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
         embedded: Tensor = self.model.encode_image((pixels - self.mean) / self.std, normalize=True)
@@ -120,9 +114,7 @@ class TextEncoder(nn.Module):
         if self.resize_mode == "squash" or height == width:
             return self.image_size, self.image_size
         if self.resize_mode != "shortest":
-            raise TextEncoderError(
-                f"text encoder '{self.name}' pads images that are not square: give it square images"
-            )
+            raise TextEncoderError(f"text encoder '{self.name}' pads images that are not square: give it square images")
         shorter = min(height, width)
         return self.image_size * height // shorter, self.image_size * width // shorter
 

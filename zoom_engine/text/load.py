@@ -60,8 +60,7 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     if domain is None:
         known = ", ".join(domain_names()) or "none is installed"
         raise TextEncoderError(
-            f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE},"
-            " or open_clip's NAME:TAG"
+            f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE}, or open_clip's NAME:TAG"
         )
     return domain.text_encoder()
 
@@ -73,9 +72,7 @@ def _load_folder(folder: Path, name: str) -> TextEncoder:
         raise TextEncoderError(
             f"text encoder folder {folder} has no weights: put {WEIGHT_FILES[0]} beside {CONFIG_FILE}"
         )
-    return _build(
-        f"local-dir:{folder}", config["model_cfg"], config.get("preprocess_cfg", {}), weights, name=name
-    )
+    return _build(f"local-dir:{folder}", config["model_cfg"], config.get("preprocess_cfg", {}), weights, name=name)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -88,9 +85,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise TextEncoderError(f"{path} cannot be read: {_one_line(error)}") from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
     if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
-        raise TextEncoderError(
-            f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed"
-        )
+        raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
     if "trust_remote_code" in json.dumps(config):
         raise TextEncoderError(f"{path} asks to run code of its own (trust_remote_code): refused")
     return config
@@ -111,9 +106,7 @@ def _load_builtin(name: str) -> TextEncoder:
     model_name, _, tag = name.partition(":")
     config = open_clip.get_model_config(model_name)
     if config is None:
-        raise TextEncoderError(
-            f"open_clip has no model '{model_name}': see open_clip.list_models() for the names"
-        )
+        raise TextEncoderError(f"open_clip has no model '{model_name}': see open_clip.list_models() for the names")
     if Path(tag).is_file():
         return _build(model_name, config, {}, Path(tag), name=name)
     known = open_clip.get_pretrained_cfg(model_name, tag)
@@ -122,9 +115,7 @@ def _load_builtin(name: str) -> TextEncoder:
         raise TextEncoderError(f"open_clip has no weights '{tag}' for {model_name}: its tags are {tags}")
     weights = _cached_weights(known)
     if weights is None:
-        raise TextEncoderError(
-            f"weights of text encoder '{name}' are not on this machine: {_how_to_fetch(known)}"
-        )
+        raise TextEncoderError(f"weights of text encoder '{name}' are not on this machine: {_how_to_fetch(known)}")
     config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
     return _build(model_name, config, known, weights, name=name)
 
@@ -180,9 +171,7 @@ def _build(
     except TextEncoderError:
         raise
     except Exception as error:  # open_clip, safetensors, torch and transformers each raise their own
-        raise TextEncoderError(
-            f"text encoder '{name}' cannot be loaded from {weights}: {_one_line(error)}"
-        ) from error
+        raise TextEncoderError(f"text encoder '{name}' cannot be loaded from {weights}: {_one_line(error)}") from error
 
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
@@ -202,9 +191,7 @@ def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, An
             f"local-dir:{scratch}", load_weights=False, pretrained_image=False, pretrained_text=False
         )
     options = model_cfg["text_cfg"].get("tokenizer_kwargs") or {}
-    if (
-        source.startswith("local-dir:") and "bpe_path" in options
-    ):  # relative to the folder, not to the process
+    if source.startswith("local-dir:") and "bpe_path" in options:  # relative to the folder, not to the process
         return model, open_clip.get_tokenizer(source, bpe_path=_inside(source, str(options["bpe_path"])))
     return model, open_clip.get_tokenizer(source)
 
@@ -221,9 +208,7 @@ def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
     offered = int(getattr(tokenizer, "vocab_size", 0))
     held = int(model_cfg["text_cfg"].get("vocab_size", 49408))
     if offered > held:
-        raise TextEncoderError(
-            f"the tokenizer has {offered} tokens but the text tower only {held}: they do not belong"
-        )
+        raise TextEncoderError(f"the tokenizer has {offered} tokens but the text tower only {held}: they do not belong")
 
 
 @contextlib.contextmanager

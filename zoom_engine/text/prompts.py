@@ -28,9 +28,7 @@ def check_prompt(prompt: str) -> str:
     if not text:
         raise TextEncoderError("a prompt is empty: describe what the image shows, such as 'a smiling face'")
     if len(text) > MAX_CHARACTERS:
-        raise TextEncoderError(
-            f"prompt '{shorten(text)}' has {len(text)} characters: {MAX_CHARACTERS} is the limit"
-        )
+        raise TextEncoderError(f"prompt '{shorten(text)}' has {len(text)} characters: {MAX_CHARACTERS} is the limit")
     for character in text:
         if unicodedata.category(character).startswith("C"):
             raise TextEncoderError(
@@ -52,8 +50,7 @@ def tokenize(tokenizer: Any, sentences: Sequence[str], context_length: int) -> T
         count = _token_count(tokenizer, sentence)
         if count > context_length:
             raise TextEncoderError(
-                f"prompt '{shorten(sentence)}' takes {count} tokens:"
-                f" this text encoder reads {context_length} at most"
+                f"prompt '{shorten(sentence)}' takes {count} tokens: this text encoder reads {context_length} at most"
             )
     return tokenizer(list(sentences), context_length=context_length)  # type: ignore[no-any-return]
 
@@ -62,12 +59,8 @@ def _token_count(tokenizer: Any, sentence: str) -> int:
     if hasattr(tokenizer, "encode"):  # open_clip's own byte-pair tokenizer
         ids = tokenizer.encode(sentence)
         if set(ids) & set(tokenizer.all_special_ids):
-            raise TextEncoderError(
-                f"prompt '{shorten(sentence)}' holds a special token of the tokenizer: remove it"
-            )
+            raise TextEncoderError(f"prompt '{shorten(sentence)}' holds a special token of the tokenizer: remove it")
         if not ids:
-            raise TextEncoderError(
-                f"prompt '{shorten(sentence)}' has no text left once cleaned: write it in words"
-            )
+            raise TextEncoderError(f"prompt '{shorten(sentence)}' has no text left once cleaned: write it in words")
         return len(ids) + 2  # with the start and the end token
     return len(tokenizer.tokenizer(sentence).input_ids)

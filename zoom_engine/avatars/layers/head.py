@@ -91,9 +91,7 @@ def paint_nose(canvas: Canvas, face: Face) -> None:
     shadow = ridge * (0.10 + 0.18 * side * (0.5 + 0.5 * face.light))
     shadow += 0.30 * bump((u / (7.5 * size)) ** 2 + ((v - 13.0) / 2.9) ** 2)
     wing = np.sqrt(((a - 3.9 * size) / (2.9 * size)) ** 2 + ((v - 9.9) / 3.3) ** 2)
-    shadow += (
-        0.30 * cover(np.abs(wing - 1.0) * 3.0 - 0.2, 1.6) * cover(4.9 * size - a, 2.5) * cover(7.6 - v, 3)
-    )
+    shadow += 0.30 * cover(np.abs(wing - 1.0) * 3.0 - 0.2, 1.6) * cover(4.9 * size - a, 2.5) * cover(7.6 - v, 3)
     canvas.darken(_NOSE, shadow)
     nostril = ((a - 3.2 * size) / (1.9 * size)) ** 2 + ((v - 12.0 - 0.16 * (a - 3.2)) / 1.25) ** 2
     canvas.darken(_NOSE, 0.62 * bump(nostril * 0.62), (0.9, 1.0, 1.0))

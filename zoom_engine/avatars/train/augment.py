@@ -25,8 +25,6 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     rows = (padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]) / 4
     images[blurred] = (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 4
     noise = torch.from_numpy(rng.standard_normal((min(8, count), *images.shape[1:]), dtype=np.float32))
-    noise = noise.repeat(-(-count // len(noise)), 1, 1, 1)[:count].contiguous(
-        memory_format=torch.channels_last
-    )
+    noise = noise.repeat(-(-count // len(noise)), 1, 1, 1)[:count].contiguous(memory_format=torch.channels_last)
     images.mul_(draw(0.9, 1.1)).add_(draw(-0.08, 0.08)).add_(noise.mul_(draw(0.0, 0.04)))
     return images.clamp_(-1, 1)

@@ -184,15 +184,15 @@ def train_generator(work: Path, out: Path) -> None:
     for phase in PHASES:
         train_phase(generator, average, data, phase, work, out / "probe.safetensors")
     train_mapping(generator, data, work)
-    average.module.mapping_network.load_state_dict(generator.mapping_network.state_dict())
-    finish(average.module, data, out)
+    shipped = StyleGAN2(CONFIG).eval()
+    shipped.load_state_dict(average.module.state_dict())
+    shipped.mapping_network.load_state_dict(generator.mapping_network.state_dict())
+    finish(shipped, data, out)
 
 
 @torch.no_grad()
-def finish(generator: nn.Module, data: Renders, out: Path) -> None:
+def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
     """Store the average latent, measure, and write the shipped file."""
-    if not isinstance(generator, StyleGAN2):
-        raise TypeError("finish needs the averaged StyleGAN2")
     latents = torch.from_numpy(data.latents)
     generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
     rows = np.arange(512)

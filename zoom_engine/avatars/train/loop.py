@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoom_engine.atomic import replacing
 from zoom_engine.progress import forced

@@ -101,9 +101,7 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     """
     said = torch.from_numpy(claims).float()
     margin = torch.from_numpy(edges)
-    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (
-        said < 0
-    ).float().t()
+    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (said < 0).float().t()
     vague = (margin.abs() < EDGE).float() @ (said != 0).float().t()
     truth = (wrong == 0) & (vague == 0)
     return truth, (wrong > 0) | (vague == 0)
@@ -121,9 +119,7 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
     def step(index: int) -> dict[str, float]:
         rng = rng_for(SEED + 1, index)
         rows = rng.integers(0, len(data), TEXT_BATCH)
-        drawn = [
-            draw_caption(dict(zip(ATTRIBUTES, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
-        ]
+        drawn = [draw_caption(dict(zip(ATTRIBUTES, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]]
         claims = np.zeros((len(drawn), len(ATTRIBUTES)), dtype=np.int8)
         for i, (_, chosen) in enumerate(drawn):
             for name, present in chosen.items():
@@ -164,9 +160,7 @@ def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
     train_text_tower(model, embed(model.visual, data), data, work, int(TEXT_STEPS * scale))
-    save_text_encoder(
-        model, out / "text", {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": SEED}
-    )
+    save_text_encoder(model, out / "text", {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": SEED})
 
 
 def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
@@ -175,8 +169,6 @@ def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
     config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n")
-    tensors = {
-        k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()
-    }
+    tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
     with replacing(folder / "open_clip_model.safetensors") as temporary:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
