@@ -171,6 +171,7 @@ class Diagnoser:
             threshold=self.threshold,
             truncation=self.truncation,
             truncation_cutoff=self.truncation_cutoff,
+            precision=self.synthesizer.precision,
             batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,

@@ -168,6 +168,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
         neutral=DOMAIN.neutral,
         method=method,
         samples=SAMPLES[method],
+        precision=choose_synthesizer(generator).precision,
         cache=default_cache(),
         progress=forced,
     )

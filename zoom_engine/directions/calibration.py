@@ -96,7 +96,7 @@ def calibrate_range(
             f" not {samples} samples with tails of {tail:g}"
         )
     drawn = directions.provenance
-    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"])
+    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], drawn.get("precision", "fp32"))
     depends_on = {
         **sampling.identity(generator, text_encoder),
         "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
@@ -110,7 +110,7 @@ def calibrate_range(
         wanted = text_directions(
             text_encoder, directions.attributes, neutral=directions.neutral, templates=drawn["templates"]
         )
-        bench = _Bench(generator, text_encoder, directions.matrix, wanted, batch_size)
+        bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted, batch_size)
         tensors = _calibrate(bench, sampling, tail, tail_images, bound, progress)
         store.store("range", depends_on, tensors)
     return CalibratedRange(
@@ -128,6 +128,7 @@ class _Bench:
 
     generator: StyleGAN2
     text_encoder: TextEncoder
+    sampling: Sampling
     matrix: Tensor
     wanted: Tensor
     batch_size: int
@@ -135,7 +136,7 @@ class _Bench:
     @torch.no_grad()
     def embed(self, styles: Tensor) -> Tensor:
         parts = [
-            check_finite(self.text_encoder.embed_images(self.generator.synthesis(part)).cpu())
+            check_finite(self.text_encoder.embed_images(self.sampling.synthesize(self.generator, part)).cpu())
             for part in torch.split(styles, self.batch_size)
         ]
         return torch.cat(parts)

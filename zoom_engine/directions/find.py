@@ -55,6 +55,7 @@ def find_directions(
     templates: Sequence[str] = GENERAL,
     truncation: float = 1.0,
     truncation_cutoff: int | None = None,
+    precision: str = "fp32",
     quantile: float = DEFAULT_QUANTILE,
     cache: Path | None = None,
     batch_size: int = 32,
@@ -65,7 +66,8 @@ def find_directions(
     ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
     compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
     largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
-    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance. ``cache``
+    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance. ``precision``
+    ("fp32" or "bf16") is that of forward passes. ``cache``
     is a folder for what was computed.
 
     Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions
@@ -82,6 +84,7 @@ def find_directions(
         seed=seed,
         truncation=truncation,
         truncation_cutoff=truncation_cutoff,
+        precision=precision,
         cache=cache,
         batch_size=batch_size,
         progress=progress,
@@ -194,6 +197,7 @@ def _relevance(
     seed: int,
     truncation: float,
     truncation_cutoff: int | None,
+    precision: str,
     cache: Path | None,
     batch_size: int,
     progress: ProgressFactory,
@@ -201,7 +205,7 @@ def _relevance(
     if method not in METHODS:
         raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
     count = DEFAULT_SAMPLES[method] if samples is None else samples
-    sampling = Sampling(count, seed, truncation, truncation_cutoff)
+    sampling = Sampling(count, seed, truncation, truncation_cutoff, precision)
     if method == "regression":
         return regression_relevance(
             generator,

@@ -139,7 +139,7 @@ def _measure(
             latents.append(w[:, -1].cpu())
             styles.append(style.cpu())
             for part in torch.split(style, batch_size):
-                embeddings.append(check_finite(text_encoder.embed_images(generator.synthesis(part)).cpu()))
+                embeddings.append(check_finite(text_encoder.embed_images(sampling.synthesize(generator, part)).cpu()))
                 bar.update(len(part))
     e, w, s = (_centred(parts) for parts in (embeddings, latents, styles))
     count = len(e)

@@ -22,12 +22,22 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not."""
+    """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not.
+
+    ``precision`` ("fp32" or "bf16") is that of the forward passes; gradients are always fp32.
+    """
 
     samples: int
     seed: int = 0
     truncation: float = 1.0
     truncation_cutoff: int | None = None
+    precision: str = "fp32"
+
+    def synthesize(self, generator: StyleGAN2, styles: Tensor) -> Tensor:
+        """Images [b, 3, R, R] of styles [b, S], forward only."""
+        if self.precision == "fp32":
+            return generator.synthesis(styles)
+        return generator.synthesis(styles, precision=torch.bfloat16)
 
     def draw(self, generator: StyleGAN2) -> Iterator[tuple[Tensor, Tensor]]:
         """(w [b, num_ws, w_dim], styles [b, S]) in batches."""

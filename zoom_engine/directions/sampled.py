@@ -104,7 +104,9 @@ def _fill(
     values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
     with progress(len(channels), "Pushing channels", unit="channel", initial=len(channels) - len(todo)) as bar:
         for group in torch.split(todo, max(1, batch_size // (2 * sampling.samples))):
-            part["matrix"][group] = _relevance_rows(generator, text_encoder, base, group, values[group], batch_size)
+            part["matrix"][group] = _relevance_rows(
+                generator, text_encoder, sampling, base, group, values[group], batch_size
+            )
             part["done"][group] = True
             bar.update(len(group))
             saver.tick()
@@ -114,6 +116,7 @@ def _fill(
 def _relevance_rows(
     generator: StyleGAN2,
     text_encoder: TextEncoder,
+    sampling: Sampling,
     base: Tensor,
     channels: Tensor,
     values: Tensor,
@@ -125,7 +128,7 @@ def _relevance_rows(
     for job in torch.split(jobs, batch_size):
         styles = base[job[:, 1]].clone()
         styles[torch.arange(len(job)), channels[job[:, 0]]] = values[job[:, 0], job[:, 2]].to(styles)
-        embedded.append(check_finite(text_encoder.embed_images(generator.synthesis(styles)).cpu()))
+        embedded.append(check_finite(text_encoder.embed_images(sampling.synthesize(generator, styles)).cpu()))
     pairs = torch.cat(embedded).view(len(channels), len(base), 2, -1)
     mean = _unit(pairs[:, :, 1] - pairs[:, :, 0]).mean(dim=1)
     return _unit(mean)
