@@ -42,7 +42,7 @@ class Diagnoser:
         generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
         target: the model under audit: "domain:name", the path of an ONNX file, an ``nn.Module`` or a ``Target``.
         attributes: prompts, each becomes one edit direction; several wordings of one are separated by "|".
-            Defaults to the domain's.
+            Defaults to the domain's, without those that name the target's own classes.
         neutral: the prompt that is subtracted from each attribute's. Defaults to the domain's.
         labels: prompts of the target's classes for the label check and L_attr; None takes the target's own,
             an empty list turns both off.
@@ -98,8 +98,6 @@ class Diagnoser:
         )
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
-        wanted = attributes if attributes is not None else (domain.attributes if domain else ())
-        self.attributes = tuple(a.text for a in parse_attributes(wanted, neutral=self.neutral))
         self.mode = mode
         self.edit_range = edit_range
         self.threshold = threshold
@@ -116,6 +114,9 @@ class Diagnoser:
         self.target: Target = load_target(target).to(device)
         self.target.check(self.generator.resolution)
         self.labels = tuple(self.target.labels if labels is None else labels)
+        if attributes is None:
+            attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
+        self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
         self.synthesizer = choose_synthesizer(self.generator, backend=backend, precision=precision, device=device)
         self._directions = directions
 

@@ -44,9 +44,9 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
 def telling_records(diagnosis: Diagnosis, *, per_attribute: int = STRIPS_PER_ATTRIBUTE) -> list[Record]:
     """The records to show, most sensitive attribute first.
 
-    Of each attribute: the counterfactuals (flipped, label kept) of highest SSIM, of both directions of the flip
-    where there are both; without any, the unit whose output changed most. In multi mode the
-    counterfactuals of highest SSIM overall.
+    Of each attribute: the counterfactuals (flipped, label kept) whose output changed most for how little the picture
+    did (change · SSIM), of both directions of the flip where there are both; without any, the unit whose output
+    changed most. In multi mode the same over all units.
     """
     if diagnosis.mode == "multi":
         return _best(list(diagnosis.records), MULTI_STRIPS)
@@ -64,11 +64,17 @@ def _best(records: list[Record], count: int) -> list[Record]:
         return sorted(records, key=lambda r: (-r["change"], r["image"]))[:1]
     rising = [r for r in flipped if r["output"][0] > r["original_output"][0]]
     falling = [r for r in flipped if r["output"][0] <= r["original_output"][0]]
+    pools = sorted((sorted(pool, key=_order) for pool in (rising, falling) if pool), key=lambda pool: _order(pool[0]))
     ordered: list[Record] = []
-    pools = [sorted(pool, key=lambda r: (-(r["ssim"] or 0.0), r["image"])) for pool in (rising, falling)]
     for index in range(max(len(pool) for pool in pools)):
         ordered += [pool[index] for pool in pools if index < len(pool)]
     return ordered[:count]
+
+
+def _order(record: Record) -> tuple[float, int]:
+    """Most telling first: a clear change of the output in a picture that hardly changed."""
+    moved = max(abs(a - b) for a, b in zip(record["output"], record["original_output"], strict=True))
+    return -moved * (record["ssim"] or 0.0), record["image"]
 
 
 def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: Tensor) -> None:

@@ -24,7 +24,7 @@ AUDITS = (
         "The same classifier, trained on data in which most mustaches come with pale skin. Nobody told the audit.",
     ),
 )
-IMAGES = 40
+IMAGES = 32
 
 
 def run_demo(
