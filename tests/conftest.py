@@ -17,6 +17,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Edit directions that one test found serve the others; the user's cache stays out of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOOM_ENGINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_torch_thread() -> Iterator[None]:
     """Tests are tiny: waking a second thread costs more than it saves."""
     before = torch.get_num_threads()

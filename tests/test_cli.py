@@ -62,7 +62,8 @@ def test_edit_writes_a_sheet_of_the_right_size(tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     arguments = ["edit", "--attribute", "a face with a beard", "--weights=-5,0,5", "--seeds", "0-1", "--out", str(out)]
     assert main(arguments) == 0
-    assert Image.open(out).size == (3 * 128, 2 * 128)
+    with Image.open(out) as sheet:
+        assert sheet.size == (3 * 128, 2 * 128)
 
 
 def test_info_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:

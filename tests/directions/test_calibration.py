@@ -23,7 +23,7 @@ def found(toy: tuple[Any, Any]) -> EditDirections:
 
 def test_bounds_carry_one_tail_to_the_other(toy: tuple[Any, Any], found: EditDirections) -> None:
     generator, encoder = toy
-    natural = calibrate_range(generator, encoder, found, samples=400, tail_images=40)
+    natural = calibrate_range(generator, encoder, found, samples=400, tail=0.1, tail_images=40)
     styles = torch.cat([s for _, s in Sampling(400, 1).draw(generator)])
     wanted = text_directions(encoder, PROMPTS, neutral="face")
     scores = encoder.embed_images(generator.synthesis(styles)) @ wanted.T
@@ -73,7 +73,7 @@ def test_batching_does_not_matter_and_the_cache_remembers(
     assert torch.equal(again.reached, one.reached)
 
 
-@pytest.mark.parametrize("options", [{"samples": 20}, {"tail": 0.0}, {"bound": 0.0}, {"tail_images": 0}])
+@pytest.mark.parametrize("options", [{"samples": 20, "tail": 0.1}, {"tail": 0.0}, {"bound": 0.0}, {"tail_images": 0}])
 def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[str, Any]) -> None:
     with pytest.raises(DirectionError, match="calibrated range needs"):
         calibrate_range(*toy, found, **options)

@@ -223,7 +223,10 @@ def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
         pair = [to_float(torch.from_numpy(render(intervene(parameters, attribute, value)))) for value in (True, False)]
         for name, row in effects.items():
             target = DOMAIN.target(name)
-            with_it, without = (target.task.probabilities(target(images)) for images in pair)
+            with_it, without = (
+                torch.cat([target.task.probabilities(target(part)) for part in torch.split(images, 50)])
+                for images in pair
+            )
             row[attribute] = round(float((with_it - without).abs().mean()), 4)
     return effects
 

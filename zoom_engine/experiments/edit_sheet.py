@@ -43,6 +43,7 @@ def write_edit_sheet(
     domain = find_domain(generator)
     network = load_generator(generator)
     encoder = domain.text_encoder() if domain and text_encoder is None else load_text_encoder(text_encoder or "")
+    synthesize = choose_synthesizer(network)
     directions = find_directions(
         network,
         encoder,
@@ -50,10 +51,10 @@ def write_edit_sheet(
         neutral=neutral or (domain.neutral if domain else "a face"),
         method=method,  # type: ignore[arg-type]
         truncation=truncation,
+        precision=synthesize.precision,
         cache=default_cache(),
         progress=progress,
     )
-    synthesize = choose_synthesizer(network)
     rows: list[NDArray[np.uint8]] = []
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds), truncation=truncation))
