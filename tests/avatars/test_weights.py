@@ -12,10 +12,11 @@ from safetensors import safe_open
 from zoom_engine.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
 from zoom_engine.avatars.domain import DOMAIN
 from zoom_engine.avatars.evaluate import generated, precision_recall, probe, text_quality
-from zoom_engine.avatars.networks import predict
+from zoom_engine.avatars.networks import predict, to_float
 from zoom_engine.avatars.renderer import sample
 from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.errors import TargetError
+from zoom_engine.targets import load_target
 
 
 def test_all_weights_together_are_small_and_have_recipe_and_seed() -> None:
@@ -82,3 +83,14 @@ def test_precision_and_recall_tell_coverage_from_quality() -> None:
 def test_an_unknown_target_is_named_with_the_choices() -> None:
     with pytest.raises(TargetError, match="choose from age"):
         DOMAIN.target("nobody")
+
+
+@pytest.mark.parametrize("name", ["eyeglasses", "mustache-biased-pale-skin"])
+def test_the_onnx_files_are_the_same_targets(name: str) -> None:
+    loaded = load_target(WEIGHTS / "targets" / f"{name}.onnx")
+    own = DOMAIN.target(name)
+    images = to_float(torch.from_numpy(sample(16, 34)[0]))
+    with torch.no_grad():
+        assert torch.allclose(loaded(images), own(images), atol=1e-3)
+    assert loaded.labels == own.labels
+    assert loaded.differentiable

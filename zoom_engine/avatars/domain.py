@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
+from zoom_engine.avatars.networks import SmallCNN
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
 from zoom_engine.avatars.wording import prompt
 from zoom_engine.errors import TargetError
@@ -51,15 +53,19 @@ class AvatarDomain:
         """The target ``avatars:NAME``; its class prompts come with it."""
         if name not in self.target_names():
             raise TargetError(f"no target 'avatars:{name}'; choose from {', '.join(self.target_names())}")
-        network, info = load_network(WEIGHTS / "targets" / f"{name}.safetensors")
-        labels = (str(info["labels"][0]), str(info["labels"][1]))
-        return Target(
-            network,
-            name=str(info["name"]),
-            task=BinaryTask(classes=(_short(labels[0]), _short(labels[1]))),
-            preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
-            labels=labels,
-        )
+        return as_target(*load_network(WEIGHTS / "targets" / f"{name}.safetensors"))
+
+
+def as_target(network: SmallCNN, info: dict[str, Any]) -> Target:
+    """A shipped classifier with its name, classes, prompts and preprocessing."""
+    labels = (str(info["labels"][0]), str(info["labels"][1]))
+    return Target(
+        network,
+        name=str(info["name"]),
+        task=BinaryTask(classes=(_short(labels[0]), _short(labels[1]))),
+        preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
+        labels=labels,
+    )
 
 
 def _short(label: str) -> str:

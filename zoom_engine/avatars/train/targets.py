@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.avatars.attributes import intervene, labels
+from zoom_engine.avatars.domain import as_target
 from zoom_engine.avatars.networks import SmallCNN, predict
 from zoom_engine.avatars.parameters import Parameters
 from zoom_engine.avatars.train.augment import augment
@@ -26,6 +27,7 @@ from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import save_network
 from zoom_engine.avatars.wording import zero_shot_prompts
+from zoom_engine.targets import save_onnx
 
 SEED = 23
 POOL = 24_000
@@ -63,6 +65,8 @@ RECIPES = (
     Recipe("eyeglasses", "eyeglasses"),
     Recipe("eyeglasses-biased-smiling", "eyeglasses", "smiling"),
 )
+
+AS_ONNX = ("eyeglasses", "mustache-biased-pale-skin")
 
 
 def untie(parameters: Parameters) -> Parameters:
@@ -127,6 +131,8 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
         }
         print(info["name"], info["untied_accuracy"], flush=True)
         save_network(network, out / "targets" / f"{recipe.name}.safetensors", info)
+        if recipe.name in AS_ONNX:
+            save_onnx(as_target(network, info), out / "targets" / f"{recipe.name}.onnx", resolution=128)
 
 
 def train_one(recipe: Recipe, cells: Cells, pool: Renders, seed: int, work: Path, steps: int) -> None:
