@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from zoom_engine.avatars.benchmark import agreement, audit_all, kept_share, run_benchmark, spearman, top_bars
@@ -13,8 +15,12 @@ from zoom_engine.avatars.evaluate import true_effects
 
 
 @pytest.fixture(scope="module")
-def one_seed() -> dict[str, Any]:
-    return audit_all(100, 40)
+def one_seed() -> Iterator[dict[str, Any]]:
+    """All targets on 24 images; this is the one long computation of the suite, so it gets both cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield audit_all(100, 24)
+    torch.set_num_threads(before)
 
 
 @pytest.mark.slow
@@ -22,7 +28,7 @@ def one_seed() -> dict[str, Any]:
 def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
     counts = top_bars([one_seed])
     assert len(counts) == 4
-    # On one seed and 40 images one of the four may miss; the experiment below holds each to 9 of 10 seeds.
+    # On one seed and 24 images one of the four may miss; the experiment below holds each to 9 of 10 seeds.
     assert sum(row["biased"] for row in counts.values()) >= 3, one_seed["sensitivity"]
     assert sum(row["sound"] for row in counts.values()) == 0, one_seed["sensitivity"]
 
@@ -50,7 +56,7 @@ def test_sensitivities_follow_the_true_effects(agreed: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
     found = kept_share([one_seed])
-    assert found["flips"] >= 50
+    assert found["flips"] >= 30
     assert found["kept"] >= 0.9, found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -258,21 +258,24 @@ def contact_sheet(path: Path, *, rows: int = 6, columns: int = 12) -> None:
     Image.fromarray(grid).save(path)
 
 
-PARTS: dict[str, Callable[[], Any]] = {
-    "text": text_quality,
-    "generator": generator_quality,
-    "edits": lambda: {method: edit_quality(method) for method in METHODS},
-    "targets": target_quality,
-}
+PARTS = ("text", "generator", "edits", "targets")
+
+
+def measure(part: str, methods: Sequence[Method] = METHODS) -> dict[str, Any]:
+    """The figures of one of ``PARTS``; ``methods`` are the kinds of edit direction that "edits" compares."""
+    if part == "edits":
+        return {method: edit_quality(method) for method in methods}
+    return {"text": text_quality, "generator": generator_quality, "targets": target_quality}[part]()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.avatars.evaluate", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
+    parser.add_argument("--directions", nargs="+", choices=METHODS, default=METHODS, help="kinds for the edits")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of renders and samples here (PNG)")
     options = parser.parse_args()
-    figures: dict[str, Any] = {name: PARTS[name]() for name in (options.parts or PARTS)}
+    figures: dict[str, Any] = {name: measure(name, options.directions) for name in options.parts or PARTS}
     figures["environment"] = describe_environment()
     if options.sheet:
         contact_sheet(options.sheet)
