@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ COMMAND = [
     *("--attribute", "a smiling face", "--attribute", "a face with bangs", "--attribute", "a face with a beard"),
     *("--images", "24", "--seed", "5", "--batch-size", "8"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def heed_ctrl_c() -> Iterator[None]:
+    """A test run in the background of a shell ignores SIGINT, and its children would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def start(out: Path, cache: Path) -> subprocess.Popen[bytes]:

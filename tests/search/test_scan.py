@@ -62,7 +62,9 @@ def test_the_flip_weight_of_a_linear_target_is_found_to_the_tolerance(start: flo
     assert result.stop == "flip-bracketed"
     assert result.flip_weight is not None
     assert truth - 1e-3 <= result.flip_weight <= truth + tolerance + 1e-3
-    assert result.edit_weights[0] == pytest.approx(np.sign(2 - start) * result.flip_weight, abs=1e-9)
+    # The counterfactual is the flip of highest SSIM, which need not be the one at the smallest weight.
+    assert np.sign(result.edit_weights[0]) == np.sign(2 - start)
+    assert abs(result.edit_weights[0]) >= result.flip_weight - 1e-9
     assert np.all(result.edit_weights[1:] == 0)
 
 
