@@ -27,12 +27,11 @@ from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, find_search, run_units
 from zoom_engine.targets import Target, load_target
-from zoom_engine.text import TextEncoder, load_text_encoder
+from zoom_engine.text import TextEncoder, text_encoder_for
 
 PAPER_BOUND = 30.0
 RANGES = ("calibrated", "paper")
 SEEDS_PER_RUN = 100_000
-DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 
 
 class Diagnoser:
@@ -107,10 +106,7 @@ class Diagnoser:
         self.progress = progress
         self.cache = cache if cache is not None else default_cache()
         self.generator = load_generator(generator).to(_device(device))
-        if text_encoder is None and domain is not None:
-            self.text_encoder = domain.text_encoder().to(device)
-        else:
-            self.text_encoder = load_text_encoder(text_encoder or DEFAULT_TEXT_ENCODER).to(device)
+        self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
         self.target: Target = load_target(target).to(device)
         self.target.check(self.generator.resolution)
         self.labels = tuple(self.target.labels if labels is None else labels)

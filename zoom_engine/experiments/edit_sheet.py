@@ -18,7 +18,7 @@ from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import load_generator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.text import load_text_encoder
+from zoom_engine.text import text_encoder_for
 
 MOST_PICTURES = 2000
 
@@ -42,7 +42,7 @@ def write_edit_sheet(
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
     network = load_generator(generator)
-    encoder = domain.text_encoder() if domain and text_encoder is None else load_text_encoder(text_encoder or "")
+    encoder = text_encoder_for(generator, text_encoder)
     synthesize = choose_synthesizer(network)
     directions = find_directions(
         network,

@@ -24,11 +24,21 @@ from zoom_engine.domains import domain_names, find_domain
 from zoom_engine.errors import TextEncoderError
 from zoom_engine.text.encoder import TextEncoder
 
+DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
+
 CONFIG_FILE = "open_clip_config.json"
 # In order of preference; the names that open_clip writes and reads.
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+
+
+def text_encoder_for(generator: object, chosen: str | Path | TextEncoder | None) -> TextEncoder:
+    """The text encoder ``chosen``; where there is none, that of the generator's domain, else the paper's ViT-B/32."""
+    domain = find_domain(generator) if isinstance(generator, str) else None
+    if chosen is None and domain is not None:
+        return domain.text_encoder()
+    return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen)
 
 
 def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
