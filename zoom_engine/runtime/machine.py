@@ -27,6 +27,11 @@ def cpu_features() -> tuple[str, ...]:
     return tuple(name for name in FEATURES if name in flags)
 
 
+def bf16_in_hardware() -> bool:
+    """Whether the processor multiplies bfloat16 itself; emulated, it is several times slower than float32."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
+
+
 def package_versions() -> dict[str, str]:
     """Versions of those of ``PACKAGES`` that are installed."""
     found: dict[str, str] = {}

@@ -11,7 +11,7 @@ from torch import Tensor
 from zoom_engine import ops
 from zoom_engine.errors import BackendError, ConfigError
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime.machine import cpu_features
+from zoom_engine.runtime.machine import bf16_in_hardware
 
 BACKENDS = ("auto", "torch", "native")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -59,7 +59,7 @@ def choose_synthesizer(
     else:
         reason = "asked for by name"
     if precision == "auto":
-        fast = not on_cpu or bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
+        fast = not on_cpu or bf16_in_hardware()
         precision = "bf16" if fast else "fp32"
         reason += "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic in hardware"
     return Synthesizer(generator, backend, precision, reason)

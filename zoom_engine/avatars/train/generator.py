@@ -4,7 +4,7 @@
    The sampling distribution holds natural ties (beards with men, grey hair with age), so what w knows
    apart, the generated population does not show apart.
 2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a face-weighted
-   multi-scale L1 and, at 128², the probe's first feature maps.
+   multi-scale L1 and, at 128², the probe's first feature maps; a last phase adds the edges.
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -29,6 +29,7 @@ from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
 from zoom_engine.generators.stylegan2 import ModulatedConv, ToRGB
+from zoom_engine.runtime import bf16_in_hardware
 
 SEED = 7
 IMAGES = 40_000
@@ -41,14 +42,22 @@ PROBE_WEIGHT = 0.15
 
 @dataclass(frozen=True)
 class Phase:
-    """One resolution of the synthesis training."""
+    """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`."""
 
     resolution: int
     steps: int
     batch: int
+    rate: float = 1.0
+    edges: float = 0.0
 
 
-PHASES = (Phase(16, 500, 32), Phase(32, 600, 32), Phase(64, 500, 32), Phase(128, 800, 16))
+PHASES = (
+    Phase(16, 500, 32),
+    Phase(32, 600, 32),
+    Phase(64, 500, 32),
+    Phase(128, 800, 16),
+    Phase(128, 4500, 8, rate=0.6, edges=1.0),
+)
 
 
 class Teacher:
@@ -82,6 +91,13 @@ def reconstruction_loss(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
         image, truth, weight = (F.avg_pool2d(t, 2) for t in (image, truth, weight))
         total = total + (weight * (image - truth).abs()).mean()
     return total / 3
+
+
+def edge_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the finite differences of both pictures: thin lines weigh little in the pixels, much here."""
+    across = (image.diff(dim=3) - truth.diff(dim=3)).abs().mean()
+    down = (image.diff(dim=2) - truth.diff(dim=2)).abs().mean()
+    return (across + down) / 2
 
 
 def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
@@ -136,22 +152,25 @@ def train_phase(
     last = phase.resolution == CONFIG.resolution
     # Compiling takes a minute: the small resolutions are trained by then.
     synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
+    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
     parameters = [p for p in generator.parameters() if p.requires_grad]
     probe = load_network(probe_path)[0] if last else None
 
     def step(index: int) -> dict[str, float]:
-        rows = np.sort(rng_for(SEED + phase.resolution, index).integers(0, len(data), phase.batch))
+        rows = np.sort(rng_for(SEED + 1000 * PHASES.index(phase), index).integers(0, len(data), phase.batch))
         factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
         for group in optimizer.param_groups:
-            group["lr"] = group["base"] * factor
+            group["lr"] = group["base"] * phase.rate * factor
         truth = data.batch(rows)
         scaled = F.avg_pool2d(truth, CONFIG.resolution // phase.resolution)
         w = latents[rows].unsqueeze(1).expand(-1, CONFIG.num_ws, -1)
-        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=torch.bfloat16)
+        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
         loss = reconstruction_loss(image, scaled, weight)
         figures = {"l1": float(loss.detach())}
+        if phase.edges:
+            loss = loss + phase.edges * edge_loss(image, scaled)
         if probe is not None:
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
                 with torch.no_grad():
                     wanted = probe.maps(truth)[:3]
                 found = probe.maps(image)[:3]
@@ -168,7 +187,7 @@ def train_phase(
         return figures
 
     state = {"generator": generator, "average": average.module, "optimizer": optimizer}
-    run(f"generator-{phase.resolution}", steps=phase.steps, step=step, state=state, folder=work)
+    run(f"generator-{PHASES.index(phase)}", steps=phase.steps, step=step, state=state, folder=work)
 
 
 def train_generator(work: Path, out: Path) -> None:
@@ -202,7 +221,7 @@ def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
     info = {
         "domain": "avatars",
         "recipe": "distilled from the renderer: mapping, then 16², 32², 64², 128²",
-        "phases": [[p.resolution, p.steps, p.batch] for p in PHASES],
+        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges] for p in PHASES],
         "seed": SEED,
         "psnr_db": round(psnr, 2),
     }
