@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
+from collections.abc import Iterator
+
 import pytest
 
-from zoom_engine.progress import ProgressFactory, forced, progress, silent
+from zoom_engine.progress import ProgressFactory, forced, interruptible, progress, silent
 
 
 @pytest.mark.parametrize("factory", [progress, silent])
@@ -27,3 +32,51 @@ def test_forced_shows_description_counts_rate_and_note(capsys: pytest.CaptureFix
 def test_iterating_goes_on_where_an_earlier_run_stopped() -> None:
     assert list(silent(5, "Sampling", initial=3)) == [3, 4]
     assert list(silent((x for x in "ab"), "Sampling")) == ["a", "b"]
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """SIGINT raises, as in a command at a terminal, even where the tests run in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(10_000))  # Python runs the handler between two instructions
+
+
+class PressesCtrlC:
+    """Interrupts the process while Python runs a destructor, which swallows exceptions."""
+
+    def __del__(self) -> None:
+        press_ctrl_c()
+
+
+@pytest.mark.usefixtures("heeded")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_swallowed_by_a_destructor_stops_the_next_step() -> None:
+    with interruptible(), silent(3, "Searching") as bar:
+        bar.update(1)
+        PressesCtrlC()
+        gc.collect()
+        with pytest.raises(KeyboardInterrupt):
+            bar.update(1)
+    with silent(3, "Searching") as bar:
+        bar.update(1)
+
+
+@pytest.mark.usefixtures("heeded")
+def test_an_interrupt_raises_at_once_and_the_handler_before_comes_back() -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        press_ctrl_c()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heeded")
+def test_an_ignored_interrupt_stays_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interruptible(), silent(2, "Searching") as bar:
+        press_ctrl_c()
+        bar.update(1)

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.errors import ConfigError, ZoomError
+from zoom_engine.progress import forced, interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        options.run(options)
+        with interruptible():
+            options.run(options)
     except ZoomError as error:
         print(f"zoom-engine: {error}", file=sys.stderr)
         return 1
@@ -104,7 +106,6 @@ _DIAGNOSER_OPTIONS = (
 
 def _demo(options: argparse.Namespace) -> None:
     from zoom_engine.experiments.demo import IMAGES, run_demo
-    from zoom_engine.progress import forced
 
     found = run_demo(
         options.out,
@@ -120,7 +121,6 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _diagnose(options: argparse.Namespace) -> None:
     from zoom_engine.diagnoser import Diagnoser
-    from zoom_engine.progress import forced
 
     values = _read_config(options.config) if options.config else {}
     values |= {key: value for key, value in vars(options).items() if value is not None}
@@ -141,7 +141,6 @@ def _diagnose(options: argparse.Namespace) -> None:
 
 def _edit(options: argparse.Namespace) -> None:
     from zoom_engine.experiments.edit_sheet import write_edit_sheet
-    from zoom_engine.progress import forced
 
     write_edit_sheet(
         options.out,

@@ -9,13 +9,17 @@ Long work takes `progress: ProgressFactory = silent` and calls it, over a loop o
         bar.update(4, note="flip rate 0.31")
 
 The command line passes `progress` from this module, the API the default `silent`, tests whatever they like.
+Under `interruptible` no bar goes on after Ctrl-C, whatever became of the exception that it raised.
 """
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sized
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm  # type: ignore[import-untyped]
@@ -24,6 +28,35 @@ T = TypeVar("T")
 Work = Iterable[Any] | int
 _COUNTS = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s"
 _FORMAT = _COUNTS + " [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+
+
+_interrupted = threading.Event()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises `KeyboardInterrupt` at once, and again at the next step of a bar if that one was swallowed.
+
+    Python drops an exception that a signal handler happens to raise inside a destructor or the callback of a
+    weak reference; the run would then go on as if nobody had pressed. Where SIGINT is ignored (a job in a
+    shell's background) it stays so, and outside the main thread, which alone can handle signals, this does
+    nothing.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        _interrupted.clear()
+        signal.signal(signal.SIGINT, before)
 
 
 class Progress(Protocol[T]):
@@ -66,7 +99,7 @@ class _Bar:
         with self:
             for item in self._work:
                 yield item
-                self._bar.update(1)
+                self.update(1)
 
     def __enter__(self) -> _Bar:
         return self
@@ -77,6 +110,8 @@ class _Bar:
         self._bar.close()
 
     def update(self, count: int = 1, *, note: str = "") -> None:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
         if note:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)

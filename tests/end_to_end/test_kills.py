@@ -81,14 +81,8 @@ def test_ctrl_c_leaves_a_resumable_folder_and_says_so(tmp_path: Path) -> None:
     deadline = time.monotonic() + 200
     while lines(out) < 1 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    # A single interrupt was lost in two of three runs, for a reason not found yet: press again, as a person would.
-    for _ in range(6):
-        process.send_signal(signal.SIGINT)
-        try:
-            _, error = process.communicate(timeout=8)
-            break
-        except subprocess.TimeoutExpired:
-            continue
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.decode().strip().splitlines()[-1] == "zoom-engine: interrupted; the same command goes on where it was"
     assert lines(out) >= 1
