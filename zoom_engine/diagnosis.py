@@ -1,8 +1,7 @@
 """The result of an audit: what the records say about each attribute, and how sure that is.
 
 Sensitivity, flip rate, SSIM and intervals are functions of the records alone, so they can be had again from
-any
-audit folder. Definitions: ZOOM (Luo 2023); the percentile bootstrap is Efron's (1979).
+any audit folder. Definitions: ZOOM (Luo 2023); the percentile bootstrap is Efron's (1979).
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ class Diagnosis:
     """An audit's manifest and its records, sorted by (image, attribute).
 
     Of the manifest it reads `config`: `attributes` (list of str, in the order of the records' edit weights),
-    `mode`
-    ("single" or "multi") and `search` (str). `path` is the audit folder it came from, if any.
+    `mode` ("single" or "multi") and `search` (str). `path` is the audit folder it came from, if any.
     """
 
     manifest: dict[str, Any]
@@ -97,25 +95,19 @@ class Diagnosis:
         """What summary.json holds: strict JSON values, None where a figure does not exist.
 
         Top level: `mode`, `search`, `images` (how many have a record), `units` (records), `flip_rate` (share
-        of
-        images that some edit flips), `label_kept` (share of units whose edit keeps the zero-shot label; None
-        without
-        label prompts), `ssim` (mean over flipping counterfactuals; None without any) and `sensitivity`, one
-        row per
-        attribute, sorted. A row:
+        of images that some edit flips), `label_kept` (share of units whose edit keeps the zero-shot label;
+        None without label prompts), `ssim` (mean over flipping counterfactuals; None without any) and
+        `sensitivity`, one row per attribute, sorted. A row:
 
         - `attribute`; `share`: its part of the histogram, all sum to 1
-        - single mode, sorts: `mean_change`, the mean over images of |f(x̂) - f(x)| in [0, 1]; `ci95`, its 95
-        %
-          bootstrap interval over images (None for fewer than two)
+        - single mode, sorts: `mean_change`, the mean over images of |f(x̂) - f(x)| in [0, 1]; `ci95`, its
+          95 % bootstrap interval over images (None for fewer than two)
         - multi mode, sorts: `mean_abs_weight`, with `weight_ci95`; `mean_change` and `ci95` are None
         - `flip_rate`, `label_kept`, `ssim`, `mean_abs_weight`: over its units; in multi mode over the images
-        whose
-          edit uses the attribute at all
+          whose edit uses the attribute at all
         - `first`: the share of resampled audits in which it is the most sensitive one
         - `paper` or `calibrated` (single mode): `mean_change`, `ci95`, `share` and `flip_rate` within that
-        range, if
-          the records hold them
+          range, if the records hold them
 
         `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
         """

@@ -55,8 +55,7 @@ def find_domain(name: str) -> Domain | None:
     """The domain registered as ``name``, or None where there is none.
 
     Raises ConfigError where two packages claim the name, where the entry point cannot be imported, and where
-    what it
-    names is no domain.
+    what it names is no domain.
     """
     # A package can be on the path twice (an editable install and the checkout itself): equal entry points
     # are one.

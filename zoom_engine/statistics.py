@@ -12,10 +12,9 @@ def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> A
     """Column means of `values` over resampled images.
 
     `values` is float64 [I, A], one row per image; NaN marks a missing unit. The result is float64
-    [resamples, A].
-    Images are drawn with replacement, the same ones for every column, so that columns of one row can be
-    compared:
-    attributes of one image vary together. NaN where a resample holds no value of a column.
+    [resamples, A]. Images are drawn with replacement, the same ones for every column, so that columns of
+    one row can be compared: attributes of one image vary together. NaN where a resample holds no value of a
+    column.
     """
     images = values.shape[0]
     if images == 0:

@@ -67,8 +67,7 @@ def find_directions(
     compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
     largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
     (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance. ``precision``
-    ("fp32" or "bf16") is that of forward passes. ``cache``
-    is a folder for what was computed.
+    ("fp32" or "bf16") is that of forward passes. ``cache`` is a folder for what was computed.
 
     Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions
     reach as much (their ``quantile``), and where no channel passes λ.

@@ -5,18 +5,16 @@ later prompt. With u the standardised styles, e the embeddings, w the latents an
 layers of the generator, three estimators of the channels' answer to a text direction Δt:
 
 - ``correlation``: cov(u, e)·Δt. The mean difference between images of high and low text score. It moves
-whatever goes
-  with the attribute among the samples: where most beards are on men, the beard's direction makes men.
+  whatever goes with the attribute among the samples: where most beards are on men, the beard's direction
+  makes men.
 - ``ridge``: A/σ · (cov(w) + ρI)⁻¹ cov(w, e)·Δt. Regression of the text score on the latent: the partial
-effect, in the
-  affine layers' column space. Ties in the latent's distribution drop out where the generator draws different
-  attributes from orthogonal latent directions; where it does not, they stay.
+  effect, in the affine layers' column space. Ties in the latent's distribution drop out where the generator
+  draws different attributes from orthogonal latent directions; where it does not, they stay.
 - ``whitened``: cov(u, e)·(cov(e) + ρI)⁻¹·Δt. Regression of the styles on the embedding, evaluated at Δt: the
-change of
-  styles to expect when the embedding moves along Δt *and nowhere else*. What tells tied attributes apart in
-  the embedding keeps them apart in the styles, and as every row is an average of real styles the direction
-  stays in the affine layers' column space by itself. ρ bounds the gain in directions that images hardly use
-  (part of Δt is the gap between text and images, which no image ever crosses).
+  change of styles to expect when the embedding moves along Δt *and nowhere else*. What tells tied attributes
+  apart in the embedding keeps them apart in the styles, and as every row is an average of real styles the
+  direction stays in the affine layers' column space by itself. ρ bounds the gain in directions that images
+  hardly use (part of Δt is the gap between text and images, which no image ever crosses).
 
 ρ is ``ridge`` times the mean eigenvalue of the matrix that it is added to.
 """

@@ -71,8 +71,8 @@ class SearchResult:
 
     edit_weights, output, ssim: of one and the same point: the counterfactual (of all flipping,
         label-keeping points the one of highest SSIM), else the label-keeping point of largest change (the
-        unedited image, if there is no other). `ssim` is None where it was
-        not computed: that is when nothing flipped.
+        unedited image, if there is no other). `ssim` is None where it was not computed: that is when
+        nothing flipped.
     original_output: of the unedited image.
     change: the sensitivity, the largest change among label-keeping points within the bounds, and
         `change_weights` where it was found.

@@ -111,8 +111,8 @@ class _Bracket:
         """The cell to try next; None when the flip is found, or cannot be nearer to 0 than `limit`.
 
         It is where the interpolated margin crosses 0, and half-way every third time, so that no curve can
-        stall it. With a limit, the
-        first try is the last cell below it: if that does not flip, this side is out.
+        stall it. With a limit, the first try is the last cell below it: if that does not flip, this side is
+        out.
         """
         if self.high - self.low <= 1:
             return None

@@ -24,9 +24,8 @@ class TextEncoder(nn.Module):
     """A frozen CLIP model in evaluation mode: float32, whatever the mode its owner asks for.
 
     Attributes: ``name``; ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the
-    image
-    tower sees); ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into logits;
-    ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex).
+    image tower sees); ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into
+    logits; ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex).
     """
 
     model: Any
@@ -69,8 +68,7 @@ class TextEncoder(nn.Module):
         """Unit vectors [P, D] (float32): per prompt the mean of its sentences' unit vectors, renormalised.
 
         A sentence is a template with the prompt in place of ``{}``. Raises TextEncoderError for a prompt
-        that is empty,
-        too long for the context length, or holds control characters or special tokens.
+        that is empty, too long for the context length, or holds control characters or special tokens.
         """
         if isinstance(prompts, str) or not prompts:
             raise TextEncoderError("embed_texts takes a non-empty list of prompts")
@@ -86,10 +84,8 @@ class TextEncoder(nn.Module):
         """Unit vectors [B, D] (float32) of RGB images [B, 3, H, W] (floats in [-1, 1]); differentiable.
 
         Values outside the range are clamped, as a saved picture would be. The resize is the model's own:
-        antialiased
-        bicubic (or bilinear) of the shorter side to ``image_size``, then a centred crop; then the model's
-        mean and
-        standard deviation.
+        antialiased bicubic (or bilinear) of the shorter side to ``image_size``, then a centred crop; then
+        the model's mean and standard deviation.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise TextEncoderError(f"images must be [B, 3, H, W], not {list(images.shape)}")

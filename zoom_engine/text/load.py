@@ -47,10 +47,9 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     ``spec`` is one of: a `TextEncoder` (returned as it is); the name of a domain (``"avatars"``); a folder,
     or
     ``"local-dir:PATH"``, that holds open_clip_config.json and open_clip_model.safetensors;
-    ``"hf-hub:OWNER/NAME"``
-    whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls it (``"ViT-B-32:openai"``)
-    whose
-    weights are in the Hugging Face cache or in ~/.cache/clip; ``"NAME:FILE"`` with the path of a weight file.
+    ``"hf-hub:OWNER/NAME"`` whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls
+    it (``"ViT-B-32:openai"``) whose weights are in the Hugging Face cache or in ~/.cache/clip;
+    ``"NAME:FILE"`` with the path of a weight file.
 
     Raises TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged
     files.
@@ -188,8 +187,7 @@ def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, An
     """The model (not yet with its weights) and its tokenizer.
 
     open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms;
-    a
-    temporary folder with the configuration alone leaves the choice of file to us.
+    a temporary folder with the configuration alone leaves the choice of file to us.
     """
     with tempfile.TemporaryDirectory() as scratch:
         settings = {
