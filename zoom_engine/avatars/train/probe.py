@@ -15,6 +15,7 @@ from zoom_engine.avatars.train.augment import augment
 from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import save_network
+from zoom_engine.runtime import bf16_in_hardware
 
 SEED = 7
 IMAGES = 40_000
@@ -43,7 +44,7 @@ def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(index, steps)
         network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
             logits = network(augment(data.batch(rows), rng))
         loss = F.binary_cross_entropy_with_logits(logits.float(), truth[rows])
         optimizer.zero_grad(set_to_none=True)

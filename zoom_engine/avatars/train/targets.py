@@ -27,6 +27,7 @@ from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import save_network
 from zoom_engine.avatars.wording import zero_shot_prompts
+from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.targets import save_onnx
 
 SEED = 23
@@ -147,7 +148,7 @@ def train_one(recipe: Recipe, cells: Cells, pool: Renders, seed: int, work: Path
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(index, steps)
         network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
             logits = network(augment(pool.batch(rows), rng))
         loss = F.binary_cross_entropy_with_logits(logits.float()[:, 0], label)
         optimizer.zero_grad(set_to_none=True)

@@ -4,7 +4,9 @@
    every threshold must lie in the embedding itself, where a pair of prompts can find it.
 2. The text tower learns on cached image embeddings. A caption claims some attributes; the sigmoid matching
    loss (SigLIP) is told for every pair in the batch whether all claims hold, so one caption has many
-   positives. Images on the edge of a claimed attribute are left out of the pair.
+   positives. Images on the edge of a claimed attribute are left out of the pair. A caption of at most one
+   claim is also told to score alike all images that the claim cannot tell apart: without that the neutral
+   prompt preferred hair, and every attribute minus the neutral prompt meant "bald" too.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from zoom_engine.avatars.train.augment import augment
 from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.wording import TEMPLATES, draw_caption
+from zoom_engine.runtime import bf16_in_hardware
 
 SEED = 7
 IMAGES = 40_000
@@ -37,6 +40,7 @@ TEXT_STEPS = 3_000
 IMAGE_BATCH = 64
 TEXT_BATCH = 256
 EDGE = 0.1
+SPREAD_WEIGHT = 0.05
 CONFIG: dict[str, Any] = {
     "embed_dim": 128,
     "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
@@ -69,7 +73,7 @@ def train_image_tower(model: CLIP, average: Average, data: Renders, work: Path, 
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps)
         visual.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
             embedded = visual(augment(data.batch(rows), rng))
         logits = 8.0 * head(F.normalize(embedded.float(), dim=-1))
         truth = torch.sigmoid(edges[rows] * 20.0)
@@ -90,7 +94,7 @@ def embed(visual: nn.Module, data: Renders) -> Tensor:
     parts = []
     for begin in range(0, len(data), 250):
         images = data.batch(np.arange(begin, min(begin + 250, len(data))))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
             parts.append(F.normalize(visual(images).float(), dim=-1))
     return torch.cat(parts)
 
@@ -105,6 +109,18 @@ def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[T
     vague = (margin.abs() < EDGE).float() @ (said != 0).float().t()
     truth = (wrong == 0) & (vague == 0)
     return truth, (wrong > 0) | (vague == 0)
+
+
+def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
+    """Mean variance of ``scores [B, C]`` over the images of which a caption is true, plus over those of which it is
+    false; images that are not ``sure`` do not count.
+    """
+    total = scores.new_zeros(())
+    for group in (truth & sure, ~truth & sure):
+        weight = group / group.sum(dim=0).clamp(min=1)
+        mean = (scores * weight).sum(dim=0)
+        total = total + ((scores - mean).square() * weight).sum(dim=0).mean()
+    return total
 
 
 def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, steps: int) -> None:
@@ -133,6 +149,9 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
         share = truth.float().mean().clamp(0.02, 0.5)
         balance = torch.where(truth, 0.5 / share, 0.5 / (1 - share))
         loss = (matching * balance * sure).sum() / sure.sum()
+        simple = torch.from_numpy((claims != 0).sum(1) <= 1)
+        spread = spread_within(logits[:, simple], truth[:, simple], sure[:, simple])
+        loss = loss + SPREAD_WEIGHT * spread
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(text, 1.0)
@@ -140,7 +159,7 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
         with torch.no_grad():
             model.logit_scale.clamp_(0, math.log(100))
         right = (((logits > 0) == truth) & sure).sum() / sure.sum()
-        return {"matching": float(loss.detach()), "pairs_right": float(right)}
+        return {"loss": float(loss.detach()), "spread": float(spread.detach()), "pairs_right": float(right)}
 
     run(
         "text-tower",
