@@ -8,6 +8,7 @@ from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
+from zoom_engine.generators.conversion import convert_checkpoint
 from zoom_engine.generators.formats import describe_checkpoint, load_checkpoint
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
@@ -19,6 +20,7 @@ __all__ = [
     "StyleLayer",
     "StyleSpace",
     "StyleStatistics",
+    "convert_checkpoint",
     "describe_checkpoint",
     "load_generator",
     "sample_styles",
