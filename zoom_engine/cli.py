@@ -79,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--out", type=Path, required=True, help="a PNG file")
     edit.set_defaults(run=_edit)
 
+    _add_checkpoint_commands(commands)
+
     report = commands.add_parser("report", help="write report.html of an audit folder again, and print its table")
     report.add_argument("audit", type=Path)
     report.set_defaults(run=_report)
@@ -86,6 +88,19 @@ def build_parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="versions, instruction set, runtimes, and what is missing")
     info.set_defaults(run=_info)
     return parser
+
+
+def _add_checkpoint_commands(commands: Any) -> None:
+    convert = commands.add_parser("convert", help="write a generator checkpoint of any known format as safetensors")
+    convert.add_argument("source", type=Path, metavar="IN")
+    convert.add_argument("out", type=Path, metavar="OUT.safetensors")
+    convert.add_argument("--class", type=int, dest="class_index", help="the one class to draw, counted from 0")
+    convert.add_argument("--half", action="store_true", help="store float16")
+    convert.set_defaults(run=_convert)
+
+    inspect = commands.add_parser("inspect", help="what a checkpoint file holds, and what is refused; loads nothing")
+    inspect.add_argument("file", type=Path)
+    inspect.set_defaults(run=_inspect)
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +170,19 @@ def _edit(options: argparse.Namespace) -> None:
         progress=forced,
     )
     print(f"Open {options.out}")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from zoom_engine.generators import convert_checkpoint
+
+    convert_checkpoint(options.source, options.out, class_index=options.class_index, half=options.half)
+    print(f"Wrote {options.out}")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from zoom_engine.generators import describe_checkpoint
+
+    print(describe_checkpoint(options.file))
 
 
 def _report(options: argparse.Namespace) -> None:

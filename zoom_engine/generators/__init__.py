@@ -6,10 +6,13 @@ from pathlib import Path
 
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError
-from zoom_engine.generators.checkpoint import load_own_checkpoint, save_generator
+from zoom_engine.generators.checkpoint import save_generator
+from zoom_engine.generators.config import StyleGAN2Config
+from zoom_engine.generators.conversion import convert_checkpoint
+from zoom_engine.generators.formats import describe_checkpoint, load_checkpoint
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
-from zoom_engine.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from zoom_engine.generators.stylegan2 import StyleGAN2
 
 __all__ = [
     "StyleGAN2",
@@ -17,6 +20,8 @@ __all__ = [
     "StyleLayer",
     "StyleSpace",
     "StyleStatistics",
+    "convert_checkpoint",
+    "describe_checkpoint",
     "load_generator",
     "sample_styles",
     "save_generator",
@@ -27,7 +32,12 @@ __all__ = [
 def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
     """A generator from a domain's name ("avatars"), the path of a checkpoint, or a ready ``StyleGAN2``.
 
-    The result is frozen and in evaluation mode. Raises :class:`CheckpointError`.
+    The file's content tells its format: our safetensors, NVIDIA's PyTorch or TensorFlow pickles, rosinality's
+    ``.pt``. Nothing in it is executed. The result is frozen and in evaluation mode.
+
+    Raises:
+        UnsafeCheckpointError: the file asks to run code; no option overrides it.
+        CheckpointError: there is no such file, or it cannot be loaded.
     """
     if isinstance(spec, StyleGAN2):
         return spec.eval().requires_grad_(False)
@@ -35,4 +45,4 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
         return domain.generator()
     if not Path(spec).is_file():
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
-    return load_own_checkpoint(spec)
+    return load_checkpoint(Path(spec))

@@ -5,8 +5,10 @@ Nothing in such a file can run code; its shapes are checked against the configur
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from zoom_engine.errors import CheckpointError
-from zoom_engine.generators.stylegan2 import StyleGAN2, StyleGAN2Config
+from zoom_engine.generators.config import StyleGAN2Config
+from zoom_engine.generators.stylegan2 import StyleGAN2
 
 FORMAT = "zoom-engine/stylegan2/1"
 MAX_PARAMETERS = 500_000_000
@@ -41,28 +44,47 @@ def save_generator(
 def load_own_checkpoint(path: Path | str) -> StyleGAN2:
     """Read a generator that :func:`save_generator` wrote; :class:`CheckpointError` says what is wrong otherwise."""
     path = Path(path)
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise CheckpointError(f"{path} is a safetensors file but not a zoom-engine generator")
-            config = StyleGAN2Config.from_dict(json.loads(header.get("config", "{}")))
-            with torch.device("meta"):
-                generator = StyleGAN2(config)
-            expected = {k: tuple(v.shape) for k, v in generator.state_dict().items()}
-            found = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118
-            _check_shapes(path, expected, found)
-            state = {k: file.get_tensor(k).float() for k in found}
-    except (SafetensorError, json.JSONDecodeError, struct.error) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    with _opened(path) as file:
+        config, _ = _header(path, file)
+        with torch.device("meta"):
+            generator = StyleGAN2(config)
+        expected = {k: tuple(v.shape) for k, v in generator.state_dict().items()}
+        found = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118
+        _check_shapes(path, expected, found)
+        state = {k: file.get_tensor(k).float() for k in found}
     broken = next((k for k, v in state.items() if not torch.isfinite(v).all()), None)
     if broken is not None:
         raise CheckpointError(f"{path} holds non-finite values in '{broken}'; the file cannot be used")
     generator = generator.to_empty(device="cpu")
     generator.load_state_dict(state)
     return generator.eval().requires_grad_(False)
+
+
+def read_own_header(path: Path | str) -> tuple[StyleGAN2Config, dict[str, Any]]:
+    """The configuration and the metadata of such a file, without its weights. Raises :class:`CheckpointError`."""
+    path = Path(path)
+    with _opened(path) as file:
+        return _header(path, file)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            yield file
+    except (SafetensorError, json.JSONDecodeError, struct.error) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _header(path: Path, file: Any) -> tuple[StyleGAN2Config, dict[str, Any]]:
+    header = file.metadata() or {}
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is a safetensors file but not a zoom-engine generator")
+    info = json.loads(header.get("info", "{}"))
+    config = StyleGAN2Config.from_dict(json.loads(header.get("config", "{}")))
+    return config, info if isinstance(info, dict) else {}
 
 
 def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:

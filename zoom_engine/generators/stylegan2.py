@@ -9,11 +9,10 @@ batches. Weights are stored as they are used: no equalised-learning-rate gain is
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,92 +21,42 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine import ops
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.errors import ConfigError
+from zoom_engine.generators.config import StyleGAN2Config
+from zoom_engine.generators.mapping import MappingNetwork
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
-LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
-
-
-@dataclass(frozen=True)
-class StyleGAN2Config:
-    """The shape of a StyleGAN2 generator with skip architecture.
-
-    ``channels[i]`` is the width at resolution ``4 * 2**i``; the last entry belongs to ``resolution``.
-    ``conv_clamp`` limits the activations of every convolution to ±conv_clamp (None: no limit).
-    """
-
-    resolution: int
-    channels: tuple[int, ...]
-    z_dim: int = 512
-    w_dim: int = 512
-    mapping_layers: int = 8
-    conv_clamp: float | None = None
-
-    def __post_init__(self) -> None:
-        sizes = (self.resolution, *self.channels, self.z_dim, self.w_dim, self.mapping_layers)
-        if any(type(n) is not int or not 1 <= n <= LARGEST_SIZE for n in sizes):
-            raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
-        wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
-        if self.resolution != 4 * 2 ** max(wanted - 1, 0):
-            raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
-        if len(self.channels) != wanted or min(self.channels) < 1:
-            raise CheckpointError(
-                f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
-            )
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:
-        return tuple(4 * 2**i for i in range(len(self.channels)))
-
-    @property
-    def num_ws(self) -> int:
-        return 2 * len(self.channels)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
-        try:
-            return cls(**{**values, "channels": tuple(int(c) for c in values["channels"])})
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"generator configuration is not understood: {error}") from error
-
-
-class MappingNetwork(nn.Module):
-    """z → w: second-moment normalisation, then fully connected layers with leaky ReLU · √2."""
-
-    w_avg: Tensor
-
-    def __init__(self, config: StyleGAN2Config) -> None:
-        super().__init__()
-        widths = [config.z_dim] + [config.w_dim] * config.mapping_layers
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
-        self.register_buffer("w_avg", torch.zeros(config.w_dim))
-
-    def forward(self, z: Tensor) -> Tensor:
-        """``z [B, z_dim]`` → ``w [B, w_dim]`` before truncation."""
-        x = z * (z.square().mean(dim=1, keepdim=True) + 1e-8).rsqrt()
-        for layer in self.layers:
-            x = F.leaky_relu(layer(x), LRELU_SLOPE) * LRELU_GAIN
-        return x
+RESIDUAL_GAIN = math.sqrt(0.5)
 
 
 class ModulatedConv(nn.Module):
     """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp.
 
     ``up`` doubles the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which
-    is fused with everything after it (``ops.modulated_epilogue``).
+    is fused with everything after it (``ops.modulated_epilogue``). ``residual`` scales the result, and its
+    limit, by √½ for the sum with the path around the block.
     """
 
     noise_const: Tensor
 
-    def __init__(self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None) -> None:
+    def __init__(
+        self,
+        cin: int,
+        cout: int,
+        resolution: int,
+        w_dim: int,
+        *,
+        up: bool,
+        clamp: float | None,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         self.up = up
-        self.clamp = clamp
+        scale = RESIDUAL_GAIN if residual else 1.0
+        self.clamp = None if clamp is None else clamp * scale
+        self.gain = LRELU_GAIN * scale
         self.affine = nn.Linear(w_dim, cin)
         self.weight = nn.Parameter(torch.randn(cout, cin, 3, 3) / math.sqrt(cin * 9))
         self.bias = nn.Parameter(torch.zeros(cout))
@@ -130,9 +79,22 @@ class ModulatedConv(nn.Module):
             self.bias,
             fir=self.up,
             slope=LRELU_SLOPE,
-            gain=LRELU_GAIN,
+            gain=self.gain,
             clamp=self.clamp,
         )
+
+
+class Around(nn.Module):
+    """The path around a block of "resnet": a 1×1 convolution, then up-sampling; linear (√½ is in the weight)."""
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1) / math.sqrt(cin) * RESIDUAL_GAIN)
+
+    def forward(self, x: Tensor, *, plain: bool = False) -> Tensor:
+        """``x [B, Cin, H, W]`` → ``[B, Cout, 2H, 2W]`` in the dtype of ``x``."""
+        upsample = ops.composition.upsample2x if plain else ops.upsample2x
+        return upsample(F.conv2d(x, self.weight.to(x.dtype)))
 
 
 class ToRGB(nn.Module):
@@ -166,14 +128,19 @@ class StyleGAN2(nn.Module):
         self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
         self.convs = nn.ModuleDict()
         self.to_rgb = nn.ModuleDict()
+        self.around = nn.ModuleDict()  # of "resnet": the path around each block
         layers: list[tuple[str, int, int, bool]] = []
         previous = config.channels[0]
         for resolution, width in zip(config.resolutions, config.channels, strict=True):
+            residual = config.architecture == "resnet" and resolution > 4
             if resolution > 4:
                 self._add_conv(layers, f"b{resolution}_conv0", resolution, previous, width, up=True)
-            self._add_conv(layers, f"b{resolution}_conv1", resolution, width, width, up=False)
-            self.to_rgb[f"b{resolution}_torgb"] = ToRGB(width, config.w_dim, clamp=config.conv_clamp)
-            layers.append((f"b{resolution}_torgb", resolution, width, True))
+            self._add_conv(layers, f"b{resolution}_conv1", resolution, width, width, up=False, residual=residual)
+            if residual:
+                self.around[f"b{resolution}_conv1"] = Around(previous, width)
+            if config.architecture == "skip" or resolution == config.resolution:
+                self.to_rgb[f"b{resolution}_torgb"] = ToRGB(width, config.w_dim, clamp=config.conv_clamp)
+                layers.append((f"b{resolution}_torgb", resolution, width, True))
             previous = width
         self.style_space = StyleSpace(layers)
         self._content_hash: str | None = None
@@ -187,8 +154,11 @@ class StyleGAN2(nn.Module):
         cout: int,
         *,
         up: bool,
+        residual: bool = False,
     ) -> None:
-        self.convs[name] = ModulatedConv(cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp)
+        self.convs[name] = ModulatedConv(
+            cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp, residual=residual
+        )
         layers.append((name, resolution, cin, False))
 
     @property
@@ -211,6 +181,31 @@ class StyleGAN2(nn.Module):
     def device(self) -> torch.device:
         return self.const.device
 
+    def of_class(self, index: int) -> StyleGAN2:
+        """A copy of a class-conditional network that draws class ``index`` alone and asks for no class.
+
+        It is the same function: the class's embedding is one constant vector, so what the first mapping layer
+        makes of it is a constant that joins that layer's bias. The average latent stays that of all classes.
+        """
+        network = self.mapping_network
+        if network.embed is None:
+            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+        if not 0 <= index < network.embed.in_features:
+            raise ConfigError(f"class {index} is outside 0..{network.embed.in_features - 1}")
+        with torch.no_grad():
+            embedding = network.embedded(torch.tensor([index], device=self.device))[0]
+            state = dict(self.state_dict())
+            weight = state["mapping_network.layers.0.weight"]
+            state["mapping_network.layers.0.bias"] = (
+                state["mapping_network.layers.0.bias"] + weight[:, self.z_dim :] @ embedding
+            )
+            state["mapping_network.layers.0.weight"] = weight[:, : self.z_dim]
+            state = {key: value.clone() for key, value in state.items() if ".embed." not in key}
+        with torch.device("meta"):
+            fixed = StyleGAN2(replace(self.config, c_dim=0, embed_dim=0))
+        fixed.load_state_dict(state, assign=True)
+        return fixed.eval().requires_grad_(False)
+
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) over the configuration and every weight; the key of all caches."""
@@ -229,13 +224,20 @@ class StyleGAN2(nn.Module):
         z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
         return torch.from_numpy(z.astype(np.float32)).to(self.device)
 
-    def mapping(self, z: Tensor, *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``.
+    def mapping(
+        self,
+        z: Tensor,
+        *,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        classes: Tensor | None = None,
+    ) -> Tensor:
+        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``; a class-conditional network needs ``classes`` int64 ``[B]``.
 
         The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
         truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
         """
-        w: Tensor = self.mapping_network(z).unsqueeze(1).repeat(1, self.num_ws, 1)
+        w: Tensor = self.mapping_network(z, classes).unsqueeze(1).repeat(1, self.num_ws, 1)
         if truncation != 1.0:
             cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
             w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
@@ -276,6 +278,7 @@ class StyleGAN2(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
+        before = x
         for layer in self.style_space.layers:
             if layer.resolution > limit:
                 break
@@ -283,10 +286,17 @@ class StyleGAN2(nn.Module):
             if layer.is_rgb:
                 rgb = self.to_rgb[layer.name](x, style)
                 image = rgb if image is None else upsample(image) + rgb
-            else:
-                x = self.convs[layer.name](x, style, plain=plain)
+                continue
+            conv = self.convs[layer.name]
+            if conv.up:
+                before = x
+            x = conv(x, style, plain=plain)
+            if layer.name in self.around:
+                x = x + self.around[layer.name](before, plain=plain)
         if image is None:
-            raise ConfigError("the generator has no toRGB layer")
+            raise ConfigError(
+                f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"
+            )
         return image
 
     def forward(self, styles: Tensor) -> Tensor:

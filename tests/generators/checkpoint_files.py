@@ -1,0 +1,307 @@
+"""Checkpoints in other projects' formats, built from a `Literal` generator in the documented structures.
+
+The classes whose names such files carry live in modules that exist only while a file is written. Calling what the
+pickles ask to call would raise: a loader that passes these tests executes nothing of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import math
+import pickle
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from literal_stylegan2 import RATE, Literal
+from torch import nn
+
+from zoom_engine.generators import StyleGAN2
+
+SOURCE = "raise RuntimeError('the source code of a checkpoint was run')\n"
+FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+
+
+class EasyDict(dict):  # type: ignore[type-arg]
+    """Stands for dnnlib.util.EasyDict."""
+
+
+class Network:
+    """Stands for dnnlib.tflib.network.Network."""
+
+    def __init__(self, **state: Any) -> None:
+        self.state = state
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.state
+
+
+def _reconstruct_persistent_obj(meta: dict[str, Any]) -> Any:
+    """Stands for torch_utils.persistence._reconstruct_persistent_obj."""
+    raise AssertionError("a persistent object was rebuilt")
+
+
+@contextlib.contextmanager
+def fake_modules() -> Iterator[None]:
+    """`torch_utils` and `dnnlib`, for as long as a pickle is written."""
+    homes = {
+        "torch_utils.persistence": _reconstruct_persistent_obj,
+        "dnnlib.util": EasyDict,
+        "dnnlib.tflib.network": Network,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, member in homes.items():
+            for parent in (name.rsplit(".", depth)[0] for depth in range(name.count("."), 0, -1)):
+                patch.setitem(sys.modules, parent, types.ModuleType(parent))
+            module = types.ModuleType(name)
+            setattr(module, member.__name__, member)
+            patch.setattr(member, "__module__", name)
+            patch.setitem(sys.modules, name, module)
+        yield
+
+
+class Persistent(nn.Module):
+    """Reduces as a class under NVIDIA's ``persistent_class`` does."""
+
+    def __init__(self, class_name: str, source: str = SOURCE, **attributes: Any) -> None:
+        super().__init__()
+        type(self).names[id(self)] = (class_name, source)
+        self.__dict__.update(attributes, _init_args=(), _init_kwargs=EasyDict(num_fp16_res=4))
+
+    names: dict[int, tuple[str, str]] = {}  # noqa: RUF012
+
+    def __reduce__(self) -> Any:
+        class_name, source = self.names[id(self)]
+        meta = {
+            "type": "class",
+            "version": 6,
+            "module_src": source,
+            "class_name": class_name,
+            "state": self.__dict__,
+        }
+        return _reconstruct_persistent_obj, (meta,), None
+
+
+def _fully_connected(g: Literal, name: str, rate: float, activation: str) -> Persistent:
+    weight = g.p[f"{name}.weight"]
+    layer = Persistent(
+        "FullyConnectedLayer",
+        activation=activation,
+        weight_gain=rate / np.sqrt(weight.shape[1]),
+        bias_gain=rate,
+        in_features=weight.shape[1],
+    )
+    layer.weight = nn.Parameter(weight)
+    layer.bias = nn.Parameter(g.p[f"{name}.bias"])
+    return layer
+
+
+def _synthesis_layer(g: Literal, name: str, up: int) -> Persistent:
+    layer = Persistent(
+        "SynthesisLayer",
+        up=up,
+        use_noise=True,
+        activation="lrelu",
+        conv_clamp=g.conv_clamp,
+        act_gain=np.sqrt(2),
+        padding=1,
+    )
+    layer.affine = _fully_connected(g, f"{name}.affine", 1.0, "linear")
+    for part in ("weight", "bias", "noise_strength"):
+        setattr(layer, part, nn.Parameter(g.p[f"{name}.{part}"], requires_grad=False))
+    layer.register_buffer("noise_const", g.p[f"{name}.noise_const"])
+    layer.register_buffer("resample_filter", FILTER)
+    return layer
+
+
+def nvidia_generator(g: Literal, source: str = SOURCE) -> Persistent:
+    generator = Persistent("Generator", source, z_dim=g.z_dim, c_dim=g.c_dim, img_resolution=g.resolution)
+    generator.synthesis = Persistent("SynthesisNetwork", num_ws=2 * len(g.channels), img_channels=3)
+    for index, resolution in enumerate(4 << i for i in range(len(g.channels))):
+        name = f"synthesis.b{resolution}"
+        last = resolution == g.resolution
+        block = Persistent(
+            "SynthesisBlock",
+            architecture=g.architecture,
+            use_fp16=index >= len(g.channels) - 2,
+            is_last=last,
+            resolution=resolution,
+        )
+        block.register_buffer("resample_filter", FILTER)
+        if resolution == 4:
+            block.const = nn.Parameter(g.p["synthesis.b4.const"])
+        else:
+            block.conv0 = _synthesis_layer(g, f"{name}.conv0", 2)
+        block.conv1 = _synthesis_layer(g, f"{name}.conv1", 1)
+        if f"{name}.torgb.weight" in g.p:
+            weight = g.p[f"{name}.torgb.weight"]
+            block.torgb = Persistent("ToRGBLayer", conv_clamp=g.conv_clamp, weight_gain=1 / np.sqrt(weight.shape[1]))
+            block.torgb.affine = _fully_connected(g, f"{name}.torgb.affine", 1.0, "linear")
+            block.torgb.weight = nn.Parameter(weight)
+            block.torgb.bias = nn.Parameter(g.p[f"{name}.torgb.bias"])
+        if f"{name}.skip.weight" in g.p:
+            weight = g.p[f"{name}.skip.weight"]
+            block.skip = Persistent(
+                "Conv2dLayer", activation="linear", up=2, conv_clamp=None, weight_gain=1 / np.sqrt(weight.shape[1])
+            )
+            block.skip.weight = nn.Parameter(weight)
+            block.skip.register_buffer("resample_filter", FILTER)
+        setattr(generator.synthesis, f"b{resolution}", block)
+    generator.mapping = Persistent("MappingNetwork", num_layers=g.mapping_layers, w_avg_beta=0.995)
+    for i in range(g.mapping_layers):
+        setattr(generator.mapping, f"fc{i}", _fully_connected(g, f"mapping.fc{i}", RATE, "lrelu"))
+    if g.c_dim:
+        generator.mapping.embed = _fully_connected(g, "mapping.embed", 1.0, "linear")
+    generator.mapping.register_buffer("w_avg", g.p["mapping.w_avg"])
+    return generator
+
+
+def nvidia_bytes(g: Literal, *, protocol: int = 4, generator: Persistent | None = None) -> bytes:
+    """What stylegan2-ada-pytorch's training loop writes: G and G_ema differ, D is a network too."""
+    other = Literal(resolution=8, channels=(4, 4), seed=99)
+    with fake_modules():
+        root = {
+            "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", use_labels=False),
+            "G": nvidia_generator(other),
+            "D": nvidia_generator(other),
+            "G_ema": generator or nvidia_generator(g),
+            "augment_pipe": Persistent("AugmentPipe"),
+        }
+        return pickle.dumps(root, protocol=protocol)
+
+
+def tensorflow_bytes(g: Literal, *, protocol: int = 4, **arguments: Any) -> bytes:
+    """The triple (G, D, Gs) of the TensorFlow releases; only Gs has the wanted weights."""
+    with fake_modules():
+        wrong = Network(version=4, name="G", static_kwargs=EasyDict(), components=EasyDict(), variables=[])
+        return pickle.dumps((wrong, wrong, _tensorflow_network(g, arguments)), protocol=protocol)
+
+
+def _tensorflow_network(g: Literal, arguments: dict[str, Any]) -> Network:
+    mapping: list[tuple[str, Any]] = []
+    synthesis: list[tuple[str, Any]] = []
+
+    def array(name: str) -> Any:
+        return g.p[name].numpy().copy()
+
+    def conv(scope: str, name: str, *, gained: bool, flip: bool = False) -> None:
+        weight = array(f"{name}.weight")
+        if not gained:  # TensorFlow multiplies by 1/√fan-in where NVIDIA's PyTorch code leaves it to demodulation
+            weight *= math.sqrt(math.prod(weight.shape[1:]))
+        weight = weight.transpose(2, 3, 1, 0)
+        synthesis.append((f"{scope}/weight", np.ascontiguousarray(weight[::-1, ::-1] if flip else weight)))
+        if f"{name}.affine.weight" in g.p:
+            synthesis.append((f"{scope}/mod_weight", array(f"{name}.affine.weight").T))
+            synthesis.append((f"{scope}/mod_bias", array(f"{name}.affine.bias") - 1))
+            synthesis.append((f"{scope}/bias", array(f"{name}.bias")))
+
+    for i in range(g.mapping_layers):
+        mapping += [
+            (f"Dense{i}/weight", array(f"mapping.fc{i}.weight").T),
+            (f"Dense{i}/bias", array(f"mapping.fc{i}.bias")),
+        ]
+    if g.c_dim:
+        mapping += [
+            ("LabelEmbed/weight", array("mapping.embed.weight").T),
+            ("LabelEmbed/bias", array("mapping.embed.bias")),
+        ]
+    synthesis.append(("4x4/Const/const", array("synthesis.b4.const")[None]))
+    noise = 0
+    for resolution in (4 << i for i in range(len(g.channels))):
+        scope, name = f"{resolution}x{resolution}", f"synthesis.b{resolution}"
+        for part, there in (("conv0", "Conv0_up"), ("conv1", "Conv" if resolution == 4 else "Conv1")):
+            if f"{name}.{part}.weight" in g.p:
+                conv(f"{scope}/{there}", f"{name}.{part}", gained=False, flip=part == "conv0")
+                synthesis.append((f"{scope}/{there}/noise_strength", array(f"{name}.{part}.noise_strength")))
+                synthesis.append((f"noise{noise}", array(f"{name}.{part}.noise_const")[None, None]))
+                noise += 1
+        if f"{name}.skip.weight" in g.p:
+            conv(f"{scope}/Skip", f"{name}.skip", gained=True)
+        if f"{name}.torgb.weight" in g.p:
+            conv(f"{scope}/ToRGB", f"{name}.torgb", gained=True)
+
+    def network(name: str, variables: list[tuple[str, Any]], **more: Any) -> Network:
+        state = {"version": 4, "name": name, "static_kwargs": EasyDict(), "components": EasyDict()}
+        return Network(**(state | {"build_module_src": SOURCE, "variables": variables} | more))
+
+    known = {"num_channels": 3, "resolution": g.resolution, "label_size": g.c_dim, "fmap_base": 16384}
+    known |= {"architecture": g.architecture} | ({"conv_clamp": g.conv_clamp} if g.conv_clamp else {})
+    return network(
+        "Gs",
+        [("lod", np.float32(0)), ("dlatent_avg", array("mapping.w_avg"))],
+        static_kwargs=EasyDict(known | arguments),
+        components=EasyDict(mapping=network("mapping", mapping), synthesis=network("synthesis", synthesis)),
+    )
+
+
+def rosinality_state(g: Literal) -> dict[str, torch.Tensor]:
+    """The state dictionary of rosinality's Generator."""
+    state: dict[str, torch.Tensor] = {}
+
+    def conv(there: str, name: str, noise: int | None) -> None:
+        weight = g.p[f"{name}.weight"]
+        if noise is not None:
+            weight = weight * math.sqrt(weight[0].numel())
+            state[f"{there}.activate.bias"] = g.p[f"{name}.bias"]
+            state[f"{there}.noise.weight"] = g.p[f"{name}.noise_strength"].reshape(1)
+            state[f"noises.noise_{noise}"] = g.p[f"{name}.noise_const"][None, None]
+        else:
+            state[f"{there}.bias"] = g.p[f"{name}.bias"].reshape(1, 3, 1, 1)
+        state[f"{there}.conv.weight"] = weight[None]
+        state[f"{there}.conv.modulation.weight"] = g.p[f"{name}.affine.weight"]
+        state[f"{there}.conv.modulation.bias"] = g.p[f"{name}.affine.bias"]
+
+    for i in range(g.mapping_layers):
+        state[f"style.{i + 1}.weight"] = g.p[f"mapping.fc{i}.weight"]
+        state[f"style.{i + 1}.bias"] = g.p[f"mapping.fc{i}.bias"]
+    state["input.input"] = g.p["synthesis.b4.const"][None]
+    conv("conv1", "synthesis.b4.conv1", 0)
+    conv("to_rgb1", "synthesis.b4.torgb", None)
+    for i in range(len(g.channels) - 1):
+        name = f"synthesis.b{8 << i}"
+        conv(f"convs.{2 * i}", f"{name}.conv0", 2 * i + 1)
+        conv(f"convs.{2 * i + 1}", f"{name}.conv1", 2 * i + 2)
+        conv(f"to_rgbs.{i}", f"{name}.torgb", None)
+        state[f"convs.{2 * i}.conv.blur.kernel"] = FILTER * 4
+        state[f"to_rgbs.{i}.upsample.kernel"] = FILTER * 4
+    return state
+
+
+def rosinality_bytes(g: Literal, *, kind: str = "converted", legacy: bool = False) -> bytes:
+    """kind: "converted" (g_ema and latent_avg), "training" (everything) or "bare" (the state dictionary)."""
+    state = rosinality_state(g)
+    root: Any = {"g_ema": state, "latent_avg": g.p["mapping.w_avg"]}
+    if kind == "training":
+        weight = nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.Adam([weight])
+        weight.sum().backward()
+        optimizer.step()
+        root = {"g": nn.Linear(2, 2).state_dict(), "d": {}, "g_ema": state, "g_optim": optimizer.state_dict()}
+        root |= {"args": argparse.Namespace(size=g.resolution, n_mlp=g.mapping_layers), "ada_aug_p": 0.0}
+    if kind == "bare":
+        root = state
+    buffer = io.BytesIO()
+    torch.save(root, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def draw(network: StyleGAN2, seed: int, *, truncation: float = 1.0, cutoff: int | None = None) -> torch.Tensor:
+    """The picture ``[3, R, R]`` of a seed."""
+    w = network.mapping(network.latents([seed]), truncation=truncation, truncation_cutoff=cutoff)
+    return network.synthesis(network.styles(w))[0]
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found.double() - wanted).norm() / wanted.norm())

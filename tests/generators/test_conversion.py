@@ -1,0 +1,123 @@
+"""`zoom-engine convert` and `zoom-engine inspect`, and generators of others where our own are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, tensorflow_bytes, write
+from literal_stylegan2 import Literal
+
+from zoom_engine.cli import main
+from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.directions import EditDirections
+from zoom_engine.generators import load_generator
+
+LITERAL = Literal(z_dim=12)
+FILES = {
+    "NVIDIA PyTorch pickle": nvidia_bytes(LITERAL),
+    "NVIDIA TensorFlow pickle": tensorflow_bytes(LITERAL),
+    "rosinality checkpoint": rosinality_bytes(LITERAL),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_is_inspected_converted_and_inspected_again(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "network.misleading.onnx", FILES[name])
+    assert main(["inspect", str(source)]) == 0
+    printed = capsys.readouterr().out
+    assert name in printed
+    assert hashlib.sha256(FILES[name]).hexdigest() in printed
+    assert "refused" not in printed
+    out = tmp_path / "network.safetensors"
+    assert main(["convert", str(source), str(out)]) == 0
+    assert torch.equal(draw(load_generator(out), 5), draw(load_generator(source), 5))
+    assert relative_error(draw(load_generator(out), 5), LITERAL.image(5)) < 1e-4
+    assert load_generator(out).content_hash == load_generator(source).content_hash
+    assert main(["inspect", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "zoom-engine safetensors" in printed
+    assert hashlib.sha256(FILES[name]).hexdigest() in printed
+
+
+def test_a_class_is_fixed_by_conversion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    literal = Literal(c_dim=3, embed_dim=4)
+    source = write(tmp_path / "network.pkl", nvidia_bytes(literal))
+    out = tmp_path / "network.safetensors"
+    assert main(["convert", str(source), str(out), "--class", "1"]) == 0
+    assert relative_error(draw(load_generator(out), 5), literal.image(5, label=1)) < 1e-4
+    assert main(["convert", str(source), str(out)]) == 0
+    w = load_generator(out).mapping(torch.zeros(1, literal.z_dim), classes=torch.tensor([2]))
+    assert w.shape == (1, 8, literal.w_dim)
+    assert main(["convert", str(source), str(out), "--class", "3"]) == 1
+    assert "outside 0..2" in capsys.readouterr().err
+
+
+def test_half_precision_is_half_the_size(tmp_path: Path) -> None:
+    source = write(tmp_path / "network.pkl", nvidia_bytes(Literal(resolution=64, channels=(40, 40, 40, 40, 40))))
+    for name in ("whole", "half"):
+        assert main(["convert", str(source), str(tmp_path / f"{name}.safetensors"), *["--half"][: name == "half"]]) == 0
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_nothing_is_written_where_conversion_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = write(tmp_path / "broken.pkl", FILES["NVIDIA PyTorch pickle"][:-9])
+    fine = write(tmp_path / "fine.pkl", FILES["NVIDIA PyTorch pickle"])
+    for source, out, says in (
+        (broken, tmp_path / "out.safetensors", "damaged"),
+        (tmp_path / "absent.pkl", tmp_path / "out.safetensors", "cannot read"),
+        (fine, broken, "must be named"),
+        (fine, tmp_path / "no" / "out.safetensors", "cannot write"),
+    ):
+        assert main(["convert", str(source), str(out)]) == 1
+        assert says in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.pkl", "fine.pkl"]
+    assert broken.read_bytes() == FILES["NVIDIA PyTorch pickle"][:-9]
+
+
+def test_inspect_says_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Hostile:
+        def __reduce__(self) -> object:
+            return exec, ("raise SystemExit",)
+
+    path = write(tmp_path / "network.pkl", pickle.dumps({"G_ema": Hostile()}))
+    assert main(["inspect", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "refused:" in printed
+    assert "builtins.exec" in printed
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in printed
+    assert main(["inspect", str(tmp_path / "absent")]) == 1
+    assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_audit_takes_every_format_as_generator(name: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "network", FILES[name])
+    space = load_generator(source).style_space
+    directions = EditDirections(
+        matrix=(~space.rgb_mask()).float()[None] / 10,
+        attributes=("a smiling face",),
+        neutral="a face",
+        method="regression",
+        threshold=0.0,
+        channels=(int((~space.rgb_mask()).sum()),),
+        strength=(1.0,),
+        noise_floor=(0.0,),
+    )
+    diagnoser = Diagnoser(
+        generator=str(source),
+        target="avatars:mustache",
+        attributes=["a smiling face"],
+        text_encoder="avatars",
+        directions=directions,
+        edit_range="paper",
+    )
+    diagnosis = diagnoser.run(images=2, seed=0, out=tmp_path / "audit")
+    assert "a smiling face" in diagnosis.table()
+    assert (tmp_path / "audit" / "report.html").is_file()

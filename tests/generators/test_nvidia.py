@@ -1,0 +1,206 @@
+"""NVIDIA's PyTorch pickles against the literal formulation, and what is refused of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from checkpoint_files import Persistent, draw, nvidia_bytes, nvidia_generator, relative_error, write
+from literal_stylegan2 import Literal
+from torch import nn
+
+from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.generators import describe_checkpoint, load_generator
+
+VARIANTS = {
+    "skip": Literal(),
+    "eight mapping layers": Literal(mapping_layers=8),
+    "conv_clamp": Literal(conv_clamp=0.9),
+    "orig": Literal(architecture="orig"),
+    "resnet": Literal(architecture="resnet", conv_clamp=0.9),
+    "narrow mapping": Literal(mapping_layers=3, mapping_dim=9),
+    "128": Literal(resolution=128, channels=(6, 6, 5, 5, 4, 4), seed=2),
+}
+CONDITIONAL = Literal(c_dim=4, embed_dim=6, architecture="skip", conv_clamp=2.0)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: Path) -> None:
+    literal = VARIANTS[name]
+    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(literal)))
+    for seed, truncation, cutoff in ((3, 1.0, None), (4, 0.6, None), (5, 0.6, 3)):
+        found = draw(network, seed, truncation=truncation, cutoff=cutoff)
+        assert relative_error(found, literal.image(seed, truncation=truncation, cutoff=cutoff)) < 1e-4
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_every_pickle_protocol_is_read(protocol: int, tmp_path: Path) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    network = load_generator(write(tmp_path / "x", nvidia_bytes(literal, protocol=protocol)))
+    assert relative_error(draw(network, 1), literal.image(1)) < 1e-4
+
+
+def test_the_plain_composition_is_the_same_function(tmp_path: Path) -> None:
+    literal = VARIANTS["resnet"]
+    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(literal)))
+    styles = network.styles(network.mapping(network.latents([1])))
+    assert relative_error(network.synthesis(styles, plain=True)[0], literal.image(1)) < 1e-4
+
+
+@pytest.mark.parametrize("label", [0, 3])
+def test_classes_are_embedded_normalised_and_appended(label: int, tmp_path: Path) -> None:
+    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL)))
+    wanted = CONDITIONAL.image(7, truncation=0.7, label=label)
+    w = network.mapping(network.latents([7]), truncation=0.7, classes=torch.tensor([label]))
+    assert relative_error(network.synthesis(network.styles(w))[0], wanted) < 1e-4
+    fixed = network.of_class(label)
+    assert relative_error(draw(fixed, 7, truncation=0.7), wanted) < 1e-4
+    assert fixed.content_hash != network.content_hash
+    assert fixed.config.c_dim == 0
+
+
+def test_classes_are_asked_for_where_there_are_some_and_only_there(tmp_path: Path) -> None:
+    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL)))
+    z = network.latents([1])
+    with pytest.raises(ConfigError, match="draws 4 classes"):
+        network.mapping(z)
+    with pytest.raises(ConfigError, match=r"classes must be in 0\.\.3"):
+        network.mapping(z, classes=torch.tensor([4]))
+    with pytest.raises(ConfigError, match=r"outside 0\.\.3"):
+        network.of_class(4)
+    plain = load_generator(write(tmp_path / "plain.pkl", nvidia_bytes(VARIANTS["skip"])))
+    with pytest.raises(ConfigError, match="not class-conditional"):
+        plain.mapping(z, classes=torch.tensor([0]))
+    with pytest.raises(ConfigError, match="not class-conditional"):
+        plain.of_class(0)
+
+
+def test_stored_gains_are_trusted_not_recomputed(tmp_path: Path) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    wanted = literal.image(1)
+    generator = nvidia_generator(literal)
+    layer = generator.synthesis.b8.conv1.affine
+    layer.weight_gain *= 2
+    layer.bias_gain = 0.5
+    layer.weight.data /= 2
+    layer.bias.data *= 2
+    network = load_generator(write(tmp_path / "x", nvidia_bytes(literal, generator=generator)))
+    assert relative_error(draw(network, 1), wanted) < 1e-4
+
+
+def test_a_network_without_noise_draws_without(tmp_path: Path) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    generator = nvidia_generator(literal)
+    for layer in (generator.synthesis.b4.conv1, generator.synthesis.b8.conv0, generator.synthesis.b8.conv1):
+        layer.use_noise = False
+        del layer.noise_strength, layer.noise_const
+    for name in [name for name in literal.p if name.endswith("noise_strength")]:
+        literal.p[name] = torch.zeros(())
+    network = load_generator(write(tmp_path / "x", nvidia_bytes(literal, generator=generator)))
+    assert relative_error(draw(network, 1), literal.image(1)) < 1e-4
+
+
+def test_strided_and_shared_storages_are_views_of_one_blob(tmp_path: Path) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    generator = nvidia_generator(literal)
+    layer = generator.synthesis.b8.conv1
+    layer.weight = nn.Parameter(layer.weight.data.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3))
+    wide = torch.cat([torch.full((3,), 9.0), layer.bias.data])
+    layer.bias = nn.Parameter(wide[3:])
+    network = load_generator(write(tmp_path / "x", nvidia_bytes(literal, generator=generator)))
+    assert relative_error(draw(network, 1), literal.image(1)) < 1e-4
+
+
+def _second_clamp(g: Persistent) -> None:
+    g.synthesis.b8.conv1.conv_clamp = 3.0
+
+
+def _relu(g: Persistent) -> None:
+    g.synthesis.b8.conv1.activation = "relu"
+
+
+def _other_filter(g: Persistent) -> None:
+    g.synthesis.b8.conv0.resample_filter = torch.ones(4, 4) / 16
+
+
+def _grey(g: Persistent) -> None:
+    g.synthesis.b4.torgb.weight = nn.Parameter(torch.zeros(1, 5, 1, 1))
+
+
+def _no_layer(g: Persistent) -> None:
+    del g.mapping.fc1
+
+
+def _nan(g: Persistent) -> None:
+    g.mapping.fc1.bias.data[0] = float("nan")
+
+
+def _shape(g: Persistent) -> None:
+    g.synthesis.b8.conv1.weight = nn.Parameter(torch.zeros(4, 3, 3, 3))
+
+
+def _stylegan3(g: Persistent) -> None:
+    g.synthesis.input = Persistent("SynthesisInput")
+
+
+def _hole(g: Persistent) -> None:
+    del g.synthesis.b4
+
+
+def _mixed(g: Persistent) -> None:
+    g.synthesis.b4.architecture = "orig"
+
+
+def _integers(g: Persistent) -> None:
+    g.mapping.register_buffer("w_avg", torch.zeros(12, dtype=torch.int64))
+
+
+def _gain(g: Persistent) -> None:
+    del g.mapping.fc0.weight_gain
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_second_clamp, "2 values of conv_clamp"),
+        (_relu, "activation is not 'lrelu'"),
+        (_other_filter, "another filter"),
+        (_grey, "1 colour channels"),
+        (_no_layer, "lacks 'fc1'"),
+        (_nan, "non-finite"),
+        (_shape, "expected \\[4, 4, 3, 3\\]"),
+        (_stylegan3, "StyleGAN3"),
+        (_hole, "its blocks are b8"),
+        (_mixed, "different architectures"),
+        (_integers, "'i8'"),
+        (_gain, "no number 'weight_gain'"),
+    ],
+)
+def test_what_is_not_supported_is_refused_in_one_line(
+    spoil: Callable[[Persistent], None], says: str, tmp_path: Path
+) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    generator = nvidia_generator(literal)
+    spoil(generator)
+    path = write(tmp_path / "network.pkl", nvidia_bytes(literal, generator=generator))
+    with pytest.raises(CheckpointError, match=says) as caught:
+        load_generator(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_description_says_what_is_inside_without_loading_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL))
+    monkeypatch.setattr("zoom_engine.generators.recipe.Recipe.build", None)
+    text = describe_checkpoint(path)
+    for part in (
+        "NVIDIA PyTorch pickle",
+        "resolution:   32",
+        "classes:      4",
+        "conv_clamp:   2",
+        "16, 32",
+        "SHA-256",
+    ):
+        assert part in text

@@ -1,0 +1,99 @@
+"""Legacy TensorFlow pickles against the literal formulation."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from checkpoint_files import Network, draw, fake_modules, relative_error, tensorflow_bytes, write
+from literal_stylegan2 import Literal
+
+from zoom_engine.errors import CheckpointError
+from zoom_engine.generators import describe_checkpoint, load_generator
+
+VARIANTS = {
+    "skip": Literal(mapping_layers=8),
+    "resnet": Literal(architecture="resnet", conv_clamp=0.9),
+    "orig": Literal(architecture="orig"),
+}
+SMALL = Literal(resolution=8, channels=(5, 4))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: Path) -> None:
+    literal = VARIANTS[name]
+    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal)))
+    for truncation, cutoff in ((1.0, None), (0.5, 4)):
+        found = draw(network, 3, truncation=truncation, cutoff=cutoff)
+        assert relative_error(found, literal.image(3, truncation=truncation, cutoff=cutoff)) < 1e-4
+
+
+def test_classes_of_the_ada_release(tmp_path: Path) -> None:
+    literal = Literal(c_dim=3, embed_dim=5)
+    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal)))
+    w = network.mapping(network.latents([1]), classes=torch.tensor([2]))
+    assert relative_error(network.synthesis(network.styles(w))[0], literal.image(1, label=2)) < 1e-4
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"])
+def test_both_names_of_numpys_core_in_every_protocol(core: bytes, protocol: int, tmp_path: Path) -> None:
+    data = tensorflow_bytes(SMALL, protocol=protocol)
+    for module in (b".multiarray", b".numeric"):
+        for old in (b"numpy._core", b"numpy.core"):
+            there, here = old + module, core + module
+            data = data.replace(b"c" + there + b"\n", b"c" + here + b"\n")  # a line, before protocol 4
+            data = data.replace(b"\x8c%c" % len(there) + there, b"\x8c%c" % len(here) + here)  # counted, since
+    assert core in data
+    network = load_generator(write(tmp_path / "x", data))
+    assert relative_error(draw(network, 1), SMALL.image(1)) < 1e-4
+
+
+def test_python_2_strings_are_latin1(tmp_path: Path) -> None:
+    """Python 2 wrote names and buffers alike as byte strings."""
+    data = tensorflow_bytes(SMALL, protocol=3)
+    operations = list(pickletools.genops(data))
+    ends = [*(place for _, _, place in operations[1:]), len(data)]
+    binary = {"BINBYTES": b"T", "BINUNICODE": b"T", "SHORT_BINBYTES": b"U"}
+    parts = [
+        binary.get(operation.name, data[place or 0 : (place or 0) + 1]) + data[(place or 0) + 1 : end]
+        for (operation, _, place), end in zip(operations, ends, strict=True)
+    ]
+    network = load_generator(write(tmp_path / "x", b"".join(parts)))
+    assert relative_error(draw(network, 1), SMALL.image(1)) < 1e-4
+
+
+def test_a_description_doubles_fmap_base(tmp_path: Path) -> None:
+    text = describe_checkpoint(write(tmp_path / "x", tensorflow_bytes(SMALL)))
+    assert "NVIDIA TensorFlow pickle" in text
+    assert "channel_base 32768" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"resample_kernel": [1, 2, 1]}, "another filter"),
+        ({"nonlinearity": "relu"}, "'nonlinearity' is not 'lrelu'"),
+        ({"num_channels": 1}, "'num_channels' is not 3"),
+        ({"use_wscale": True}, "'use_wscale' is unknown"),
+        ({"architecture": "hinge"}, "architecture is unknown"),
+        ({"mapping_lrmul": "fast"}, "'mapping_lrmul' is no number"),
+    ],
+)
+def test_arguments_that_change_the_arithmetic_are_refused(arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=says):
+        load_generator(write(tmp_path / "x", tensorflow_bytes(SMALL, **arguments)))
+
+
+def test_incomplete_and_old_networks_are_refused(tmp_path: Path) -> None:
+    with fake_modules():
+        old = pickle.dumps((Network(version=3), Network(version=3), Network(version=3)))
+        empty = pickle.dumps((Network(version=4), Network(version=4), Network(version=4, variables=[])))
+        pair = pickle.dumps((Network(version=4), Network(version=4)))
+    for data, says in ((old, "too old"), (empty, "missing"), (pair, "not the three networks")):
+        with pytest.raises(CheckpointError, match=says):
+            load_generator(write(tmp_path / "x", data))

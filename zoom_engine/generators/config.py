@@ -1,0 +1,79 @@
+"""The shape of a StyleGAN2 generator, checked: what a checkpoint must say besides its weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoom_engine.errors import CheckpointError
+
+ARCHITECTURES = ("skip", "orig", "resnet")
+LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """The shape of a StyleGAN2 generator.
+
+    ``channels[i]`` is the width at resolution ``4 * 2**i``; the last entry belongs to ``resolution``.
+    ``conv_clamp`` limits the activations of every convolution to ±conv_clamp (None: no limit).
+    ``architecture`` (Karras 2020, figure 7): "skip" adds an RGB picture of every block, "orig" has only the
+    last block's, "resnet" has only that too and a linear path around every block.
+    ``c_dim`` counts the classes of a class-conditional network, ``embed_dim`` is the width of their embedding;
+    both 0 without classes. ``mapping_dim`` is the width of the mapping network's inner layers (None: ``w_dim``).
+    """
+
+    resolution: int
+    channels: tuple[int, ...]
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+    conv_clamp: float | None = None
+    architecture: str = "skip"
+    c_dim: int = 0
+    embed_dim: int = 0
+    mapping_dim: int | None = None
+
+    def __post_init__(self) -> None:
+        sizes = (self.resolution, *self.channels, self.z_dim, self.w_dim, self.mapping_layers)
+        if self.mapping_dim is not None:
+            sizes = (*sizes, self.mapping_dim)
+        if self.c_dim != 0 or self.embed_dim != 0:
+            sizes = (*sizes, self.c_dim, self.embed_dim)
+        if any(type(n) is not int or not 1 <= n <= LARGEST_SIZE for n in sizes):
+            raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
+        if self.architecture not in ARCHITECTURES:
+            raise CheckpointError(
+                f"generator architecture '{self.architecture}' is not one of {', '.join(ARCHITECTURES)}"
+            )
+        clamp: object = self.conv_clamp
+        if clamp is not None and not (isinstance(clamp, int | float) and 0 < clamp < math.inf):
+            raise CheckpointError(f"generator conv_clamp must be a positive number or None, got {clamp}")
+        wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
+        if self.resolution != 4 * 2 ** max(wanted - 1, 0):
+            raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
+        if len(self.channels) != wanted or min(self.channels) < 1:
+            raise CheckpointError(
+                f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
+            )
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(4 * 2**i for i in range(len(self.channels)))
+
+    @property
+    def num_ws(self) -> int:
+        return 2 * len(self.channels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready. Later fields appear only where they say something: content hashes outlive new fields."""
+        later = {"architecture": "skip", "c_dim": 0, "embed_dim": 0, "mapping_dim": None}
+        return {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
+        try:
+            return cls(**{**values, "channels": tuple(int(c) for c in values["channels"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"generator configuration is not understood: {error}") from error

@@ -1,0 +1,122 @@
+"""Which format a checkpoint has, by its first bytes and never by its name; loading and describing each.
+
+Everything but our own safetensors becomes a `Recipe` first; loading builds it, describing only prints it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoom_engine.errors import CheckpointError
+from zoom_engine.generators.checkpoint import load_own_checkpoint, read_own_header
+from zoom_engine.generators.config import StyleGAN2Config
+from zoom_engine.generators.nvidia import nvidia_recipe
+from zoom_engine.generators.pickles import (
+    is_legacy_torch_file,
+    read_legacy_torch_file,
+    read_network_pickle,
+    read_torch_archive,
+)
+from zoom_engine.generators.recipe import Recipe
+from zoom_engine.generators.rosinality import rosinality_recipe
+from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.generators.tensorflow import tensorflow_recipe
+
+LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
+OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
+
+
+def load_checkpoint(path: Path) -> StyleGAN2:
+    """The generator in a file of any known format, frozen, in evaluation mode.
+
+    Raises:
+        UnsafeCheckpointError: the file asks to run code.
+        CheckpointError: it is damaged, incomplete, or of a kind that is not supported.
+    """
+    mapped = _mapped(path)
+    if _is_safetensors(mapped):
+        return load_own_checkpoint(path)
+    with _naming(path):
+        return _recipe(path, mapped).build(len(mapped))
+
+
+def describe_checkpoint(path: Path) -> str:
+    """What ``zoom-engine inspect`` prints: what the file holds, or why it is refused. No weight is loaded.
+
+    Raises CheckpointError only where the file cannot be read at all.
+    """
+    mapped = _mapped(path)
+    lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", hashlib.sha256(mapped).hexdigest())]
+    try:
+        if _is_safetensors(mapped):
+            config, info = read_own_header(path)
+            lines += [("format", "zoom-engine safetensors"), *_config_lines(config)]
+            lines += [(f"info {key}", str(value)) for key, value in info.items()]
+        else:
+            with _naming(path):
+                recipe = _recipe(path, mapped)
+                lines += [("format", recipe.format), *_config_lines(recipe.config)]
+                lines += [("parameters", str(recipe.parameters())), *(("note", fact) for fact in recipe.facts)]
+    except CheckpointError as error:
+        lines.append(("refused", str(error)))
+    return "\n".join(f"{label + ':':<14}{' '.join(text.split())}" for label, text in lines)
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    return hashlib.sha256(_mapped(path)).hexdigest()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: it is empty; fetch it again") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _is_safetensors(data: mmap.mmap) -> bool:
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= LARGEST_HEADER
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Messages say what is wrong; this puts the file's name before them."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise type(error)(f"{path} {error}") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path} needs more memory than there is") from error
+
+
+def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
+    data = memoryview(mapped)
+    if mapped[:4] == b"PK\x03\x04":
+        return rosinality_recipe(read_torch_archive(path, mapped))
+    if is_legacy_torch_file(data):
+        return rosinality_recipe(read_legacy_torch_file(data))
+    if not (data[0] == 0x80 or data[0] in OLD_PICKLES):
+        raise CheckpointError(
+            "is damaged or no generator checkpoint: it begins neither as safetensors, nor as a torch file or a pickle"
+        )
+    root = read_network_pickle(data)
+    return tensorflow_recipe(root) if isinstance(root, tuple) else nvidia_recipe(root)
+
+
+def _config_lines(config: StyleGAN2Config) -> list[tuple[str, str]]:
+    inner = "" if config.mapping_dim is None else f" of width {config.mapping_dim}"
+    return [
+        ("architecture", f"StyleGAN2, {config.architecture}"),
+        ("resolution", str(config.resolution)),
+        ("channels", " ".join(map(str, config.channels))),
+        ("mapping", f"z {config.z_dim} → w {config.w_dim}, {config.mapping_layers} layers{inner}"),
+        ("classes", f"{config.c_dim}, embedded in {config.embed_dim}" if config.c_dim else "none"),
+        ("conv_clamp", "none" if config.conv_clamp is None else f"{config.conv_clamp:g}"),
+    ]

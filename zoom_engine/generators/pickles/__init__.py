@@ -1,0 +1,33 @@
+"""Reading other projects' pickles without running them.
+
+``interpreter.py`` executes the pickle opcodes into plain containers and the inert ``records.py``; ``allow_list.py``
+says which globals a file may name and what record each makes; ``torch_files.py`` opens what ``torch.save`` writes.
+"""
+
+from __future__ import annotations
+
+from zoom_engine.generators.pickles.records import (
+    ArrayRecord,
+    NetworkRecord,
+    PersistentRecord,
+    TensorRecord,
+    Weights,
+)
+from zoom_engine.generators.pickles.torch_files import (
+    is_legacy_torch_file,
+    read_legacy_torch_file,
+    read_network_pickle,
+    read_torch_archive,
+)
+
+__all__ = [
+    "ArrayRecord",
+    "NetworkRecord",
+    "PersistentRecord",
+    "TensorRecord",
+    "Weights",
+    "is_legacy_torch_file",
+    "read_legacy_torch_file",
+    "read_network_pickle",
+    "read_torch_archive",
+]
