@@ -1,0 +1,5 @@
+"""Generator and target as ONNX graphs in memory: what runtimes compile and what exports write."""
+
+from zoom_engine.graphs.synthesis import synthesis_model
+
+__all__ = ["synthesis_model"]
