@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ZoomError
+from zoom_engine.export.audit import export_audit_graph
 from zoom_engine.export.synthesis import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
 
@@ -28,10 +30,12 @@ def build_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.export", description="Write a generator as ONNX.")
     parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
+    parser.add_argument("--target", help="domain:name or an ONNX file: write audit.onnx too")
+    parser.add_argument("--images", action="store_true", help="audit.onnx returns the pictures too")
     parser.add_argument("--directions", type=Path, help="edit directions (.safetensors) to build in as a constant")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), default="fp32")
     parser.add_argument("--max-resolution", type=int, help="stop at this resolution")
-    parser.add_argument("--output", type=Path, default=Path("exported"), help="folder for synthesis.onnx")
+    parser.add_argument("--output", type=Path, default=Path("exported"), help="folder for the files")
     parser.add_argument("--check", action="store_true", help="print the parity with torch and TensorRT's support")
     return parser
 
@@ -39,14 +43,16 @@ def build_parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Export what the options ask for."""
     directions = None if options.directions is None else EditDirections.load(options.directions)
-    exported = export_synthesis(
-        options.model,
-        options.output / "synthesis.onnx",
-        directions=directions,
-        max_resolution=options.max_resolution,
-        precision=options.precision,
-    )
-    report(exported, check=options.check)
+    shared: dict[str, Any] = {
+        "directions": directions,
+        "max_resolution": options.max_resolution,
+        "precision": options.precision,
+    }
+    report(export_synthesis(options.model, options.output / "synthesis.onnx", **shared), check=options.check)
+    if options.target is not None:
+        path = options.output / "audit.onnx"
+        exported = export_audit_graph(options.model, options.target, path, images=options.images, **shared)
+        report(exported, check=options.check)
 
 
 def report(exported: Exported, *, check: bool) -> None:

@@ -54,7 +54,7 @@ def export_synthesis(
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
     network = load_generator(generator).cpu()
-    matrix = _matrix(directions, network)
+    matrix = matrix_of(directions, network)
     model = synthesis_model(
         network,
         directions=matrix,
@@ -70,7 +70,7 @@ def export_synthesis(
         directions=matrix,
         seed=seed,
     )
-    parity.check(LIMITS[precision])
+    parity.check({"images": LIMITS[precision]})
     return write_model(model, output, parity)
 
 
@@ -99,7 +99,8 @@ def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirection
     return found
 
 
-def _matrix(directions: EditDirections | None, network: StyleGAN2) -> Tensor | None:
+def matrix_of(directions: EditDirections | None, network: StyleGAN2) -> Tensor | None:
+    """The directions ``[N, S]``, after a look whether they are of this generator."""
     if directions is None:
         return None
     directions.check_fits(network)

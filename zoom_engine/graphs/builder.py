@@ -56,8 +56,9 @@ class GraphBuilder:
         *,
         metadata: Mapping[str, str],
         producer_version: str,
+        opset: int = OPSET,
     ) -> onnx.ModelProto:
-        """The finished model (float32 inputs and outputs), shapes inferred, checked in full."""
+        """The finished model (float32 inputs and outputs), of ``opset`` at least, shapes inferred, checked in full."""
         graph = helper.make_graph(
             self.nodes,
             name,
@@ -67,7 +68,7 @@ class GraphBuilder:
         )
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", BF16_OPSET if self.uses_bf16 else OPSET)],
+            opset_imports=[helper.make_opsetid("", max(opset, BF16_OPSET) if self.uses_bf16 else opset)],
             ir_version=IR_VERSION,
             producer_name="zoom-engine",
             producer_version=producer_version,
