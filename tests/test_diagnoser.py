@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, ZoomError
+from zoom_engine.runtime import BACKENDS
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
 BIASED = "avatars:mustache-biased-pale-skin"
@@ -42,7 +43,8 @@ def test_the_folder_holds_what_it_should(audit: Path) -> None:
     names = {path.name for path in audit.iterdir()}
     assert {"manifest.json", "records.jsonl", "summary.json", "gallery.json", "images", "report.html"} <= names
     manifest = json.loads((audit / "manifest.json").read_text())
-    assert manifest["config"]["synthesis"]["backend"] in ("native", "torch")
+    assert manifest["config"]["synthesis"]["backend"] in BACKENDS
+    assert manifest["environment"]["synthesis"]["reason"].startswith("the fastest")
     assert manifest["environment"]["packages"]["torch"]
     gallery = json.loads((audit / "gallery.json").read_text())
     files = [frame["file"] for strip in gallery["strips"] for frame in strip["frames"]]

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from zoom_engine.attributes import parse_attributes
 from zoom_engine.audit_folder import AuditFolder, check_folder
+from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions
-from zoom_engine.directions.cache import default_cache
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import build_gallery
@@ -55,8 +55,10 @@ class Diagnoser:
         loss_weights: α, β, γ of L_target, L_struct and L_attr, for gradient searches.
         truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
-        device: a torch device; backend: "auto", "torch" or "native"; precision: "auto", "fp32" or "bf16".
-        cache: folder for relevance matrices; None uses the user's cache folder.
+        device: a torch device; precision: "auto", "fp32" or "bf16".
+        backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime" or
+            "openvino". Gradients are the native operators' or torch's.
+        cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
         progress: how long work shows itself, see ``zoom_engine.progress``.
 
     Raises:
@@ -113,7 +115,9 @@ class Diagnoser:
         if attributes is None:
             attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
         self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
-        self.synthesizer = choose_synthesizer(self.generator, backend=backend, precision=precision, device=device)
+        self.synthesizer = choose_synthesizer(
+            self.generator, backend=backend, precision=precision, device=device, cache=self.cache
+        )
         self._directions = directions
 
     def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
@@ -168,7 +172,7 @@ class Diagnoser:
             threshold=self.threshold,
             truncation=self.truncation,
             truncation_cutoff=self.truncation_cutoff,
-            precision=self.synthesizer.precision,
+            synthesizer=self.synthesizer,
             batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,
@@ -181,6 +185,7 @@ class Diagnoser:
             self.text_encoder,
             directions,
             bound=PAPER_BOUND,
+            synthesizer=self.synthesizer,
             batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,
@@ -256,7 +261,7 @@ class Diagnoser:
                 },
                 "synthesis": self.synthesizer.describe(),
             },
-            "environment": describe_environment(),
+            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain()},
         }
 
     def _attribute(self, unit: Unit) -> str | None:

@@ -35,5 +35,9 @@ class BackendError(ZoomError):
     """A backend that was asked for by name and cannot run here."""
 
 
+class ExportError(ZoomError):
+    """A model that cannot be exported, or whose exported form does not do what torch does."""
+
+
 class AuditError(ZoomError):
     """An audit folder that cannot be written, resumed or read."""

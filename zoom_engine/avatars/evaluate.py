@@ -24,8 +24,8 @@ from zoom_engine.avatars.parameters import LATENT_DIM, parameters_from_latents
 from zoom_engine.avatars.renderer import render, sample
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
 from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
+from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import METHODS, find_directions
-from zoom_engine.directions.cache import default_cache
 from zoom_engine.directions.find import Method
 from zoom_engine.progress import forced
 from zoom_engine.runtime import choose_synthesizer, describe_environment
@@ -54,7 +54,7 @@ def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, 
 @torch.no_grad()
 def synthesize(styles: Tensor, *, batch_size: int = 100) -> Tensor:
     """Images uint8 ``[n, 128, 128, 3]`` of style vectors, by the engine's own choice of backend."""
-    synthesizer = choose_synthesizer(DOMAIN.generator())
+    synthesizer = choose_synthesizer(DOMAIN.generator(), cache=default_cache())
     return torch.cat([to_uint8(synthesizer(part)) for part in torch.split(styles, batch_size)])
 
 
@@ -168,7 +168,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
         neutral=DOMAIN.neutral,
         method=method,
         samples=SAMPLES[method],
-        precision=choose_synthesizer(generator).precision,
+        synthesizer=choose_synthesizer(generator, cache=default_cache()),
         cache=default_cache(),
         progress=forced,
     )

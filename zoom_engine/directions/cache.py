@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,6 @@ from zoom_engine.atomic import replacing
 from zoom_engine.errors import DirectionError
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
-
-
-def default_cache() -> Path:
-    """The user's: ``ZOOM_ENGINE_CACHE``, else ``zoom-engine`` under ``XDG_CACHE_HOME`` or ``~/.cache``."""
-    chosen = os.environ.get("ZOOM_ENGINE_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoom-engine"
 
 
 class DirectionCache:

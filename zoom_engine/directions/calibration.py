@@ -29,6 +29,7 @@ from zoom_engine.directions.relevance import Sampling, check_finite, text_direct
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -76,6 +77,7 @@ def calibrate_range(
     tail_images: int = 24,
     bound: float = 30.0,
     seed: int = 1,
+    synthesizer: Synthesizer | None = None,
     batch_size: int = 32,
     cache: Path | None = None,
     progress: ProgressFactory = silent,
@@ -83,8 +85,8 @@ def calibrate_range(
     """The calibrated range of every direction; about ``samples`` + 2·N·6·``tail_images`` syntheses at most.
 
     ``tail`` is the share of the samples in each tail, of which at most ``tail_images`` are edited. Prompts,
-    templates and truncation are those of ``directions``. Raises DirectionError for directions of another
-    generator.
+    templates and truncation are those of ``directions``; ``synthesizer`` makes the images (None: torch in
+    float32). Raises DirectionError for directions of another generator.
     """
     directions.check_fits(generator)
     if not 0 < tail <= 0.5 or tail * samples < _SMALLEST_TAIL or tail_images < 1 or not bound > 0:
@@ -93,7 +95,7 @@ def calibrate_range(
             f" not {samples} samples with tails of {tail:g}"
         )
     drawn = directions.provenance
-    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], drawn.get("precision", "fp32"))
+    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer)
     depends_on = {
         **sampling.identity(generator, text_encoder),
         "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),

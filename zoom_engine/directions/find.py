@@ -24,6 +24,7 @@ from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
@@ -55,7 +56,7 @@ def find_directions(
     templates: Sequence[str] = GENERAL,
     truncation: float = 1.0,
     truncation_cutoff: int | None = None,
-    precision: str = "fp32",
+    synthesizer: Synthesizer | None = None,
     quantile: float = DEFAULT_QUANTILE,
     cache: Path | None = None,
     batch_size: int = 32,
@@ -66,8 +67,9 @@ def find_directions(
     ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
     compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
     largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
-    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance. ``precision``
-    ("fp32" or "bf16") is that of forward passes. ``cache`` is a folder for what was computed.
+    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance.
+    ``synthesizer`` makes the images (None: torch in float32), but for gradients, which are always torch's in float32.
+    ``cache`` is a folder for what was computed.
 
     Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions
     reach as much (their ``quantile``), and where no channel passes λ.
@@ -83,7 +85,7 @@ def find_directions(
         seed=seed,
         truncation=truncation,
         truncation_cutoff=truncation_cutoff,
-        precision=precision,
+        synthesizer=synthesizer,
         cache=cache,
         batch_size=batch_size,
         progress=progress,
@@ -196,7 +198,7 @@ def _relevance(
     seed: int,
     truncation: float,
     truncation_cutoff: int | None,
-    precision: str,
+    synthesizer: Synthesizer | None,
     cache: Path | None,
     batch_size: int,
     progress: ProgressFactory,
@@ -204,7 +206,8 @@ def _relevance(
     if method not in METHODS:
         raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
     count = DEFAULT_SAMPLES[method] if samples is None else samples
-    sampling = Sampling(count, seed, truncation, truncation_cutoff, precision)
+    forward_only = None if method == "gradient" else synthesizer
+    sampling = Sampling(count, seed, truncation, truncation_cutoff, forward_only)
     if method == "regression":
         return regression_relevance(
             generator,

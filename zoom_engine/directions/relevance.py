@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
+from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder, check_prompt
 from zoom_engine.text.templates import GENERAL
 
@@ -24,20 +25,18 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 class Sampling:
     """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not.
 
-    ``precision`` ("fp32" or "bf16") is that of the forward passes; gradients are always fp32.
+    ``synthesizer`` makes the images of forward-only measurements; None is torch in float32.
     """
 
     samples: int
     seed: int = 0
     truncation: float = 1.0
     truncation_cutoff: int | None = None
-    precision: str = "fp32"
+    synthesizer: Synthesizer | None = None
 
     def synthesize(self, generator: StyleGAN2, styles: Tensor) -> Tensor:
         """Images [b, 3, R, R] of styles [b, S], forward only."""
-        if self.precision == "fp32":
-            return generator.synthesis(styles)
-        return generator.synthesis(styles, precision=torch.bfloat16)
+        return generator.synthesis(styles) if self.synthesizer is None else self.synthesizer(styles)
 
     def draw(self, generator: StyleGAN2) -> Iterator[tuple[Tensor, Tensor]]:
         """(w [b, num_ws, w_dim], styles [b, S]) in batches."""
@@ -60,10 +59,15 @@ class Sampling:
 
     def identity(self, generator: StyleGAN2, text_encoder: TextEncoder) -> dict[str, Any]:
         """What a measurement on these samples depends on, for cache keys and provenance (JSON)."""
+        made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
         return {
             "generator": generator.content_hash,
             "text_encoder": text_encoder.content_hash,
-            **dataclasses.asdict(self),
+            "samples": self.samples,
+            "seed": self.seed,
+            "truncation": self.truncation,
+            "truncation_cutoff": self.truncation_cutoff,
+            **made,
         }
 
 

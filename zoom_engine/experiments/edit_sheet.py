@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from zoom_engine import atomic
+from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import find_directions
-from zoom_engine.directions.cache import default_cache
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, to_pixels
@@ -43,7 +43,7 @@ def write_edit_sheet(
     domain = find_domain(generator)
     network = load_generator(generator)
     encoder = text_encoder_for(generator, text_encoder)
-    synthesize = choose_synthesizer(network)
+    synthesize = choose_synthesizer(network, cache=default_cache())
     directions = find_directions(
         network,
         encoder,
@@ -51,7 +51,7 @@ def write_edit_sheet(
         neutral=neutral or (domain.neutral if domain else "a face"),
         method=method,  # type: ignore[arg-type]
         truncation=truncation,
-        precision=synthesize.precision,
+        synthesizer=synthesize,
         cache=default_cache(),
         progress=progress,
     )

@@ -1,8 +1,10 @@
-"""Choose a backend for the synthesis and say why."""
+"""Choose what runs the synthesis, and say why."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,37 +13,63 @@ from torch import Tensor
 from zoom_engine import ops
 from zoom_engine.errors import BackendError, ConfigError
 from zoom_engine.generators import StyleGAN2
+from zoom_engine.graphs import synthesis_model
 from zoom_engine.runtime.machine import bf16_in_hardware
+from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
+from zoom_engine.runtime.openvino_session import OpenVinoSession
+from zoom_engine.runtime.session import Session
 
-BACKENDS = ("auto", "torch", "native")
+BACKENDS = ("auto", "torch", "native", "onnxruntime", "openvino")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+RUNTIME_PRECISIONS = {"onnxruntime": ("fp32",), "openvino": ("fp32", "bf16")}
 
 
 @dataclass(frozen=True)
 class Synthesizer:
     """Styles ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32; differentiable.
 
-    ``backend`` is what runs ("native": convolutions by torch, everything after them by the compiled
-    operators; "torch": all by torch), ``precision`` the dtype of the activations, ``reason`` why.
+    ``backend`` is what runs forward passes: "torch", "native" (convolutions by torch, everything after them by the
+    compiled operators), or the runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs,
+    which is "torch" or "native". ``precision`` is the dtype of the activations, ``reason`` says why these.
     """
 
     generator: StyleGAN2
     backend: str
     precision: str
     reason: str
+    gradients: str
+    session: Session | None = field(default=None, repr=False)
 
     def __call__(self, styles: Tensor) -> Tensor:
-        plain = self.backend == "torch"
+        if self.session is not None and not (torch.is_grad_enabled() and styles.requires_grad):
+            return self.session.run({"styles": styles})["images"]
+        plain = self.gradients == "torch"
         return self.generator.synthesis(styles, precision=PRECISIONS[self.precision], plain=plain)
 
     def describe(self) -> dict[str, Any]:
-        return {"backend": self.backend, "precision": self.precision, "reason": self.reason}
+        """What records depend on, JSON-ready."""
+        return {"backend": self.backend, "precision": self.precision}
+
+    def explain(self) -> dict[str, Any]:
+        """Why, with which settings, and what runs gradients; JSON-ready."""
+        settings = {} if self.session is None else self.session.settings
+        return {"reason": self.reason, "gradients": self.gradients, **({"settings": settings} if settings else {})}
 
 
 def choose_synthesizer(
-    generator: StyleGAN2, *, backend: str = "auto", precision: str = "auto", device: str = "cpu"
+    generator: StyleGAN2,
+    *,
+    backend: str = "auto",
+    precision: str = "auto",
+    device: str = "cpu",
+    cache: Path | None = None,
 ) -> Synthesizer:
     """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
+
+    On the CPU "auto" takes OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not use), else
+    the native operators, else torch: the order of the measurements in ``bench/results``. The choice depends on
+    what is installed and on the processor alone, so that an interrupted run goes on with what it began with. ``cache``
+    is the folder where compiled models are kept.
 
     Raises :class:`BackendError` where a backend asked for by name cannot run here; nothing falls back.
     """
@@ -51,15 +79,45 @@ def choose_synthesizer(
         raise ConfigError(f"unknown precision '{precision}'; choose one of auto, {', '.join(PRECISIONS)}")
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.native_available()
-    if backend == "native" and not (native and on_cpu):
-        raise BackendError(f"backend 'native' cannot run: {why_not if on_cpu else f'it has no {device} kernels yet'}")
-    if backend == "auto":
-        backend = "native" if native and on_cpu else "torch"
-        reason = "compiled operators found" if native and on_cpu else f"no compiled operators: {why_not}"
-    else:
-        reason = "asked for by name"
+    if not on_cpu:
+        native, why_not = False, f"it has no {device} kernels yet"
+    why_precision = ""
     if precision == "auto":
-        fast = not on_cpu or bf16_in_hardware()
+        fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
-        reason += "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic in hardware"
-    return Synthesizer(generator, backend, precision, reason)
+        why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic"
+    gradients = "native" if native and backend != "torch" else "torch"
+
+    def made(name: str, reason: str) -> Synthesizer:
+        if name == "native" and not native:
+            raise BackendError(f"backend 'native' cannot run: {why_not}")
+        session = _session(generator, name, precision, device, cache) if name in RUNTIME_PRECISIONS else None
+        return Synthesizer(generator, name, precision, reason + why_precision, gradients, session)
+
+    if backend != "auto":
+        return made(backend, "asked for by name")
+    return _first(("openvino", "onnxruntime", "native", "torch") if on_cpu else ("torch",), made)
+
+
+def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:
+    """The first of ``order`` that runs here; the reason names those that do not."""
+    missing: list[str] = []
+    for name in order[:-1]:
+        try:
+            return made(name, "; ".join(["the fastest that runs here", *missing]))
+        except BackendError as error:
+            missing.append(str(error))
+    return made(order[-1], "; ".join(["the fastest that runs here", *missing]))
+
+
+def _session(generator: StyleGAN2, backend: str, precision: str, device: str, cache: Path | None) -> Session:
+    if precision not in RUNTIME_PRECISIONS[backend]:
+        raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
+    if backend == "openvino" and torch.device(device).type != "cpu":
+        raise BackendError(f"backend 'openvino' cannot run on {device}: it is used on the CPU only")
+    # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
+    stored = "fp32" if backend == "openvino" else precision
+    model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
+    if backend == "openvino":
+        return OpenVinoSession(model, precision=precision, cache=cache)
+    return OnnxRuntimeSession(model, device=device, cache=cache)

@@ -182,6 +182,11 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
     Raises:
         TargetError: for a layer that cannot be written.
     """
+    write_bytes(path, target_model(target, resolution=resolution).SerializeToString())
+
+
+def target_model(target: Target, *, resolution: int | None = None) -> onnx.ModelProto:
+    """What `save_onnx` writes: the target's network as a checked model, without its preprocessing."""
     hw = target.preprocessing.hw or ((resolution, resolution) if resolution else None)
     if hw is None:
         raise TargetError(f"target {target.name!r}: its input size is not known, so give save_onnx the resolution")
@@ -215,7 +220,7 @@ def save_onnx(target: Target, path: Path | str, *, resolution: int | None = None
     described["classes"] = list(target.classes)
     helper.set_model_props(model, {METADATA_KEY: json.dumps(described)})
     onnx.checker.check_model(model, full_check=True)
-    write_bytes(path, model.SerializeToString())
+    return model
 
 
 def _last(traced: fx.GraphModule) -> fx.Node:

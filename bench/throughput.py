@@ -1,0 +1,90 @@
+"""``python bench/throughput.py --suite synthesis [--json OUT]``: throughput on this machine, as a table and as JSON.
+
+Without options every case and variant runs, which takes long and much memory; ``--cases``, ``--variants`` and
+``--repeats`` choose. Threads are torch's: set OMP_NUM_THREADS for another number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import synthesis
+
+from zoom_engine import atomic
+from zoom_engine.runtime import describe_environment
+
+SUITES = {synthesis.SUITE: synthesis}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Throughput on this machine.")
+    parser.add_argument("--suite", choices=sorted(SUITES), required=True)
+    parser.add_argument("--cases", help="names or patterns, separated by commas, such as '256-forward-*'")
+    parser.add_argument("--variants", help="names or patterns, separated by commas")
+    parser.add_argument("--repeats", type=int, default=5, help="timed rounds after one to warm up")
+    parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--note", default="", help="kept beside the machine, such as what else ran on it")
+    options = parser.parse_args(arguments)
+    suite = SUITES[options.suite]
+    if options.repeats < 1:
+        parser.error("--repeats must be at least 1")
+    try:
+        cases = chosen(options.cases, suite.CASES)
+        for case in cases:
+            suite.parse(case)
+        variants = chosen(options.variants, suite.VARIANTS)
+        unknown = next((name for name in variants if name not in suite.VARIANTS), None)
+        if unknown is not None:
+            raise ValueError(f"'{unknown}' is no variant; choose from {', '.join(suite.VARIANTS)}")
+    except ValueError as error:
+        parser.error(str(error))
+    machine = {**describe_environment(), "processor": processor(), "load_before": os.getloadavg(), "note": options.note}
+    results: list[dict[str, Any]] = []
+    print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'spread':>7}")
+    for result in suite.run(cases, variants, options.repeats):
+        results.append(result)
+        print(line(result), flush=True)
+    if options.json is not None:
+        document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": results}
+        atomic.write_json(options.json, document)
+    return 0
+
+
+def chosen(patterns: str | None, known: Sequence[str]) -> list[str]:
+    """The known names that match, in order; a pattern that matches none is kept as it is."""
+    if patterns is None:
+        return list(known)
+    found: list[str] = []
+    for pattern in patterns.split(","):
+        found += fnmatch.filter(known, pattern.strip()) or [pattern.strip()]
+    return list(dict.fromkeys(found))
+
+
+def line(result: dict[str, Any]) -> str:
+    """One row of the table."""
+    head = f"{result['case']:24} {result['variant']:18}"
+    if "skipped" in result:
+        return f"{head} skipped: {result['skipped']}"
+    ratio = "" if result["ratio"] is None else f"{result['ratio']:.2f}×"
+    return f"{head} {result['seconds']:9.4f} {ratio:>7} {result['spread']:7.2f}"
+
+
+def processor() -> str:
+    """The processor's name, as Linux gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return "unknown"
+    names = [row.split(":", 1)[1].strip() for row in text.splitlines() if row.startswith("model name")]
+    return names[0] if names else "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

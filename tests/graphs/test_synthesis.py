@@ -1,0 +1,124 @@
+"""The ONNX graph of the synthesis against torch: every precision, batch and number of attributes from one file."""
+
+from __future__ import annotations
+
+import json
+
+import onnx
+import pytest
+import torch
+from networks import CONFIG, relative_error, spread_generator, styles_of
+from onnx import numpy_helper
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.generators import StyleGAN2Config
+from zoom_engine.graphs import synthesis_model
+from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
+from zoom_engine.runtime.openvino_session import OpenVinoSession
+
+CLAMPED = StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=0.7)
+
+
+def onnxruntime(model: onnx.ModelProto) -> OnnxRuntimeSession:
+    pytest.importorskip("onnxruntime")
+    return OnnxRuntimeSession(model.SerializeToString(), batched=True)
+
+
+@pytest.mark.parametrize("config", [CONFIG, CLAMPED])
+def test_one_file_takes_every_batch_and_number_of_attributes(config: StyleGAN2Config) -> None:
+    network = spread_generator(config)
+    session = onnxruntime(synthesis_model(network))
+    for batch in (1, 3, 8):
+        for count in (1, 5, 20):
+            styles = styles_of(network, batch, first=count)
+            weights, directions = torch.randn(batch, count), 0.1 * torch.randn(count, network.style_space.size)
+            feeds = {"styles": styles, "edit_weights": weights, "edit_directions": directions}
+            wanted = network.synthesis(styles + weights @ directions)
+            assert relative_error(session.run(feeds)["images"], wanted) < 1e-5
+
+
+def test_given_directions_are_a_constant() -> None:
+    network = spread_generator()
+    directions, weights = torch.randn(4, network.style_space.size), torch.randn(2, 4)
+    model = synthesis_model(network, directions=directions)
+    assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
+    styles = styles_of(network, 2)
+    found = onnxruntime(model).run({"styles": styles, "edit_weights": weights})["images"]
+    assert relative_error(found, network.synthesis(styles + weights @ directions)) < 1e-5
+    with pytest.raises(ConfigError, match="directions must be"):
+        synthesis_model(network, directions=directions[:, 1:])
+
+
+def test_it_can_stop_at_a_lower_resolution() -> None:
+    network = spread_generator()
+    styles = styles_of(network, 2)
+    found = onnxruntime(synthesis_model(network, edits=False, max_resolution=16)).run({"styles": styles})["images"]
+    assert found.shape == (2, 3, 16, 16)
+    assert relative_error(found, network.synthesis(styles, max_resolution=16)) < 1e-5
+    with pytest.raises(ConfigError, match="max_resolution"):
+        synthesis_model(network, max_resolution=24)
+    with pytest.raises(ConfigError, match="precision"):
+        synthesis_model(network, precision="int8")
+
+
+def half_error(config: StyleGAN2Config, loudness: float) -> float:
+    """The error of the fp16 graph for a network whose const, biases and noise are ``loudness`` times as large."""
+    network = spread_generator(config)
+    network.const.mul_(loudness)
+    for conv in network.convs.values():
+        assert isinstance(conv.bias, Tensor)
+        assert isinstance(conv.noise_strength, Tensor)
+        conv.bias.mul_(loudness)
+        conv.noise_strength.mul_(loudness)
+    styles = styles_of(network, 3)
+    model = synthesis_model(network, edits=False, precision="fp16")
+    return relative_error(onnxruntime(model).run({"styles": styles})["images"], network.synthesis(styles))
+
+
+@pytest.mark.parametrize("config", [CONFIG, CLAMPED])
+def test_half_precision_stays_near(config: StyleGAN2Config) -> None:
+    assert half_error(config, 1.0) < 2e-3
+
+
+def test_half_precision_stays_in_range_without_a_clamp() -> None:
+    """Activations near 1e6, beyond float16's 65504."""
+    assert half_error(CONFIG, 3e5) < 2e-3
+
+
+def test_bfloat16_stays_near() -> None:
+    pytest.importorskip("openvino")
+    network = spread_generator()
+    styles = styles_of(network, 2)
+    model = synthesis_model(network, edits=False, precision="bf16")
+    found = OpenVinoSession(model.SerializeToString()).run({"styles": styles})["images"]
+    assert 1e-4 < relative_error(found, network.synthesis(styles)) < 3e-2
+
+
+def test_the_graph_is_plain() -> None:
+    """Constant convolution weights, operators of ONNX itself, no value without a shape, no node that does nothing."""
+    network = spread_generator()
+    model = synthesis_model(network)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        assert node.domain == ""
+        if node.op_type in ("Conv", "ConvTranspose"):
+            assert node.input[1] in constants
+    used = {name for node in model.graph.node for name in node.input}
+    assert constants <= used
+    assert {node.output[0] for node in model.graph.node} <= used | {"images"}
+    shaped = {value.name: value.type.tensor_type.shape.dim for value in model.graph.value_info}
+    assert all(node.output[0] in shaped for node in model.graph.node if node.output[0] != "images")
+    assert all(dim.HasField("dim_value") for dims in shaped.values() for dim in list(dims)[1:])
+
+
+def test_the_file_describes_itself() -> None:
+    network = spread_generator()
+    model = synthesis_model(network, metadata={"source": "abc"})
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    layout = json.loads(found["zoom_engine.style_space"])
+    assert [row["stop"] for row in layout] == [layer.stop for layer in network.style_space.layers]
+    assert found["zoom_engine.generator"] == network.content_hash
+    assert found["source"] == "abc"
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "b4_conv1.weight")
+    assert numpy_helper.to_array(weight).shape == (12, 12, 3, 3)

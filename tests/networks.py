@@ -1,0 +1,32 @@
+"""A small generator that hides nothing: non-zero noise strengths and biases, spread styles."""
+
+from __future__ import annotations
+
+import torch
+
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config
+
+CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2)
+
+
+def spread_generator(config: StyleGAN2Config = CONFIG, *, seed: int = 0) -> StyleGAN2:
+    """Float32, frozen; a fresh initialisation would hide noise, biases and modulation."""
+    torch.manual_seed(seed)
+    network = StyleGAN2(config).eval().requires_grad_(False)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            parameter.normal_(1.0 if "affine" in name else 0.0, 0.3)
+        if name.endswith("noise_strength"):
+            parameter.fill_(0.2)
+        if name.endswith("affine.weight"):
+            parameter.normal_(0.0, 0.3)
+    return network
+
+
+def styles_of(network: StyleGAN2, count: int, *, first: int = 0) -> torch.Tensor:
+    """Style vectors ``[count, S]`` of the seeds from ``first`` on."""
+    return network.styles(network.mapping(network.latents(range(first, first + count))))
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found.double() - wanted.double()).norm() / wanted.double().norm())

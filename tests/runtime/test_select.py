@@ -1,0 +1,146 @@
+"""Every backend makes the same pictures, gradients stay, nothing falls back in silence."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from networks import relative_error, spread_generator, styles_of
+
+from zoom_engine import ops
+from zoom_engine.errors import BackendError, ConfigError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
+
+RUNTIMES = [
+    pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is missing"))
+    for name in ("onnxruntime", "openvino")
+]
+
+
+@pytest.fixture(scope="module")
+def network() -> StyleGAN2:
+    return spread_generator()
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_runtimes_make_the_pictures_that_torch_makes(network: StyleGAN2, backend: str) -> None:
+    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    assert found.describe() == {"backend": backend, "precision": "fp32"}
+    for batch in (1, 3, 8):
+        styles = styles_of(network, batch)
+        assert relative_error(found(styles), network.synthesis(styles)) < 1e-5
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, backend: str) -> None:
+    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    styles = styles_of(network, 6)
+    together = found(styles)
+    assert torch.equal(together.flip(0), found(styles.flip(0)))
+    assert torch.equal(together[1:4], found(styles[1:4]))
+    assert torch.equal(together, found(styles))
+
+
+def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
+    pytest.importorskip("openvino")
+    styles = styles_of(network, 3)
+    try:
+        found = choose_synthesizer(network, backend="openvino", precision="bf16")
+    except BackendError:
+        assert not bf16_in_hardware()
+        return
+    assert found.explain()["settings"]["precision"] == "bf16"
+    assert relative_error(found(styles), network.synthesis(styles)) < 3e-2
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_gradients_stay(network: StyleGAN2, backend: str) -> None:
+    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    styles = styles_of(network, 2).requires_grad_(True)
+    (gradient,) = torch.autograd.grad(found(styles).square().sum(), styles)
+    (wanted,) = torch.autograd.grad(network.synthesis(styles, plain=True).square().sum(), styles)
+    assert relative_error(gradient, wanted) < 1e-4
+    with torch.no_grad():
+        assert not found(styles).requires_grad
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
+    network: StyleGAN2, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, backend, None)
+    with pytest.raises(BackendError, match=r"is not installed.*pip install 'zoom-engine\[cpu\]'"):
+        choose_synthesizer(network, backend=backend)
+    found = choose_synthesizer(network)
+    assert found.backend != backend
+    if backend == "openvino":
+        assert "openvino is not installed" in found.reason
+
+
+def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("openvino", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(ops, "native_available", lambda: (False, "never built"))
+    found = choose_synthesizer(network)
+    assert (found.backend, found.gradients) == ("torch", "torch")
+    assert all(word in found.reason for word in ("openvino is not", "onnxruntime is not", "never built"))
+    with pytest.raises(BackendError, match="never built"):
+        choose_synthesizer(network, backend="native")
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_compiled_models_are_kept_and_damaged_ones_made_again(network: StyleGAN2, backend: str, tmp_path: Path) -> None:
+    styles = styles_of(network, 2)
+    wanted = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)(styles)
+    (file,) = (tmp_path / "compiled").iterdir()
+    written = file.stat().st_mtime_ns
+    again = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
+    assert torch.equal(again(styles), wanted)
+    assert file.stat().st_mtime_ns == written
+    file.write_bytes(b"damaged")
+    mended = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
+    assert torch.equal(mended(styles), wanted)
+    assert file.stat().st_size > 1000
+    choose_synthesizer(spread_generator(seed=1), backend=backend, precision="fp32", cache=tmp_path)
+    assert len(list((tmp_path / "compiled").iterdir())) == 2
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_cache_in_the_way_of_a_file_is_named(network: StyleGAN2, backend: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BackendError, match="ZOOM_ENGINE_CACHE"):
+        choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path / "file")
+
+
+def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the session says after it was made counts, not the list of what is available."""
+    ort = pytest.importorskip("onnxruntime")
+    plain = ort.InferenceSession
+
+    class Elsewhere(plain):  # type: ignore[misc, valid-type]
+        def get_providers(self) -> list[str]:
+            return ["AzureExecutionProvider"]
+
+    monkeypatch.setattr(ort, "InferenceSession", Elsewhere)
+    with pytest.raises(BackendError, match="AzureExecutionProvider, not CPUExecutionProvider"):
+        choose_synthesizer(network, backend="onnxruntime", precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"backend": "jax"}, ConfigError, "unknown backend"),
+        ({"precision": "fp64"}, ConfigError, "unknown precision"),
+        ({"backend": "onnxruntime", "precision": "bf16"}, BackendError, "cannot run in bf16"),
+        ({"backend": "openvino", "device": "cuda"}, BackendError, "on the CPU only"),
+        ({"backend": "native", "device": "cuda"}, BackendError, "no cuda kernels"),
+    ],
+)
+def test_refusals_say_why(network: StyleGAN2, options: dict[str, Any], error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        choose_synthesizer(network, **options)

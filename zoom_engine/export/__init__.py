@@ -1,0 +1,6 @@
+"""Export: generator and target as ONNX files that runtimes take, checked against torch before they are written."""
+
+from zoom_engine.export.audit import export_audit_graph
+from zoom_engine.export.synthesis import Exported, export_synthesis
+
+__all__ = ["Exported", "export_audit_graph", "export_synthesis"]

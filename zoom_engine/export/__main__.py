@@ -1,0 +1,72 @@
+"""``python -m zoom_engine.export``: write ONNX files of a generator, see :mod:`zoom_engine.export`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.directions import EditDirections
+from zoom_engine.errors import ZoomError
+from zoom_engine.export.audit import export_audit_graph
+from zoom_engine.export.synthesis import Exported, export_synthesis
+from zoom_engine.export.tensorrt_support import OPERATORS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        run(options)
+    except ZoomError as error:
+        print(f"zoom_engine.export: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(prog="python -m zoom_engine.export", description="Write a generator as ONNX.")
+    parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
+    parser.add_argument("--target", help="domain:name or an ONNX file: write audit.onnx too")
+    parser.add_argument("--images", action="store_true", help="audit.onnx returns the pictures too")
+    parser.add_argument("--directions", type=Path, help="edit directions (.safetensors) to build in as a constant")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), default="fp32")
+    parser.add_argument("--max-resolution", type=int, help="stop at this resolution")
+    parser.add_argument("--output", type=Path, default=Path("exported"), help="folder for the files")
+    parser.add_argument("--check", action="store_true", help="print the parity with torch and TensorRT's support")
+    return parser
+
+
+def run(options: argparse.Namespace) -> None:
+    """Export what the options ask for."""
+    directions = None if options.directions is None else EditDirections.load(options.directions)
+    shared: dict[str, Any] = {
+        "directions": directions,
+        "max_resolution": options.max_resolution,
+        "precision": options.precision,
+    }
+    report(export_synthesis(options.model, options.output / "synthesis.onnx", **shared), check=options.check)
+    if options.target is not None:
+        path = options.output / "audit.onnx"
+        exported = export_audit_graph(options.model, options.target, path, images=options.images, **shared)
+        report(exported, check=options.check)
+
+
+def report(exported: Exported, *, check: bool) -> None:
+    """Print what was written; with ``check`` its errors and operators. ExportError where TensorRT has a complaint."""
+    print(f"{exported.path}  {exported.path.stat().st_size / 2**20:.1f} MiB")
+    if not check:
+        return
+    for output, error in exported.parity.errors.items():
+        cases = f"{exported.parity.runtime}, {exported.parity.cases} cases"
+        print(f"  {output}: relative error {error:.1e} against torch in fp32 ({cases})")
+    for operator, count in exported.support.operators.items():
+        print(f"  {operator:20} {count:4}  {'in' if operator in OPERATORS else 'NOT in'} TensorRT's support table")
+    exported.support.check()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

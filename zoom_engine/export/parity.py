@@ -1,0 +1,87 @@
+"""An exported model against torch, on random styles: how far its outputs are off."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import onnx
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import ExportError
+from zoom_engine.generators import StyleGAN2, style_statistics
+from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
+from zoom_engine.runtime.openvino_session import OpenVinoSession
+from zoom_engine.runtime.session import Session
+
+LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2}
+OUTPUT_LIMITS = {"fp32": 1e-3, "fp16": 5e-2, "bf16": 1e-1}  # of a target's outputs, which can be steeper than pictures
+BATCHES = (1, 3, 8)
+ATTRIBUTES = (1, 5, 20)
+STEP = 3.0  # standard deviations that the random edits move the styles by
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """Relative error ‖found − wanted‖ / ‖wanted‖ of each output, the largest of all cases, and what computed it."""
+
+    errors: dict[str, float]
+    runtime: str
+    cases: int
+
+    def check(self, limits: Mapping[str, float]) -> None:
+        """Raises ExportError where an error is above the limit of its output, or not a number."""
+        for output, error in self.errors.items():
+            limit = limits[output]
+            if not error <= limit:
+                raise ExportError(
+                    f"{output} of the exported graph differ from torch's by {error:.2e} (relative; allowed are"
+                    f" {limit:.0e}): nothing was written; try another precision"
+                )
+
+
+@torch.no_grad()
+def measure_parity(
+    model: onnx.ModelProto,
+    generator: StyleGAN2,
+    reference: Callable[[Tensor], dict[str, Tensor]],
+    *,
+    precision: str,
+    directions: Tensor | None,
+    seed: int,
+) -> Parity:
+    """``model`` beside ``reference`` (edited styles → outputs) in batches of 1, 3 and 8 with 1, 5 and 20 attributes.
+
+    Styles are those of random latents, pushed along random directions. Raises BackendError without a runtime for it.
+    """
+    session, name = _session(model, precision)
+    random = torch.Generator().manual_seed(seed)
+    std = style_statistics(generator).std.cpu()
+    errors: dict[str, float] = {}
+    counts: Sequence[int] = ATTRIBUTES if directions is None else (len(directions),)
+    cases = [(batch, count) for batch in BATCHES for count in counts]
+    for batch, count in cases:
+        z = torch.randn(batch, generator.z_dim, generator=random)
+        styles = generator.styles(generator.mapping(z))
+        if directions is None:
+            matrix = torch.randn(count, len(std), generator=random)
+            matrix = STEP * std * matrix / matrix.norm(dim=1, keepdim=True)
+            weights = torch.randn(batch, count, generator=random) / count**0.5
+        else:
+            matrix, weights = directions, STEP * torch.randn(batch, count, generator=random) / count**0.5
+        feeds = {"styles": styles, "edit_weights": weights, "edit_directions": matrix}
+        taken = {value.name: feeds[value.name] for value in model.graph.input}
+        wanted = reference(styles + weights @ matrix)
+        for output, found in session.run(taken).items():
+            error = float((found.double() - wanted[output].double()).norm() / wanted[output].double().norm())
+            errors[output] = max(errors.get(output, 0.0), error) if error == error else float("nan")
+    return Parity(errors, name, len(cases))
+
+
+def _session(model: onnx.ModelProto, precision: str) -> tuple[Session, str]:
+    """ONNX Runtime, which on the CPU has no bfloat16, else OpenVINO."""
+    content = model.SerializeToString()
+    if precision == "bf16":
+        return OpenVinoSession(content, batched=True), "OpenVINO"
+    return OnnxRuntimeSession(content, batched=True), "ONNX Runtime"

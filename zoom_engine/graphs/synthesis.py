@@ -1,0 +1,229 @@
+"""The generator's synthesis as ONNX nodes, written directly: convolution weights and noise are constants.
+
+As in torch, activations are scaled, not weights. What is constant is folded: the gain √2 after the leaky ReLU goes into
+demodulation, noise and bias (the function is positively homogeneous). Up-sampling stays a stride-2 transposed
+convolution and a depthwise filter: merged into one 6×6 kernel, or as four phase convolutions, it took 1.6 to 2.1 times
+the processor time in ONNX Runtime and OpenVINO.
+
+In fp16 three things keep values in range (Karras 2020-ADA does the first two): styles are divided by the largest of the
+sample, weights by their largest times √fan-in, and the activations of a layer by a power of two where real ones were
+measured beyond what is safe (:mod:`zoom_engine.graphs.ranges`). All three are undone in float32, in the
+demodulation, so the function is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import onnx
+import torch
+from torch import Tensor
+
+import zoom_engine
+from zoom_engine.errors import ConfigError
+from zoom_engine.generators import StyleGAN2, StyleLayer
+from zoom_engine.generators.stylegan2 import LRELU_GAIN, LRELU_SLOPE, ModulatedConv, ToRGB
+from zoom_engine.graphs.builder import ELEMENT, GraphBuilder, Shape
+from zoom_engine.graphs.metadata import synthesis_metadata
+from zoom_engine.graphs.ranges import activation_scales
+
+EPSILON = 1e-8
+TAPS = torch.outer(*[torch.tensor([0.25, 0.75, 0.75, 0.25])] * 2)
+
+
+def synthesis_model(
+    generator: StyleGAN2,
+    *,
+    directions: Tensor | None = None,
+    edits: bool = True,
+    max_resolution: int | None = None,
+    precision: str = "fp32",
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """The ONNX model ``images = G(styles + edit_weights @ edit_directions)``.
+
+    Inputs, all float32: ``styles [batch, S]``, ``edit_weights [batch, N]``, ``edit_directions [N, S]``; output ``images
+    [batch, 3, R, R]``, nominally in [-1, 1] and not clamped. ``directions [N, S]`` become a constant, and their input
+    falls away; ``edits=False`` leaves the styles alone. ``precision`` ("fp32", "fp16", "bf16") is that of activations
+    and convolutions. Raises ConfigError for an unknown precision, or a resolution that the generator does not have.
+    """
+    builder = GraphBuilder()
+    inputs = add_edits(builder, generator, directions=directions, edits=edits)
+    size = max_resolution or generator.resolution
+    add_synthesis(builder, generator, "edited", output="images", max_resolution=size, precision=precision)
+    return builder.model(
+        "synthesis",
+        inputs,
+        {"images": ["batch", 3, size, size]},
+        metadata={**synthesis_metadata(generator, size, precision), **(metadata or {})},
+        producer_version=zoom_engine.__version__,
+    )
+
+
+def add_edits(
+    builder: GraphBuilder, generator: StyleGAN2, *, directions: Tensor | None, edits: bool
+) -> dict[str, Shape]:
+    """Nodes from the inputs (returned, with their shapes) to the value "edited", the edited styles ``[batch, S]``."""
+    size = generator.style_space.size
+    inputs: dict[str, Shape] = {"styles": ["batch", size]}
+    if not edits:
+        builder.node("Identity", ["styles"], "edited")
+        return inputs
+    if directions is None:
+        inputs |= {"edit_weights": ["batch", "N"], "edit_directions": ["N", size]}
+    else:
+        if directions.dim() != 2 or directions.shape[1] != size:
+            raise ConfigError(f"directions must be [N, {size}], got {list(directions.shape)}")
+        inputs["edit_weights"] = ["batch", len(directions)]
+        builder.constant("edit_directions", directions.float())
+    builder.node("Add", ["styles", builder.node("MatMul", ["edit_weights", "edit_directions"], "edit")], "edited")
+    return inputs
+
+
+def add_synthesis(
+    builder: GraphBuilder, generator: StyleGAN2, styles: str, *, output: str, max_resolution: int, precision: str
+) -> None:
+    """Nodes from the value ``styles [batch, S]`` to ``output [batch, 3, R, R]``, both float32."""
+    if precision not in ELEMENT:
+        raise ConfigError(f"unknown precision '{precision}'; choose one of {', '.join(ELEMENT)}")
+    if max_resolution not in generator.config.resolutions:
+        raise ConfigError(f"max_resolution {max_resolution} is not one of {list(generator.config.resolutions)}")
+    _Synthesis(builder, generator, precision).write(styles, output, max_resolution)
+
+
+class _Synthesis:
+    """Writes layer after layer; ``scale`` is what the activations of the last one were divided by."""
+
+    def __init__(self, builder: GraphBuilder, generator: StyleGAN2, precision: str) -> None:
+        self.b, self.generator, self.precision = builder, generator, precision
+        self.scales = activation_scales(generator) if precision == "fp16" else {}
+        self.scale = self.scales.get("const", 1.0)
+
+    def write(self, styles: str, output: str, max_resolution: int) -> None:
+        layers = [layer for layer in self.generator.style_space.layers if layer.resolution <= max_resolution]
+        x = self.stored("const", self.generator.const[None] / self.scale)
+        image: str | None = None
+        for layer in layers:
+            style = self.style(layer, styles)
+            if not layer.is_rgb:
+                x = self.convolution(layer, x, style)
+                continue
+            last = layer is layers[-1]
+            if image is None:
+                image = self.to_rgb(layer, x, style, name=output if last else f"{layer.name}.rgb")
+            else:
+                rgb = self.to_rgb(layer, x, style, name=f"{layer.name}.rgb")
+                image = self.b.node(
+                    "Add", [self.upsampled(layer, image), rgb], output if last else f"{layer.name}.image"
+                )
+
+    def stored(self, name: str, value: Tensor) -> str:
+        return self.b.constant(name, value.float(), precision=self.precision)
+
+    def style(self, layer: StyleLayer, styles: str) -> str:
+        bounds = [
+            self.b.constant(f"{layer.name}.start", [layer.start]),
+            self.b.constant(f"{layer.name}.stop", [layer.stop]),
+        ]
+        return self.b.node("Slice", [styles, *bounds, self.b.constant("axis", [1])], f"{layer.name}.style")
+
+    def column(self, value: str, channels: int, name: str) -> str:
+        """``[batch, C]`` float32 as ``[batch, C, 1, 1]`` in the precision of the activations."""
+        if self.precision != "fp32":
+            value = self.b.cast(value, self.precision, f"{name}.cast")
+        return self.b.node("Reshape", [value, self.b.constant(f"shape{channels}", [-1, channels, 1, 1])], name)
+
+    def modulated(self, layer: StyleLayer, x: str, style: str) -> tuple[str, str | None]:
+        """The activations times the style, and in fp16 what the style was divided by, ``[batch, 1]``."""
+        largest: str | None = None
+        name = layer.name
+        if self.precision == "fp16":
+            size = self.b.node("ReduceMax", [self.b.node("Abs", [style], f"{name}.size"), "axis"], f"{name}.max")
+            largest = self.b.node("Max", [size, self.b.constant("tiny", torch.tensor(1e-6))], f"{name}.largest")
+            style = self.b.node("Div", [style, largest], f"{name}.normalised")
+        column = self.column(style, layer.channels, f"{name}.column")
+        return self.b.node("Mul", [x, column], f"{name}.modulated"), largest
+
+    def weight(self, layer: StyleLayer, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The weight to store ``[Cout, Cin, k, k]``, and what each output was divided by ``[Cout]``."""
+        if self.precision != "fp16":
+            return weight, torch.ones(len(weight))
+        divisor = weight.abs().amax(dim=(1, 2, 3)).clamp(min=1e-12) * math.sqrt(weight[0].numel())
+        return weight / divisor[:, None, None, None], divisor
+
+    def convolution(self, layer: StyleLayer, x: str, style: str) -> str:
+        name = layer.name
+        conv = cast(ModulatedConv, self.generator.convs[name])
+        scale = self.scales.get(name, 1.0)
+        stored, divisor = self.weight(layer, conv.weight)
+        modulated, largest = self.modulated(layer, x, style)
+        y = self.up(name, modulated, stored) if conv.up else self.same(name, modulated, stored)
+        # demodulation · gain = 1 / sqrt((Σ w²s² + ε) / gain²)
+        factor = divisor * LRELU_GAIN * self.scale / scale
+        y = self.b.node("Mul", [y, self.demodulation(name, style, conv.weight, factor, largest)], f"{name}.demodulated")
+        if float(conv.noise_strength) != 0:
+            noise = conv.noise_const * conv.noise_strength * LRELU_GAIN / scale
+            y = self.b.node("Add", [y, self.stored(f"{name}.noise", noise[None, None])], f"{name}.noised")
+        bias = self.stored(f"{name}.bias", (conv.bias * LRELU_GAIN / scale)[None, :, None, None])
+        y = self.b.node("LeakyRelu", [self.b.node("Add", [y, bias], f"{name}.biased")], name, alpha=LRELU_SLOPE)
+        self.scale = scale
+        return y if conv.clamp is None else self.clamped(y, conv.clamp / scale, f"{name}.clamped", self.precision)
+
+    def same(self, name: str, x: str, weight: Tensor) -> str:
+        return self.b.node("Conv", [x, self.stored(f"{name}.weight", weight)], f"{name}.conv", pads=[1, 1, 1, 1])
+
+    def up(self, name: str, x: str, weight: Tensor) -> str:
+        transposed = self.stored(f"{name}.weight", weight.transpose(0, 1))
+        y = self.b.node("ConvTranspose", [x, transposed], f"{name}.conv", strides=[2, 2])
+        channels = len(weight)
+        taps = self.stored(f"taps{channels}", TAPS.expand(channels, 1, 4, 4))
+        return self.b.node("Conv", [y, taps], f"{name}.filtered", pads=[1, 1, 1, 1], group=channels)
+
+    def demodulation(self, name: str, style: str, weight: Tensor, factor: Tensor, largest: str | None) -> str:
+        """``factor / sqrt(Σ w²s² + ε) [batch, Cout, 1, 1]``, times ``largest``."""
+        square = self.b.node("Mul", [style, style], f"{name}.square")
+        energy = self.b.constant(f"{name}.energy", (weight.square().sum(dim=(2, 3)) / factor[:, None].square()).t())
+        epsilon = self.b.constant(f"{name}.epsilon", EPSILON / factor.square())
+        total = self.b.node("Add", [self.b.node("MatMul", [square, energy], f"{name}.power"), epsilon], f"{name}.total")
+        norm = self.b.node("Sqrt", [total], f"{name}.norm")
+        found = self.b.node("Div", [self.b.constant("one", torch.tensor(1.0)), norm], f"{name}.demodulation")
+        if largest is not None:
+            found = self.b.node("Mul", [found, largest], f"{name}.rescaled")
+        return self.column(found, len(weight), f"{name}.factor")
+
+    def to_rgb(self, layer: StyleLayer, x: str, style: str, *, name: str) -> str:
+        rgb = cast(ToRGB, self.generator.to_rgb[layer.name])
+        stored, divisor = self.weight(layer, rgb.weight)
+        modulated, largest = self.modulated(layer, x, style)
+        inner = f"{layer.name}.unclamped" if rgb.clamp is not None else name
+        weight = self.stored(f"{layer.name}.weight", stored)
+        if self.precision == "fp32":
+            bias = self.b.constant(f"{layer.name}.bias", rgb.bias.float())
+            y = self.b.node("Conv", [modulated, weight, bias], inner)
+        else:
+            y = self.b.cast(
+                self.b.node("Conv", [modulated, weight], f"{layer.name}.conv"), "fp32", f"{layer.name}.wide"
+            )
+            factor = self.b.constant(f"{layer.name}.divisor", (divisor * self.scale)[None, :, None, None])
+            y = self.b.node("Mul", [y, factor], f"{layer.name}.restored")
+            if largest is not None:
+                column = self.b.node(
+                    "Reshape", [largest, self.b.constant("shape1", [-1, 1, 1, 1])], f"{layer.name}.scale"
+                )
+                y = self.b.node("Mul", [y, column], f"{layer.name}.rescaled")
+            bias = self.b.constant(f"{layer.name}.bias", rgb.bias.float()[None, :, None, None])
+            y = self.b.node("Add", [y, bias], inner)
+        return y if rgb.clamp is None else self.clamped(y, rgb.clamp, name, "fp32")
+
+    def upsampled(self, layer: StyleLayer, image: str) -> str:
+        taps = self.b.constant("taps_rgb", TAPS.expand(3, 1, 4, 4))
+        return self.b.node(
+            "ConvTranspose", [image, taps], f"{layer.name}.upsampled", strides=[2, 2], pads=[1, 1, 1, 1], group=3
+        )
+
+    def clamped(self, x: str, limit: float, name: str, precision: str) -> str:
+        low = self.b.constant(f"{name}.low", torch.tensor(-limit), precision=precision)
+        high = self.b.constant(f"{name}.high", torch.tensor(limit), precision=precision)
+        return self.b.node("Clip", [x, low, high], name)

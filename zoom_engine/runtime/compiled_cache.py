@@ -1,0 +1,49 @@
+"""Compiled models on disk, by what they depend on: the graph, the runtime's version and the device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoom_engine import atomic
+from zoom_engine.errors import BackendError
+from zoom_engine.runtime.machine import cpu_features
+
+
+class CompiledCache:
+    """A folder of files named by a SHA-256; without a folder nothing is kept.
+
+    ``key`` covers the bytes of the ONNX model, and whatever the runtime names: its version, device and settings.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = None if folder is None else folder / "compiled"
+
+    def path(self, model: bytes, *, suffix: str, **depends_on: Any) -> Path | None:
+        """Where the compiled form of ``model`` is, or would be; the folder exists. None without a cache."""
+        if self._folder is None:
+            return None
+        stated: Mapping[str, Any] = {**depends_on, "cpu": list(cpu_features())}
+        digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode())
+        digest.update(hashlib.sha256(model).digest())
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackendError(self._unwritable(error)) from error
+        return self._folder / f"{digest.hexdigest()[:32]}{suffix}"
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Put ``data`` there, whole or not at all."""
+        try:
+            atomic.write_bytes(path, data)
+        except OSError as error:
+            raise BackendError(self._unwritable(error)) from error
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"the cache folder {self._folder} cannot be written ({error.strerror or error}):"
+            " name another in ZOOM_ENGINE_CACHE"
+        )

@@ -1,0 +1,42 @@
+"""What every runtime offers: a compiled ONNX model that takes and gives torch tensors."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from zoom_engine.errors import BackendError
+
+
+class Session(Protocol):
+    """A compiled model of inputs and outputs that all have the batch as first axis.
+
+    ``settings`` (JSON) are what a manifest keeps: version, device, threads, precision as the runtime reports them.
+    """
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs float32 ``[B, …]`` by name → outputs float32 ``[B, …]`` by name, on the device of the inputs."""
+        ...
+
+
+def import_runtime(module: str, backend: str, extra: str) -> Any:
+    """The runtime's Python package, imported late; BackendError where it is missing or broken."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
+        raise BackendError(
+            f"backend '{backend}' cannot run: {module} {reason}; pip install 'zoom-engine[{extra}]'"
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The first telling line of a runtime's error, which may be pages long."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[-1][:200]
