@@ -1,6 +1,7 @@
 """Target models: what is audited, how its input is made and how its output is read."""
 
 from zoom_engine.targets.binary import BinaryTask
+from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.loading import load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
@@ -10,6 +11,7 @@ from zoom_engine.targets.task import Task
 
 __all__ = [
     "BinaryTask",
+    "BlackBox",
     "MultiClassTask",
     "Preprocessing",
     "Target",
