@@ -2,6 +2,7 @@
 
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.black_box import BlackBox
+from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loading import load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
@@ -16,6 +17,7 @@ __all__ = [
     "Preprocessing",
     "Target",
     "Task",
+    "describe_target_file",
     "load_target",
     "save_onnx",
     "task_from_dict",

@@ -22,6 +22,7 @@ from zoom_engine.errors import TargetError
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Final
 from zoom_engine.targets.onnx_graph import DEFAULT_DOMAINS, OnnxGraph
+from zoom_engine.targets.onnx_limits import check_limits
 from zoom_engine.targets.onnx_ops import UnsupportedError
 from zoom_engine.targets.preprocessing import Layout
 from zoom_engine.targets.target import one_line, probe_images
@@ -128,7 +129,7 @@ def read_onnx(
         size,
         layout,
         _final(model, output_name),
-        _metadata(path, model),
+        read_metadata(path, model),
         not note,
         note,
         digest,
@@ -165,6 +166,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
             raise TargetError(f"{path}: its data file {name!r} is missing: put it beside the model")
         digest.update(file.read_bytes())
     try:
+        check_limits(path, model)
         if files:
             load_external_data_for_model(model, str(folder))
         onnx.checker.check_model(model)
@@ -298,7 +300,8 @@ def _final(model: onnx.ModelProto, output_name: str) -> Final:
     return endings.get(node.op_type, "") if node is not None else ""
 
 
-def _metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
+def read_metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
+    """What our own ONNX writer noted on task and preprocessing; {} in files by others."""
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
         return {}

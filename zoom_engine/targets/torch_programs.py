@@ -78,7 +78,8 @@ def _input_shape(path: Path, program: Any) -> list[int | None]:
 
 
 def _found(path: Path, network: nn.Module, preprocessing: Preprocessing) -> Found:
-    network.requires_grad_(False)
+    for parameter in network.parameters():  # TorchScript refuses the call for the whole module
+        parameter.requires_grad_(False)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
