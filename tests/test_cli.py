@@ -40,6 +40,8 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
         (["diagnose", "--config", "{}/none.toml"], "cannot read"),
         (["report", "{}/none"], "does not exist"),
         ([*RUN, "--out", "{}/a", "--device", "toaster"], "unknown device"),
+        ([*RUN, "--out", "{}/a", "--template", "best"], "no set of templates"),
+        ([*RUN, "--out", "{}/a", "--search", "cmaes"], "cmaes has no single mode"),
         ([*RUN[:3], "--target", "avatars:none", "--out", "{}/a"], "no target"),
         (["diagnose", "--generator", "{}/none.pkl", "--target", "avatars:mustache", "--out", "{}/a"], "no generator"),
     ],

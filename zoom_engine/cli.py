@@ -54,6 +54,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="a class prompt for the label check; repeat for each class",
     )
     diagnose.add_argument("--text-encoder", help="open_clip NAME:TAG or a folder")
+    diagnose.add_argument(
+        "--template",
+        action="append",
+        dest="templates",
+        help="sentences that attributes are put into: a set (none, general, faces, imagenet, imagenet-short),"
+        " or one of your own such as 'a photo of {}'; repeat for more",
+    )
     diagnose.add_argument("--mode", choices=("single", "multi"))
     diagnose.add_argument("--search", choices=("scan", "sgd", "pgd", "cmaes"))
     diagnose.add_argument("--steps", type=int, help="steps of a gradient search, or generations of cmaes")
@@ -135,7 +142,7 @@ _TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
 _DIAGNOSER_OPTIONS = (
-    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "mode", "search"),
+    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "templates", "mode", "search"),
     *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
 )
 
@@ -165,6 +172,8 @@ def _diagnose(options: argparse.Namespace) -> None:
     missing = next((name for name in ("generator", "target", "out") if name not in values), None)
     if missing:
         raise ConfigError(f"--{missing} is missing; see zoom-engine diagnose --help")
+    if options.templates and len(options.templates) == 1 and "{}" not in options.templates[0]:
+        values["templates"] = options.templates[0]  # the name of a set
     if "steps" in values:
         values["search_options"] = {"steps": values["steps"]}
     diagnoser = Diagnoser(
@@ -231,7 +240,7 @@ def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 def _read_config(path: Path) -> dict[str, Any]:
     """Options from a TOML file; keys are the command line's, with _ or -."""
     known = {*_DIAGNOSER_OPTIONS, "images", "seed", "out", "steps", "search_options", "target_options"}
-    renamed = {"attribute": "attributes", "label": "labels", "range": "edit_range"}
+    renamed = {"template": "templates", "attribute": "attributes", "label": "labels", "range": "edit_range"}
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

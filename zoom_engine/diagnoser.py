@@ -27,7 +27,7 @@ from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
 from zoom_engine.targets import BlackBox, Target, load_target
-from zoom_engine.text import TextEncoder, text_encoder_for
+from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 PAPER_BOUND = 30.0
 RANGES = ("calibrated", "paper")
@@ -48,6 +48,8 @@ class Diagnoser:
         labels: prompts of the target's classes for the label check and L_attr; None takes the target's own,
             an empty list turns both off.
         text_encoder: open_clip "name:tag", a folder, or a ``TextEncoder``; defaults to the domain's, else ViT-B/32.
+        templates: sentences that each attribute is put into, its embedding the average: a set's name ("none",
+            "general", "faces", "imagenet", "imagenet-short") or a list such as ``["a photo of {}"]``.
         mode: "single" (one attribute at a time) or "multi" (all together).
         search: "scan" (single, forward only), "sgd" or "pgd" (they follow gradients) or "cmaes" (multi, forward only).
             None takes scan in single mode; in multi mode sgd where the target gives gradients, else cmaes.
@@ -76,6 +78,7 @@ class Diagnoser:
         neutral: str | None = None,
         labels: Sequence[str] | None = None,
         text_encoder: str | Path | TextEncoder | None = None,
+        templates: str | Sequence[str] = "general",
         mode: str = "single",
         search: str | None = None,
         search_options: Mapping[str, Any] | None = None,
@@ -98,6 +101,7 @@ class Diagnoser:
             raise ConfigError(f"batch size must be at least 1, got {batch_size}")
         if search is not None or mode != "multi":
             find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
+        self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
         self.mode = mode
@@ -170,6 +174,7 @@ class Diagnoser:
             neutral=self.neutral,
             method=self._directions,  # type: ignore[arg-type]
             threshold=self.threshold,
+            templates=self.templates,
             truncation=self.truncation,
             truncation_cutoff=self.truncation_cutoff,
             precision=self.synthesizer.precision,
@@ -233,6 +238,7 @@ class Diagnoser:
                 "target_details": self.target.describe(),
                 "attributes": list(self.attributes),
                 "neutral": self.neutral,
+                "templates": list(self.templates),
                 "labels": list(self.labels),
                 "mode": self.mode,
                 "search": self.search.name,
