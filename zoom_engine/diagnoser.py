@@ -238,7 +238,6 @@ class Diagnoser:
                 "target_details": self.target.describe(),
                 "attributes": list(self.attributes),
                 "neutral": self.neutral,
-                "templates": list(self.templates),
                 "labels": list(self.labels),
                 "mode": self.mode,
                 "search": self.search.name,
@@ -261,6 +260,7 @@ class Diagnoser:
                 "directions": {
                     "method": directions.method,
                     "threshold": directions.threshold,
+                    "templates": directions.provenance["templates"],
                     "channels": list(directions.channels),
                     "strength": list(directions.strength),
                     "noise_floor": list(directions.noise_floor),

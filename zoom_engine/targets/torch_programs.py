@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
@@ -103,6 +102,6 @@ def _gives_gradients(network: nn.Module, preprocessing: Preprocessing) -> bool:
     try:
         with torch.enable_grad():
             result = network(preprocessing(images))
-        return not isinstance(result, Tensor) or one_tensor(result, "").requires_grad
+        return not isinstance(result, Tensor) or result.requires_grad
     except (RuntimeError, ValueError, TypeError, IndexError, TargetError):
         return True
