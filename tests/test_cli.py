@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from zoom_engine.cli import main
+from zoom_engine.errors import ConfigError
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
 
@@ -36,6 +40,8 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
         (["diagnose", "--config", "{}/none.toml"], "cannot read"),
         (["report", "{}/none"], "does not exist"),
         ([*RUN, "--out", "{}/a", "--device", "toaster"], "unknown device"),
+        ([*RUN, "--out", "{}/a", "--template", "best"], "no set of templates"),
+        ([*RUN, "--out", "{}/a", "--search", "cmaes"], "cmaes has no single mode"),
         ([*RUN[:3], "--target", "avatars:none", "--out", "{}/a"], "no target"),
         (["diagnose", "--generator", "{}/none.pkl", "--target", "avatars:mustache", "--out", "{}/a"], "no generator"),
     ],
@@ -71,3 +77,45 @@ def test_info_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "torch" in printed
     assert "avatars" in printed
+
+
+@pytest.fixture
+def small_onnx(tmp_path: Path) -> Path:
+    """A classifier of 32×32 images."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 49, 1))
+    with torch.no_grad():
+        network[-1].weight.mul_(40)  # type: ignore[operator, union-attr]
+    target = Target(network, name="small", task=BinaryTask(), preprocessing=Preprocessing(size=32))
+    save_onnx(target, tmp_path / "small.onnx")
+    return tmp_path / "small.onnx"
+
+
+def test_view_draws_what_the_target_sees(small_onnx: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    out = tmp_path / "seen.png"
+    arguments = ["view", "--target", str(small_onnx), "--input-mean", "0.5", "--seeds", "0-2", "--out", str(out)]
+    assert main(arguments) == 0
+    with Image.open(out) as seen:
+        assert seen.size == (3 * 32, 32)
+
+
+def test_target_options_of_file_and_command_line_come_together() -> None:
+    from zoom_engine.cli import _target_options, build_parser
+
+    parsed = build_parser().parse_args(
+        ["diagnose", "--trust", "--class", "cat", "--class", "dog", "--input-size", "32,48", "--input-std", "0.2"]
+    )
+    values = {
+        "target_options": {"kind": "logits", "preprocessing": {"size": 8, "layout": "NHWC"}},
+        **{key: value for key, value in vars(parsed).items() if value is not None},
+    }
+    assert _target_options(values) == {
+        "trust": True,
+        "kind": "logits",
+        "classes": ["cat", "dog"],
+        "preprocessing": {"size": (32, 48), "layout": "NHWC", "std": [0.2]},
+    }
+    with pytest.raises(ConfigError, match="must be tables"):
+        _target_options({"target_options": 3})

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine import Diagnoser, Diagnosis, load_target
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, ZoomError
 from zoom_engine.runtime import BACKENDS
 
@@ -97,6 +99,37 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
     assert all(record["attribute"] is None for record in found.records)
     summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
     assert all(row["mean_change"] is None for row in summary["sensitivity"])
+
+
+def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_path: Path) -> None:
+    network = load_target(BIASED).network
+
+    def remote(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.no_grad():
+            return network(x)[:, 0].sigmoid().numpy()
+
+    options = {"target": remote, "target_options": {"classes": ["no", "yes"]}, "labels": []}
+    for mode, search, says in (
+        (
+            "single",
+            "scan",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no",
+        ),
+        (
+            "multi",
+            "cmaes",
+            "CMA-ES (no gradients, all attributes together): all attributes move together and",
+        ),
+    ):
+        steps = {"search_options": {"steps": 2}} if mode == "multi" else {}
+        found = diagnoser(**options, mode=mode, **steps).run(images=2, seed=1, out=tmp_path / mode)
+        config = json.loads((tmp_path / mode / "manifest.json").read_text())["config"]
+        assert config["search"] == search
+        assert not config["target_details"]["differentiable"]
+        assert f"The search was {says}" in (tmp_path / mode / "report.html").read_text()
+        assert len(found.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
+    assert "scan" in refused(TargetError, tmp_path, **options, mode="multi", search="pgd")
 
 
 def test_labels_can_be_turned_off() -> None:

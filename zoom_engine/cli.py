@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--config", type=Path, help="TOML file with the same options; the command line wins")
     diagnose.add_argument("--generator", help="a domain (avatars) or a checkpoint file")
     diagnose.add_argument("--target", help="domain:name or a model file")
+    _add_target_options(diagnose)
     diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
     diagnose.add_argument("--neutral", help="the prompt that attributes are compared with")
     diagnose.add_argument(
@@ -55,9 +56,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="a class prompt for the label check; repeat for each class",
     )
     diagnose.add_argument("--text-encoder", help="open_clip NAME:TAG or a folder")
+    diagnose.add_argument(
+        "--template",
+        action="append",
+        dest="templates",
+        help="sentences that attributes are put into: a set (none, general, faces, imagenet, imagenet-short),"
+        " or one of your own such as 'a photo of {}'; repeat for more",
+    )
     diagnose.add_argument("--mode", choices=("single", "multi"))
-    diagnose.add_argument("--search", choices=("scan", "sgd", "pgd"))
-    diagnose.add_argument("--steps", type=int, help="steps of a gradient search")
+    diagnose.add_argument("--search", choices=("scan", "sgd", "pgd", "cmaes"))
+    diagnose.add_argument("--steps", type=int, help="steps of a gradient search, or generations of cmaes")
     diagnose.add_argument("--directions", choices=("regression", "sampled", "gradient"))
     diagnose.add_argument("--threshold", type=float, help="λ in [0, 1) of the largest relevance")
     diagnose.add_argument("--range", choices=("calibrated", "paper"), dest="edit_range")
@@ -81,6 +89,14 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_checkpoint_commands(commands)
 
+    view = commands.add_parser("view", help="draw the pictures that a target sees, after its resize and crop")
+    view.add_argument("--generator", default="avatars")
+    view.add_argument("--target", required=True)
+    _add_target_options(view)
+    view.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
+    view.add_argument("--out", type=Path, required=True, help="a PNG file")
+    view.set_defaults(run=_view)
+
     report = commands.add_parser("report", help="write report.html of an audit folder again, and print its table")
     report.add_argument("audit", type=Path)
     report.set_defaults(run=_report)
@@ -98,9 +114,36 @@ def _add_checkpoint_commands(commands: Any) -> None:
     convert.add_argument("--half", action="store_true", help="store float16")
     convert.set_defaults(run=_convert)
 
-    inspect = commands.add_parser("inspect", help="what a checkpoint file holds, and what is refused; loads nothing")
+    inspect = commands.add_parser("inspect", help="what a generator or target file holds; loads nothing")
     inspect.add_argument("file", type=Path)
     inspect.set_defaults(run=_inspect)
+
+
+def _add_target_options(parser: argparse.ArgumentParser) -> None:
+    """What `load_target` takes beside the target; each goes into `target_options`."""
+    parser.add_argument("--trust", action="store_true", default=None, help="run a target file that contains a program")
+    parser.add_argument("--class", action="append", dest="classes", help="a class name, in the outputs' order; repeat")
+    parser.add_argument("--output", help="of several outputs the one to audit: its name or index")
+    parser.add_argument("--output-kind", choices=("logits", "probabilities"), dest="kind")
+    parser.add_argument("--head", help="the one output of a multi-label model to audit: its class or index")
+    parser.add_argument("--input-size", type=_sizes, dest="size", help="pixels: 224, or 192,256 (height, width)")
+    parser.add_argument("--input-resize-size", type=_sizes, dest="resize_size", help="resize to this before the crop")
+    parser.add_argument("--input-resize", choices=("bilinear", "bicubic", "nearest", "area"), dest="resize")
+    parser.add_argument("--input-range", type=_numbers, dest="value_range", help="of black and white, such as 0,255")
+    parser.add_argument("--input-mean", type=_numbers, dest="mean", help="one number or three, in units of the range")
+    parser.add_argument("--input-std", type=_numbers, dest="std")
+    parser.add_argument("--input-channels", choices=("RGB", "BGR"), dest="channel_order")
+    parser.add_argument("--input-layout", choices=("NCHW", "NHWC"), dest="layout")
+
+
+def _target_options(values: dict[str, Any]) -> dict[str, Any]:
+    """`target_options` of a configuration file, with the command line's over them."""
+    stored = values.get("target_options", {})
+    if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
+        raise ConfigError("target_options and its preprocessing must be tables")
+    preprocessing = {**stored.get("preprocessing", {}), **_given(values, _INPUT_OPTIONS)}
+    options = {**stored, **_given(values, _TARGET_OPTIONS)}
+    return {**options, "preprocessing": preprocessing} if preprocessing else options
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -112,9 +155,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
+_TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
+_INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
 _DIAGNOSER_OPTIONS = (
-    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "mode", "search"),
+    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "templates", "mode", "search"),
     *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
 )
 
@@ -142,10 +187,13 @@ def _diagnose(options: argparse.Namespace) -> None:
     missing = next((name for name in ("generator", "target", "out") if name not in values), None)
     if missing:
         raise ConfigError(f"--{missing} is missing; see zoom-engine diagnose --help")
+    if options.templates and len(options.templates) == 1 and "{}" not in options.templates[0]:
+        values["templates"] = options.templates[0]  # the name of a set
     if "steps" in values:
         values["search_options"] = {"steps": values["steps"]}
     diagnoser = Diagnoser(
         progress=forced,
+        target_options=_target_options(values),
         **_given(values, _DIAGNOSER_OPTIONS),
         **({"search_options": values["search_options"]} if "search_options" in values else {}),
     )
@@ -180,9 +228,22 @@ def _convert(options: argparse.Namespace) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from zoom_engine.generators import describe_checkpoint
+    from zoom_engine.inspection import describe_file
 
-    print(describe_checkpoint(options.file))
+    print(describe_file(options.file))
+
+
+def _view(options: argparse.Namespace) -> None:
+    from zoom_engine.experiments.target_view import write_target_view
+
+    write_target_view(
+        options.out,
+        generator=options.generator,
+        target=options.target,
+        target_options=_target_options(vars(options)),
+        seeds=options.seeds,
+    )
+    print(f"Open {options.out}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -205,8 +266,8 @@ def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 def _read_config(path: Path) -> dict[str, Any]:
     """Options from a TOML file; keys are the command line's, with _ or -."""
-    known = {*_DIAGNOSER_OPTIONS, "images", "seed", "out", "steps", "search_options"}
-    renamed = {"attribute": "attributes", "label": "labels", "range": "edit_range"}
+    known = {*_DIAGNOSER_OPTIONS, "images", "seed", "out", "steps", "search_options", "target_options"}
+    renamed = {"template": "templates", "attribute": "attributes", "label": "labels", "range": "edit_range"}
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -222,6 +283,11 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
+
+
+def _sizes(text: str) -> int | tuple[int, int]:
+    height, comma, width = text.partition(",")
+    return (int(height), int(width)) if comma else int(height)
 
 
 def _seeds(text: str) -> list[int]:

@@ -25,9 +25,9 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, describe_environment
-from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, find_search, run_units
-from zoom_engine.targets import Target, load_target
-from zoom_engine.text import TextEncoder, text_encoder_for
+from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
+from zoom_engine.targets import BlackBox, Target, load_target
+from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 PAPER_BOUND = 30.0
 RANGES = ("calibrated", "paper")
@@ -39,15 +39,20 @@ class Diagnoser:
 
     Args:
         generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
-        target: the model under audit: "domain:name", the path of an ONNX file, an ``nn.Module`` or a ``Target``.
+        target: the model under audit, by all that ``load_target`` takes: "domain:name", a model's path, an
+            ``nn.Module``, a function, a ``Target``.
+        target_options: passed to ``load_target``, such as ``{"classes": ["cat", "dog"]}``.
         attributes: prompts, each becomes one edit direction; several wordings of one are separated by "|".
             Defaults to the domain's, without those that name the target's own classes.
         neutral: the prompt that is subtracted from each attribute's. Defaults to the domain's.
         labels: prompts of the target's classes for the label check and L_attr; None takes the target's own,
             an empty list turns both off.
         text_encoder: open_clip "name:tag", a folder, or a ``TextEncoder``; defaults to the domain's, else ViT-B/32.
+        templates: sentences that each attribute is put into, its embedding the average: a set's name ("none",
+            "general", "faces", "imagenet", "imagenet-short") or a list such as ``["a photo of {}"]``.
         mode: "single" (one attribute at a time) or "multi" (all together).
-        search: "scan" (single, forward only; the default there), "sgd" (the default of multi) or "pgd".
+        search: "scan" (single, forward only), "sgd" or "pgd" (they follow gradients) or "cmaes" (multi, forward only).
+            None takes scan in single mode; in multi mode sgd where the target gives gradients, else cmaes.
         search_options: of the search, such as ``{"steps": 50}``.
         directions: "regression", "sampled", "gradient", or ready ``EditDirections`` of these attributes.
         threshold: λ in [0, 1), of the largest relevance.
@@ -69,11 +74,13 @@ class Diagnoser:
         self,
         *,
         generator: str | Path | StyleGAN2,
-        target: str | Path | torch.nn.Module,
+        target: str | Path | torch.nn.Module | BlackBox,
+        target_options: Mapping[str, Any] | None = None,
         attributes: Sequence[str] | None = None,
         neutral: str | None = None,
         labels: Sequence[str] | None = None,
         text_encoder: str | Path | TextEncoder | None = None,
+        templates: str | Sequence[str] = "general",
         mode: str = "single",
         search: str | None = None,
         search_options: Mapping[str, Any] | None = None,
@@ -94,9 +101,9 @@ class Diagnoser:
             raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
         if batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {batch_size}")
-        self.search = find_search(
-            search or ("scan" if mode == "single" else "sgd"), mode=mode, **dict(search_options or {})
-        )
+        if search is not None or mode != "multi":
+            find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
+        self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
         self.mode = mode
@@ -109,8 +116,9 @@ class Diagnoser:
         self.cache = cache if cache is not None else default_cache()
         self.generator = load_generator(generator).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
-        self.target: Target = load_target(target).to(device)
+        self.target: Target = load_target(target, **dict(target_options or {})).to(device)
         self.target.check(self.generator.resolution)
+        self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
         self.labels = tuple(self.target.labels if labels is None else labels)
         if attributes is None:
             attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
@@ -170,6 +178,7 @@ class Diagnoser:
             neutral=self.neutral,
             method=self._directions,  # type: ignore[arg-type]
             threshold=self.threshold,
+            templates=self.templates,
             truncation=self.truncation,
             truncation_cutoff=self.truncation_cutoff,
             synthesizer=self.synthesizer,
@@ -238,6 +247,7 @@ class Diagnoser:
                 "mode": self.mode,
                 "search": self.search.name,
                 "search_options": self.search.to_dict(),
+                "search_reason": self.search_reason,
                 "loss_weights": dataclasses.asdict(self.loss_weights),
                 "images": images,
                 "seed": seed,
@@ -255,6 +265,7 @@ class Diagnoser:
                 "directions": {
                     "method": directions.method,
                     "threshold": directions.threshold,
+                    "templates": directions.provenance["templates"],
                     "channels": list(directions.channels),
                     "strength": list(directions.strength),
                     "noise_floor": list(directions.noise_floor),

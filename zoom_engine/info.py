@@ -18,6 +18,8 @@ RUNTIMES = {
     "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),
     "openvino": ("OpenVINO", "no forward pass through it", "zoom-engine[cpu]"),
     "tensorrt": ("TensorRT", "no forward pass through it", "zoom-engine[gpu]"),
+    "cmaes": ("cmaes", "no search of several attributes together without gradients", "zoom-engine[blackbox]"),
+    "transformers": ("transformers", "no Hugging Face targets", "zoom-engine[huggingface]"),
 }
 
 

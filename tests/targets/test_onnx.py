@@ -493,6 +493,25 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         load_target(external(tmp_path, "absent.bin"))
 
 
+def test_cycles_and_graphs_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    cycle = build([node("Add", "x b", "a"), node("Relu", "a", "b"), node("Flatten", "b")], {})
+    shape = np.array([1 << 20, 1 << 20], dtype=np.int64)
+    huge = build([node("ConstantOfShape", "s", "a"), node("Flatten", "x", "b"), node("Add", "a b")], {"s": shape})
+    claimed = simple()
+    claimed.graph.initializer[0].dims[:] = [1 << 40, 1 << 20]
+    many = build([node("Flatten", "x", "v0"), *(node("Relu", f"v{i}", f"v{i + 1}") for i in range(100_001))], {})
+    many.graph.output[0].name = "v100001"
+    for model, message in (
+        (cycle, "not a valid"),
+        (huge, "'a' of 1048576×1048576 is too large|not fit together"),
+        (claimed, "too large|not a valid"),
+        (many, "100002 nodes"),
+    ):
+        with pytest.raises(TargetError, match=message) as caught:
+            load_target(save(model, tmp_path))
+        assert "\n" not in str(caught.value)
+
+
 def test_sizes_must_agree(tmp_path: Path) -> None:
     path = save(simple(), tmp_path)
     with pytest.raises(TargetError, match="takes 16×16 images, but preprocessing size is 32×32"):

@@ -77,3 +77,29 @@ def test_options_are_checked(options: dict[str, Any], message: str) -> None:
 def test_an_unknown_option_in_a_file_is_named() -> None:
     with pytest.raises(TargetError, match="'crop'"):
         Preprocessing.from_dict({"crop": 0.9})
+
+
+@pytest.mark.parametrize("options", [{}, {"layout": "NHWC", "channel_order": "BGR", "value_range": (0.0, 255.0)}])
+def test_the_shorter_side_the_centre_and_back_to_a_picture(options: dict[str, Any]) -> None:
+    how = Preprocessing(size=(10, 12), resize_size=16, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), **options)
+    x = how(IMAGES)
+    assert x.shape == ((2, 10, 12, 3) if options else (2, 3, 10, 12))
+    plain = Preprocessing(size=(20, 16))(IMAGES)[..., 5:15, 2:14] * 2 - 1
+    torch.testing.assert_close(how.picture(x), plain, atol=1e-4, rtol=1e-4)
+
+
+def test_options_change_fields_and_a_new_size_drops_the_old_crop() -> None:
+    own = Preprocessing(size=8, resize_size=10, mean=(0.5,), std=(0.5,))
+    assert own.updated({"mean": [0.1, 0.2, 0.3]}).resize_size == 10
+    assert own.updated({"size": 6}) == Preprocessing(size=6, mean=(0.5,), std=(0.5,))
+    assert own.updated(None) == own
+    assert own.updated(Preprocessing()) == Preprocessing()
+    for options, message in (
+        ({"colour": 1}, "unknown option 'colour'"),
+        ({"mean": 0.5}, "wrong type"),
+        ({"size": None, "resize_size": 8}, "needs size"),
+    ):
+        with pytest.raises(TargetError, match=message):
+            own.updated(options)
+    with pytest.raises(TargetError, match="too small for a crop"):
+        Preprocessing(size=30, resize_size=20)(IMAGES)

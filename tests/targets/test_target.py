@@ -89,7 +89,7 @@ def test_the_task_is_guessed(layers: list[nn.Module], expected: Any) -> None:
 def test_a_guess_that_may_be_wrong_is_refused() -> None:
     with pytest.raises(TargetError, match="may be a logit or a probability") as caught:
         load_target(Function(lambda m: m[:, :1] * 0.5 + 0.1), resolution=16)
-    assert "BinaryTask(output='probability')" in str(caught.value)
+    assert "kind='probabilities'" in str(caught.value)
     with pytest.raises(TargetError, match="independent probabilities"):
         load_target(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.Sigmoid()), resolution=16)
     with pytest.raises(TargetError, match="3 are named"):
@@ -135,7 +135,7 @@ def test_labels_and_names() -> None:
     )
     assert (target.labels, target.classes, target.name) == (("a cat", "a dog"), ("dog", "cat"), "Function")
     described = target.describe()
-    assert described["task"] == {"task": "binary", "classes": ["dog", "cat"], "output": "logit"}
+    assert described["task"] == {"task": "binary", "classes": ["dog", "cat"], "output": "logit", "head": None}
     assert described["labels"] == ["a cat", "a dog"]
     assert load_target(target) is target
 

@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from zoom_engine.errors import TextEncoderError
-from zoom_engine.text import TextEncoder, label_probabilities, load_text_encoder
+from zoom_engine.text import TextEncoder, find_templates, label_probabilities, load_text_encoder
+from zoom_engine.text.templates import GENERAL
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1}
 TOWERS: dict[str, dict[str, Any]] = {
@@ -242,3 +243,16 @@ def test_vocabulary_of_the_folder_is_used(tmp_path: Path) -> None:
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(TextEncoderError, match="must be a file in"):
         load_text_encoder(folder)
+
+
+def test_template_sets_by_name_and_the_users_own(encoder: TextEncoder) -> None:
+    imagenet = find_templates("imagenet")
+    assert len(imagenet) == 80
+    assert {"a bad photo of {}.", "itap of {}.", "{} in a video game.", "a photo of the large {}."} <= set(imagenet)
+    assert not any("a {}" in template or "the {}" in template for template in imagenet)
+    assert find_templates("general") == GENERAL
+    assert find_templates(["a mugshot of {}"]) == ("a mugshot of {}",)
+    assert encoder.embed_texts(["a face"], templates=imagenet).shape == (1, encoder.dim)
+    for wrong, message in (("best", "choose one of none, general"), ([], "non-empty"), (["a face"], "exactly once")):
+        with pytest.raises(TextEncoderError, match=message):
+            find_templates(wrong)

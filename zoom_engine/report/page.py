@@ -3,8 +3,8 @@
 Of the manifest's `config`, beside what `Diagnosis` needs, these are used where they are there: `neutral` and
 `target` (str), `images` (int), `labels` (list of str), `bound` (float, the paper's range), `edit_range`
 ("calibrated" or "paper"), `calibrated_range` ([low, high] per attribute, edit weights), `target_details`
-(`note` and `task.classes`) and `directions` (`strength` and `noise_floor` per attribute). The rest is shown
-as it is.
+(`note` and `task.classes`), `search_reason` (str) and `directions` (`strength` and `noise_floor` per attribute).
+The rest is shown as it is.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class Page:
     headline: str
     verdict: str
     certainty: str
+    search: str
     summary: dict[str, Any]
     config: dict[str, Any]
     rows: tuple[Row, ...]
@@ -135,6 +136,7 @@ def read_page(audit: Path, budget: Budget) -> Page:
         headline=words.headline(summary, names),
         verdict=verdict,
         certainty=certainty,
+        search=words.search_sentence(config),
         summary=summary,
         config=config,
         rows=tuple(rows),

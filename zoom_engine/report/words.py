@@ -21,6 +21,12 @@ _GENERATED = (
     "understands by the prompts; it cannot find a sensitivity to anything else."
 )
 _NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
+_SEARCHES = {
+    "scan": "a scan (no gradients, one attribute at a time)",
+    "sgd": "SGD (it follows the model’s gradient)",
+    "pgd": "PGD (it follows the sign of the model’s gradient)",
+    "cmaes": "CMA-ES (no gradients, all attributes together)",
+}
 _COVERED = "not how well an edit matches its words: look at the direction sheets for that."
 
 
@@ -81,6 +87,14 @@ def certainty(summary: dict[str, Any], names: dict[str, str]) -> tuple[str, str]
     if first >= 0.95:
         return "Likely lead", f"{again}, though its interval overlaps the runner-up’s, {runner_up}."
     return "No clear lead", f"{again}: it is close to {runner_up}. More images would tell them apart."
+
+
+def search_sentence(config: dict[str, Any]) -> str:
+    """Which search ran and, where the manifest says so, why."""
+    name = str(config.get("search") or "")
+    sentence = f"The search was {_SEARCHES.get(name, name)}"
+    reason = config.get("search_reason")
+    return f"{sentence}: {reason}." if reason else f"{sentence}."
 
 
 def effect(at_low: float | None, at_high: float | None) -> str:

@@ -96,6 +96,7 @@ class Evaluation:
             self.label_kept.tolist(),
             self.ssim.tolist(),
             [None] * len(weights) if gradients is None else gradients.double().cpu().numpy(),
+            [None] * len(weights) if self.loss is None else self.loss.tolist(),
             strict=True,
         )
         return [
@@ -108,8 +109,9 @@ class Evaluation:
                 kept if self.labels_on else None,
                 similarity,
                 gradient,
+                loss,
             )
-            for point, output, change, margin, flipped, kept, similarity, gradient in rows
+            for point, output, change, margin, flipped, kept, similarity, gradient, loss in rows
         ]
 
 
@@ -286,7 +288,7 @@ class Evaluator:
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
-                " use the scan search, which needs none"
+                " use search scan (mode single) or cmaes (mode multi), which need none"
             )
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)

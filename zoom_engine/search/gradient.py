@@ -46,6 +46,10 @@ class GradientSearch:
         return True
 
     @property
+    def needs_loss(self) -> bool:
+        return True
+
+    @property
     def modes(self) -> tuple[str, ...]:
         return ("single", "multi")
 

@@ -32,7 +32,7 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
-    """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN and `gradient` None
+    """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN, `gradient` and `loss` None
     where they were not asked for."""
 
     weights: Array
@@ -43,6 +43,7 @@ class Iterate:
     label_kept: bool | None
     ssim: float = math.nan
     gradient: Array | None = None
+    loss: float | None = None
 
     @property
     def keeps(self) -> bool:
@@ -84,7 +85,7 @@ class SearchResult:
     steps: rounds of asking; evaluations: points evaluated, the unedited image not counted.
     stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
     trajectory: the points (see `Iterate.to_json`), the unedited image among them: by weight for a scan, in
-        order of time otherwise.
+        order of time otherwise; of CMA-ES only each generation's best.
     paper: the same "change" and "flipped" within `Unit.outer`, None without one.
     """
 
@@ -126,6 +127,10 @@ class Search(Protocol):
 
     @property
     def needs_gradient(self) -> bool: ...
+
+    @property
+    def needs_loss(self) -> bool:
+        """Its points must come back with the loss L, without a gradient."""
 
     @property
     def modes(self) -> tuple[str, ...]:

@@ -53,13 +53,17 @@ class Scan:
         return False
 
     @property
+    def needs_loss(self) -> bool:
+        return False
+
+    @property
     def modes(self) -> tuple[str, ...]:
         return ("single",)
 
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
         """Begin on `unit`, which must have an attribute."""
         if unit.attribute is None:
-            raise ConfigError("scan moves one attribute at a time: use sgd or pgd for all together")
+            raise ConfigError("scan moves one attribute at a time: use sgd, pgd or cmaes for all together")
         return ScanState(self, unit, unit.attribute, origin)
 
     def to_dict(self) -> dict[str, Any]:

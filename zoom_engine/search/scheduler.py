@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.errors import ConfigError
 from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.search.choose import check_gradients
 from zoom_engine.search.evaluator import Evaluator, Originals
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
 
@@ -126,11 +127,7 @@ def _check(
     if search.needs_gradient:
         if len(evaluators) > 1:
             raise ConfigError(f"{search.name} follows the gradient of one target: run the targets one after the other")
-        if not first.target.differentiable:
-            reason = first.target.note or "forward only"
-            raise TargetError(
-                f"target {first.target.name!r} gives no gradients ({reason}): use the scan search, which needs none"
-            )
+        check_gradients(search, first.target)
     count = len(first.directions)
     for unit in units:
         if not 0 <= unit.image < len(styles):
@@ -319,6 +316,7 @@ class _Run:
                 self._pool.gather([batch[i].image for i in places], index),
                 embeddings=None if embeddings is None else embeddings[chosen],
                 ssim="flipped",
+                loss=self._search.needs_loss,
             )
             for i, iterate in zip(
                 places, evaluation.iterates(np.stack([batch[i].weights for i in places])), strict=True

@@ -1,6 +1,8 @@
 """Target models: what is audited, how its input is made and how its output is read."""
 
 from zoom_engine.targets.binary import BinaryTask
+from zoom_engine.targets.black_box import BlackBox
+from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loading import load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
@@ -10,10 +12,12 @@ from zoom_engine.targets.task import Task
 
 __all__ = [
     "BinaryTask",
+    "BlackBox",
     "MultiClassTask",
     "Preprocessing",
     "Target",
     "Task",
+    "describe_target_file",
     "load_target",
     "save_onnx",
     "task_from_dict",

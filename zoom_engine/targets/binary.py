@@ -31,10 +31,12 @@ class BinaryTask:
 
     output: what the network returns: "logit" `[B]` or `[B, 1]` of class 1, "two-logits" `[B, 2]` (their
     difference is the logit), "probability" `[B]` or `[B, 1]` of class 1, "two-probabilities" `[B, 2]`.
+    head: of a multi-label network `[B, C]`, the index of the one output that decides; None where it has no other.
     """
 
     classes: tuple[str, str] = ("0", "1")
     output: BinaryOutput = "logit"
+    head: int | None = None
 
     def __post_init__(self) -> None:
         if self.output not in get_args(BinaryOutput):
@@ -43,6 +45,8 @@ class BinaryTask:
             )
         if len(self.classes) != 2:
             raise TargetError(f"binary task: needs the names of two classes, not {len(self.classes)}")
+        if self.head is not None and (self.head < 0 or self.output.startswith("two")):
+            raise TargetError("binary task: a head is the index of one logit or one probability")
 
     @property
     def name(self) -> str:
@@ -52,6 +56,10 @@ class BinaryTask:
         """Raw output → logit of class 1, float32 `[B, 1]`."""
         width = 2 if self.output.startswith("two") else 1
         flat = raw.flatten(1) if raw.ndim > 1 else raw[:, None]
+        if self.head is not None:
+            if flat.shape[1] <= self.head:
+                raise TargetError(f"the target returns {flat.shape[1]} numbers per image and has no head {self.head}")
+            flat = flat[:, self.head : self.head + 1]
         if flat.shape[1] != width:
             raise TargetError(
                 f"the target returns {flat.shape[1]} numbers per image where output {self.output!r}"
@@ -102,4 +110,4 @@ class BinaryTask:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `task_from_dict` takes it back."""
-        return {"task": self.name, "classes": list(self.classes), "output": self.output}
+        return {"task": self.name, "classes": list(self.classes), "output": self.output, "head": self.head}

@@ -19,7 +19,10 @@ from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_m
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
+from zoom_engine.targets.fixed_batch import OneByOne
+from zoom_engine.targets.found import Final
 from zoom_engine.targets.onnx_graph import DEFAULT_DOMAINS, OnnxGraph
+from zoom_engine.targets.onnx_limits import check_limits
 from zoom_engine.targets.onnx_ops import UnsupportedError
 from zoom_engine.targets.preprocessing import Layout
 from zoom_engine.targets.target import one_line, probe_images
@@ -52,22 +55,11 @@ class OnnxModel:
     network: nn.Module
     size: tuple[int, int] | None
     layout: Layout
-    final: str
+    final: Final
     metadata: dict[str, Any]
     differentiable: bool
     note: str
     content_hash: str
-
-
-class OneByOne(nn.Module):
-    """Feeds a network whose batch is fixed to 1 image by image."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.network(x[i : i + 1]) for i in range(len(x))])
 
 
 class RuntimeModule(nn.Module):
@@ -137,7 +129,7 @@ def read_onnx(
         size,
         layout,
         _final(model, output_name),
-        _metadata(path, model),
+        read_metadata(path, model),
         not note,
         note,
         digest,
@@ -174,6 +166,7 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
             raise TargetError(f"{path}: its data file {name!r} is missing: put it beside the model")
         digest.update(file.read_bytes())
     try:
+        check_limits(path, model)
         if files:
             load_external_data_for_model(model, str(folder))
         onnx.checker.check_model(model)
@@ -298,15 +291,17 @@ def _compare(
             raise UnsupportedError(f"it exactly: outputs differ from {runtime_name}'s by {worst:.2g}")
 
 
-def _final(model: onnx.ModelProto, output_name: str) -> str:
+def _final(model: onnx.ModelProto, output_name: str) -> Final:
     makers = {name: node for node in model.graph.node for name in node.output}
     node = makers.get(output_name)
     while node is not None and node.op_type in QUIET:
         node = makers.get(node.input[0])
-    return {"Sigmoid": "sigmoid", "Softmax": "softmax"}.get(node.op_type if node is not None else "", "")
+    endings: dict[str, Final] = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
+    return endings.get(node.op_type, "") if node is not None else ""
 
 
-def _metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
+def read_metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
+    """What our own ONNX writer noted on task and preprocessing; {} in files by others."""
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
         return {}

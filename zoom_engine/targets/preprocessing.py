@@ -18,9 +18,11 @@ Layout = Literal["NCHW", "NHWC"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Resize, scale, normalise, reorder: in this order, differentiable throughout.
+    """Resize, crop, scale, normalise, reorder: in this order, differentiable throughout.
 
     size: height and width that the network wants (one number for a square); None leaves the image as it is.
+    resize_size: what the image is resized to before its centre of `size` is cut out: one number is the shorter
+        side, two are height and width; None resizes to `size` itself, whatever the sides' proportion.
     resize: how to get there; "bilinear" and "bicubic" are antialiased, as Pillow's are.
     value_range: the values of black and white before normalisation, such as (0, 1), (0, 255) or (-1, 1).
     mean, std: one number per RGB channel (or one for all), in the units of `value_range`.
@@ -28,6 +30,7 @@ class Preprocessing:
     """
 
     size: int | tuple[int, int] | None = None
+    resize_size: int | tuple[int, int] | None = None
     resize: Resize = "bilinear"
     value_range: tuple[float, float] = (0.0, 1.0)
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -49,6 +52,10 @@ class Preprocessing:
             raise TargetError("preprocessing: value_range must be (black, white) with black < white")
         if self.size is not None and min(self.hw or (0, 0)) < 1:
             raise TargetError(f"preprocessing: size {self.size} is not a size in pixels")
+        if self.resize_size is not None:
+            smallest = self.resize_size if isinstance(self.resize_size, int) else min(self.resize_size)
+            if self.hw is None or smallest < 1:
+                raise TargetError("preprocessing: resize_size comes before a crop, so it needs size, the crop's")
 
     @property
     def hw(self) -> tuple[int, int] | None:
@@ -57,12 +64,7 @@ class Preprocessing:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
-        x = (images + 1) / 2
-        if self.hw is not None and tuple(x.shape[-2:]) != self.hw:
-            antialias = self.resize in ("bilinear", "bicubic")
-            x = F.interpolate(x, size=self.hw, mode=self.resize, antialias=antialias)
-            if self.resize == "bicubic":
-                x = x.clamp(0, 1)
+        x = self._crop(self._resized((images + 1) / 2))
         low, high = self.value_range
         mean = x.new_tensor(self.mean).view(1, -1, 1, 1)
         std = x.new_tensor(self.std).view(1, -1, 1, 1)
@@ -70,6 +72,55 @@ class Preprocessing:
         if self.channel_order == "BGR":
             x = x.flip(1)
         return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
+
+    def picture(self, x: Tensor) -> Tensor:
+        """The inverse but for resize and crop: a network's input → the RGB picture `[B, 3, h, w]` in [-1, 1] that it
+        sees."""
+        if self.layout == "NHWC":
+            x = x.permute(0, 3, 1, 2)
+        if self.channel_order == "BGR":
+            x = x.flip(1)
+        low, high = self.value_range
+        std, mean = x.new_tensor(self.std).view(1, -1, 1, 1), x.new_tensor(self.mean).view(1, -1, 1, 1)
+        return ((x * std + mean - low) / (high - low) * 2 - 1).clamp(-1, 1)
+
+    def _resized(self, x: Tensor) -> Tensor:
+        if self.hw is None:
+            return x
+        height, width = x.shape[-2:]
+        if self.resize_size is None:
+            size = self.hw
+        elif isinstance(self.resize_size, int):
+            shorter = min(height, width)
+            size = (self.resize_size * height // shorter, self.resize_size * width // shorter)
+        else:
+            size = self.resize_size
+        if (height, width) == size:
+            return x
+        x = F.interpolate(x, size=size, mode=self.resize, antialias=self.resize in ("bilinear", "bicubic"))
+        return x.clamp(0, 1) if self.resize == "bicubic" else x
+
+    def _crop(self, x: Tensor) -> Tensor:
+        if self.hw is None or tuple(x.shape[-2:]) == self.hw:
+            return x
+        height, width = x.shape[-2:]
+        if height < self.hw[0] or width < self.hw[1]:
+            raise TargetError(
+                f"preprocessing: the image is {height}×{width} after the resize, too small for a crop of"
+                f" {self.hw[0]}×{self.hw[1]}: set a larger resize_size"
+            )
+        top, left = round((height - self.hw[0]) / 2), round((width - self.hw[1]) / 2)
+        return x[..., top : top + self.hw[0], left : left + self.hw[1]]
+
+    def updated(self, options: Preprocessing | Mapping[str, Any] | None) -> Preprocessing:
+        """This preprocessing with the user's `options` in it: some fields, or (a `Preprocessing`) all of them. A new
+        size without a resize_size drops this one's."""
+        if isinstance(options, Preprocessing):
+            return options
+        given = dict(options or {})
+        if "size" in given:
+            given = {"resize_size": None, **given}
+        return Preprocessing.from_dict({**self.to_dict(), **given})
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` takes back."""
@@ -84,4 +135,7 @@ class Preprocessing:
         if unknown:
             raise TargetError(f"preprocessing: unknown option {sorted(unknown)[0]!r}")
         options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**options)
+        try:
+            return cls(**options)
+        except TypeError as error:
+            raise TargetError(f"preprocessing: an option has the wrong type ({error})") from error

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.binary import BinaryTask
+from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.task import Task
@@ -127,11 +128,7 @@ class Target(nn.Module):
                 f"target {self.name!r} fails on an input of {shape}: {one_line(error)};"
                 " set preprocessing size (and layout) to what the model wants"
             ) from error
-        if not isinstance(raw, Tensor):
-            raise TargetError(
-                f"target {self.name!r} returns a {type(raw).__name__},"
-                " not a tensor: wrap it so that it returns one tensor"
-            )
+        raw = one_tensor(raw, self.name)
         if raw.ndim == 0 or raw.shape[0] != images.shape[0]:
             raise TargetError(
                 f"target {self.name!r} returns shape {tuple(raw.shape)} for"

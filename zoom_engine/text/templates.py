@@ -6,6 +6,14 @@ the embedding.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+from open_clip import OPENAI_IMAGENET_TEMPLATES
+
+from zoom_engine.errors import TextEncoderError
+from zoom_engine.text.prompts import fill_template, shorten
+
 NONE: tuple[str, ...] = ("{}",)
 
 GENERAL: tuple[str, ...] = ("{}", "a photo of {}", "a picture of {}", "an image of {}")
@@ -23,3 +31,33 @@ IMAGENET_SHORT: tuple[str, ...] = (
     "art of {}.",
     "a photo of the small {}.",
 )
+
+# All eighty of Radford 2021, from open_clip. Prompts bring their own article, so the templates' own is left out.
+IMAGENET: tuple[str, ...] = tuple(
+    re.sub(r"\b(a|the|my|one) \{\}", "{}", template("{}")) for template in OPENAI_IMAGENET_TEMPLATES
+)
+
+TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
+    "none": NONE,
+    "general": GENERAL,
+    "faces": FACES,
+    "imagenet": IMAGENET,
+    "imagenet-short": IMAGENET_SHORT,
+}
+
+
+def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:
+    """The set called ``chosen``, or the user's own templates; TextEncoderError for a name that there is not, and for a
+    template without its single ``{}``."""
+    if isinstance(chosen, str):
+        if chosen not in TEMPLATE_SETS:
+            raise TextEncoderError(
+                f"there is no set of templates '{shorten(chosen)}': choose one of {', '.join(TEMPLATE_SETS)}, or give a"
+                " list such as ['a photo of {}']"
+            )
+        return TEMPLATE_SETS[chosen]
+    if not chosen:
+        raise TextEncoderError("templates must be a non-empty list, such as ['a photo of {}']")
+    for template in chosen:
+        fill_template(template, "a face")
+    return tuple(chosen)

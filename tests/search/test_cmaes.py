@@ -1,0 +1,150 @@
+"""CMA-ES finds what gradients would, without them, and each unit by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, unit
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.search import CMAES, SGD, LossWeights, Search, SearchResult, Unit, choose_search, run_units
+from zoom_engine.targets import BinaryTask, Preprocessing, load_target
+
+TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)
+STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2]])
+
+
+def run(search: Search, units: list[Unit], *, batch_size: int = 16, **options: Any) -> list[SearchResult]:
+    found: dict[int, SearchResult] = {}
+    order = {id(each): place for place, each in enumerate(units)}
+    run_units(
+        units,
+        search=search,
+        evaluator=evaluator(linear, **{"loss_weights": TARGET_AND_STRUCTURE, **options}),
+        styles=STYLES,
+        batch_size=batch_size,
+        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+    )
+    return [found[place] for place in range(len(units))]
+
+
+def units() -> list[Unit]:
+    return [unit(image, None, -4, 4) for image in range(len(STYLES))]
+
+
+def literal_loss(styles: Tensor, weights: np.ndarray) -> float:
+    """α · softplus(margin) of the linear target, from the colours that styles and weights paint."""
+    colour = styles[:3] + (torch.tensor(weights).float() @ DIRECTIONS)[:3]
+    logit = float(linear(colour[None])[0])
+    was = float(linear(styles[None, :3])[0])
+    margin = logit if was >= 0 else -logit
+    return 5.0 * float(np.log1p(np.exp(margin)))
+
+
+def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
+    found, gradient = run(CMAES(steps=25), units()), run(SGD(steps=60, learning_rate=0.3), units())
+    for image, (mine, theirs) in enumerate(zip(found, gradient, strict=True)):
+        assert mine.flipped
+        assert theirs.flipped
+        assert np.all(np.abs(mine.edit_weights) <= 4)
+        last = np.array(mine.trajectory[-1]["weights"])
+        reached = np.array(theirs.trajectory[-1]["weights"])
+        assert literal_loss(STYLES[image], last) <= literal_loss(STYLES[image], reached) + 0.3
+        assert mine.change >= theirs.change - 0.05
+
+
+def test_units_do_not_depend_on_the_packing_or_on_one_another() -> None:
+    together = run(CMAES(steps=6), units(), batch_size=16)
+    apart = [run(CMAES(steps=6), [each], batch_size=3)[0] for each in units()]
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one.edit_weights, other.edit_weights)
+        assert one.trajectory == other.trajectory
+    assert together[0].trajectory != together[1].trajectory
+
+
+def test_what_a_record_says_is_one_point() -> None:
+    (result,) = run(CMAES(steps=8, population=6), [unit(0, None, -4, 4)])
+    assert (result.steps, result.evaluations) == (8, 48)
+    assert len(result.trajectory) == 9
+    colour = STYLES[0, :3] + (torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
+    assert result.output[0] == pytest.approx(torch.sigmoid(linear(colour[None]))[0].item(), abs=0.02)
+
+
+def test_attributes_without_a_range_stay_and_one_alone_moves() -> None:
+    (result,) = run(CMAES(steps=25), [unit(1, None, 0, 0)])
+    assert result.stop == "no-range"
+    bounds = np.array([[0.0, 0.0], [0.0, 0.0], [-2.0, 6.0]])
+    (result,) = run(CMAES(steps=25), [Unit(0, None, bounds)])
+    assert not result.edit_weights[:2].any()
+    assert 0 < result.edit_weights[2] <= 6
+    assert all(-2 <= point["weights"][2] <= 6 for point in result.trajectory)
+
+
+def test_patience_stops_after_the_first_flip() -> None:
+    (patient,) = run(CMAES(steps=40, patience=1), [unit(1, None, -4, 4)])
+    (long,) = run(CMAES(steps=40), [unit(1, None, -4, 4)])
+    assert patient.stop == "flipped"
+    assert patient.steps < long.steps
+
+
+def test_it_keeps_the_label_as_the_loss_asks() -> None:
+    (result,) = run(
+        CMAES(steps=30),
+        [unit(1, None, -4, 4)],
+        text_encoder=ColourLabels(at=3.0),
+        label_prompts=LABELS,
+        loss_weights=LossWeights(target=5.0, structure=0.0, label=20.0),
+    )
+    assert result.label_kept
+    assert result.flipped
+
+
+def test_points_without_a_loss_are_refused() -> None:
+    state = CMAES().start(unit(0, None, -1, 1), iterate([0, 0, 0]))
+    with pytest.raises(ConfigError, match="needs losses"):
+        state.tell([iterate(list(point)) for point in state.ask()])
+    points = [dataclasses.replace(iterate(list(point)), loss=1.0) for point in state.ask()]
+    state.tell(points)
+    assert state.result() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"steps": 0}, "steps"), ({"population": 2}, "population"), ({"sigma": 2.0}, "sigma"), ({"patience": -1}, "pat")],
+)
+def test_options_are_checked(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CMAES(**options)
+
+
+def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cmaes", None)
+    with pytest.raises(ConfigError, match=r"pip install 'zoom-engine\[blackbox\]'") as caught:
+        CMAES()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_choice_follows_mode_and_target_and_says_why() -> None:
+    white = evaluator(linear).target
+    black = load_target(
+        lambda pixels: pixels.mean((1, 2, 3)) / 255, kind="probabilities", task=BinaryTask(output="probability"),
+        preprocessing=Preprocessing(layout="NHWC", value_range=(0, 255)), resolution=SIDE,
+    )  # fmt: skip
+    for target, mode, name in ((white, "single", "scan"), (white, "multi", "sgd"), (black, "single", "scan")):
+        assert choose_search(None, mode=mode, target=target)[0].name == name
+    search, reason = choose_search(None, mode="multi", target=black, options={"steps": 3})
+    assert search.to_dict()["name"] == "cmaes"
+    assert search.to_dict()["steps"] == 3
+    assert "gives no gradients" in reason
+    assert choose_search("pgd", mode="multi", target=white)[1] == "it was asked for by name"
+    for name in ("sgd", "pgd"):
+        with pytest.raises(TargetError, match=r"use search scan .* or cmaes") as caught:
+            choose_search(name, mode="multi", target=black)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="cmaes has no single mode"):
+        choose_search("cmaes", mode="single", target=black)

@@ -1,0 +1,103 @@
+"""Architectures of torchvision and timm with a state-dict from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
+from zoom_engine.targets.architectures import find_architecture
+
+IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def spread(network: nn.Module) -> nn.Module:
+    """Weights as if trained: a fresh network's outputs hardly differ between images."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            parameter.add_(torch.randn_like(parameter) * (0.1 if "bn" in name or "norm" in name else 0.01))
+        *_, last = (module for module in network.modules() if isinstance(module, nn.Linear))
+        last.weight.mul_(30)
+        last.bias.sub_(5)
+    return network.eval()
+
+
+def test_the_reference_classifier_a_one_logit_resnet50(tmp_path: Path) -> None:
+    network = torchvision.models.resnet50(weights=None, num_classes=1)
+    with torch.no_grad():
+        network.fc.weight.mul_(60)
+    state = {f"module.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "classifier.pt")
+    target = load_target(
+        f"torchvision:resnet50@{tmp_path / 'classifier.pt'}",
+        task=BinaryTask(classes=("no", "yes")),
+        preprocessing={"size": 64},
+    )
+    assert target.preprocessing.mean == pytest.approx((0.485, 0.456, 0.406))
+    assert target.name == "torchvision:resnet50@classifier.pt"
+    with torch.no_grad():
+        torch.testing.assert_close(target(IMAGES), network.eval()(target.preprocessing(IMAGES)))
+
+
+def test_torchvision_brings_its_crop_and_keeps_its_classes(tmp_path: Path) -> None:
+    network = torchvision.models.squeezenet1_1(weights=None, num_classes=1000)
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
+    found = find_architecture(f"torchvision:squeezenet1_1@{tmp_path / 'w.safetensors'}", None)
+    assert (found.preprocessing.size, found.preprocessing.resize_size) == (224, 256)
+    transform = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()
+    image = torch.rand(1, 3, 300, 280)
+    torch.testing.assert_close(found.preprocessing(image * 2 - 1), transform(image), atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("outputs", "kind"), [(3, MultiClassTask), (2, BinaryTask)])
+def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, outputs: int, kind: type) -> None:
+    network = spread(timm.create_model("resnet10t", num_classes=outputs))
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    target = load_target(f"timm:resnet10t@{tmp_path / 'w.pth'}")
+    assert isinstance(target.task, kind)
+    config = network.pretrained_cfg
+    assert target.preprocessing.size == config["input_size"][-1]
+    assert target.preprocessing.resize_size == int(config["input_size"][-1] / config["crop_pct"])
+    direct = load_target(network)
+    assert direct.preprocessing == target.preprocessing
+    torch.testing.assert_close(direct(IMAGES), target(IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("torchvision:resnet50", "lacks its weights"),
+        ("torchvision:resnet5000@{}/w.pt", "no model 'resnet5000'"),
+        ("timm:resnet5000@{}/w.pt", "no model 'resnet5000'"),
+        ("torchvision:resnet18@IMAGENET1K_V7", "has IMAGENET1K_V1"),
+        ("torchvision:resnet18@IMAGENET1K_V1", "fetch https://.* once and put it in .*checkpoints"),
+        ("timm:resnet18@a1_in1k", "hf download timm/resnet18.a1_in1k model.safetensors"),
+        ("timm:resnet18@nope", "it has a1_in1k"),
+        ("torchvision:resnet18@{}/w.pt", "not of torchvision:resnet18"),
+        ("torchvision:squeezenet1_1@{}/pickle.pt", "would run code"),
+        ("torchvision:squeezenet1_1@{}/junk.pt", "not a state-dict file, or a damaged one"),
+        ("torchvision:squeezenet1_1@{}/nan.pt", "NaN or infinity"),
+        ("torchvision:squeezenet1_1@{}/list.pt", "holds no state-dict"),
+        ("{}/w.pt", "weights alone: name their architecture"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(
+    spec: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    torch.save(torchvision.models.squeezenet1_1(num_classes=2).state_dict(), tmp_path / "w.pt")
+    torch.save(nn.Linear(2, 2), tmp_path / "pickle.pt")
+    torch.save({"w": torch.full((2,), torch.nan)}, tmp_path / "nan.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    (tmp_path / "junk.pt").write_bytes(b"\x80junk")
+    with pytest.raises(TargetError, match=message) as caught:
+        load_target(spec.format(tmp_path))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,106 @@
+"""Functions as targets: what they are given, what they may return, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
+
+Pixels = NDArray[np.uint8]
+
+
+def redness(pixels: Pixels) -> NDArray[np.float64]:
+    return pixels[..., 0].mean((1, 2)) / 255.0
+
+
+def shares(pixels: Pixels) -> NDArray[np.float64]:
+    colours = pixels.astype(float).mean((1, 2)) + 1
+    return np.asarray(colours / colours.sum(1, keepdims=True))
+
+
+def test_it_sees_bytes_and_its_answer_is_the_probability() -> None:
+    seen: list[Pixels] = []
+
+    def remember(pixels: Pixels) -> NDArray[np.float64]:
+        seen.append(pixels)
+        return redness(pixels)
+
+    target = load_target(remember, resolution=20, classes=["dull", "red"])
+    assert target.task == BinaryTask(classes=("dull", "red"), output="probability")
+    assert not target.differentiable
+    assert "no gradients" in target.note
+    assert target.name == "remember"
+    images = torch.rand(3, 3, 20, 20) * 2 - 1
+    probability = target.task.probabilities(target(images))
+    expected = ((images + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    assert seen[-1].dtype == np.uint8
+    np.testing.assert_array_equal(seen[-1], expected)
+    np.testing.assert_allclose(probability.numpy(), redness(expected), atol=1e-5)
+
+
+def test_size_and_order_are_options() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def blueness(pixels: Pixels) -> list[float]:
+        shapes.append(pixels.shape)
+        return [float(image[..., 0].mean() / 255) for image in pixels]
+
+    target = load_target(blueness, preprocessing={"size": 16, "channel_order": "BGR"}, resolution=32)
+    assert shapes[-1][1:] == (16, 16, 3)
+    images = torch.zeros(1, 3, 32, 32)
+    images[:, 2] = 0.5
+    assert target.task.probabilities(target(images)).item() == pytest.approx(0.75, abs=0.01)
+
+
+def test_what_it_returns_decides_the_task() -> None:
+    assert load_target(lambda x: redness(x)[:, None], resolution=16).task == BinaryTask(output="probability")
+    two = load_target(lambda x: np.stack((1 - redness(x), redness(x)), 1), resolution=16)
+    assert two.task == BinaryTask(output="two-probabilities")
+    three = load_target(shares, resolution=16, classes=["r", "g", "b"])
+    assert three.task == MultiClassTask(classes=("r", "g", "b"), output="probabilities")
+    independent = load_target(lambda x: x.mean((1, 2)) / 255, resolution=16, classes=["r", "g", "b"], head="g")
+    assert independent.task == BinaryTask(classes=("not g", "g"), output="probability", head=1)
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    green = ((images + 1) * 127.5).round()[:, 1].mean((1, 2)) / 255
+    torch.testing.assert_close(independent.task.probabilities(independent(images)), green, atol=1e-5, rtol=1e-5)
+
+
+def test_the_content_hash_is_of_name_and_answers() -> None:
+    first = load_target(redness, resolution=16).content_hash
+    assert load_target(redness, resolution=16).content_hash == first
+
+    def other(pixels: Pixels) -> NDArray[np.float64]:
+        return 1 - redness(pixels)
+
+    other.__name__ = "redness"
+    assert load_target(other, resolution=16).content_hash != first
+
+
+def raises(pixels: Pixels) -> Any:
+    raise ConnectionError("the service is down\nsince noon")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (raises, r"ConnectionError: the service is down\)"),
+        (lambda x: "cat", "ValueError"),
+        (lambda x: np.zeros(3), "return one probability"),
+        (lambda x: np.zeros((len(x), 2, 2)), "return one probability"),
+        (lambda x: redness(x) * np.nan, "NaN or infinite"),
+        (lambda x: redness(x) * 100 - 30, "no probabilities"),
+        (lambda x: redness(x) * 0 + 0.5, "same output for different images"),
+        (lambda x: redness(x) / redness(x).max() * 0.5, "comes alone"),
+        (lambda x: x.mean((1, 2)) / 255, "independent probabilities: choose the one to audit with head"),
+    ],
+)
+def test_what_cannot_be_audited_is_one_line(function: Any, message: str) -> None:
+    with pytest.raises(TargetError, match=message) as caught:
+        load_target(function, resolution=16)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,134 @@
+"""CMA-ES: several attributes together without gradients (Hansen 2016, arXiv 1604.00772), by the package `cmaes`."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import Any
+
+import numpy as np
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Tally, Unit
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CMAES:
+    """Options of CMA-ES. It minimises the loss that the gradient searches follow, forward only.
+
+    steps: how many generations, each a population of points, are evaluated.
+    population: points per generation; None is the package's 4 + ⌊3 ln N⌋ for N attributes.
+    sigma: standard deviation of the first population, of half the width of each attribute's range.
+    patience: stop so many generations after the first counterfactual; None goes on to the last one, so that the
+        sensitivity is the largest change that `steps` generations find.
+
+    A unit's random numbers are seeded by its image, so that they depend on nothing else in the run. Of each generation
+    the trajectory keeps the point of the lowest loss.
+    """
+
+    steps: int = 30
+    population: int | None = None
+    sigma: float = 0.3
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f"cmaes: steps is {self.steps}, but must be at least 1")
+        if self.population is not None and self.population < 4:
+            raise ConfigError(f"cmaes: population is {self.population}, but must be at least 4")
+        if not 0 < self.sigma <= 1:
+            raise ConfigError(f"cmaes: sigma is {self.sigma}, but must be in (0, 1]")
+        if self.patience is not None and self.patience < 0:
+            raise ConfigError(f"cmaes: patience is {self.patience}, but must be 0 or more generations")
+        _optimizer()
+
+    @property
+    def name(self) -> str:
+        return "cmaes"
+
+    @property
+    def needs_gradient(self) -> bool:
+        return False
+
+    @property
+    def needs_loss(self) -> bool:
+        return True
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        return ("multi",)
+
+    def start(self, unit: Unit, origin: Iterate) -> CMAESState:
+        """Begin on `unit` with a population around the unedited image."""
+        return CMAESState(self, unit, origin)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **dataclasses.asdict(self)}
+
+
+class CMAESState:
+    """One image. The optimizer sees the attributes that may move, each in units of half its range."""
+
+    def __init__(self, options: CMAES, unit: Unit, origin: Iterate) -> None:
+        self._options = options
+        self._tally = Tally(unit, origin)
+        self._moves = unit.bounds[:, 0] < unit.bounds[:, 1]
+        self._stop = "" if self._moves.any() else "no-range"
+        self._flipped_at: int | None = None
+        self._path = [origin]
+        if self._stop:
+            return
+        inner = unit.bounds[self._moves]
+        self._scale = (inner[:, 1] - inner[:, 0]) / 2
+        self._optimizer = _optimizer()(
+            mean=np.zeros(len(inner)),
+            sigma=options.sigma,
+            bounds=inner / self._scale[:, None],
+            seed=unit.image,
+            population_size=options.population,
+        )
+        self._draw()
+
+    def ask(self) -> Array:
+        """The population, as edit weights `[k, N]`."""
+        bounds = self._tally.unit.bounds
+        points = np.zeros((len(self._population), len(bounds)))
+        points[:, self._moves] = self._population * self._scale
+        return np.clip(points, bounds[:, 0], bounds[:, 1])
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self._tally.add(iterates)
+        losses = [iterate.loss for iterate in iterates if iterate.loss is not None]
+        if len(losses) < len(iterates):
+            raise ConfigError("this search needs losses, which were not evaluated")
+        self._path.append(iterates[int(np.argmin(losses))])
+        done, patience = self._tally.steps, self._options.patience
+        if self._flipped_at is None and any(iterate.success for iterate in iterates):
+            self._flipped_at = done
+        self._optimizer.tell(list(zip(self._population, losses, strict=True)))
+        if patience is not None and self._flipped_at is not None and done - self._flipped_at >= patience:
+            self._stop = "flipped"
+        elif done == self._options.steps:
+            self._stop = "all-steps"
+        elif self._optimizer.should_stop():
+            self._stop = "converged"
+        else:
+            self._draw()
+
+    def result(self) -> SearchResult | None:
+        if not self._stop:
+            return None
+        result = self._tally.result(self._stop, by_weight=False)
+        return dataclasses.replace(result, trajectory=[iterate.to_json() for iterate in self._path])
+
+    def _draw(self) -> None:
+        self._population = np.stack([self._optimizer.ask() for _ in range(self._optimizer.population_size)])
+
+
+def _optimizer() -> Any:
+    try:
+        return importlib.import_module("cmaes").CMA
+    except ImportError as error:
+        raise ConfigError(
+            "the cmaes search needs the package cmaes, which is not installed: pip install 'zoom-engine[blackbox]'"
+        ) from error

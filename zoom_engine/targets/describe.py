@@ -1,0 +1,128 @@
+"""What a target file holds, read without loading it: nothing is run, no network is made."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from safetensors import SafetensorError, safe_open
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
+from zoom_engine.targets.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
+from zoom_engine.targets.onnx_loader import METADATA_KEY, read_metadata
+from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.target import one_line
+
+SHOWN = 20
+
+
+def describe_target_file(path: Path) -> list[str]:
+    """Lines "what: value" on the target at `path`: its kind, inputs, outputs, operators, classes and preprocessing, as
+    far as the file tells them. Files that contain a program are named as such and not opened further.
+
+    Raises:
+        TargetError: for something that is no target, or is damaged.
+    """
+    if path.is_file() and is_safetensors(path):
+        return _safetensors(path)
+    kind = kind_of_file(path)
+    if kind == "onnx":
+        return _onnx(path)
+    if kind == "hugging-face":
+        return _hugging_face(path)
+    return _program(path, kind)
+
+
+def _onnx(path: Path) -> list[str]:
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
+    except DecodeError as error:
+        raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
+    operators = sorted({node.op_type for node in graph.node})
+    lines = ["kind: ONNX model", f"opset: {opsets}"]
+    lines += [f"input: {_value(value)}" for value in graph.input if value.name not in constants]
+    lines += [f"output: {_value(value)}" for value in graph.output]
+    lines.append(f"operators: {len(graph.node)} nodes of {_few(operators)}")
+    files = sorted({entry.value for tensor in graph.initializer for entry in tensor.external_data
+                    if entry.key == "location"})  # fmt: skip
+    if files:
+        lines.append(f"data in other files: {_few(files)}")
+    metadata = read_metadata(path, model)
+    others = sorted(entry.key for entry in model.metadata_props if entry.key != METADATA_KEY)
+    if others:
+        lines.append(f"metadata: {_few(others)}")
+    if "task" in metadata:
+        lines.append(f"task: {_plain(metadata['task'])}")
+    stored = metadata.get("preprocessing")
+    lines.append(f"preprocessing: {_plain(Preprocessing.from_dict(stored).to_dict()) if stored else 'not said'}")
+    return lines
+
+
+def _value(value: Any) -> str:
+    tensor = value.type.tensor_type
+    sizes = [str(d.dim_value) if d.dim_value > 0 else (d.dim_param or "?") for d in tensor.shape.dim]
+    return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type).lower()} [{', '.join(sizes)}]"
+
+
+def _hugging_face(folder: Path) -> list[str]:
+    config = read_json(folder / CONFIG)
+    architectures = [str(name) for name in config.get("architectures") or []]
+    lines = ["kind: Hugging Face model", f"architecture: {_few(architectures)}"]
+    names = config.get("id2label")
+    if isinstance(names, dict):
+        lines.append(f"classes: {_few([str(name) for name in names.values()])}")
+    if "auto_map" in config:
+        lines.append("refused: it brings code of its own (auto_map)")
+    files = sorted(file.name for file in folder.glob("*.safetensors"))
+    lines.append(f"weights: {_few(files)}" if files else "refused: no .safetensors file")
+    stored = folder / PREPROCESSOR
+    if stored.is_file():
+        lines.append(f"preprocessing: {_plain(hugging_face_preprocessing(read_json(stored), stored).to_dict())}")
+    else:
+        lines.append("preprocessing: not said")
+    return lines
+
+
+def _program(path: Path, kind: FileKind) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    return [
+        f"kind: {RUNS_CODE[kind]} program",
+        f"size: {size} bytes in {len(archive.infolist())} parts",
+        "refused without --trust: it runs a program of its own",
+        "preprocessing: not said",
+    ]
+
+
+def _safetensors(path: Path) -> list[str]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = sorted(file.keys())
+            lines = [f"{name} {list(file.get_slice(name).get_shape())}" for name in names[:SHOWN]]
+    except (SafetensorError, OSError) as error:
+        raise TargetError(f"{path}: is a damaged safetensors file ({one_line(error)})") from error
+    more = [f"tensor: … and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return [
+        "kind: weights alone (safetensors), of an architecture that must be named",
+        f"tensors: {len(names)}",
+        *(f"tensor: {line}" for line in lines),
+        *more,
+    ]
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (", ".join(names[:SHOWN]) or "none") + more
+
+
+def _plain(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value is not None)

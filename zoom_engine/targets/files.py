@@ -1,0 +1,93 @@
+"""What kind of target a file holds, by its content; nothing in it is run."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from zoom_engine.errors import TargetError
+
+FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
+RUNS_CODE = {"torchscript": "TorchScript", "exported-program": "torch.export"}
+CONFIG = "config.json"
+LARGEST_HEADER = 100_000_000
+"""Bytes that a safetensors header may have, by that format's own rule."""
+
+
+def kind_of_file(path: Path) -> FileKind:
+    """The kind of target at `path`.
+
+    Raises:
+        TargetError: where there is nothing, a state-dict without its architecture, or something unknown.
+    """
+    if path.is_dir():
+        if (path / CONFIG).is_file():
+            return "hugging-face"
+        raise TargetError(
+            f"{path} is a folder without {CONFIG}: give an .onnx file, another model's file, or the folder of a Hugging"
+            " Face model"
+        )
+    if path.suffix.lower() == ".onnx":
+        return "onnx"
+    if not path.is_file():
+        raise TargetError(
+            f"no target {str(path)!r}: give the path of an .onnx file or another model, a name such as"
+            " 'avatars:mustache' or 'torchvision:resnet50@weights.pt', or a torch module"
+        )
+    kind = _by_content(path)
+    if kind is None:
+        raise TargetError(
+            f"{path} is no model that can be loaded: give an .onnx file, TorchScript, a torch.export program,"
+            " a Hugging Face folder, or NAME@WEIGHTS of torchvision or timm"
+        )
+    if kind == "state-dict":
+        raise TargetError(
+            f"{path} holds weights alone: name their architecture, such as 'torchvision:resnet50@{path}' or"
+            f" 'timm:resnet50@{path}'"
+        )
+    return kind
+
+
+def is_safetensors(path: Path) -> bool:
+    """`path` starts as safetensors do: the length of a JSON header, then the header."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
+    return len(start) == 9 and int.from_bytes(start[:8], "little") <= LARGEST_HEADER and start[8:] == b"{"
+
+
+def check_trust(path: Path, kind: FileKind, trust: bool) -> None:
+    """Refuse a file that contains a program, by a `TargetError`, unless the user trusts it."""
+    if not trust:
+        raise TargetError(
+            f"{path} is a {RUNS_CODE[kind]} file: it runs a program of its own, which nothing can check;"
+            " if you trust its maker, say so with trust=True (--trust)"
+        )
+
+
+def _by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
+    if is_safetensors(path):
+        return "state-dict"
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
+    if start == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise TargetError(f"{path}: is a damaged archive ({error})") from error
+        members = {name.partition("/")[2] for name in names}
+        if "archive_format" in members or "serialized_exported_program.json" in names:
+            return "exported-program"
+        if "constants.pkl" in members and any(name.startswith("code/") for name in members):
+            return "torchscript"
+        return "state-dict" if "data.pkl" in members else None
+    if start[:1] == b"\x80":  # a pickle, as torch wrote them before it wrote archives
+        return "state-dict"
+    return "onnx" if start[:1] == b"\x08" else None  # the first field of an ONNX model, its version
