@@ -34,7 +34,7 @@ from zoom_engine.runtime import bf16_in_hardware
 SEED = 7
 IMAGES = 40_000
 CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
-MAPPING_STEPS = 12_000
+MAPPING_STEPS = 32_000
 RATE = 0.1
 OTHER_RATE = 0.02
 PROBE_WEIGHT = 0.15
