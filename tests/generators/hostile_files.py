@@ -193,7 +193,7 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         # time and memory
         "a memo index of 2^32 - 1": Hostile(PROTO + b"Nr\xff\xff\xff\xff.", damaged, "none of NVIDIA"),
         "a memo index of 90 digits": Hostile(b"(p" + b"9" * 90 + b"\n.", damaged, "makes no sense"),
-        "billion laughs": Hostile(PROTO + b"]\x94" + b"(h\x00h\x00h\x00h\x00lq\x00" * 50_000 + b".", damaged, "NVIDIA"),
+        "billion laughs": Hostile(PROTO + b"]\x94" + b"(h\x00h\x00h\x00h\x00lq\x00" * 40_000 + b".", damaged, "NVIDIA"),
         "a key that hashes for ever": Hostile(
             PROTO + b"}(K\x01" + b"2\x86" * 60 + b"K\x01u.", damaged, "makes no sense"
         ),
