@@ -19,7 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from checkpoint_files import EasyDict, fake_modules, nvidia_bytes, nvidia_generator, rosinality_bytes, rosinality_state
+from checkpoint_files import (
+    EasyDict,
+    Network,
+    fake_modules,
+    nvidia_bytes,
+    nvidia_generator,
+    rosinality_bytes,
+    rosinality_state,
+)
 from literal_stylegan2 import Literal
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
@@ -102,6 +110,13 @@ def _one_storage_for_all() -> bytes:
     return buffer.getvalue()
 
 
+def _names_that_grow() -> bytes:
+    """Variables of which each has a name of a megabyte, the same one."""
+    name, value = "a" * 1_000_000, np.zeros(1, np.float32)
+    networks = [Network(version=4, variables=[(name, value)] * 50_000)] * 3
+    return _dumps(tuple(networks))
+
+
 def hostile_files(marked: Path) -> dict[str, Hostile]:
     touch = f"open({str(marked)!r}, 'w')"
     shell = f"touch {marked}"
@@ -178,7 +193,7 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         # time and memory
         "a memo index of 2^32 - 1": Hostile(PROTO + b"Nr\xff\xff\xff\xff.", damaged, "none of NVIDIA"),
         "a memo index of 90 digits": Hostile(b"(p" + b"9" * 90 + b"\n.", damaged, "makes no sense"),
-        "billion laughs": Hostile(PROTO + b"]\x94" + b"(h\x00h\x00h\x00h\x00lq\x00" * 50_000 + b".", damaged, "NVIDIA"),
+        "billion laughs": Hostile(PROTO + b"]\x94" + b"(h\x00h\x00h\x00h\x00lq\x00" * 40_000 + b".", damaged, "NVIDIA"),
         "a key that hashes for ever": Hostile(
             PROTO + b"}(K\x01" + b"2\x86" * 60 + b"K\x01u.", damaged, "makes no sense"
         ),
@@ -187,10 +202,10 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
             damaged,
             "makes no sense",
         ),
-        "a million sets": Hostile(PROTO + b"\x8f" * 1_000_000, damaged, "more than 500000 operations"),
+        "a million sets": Hostile(PROTO + b"\x8f" * 1_000_000, damaged, "more than 300000 operations"),
         "a million marks": Hostile(PROTO + b"(" * 1_000_000, damaged, "nests more than"),
-        "tuples 400,000 deep": Hostile(PROTO + b")" + b"\x85" * 400_000 + b".", damaged, "not the three networks"),
-        "lists 200,000 deep": Hostile(PROTO + b"]" * 200_000 + b"a" * 199_999 + b".", damaged, "none of NVIDIA"),
+        "tuples 250,000 deep": Hostile(PROTO + b")" + b"\x85" * 250_000 + b".", damaged, "not the three networks"),
+        "lists 100,000 deep": Hostile(PROTO + b"]" * 100_000 + b"a" * 99_999 + b".", damaged, "none of NVIDIA"),
         "bytes of 2^62": Hostile(PROTO + b"\x8e" + struct.pack("<Q", 1 << 62), damaged, "ends within"),
         "text of 2^40": Hostile(PROTO + b"\x8d" + struct.pack("<Q", 1 << 40), damaged, "MiB"),
         "a frame of 2^60": Hostile(PROTO + b"\x95" + struct.pack("<Q", 1 << 60) + b"N.", damaged, "NVIDIA"),
@@ -259,6 +274,8 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         "a PNG": Hostile(b"\x89PNG\r\n\x1a\n" + bytes(100), damaged, "no generator checkpoint"),
         "a web page": Hostile(b"<!DOCTYPE html><title>Quota exceeded</title>", damaged, "no generator checkpoint"),
         "a program": Hostile(b"\x7fELF" + bytes(100), damaged, "no generator checkpoint"),
+        "keys that command the terminal": Hostile(_dumps({"\x1b[2J": 1}), damaged, r"it has \?\[2J"),
+        "names that grow": Hostile(_names_that_grow(), damaged, "missing"),
         "bytes after the pickle": Hostile(nvidia_bytes(SMALL) + bytes(10), damaged, "bytes follow"),
         "protocol 200": Hostile(b"\x80\xc8N.", damaged, "no pickle protocol 200"),
     }

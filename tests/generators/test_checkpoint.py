@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,39 @@ def test_other_safetensors_files_and_missing_ones_are_refused(tmp_path: Path) ->
         load_generator(tmp_path / "x.safetensors")
     with pytest.raises(CheckpointError, match="neither an installed domain nor a file"):
         load_generator(tmp_path / "absent.safetensors")
+
+
+def test_later_fields_leave_older_configurations_and_their_hashes_as_they_were() -> None:
+    assert set(CONFIG.to_dict()) == {"resolution", "channels", "z_dim", "w_dim", "mapping_layers", "conv_clamp"}
+    assert StyleGAN2Config.from_dict(json.loads(json.dumps(CONFIG.to_dict()))) == CONFIG
+
+
+@pytest.mark.parametrize(
+    "later",
+    [{"architecture": "orig"}, {"architecture": "resnet"}, {"c_dim": 3, "embed_dim": 4}, {"mapping_dim": 5}],
+)
+def test_later_fields_are_saved_and_loaded(later: dict[str, object], tmp_path: Path) -> None:
+    network = StyleGAN2(replace(CONFIG, **later)).eval()  # type: ignore[arg-type]
+    save_generator(network, tmp_path / "g.safetensors")
+    loaded = load_generator(tmp_path / "g.safetensors")
+    assert loaded.config == network.config
+    assert loaded.content_hash == network.content_hash
+    w = torch.randn(1, network.num_ws, network.w_dim)
+    assert torch.equal(loaded.synthesis(loaded.styles(w)), network.synthesis(network.styles(w)))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"architecture": "hinge"}, {"c_dim": 3}, {"embed_dim": 3}, {"mapping_dim": 0}, {"conv_clamp": -1.0}],
+)
+def test_impossible_later_fields_are_refused(config: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError):
+        replace(CONFIG, **config)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("info", ["[" * 100_000, "9" * 10_000])
+def test_metadata_that_json_chokes_on_is_one_clear_line(info: str, tmp_path: Path) -> None:
+    header = {"format": "zoom-engine/stylegan2/1", "config": "{}", "info": info}
+    save_file({"const": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=header)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_generator(tmp_path / "g.safetensors")

@@ -21,7 +21,7 @@ from literal_stylegan2 import Literal
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
 
-SECONDS = 5.0
+SECONDS = 5.0  # of the processor: others may use this machine
 MARKED = Path(tempfile.gettempdir()) / f"zoom-engine-hostile-{os.getpid()}"  # made by whatever runs code
 HOSTILE = hostile_files(MARKED)
 SMALL = Literal(resolution=8, channels=(5, 4))
@@ -41,10 +41,10 @@ def test_there_are_many() -> None:
 def test_a_hostile_file_is_one_clear_error_and_nothing_runs(name: str, tmp_path: Path) -> None:
     hostile = HOSTILE[name]
     path = write(tmp_path / "network.pkl", hostile.data)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(hostile.error, match=hostile.says) as caught:
         load_generator(path)
-    assert time.perf_counter() - begin < SECONDS
+    assert time.process_time() - begin < SECONDS
     assert type(caught.value) is hostile.error
     message = str(caught.value)
     assert message.isprintable()
@@ -108,18 +108,18 @@ def test_a_file_cut_off_at_every_kibibyte_is_refused(kind: str, tmp_path: Path) 
     path = tmp_path / "cut"
     for end in range(0, len(data), 1024):
         path.write_bytes(data[:end])
-        begin = time.perf_counter()
+        begin = time.process_time()
         with pytest.raises(CheckpointError, match="damaged"):
             load_generator(path)
-        assert time.perf_counter() - begin < SECONDS
+        assert time.process_time() - begin < SECONDS
 
 
 def _never_crashes(data: bytes, folder: Path) -> None:
     path = write(folder / "fuzz", data)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with contextlib.suppress(CheckpointError):
         load_generator(path)
-    assert time.perf_counter() - begin < SECONDS
+    assert time.process_time() - begin < SECONDS
 
 
 _PIECES = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,6 +158,14 @@ def _integers(g: Persistent) -> None:
     g.mapping.register_buffer("w_avg", torch.zeros(12, dtype=torch.int64))
 
 
+def _huge_gain(g: Persistent) -> None:
+    g.mapping.fc0.weight_gain = 1e300
+
+
+def _huge_double(g: Persistent) -> None:
+    g.mapping.register_buffer("w_avg", torch.full((12,), 1e300, dtype=torch.float64))
+
+
 def _gain(g: Persistent) -> None:
     del g.mapping.fc0.weight_gain
 
@@ -176,6 +185,8 @@ def _gain(g: Persistent) -> None:
         (_mixed, "different architectures"),
         (_integers, "'i8'"),
         (_gain, "no number 'weight_gain'"),
+        (_huge_gain, "not finite once"),
+        (_huge_double, "non-finite"),
     ],
 )
 def test_what_is_not_supported_is_refused_in_one_line(
@@ -204,3 +215,19 @@ def test_a_description_says_what_is_inside_without_loading_it(tmp_path: Path, mo
         "SHA-256",
     ):
         assert part in text
+
+
+def test_modules_that_are_shared_a_million_ways_are_visited_once(tmp_path: Path) -> None:
+    literal = Literal(resolution=8, channels=(5, 4))
+    generator = nvidia_generator(literal)
+    module = Persistent("Deep")
+    for _ in range(4):
+        outer = Persistent("Deep")
+        outer._modules.update({str(index): module for index in range(300)})
+        module = outer
+    generator.more = module
+    path = write(tmp_path / "x", nvidia_bytes(literal, generator=generator))
+    begin = time.process_time()
+    assert "NVIDIA PyTorch pickle" in describe_checkpoint(path)
+    assert relative_error(draw(load_generator(path), 1), literal.image(1)) < 1e-4
+    assert time.process_time() - begin < 5

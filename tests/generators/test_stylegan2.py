@@ -189,3 +189,13 @@ def test_statistics_are_those_of_the_samples() -> None:
 def test_impossible_shapes_are_refused(resolution: int, channels: tuple[int, ...]) -> None:
     with pytest.raises(CheckpointError):
         StyleGAN2Config(resolution, channels)
+
+
+@pytest.mark.parametrize("architecture", ["orig", "resnet"])
+def test_architectures_with_one_picture_draw_at_full_resolution_only(architecture: str) -> None:
+    network = spread_network(StyleGAN2Config(16, (6, 5, 4), 8, 8, 2, architecture=architecture))
+    styles = network.styles(network.mapping(network.latents([1]).double()))
+    assert network.style_space.layers[-1].is_rgb
+    assert int(network.style_space.rgb_mask().sum()) == 4
+    with pytest.raises(ConfigError, match="at 16 only"):
+        network.synthesis(styles, max_resolution=8)

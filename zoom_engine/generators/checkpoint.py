@@ -72,7 +72,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(str(path), framework="pt") as file:
             yield file
-    except (SafetensorError, json.JSONDecodeError, struct.error) as error:
+    except (SafetensorError, ValueError, RecursionError, struct.error) as error:
         raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error

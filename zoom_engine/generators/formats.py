@@ -11,12 +11,15 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoint import load_own_checkpoint, read_own_header
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.nvidia import nvidia_recipe
 from zoom_engine.generators.pickles import (
     is_legacy_torch_file,
+    printable,
     read_legacy_torch_file,
     read_network_pickle,
     read_torch_archive,
@@ -27,6 +30,7 @@ from zoom_engine.generators.stylegan2 import StyleGAN2
 from zoom_engine.generators.tensorflow import tensorflow_recipe
 
 LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
+LONGEST_LINE = 1_000  # of a description
 OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
 
 
@@ -55,7 +59,7 @@ def describe_checkpoint(path: Path) -> str:
         if _is_safetensors(mapped):
             config, info = read_own_header(path)
             lines += [("format", "zoom-engine safetensors"), *_config_lines(config)]
-            lines += [(f"info {key}", str(value)) for key, value in info.items()]
+            lines += [(f"info {printable(key)}", str(value)) for key, value in info.items()]
         else:
             with _naming(path):
                 recipe = _recipe(path, mapped)
@@ -63,7 +67,11 @@ def describe_checkpoint(path: Path) -> str:
                 lines += [("parameters", str(recipe.parameters())), *(("note", fact) for fact in recipe.facts)]
     except CheckpointError as error:
         lines.append(("refused", str(error)))
-    return "\n".join(f"{label + ':':<14}{' '.join(text.split())}" for label, text in lines)
+    return "\n".join(f"{label + ':':<14}{_one_line(text)}" for label, text in lines)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text[:LONGEST_LINE].split()))
 
 
 def checkpoint_hash(path: Path) -> str:
@@ -87,9 +95,13 @@ def _is_safetensors(data: mmap.mmap) -> bool:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Messages say what is wrong; this puts the file's name before them."""
+    """Messages say what is wrong; this puts the file's name before them.
+
+    Numbers that overflow become infinite without a warning: infinities are refused.
+    """
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
     except CheckpointError as error:
         raise type(error)(f"{path} {error}") from error
     except MemoryError as error:

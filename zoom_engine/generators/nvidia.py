@@ -8,16 +8,16 @@ stored modules, not from the arguments they were made with.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.pickles import PersistentRecord, TensorRecord
+from zoom_engine.generators.pickles import PersistentRecord, TensorRecord, printable
 from zoom_engine.generators.recipe import W_AVG, Recipe, Source
 
 FORMAT = "NVIDIA PyTorch pickle"
@@ -77,19 +77,25 @@ class _Module:
             raise CheckpointError(f"is damaged: {self.path}.{name} has the shape {list(shape)}")
         return shape
 
-    def walk(self, depth: int = 0) -> Iterator[PersistentRecord]:
-        """This module and those within it."""
-        yield self.record
-        if depth < 4:
-            for name in self.names():
-                yield from self.child(name).walk(depth + 1)
+    def sources(self) -> set[str]:
+        """The source codes of this module and of those within it."""
+        found: dict[int, PersistentRecord] = {}
+        waiting = [self.record]
+        while waiting:
+            record = waiting.pop()
+            if id(record) not in found:
+                found[id(record)] = record
+                children = record.state.get("_modules")
+                if isinstance(children, dict):
+                    waiting += [child for child in children.values() if isinstance(child, PersistentRecord)]
+        return {record.source for record in found.values()}
 
 
 def nvidia_recipe(root: Any) -> Recipe:
     """The recipe of ``G_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
     if isinstance(root, dict):
         if not isinstance(root.get("G_ema"), PersistentRecord):
-            keys = ", ".join(str(key)[:20] for key in list(root)[:8])
+            keys = ", ".join(printable(key) for key in list(root)[:8])
             raise CheckpointError(f"is a pickle without the network 'G_ema'; it has {keys or 'nothing'}")
         root = root["G_ema"]
     if not isinstance(root, PersistentRecord):
@@ -113,11 +119,11 @@ class _Reader:
         self.architectures: set[str] = set()
 
     def facts(self, generator: _Module) -> tuple[str, ...]:
-        hashes = sorted({record.source: record.source_hash for record in generator.walk()}.values())
+        hashes = sorted(hashlib.sha256(s.encode("utf-8", "surrogatepass")).hexdigest() for s in generator.sources())
         half = ", ".join(map(str, self.half))
         return (
             *((f"half precision at {half}: run in float32 here",) if half else ()),
-            f"source code inside, never run: SHA-256 {', '.join(hashes)}",
+            f"source code inside, never run: SHA-256 {', '.join(hashes[:8])}",
         )
 
     # Weights as they are used: the gains of equalised learning rates are multiplied in.
@@ -166,7 +172,9 @@ class _Reader:
         names = [name for name in synthesis.names() if re.fullmatch(r"b\d{1,5}", name)]
         resolutions = sorted(int(name[1:]) for name in names)
         if not resolutions or resolutions != [4 << i for i in range(len(resolutions))]:
-            raise CheckpointError(f"has no StyleGAN2 generator: its blocks are {', '.join(sorted(names)) or 'missing'}")
+            raise CheckpointError(
+                f"has no StyleGAN2 generator: its blocks are {', '.join(sorted(names)[:8]) or 'missing'}"
+            )
         channels = []
         for resolution in resolutions:
             block = synthesis.child(f"b{resolution}")

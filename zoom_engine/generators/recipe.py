@@ -62,6 +62,8 @@ class Recipe:
             value = source()
             if value.shape != expected[name]:
                 raise CheckpointError(f"does not fit: '{name}' is {list(value.shape)}, expected {list(expected[name])}")
+            if not np.isfinite(value).all():
+                raise CheckpointError(f"cannot be used: '{name}' is not finite once its gain is multiplied in")
             state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
         measured = W_AVG not in state
         if measured:

@@ -15,7 +15,7 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.pickles import TensorRecord
+from zoom_engine.generators.pickles import TensorRecord, printable
 from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source
 
 FORMAT = "rosinality checkpoint"
@@ -31,7 +31,7 @@ def rosinality_recipe(root: Any) -> Recipe:
         raise CheckpointError("is a torch file, but holds no dictionary")
     weights = root.get("g_ema", root)
     if not isinstance(weights, dict) or "conv1.conv.weight" not in weights:
-        keys = ", ".join(str(key)[:20] for key in list(root)[:8])
+        keys = ", ".join(printable(key) for key in list(root)[:8])
         raise CheckpointError(f"is a torch file without rosinality's 'g_ema'; it has {keys or 'nothing'}")
     reader = _Reader(weights)
     config = reader.read()
@@ -134,5 +134,5 @@ class _Reader:
         found = (re.fullmatch(pattern, name) for name in self.weights if isinstance(name, str))
         numbers = sorted(int(match[1]) for match in found if match)
         if numbers != list(range(first, first + len(numbers))):
-            raise CheckpointError(f"does not fit: rosinality's layers '{pattern}' are numbered {numbers}")
+            raise CheckpointError(f"does not fit: rosinality's layers '{pattern}' are numbered {numbers[:8]}")
         return len(numbers)

@@ -17,12 +17,12 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.pickles import ArrayRecord, NetworkRecord
+from zoom_engine.generators.pickles import ArrayRecord, NetworkRecord, printable
 from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source
 
 FORMAT = "NVIDIA TensorFlow pickle"
 OLDEST_VERSION = 4
-MOST_DEPTH = 4
+LONGEST_NAME = 200
 MOST_MAPPING_LAYERS = 64
 
 REQUIRED: dict[str, tuple[Any, ...]] = {  # arguments that change the arithmetic, and the values supported
@@ -57,22 +57,20 @@ def tensorflow_recipe(root: Any) -> Recipe:
     return Recipe(FORMAT, reader.read(), reader.sources, reader.facts())
 
 
-def _variables(network: NetworkRecord, prefix: str = "", depth: int = 0) -> dict[str, ArrayRecord]:
+def _variables(network: NetworkRecord) -> dict[str, ArrayRecord]:
+    """The variables of the network and its two components, under "mapping/" and "synthesis/"."""
     found: dict[str, ArrayRecord] = {}
-    for pair in _list(network.state.get("variables")):
-        match pair:
-            case (str() as name, ArrayRecord() as value):
-                found[prefix + name] = value
     components = network.state.get("components")
-    if isinstance(components, dict) and depth < MOST_DEPTH:
-        for name, component in components.items():
-            if isinstance(name, str) and isinstance(component, NetworkRecord):
-                found |= _variables(component, f"{prefix}{name}/", depth + 1)
+    parts: dict[str, Any] = {"": network}
+    if isinstance(components, dict):
+        parts |= {f"{name}/": components[name] for name in ("mapping", "synthesis") if name in components}
+    for prefix, part in parts.items():
+        variables = part.state.get("variables") if isinstance(part, NetworkRecord) else None
+        for pair in variables if isinstance(variables, list) else []:
+            match pair:
+                case (str() as name, ArrayRecord() as value) if len(name) <= LONGEST_NAME:
+                    found[prefix + name] = value
     return found
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 class _Reader:
@@ -101,7 +99,7 @@ class _Reader:
     def check_arguments(self) -> str:
         """The architecture, once nothing in the arguments asks for what is not supported."""
         for name, value in self.arguments.items():
-            shown = str(name)[:40]
+            shown = printable(name)
             if name in REQUIRED and (type(value) not in (str, int, bool, type(None)) or value not in REQUIRED[name]):
                 raise CheckpointError(f"cannot be loaded: its argument '{shown}' is not {REQUIRED[name][0]!r}")
             if name not in REQUIRED and name not in READ and name not in UNIMPORTANT:
@@ -156,7 +154,7 @@ class _Reader:
         found = (re.fullmatch(r"synthesis/(\d{1,5})x\1/Conv1/weight", name) for name in self.variables)
         resolutions = [4, *sorted(int(match[1]) for match in found if match)]
         if resolutions != [4 << i for i in range(len(resolutions))]:
-            raise CheckpointError(f"has no StyleGAN2 generator: its blocks are {resolutions}")
+            raise CheckpointError(f"has no StyleGAN2 generator: its blocks are {resolutions[:8]}")
         self.leading("const", "synthesis/4x4/Const/const", 4, 1)
         channels = [self.convolution("convs.b4_conv1", "synthesis/4x4/Conv", 0)]
         for index, resolution in enumerate(resolutions[1:]):

@@ -6,6 +6,7 @@ says which globals a file may name and what record each makes; ``torch_files.py`
 
 from __future__ import annotations
 
+from zoom_engine.generators.pickles.interpreter import printable
 from zoom_engine.generators.pickles.records import (
     ArrayRecord,
     NetworkRecord,
@@ -27,6 +28,7 @@ __all__ = [
     "TensorRecord",
     "Weights",
     "is_legacy_torch_file",
+    "printable",
     "read_legacy_torch_file",
     "read_network_pickle",
     "read_torch_archive",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
-from zoom_engine.generators.pickles.interpreter import Allowed, Globals
+from zoom_engine.generators.pickles.interpreter import Allowed, Globals, printable
 from zoom_engine.generators.pickles.records import (
     MOST_DIMENSIONS,
     ArrayRecord,
@@ -117,7 +117,9 @@ def _dtype(arguments: tuple[Any, ...]) -> DtypeRecord:
         case (str() as code, *_) if code.lstrip("<>|=") in DTYPES:
             return DtypeRecord(code.lstrip("<>|="), ">" if code.startswith(">") else "<")
         case (str() as code, *_):
-            raise UnsafeCheckpointError(f"asks for a numpy dtype '{code[:20]}', which no weight has: it is not opened")
+            raise UnsafeCheckpointError(
+                f"asks for numpy dtype '{printable(code)}', which no weight has: it is not opened"
+            )
     raise _unexpected("numpy.dtype")
 
 

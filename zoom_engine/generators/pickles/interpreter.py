@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
 
-MOST_OPCODES = 500_000  # a 1024² checkpoint with its discriminator and optimisers needs a tenth
+MOST_OPCODES = 300_000  # a 1024² generator has 30,000, a pickle of NVIDIA three such networks
 MOST_MEMORY = 32 << 20  # bytes of text and of what calls copy; a wide character makes a text four times as large
 MOST_MARKS = 1_000  # containers open at once
 ELEMENT = 64  # bytes that an element costs when a call copies its container
@@ -204,7 +204,7 @@ class _Interpreter:
         found = self.allowed.get((module, name))
         if found is None:
             raise UnsafeCheckpointError(
-                f"asks for {_shown(module)}.{_shown(name)}, which no generator needs: it is not opened"
+                f"asks for {printable(module)}.{printable(name)}, which no generator needs: it is not opened"
             )
         return found
 
@@ -216,7 +216,7 @@ class _Interpreter:
 
     def call(self, function: Any, arguments: Any) -> None:
         if type(function) is not Allowed:
-            raise UnsafeCheckpointError(f"calls a {_shown(type(function).__name__)}: it is not opened")
+            raise UnsafeCheckpointError(f"calls a {printable(type(function).__name__)}: it is not opened")
         if function.make is None:
             raise UnsafeCheckpointError(f"calls {function.name}, which no generator calls: it is not opened")
         if type(arguments) is not tuple:
@@ -268,8 +268,9 @@ class _Interpreter:
             raise CheckpointError(f"is damaged: there is no pickle protocol {version}")
 
 
-def _shown(text: str) -> str:
-    """At most 80 printable characters: the name comes from the file and goes to a terminal."""
+def printable(text: object) -> str:
+    """At most 80 printable characters: what comes from a file may go to a terminal."""
+    text = str(text)
     printable = "".join(c if c.isprintable() and not c.isspace() else "?" for c in text[:80])
     return printable + "…" * (len(text) > 80)
 

@@ -6,7 +6,6 @@ strides have been held against the bytes that are really there.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,17 +23,13 @@ FLOATS = ("f2", "f4", "f8")  # of numpy's type strings: what a weight may be sto
 class PersistentRecord:
     """An object of NVIDIA's ``torch_utils.persistence``: never rebuilt, its source code never run.
 
-    ``state`` is the object's ``__dict__``; ``source`` is the Python source code that the file brought.
+    ``state`` is the object's ``__dict__``; ``source`` is the Python source code that the file brought, which is
+    only ever hashed.
     """
 
     class_name: str
     state: dict[Any, Any]
     source: str
-
-    @property
-    def source_hash(self) -> str:
-        """SHA-256 (hex) of the source code."""
-        return hashlib.sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(slots=True, eq=False)
@@ -136,8 +131,7 @@ def _float_dtype(code: str, order: str) -> np.dtype[Any]:
 
 
 def _finite(view: NDArray[Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which is refused
-        values = np.array(view, dtype=np.float32, order="C")
+    values = np.array(view, dtype=np.float32, order="C")
     if not np.isfinite(values).all():
         raise CheckpointError("holds non-finite weights; the file cannot be used")
     return values

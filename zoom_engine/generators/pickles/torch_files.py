@@ -25,7 +25,7 @@ from zoom_engine.generators.pickles.allow_list import (
     set_state,
     storage_globals,
 )
-from zoom_engine.generators.pickles.interpreter import Allowed, Budget, Globals, read_pickle
+from zoom_engine.generators.pickles.interpreter import Allowed, Budget, Globals, printable, read_pickle
 from zoom_engine.generators.pickles.records import StorageRecord
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -135,9 +135,8 @@ def read_torch_archive(path: Path, mapped: mmap) -> Any:
             piece = entries.get(f"{folder}data/{key}")
             if piece is None or len(piece) != count * ITEM_SIZES[code]:
                 found = "none" if piece is None else f"{len(piece)} bytes"
-                raise CheckpointError(
-                    f"is damaged: storage '{key[:40]}' should have {count * ITEM_SIZES[code]} bytes, it has {found}"
-                )
+                claimed = f"should have {count * ITEM_SIZES[code]} bytes, it has {found}"
+                raise CheckpointError(f"is damaged: storage '{printable(key)}' {claimed}")
             storages[key] = StorageRecord(code, count, piece)
         return storages[key]
 
