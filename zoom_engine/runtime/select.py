@@ -86,7 +86,7 @@ def choose_synthesizer(
     if precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
-        why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic"
+        why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic here"
     gradients = "native" if native and backend != "torch" else "torch"
 
     def made(name: str, reason: str) -> Synthesizer:
