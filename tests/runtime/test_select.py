@@ -86,7 +86,7 @@ def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatc
     for module in ("openvino", "onnxruntime"):
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(ops, "native_available", lambda: (False, "never built"))
-    found = choose_synthesizer(network)
+    found = choose_synthesizer(network, precision="fp32")
     assert (found.backend, found.gradients) == ("torch", "torch")
     assert all(word in found.reason for word in ("openvino is not", "onnxruntime is not", "never built"))
     with pytest.raises(BackendError, match="never built"):

@@ -49,7 +49,7 @@ def find_directions(
     absolute: bool = False,
     top_k: int | None = None,
     samples: int | None = None,
-    estimator: Estimator = "whitened",
+    estimator: Estimator = "ridge",
     ridge: float = DEFAULT_RIDGE,
     alpha: float = 5.0,
     seed: int = 0,

@@ -56,7 +56,7 @@ def regression_relevance(
     text_encoder: TextEncoder,
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
-    estimator: Estimator = "whitened",
+    estimator: Estimator = "ridge",
     ridge: float = DEFAULT_RIDGE,
     batch_size: int = 32,
     cache: Path | None = None,

@@ -2,5 +2,6 @@
 
 from zoom_engine.export.audit import export_audit_graph
 from zoom_engine.export.synthesis import Exported, export_synthesis
+from zoom_engine.runtime.tensorrt_session import build_tensorrt_engine
 
-__all__ = ["Exported", "export_audit_graph", "export_synthesis"]
+__all__ = ["Exported", "build_tensorrt_engine", "export_audit_graph", "export_synthesis"]

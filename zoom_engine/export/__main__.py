@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ZoomError
 from zoom_engine.export.audit import export_audit_graph
 from zoom_engine.export.synthesis import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
+from zoom_engine.runtime.tensorrt_session import build_tensorrt_engine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-resolution", type=int, help="stop at this resolution")
     parser.add_argument("--output", type=Path, default=Path("exported"), help="folder for the files")
     parser.add_argument("--check", action="store_true", help="print the parity with torch and TensorRT's support")
+    parser.add_argument("--tensorrt", action="store_true", help="build the engine of each file for this GPU beside it")
     return parser
 
 
@@ -48,11 +51,16 @@ def run(options: argparse.Namespace) -> None:
         "max_resolution": options.max_resolution,
         "precision": options.precision,
     }
-    report(export_synthesis(options.model, options.output / "synthesis.onnx", **shared), check=options.check)
+    written = [export_synthesis(options.model, options.output / "synthesis.onnx", **shared)]
+    report(written[0], check=options.check)
     if options.target is not None:
         path = options.output / "audit.onnx"
-        exported = export_audit_graph(options.model, options.target, path, images=options.images, **shared)
-        report(exported, check=options.check)
+        written.append(export_audit_graph(options.model, options.target, path, images=options.images, **shared))
+        report(written[1], check=options.check)
+    for exported in written if options.tensorrt else ():
+        exported.support.check()
+        engine = exported.path.with_suffix(".engine")
+        print(build_tensorrt_engine(exported.path, engine, cache=default_cache()))
 
 
 def report(exported: Exported, *, check: bool) -> None:

@@ -149,7 +149,7 @@ class _Synthesis:
     def weight(self, layer: StyleLayer, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The weight to store ``[Cout, Cin, k, k]``, and what each output was divided by ``[Cout]``."""
         if self.precision != "fp16":
-            return weight, torch.ones(len(weight))
+            return weight, torch.ones(len(weight), device=weight.device)
         divisor = weight.abs().amax(dim=(1, 2, 3)).clamp(min=1e-12) * math.sqrt(weight[0].numel())
         return weight / divisor[:, None, None, None], divisor
 

@@ -16,7 +16,8 @@ from zoom_engine.runtime.machine import cpu_features
 class CompiledCache:
     """A folder of files named by a SHA-256; without a folder nothing is kept.
 
-    ``key`` covers the bytes of the ONNX model, and whatever the runtime names: its version, device and settings.
+    The name covers the bytes of the ONNX model, the processor's features, and whatever the runtime states: its version,
+    device and settings.
     """
 
     def __init__(self, folder: Path | None) -> None:

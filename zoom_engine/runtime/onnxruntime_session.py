@@ -54,7 +54,7 @@ class OnnxRuntimeSession:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
-        chosen = [provider] if place.type == "cpu" else [(provider, {"device_id": self._index})]
+        chosen = [provider] if place.type == "cpu" else [(provider, {"device_id": self._index, "use_tf32": 0})]
         version = f"onnxruntime {ort.__version__}"
         stored = CompiledCache(cache).path(model, suffix=".ort.onnx", runtime=version, device=device)
         try:

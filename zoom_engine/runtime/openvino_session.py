@@ -74,25 +74,25 @@ class OpenVinoSession:
             found = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in found.items()}
         count = len(next(iter(arrays.values())))
-        compiled = self._compiled(1 if count == 1 else self._streams)
+        streams = 1 if count == 1 else self._streams
         outputs = {
-            port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32) for port in compiled.outputs
+            port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
+            for port in self._compiled(streams).outputs
         }
-
-        def keep(request: Any, row: int) -> None:
-            for name, rows in outputs.items():
-                rows[row] = request.get_tensor(name).data[0]
-
-        queue = self._queue(1 if count == 1 else self._streams)
-        queue.set_callback(keep)
-        for row in range(count):
-            queue.start_async({name: value[row : row + 1] for name, value in arrays.items()}, row)
-        queue.wait_all()
+        requests = self._requests(streams)
+        for row in range(count + len(requests)):  # each waits for its last image before it takes the next
+            request, done = requests[row % len(requests)], row - len(requests)
+            if 0 <= done < count:
+                request.wait()
+                for name, rows in outputs.items():
+                    rows[done] = request.get_tensor(name).data[0]
+            if row < count:
+                request.start_async({name: value[row : row + 1] for name, value in arrays.items()})
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
     @functools.cache  # noqa: B019  a session is made once and lives as long as the run
-    def _queue(self, streams: int) -> Any:
-        return self._openvino.AsyncInferQueue(self._compiled(streams), streams)
+    def _requests(self, streams: int) -> list[Any]:
+        return [self._compiled(streams).create_infer_request() for _ in range(streams)]
 
     @functools.cache  # noqa: B019
     def _compiled(self, streams: int) -> Any:

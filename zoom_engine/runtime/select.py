@@ -18,10 +18,11 @@ from zoom_engine.runtime.machine import bf16_in_hardware
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session
+from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
-BACKENDS = ("auto", "torch", "native", "onnxruntime", "openvino")
+BACKENDS = ("auto", "torch", "native", "onnxruntime", "openvino", "tensorrt")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-RUNTIME_PRECISIONS = {"onnxruntime": ("fp32",), "openvino": ("fp32", "bf16")}
+RUNTIME_PRECISIONS = {"onnxruntime": ("fp32",), "openvino": ("fp32", "bf16"), "tensorrt": ("fp32", "bf16")}
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def choose_synthesizer(
     if precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
-        why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic"
+        why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic here"
     gradients = "native" if native and backend != "torch" else "torch"
 
     def made(name: str, reason: str) -> Synthesizer:
@@ -120,4 +121,6 @@ def _session(generator: StyleGAN2, backend: str, precision: str, device: str, ca
     model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
     if backend == "openvino":
         return OpenVinoSession(model, precision=precision, cache=cache)
-    return OnnxRuntimeSession(model, device=device, cache=cache)
+    if backend == "onnxruntime":
+        return OnnxRuntimeSession(model, device=device, cache=cache)
+    return TensorRTSession(model, device=device, cache=cache)

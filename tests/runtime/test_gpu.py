@@ -1,0 +1,83 @@
+"""What needs a GPU or TensorRT is skipped without; what does not is tested everywhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from networks import relative_error, spread_generator, styles_of
+
+from zoom_engine.errors import BackendError
+from zoom_engine.export import build_tensorrt_engine, export_synthesis
+from zoom_engine.export.__main__ import main
+from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.runtime.tensorrt_session import _profile
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+needs_tensorrt = pytest.mark.skipif(importlib.util.find_spec("tensorrt") is None, reason="TensorRT is missing")
+
+
+@pytest.mark.gpu
+@pytest.mark.tensorrt
+@needs_gpu
+@needs_tensorrt
+@pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-4), ("bf16", 3e-2)])
+def test_tensorrt_makes_the_pictures_that_torch_makes(precision: str, limit: float, tmp_path: Path) -> None:
+    network = spread_generator().cuda()
+    found = choose_synthesizer(network, backend="tensorrt", precision=precision, device="cuda", cache=tmp_path)
+    for batch in (1, 3, 8, 40):
+        styles = styles_of(network, batch)
+        images = found(styles)
+        assert images.is_cuda
+        assert relative_error(images, network.synthesis(styles)) < limit
+
+
+@pytest.mark.gpu
+@pytest.mark.tensorrt
+@needs_gpu
+@needs_tensorrt
+def test_an_engine_is_built_of_an_exported_file(tmp_path: Path) -> None:
+    exported = export_synthesis(spread_generator(), tmp_path / "synthesis.onnx")
+    assert build_tensorrt_engine(exported.path, tmp_path / "synthesis.engine", cache=tmp_path).stat().st_size > 1000
+
+
+@pytest.mark.gpu
+@needs_gpu
+def test_onnxruntime_stays_on_the_gpu() -> None:
+    ort = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        pytest.skip("this build of ONNX Runtime has no CUDA provider")
+    network = spread_generator().cuda()
+    styles = styles_of(network, 3)
+    images = choose_synthesizer(network, backend="onnxruntime", device="cuda")(styles)
+    assert images.is_cuda
+    assert relative_error(images, network.synthesis(styles)) < 1e-4
+
+
+def test_without_tensorrt_it_is_an_error_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(BackendError, match=r"tensorrt is not installed.*zoom-engine\[gpu\]"):
+        choose_synthesizer(spread_generator(), backend="tensorrt", precision="fp32")
+    arguments = ["--model", "avatars", "--max-resolution", "8", "--output", str(tmp_path), "--tensorrt"]
+    assert main(arguments) == 1
+    assert "tensorrt is not installed" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"synthesis.onnx"}
+
+
+def test_the_profile_opens_batch_and_attributes() -> None:
+    inputs = {"styles": (-1, 90), "edit_weights": (-1, -1), "edit_directions": (-1, 90)}
+    shapes: dict[str, tuple[tuple[int, ...], ...]] = {}
+    profile = SimpleNamespace(set_shape=lambda name, *sizes: shapes.update({name: sizes}))
+    builder = SimpleNamespace(create_optimization_profile=lambda: profile)
+    tensors = [SimpleNamespace(name=name, shape=shape) for name, shape in inputs.items()]
+    _profile(builder, SimpleNamespace(num_inputs=len(tensors), get_input=tensors.__getitem__))
+    assert shapes["styles"] == ((1, 90), (8, 90), (32, 90))
+    assert shapes["edit_weights"] == ((1, 1), (8, 5), (32, 32))
+    assert shapes["edit_directions"] == ((1, 90), (5, 90), (32, 90))

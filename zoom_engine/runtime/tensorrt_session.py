@@ -1,0 +1,170 @@
+"""TensorRT: builds engines through its Python API (10), runs them on torch's stream in torch's memory.
+
+**This file has not been run on hardware yet.** It is written against the documented API of TensorRT 10; what it can be
+held to without a GPU (the operators and types of our graphs) is in :mod:`zoom_engine.export.tensorrt_support`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine import atomic
+from zoom_engine.errors import BackendError
+from zoom_engine.runtime.compiled_cache import CompiledCache
+from zoom_engine.runtime.session import import_runtime, one_line
+
+BATCHES = (1, 8, 32)  # smallest, best and largest, of one optimisation profile
+ATTRIBUTES = (1, 5, 32)
+
+
+class TensorRTSession:
+    """See :class:`zoom_engine.runtime.session.Session`; inputs and outputs stay on the GPU.
+
+    Args:
+        model: a serialised ONNX model; its types are kept as they are (a strongly typed network).
+        device: of torch's tensors, "cuda[:n]".
+        cache: where engines and timings are kept, by model, GPU and version.
+
+    Raises:
+        BackendError: the package or the GPU is missing, or TensorRT refuses the model.
+    """
+
+    def __init__(self, model: bytes, *, device: str = "cuda", cache: Path | None = None) -> None:
+        trt = import_runtime("tensorrt", "tensorrt", "gpu")
+        self._device = _cuda(device)
+        with torch.cuda.device(self._device):
+            plan = build_plan(model, device=device, cache=cache)
+            self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+            self._engine = self._runtime.deserialize_cuda_engine(plan)
+            if self._engine is None:
+                raise BackendError("backend 'tensorrt' cannot run: the engine does not fit this GPU or version")
+            self._context = self._engine.create_execution_context()
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        self._outputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
+        self.settings: dict[str, Any] = {
+            "version": trt.__version__,
+            "device": torch.cuda.get_device_name(self._device),
+            "batches": list(BATCHES),
+        }
+
+    def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Inputs by name → outputs by name; batches above the profile's largest are split."""
+        count = len(feeds["styles"])
+        parts = [self._run_part(_rows(feeds, start)) for start in range(0, count, BATCHES[-1])]
+        return {name: torch.cat([part[name] for part in parts]) for name in self._outputs}
+
+    def _run_part(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        kept = {name: value.detach().to(self._device, torch.float32).contiguous() for name, value in feeds.items()}
+        for name, value in kept.items():
+            if not self._context.set_input_shape(name, tuple(value.shape)):
+                shape = list(value.shape)
+                raise BackendError(f"backend 'tensorrt': {name} of shape {shape} is outside the engine's profile")
+            self._context.set_tensor_address(name, value.data_ptr())
+        outputs: dict[str, Tensor] = {}
+        for name in self._outputs:
+            size = tuple(self._context.get_tensor_shape(name))
+            outputs[name] = torch.empty(size, dtype=torch.float32, device=self._device)
+            self._context.set_tensor_address(name, outputs[name].data_ptr())
+        stream = torch.cuda.current_stream(self._device)
+        if not self._context.execute_async_v3(stream.cuda_stream):
+            raise BackendError("backend 'tensorrt': the engine failed to run")
+        # torch may hand out the memory of inputs again, but only to work that is queued behind this.
+        return outputs
+
+
+def _rows(feeds: Mapping[str, Tensor], start: int) -> dict[str, Tensor]:
+    """The rows of one part of a batch; directions belong to all of them."""
+    stop = start + BATCHES[-1]
+    return {name: value if name == "edit_directions" else value[start:stop] for name, value in feeds.items()}
+
+
+def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None) -> bytes:
+    """The serialised engine of an ONNX model for the GPU ``device``, from the cache where it was built before.
+
+    Network strongly typed: fp16 and bf16 are where the graph has them. One optimisation profile with batches of 1 to 32
+    and 1 to 32 attributes. Raises BackendError.
+    """
+    trt = import_runtime("tensorrt", "tensorrt", "gpu")
+    gpu = torch.cuda.get_device_name(_cuda(device))
+    kept = CompiledCache(cache)
+    depends: dict[str, Any] = {"runtime": f"tensorrt {trt.__version__}", "device": gpu}
+    stored = kept.path(model, suffix=".engine", profile=[BATCHES, ATTRIBUTES], **depends)
+    if stored is not None and stored.is_file():
+        return stored.read_bytes()
+    timings = kept.path(b"", suffix=".timing", **depends)
+    with torch.cuda.device(_cuda(device)):
+        plan = _build(trt, model, timings, kept)
+    if stored is not None:
+        kept.write(stored, plan)
+    return plan
+
+
+def build_tensorrt_engine(
+    model: str | Path, output: str | Path, *, device: str = "cuda", cache: Path | None = None
+) -> Path:
+    """Build the engine of the ONNX file ``model`` for the GPU ``device`` and write it to ``output``; returns its path.
+
+    An engine is good for one GPU model and one version of TensorRT. Raises BackendError; a failed build leaves no file.
+    """
+    try:
+        content = Path(model).read_bytes()
+    except OSError as error:
+        raise BackendError(f"cannot read {model}: {error.strerror or error}") from error
+    plan = build_plan(content, device=device, cache=cache)
+    try:
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(output, plan)
+    except OSError as error:
+        raise BackendError(f"cannot write {output}: {error.strerror or error}; choose another folder") from error
+    return Path(output)
+
+
+def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) -> bytes:
+    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
+    if not parser.parse(model):
+        reason = str(parser.get_error(0)) if parser.num_errors else "no reason given"
+        raise BackendError(f"backend 'tensorrt' cannot read this model: {one_line(Exception(reason))}")
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
+    config.add_optimization_profile(_profile(builder, network))
+    old = timings.read_bytes() if timings is not None and timings.is_file() else b""
+    config.set_timing_cache(config.create_timing_cache(old), ignore_mismatch=False)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise BackendError("backend 'tensorrt' cannot build an engine of this model; its log above says why")
+    if timings is not None:
+        kept.write(timings, bytes(config.get_timing_cache().serialize()))
+    return bytes(plan)
+
+
+def _profile(builder: Any, network: Any) -> Any:
+    """Every open axis of an input is the batch, but for N: axis 0 of the directions, axis 1 of the weights."""
+    profile = builder.create_optimization_profile()
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        shapes: list[tuple[int, ...]] = []
+        for place in range(3):
+            shape: list[int] = list(tensor.shape)
+            for axis, size in enumerate(shape):
+                if size < 0:
+                    of_n = axis == (0 if tensor.name == "edit_directions" else 1)
+                    shape[axis] = (ATTRIBUTES if of_n else BATCHES)[place]
+            shapes.append(tuple(shape))
+        profile.set_shape(tensor.name, *shapes)
+    return profile
+
+
+def _cuda(device: str) -> torch.device:
+    with contextlib.suppress(RuntimeError):
+        place = torch.device(device)
+        if place.type == "cuda" and torch.cuda.is_available():
+            return place
+    raise BackendError(f"backend 'tensorrt' cannot run on {device}: it needs an NVIDIA GPU that torch can use")
