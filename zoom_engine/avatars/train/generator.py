@@ -4,7 +4,8 @@
    The sampling distribution holds natural ties (beards with men, grey hair with age), so what w knows
    apart, the generated population does not show apart.
 2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a face-weighted
-   multi-scale L1 and, at 128², the probe's first feature maps; a last phase adds the edges.
+   multi-scale L1 and, at 128², the probe's first feature maps; later phases add the edges and make the
+   toRGB styles constants.
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -42,13 +43,16 @@ PROBE_WEIGHT = 0.15
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`."""
+    """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
+    ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`).
+    """
 
     resolution: int
     steps: int
     batch: int
     rate: float = 1.0
     edges: float = 0.0
+    constant_rgb: bool = False
 
 
 PHASES = (
@@ -57,6 +61,7 @@ PHASES = (
     Phase(64, 500, 32),
     Phase(128, 800, 16),
     Phase(128, 4500, 8, rate=0.6, edges=1.0),
+    Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
 )
 
 
@@ -98,6 +103,20 @@ def edge_loss(image: Tensor, truth: Tensor) -> Tensor:
     across = (image.diff(dim=3) - truth.diff(dim=3)).abs().mean()
     down = (image.diff(dim=2) - truth.diff(dim=2)).abs().mean()
     return (across + down) / 2
+
+
+@torch.no_grad()
+def hold_rgb(generator: nn.Module, latents: Tensor) -> None:
+    """Make the toRGB styles constants: their means over ``latents [n, w_dim]``.
+
+    Edit directions leave toRGB alone. Colours that live there (skin, hair) could not be edited.
+    """
+    for module in generator.modules():
+        if not isinstance(module, ToRGB):
+            continue
+        affine = module.affine
+        affine.bias.add_(affine.weight @ latents.mean(0))
+        affine.weight.zero_().requires_grad_(False)
 
 
 def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
@@ -145,9 +164,12 @@ def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
 def train_phase(
     generator: StyleGAN2, average: Average, data: Renders, phase: Phase, work: Path, probe_path: Path
 ) -> None:
+    latents = Teacher(data.parameters)(data.parameters)
+    if phase.constant_rgb:
+        hold_rgb(generator, latents)
+        hold_rgb(average.module, latents)
     groups = parameter_groups(generator)
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
-    latents = Teacher(data.parameters)(data.parameters)
     weight = face_weight(phase.resolution)
     last = phase.resolution == CONFIG.resolution
     # Compiling takes a minute: the small resolutions are trained by then.
@@ -220,8 +242,8 @@ def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
     psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
     info = {
         "domain": "avatars",
-        "recipe": "distilled from the renderer: mapping, then 16², 32², 64², 128²",
-        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges] for p in PHASES],
+        "recipe": "distilled from the renderer: 16², 32², 64², 128², edges, constant toRGB; then the mapping",
+        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in PHASES],
         "seed": SEED,
         "psnr_db": round(psnr, 2),
     }
