@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,25 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
     assert (audit / "records.jsonl").read_bytes() == before
 
 
-def test_batch_size_moves_no_decision(audit: Path) -> None:
-    other = diagnoser(batch_size=5).run(images=12, seed=1)
-    pairs = list(zip(Diagnosis.load(audit).records, other.records, strict=True))
-    equal = sum(a["flipped"] == b["flipped"] for a, b in pairs)
-    assert equal >= 0.99 * len(pairs)
+def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:
+    """At least 99 % equal decisions, and where they are equal edit weights within 1e-3."""
+    by_unit = [{(r["image"], r["attribute"]): r for r in records} for records in (some, others)]
+    pairs = [(record, by_unit[1][unit]) for unit, record in by_unit[0].items()]
+    equal = [(a, b) for a, b in pairs if a["flipped"] == b["flipped"]]
+    assert len(by_unit[0]) == len(by_unit[1])
+    assert len(equal) >= 0.99 * len(pairs)
+    assert max(abs(x - y) for a, b in equal for x, y in zip(a["edit_weights"], b["edit_weights"], strict=True)) < 1e-3
+
+
+def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
+    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=1).records)
+
+
+def test_batch_size_does_not_steer_a_gradient_search() -> None:
+    options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 12}}
+    found = [diagnoser(**options, batch_size=size).run(images=6, seed=4).records for size in (1, 4)]
+    assert any(any(record["edit_weights"]) for record in found[0])
+    assert_alike(*found)
 
 
 def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
@@ -130,6 +145,16 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         assert f"The search was {says}" in (tmp_path / mode / "report.html").read_text()
         assert len(found.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
     assert "scan" in refused(TargetError, tmp_path, **options, mode="multi", search="pgd")
+
+
+def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None:
+    """In the calibrated range a record's edit weight has one sign per image and attribute, and both signs occur."""
+    run = diagnoser()
+    directions = run.edit_directions()
+    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions))
+    sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
+    assert all(low == 0 or high == 0 for low, high in sides)
+    assert {bool(high) for _, high in sides} == {True, False}
 
 
 def test_labels_can_be_turned_off() -> None:

@@ -16,7 +16,7 @@ from zoom_engine.attributes import parse_attributes
 from zoom_engine.audit_folder import AuditFolder, check_folder
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions
+from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, text_scores
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import build_gallery
@@ -147,7 +147,7 @@ class Diagnoser:
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
         manifest = self.manifest(directions, calibrated, images=images, seed=seed)
-        units = self.units(images, calibrated)
+        units = self.units(styles, directions, calibrated)
         if out is None:
             records: list[Record] = []
             self._search(units, evaluator, styles, seeds, records.extend, finished=0)
@@ -218,17 +218,21 @@ class Diagnoser:
             loss_weights=self.loss_weights,
         )
 
-    def units(self, images: int, calibrated: CalibratedRange) -> list[Unit]:
+    def units(self, styles: Tensor, directions: EditDirections, calibrated: CalibratedRange) -> list[Unit]:
         """Image × attribute in single mode, image × all in multi mode; images outermost."""
-        count = len(self.attributes)
+        images, count = len(styles), len(self.attributes)
         paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
-        natural = calibrated.bounds.double().cpu().numpy()
-        bounds = natural if self.edit_range == "calibrated" else paper
+        natural = self.edit_range == "calibrated"
         if self.mode == "multi":
+            bounds = calibrated.bounds.double().numpy() if natural else paper
             return [Unit(image, None, bounds) for image in range(images)]
-        outer = paper if self.edit_range == "calibrated" and not self.search.needs_gradient else None
+        ranges = np.tile(paper, (images, 1, 1))
+        if natural:
+            rendered = (self.synthesizer(part).clamp(-1, 1) for part in torch.split(styles, self.batch_size))
+            ranges = calibrated.bounds_for(text_scores(self.text_encoder, directions, rendered)).double().numpy()
+        outer = paper if natural and not self.search.needs_gradient else None
         return [
-            Unit(image, index, _only(bounds, index), None if outer is None else _only(outer, index))
+            Unit(image, index, _only(ranges[image], index), None if outer is None else _only(outer, index))
             for image in range(images)
             for index in range(count)
         ]

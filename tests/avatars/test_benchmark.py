@@ -40,30 +40,15 @@ def agreed(one_seed: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_large_true_effects_rank_above_small_ones(agreed: dict[str, Any]) -> None:
-    assert agreed["auc"] >= 0.9, agreed
-    assert agreed["spearman"] >= 0.4, agreed
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.xfail(strict=False, reason="first weights: AUC 0.95 and Spearman 0.60 measured on seed 0; the bars stay")
 def test_sensitivities_follow_the_true_effects(agreed: dict[str, Any]) -> None:
     assert agreed["auc"] >= 0.95, agreed
     assert agreed["spearman"] >= 0.7, agreed
 
 
 @pytest.mark.slow
-def test_most_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
-    found = kept_share([one_seed])
-    assert found["flips"] >= 30
-    assert found["kept"] >= 0.75, found
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="first weights: 94 % on seed 0, 86 % on seed 100, age the worst; the bar stays")
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
     found = kept_share([one_seed])
+    assert found["flips"] >= 30
     assert found["kept"] >= 0.9, found
 
 

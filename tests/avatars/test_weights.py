@@ -55,15 +55,7 @@ def seen() -> dict[str, tuple[float, float]]:
     return dict(zip(ATTRIBUTES, zip(*shares, strict=True), strict=True))
 
 
-@pytest.mark.parametrize(
-    "attribute",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason="the first generator blurs wrinkles away", strict=False))
-        if name == "old"
-        else name
-        for name in ATTRIBUTES
-    ],
-)
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
 def test_samples_look_like_renders_to_the_probe(seen: dict[str, tuple[float, float]], attribute: str) -> None:
     # 400 samples each: three standard errors of a difference are about 10 points
     assert abs(seen[attribute][0] - seen[attribute][1]) < 0.12

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from zoom_engine.directions import EditDirections, Sampling, calibrate_range, find_directions, text_directions
+from zoom_engine.directions import (
+    EditDirections,
+    Sampling,
+    calibrate_range,
+    find_directions,
+    text_directions,
+    text_scores,
+)
 from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
@@ -77,3 +84,24 @@ def test_batching_does_not_matter_and_the_cache_remembers(
 def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[str, Any]) -> None:
     with pytest.raises(DirectionError, match="calibrated range needs"):
         calibrate_range(*toy, found, **options)
+
+
+def test_an_image_is_edited_away_from_what_it_is(toy: tuple[Any, Any], found: EditDirections) -> None:
+    natural = calibrate_range(*toy, found, samples=64)
+    median = natural.scores[:, natural.levels.index(0.5)]
+    scores = torch.stack([median - 0.1, median + 0.1, median])
+    bounds = natural.bounds_for(scores)
+    assert bounds.shape == (3, 3, 2)
+    assert (bounds[0, :, 0] == 0).all()
+    assert torch.equal(bounds[0, :, 1], natural.bounds[:, 1])
+    assert torch.equal(bounds[1, :, 0], natural.bounds[:, 0])
+    assert (bounds[1, :, 1] == 0).all()
+    assert torch.equal(bounds[2], bounds[0])
+
+
+def test_text_scores_are_cosines_with_the_text_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
+    generator, encoder = toy
+    images = generator.synthesis(next(styles for _, styles in Sampling(5, 3).draw(generator)))
+    scores = text_scores(encoder, found, [images[:2], images[2:]])
+    wanted = text_directions(encoder, found.attributes, neutral=found.neutral, templates=found.provenance["templates"])
+    torch.testing.assert_close(scores, encoder.embed_images(images) @ wanted.T)

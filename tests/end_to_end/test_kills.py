@@ -28,9 +28,9 @@ def heed_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def start(out: Path, cache: Path) -> subprocess.Popen[bytes]:
+def start(out: Path) -> subprocess.Popen[bytes]:
     """In the test's own folder, so that the installed package is used, with one thread."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ZOOM_ENGINE_CACHE": str(cache)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [*COMMAND, "--out", str(out)],
         cwd=out.parent,
@@ -52,19 +52,19 @@ def units(out: Path) -> list[dict[str, object]]:
 
 @pytest.mark.timeout(600)
 def test_three_kills_of_the_real_command(tmp_path: Path) -> None:
-    undisturbed, killed, cache = tmp_path / "undisturbed", tmp_path / "killed", tmp_path / "cache"
-    process = start(undisturbed, cache)
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    process = start(undisturbed)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error.decode()
     for wanted in (1, 20, 45):
-        process = start(killed, cache)
+        process = start(killed)
         deadline = time.monotonic() + 120
         while lines(killed) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     interrupted = lines(killed)
-    process = start(killed, cache)
+    process = start(killed)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error.decode()
     found = units(killed)
@@ -77,7 +77,7 @@ def test_three_kills_of_the_real_command(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_ctrl_c_leaves_a_resumable_folder_and_says_so(tmp_path: Path) -> None:
     out = tmp_path / "audit"
-    process = start(out, tmp_path / "cache")
+    process = start(out)
     deadline = time.monotonic() + 200
     while lines(out) < 1 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

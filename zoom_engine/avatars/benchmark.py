@@ -54,7 +54,7 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
     ]
     results: list[tuple[int, Unit, SearchResult]] = []
     run_shared(
-        diagnoser.units(images, diagnoser.calibrated_range(directions)),
+        diagnoser.units(styles, directions, diagnoser.calibrated_range(directions)),
         search=diagnoser.search,
         evaluators=evaluators,
         styles=styles,

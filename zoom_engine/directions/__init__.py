@@ -1,6 +1,6 @@
 """Edit directions: what an attribute, given as text, does to the style vector of a generator."""
 
-from zoom_engine.directions.calibration import CalibratedRange, calibrate_range
+from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
@@ -38,5 +38,6 @@ __all__ = [
     "regression_relevance",
     "sampled_relevance",
     "text_directions",
+    "text_scores",
     "unit_relevance",
 ]

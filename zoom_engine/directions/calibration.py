@@ -10,12 +10,15 @@ way round), and every target moves. The yardstick is the attribute's own text sc
   average. The lower bound is the weight at which images of the upper tail reach L.
 - Where the mean score never gets there within ±``bound``, the bound is where it came closest: further on, the edit no
   longer adds the attribute. ``reached`` tells the two cases apart.
+- An image that rather has the attribute (its own score is above the median) is edited only to lose it, one that rather
+  lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
+  the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,11 @@ class CalibratedRange:
     reached: Tensor
     bound: float
     levels: tuple[float, ...] = LEVELS
+
+    def bounds_for(self, scores: Tensor) -> Tensor:
+        """Bounds ``[I, N, 2]`` of images with the text scores ``[I, N]`` (:func:`text_scores`): one side is 0."""
+        has = (scores > self.scores[:, self.levels.index(0.5)])[..., None]
+        return torch.where(has == torch.tensor([True, False]), self.bounds, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON, for a manifest."""
@@ -119,6 +127,18 @@ def calibrate_range(
         reached=tensors["reached"],
         bound=bound,
     )
+
+
+@torch.no_grad()
+def text_scores(text_encoder: TextEncoder, directions: EditDirections, images: Iterable[Tensor]) -> Tensor:
+    """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1]."""
+    wanted = text_directions(
+        text_encoder,
+        directions.attributes,
+        neutral=directions.neutral,
+        templates=directions.provenance["templates"],
+    )
+    return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ wanted.T for part in images])
 
 
 @dataclass(frozen=True)

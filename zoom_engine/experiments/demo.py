@@ -13,15 +13,15 @@ from zoom_engine.report import IndexEntry, write_index
 AUDITS = (
     (
         "sound",
-        "avatars:eyeglasses",
+        "avatars:mustache",
         "Sound",
-        "An eyeglasses classifier trained on faces in which glasses come with nothing else in particular.",
+        "A mustache classifier trained on faces in which mustaches come with nothing else in particular.",
     ),
     (
         "biased",
-        "avatars:eyeglasses-biased-smiling",
+        "avatars:mustache-biased-smiling",
         "Biased",
-        "The same classifier, trained on data in which most glasses come with a smile. Nobody told the audit.",
+        "The same classifier, trained on data in which most mustaches come with a smile. Nobody told the audit.",
     ),
 )
 IMAGES = 32
@@ -41,7 +41,7 @@ def run_demo(
     write_index(
         out,
         [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],
-        title="Two eyeglasses classifiers, one hidden bias",
+        title="Two mustache classifiers, one hidden bias",
         introduction="Both models were audited without a single labelled test image: attributes were typed as text, "
         f"and {images} generated faces were edited along each of them to see what moves the model's answer.",
     )

@@ -62,6 +62,7 @@ PHASES = (
     Phase(128, 800, 16),
     Phase(128, 4500, 8, rate=0.6, edges=1.0),
     Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
+    Phase(128, 650, 8, rate=0.4, edges=1.0, constant_rgb=True),
 )
 
 
