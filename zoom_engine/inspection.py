@@ -29,10 +29,18 @@ def holds_target(path: Path) -> bool:
             return True
         return False
     try:
-        kind_of_file(path)
+        kind = kind_of_file(path)
     except TargetError:
         return False
-    return True
+    return kind != "onnx" or _starts_as_onnx(path)
+
+
+def _starts_as_onnx(path: Path) -> bool:
+    """The first field of an ONNX model is its version; a name that ends in .onnx proves nothing."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(1) == b"\x08"
 
 
 def _describe_target(path: Path) -> str:

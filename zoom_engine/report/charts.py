@@ -32,10 +32,13 @@ class Axis:
     ticks: tuple[tuple[float, str], ...]
 
 
+NOTHING = 1e-12  # no chart shows less
+
+
 def axis_for(values: Sequence[float]) -> Axis:
     """The shortest axis from 0 with round ticks (1, 2, 2.5 or 5 times a power of ten) that holds `values`."""
     largest = max([value for value in values if math.isfinite(value)], default=0.0)
-    largest = largest if largest > 0 else 1.0
+    largest = largest if largest > NOTHING else 1.0
     raw = largest / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * (1 - 1e-9))
