@@ -94,7 +94,8 @@ def test_memory_stays_within_twice_the_file_and_256_mib(tmp_path: Path) -> None:
     good = write(tmp_path / "good", WHOLE["nvidia"])
     paths = [str(write(tmp_path / str(number), hostile.data)) for number, hostile in enumerate(HOSTILE.values())]
     command = [sys.executable, "-c", MEASURE, str(good), *paths]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    # Elsewhere than the checkout, whose package folder would shadow the installed one.
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert answer.stdout == "done\n", answer.stdout + answer.stderr[-2000:]
     assert not MARKED.exists()
 
