@@ -9,7 +9,7 @@ from zoom_engine.generators import describe_checkpoint
 from zoom_engine.generators.checkpoint import read_own_header
 from zoom_engine.generators.formats import checkpoint_hash
 from zoom_engine.targets import describe_target_file
-from zoom_engine.targets.files import is_safetensors, kind_of_file
+from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
 
 
 def describe_file(path: Path) -> str:
@@ -29,18 +29,10 @@ def holds_target(path: Path) -> bool:
             return True
         return False
     try:
-        kind = kind_of_file(path)
+        kind = kind_by_content(path) if path.is_file() else kind_of_file(path)
     except TargetError:
         return False
-    return kind != "onnx" or _starts_as_onnx(path)
-
-
-def _starts_as_onnx(path: Path) -> bool:
-    """The first field of an ONNX model is its version; a name that ends in .onnx proves nothing."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(1) == b"\x08"
+    return kind not in ("state-dict", None)
 
 
 def _describe_target(path: Path) -> str:

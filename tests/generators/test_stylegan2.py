@@ -7,26 +7,17 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from networks import CONFIG, spread_generator
 from torch import Tensor
 
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2 import ModulatedConv
 
-CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2, conv_clamp=None)
-
 
 def spread_network(config: StyleGAN2Config = CONFIG, seed: int = 0) -> StyleGAN2:
-    """Non-zero noise strengths and biases, spread styles: a fresh initialisation hides those paths."""
-    torch.manual_seed(seed)
-    network = StyleGAN2(config).double().eval().requires_grad_(False)
-    for name, parameter in network.named_parameters():
-        if name.endswith("bias"):
-            parameter.normal_(1.0 if "affine" in name else 0.0, 0.3)
-        if name.endswith("noise_strength"):
-            parameter.fill_(0.2)
-        if name.endswith("affine.weight"):
-            parameter.normal_(0.0, 0.3)
+    """`spread_generator` in double precision, with an average latent to truncate towards."""
+    network = spread_generator(config, seed=seed).double()
     network.mapping_network.w_avg.normal_(0.0, 0.5)
     return network
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import METHODS, find_directions
 from zoom_engine.directions.find import Method
 from zoom_engine.progress import forced
-from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.runtime import Synthesizer, choose_synthesizer, describe_environment
 
 TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
@@ -54,8 +55,13 @@ def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, 
 @torch.no_grad()
 def synthesize(styles: Tensor, *, batch_size: int = 100) -> Tensor:
     """Images uint8 ``[n, 128, 128, 3]`` of style vectors, by the engine's own choice of backend."""
-    synthesizer = choose_synthesizer(DOMAIN.generator(), cache=default_cache())
-    return torch.cat([to_uint8(synthesizer(part)) for part in torch.split(styles, batch_size)])
+    return torch.cat([to_uint8(synthesizer()(part)) for part in torch.split(styles, batch_size)])
+
+
+@cache
+def synthesizer() -> Synthesizer:
+    """The engine's own choice of backend, compiled once: the edits ask for pictures hundreds of times."""
+    return choose_synthesizer(DOMAIN.generator(), cache=default_cache())
 
 
 def text_quality(count: int = 2000) -> dict[str, Any]:
@@ -168,7 +174,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
         neutral=DOMAIN.neutral,
         method=method,
         samples=SAMPLES[method],
-        synthesizer=choose_synthesizer(generator, cache=default_cache()),
+        synthesizer=synthesizer(),
         cache=default_cache(),
         progress=forced,
     )

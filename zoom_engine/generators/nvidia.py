@@ -18,7 +18,7 @@ import numpy as np
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.pickles import PersistentRecord, TensorRecord, printable
-from zoom_engine.generators.recipe import W_AVG, Recipe, Source
+from zoom_engine.generators.recipe import W_AVG, Recipe, Source, mapping_fields
 
 FORMAT = "NVIDIA PyTorch pickle"
 MOST_MAPPING_LAYERS = 64
@@ -242,11 +242,4 @@ class _Reader:
             self.take(W_AVG, mapping, "w_avg")
         if inputs <= embed_dim:
             raise CheckpointError("cannot be loaded: it draws from classes alone, without a latent")
-        return {
-            "z_dim": inputs - embed_dim,
-            "w_dim": w_dim,
-            "mapping_layers": count,
-            "mapping_dim": None if inner == w_dim else inner,
-            "c_dim": c_dim,
-            "embed_dim": embed_dim,
-        }
+        return mapping_fields(inputs, inner, w_dim, layers=count, c_dim=c_dim, embed_dim=embed_dim)

@@ -75,6 +75,21 @@ class Recipe:
         return generator
 
 
+def mapping_fields(
+    inputs: int, inner: int, w_dim: int, *, layers: int, c_dim: int, embed_dim: int
+) -> dict[str, int | None]:
+    """The fields of `StyleGAN2Config` that a mapping network's widths tell: of its input (with the class
+    embedding), of its hidden layers and of its output."""
+    return {
+        "z_dim": inputs - embed_dim,
+        "w_dim": w_dim,
+        "mapping_layers": layers,
+        "mapping_dim": None if inner == w_dim else inner,
+        "c_dim": c_dim,
+        "embed_dim": embed_dim,
+    }
+
+
 def _empty(config: StyleGAN2Config) -> StyleGAN2:
     with torch.device("meta"):
         return StyleGAN2(config)

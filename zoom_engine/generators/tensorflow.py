@@ -18,7 +18,7 @@ import numpy as np
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.pickles import ArrayRecord, NetworkRecord, printable
-from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source
+from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source, mapping_fields
 
 FORMAT = "NVIDIA TensorFlow pickle"
 OLDEST_VERSION = 4
@@ -191,11 +191,4 @@ class _Reader:
         self.leading(W_AVG, "dlatent_avg", 1, 0)
         inputs, inner = self.record("mapping/Dense0/weight", 2).shape
         w_dim = self.record(f"mapping/Dense{count - 1}/weight", 2).shape[1]
-        return {
-            "z_dim": inputs - embed_dim,
-            "w_dim": w_dim,
-            "mapping_layers": count,
-            "mapping_dim": None if inner == w_dim else inner,
-            "c_dim": c_dim,
-            "embed_dim": embed_dim,
-        }
+        return mapping_fields(inputs, inner, w_dim, layers=count, c_dim=c_dim, embed_dim=embed_dim)

@@ -37,6 +37,6 @@ def import_runtime(module: str, backend: str, extra: str) -> Any:
 
 
 def one_line(error: BaseException) -> str:
-    """The first telling line of a runtime's error, which may be pages long."""
+    """The last line of a runtime's error, which may be pages long and ends with the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines or [type(error).__name__])[-1][:200]

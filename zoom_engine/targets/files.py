@@ -35,7 +35,7 @@ def kind_of_file(path: Path) -> FileKind:
             f"no target {str(path)!r}: give the path of an .onnx file or another model, a name such as"
             " 'avatars:mustache' or 'torchvision:resnet50@weights.pt', or a torch module"
         )
-    kind = _by_content(path)
+    kind = kind_by_content(path)
     if kind is None:
         raise TargetError(
             f"{path} is no model that can be loaded: give an .onnx file, TorchScript, a torch.export program,"
@@ -68,7 +68,12 @@ def check_trust(path: Path, kind: FileKind, trust: bool) -> None:
         )
 
 
-def _by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
+def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
+    """The kind that the content of the file `path` shows, whatever its name; None for something unknown.
+
+    Raises:
+        TargetError: where it cannot be read, or is a damaged archive.
+    """
     if is_safetensors(path):
         return "state-dict"
     try:
