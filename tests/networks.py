@@ -1,8 +1,12 @@
-"""A small generator that hides nothing: non-zero noise strengths and biases, spread styles."""
+"""Small networks that tests share: a generator that hides nothing (non-zero noise, spread styles), and a target."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from torch import Tensor, nn
 
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 
@@ -30,3 +34,14 @@ def styles_of(network: StyleGAN2, count: int, *, first: int = 0) -> torch.Tensor
 
 def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+
+
+class Function(nn.Module):
+    """A target network made of a function of the mean colours ``[B, 3]``."""
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(x.mean((2, 3)))

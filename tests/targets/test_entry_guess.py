@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from torch import Tensor, nn
+from networks import Function
+from torch import Tensor
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
 
 IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-
-
-class Returns(nn.Module):
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Any:
-        return self.function(x.mean((2, 3)))
 
 
 def two(m: Tensor) -> dict[str, Tensor]:
@@ -34,7 +24,7 @@ def test_one_entry_of_a_dict_or_a_tuple_is_audited() -> None:
         (lambda m: tuple(two(m).values()), 1),
         (lambda m: [0, two(m)["logits"]], "1"),
     ):
-        torch.testing.assert_close(load_target(Returns(function), output=output, resolution=16)(IMAGES), expected)
+        torch.testing.assert_close(load_target(Function(function), output=output, resolution=16)(IMAGES), expected)
     for function, output, message in (
         (two, None, "a dict with the entries features, logits, not a tensor: choose one with output"),
         (two, "boxes", "no output 'boxes': the network returns a dict with the entries features, logits"),
@@ -42,16 +32,16 @@ def test_one_entry_of_a_dict_or_a_tuple_is_audited() -> None:
         (lambda m: m, "logits", "the network returns one tensor"),
     ):
         with pytest.raises(TargetError, match=message) as caught:
-            load_target(Returns(function), output=output, resolution=16)  # type: ignore[arg-type]
+            load_target(Function(function), output=output, resolution=16)  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
 
 
 def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
-    network = Returns(lambda m: (m - 0.5) * 40)
+    network = Function(lambda m: (m - 0.5) * 40)
     target = load_target(network, head="beard", classes=["hat", "beard", "smile"], resolution=16)
     assert target.task == BinaryTask(classes=("not beard", "beard"), output="logit", head=1)
     torch.testing.assert_close(target(IMAGES), (((IMAGES + 1) / 2).mean((2, 3)) - 0.5)[:, 1:2] * 40)
-    assert load_target(Returns(lambda m: m), head=2, kind="probabilities", resolution=16).task.head == 2  # type: ignore[attr-defined]
+    assert load_target(Function(lambda m: m), head=2, kind="probabilities", resolution=16).task.head == 2  # type: ignore[attr-defined]
     for head, message in ((7, "no head 7: choose one of 0 to 2"), ("nose", "no head 'nose'")):
         with pytest.raises(TargetError, match=message):
             load_target(network, head=head, resolution=16)
@@ -62,21 +52,21 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
 
 
 def test_the_users_word_decides_what_outputs_are() -> None:
-    one = Returns(lambda m: m[:, :1])
+    one = Function(lambda m: m[:, :1])
     assert load_target(one, kind="logits", resolution=16).task == BinaryTask(output="logit")
     assert load_target(one, kind="probabilities", resolution=16).task == BinaryTask(output="probability")
-    shares = Returns(lambda m: (m * 30).softmax(1))
+    shares = Function(lambda m: (m * 30).softmax(1))
     names = ("0", "1", "2")
     assert load_target(shares, resolution=16).task == MultiClassTask(classes=names, output="probabilities")
     assert load_target(shares, kind="logits", resolution=16).task == MultiClassTask(classes=names)
     with pytest.raises(TargetError, match="3 independent probabilities: choose"):
-        load_target(Returns(lambda m: m), kind="probabilities", resolution=16)
+        load_target(Function(lambda m: m), kind="probabilities", resolution=16)
     with pytest.raises(TargetError, match="logits or probabilities, not 'odds'"):
         load_target(one, kind="odds", resolution=16)  # type: ignore[arg-type]
 
 
 def test_options_beside_a_complete_target_are_refused() -> None:
-    target = load_target(Returns(lambda m: m[:, :1] * 9 - 4), resolution=16)
+    target = load_target(Function(lambda m: m[:, :1] * 9 - 4), resolution=16)
     with pytest.raises(TargetError, match="is complete"):
         load_target(target, classes=["a", "b"])
     with pytest.raises(TargetError, match="a int is no target"):

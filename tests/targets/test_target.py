@@ -6,23 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from networks import Function
+from torch import nn
 
 from zoom_engine.errors import TargetError, ZoomError
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 
 LOGIT = BinaryTask()
-
-
-class Function(nn.Module):
-    """A network made of a function of the mean colours."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Any:
-        return self.function(x.mean((2, 3)))
 
 
 def test_a_module_is_copied_frozen_and_kept_in_eval_mode(small_cnn: nn.Sequential) -> None:
