@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.checkpoint import load_own_checkpoint, read_own_header
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.nvidia import nvidia_recipe
@@ -67,11 +67,7 @@ def describe_checkpoint(path: Path) -> str:
                 lines += [("parameters", str(recipe.parameters())), *(("note", fact) for fact in recipe.facts)]
     except CheckpointError as error:
         lines.append(("refused", str(error)))
-    return "\n".join(f"{label + ':':<14}{_one_line(text)}" for label, text in lines)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text[:LONGEST_LINE].split()))
+    return "\n".join(f"{label + ':':<14}{one_line(text, LONGEST_LINE)}" for label, text in lines)
 
 
 def checkpoint_hash(path: Path) -> str:

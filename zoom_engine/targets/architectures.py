@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.module import final_activation
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.published import timm_weights, torchvision_weights
 from zoom_engine.targets.state_dict import read_state_dict
-from zoom_engine.targets.target import one_line
 from zoom_engine.targets.timm_config import timm_preprocessing
 
 LIBRARIES = ("torchvision", "timm")
@@ -126,7 +125,7 @@ def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Pat
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        reason = one_line(RuntimeError(str(error).partition("\n")[2] or str(error)))
+        reason = one_line(str(error).partition("\n")[2] or error)  # its first line names the class alone
         raise TargetError(
             f"{path}: its weights are not of {architecture} ({reason}): name the one that they were trained for"
         ) from error

@@ -10,12 +10,11 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
 from zoom_engine.targets.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
 from zoom_engine.targets.onnx_loader import METADATA_KEY, read_metadata
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 
 SHOWN = 20
 

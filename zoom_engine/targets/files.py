@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 
 FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
 RUNS_CODE = {"torchscript": "TorchScript", "exported-program": "torch.export"}
@@ -86,7 +86,7 @@ def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise TargetError(f"{path}: is a damaged archive ({error})") from error
+            raise TargetError(f"{path}: is a damaged archive ({one_line(error)})") from error
         members = {name.partition("/")[2] for name in names}
         if "archive_format" in members or "serialized_exported_program.json" in names:
             return "exported-program"

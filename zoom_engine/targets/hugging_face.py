@@ -13,12 +13,11 @@ from typing import Any
 
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.files import CONFIG
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}

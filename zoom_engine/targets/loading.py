@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.architectures import LIBRARIES, find_architecture
 from zoom_engine.targets.black_box import BlackBox, find_black_box
 from zoom_engine.targets.entry import Entry, one_tensor
@@ -22,7 +22,7 @@ from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
 from zoom_engine.targets.onnx_loader import read_onnx
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import Target, one_line, probe_images, task_from_dict
+from zoom_engine.targets.target import Target, probe_images, task_from_dict
 from zoom_engine.targets.task import Task
 from zoom_engine.targets.torch_programs import find_exported_program, find_torchscript
 

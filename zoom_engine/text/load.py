@@ -21,7 +21,7 @@ import open_clip
 from open_clip.factory import load_checkpoint
 
 from zoom_engine.domains import domain_names, find_domain
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.errors import TextEncoderError, one_line
 from zoom_engine.text.encoder import TextEncoder
 
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
@@ -91,7 +91,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise TextEncoderError(f"{folder} holds no text encoder: {CONFIG_FILE} is missing") from error
     except (OSError, ValueError) as error:
-        raise TextEncoderError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise TextEncoderError(f"{path} cannot be read: {one_line(error)}") from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
     if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
         raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
@@ -160,7 +160,7 @@ def _cached(repository: str, file: str) -> Path | None:
     try:
         found = huggingface_hub.try_to_load_from_cache(repository, file)
     except ValueError as error:  # a malformed repository name
-        raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {_one_line(error)}") from error
+        raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {one_line(error)}") from error
     return Path(found) if isinstance(found, str) else None
 
 
@@ -180,7 +180,7 @@ def _build(
     except TextEncoderError:
         raise
     except Exception as error:  # open_clip, safetensors, torch and transformers each raise their own
-        raise TextEncoderError(f"text encoder '{name}' cannot be loaded from {weights}: {_one_line(error)}") from error
+        raise TextEncoderError(f"text encoder '{name}' cannot be loaded from {weights}: {one_line(error)}") from error
 
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
@@ -235,8 +235,3 @@ def _offline() -> Iterator[None]:
     finally:
         logging.disable(level)
         constants.HF_HUB_OFFLINE = before
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -17,7 +17,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.pickles.allow_list import (
     ITEM_SIZES,
     STORAGES,
@@ -153,7 +153,7 @@ def _entries(path: Path, mapped: mmap, data: memoryview) -> dict[str, memoryview
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
-        raise CheckpointError(f"is damaged: its zip directory cannot be read ({error})") from error
+        raise CheckpointError(f"is damaged: its zip directory cannot be read ({one_line(error)})") from error
     entries: dict[str, memoryview] = {}
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
