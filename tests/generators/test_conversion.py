@@ -49,12 +49,12 @@ def test_a_class_is_fixed_by_conversion(tmp_path: Path, capsys: pytest.CaptureFi
     literal = Literal(c_dim=3, embed_dim=4)
     source = write(tmp_path / "network.pkl", nvidia_bytes(literal))
     out = tmp_path / "network.safetensors"
-    assert main(["convert", str(source), str(out), "--class", "1"]) == 0
+    assert main(["convert", str(source), str(out), "--generator-class", "1"]) == 0
     assert relative_error(draw(load_generator(out), 5), literal.image(5, label=1)) < 1e-4
     assert main(["convert", str(source), str(out)]) == 0
     w = load_generator(out).mapping(torch.zeros(1, literal.z_dim), classes=torch.tensor([2]))
     assert w.shape == (1, 8, literal.w_dim)
-    assert main(["convert", str(source), str(out), "--class", "3"]) == 1
+    assert main(["convert", str(source), str(out), "--generator-class", "3"]) == 1
     assert "outside 0..2" in capsys.readouterr().err
 
 

@@ -73,7 +73,9 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(str(path), framework="pt") as file:
             yield file
     except (SafetensorError, ValueError, RecursionError, struct.error) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({one_line(error)}); fetch it again") from error
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({one_line(error)}); fetch it again"
+        ) from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
@@ -32,6 +33,30 @@ def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | No
     Raises:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
+    chosen = choose_architecture(spec)
+    state = read_state_dict(chosen.weights)
+    network = _fitted(chosen.build, state, chosen.name, chosen.weights)
+    return Found(
+        network=network.eval().requires_grad_(False),
+        name=f"{chosen.name}@{chosen.weights.name}",
+        preprocessing=chosen.preprocessing.updated(options),
+        final=final_activation(network),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A library's architecture ("LIBRARY:NAME"), how to build it with that many outputs (None: the library's number),
+    its preprocessing, and the file of its weights."""
+
+    name: str
+    build: Build
+    preprocessing: Preprocessing
+    weights: Path
+
+
+def choose_architecture(spec: str) -> Architecture:
+    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read. Raises as `find_architecture`."""
     library, _, rest = spec.partition(":")
     name, at, weights = rest.partition("@")
     if not at or not name or not weights:
@@ -40,14 +65,7 @@ def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | No
         )
     module = _imported(library)
     build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights)
-    state = read_state_dict(path)
-    network = _fitted(build, state, f"{library}:{name}", path)
-    return Found(
-        network=network.eval().requires_grad_(False),
-        name=f"{library}:{name}@{path.name}",
-        preprocessing=preprocessing.updated(options),
-        final=final_activation(network),
-    )
+    return Architecture(f"{library}:{name}", build, preprocessing, path)
 
 
 def _imported(library: str) -> Any:

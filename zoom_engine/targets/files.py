@@ -33,13 +33,13 @@ def kind_of_file(path: Path) -> FileKind:
     if not path.is_file():
         raise TargetError(
             f"no target {str(path)!r}: give the path of an .onnx file or another model, a name such as"
-            " 'avatars:mustache' or 'torchvision:resnet50@weights.pt', or a torch module"
+            " 'avatars:mustache', 'torchvision:resnet50@weights.pt' or 'python:service.py:predict', or a torch module"
         )
     kind = kind_by_content(path)
     if kind is None:
         raise TargetError(
             f"{path} is no model that can be loaded: give an .onnx file, TorchScript, a torch.export program,"
-            " a Hugging Face folder, or NAME@WEIGHTS of torchvision or timm"
+            " a Hugging Face folder, NAME@WEIGHTS of torchvision or timm, or python:FILE.py:NAME"
         )
     if kind == "state-dict":
         raise TargetError(
