@@ -171,6 +171,7 @@ class Diagnoser:
         """One direction per attribute, found or taken from the cache."""
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
+            self._directions.check_origin()
             if self._directions.attributes != self.attributes:
                 raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
