@@ -41,7 +41,13 @@ def is_legacy_torch_file(data: memoryview) -> bool:
 
 
 def load_storage(data: bytes | memoryview, budget: Budget) -> StorageRecord:
-    """A storage that ``torch.storage._load_from_bytes`` would read: a legacy file that holds just this one."""
+    """A storage that ``torch.storage._load_from_bytes`` would read: a legacy file that holds just this one.
+
+    It may name the types of storages and nothing else, which is less than ``torch.load(weights_only=True)`` allows.
+    That reads the same elements from honest files (a test holds this to it), but allocates what a file claims
+    before it looks for it: 135 bytes that claim 2 GiB take 2 GiB. Here they are refused, and an honest storage stays a
+    slice of the file.
+    """
     value, storages = _read_legacy(memoryview(data), storage_globals(), budget)
     if not isinstance(value, StorageRecord) or len(storages) != 1:
         raise CheckpointError("is damaged: a storage of it is none")
