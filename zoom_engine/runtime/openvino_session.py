@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line
+from zoom_engine.runtime.session import import_runtime
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
