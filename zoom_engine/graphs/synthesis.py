@@ -9,6 +9,9 @@ In fp16 three things keep values in range (Karras 2020-ADA does the first two): 
 sample, weights by their largest times √fan-in, and the activations of a layer by a power of two where real ones were
 measured beyond what is safe (:mod:`zoom_engine.graphs.ranges`). All three are undone in float32, in the
 demodulation, so the function is the same.
+
+Of the architectures (Karras 2020, figure 7) "skip" sums the pictures of all blocks, "orig" and "resnet" have only the
+last one's; the path around a block of "resnet" is a 1×1 convolution and an up-sampling, linear both.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from torch import Tensor
 import zoom_engine
 from zoom_engine.errors import ConfigError
 from zoom_engine.generators import StyleGAN2, StyleLayer
-from zoom_engine.generators.stylegan2 import LRELU_GAIN, LRELU_SLOPE, ModulatedConv, ToRGB
+from zoom_engine.generators.stylegan2 import LRELU_SLOPE, Around, ModulatedConv, ToRGB
 from zoom_engine.graphs.builder import ELEMENT, GraphBuilder, Shape
 from zoom_engine.graphs.metadata import synthesis_metadata
 from zoom_engine.graphs.ranges import activation_scales
@@ -88,8 +91,12 @@ def add_synthesis(
     """Nodes from the value ``styles [batch, S]`` to ``output [batch, 3, R, R]``, both float32."""
     if precision not in ELEMENT:
         raise ConfigError(f"unknown precision '{precision}'; choose one of {', '.join(ELEMENT)}")
-    if max_resolution not in generator.config.resolutions:
-        raise ConfigError(f"max_resolution {max_resolution} is not one of {list(generator.config.resolutions)}")
+    drawn = [layer.resolution for layer in generator.style_space.layers if layer.is_rgb]
+    if max_resolution not in drawn:
+        architecture = generator.config.architecture
+        raise ConfigError(
+            f"max_resolution {max_resolution} is not one of {drawn}, where this generator ({architecture}) draws"
+        )
     _Synthesis(builder, generator, precision).write(styles, output, max_resolution)
 
 
@@ -98,17 +105,23 @@ class _Synthesis:
 
     def __init__(self, builder: GraphBuilder, generator: StyleGAN2, precision: str) -> None:
         self.b, self.generator, self.precision = builder, generator, precision
-        self.scales = activation_scales(generator) if precision == "fp16" else {}
-        self.scale = self.scales.get("const", 1.0)
+        names = ("const", *generator.convs)
+        self.scales = activation_scales(generator) if precision == "fp16" else dict.fromkeys(names, 1.0)
+        self.scale = self.scales["const"]
 
     def write(self, styles: str, output: str, max_resolution: int) -> None:
         layers = [layer for layer in self.generator.style_space.layers if layer.resolution <= max_resolution]
         x = self.stored("const", self.generator.const[None] / self.scale)
+        before, before_scale = x, self.scale
         image: str | None = None
         for layer in layers:
             style = self.style(layer, styles)
             if not layer.is_rgb:
+                if cast(ModulatedConv, self.generator.convs[layer.name]).up:
+                    before, before_scale = x, self.scale
                 x = self.convolution(layer, x, style)
+                if layer.name in self.generator.around:
+                    x = self.b.node("Add", [x, self.around(layer, before, before_scale)], f"{layer.name}.sum")
                 continue
             last = layer is layers[-1]
             if image is None:
@@ -156,17 +169,17 @@ class _Synthesis:
     def convolution(self, layer: StyleLayer, x: str, style: str) -> str:
         name = layer.name
         conv = cast(ModulatedConv, self.generator.convs[name])
-        scale = self.scales.get(name, 1.0)
+        scale = self.scales[name]
         stored, divisor = self.weight(layer, conv.weight)
         modulated, largest = self.modulated(layer, x, style)
         y = self.up(name, modulated, stored) if conv.up else self.same(name, modulated, stored)
         # demodulation · gain = 1 / sqrt((Σ w²s² + ε) / gain²)
-        factor = divisor * LRELU_GAIN * self.scale / scale
+        factor = divisor * conv.gain * self.scale / scale
         y = self.b.node("Mul", [y, self.demodulation(name, style, conv.weight, factor, largest)], f"{name}.demodulated")
         if float(conv.noise_strength) != 0:
-            noise = conv.noise_const * conv.noise_strength * LRELU_GAIN / scale
+            noise = conv.noise_const * conv.noise_strength * conv.gain / scale
             y = self.b.node("Add", [y, self.stored(f"{name}.noise", noise[None, None])], f"{name}.noised")
-        bias = self.stored(f"{name}.bias", (conv.bias * LRELU_GAIN / scale)[None, :, None, None])
+        bias = self.stored(f"{name}.bias", (conv.bias * conv.gain / scale)[None, :, None, None])
         y = self.b.node("LeakyRelu", [self.b.node("Add", [y, bias], f"{name}.biased")], name, alpha=LRELU_SLOPE)
         self.scale = scale
         return y if conv.clamp is None else self.clamped(y, conv.clamp / scale, f"{name}.clamped", self.precision)
@@ -178,8 +191,24 @@ class _Synthesis:
         transposed = self.stored(f"{name}.weight", weight.transpose(0, 1))
         y = self.b.node("ConvTranspose", [x, transposed], f"{name}.conv", strides=[2, 2])
         channels = len(weight)
-        taps = self.stored(f"taps{channels}", TAPS.expand(channels, 1, 4, 4))
-        return self.b.node("Conv", [y, taps], f"{name}.filtered", pads=[1, 1, 1, 1], group=channels)
+        return self.b.node("Conv", [y, self.taps(channels)], f"{name}.filtered", pads=[1, 1, 1, 1], group=channels)
+
+    def taps(self, channels: int) -> str:
+        return self.stored(f"taps{channels}", TAPS.expand(channels, 1, 4, 4))
+
+    def around(self, layer: StyleLayer, before: str, before_scale: float) -> str:
+        """The path around a block of "resnet", from what entered the block; divided as the block's result is."""
+        name = f"{layer.name}.around"
+        weight = cast(Around, self.generator.around[layer.name]).weight
+        stored, divisor = self.weight(layer, weight)
+        y = self.b.node("Conv", [before, self.stored(f"{name}.weight", stored)], f"{name}.conv")
+        if self.precision == "fp16":
+            factor = (divisor * before_scale / self.scale)[None, :, None, None]
+            y = self.b.node("Mul", [y, self.stored(f"{name}.factor", factor)], f"{name}.restored")
+        channels = len(weight)
+        return self.b.node(
+            "ConvTranspose", [y, self.taps(channels)], name, strides=[2, 2], pads=[1, 1, 1, 1], group=channels
+        )
 
     def demodulation(self, name: str, style: str, weight: Tensor, factor: Tensor, largest: str | None) -> str:
         """``factor / sqrt(Σ w²s² + ε) [batch, Cout, 1, 1]``, times ``largest``."""
