@@ -137,6 +137,7 @@ def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatc
         ({"backend": "jax"}, ConfigError, "unknown backend"),
         ({"precision": "fp64"}, ConfigError, "unknown precision"),
         ({"backend": "onnxruntime", "precision": "bf16"}, BackendError, "cannot run in bf16"),
+        ({"backend": "onnxruntime-tensorrt"}, BackendError, "cannot run on cpu through tensorrt: use cuda"),
         ({"backend": "openvino", "device": "cuda"}, BackendError, "on the CPU only"),
         ({"backend": "native", "device": "cuda"}, BackendError, "no cuda kernels"),
     ],

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zoom_engine.errors import BackendError
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line
+from zoom_engine.runtime.session import import_runtime, one_line, ready
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
@@ -69,11 +69,11 @@ class OpenVinoSession:
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs by name → outputs by name."""
-        arrays = {name: value.detach().float().contiguous().numpy() for name, value in feeds.items()}
+        inputs, count = ready(feeds, "cpu")
+        arrays = {name: value.numpy() for name, value in inputs.items()}
         if self._batched:
             found = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in found.items()}
-        count = len(next(iter(arrays.values())))
         streams = 1 if count == 1 else self._streams
         outputs = {
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
@@ -117,5 +117,7 @@ class OpenVinoSession:
         except RuntimeError as error:
             raise BackendError(f"backend 'openvino' cannot run this model: {one_line(error)}") from error
         if stored is not None:
-            self._cache.write(stored, compiled.export_model().getvalue())
+            exported = io.BytesIO()
+            compiled.export_model(exported)  # without an argument it returns bytes or a stream, by version
+            self._cache.write(stored, exported.getvalue())
         return compiled
