@@ -16,7 +16,7 @@ from torch import Tensor
 from zoom_engine.errors import ConfigError
 from zoom_engine.export import export_synthesis
 from zoom_engine.generators import StyleGAN2Config
-from zoom_engine.graphs import synthesis_model
+from zoom_engine.graphs import kept_in_float32, synthesis_model
 from zoom_engine.graphs.ranges import SEED, activation_scales
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
@@ -118,6 +118,14 @@ def test_bfloat16_stays_near(config: StyleGAN2Config) -> None:
     assert 1e-4 < relative_error(found, network.synthesis(styles)) < 3e-2
 
 
+def test_the_oldest_runtime_opens_it() -> None:
+    """ONNX Runtime 1.20, the oldest that pyproject.toml claims, reads IR version 10 and opset 21."""
+    for precision in ("fp32", "fp16"):
+        model = synthesis_model(spread_generator(), precision=precision)
+        assert model.ir_version <= 10
+        assert [entry.version for entry in model.opset_import] == [21]
+
+
 def test_the_graph_is_plain() -> None:
     """Constant convolution weights, operators of ONNX itself, no value without a shape, no node that does nothing."""
     network = spread_generator()
@@ -133,6 +141,12 @@ def test_the_graph_is_plain() -> None:
     shaped = {value.name: value.type.tensor_type.shape.dim for value in model.graph.value_info}
     assert all(node.output[0] in shaped for node in model.graph.node if node.output[0] != "images")
     assert all(dim.HasField("dim_value") for dims in shaped.values() for dim in list(dims)[1:])
+
+
+def test_what_bfloat16_would_spoil_is_marked() -> None:
+    names = kept_in_float32(synthesis_model(spread_generator()))
+    assert {"edited", "styles.split", "b32_conv1.demodulation", "b32_torgb.column", "b16_conv1.conv"} <= names
+    assert not {"b32_conv1.conv", "b32_torgb", "b32_conv0.filtered"} & names
 
 
 def test_the_file_describes_itself() -> None:
