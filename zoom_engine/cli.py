@@ -170,11 +170,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="names the images: number i is seed·100000 + i")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--device", help="cpu or cuda")
-    parser.add_argument("--backend", choices=("auto", "torch", "native", "onnxruntime", "openvino", "tensorrt"))
+    parser.add_argument("--backend", choices=_BACKENDS)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
+_BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 _TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")

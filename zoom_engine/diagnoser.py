@@ -63,7 +63,7 @@ class Diagnoser:
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
         device: a torch device; precision: "auto", "fp32" or "bf16".
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
-            "openvino" or "tensorrt". Gradients are the native operators' or torch's.
+            "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
         progress: how long work shows itself, see ``zoom_engine.progress``.
 
