@@ -24,8 +24,8 @@ def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int
     largest = {"const": float(generator.const.abs().max())}
 
     def hook(name: str) -> Any:
-        def keep(module: ModulatedConv, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            largest[name] = max(largest.get(name, 0.0), float(output.abs().max()))
+        def keep(module: ModulatedConv, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+            largest[name] = max(largest.get(name, 0.0), float(output[0].abs().max()))
 
         return keep
 
@@ -33,7 +33,7 @@ def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int
     try:
         z = torch.randn(samples, generator.z_dim, generator=torch.Generator().manual_seed(seed))
         for part in torch.split(generator.styles(generator.mapping(z.to(generator.device))), 1):
-            generator.synthesis(part)
+            generator.synthesis(part, plain=True)
     finally:
         for handle in handles:
             handle.remove()
