@@ -63,6 +63,8 @@ class Layer(NamedTuple):
         for name, (one, other) in pairs.items():
             if (one is None) != (other is None):
                 raise ValueError(f"{name} belong together: give both or neither")
+        if self.rgb_only and self.rgb_weight is None:
+            raise ValueError("rgb_only leaves nothing to compute without rgb_weight")
         expected: dict[str, tuple[Tensor | None, tuple[int | None, ...]]] = {
             "styles": (self.styles, (batch, cin)),
             "edit_weights": (self.edit_weights, (batch, edits)),
