@@ -129,7 +129,8 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "single",
             "scan",
-            "a scan (no gradients, one attribute at a time): one attribute at a time needs no",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
+            " gives no gradients (a function that is only called",
         ),
         (
             "multi",
