@@ -40,6 +40,7 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
         (["diagnose", "--config", "{}/none.toml"], "cannot read"),
         (["report", "{}/none"], "does not exist"),
         ([*RUN, "--out", "{}/a", "--device", "toaster"], "unknown device"),
+        ([*RUN, "--out", "{}/a", "--threads", "0"], "threads must be at least 1"),
         ([*RUN, "--out", "{}/a", "--template", "best"], "no set of templates"),
         ([*RUN, "--out", "{}/a", "--search", "cmaes"], "cmaes has no single mode"),
         ([*RUN[:3], "--target", "avatars:none", "--out", "{}/a"], "no target"),
@@ -54,6 +55,17 @@ def test_errors_are_one_line_and_exit_1(
     assert error.startswith("zoom-engine: ")
     assert says in error
     assert not (tmp_path / "a").exists()
+
+
+def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        assert main([*RUN, "--images", "1", "--threads", "2", "--out", str(tmp_path / "a")]) == 0
+    finally:
+        torch.set_num_threads(before)
+    environment = json.loads((tmp_path / "a" / "manifest.json").read_text())["environment"]
+    assert environment["threads"] == 2
+    assert environment["synthesis"].get("settings", {"threads": 2})["threads"] == 2
 
 
 def test_an_unknown_option_in_a_config_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.attributes import parse_attributes
-from zoom_engine.audit_folder import AuditFolder, check_folder
+from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, text_scores
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
@@ -144,6 +144,7 @@ class Diagnoser:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {seed}")
         if out is not None:
             check_folder(out)
+            self._check_same_synthesis(Path(out))
         directions = self.edit_directions()
         calibrated = self.calibrated_range(directions)
         seeds = [seed * SEEDS_PER_RUN + i for i in range(images)]
@@ -283,6 +284,17 @@ class Diagnoser:
             },
             "environment": {**describe_environment(), "synthesis": self.synthesizer.explain()},
         }
+
+    def _check_same_synthesis(self, out: Path) -> None:
+        """Pictures of two runtimes do not mix in one audit: said before hours are spent, and what to give instead."""
+        if not (out / MANIFEST).is_file():
+            return
+        there, here = read_manifest(out)["config"].get("synthesis", {}), self.synthesizer.describe()
+        if there != here:
+            raise AuditError(
+                f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
+                f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
+            )
 
     def _attribute(self, unit: Unit) -> str | None:
         return None if unit.attribute is None else self.attributes[unit.attribute]
