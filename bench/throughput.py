@@ -1,7 +1,8 @@
 """``python bench/throughput.py --suite synthesis [--json OUT]``: throughput on this machine, as a table and as JSON.
 
-Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose, and
-``--add`` puts a table together from several runs. Threads are torch's: set OMP_NUM_THREADS for another number.
+Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
+Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
+versions, keeps its other results: a long table can be measured piece by piece.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from memory import available
 from zoom_engine import atomic
 from zoom_engine.runtime import describe_environment
 
+SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
 SUITES = {synthesis.SUITE: synthesis}
 
 
@@ -33,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds after one to warm up")
     parser.add_argument("--memory", type=float, help="GB that a case may take (default: 80 %% of what is free)")
     parser.add_argument("--json", type=Path, help="write the results there")
-    parser.add_argument("--add", action="store_true", help="keep what the --json file has of other cases and variants")
     parser.add_argument("--note", default="", help="kept beside the machine, such as what else ran on it")
     options = parser.parse_args(arguments)
     suite = SUITES[options.suite]
@@ -49,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"'{unknown}' is no variant; choose from {', '.join(suite.VARIANTS)}")
     except ValueError as error:
         parser.error(str(error))
-    if options.add and options.json is None:
-        parser.error("--add needs --json")
     memory = available() * 0.8 if options.memory is None else options.memory * 1e9
     machine = {**describe_environment(), "processor": processor(), "load_before": os.getloadavg(), "note": options.note}
-    measured: dict[tuple[str, str], dict[str, Any]] = {}
-    if options.add and options.json.is_file():
-        measured = {(row["case"], row["variant"]): row for row in json.loads(options.json.read_text())["results"]}
+    try:
+        earlier = earlier_results(options.json, machine)
+    except ValueError as error:
+        parser.error(str(error))
+    measured = {(row["case"], row["variant"]): row for row in earlier}
     for result in suite.run(cases, variants, repeats=options.repeats, memory=int(memory)):
         measured[result["case"], result["variant"]] = result
         print(f"{result['case']} {result['variant']}", file=sys.stderr, flush=True)
@@ -70,6 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": results}
         atomic.write_json(options.json, document)
     return 0
+
+
+def earlier_results(path: Path | None, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results in the file at ``path``, if there is one; ValueError where it is of another machine or versions."""
+    if path is None or not path.exists():
+        return []
+    document = json.loads(path.read_text(encoding="utf-8"))
+    differing = [key for key in SAME if document["machine"].get(key) != machine[key]]
+    if differing:
+        raise ValueError(f"{path} was measured with other {' and '.join(differing)}: choose another file")
+    results: list[dict[str, Any]] = document["results"]
+    return results
 
 
 def chosen(patterns: str | None, known: Sequence[str]) -> list[str]:

@@ -61,15 +61,21 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "textbook-fp32" in capsys.readouterr().out
 
 
-def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     choice = ("--variants", "torch-fp32,native-fp32", "--note", "a test")
     first = run(tmp_path, "--cases", "16-forward-b1", *choice)
     assert first["16-forward-b1", "torch-fp32"]["peak_memory"] > 512 * 16 * 16 * 4
-    second = run(tmp_path, "--cases", "16-forward-b4", "--memory", "0.001", "--add", *choice)
+    second = run(tmp_path, "--cases", "16-forward-b4", "--memory", "0.001", *choice)
     assert second["16-forward-b1", "torch-fp32"] == first["16-forward-b1", "torch-fp32"]
     assert second["16-forward-b4", "torch-fp32"]["seconds"] is None
     assert "are allowed" in second["16-forward-b4", "torch-fp32"]["skipped"]
-    assert json.loads((tmp_path / "out.json").read_text())["machine"]["note"] == "a test"
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["machine"]["note"] == "a test"
+    document["machine"]["processor"] = "another"
+    (tmp_path / "out.json").write_text(json.dumps(document))
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--cases", "16-forward-b1", *choice)
+    assert "was measured with other processor" in capsys.readouterr().err
 
 
 def test_the_floor_counts_operations_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

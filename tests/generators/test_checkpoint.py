@@ -117,6 +117,22 @@ def test_impossible_later_fields_are_refused(config: dict[str, object]) -> None:
         replace(CONFIG, **config)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        json.dumps({**CONFIG.to_dict(), "architecture": "\x1b[2J\nskip"}),
+        json.dumps({**CONFIG.to_dict(), "\x1b[2J\n": 1}),
+        json.dumps(CONFIG.to_dict()),
+    ],
+)
+def test_what_comes_from_a_file_cannot_command_the_terminal(config: str, tmp_path: Path) -> None:
+    header = {"format": "zoom-engine/stylegan2/1", "config": config, "info": "{}"}
+    save_file({"\x1b[2J\n": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=header)
+    with pytest.raises(CheckpointError) as caught:
+        load_generator(tmp_path / "g.safetensors")
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("info", ["[" * 100_000, "9" * 10_000])
 def test_metadata_that_json_chokes_on_is_one_clear_line(info: str, tmp_path: Path) -> None:
     header = {"format": "zoom-engine/stylegan2/1", "config": "{}", "info": info}
