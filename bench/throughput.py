@@ -1,4 +1,4 @@
-"""``python bench/throughput.py --suite synthesis [--json OUT]``: throughput on this machine, as a table and as JSON.
+"""``python bench/throughput.py --suite synthesis|edits [--json OUT]``: throughput on this machine, as a table and as JSON.
 
 Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
 Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import edits
 import synthesis
 from memory import available
 
@@ -23,7 +24,7 @@ from zoom_engine import atomic
 from zoom_engine.runtime import describe_environment
 
 SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
-SUITES = {synthesis.SUITE: synthesis}
+SUITES = {synthesis.SUITE: synthesis, edits.SUITE: edits}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -96,6 +96,21 @@ def test_the_floor_counts_operations_and_bytes(monkeypatch: pytest.MonkeyPatch) 
     assert floor.floor(network, "forward", 3, "bf16") == pytest.approx(2 * (images + weights / 3) + pictures)
 
 
+def test_edits_by_layer_are_the_same_edits(capsys: pytest.CaptureFixture[str]) -> None:
+    import edits
+    from synthesis import network, work_inputs
+    from throughput import main
+
+    generator = network(8)
+    directions = torch.randn(3, generator.style_space.size)
+    directions[:, generator.style_space.rgb_mask()] = 0.0
+    arguments = (generator, work_inputs(generator, 1), directions)
+    a, b = (edits.search_step(function, *arguments) for function in (edits.once, edits.per_layer))
+    assert relative_error(a, b) < 1e-4
+    assert main(["--suite", "edits", "--cases", "8-n1,8-n4", "--repeats", "1"]) == 0
+    assert capsys.readouterr().out.count("per-layer") == 2
+
+
 @pytest.mark.parametrize("option", [["--cases", "256-sideways-b1"], ["--variants", "jax"], ["--repeats", "0"]])
 def test_unknown_choices_are_refused(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     from throughput import main
