@@ -1,4 +1,4 @@
-"""``python bench/throughput.py --suite synthesis|edits [--json OUT]``: throughput on this machine, as a table and as JSON.
+"""``python bench/throughput.py --suite synthesis|edits [--json OUT]``: throughput here, as a table and as JSON.
 
 Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
 Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
