@@ -3,100 +3,16 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <cmath>
 #include <limits>
 #include <optional>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
 #include "cpu/dispatch.hpp"
+#include "view.hpp"
 
 namespace py = pybind11;
-using zoom::Layout;
-using zoom::Type;
+using zoom::View;
 
 namespace {
-
-using Sizes = std::vector<std::int64_t>;
-
-// Memory of `owner`, which lives as long as the view does.
-struct View {
-  std::uintptr_t address;
-  Type type;
-  Sizes shape, strides;
-  py::object owner;
-
-  View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes,
-       Sizes steps)
-      : address(pointer), shape(std::move(sizes)), strides(std::move(steps)), owner(std::move(keep)) {
-    if (dtype == "float32") {
-      type = Type::float32;
-    } else if (dtype == "bfloat16") {
-      type = Type::bfloat16;
-    } else {
-      throw py::type_error("dtype must be 'float32' or 'bfloat16', got '" + dtype + "'");
-    }
-    const std::int64_t size = type == Type::float32 ? 4 : 2;
-    if (shape.size() != strides.size() || shape.empty()) {
-      throw py::value_error("shape and strides must have the same, non-zero length");
-    }
-    if (pointer == 0 || pointer % static_cast<std::uintptr_t>(size) != 0) {
-      throw py::value_error("the pointer is null or not aligned to its type");
-    }
-    std::int64_t last = 0;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] < 1 || strides[i] < 0)
-        throw py::value_error("sizes must be positive, strides not negative");
-      std::int64_t reach;
-      if (__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) ||
-          __builtin_add_overflow(last, reach, &last)) {
-        throw py::value_error("sizes and strides overflow");
-      }
-    }
-    if (last >= bytes / size) throw py::value_error("the view reaches beyond its memory");
-  }
-
-  template <class T>
-  T* data() const {
-    return reinterpret_cast<T*>(address);
-  }
-};
-
-bool has_strides(const View& view, const std::vector<std::size_t>& order) {
-  std::int64_t expected = 1;
-  for (const std::size_t axis : order) {
-    if (view.shape[axis] != 1 && view.strides[axis] != expected) return false;
-    expected *= view.shape[axis];
-  }
-  return true;
-}
-
-bool has_layout(const View& view, Layout layout) {
-  return has_strides(view, layout == Layout::nchw ? std::vector<std::size_t>{3, 2, 1, 0}
-                                                  : std::vector<std::size_t>{1, 3, 2, 0});
-}
-
-Layout layout_of(const View& x) {
-  if (x.shape.size() != 4) throw py::value_error("x must have four axes");
-  if (has_layout(x, Layout::nchw)) return Layout::nchw;
-  if (has_layout(x, Layout::nhwc)) return Layout::nhwc;
-  throw py::value_error("x must be contiguous or channels-last");
-}
-
-void expect_image(const View& view, const char* name, const Sizes& shape, Type type, Layout layout) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != type) throw py::type_error(std::string(name) + " has another dtype than x");
-  if (!has_layout(view, layout)) throw py::value_error(std::string(name) + " has another layout than x");
-}
-
-void expect_small(const View& view, const char* name, const Sizes& shape) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != Type::float32) throw py::type_error(std::string(name) + " must be float32");
-  std::vector<std::size_t> order;
-  for (std::size_t axis = shape.size(); axis > 0; --axis) order.push_back(axis - 1);
-  if (!has_strides(view, order)) throw py::value_error(std::string(name) + " must be contiguous");
-}
 
 zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::optional<View>& noise,
                              const View& bias, bool fir, double slope, double gain,
@@ -188,10 +104,7 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Native operators of zoom-engine; use them through zoom_engine.ops.";
   m.attr("__version__") = ZOOM_ENGINE_VERSION;
 
-  py::class_<View>(m, "View", "Strided memory of `owner`: checked once here, and kept alive.")
-      .def(py::init<py::object, std::uintptr_t, std::int64_t, const std::string&, Sizes, Sizes>(),
-           py::kw_only(), py::arg("owner"), py::arg("pointer"), py::arg("bytes"), py::arg("dtype"),
-           py::arg("shape"), py::arg("strides"));
+  zoom::bind_view(m);
 
   m.def("supported_isas", &zoom::cpu::supported, "Instruction sets that this machine can run, best first.");
   m.def("selected_isa", &zoom::cpu::selected, "The instruction set in use.");

@@ -30,6 +30,7 @@ class View:
         dtype: str,
         shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
         strides: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        device: typing.SupportsInt | typing.SupportsIndex = -1,
     ) -> None: ...
 
 def modulated_epilogue(

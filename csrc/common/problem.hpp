@@ -7,8 +7,12 @@
 
 namespace zoom {
 
-enum class Type { float32, bfloat16 };
+enum class Type { float32, bfloat16, float16 };
 enum class Layout { nchw, nhwc };
+
+constexpr std::int64_t bytes_of(Type type) {
+  return type == Type::float32 ? 4 : 2;
+}
 
 // The bits of a bfloat16: the upper half of a float.
 struct bfloat16 {
