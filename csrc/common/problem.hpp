@@ -19,6 +19,11 @@ struct bfloat16 {
   std::uint16_t bits;
 };
 
+// The bits of an IEEE half.
+struct float16 {
+  std::uint16_t bits;
+};
+
 // y [B, C, out_height, out_width] = epilogue(fir ? FIR(x) : x) over x [B, C, height, width]; FIR pads one
 // zero on each side and has four taps, so that out = in - 1 along both axes. Tensors of one call share type
 // and layout; the small ones are float32.

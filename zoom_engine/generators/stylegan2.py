@@ -285,7 +285,7 @@ class StyleGAN2(nn.Module):
             style = styles[:, layer.start : layer.stop]
             if layer.is_rgb:
                 rgb = self.to_rgb[layer.name](x, style)
-                image = rgb if image is None else upsample(image) + rgb
+                image = rgb if image is None else upsample(image, rgb)
                 continue
             conv = self.convs[layer.name]
             if conv.up:
