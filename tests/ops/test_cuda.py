@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 from cuda_on_cpu import Order, install
+from networks import relative_error, spread_generator, styles_of
 from torch import Tensor
 
 from zoom_engine import ops
@@ -59,11 +60,6 @@ class Draw:
         return drawn.contiguous(memory_format=getattr(torch, layout)) if len(shape) == 4 else drawn
 
 
-def error(found: Tensor, expected: Tensor) -> float:
-    """Norm-wise relative error."""
-    return ((found.double() - expected).norm() / expected.norm().clamp_min(1e-30)).item()
-
-
 def spread(styles: Tensor) -> Tensor:
     return styles[:, :, None, None]
 
@@ -82,11 +78,11 @@ def test_modulate(device: torch.device, shape: tuple[int, int, int, int], edits:
     edited = wide[1] + wide[2] @ directions.double()
     true = wide[0] * spread(edited)
     dx_true, dstyles_true, dweights_true = torch.autograd.grad(true, wide, grad.double())
-    assert error(style, edited.detach()) < 1e-6
-    assert error(out, true.detach()) < TOLERANCE[dtype]
-    assert error(dx, dx_true) < TOLERANCE[dtype]
-    assert error(dstyle, dstyles_true) < 1e-5
-    assert error(dstyle @ directions.T, dweights_true) < 1e-5
+    assert relative_error(style, edited.detach()) < 1e-6
+    assert relative_error(out, true.detach()) < TOLERANCE[dtype]
+    assert relative_error(dx, dx_true) < TOLERANCE[dtype]
+    assert relative_error(dstyle, dstyles_true) < 1e-5
+    assert not edits or relative_error(dstyle @ directions.T, dweights_true) < 1e-5
     assert (out.dtype, dx.dtype, style.dtype, dstyle.dtype) == (dtype, dtype, torch.float32, torch.float32)
 
 
@@ -115,10 +111,10 @@ def test_epilogue(
     options = {"fir": fir, "slope": 0.2, "gain": 2**0.5, "clamp": clamp, "next_styles": next_styles}
     found = cuda.modulated_epilogue(x, scale, noise, bias, **options)  # type: ignore[arg-type]
     dx, *small = cuda.modulated_epilogue_backward(grad, x, scale, noise, bias, **options)  # type: ignore[arg-type]
-    assert error(found, true.detach()) < TOLERANCE[dtype]
-    assert error(dx, gradients[0]) < TOLERANCE[dtype]
+    assert relative_error(found, true.detach()) < TOLERANCE[dtype]
+    assert relative_error(dx, gradients[0]) < TOLERANCE[dtype]
     for tensor, expected in zip([t for t in small if t is not None], gradients[1:], strict=True):
-        assert error(tensor, expected) < 1e-5
+        assert relative_error(tensor, expected) < 1e-5
     assert (found.dtype, dx.dtype, small[0].dtype) == (dtype, dtype, torch.float32)  # type: ignore[union-attr]
     assert found.is_contiguous(memory_format=torch.channels_last)
 
@@ -134,9 +130,9 @@ def test_upsample(device: torch.device, shape: tuple[int, int, int, int], layout
     wide = x.double().requires_grad_()
     true = reference.upsample2x(wide)
     (dx_true,) = torch.autograd.grad(true, wide, grad.double())
-    assert error(cuda.upsample2x(x), true.detach()) < TOLERANCE[dtype]
-    assert error(cuda.upsample2x(x, add), true.detach() + add.double()) < TOLERANCE[dtype]
-    assert error(cuda.upsample2x_backward(grad), dx_true) < TOLERANCE[dtype]
+    assert relative_error(cuda.upsample2x(x), true.detach()) < TOLERANCE[dtype]
+    assert relative_error(cuda.upsample2x(x, add), true.detach() + add.double()) < TOLERANCE[dtype]
+    assert relative_error(cuda.upsample2x_backward(grad), dx_true) < TOLERANCE[dtype]
     assert height * width == 1 or cuda.upsample2x(x).is_contiguous(memory_format=getattr(torch, layout))
 
 
@@ -218,7 +214,37 @@ def test_operators_take_the_kernels(device: torch.device, layout: str) -> None:
     wide = [tensor.detach().double().requires_grad_() for tensor in (x, scale, add)]
     true = reference.upsample2x(reference.modulated_epilogue(wide[0], wide[1], None, bias.double(), fir=True)) + wide[2]
     assert y.is_contiguous(memory_format=getattr(torch, layout))
-    assert error(y.detach(), true.detach()) < 1e-5
+    assert relative_error(y.detach(), true.detach()) < 1e-5
     gradients = torch.autograd.grad(y.square().sum(), (x, scale, add))
     for found, expected in zip(gradients, torch.autograd.grad(true.square().sum(), wide), strict=True):
-        assert error(found, expected) < 1e-5
+        assert relative_error(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_opcheck(device: torch.device, dtype: torch.dtype) -> None:
+    draw = Draw(device)
+    x, grad, scale = draw(2, 16, 9, 7, dtype=dtype), draw(2, 16, 8, 6, dtype=dtype), draw(2, 16)
+    small, options = (draw(8, 6), draw(16)), (True, 0.2, 2**0.5, 256.0)
+    operators = torch.ops.zoom_engine
+    torch.library.opcheck(operators.modulated_epilogue_backward.default, (grad, x, scale, *small, *options))
+    leaves = (x.requires_grad_(), scale.requires_grad_())
+    torch.library.opcheck(operators.modulated_epilogue.default, (*leaves, *small, *options))
+    torch.library.opcheck(operators.upsample2x.default, (x, None))
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+def test_whole_network(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch, precision: torch.dtype, tolerance: float
+) -> None:
+    """Pictures and their gradients to the styles, against float64 on the CPU."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    generator = spread_generator()
+    styles = styles_of(generator, 2)
+    wide = styles.double().requires_grad_()
+    true = generator.double().synthesis(wide, precision=torch.float64, plain=True)
+    (gradient_true,) = torch.autograd.grad(true.square().mean(), wide)
+    leaf = styles.to(device).requires_grad_()
+    found = generator.float().to(device).synthesis(leaf, precision=precision)
+    (gradient,) = torch.autograd.grad(found.square().mean(), leaf)
+    assert relative_error(found.detach().cpu(), true.detach()) < tolerance
+    assert relative_error(gradient.cpu(), gradient_true) < tolerance
