@@ -1,13 +1,15 @@
 """``python bench/throughput.py --suite synthesis [--json OUT]``: throughput on this machine, as a table and as JSON.
 
 Without options every case and variant runs, which takes long and much memory; ``--cases``, ``--variants`` and
-``--repeats`` choose. Threads are torch's: set OMP_NUM_THREADS for another number.
+``--repeats`` choose. Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of
+the same machine and versions, keeps its other results: a long table can be measured piece by piece.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +21,7 @@ import synthesis
 from zoom_engine import atomic
 from zoom_engine.runtime import describe_environment
 
+SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
 SUITES = {synthesis.SUITE: synthesis}
 
 
@@ -46,15 +49,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     machine = {**describe_environment(), "processor": processor(), "load_before": os.getloadavg(), "note": options.note}
+    try:
+        earlier = earlier_results(options.json, machine)
+    except ValueError as error:
+        parser.error(str(error))
     results: list[dict[str, Any]] = []
     print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'spread':>7}")
     for result in suite.run(cases, variants, options.repeats):
         results.append(result)
         print(line(result), flush=True)
     if options.json is not None:
-        document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": results}
+        new = {(result["case"], result["variant"]) for result in results}
+        kept = [result for result in earlier if (result["case"], result["variant"]) not in new]
+        document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": kept + results}
         atomic.write_json(options.json, document)
     return 0
+
+
+def earlier_results(path: Path | None, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results in the file at ``path``, if there is one; ValueError where it is of another machine or versions."""
+    if path is None or not path.exists():
+        return []
+    document = json.loads(path.read_text(encoding="utf-8"))
+    differing = [key for key in SAME if document["machine"].get(key) != machine[key]]
+    if differing:
+        raise ValueError(f"{path} was measured with other {' and '.join(differing)}: choose another file")
+    results: list[dict[str, Any]] = document["results"]
+    return results
 
 
 def chosen(patterns: str | None, known: Sequence[str]) -> list[str]:

@@ -2,17 +2,13 @@
 
 #include <pybind11/stl.h>
 
+#include <limits>
+#include <utility>
+
 namespace py = pybind11;
 
 namespace zoom {
 namespace {
-
-Type type_of(const std::string& dtype) {
-  if (dtype == "float32") return Type::float32;
-  if (dtype == "bfloat16") return Type::bfloat16;
-  if (dtype == "float16") return Type::float16;
-  throw py::type_error("dtype must be 'float32', 'bfloat16' or 'float16', got '" + dtype + "'");
-}
 
 bool has_strides(const View& view, const std::vector<std::size_t>& order) {
   std::int64_t expected = 1;
@@ -23,17 +19,19 @@ bool has_strides(const View& view, const std::vector<std::size_t>& order) {
   return true;
 }
 
-void expect_on(const View& view, const char* name, int device) {
-  if (view.device == device) return;
-  throw py::value_error(std::string(name) + " must be on " +
-                        (device == kCpu ? "the CPU" : "CUDA device " + std::to_string(device)));
-}
-
 }  // namespace
+
+Type type_of(const std::string& dtype) {
+  if (dtype == "float32") return Type::float32;
+  if (dtype == "bfloat16") return Type::bfloat16;
+  if (dtype == "float16") return Type::float16;
+  throw py::type_error("dtype must be 'float32', 'bfloat16' or 'float16', got '" + dtype + "'");
+}
 
 View::View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes,
            Sizes steps, int cuda_device)
     : address(pointer),
+      end(pointer),
       type(type_of(dtype)),
       device(cuda_device),
       shape(std::move(sizes)),
@@ -60,6 +58,19 @@ View::View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const st
     }
   }
   if (last >= bytes / size) throw py::value_error("the view reaches beyond its memory");
+  end = address + static_cast<std::uintptr_t>((last + 1) * size);
+}
+
+Activation make_activation(double slope, double gain, std::optional<double> clamp) {
+  if (clamp && !(*clamp > 0)) throw py::value_error("clamp must be positive");
+  return {static_cast<float>(slope), static_cast<float>(gain),
+          clamp ? static_cast<float>(*clamp) : std::numeric_limits<float>::infinity()};
+}
+
+void expect_on(const View& view, const char* name, int device) {
+  if (view.device == device) return;
+  throw py::value_error(std::string(name) + " must be on " +
+                        (device == kCpu ? "the CPU" : "CUDA device " + std::to_string(device)));
 }
 
 bool has_layout(const View& view, Layout layout) {

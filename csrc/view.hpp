@@ -1,9 +1,10 @@
-// Tensors as Python hands them over, pointer and strides, and the checks of what an operator needs of them.
+// Tensors and options as Python hands them over, and the checks of what an operator needs of them.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ constexpr int kCpu = -1;
 // Memory of `owner`, which lives as long as the view does.
 struct View {
   std::uintptr_t address;
+  std::uintptr_t end;  // of the memory that the view reaches
   Type type;
   int device;  // index of a CUDA device, or kCpu
   Sizes shape, strides;
@@ -33,6 +35,15 @@ struct View {
     return reinterpret_cast<T*>(address);
   }
 };
+
+// Throws pybind11::type_error for a name that is none.
+Type type_of(const std::string& dtype);
+
+// Throws where clamp is not positive; no clamp is an infinite one.
+Activation make_activation(double slope, double gain, std::optional<double> clamp);
+
+// Throws unless the view is on that device.
+void expect_on(const View& view, const char* name, int device = kCpu);
 
 bool has_layout(const View& view, Layout layout);
 

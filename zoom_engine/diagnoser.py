@@ -20,7 +20,7 @@ from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_ra
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
@@ -39,6 +39,7 @@ class Diagnoser:
 
     Args:
         generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
+        generator_class: of a class-conditional generator the class to draw, counted from 0.
         target: the model under audit, by all that ``load_target`` takes: "domain:name", a model's path, an
             ``nn.Module``, a function, a ``Target``.
         target_options: passed to ``load_target``, such as ``{"classes": ["cat", "dog"]}``.
@@ -62,7 +63,7 @@ class Diagnoser:
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
         device: a torch device; precision: "auto", "fp32" or "bf16".
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
-            "openvino" or "tensorrt". Gradients are the native operators' or torch's.
+            "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
         progress: how long work shows itself, see ``zoom_engine.progress``.
 
@@ -74,6 +75,7 @@ class Diagnoser:
         self,
         *,
         generator: str | Path | StyleGAN2,
+        generator_class: int | None = None,
         target: str | Path | torch.nn.Module | BlackBox,
         target_options: Mapping[str, Any] | None = None,
         attributes: Sequence[str] | None = None,
@@ -114,7 +116,8 @@ class Diagnoser:
         self.batch_size = batch_size
         self.progress = progress
         self.cache = cache if cache is not None else default_cache()
-        self.generator = load_generator(generator).to(_device(device))
+        self.generator_class = generator_class
+        self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
         self.target: Target = load_target(target, **dict(target_options or {})).to(device)
         self.target.check(self.generator.resolution)
@@ -168,6 +171,7 @@ class Diagnoser:
         """One direction per attribute, found or taken from the cache."""
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
+            self._directions.check_origin()
             if self._directions.attributes != self.attributes:
                 raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
@@ -256,6 +260,7 @@ class Diagnoser:
                 "images": images,
                 "seed": seed,
                 "generator": self.generator.content_hash,
+                **({} if self.generator_class is None else {"generator_class": self.generator_class}),
                 "resolution": self.generator.resolution,
                 "text_encoder": {
                     "name": self.text_encoder.name,

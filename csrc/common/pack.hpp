@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "common/bfloat16.hpp"
 #include "common/problem.hpp"
 
 namespace zoom {
@@ -87,7 +88,7 @@ ZOOM_INLINE float widen(float value) {
 }
 
 ZOOM_INLINE float widen(bfloat16 value) {
-  return bits_as<float>(static_cast<std::uint32_t>(value.bits) << 16);
+  return widened(value);
 }
 
 ZOOM_INLINE float widen(float16 value) {
@@ -113,8 +114,7 @@ ZOOM_INLINE void narrow(float value, bfloat16& to) {
 #if defined(__CUDA_ARCH__)
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to.bits) : "f"(value));
 #else
-  const std::uint32_t bits = bits_as<std::uint32_t>(value);
-  to.bits = static_cast<std::uint16_t>(value != value ? 0x7fff : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  to = narrowed(value);
 #endif
 }
 

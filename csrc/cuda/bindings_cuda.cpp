@@ -3,7 +3,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <limits>
 #include <optional>
 
 #include "cuda/launch.hpp"
@@ -112,9 +111,7 @@ zoom::cuda::Epilogue make_epilogue(const View& x, const View& scale, const Maybe
   call.batch = x.shape[0], call.channels = x.shape[1], call.height = x.shape[2], call.width = x.shape[3];
   call.out_height = call.height - fir, call.out_width = call.width - fir;
   if (call.out_height < 1 || call.out_width < 1) throw py::value_error("x is too small for the filter");
-  if (clamp && !(*clamp > 0)) throw py::value_error("clamp must be positive");
-  call.activation = {static_cast<float>(slope), static_cast<float>(gain),
-                     clamp ? static_cast<float>(*clamp) : std::numeric_limits<float>::infinity()};
+  call.activation = zoom::make_activation(slope, gain, clamp);
   expect_small(scale, "scale", {call.batch, call.channels}, x.device);
   expect_small(bias, "bias", {call.channels}, x.device);
   if (noise) expect_small(*noise, "noise", {call.out_height, call.out_width}, x.device);

@@ -51,6 +51,16 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert torch_row["ratio"] == pytest.approx(baseline["seconds"] / torch_row["seconds"], rel=0.05)
     assert "forward only" in results["8-forward_backward-b1", "openvino-fp32"]["skipped"]
     assert "textbook-fp32" in capsys.readouterr().out
+    more = ["--suite", "synthesis", "--cases", "8-forward-b2", "--variants", "torch-fp32", "--repeats", "1"]
+    assert main([*more, "--json", str(tmp_path / "out.json")]) == 0
+    merged = json.loads((tmp_path / "out.json").read_text())
+    assert len(merged["results"]) == 16
+    assert merged["results"][-1]["repeats"] == 1
+    merged["machine"]["processor"] = "another"
+    (tmp_path / "out.json").write_text(json.dumps(merged))
+    with pytest.raises(SystemExit):
+        main([*more, "--json", str(tmp_path / "out.json")])
+    assert "was measured with other processor" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["--cases", "256-sideways-b1"], ["--variants", "jax"], ["--repeats", "0"]])

@@ -6,6 +6,8 @@ the hardware's barriers and caches, and speed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from cuda_on_cpu import Order, install
@@ -218,6 +220,40 @@ def test_operators_take_the_kernels(device: torch.device, layout: str) -> None:
     gradients = torch.autograd.grad(y.square().sum(), (x, scale, add))
     for found, expected in zip(gradients, torch.autograd.grad(true.square().sum(), wide), strict=True):
         assert relative_error(found, expected) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("with_options", [False, True])
+def test_modulated_conv(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch, with_options: bool, up: bool, dtype: torch.dtype
+) -> None:
+    """A layer with toRGB; with edits, noise, bias, clamp and next styles, or without."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    draw, size = Draw(device), 12 if up else 6
+    x, weight, styles, rgb_weight = draw(2, 16, 6, 6, dtype=dtype), draw(8, 16, 3, 3) / 12, draw(2, 16), draw(3, 8)
+    named = {"styles": styles, "rgb_styles": draw(2, 8)}
+    fixed = {}
+    if with_options:
+        named |= {"edit_weights": draw(2, 5), "next_styles": draw(2, 8)}
+        fixed = {"edit_directions": draw(5, 16), "noise": draw(size, size), "bias": draw(8)}
+    options = {"up": up, "demodulate": with_options or up, "clamp": 4.0 if with_options else None}
+    grad, grad_rgb = draw(2, 8, size, size, dtype=dtype), draw(2, 3, size, size)
+
+    def run(function: Any, kind: torch.dtype | None) -> list[Tensor]:
+        leaves = {"x": x, **named}
+        leaves = {name: (t if kind is None else t.to(kind)).detach().requires_grad_() for name, t in leaves.items()}
+        others = {name: t if kind is None else t.to(kind) for name, t in fixed.items()}
+        others |= {"weight": weight.to(kind or weight.dtype), "rgb_weight": rgb_weight.to(kind or rgb_weight.dtype)}
+        out, rgb = function(**leaves, **others, **options)
+        gradients = torch.autograd.grad((out, rgb), list(leaves.values()), (grad.to(out.dtype), grad_rgb.to(rgb.dtype)))
+        return [out.detach(), rgb.detach(), *gradients]
+
+    for found, expected in zip(
+        run(ops.modulated_conv2d, None), run(reference.modulated_conv2d, torch.float64), strict=True
+    ):
+        # In 16 bit an activation beside a bend has either derivative.
+        assert relative_error(found, expected) < (1e-5 if dtype == torch.float32 else 0.05)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -13,12 +13,11 @@ from typing import Any
 
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.files import CONFIG
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -114,13 +113,13 @@ def hugging_face_preprocessing(values: Mapping[str, Any], path: Path) -> Preproc
     if isinstance(size, int) and crop is None:
         raise TargetError(f"{path}: resizes the shorter side without a crop: give preprocessing with a size")
     factor = float(values.get("rescale_factor", 1 / 255)) * 255 if values.get("do_rescale", True) else 255.0
-    offset = 1.0 if values.get("rescale_offset", False) else 0.0
+    low = -1.0 if values.get("rescale_offset", False) else 0.0
     normalise = values.get("do_normalize", True)
     return Preprocessing(
         size=crop or size,
         resize_size=size if crop else None,
         resize=resize,  # type: ignore[arg-type]
-        value_range=(-offset, factor - offset),
+        value_range=(low, factor + low),
         mean=tuple(values.get("image_mean") or (0.5,)) if normalise else (0.0,),
         std=tuple(values.get("image_std") or (0.5,)) if normalise else (1.0,),
     )
