@@ -52,4 +52,5 @@ def cuda_extension_on_cpu(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The CUDA extension whose kernels the CPU runs."""
     import cuda_on_cpu  # needs the path above
 
-    return cuda_on_cpu.build(tmp_path_factory.mktemp("cuda"))
+    folder = tmp_path_factory.getbasetemp()
+    return cuda_on_cpu.build(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pybind11
 import pytest
+from filelock import FileLock
 from torch import Tensor
 
 from zoom_engine.ops import cuda
@@ -27,7 +28,7 @@ SOURCES = ("csrc/cuda/bindings_cuda.cpp", "csrc/view.cpp", "tests/native/launch_
 
 
 def build(folder: Path) -> Any:
-    """Compile the extension into `folder` and load it; skips where there is no C++ compiler."""
+    """Compile the extension into `folder`, once for all processes, and load it; skips where there is no compiler."""
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
         pytest.skip("no C++ compiler")
@@ -35,7 +36,9 @@ def build(folder: Path) -> Any:
     flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-unknown-pragmas"]
     includes = [f"-I{ROOT / 'csrc'}", f"-I{pybind11.get_include()}", f"-I{sysconfig.get_path('include')}"]
     sources = [str(ROOT / source) for source in SOURCES]
-    subprocess.run([compiler, *flags, *includes, *sources, "-o", str(target)], check=True, timeout=280)
+    with FileLock(folder / "_cuda.lock"):
+        if not target.exists():
+            subprocess.run([compiler, *flags, *includes, *sources, "-o", str(target)], check=True, timeout=280)
     loader = ExtensionFileLoader("_cuda", str(target))
     spec = importlib.util.spec_from_loader("_cuda", loader)
     assert spec is not None
