@@ -32,9 +32,11 @@ class TextEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: nn.Module, tokenizer: Any, *, name: str) -> None:
+    def __init__(self, model: nn.Module, tokenizer: Any, *, name: str, image_tower: nn.Module | None = None) -> None:
+        """``image_tower`` runs the tower of ``model`` elsewhere: preprocessed images to unit vectors."""
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
+        self.image_tower = image_tower or _ImageTower(self.model)
         self.tokenizer = tokenizer
         self.name = name
         config = self.model.visual.preprocess_cfg
@@ -96,7 +98,7 @@ class TextEncoder(nn.Module):
             pixels = F.interpolate(pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False)
             top, left = (round((side - self.image_size) / 2) for side in size)
             pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
-        embedded: Tensor = self.model.encode_image((pixels - self.mean) / self.std, normalize=True)
+        embedded: Tensor = self.image_tower((pixels - self.mean) / self.std)
         return embedded.float()
 
     def zero_shot(self, images: Tensor, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
@@ -131,6 +133,18 @@ class TextEncoder(nn.Module):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+
+class _ImageTower(nn.Module):
+    """The image side of a model: preprocessed images [B, 3, side, side] → unit vectors [B, D]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        embedded: Tensor = self.model.encode_image(x, normalize=True)
+        return embedded
 
 
 def label_probabilities(image_embeddings: Tensor, label_embeddings: Tensor, *, scale: float) -> Tensor:
