@@ -40,13 +40,31 @@ class CompiledNetwork(nn.Module):
         return self.session.run({"x": x})["outputs"]
 
 
+@torch.no_grad()
+def compiled_network(network: nn.Module, example: Tensor, synthesizer: Synthesizer) -> tuple[nn.Module, str]:
+    """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why."""
+    if synthesizer.backend != "openvino":
+        return network, "torch"
+    if any(isinstance(part, CompiledNetwork) for part in network.modules()):
+        return network, "openvino fp32"  # compiled before
+    try:
+        compiled = CompiledNetwork(network, OpenVinoSession(_converted(network, example)))
+        found, expected = compiled(example), network(example)
+    except Exception as error:  # converters and tracers raise anything
+        return network, f"torch: OpenVINO does not take it ({one_line(error)})"
+    off = float((found - expected).abs().max())
+    if not off <= TOLERANCE * (1 + float(expected.abs().max())):
+        return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
+    return compiled, "openvino fp32"
+
+
 def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, str]:
     """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them."""
     if not target.differentiable:
         return target, "as loaded: it is no network of torch's"
     example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
-    network, runs = _compiled(_OneTensor(target.network, target.name), example, synthesizer)
-    if network is None:
+    network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer)
+    if not isinstance(network, CompiledNetwork):
         return target, runs
     compiled = Target(
         network,
@@ -63,10 +81,11 @@ def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, s
 def compiled_text_encoder(encoder: TextEncoder, synthesizer: Synthesizer) -> tuple[TextEncoder, str]:
     """The same for the image tower of ``encoder``."""
     example = probe_images(encoder.image_size, encoder.image_size)
-    tower, runs = _compiled(encoder.image_tower, example, synthesizer)
-    if tower is None:
+    tower, runs = compiled_network(encoder.image_tower, example, synthesizer)
+    if not isinstance(tower, CompiledNetwork):
         return encoder, runs
-    return TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, image_tower=tower), runs
+    compiled = TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, words=encoder.words, image_tower=tower)
+    return compiled, runs
 
 
 class _OneTensor(nn.Module):
@@ -78,24 +97,6 @@ class _OneTensor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return one_tensor(self.network(x), self.name)
-
-
-@torch.no_grad()
-def _compiled(network: nn.Module, example: Tensor, synthesizer: Synthesizer) -> tuple[nn.Module | None, str]:
-    """A :class:`CompiledNetwork` and its runtime, or None and why torch goes on."""
-    if synthesizer.backend != "openvino":
-        return None, "torch"
-    if any(isinstance(part, CompiledNetwork) for part in network.modules()):
-        return None, "openvino fp32"  # compiled before
-    try:
-        compiled = CompiledNetwork(network, OpenVinoSession(_converted(network, example)))
-        found, expected = compiled(example), network(example)
-    except Exception as error:  # converters and tracers raise anything
-        return None, f"torch: OpenVINO does not take it ({one_line(error)})"
-    off = float((found - expected).abs().max())
-    if not off <= TOLERANCE * (1 + float(expected.abs().max())):
-        return None, f"torch: OpenVINO's outputs are off by {off:.3g}"
-    return compiled, "openvino fp32"
 
 
 def _converted(network: nn.Module, example: Tensor) -> object:
