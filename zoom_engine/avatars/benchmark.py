@@ -219,8 +219,8 @@ def run_benchmark(
         "images": images,
         "top_bars": {"calibrated": top_bars(runs), "paper": top_bars(runs, "paper")},
         "agreement": {
-            "calibrated": agreement(_mean_run(runs, "sensitivity"), effects),
-            "paper": agreement(_mean_run(runs, "paper"), effects, "paper"),
+            "calibrated": agreement(mean_run(runs, "sensitivity"), effects),
+            "paper": agreement(mean_run(runs, "paper"), effects, "paper"),
         },
         "truth_kept": kept_share(runs),
         "effects": effects,
@@ -262,7 +262,8 @@ def _made_by(images: int | None) -> dict[str, Any]:
     }
 
 
-def _mean_run(runs: Sequence[dict[str, Any]], key: str) -> dict[str, Any]:
+def mean_run(runs: Sequence[dict[str, Any]], key: str) -> dict[str, Any]:
+    """The mean of ``key`` over the runs, in the form of a run."""
     return {
         key: {
             name: {a: float(np.mean([run[key][name][a] for run in runs])) for a in row}
