@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -45,6 +47,24 @@ def test_a_target_answers_as_before_and_is_the_same_target(synthesizer: Synthesi
         torch.testing.assert_close(compiled(pictures), target(pictures), rtol=1e-4, atol=1e-4)
         assert torch.equal(compiled(pictures)[2:3], compiled(pictures[2:3]))  # picture by picture, not a bit apart
     assert compiled_target(compiled, synthesizer) == (compiled, runs)
+
+
+def test_a_network_is_compiled_once_and_again_when_its_weights_change(
+    synthesizer: Synthesizer, pictures: Tensor
+) -> None:
+    shipped = load_target("avatars:eyeglasses")
+    network = copy.deepcopy(shipped.network)
+
+    def compiled() -> tuple[Target, Target]:
+        target = Target(network, name="t", task=shipped.task, preprocessing=shipped.preprocessing)
+        return target, compiled_target(target, synthesizer)[0]
+
+    sessions = [compiled()[1].network.session for _ in range(2)]
+    assert sessions[0] is sessions[1]
+    with torch.no_grad():
+        network.head.weight.mul_(-2)
+        tuned, fast = compiled()
+        torch.testing.assert_close(fast(pictures), tuned(pictures), rtol=1e-4, atol=1e-4)
 
 
 def test_gradients_stay_those_of_torch(synthesizer: Synthesizer, pictures: Tensor) -> None:

@@ -8,6 +8,7 @@ answers otherwise, stays with torch, and the manifest says so. Gradients are tor
 from __future__ import annotations
 
 import warnings
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
+_SESSIONS: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], Session]] = WeakKeyDictionary()
+
 
 class CompiledNetwork(nn.Module):
     """``network`` for inputs of one shape ``[B, …]``; without gradients its forward pass runs in ``session``."""
@@ -41,12 +44,20 @@ class CompiledNetwork(nn.Module):
 
 
 @torch.no_grad()
-def compiled_network(network: nn.Module, example: Tensor, synthesizer: Synthesizer) -> tuple[nn.Module, str]:
-    """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why."""
+def compiled_network(
+    network: nn.Module, example: Tensor, synthesizer: Synthesizer, *, made_of: tuple[nn.Module, str] | None = None
+) -> tuple[nn.Module, str]:
+    """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why.
+
+    ``made_of`` is the module that ``network`` wraps and the hash of its content: it is compiled once in a process.
+    """
     if synthesizer.backend != "openvino":
         return network, "torch"
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
         return network, "openvino fp32"  # compiled before
+    key = (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
+    if made_of is not None and _SESSIONS.get(made_of[0], (None, None))[0] == key:
+        return CompiledNetwork(network, _SESSIONS[made_of[0]][1]), "openvino fp32"
     try:
         compiled = CompiledNetwork(network, OpenVinoSession(_converted(network, example)))
         found, expected = compiled(example), network(example)
@@ -55,6 +66,8 @@ def compiled_network(network: nn.Module, example: Tensor, synthesizer: Synthesiz
     off = float((found - expected).abs().max())
     if not off <= TOLERANCE * (1 + float(expected.abs().max())):
         return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
+    if made_of is not None:
+        _SESSIONS[made_of[0]] = (key, compiled.session)
     return compiled, "openvino fp32"
 
 
@@ -63,7 +76,8 @@ def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, s
     if not target.differentiable:
         return target, "as loaded: it is no network of torch's"
     example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
-    network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer)
+    made_of = target.network, target.content_hash
+    network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer, made_of=made_of)
     if not isinstance(network, CompiledNetwork):
         return target, runs
     compiled = Target(
@@ -81,7 +95,8 @@ def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, s
 def compiled_text_encoder(encoder: TextEncoder, synthesizer: Synthesizer) -> tuple[TextEncoder, str]:
     """The same for the image tower of ``encoder``."""
     example = probe_images(encoder.image_size, encoder.image_size)
-    tower, runs = compiled_network(encoder.image_tower, example, synthesizer)
+    made_of = encoder.model, encoder.content_hash
+    tower, runs = compiled_network(encoder.image_tower, example, synthesizer, made_of=made_of)
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
     compiled = TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, words=encoder.words, image_tower=tower)
