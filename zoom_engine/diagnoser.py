@@ -123,7 +123,7 @@ class Diagnoser:
         if attributes is None:
             attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
         self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
-        self.text_encoder.check_words(self.labels)
+        self.text_encoder.check_words([self.neutral, *self.attributes, *self.labels])
         self.synthesizer = choose_synthesizer(
             self.generator, backend=backend, precision=precision, device=device, cache=self.cache
         )
