@@ -113,6 +113,15 @@ def test_view_draws_what_the_target_sees(small_onnx: Path, tmp_path: Path) -> No
         assert seen.size == (3 * 32, 32)
 
 
+def test_a_function_by_name_is_a_target_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "service.py").write_text("def bright(pixels):\n    return pixels.mean((1, 2, 3)) / 255\n")
+    arguments = ["view", "--target", f"python:{tmp_path / 'service.py'}:bright", "--seeds", "0-1"]
+    assert main([*arguments, "--out", str(tmp_path / "seen.png")]) == 1
+    assert "say so with trust=True (--trust)" in capsys.readouterr().err
+    assert not (tmp_path / "seen.png").exists()
+    assert main([*arguments, "--trust", "--out", str(tmp_path / "seen.png")]) == 0
+
+
 def test_target_options_of_file_and_command_line_come_together() -> None:
     from zoom_engine.cli import _target_options, build_parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_target
-from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, ZoomError
+from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.runtime import BACKENDS
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
@@ -76,7 +77,9 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
     before = (audit / "records.jsonl").read_bytes()
     again = diagnoser().run(images=12, seed=1)
     assert list(again.records) == list(Diagnosis.load(audit).records)
-    diagnoser().run(images=12, seed=1, out=audit)
+    reopened = diagnoser()
+    reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
+    reopened.run(images=12, seed=1, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
 
 
@@ -149,7 +152,8 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "single",
             "scan",
-            "a scan (no gradients, one attribute at a time): one attribute at a time needs no",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
+            " gives no gradients (a function that is only called",
         ),
         (
             "multi",
@@ -171,7 +175,9 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
     """In the calibrated range a record's edit weight has one sign per image and attribute, and both signs occur."""
     run = diagnoser()
     directions = run.edit_directions()
-    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions))
+    wanted = [(image, which) for image in range(12) for which in range(len(ATTRIBUTES))]
+    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions), wanted)
+    assert [(unit.image, unit.attribute) for unit in units] == wanted
     sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
     assert all(low == 0 or high == 0 for low, high in sides)
     assert {bool(high) for _, high in sides} == {True, False}
@@ -204,6 +210,8 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert "no target" in refused(TargetError, tmp_path, target="avatars:nobody")
     assert "scan has no multi mode" in refused(ConfigError, tmp_path, mode="multi", search="scan")
     assert "range" in refused(ConfigError, tmp_path, edit_range="endless")
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, attributes=["a face with a zorblax"])
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, labels=["a zorblax", "a face"])
     same = ["a face", "a smiling face"]
     assert refused((ConfigError, DirectionError), tmp_path, attributes=same)  # type: ignore[arg-type]
 

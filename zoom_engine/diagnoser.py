@@ -20,11 +20,11 @@ from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_ra
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
-from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
 from zoom_engine.targets import BlackBox, Target, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -39,6 +39,7 @@ class Diagnoser:
 
     Args:
         generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
+        generator_class: of a class-conditional generator the class to draw, counted from 0.
         target: the model under audit, by all that ``load_target`` takes: "domain:name", a model's path, an
             ``nn.Module``, a function, a ``Target``.
         target_options: passed to ``load_target``, such as ``{"classes": ["cat", "dog"]}``.
@@ -74,6 +75,7 @@ class Diagnoser:
         self,
         *,
         generator: str | Path | StyleGAN2,
+        generator_class: int | None = None,
         target: str | Path | torch.nn.Module | BlackBox,
         target_options: Mapping[str, Any] | None = None,
         attributes: Sequence[str] | None = None,
@@ -114,7 +116,8 @@ class Diagnoser:
         self.batch_size = batch_size
         self.progress = progress
         self.cache = cache if cache is not None else default_cache()
-        self.generator = load_generator(generator).to(_device(device))
+        self.generator_class = generator_class
+        self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
         self.target: Target = load_target(target, **dict(target_options or {})).to(device)
         self.target.check(self.generator.resolution)
@@ -123,9 +126,13 @@ class Diagnoser:
         if attributes is None:
             attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
         self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
+        self.text_encoder.check_words([self.neutral, *self.attributes, *self.labels])
         self.synthesizer = choose_synthesizer(
             self.generator, backend=backend, precision=precision, device=device, cache=self.cache
         )
+        self.target, target_runs = compiled_target(self.target, self.synthesizer)
+        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
+        self._judges = {"target": target_runs, "text_encoder": encoder_runs}
         self._directions = directions
 
     def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
@@ -148,16 +155,18 @@ class Diagnoser:
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
         manifest = self.manifest(directions, calibrated, images=images, seed=seed)
-        units = self.units(styles, directions, calibrated)
+        wanted = [(image, which) for image in range(images) for which in self._places()]
         if out is None:
             records: list[Record] = []
+            units = self.units(styles, directions, calibrated, wanted)
             self._search(units, evaluator, styles, seeds, records.extend, finished=0)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            left = [u for u in units if (u.image, self._attribute(u)) not in done]
+            left = [(image, which) for image, which in wanted if (image, self._attribute(which)) not in done]
             if left:
-                self._search(left, evaluator, styles, seeds, audit.append, finished=len(units) - len(left))
+                units = self.units(styles, directions, calibrated, left)
+                self._search(units, evaluator, styles, seeds, audit.append, finished=len(wanted) - len(left))
             diagnosis = Diagnosis.load(out)
             if left or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
@@ -169,6 +178,7 @@ class Diagnoser:
         """One direction per attribute, found or taken from the cache."""
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
+            self._directions.check_origin()
             if self._directions.attributes != self.attributes:
                 raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
@@ -219,23 +229,34 @@ class Diagnoser:
             loss_weights=self.loss_weights,
         )
 
-    def units(self, styles: Tensor, directions: EditDirections, calibrated: CalibratedRange) -> list[Unit]:
-        """Image × attribute in single mode, image × all in multi mode; images outermost."""
-        images, count = len(styles), len(self.attributes)
+    def units(
+        self,
+        styles: Tensor,
+        directions: EditDirections,
+        calibrated: CalibratedRange,
+        wanted: Sequence[tuple[int, int | None]],
+    ) -> list[Unit]:
+        """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
+
+        In a calibrated single mode the images among them are drawn, to see what each of them has and lacks.
+        """
+        count = len(self.attributes)
         paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
         natural = self.edit_range == "calibrated"
         if self.mode == "multi":
             bounds = calibrated.bounds.double().numpy() if natural else paper
-            return [Unit(image, None, bounds) for image in range(images)]
-        ranges = np.tile(paper, (images, 1, 1))
+            return [Unit(image, None, bounds) for image, _ in wanted]
+        images = sorted({image for image, _ in wanted})
+        ranges = dict.fromkeys(images, paper)
         if natural:
-            rendered = (self.synthesizer(part).clamp(-1, 1) for part in torch.split(styles, self.batch_size))
-            ranges = calibrated.bounds_for(text_scores(self.text_encoder, directions, rendered)).double().numpy()
+            parts = torch.split(styles[torch.tensor(images)], self.batch_size)
+            scores = text_scores(self.text_encoder, directions, (self.synthesizer(part).clamp(-1, 1) for part in parts))
+            ranges = dict(zip(images, calibrated.bounds_for(scores).double().numpy(), strict=True))
         outer = paper if natural and not self.search.needs_gradient else None
         return [
-            Unit(image, index, _only(ranges[image], index), None if outer is None else _only(outer, index))
-            for image in range(images)
-            for index in range(count)
+            Unit(image, which, _only(ranges[image], which), None if outer is None else _only(outer, which))
+            for image, which in wanted
+            if which is not None
         ]
 
     def manifest(
@@ -257,6 +278,7 @@ class Diagnoser:
                 "images": images,
                 "seed": seed,
                 "generator": self.generator.content_hash,
+                **({} if self.generator_class is None else {"generator_class": self.generator_class}),
                 "resolution": self.generator.resolution,
                 "text_encoder": {
                     "name": self.text_encoder.name,
@@ -277,7 +299,7 @@ class Diagnoser:
                 },
                 "synthesis": self.synthesizer.describe(),
             },
-            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain()},
+            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain(), "judges": self._judges},
         }
 
     def _check_same_synthesis(self, out: Path) -> None:
@@ -291,8 +313,12 @@ class Diagnoser:
                 f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
             )
 
-    def _attribute(self, unit: Unit) -> str | None:
-        return None if unit.attribute is None else self.attributes[unit.attribute]
+    def _places(self) -> Sequence[int | None]:
+        """What is searched on each image: every attribute alone, or all together."""
+        return [None] if self.mode == "multi" else range(len(self.attributes))
+
+    def _attribute(self, which: int | None) -> str | None:
+        return None if which is None else self.attributes[which]
 
     def _search(
         self,
@@ -307,7 +333,7 @@ class Diagnoser:
         """Search the units; finished ones go to ``keep`` as records, a batch at a time."""
 
         def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-            keep([_record(unit, result, seeds[unit.image], self._attribute(unit)) for unit, result in results])
+            keep([_record(unit, found, seeds[unit.image], self._attribute(unit.attribute)) for unit, found in results])
 
         run_units(
             units,

@@ -26,8 +26,9 @@ def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int
     around: dict[str, float] = {}
 
     def hook(name: str, found: dict[str, float]) -> Any:
-        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            found[name] = max(found.get(name, 0.0), float(output.abs().max()))
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, Tensor]) -> None:
+            activations = output[0] if isinstance(output, tuple) else output
+            found[name] = max(found.get(name, 0.0), float(activations.abs().max()))
 
         return keep
 

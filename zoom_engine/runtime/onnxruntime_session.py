@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line, ready
+from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES
 
 PROVIDERS = {

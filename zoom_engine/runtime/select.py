@@ -34,9 +34,9 @@ RUNTIME_PRECISIONS = {
 class Synthesizer:
     """Styles ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32; differentiable.
 
-    ``backend`` is what runs forward passes: "torch", "native" (convolutions by torch, everything after them by the
-    compiled operators), or the runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs,
-    which is "torch" or "native". ``precision`` is the dtype of the activations, ``reason`` says why these.
+    ``backend`` is what runs forward passes: "torch", "native" (the compiled operators, one call a layer), or the
+    runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs, which is "torch" or "native".
+    ``precision`` is the dtype of the activations, ``reason`` says why these.
     """
 
     generator: StyleGAN2

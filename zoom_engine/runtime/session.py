@@ -42,9 +42,3 @@ def import_runtime(module: str, backend: str, extra: str) -> Any:
         raise BackendError(
             f"backend '{backend}' cannot run: {module} {reason}; pip install 'zoom-engine[{extra}]'"
         ) from error
-
-
-def one_line(error: BaseException) -> str:
-    """The last line of a runtime's error, which may be pages long and ends with the reason."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1][:200]

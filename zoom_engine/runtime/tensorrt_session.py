@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line, ready
+from zoom_engine.runtime.session import import_runtime, ready
 
 BATCHES = (1, 4, 8)  # smallest, best and largest, of one optimisation profile; memory at 1024² limits the last
 ATTRIBUTES = (1, 5, 64)
@@ -135,7 +135,7 @@ def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) ->
     parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
     if not parser.parse(model):
         reason = str(parser.get_error(0)) if parser.num_errors else "no reason given"
-        raise BackendError(f"backend 'tensorrt' cannot read this model: {one_line(Exception(reason))}")
+        raise BackendError(f"backend 'tensorrt' cannot read this model: {one_line(reason)}")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
     config.add_optimization_profile(_profile(builder, network))
