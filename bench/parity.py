@@ -41,10 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 1 where an error is above its limit."""
     parser = argparse.ArgumentParser(description="Runtimes beside torch.")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="separated by commas")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="separated by commas")
     parser.add_argument("--cases", type=_cases, default=CASES, help="batch x attributes, such as 1x1,3x5,8x20")
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
-    results = [result for name in options.networks.split(",") for result in measure(name, options.cases)]
+    variants = options.variants.split(",")
+    results = [result for name in options.networks.split(",") for result in measure(name, options.cases, variants)]
     if options.json is not None:
         atomic.write_json(options.json, {"machine": describe_environment(), "results": results})
     return int(any(result.get("error", 0) >= LIMITS[result["variant"].split("-")[1]] for result in results))
@@ -54,7 +56,9 @@ def _cases(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(batch), int(count)) for batch, count in (case.split("x") for case in text.split(",")))
 
 
-def measure(name: str, cases: Sequence[tuple[int, int]]) -> Iterator[dict[str, Any]]:
+def measure(
+    name: str, cases: Sequence[tuple[int, int]], variants: Sequence[str] = VARIANTS
+) -> Iterator[dict[str, Any]]:
     """The largest relative error of the cases (batch, attributes) for each variant, printed as they come."""
     generator = NETWORKS[name]()
     drawn: dict[bytes, Tensor] = {}
@@ -62,10 +66,10 @@ def measure(name: str, cases: Sequence[tuple[int, int]]) -> Iterator[dict[str, A
     def by_torch(styles: Tensor) -> dict[str, Tensor]:
         key = styles.numpy().tobytes()
         if key not in drawn:
-            drawn[key] = torch.cat([generator.synthesis(part) for part in torch.split(styles, 1)])
+            drawn[key] = torch.cat([generator.synthesis(part, plain=True) for part in torch.split(styles, 1)])
         return {"images": drawn[key]}
 
-    for variant in VARIANTS:
+    for variant in variants:
         backend, precision = variant.split("-")
         stored = precision if backend == "onnxruntime" else "fp32"
         model = synthesis_model(generator, precision=stored)
