@@ -26,7 +26,7 @@ from zoom_engine.targets import Target
 NEAR = (0.2, 0.8)
 RUNTIMES = ("openvino-bf16", "onnxruntime-fp32")
 IMAGES = 2000
-UNDECIDED = 0.2  # the share of pictures that is made to be undecided
+UNDECIDED = 0.22  # the share of pictures that is made to be undecided
 POOL = range(10_000, 10_100)
 PART = 50
 
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Decisions by a runtime beside those by torch.")
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--targets", help="of the avatars, separated by commas")
+    parser.add_argument("--runtimes", default=",".join(RUNTIMES), help="separated by commas")
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
     domain = find_domain("avatars")
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     targets = options.targets.split(",") if options.targets else list(domain.target_names())
     print(f"{'target':28} {'runtime':18} {'unchanged':>9} {'undecided':>9} {'error':>8} {'moved by':>8}")
     results: list[dict[str, Any]] = []
-    for result in measure(targets, RUNTIMES, options.images):
+    for result in measure(targets, options.runtimes.split(","), options.images):
         results.append(result)
         print(line(result), flush=True)
     if options.json is not None:

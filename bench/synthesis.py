@@ -140,9 +140,9 @@ def interleaved(calls: dict[str, Callable[[], object]], repeats: int) -> tuple[d
     return seconds, peaks
 
 
-def network(resolution: int) -> StyleGAN2:
-    """Random weights with noise and biases at work; 1024² as config-f, smaller ones with base 16384."""
-    base = 32768 if resolution >= 1024 else 16384
+def network(resolution: int, *, base: int | None = None) -> StyleGAN2:
+    """Random weights with noise and biases at work; without a base 1024² is config-f, smaller ones have 16384."""
+    base = base or (32768 if resolution >= 1024 else 16384)
     sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
     torch.manual_seed(0)
     generator = StyleGAN2(StyleGAN2Config(resolution, tuple(min(512, base // size) for size in sizes)))

@@ -4,7 +4,6 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -15,100 +14,16 @@
 #include "cpu/convolution.hpp"
 #include "cpu/dispatch.hpp"
 #include "cpu/isa.hpp"
+#include "view.hpp"
 
 namespace py = pybind11;
 using zoom::Layout;
+using zoom::make_activation;
+using zoom::Sizes;
 using zoom::Type;
+using zoom::View;
 
 namespace {
-
-using Sizes = std::vector<std::int64_t>;
-
-Type type_of(const std::string& dtype) {
-  if (dtype == "float32") return Type::float32;
-  if (dtype == "bfloat16") return Type::bfloat16;
-  throw py::type_error("dtype must be 'float32' or 'bfloat16', got '" + dtype + "'");
-}
-
-// Memory of `owner`, which lives as long as the view does.
-struct View {
-  std::uintptr_t address;
-  std::uintptr_t end;  // of the memory that the view reaches
-  Type type;
-  Sizes shape, strides;
-  py::object owner;
-
-  View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes,
-       Sizes steps)
-      : address(pointer), shape(std::move(sizes)), strides(std::move(steps)), owner(std::move(keep)) {
-    type = type_of(dtype);
-    const std::int64_t size = type == Type::float32 ? 4 : 2;
-    if (shape.size() != strides.size() || shape.empty()) {
-      throw py::value_error("shape and strides must have the same, non-zero length");
-    }
-    if (pointer == 0 || pointer % static_cast<std::uintptr_t>(size) != 0) {
-      throw py::value_error("the pointer is null or not aligned to its type");
-    }
-    std::int64_t last = 0;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] < 1 || strides[i] < 0)
-        throw py::value_error("sizes must be positive, strides not negative");
-      std::int64_t reach;
-      if (__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) ||
-          __builtin_add_overflow(last, reach, &last)) {
-        throw py::value_error("sizes and strides overflow");
-      }
-    }
-    if (last >= bytes / size) throw py::value_error("the view reaches beyond its memory");
-    end = address + static_cast<std::uintptr_t>((last + 1) * size);
-  }
-
-  template <class T>
-  T* data() const {
-    return reinterpret_cast<T*>(address);
-  }
-};
-
-bool has_strides(const View& view, const std::vector<std::size_t>& order) {
-  std::int64_t expected = 1;
-  for (const std::size_t axis : order) {
-    if (view.shape[axis] != 1 && view.strides[axis] != expected) return false;
-    expected *= view.shape[axis];
-  }
-  return true;
-}
-
-bool has_layout(const View& view, Layout layout) {
-  return has_strides(view, layout == Layout::nchw ? std::vector<std::size_t>{3, 2, 1, 0}
-                                                  : std::vector<std::size_t>{1, 3, 2, 0});
-}
-
-Layout layout_of(const View& x) {
-  if (x.shape.size() != 4) throw py::value_error("x must have four axes");
-  if (has_layout(x, Layout::nchw)) return Layout::nchw;
-  if (has_layout(x, Layout::nhwc)) return Layout::nhwc;
-  throw py::value_error("x must be contiguous or channels-last");
-}
-
-void expect_image(const View& view, const char* name, const Sizes& shape, Type type, Layout layout) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != type) throw py::type_error(std::string(name) + " has another dtype than x");
-  if (!has_layout(view, layout)) throw py::value_error(std::string(name) + " has another layout than x");
-}
-
-void expect_small(const View& view, const char* name, const Sizes& shape) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != Type::float32) throw py::type_error(std::string(name) + " must be float32");
-  std::vector<std::size_t> order;
-  for (std::size_t axis = shape.size(); axis > 0; --axis) order.push_back(axis - 1);
-  if (!has_strides(view, order)) throw py::value_error(std::string(name) + " must be contiguous");
-}
-
-zoom::Activation make_activation(double slope, double gain, std::optional<double> clamp) {
-  if (clamp && !(*clamp > 0)) throw py::value_error("clamp must be positive");
-  return {static_cast<float>(slope), static_cast<float>(gain),
-          clamp ? static_cast<float>(*clamp) : std::numeric_limits<float>::infinity()};
-}
 
 zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::optional<View>& noise,
                              const View& bias, bool fir, double slope, double gain,
@@ -194,7 +109,8 @@ void upsample2x_backward(const View& grad, const View& dx, int threads) {
 
 // The weights of one convolution, packed.
 std::unique_ptr<zoom::cpu::Weights> pack_weights(const View& weight, bool up, const std::string& storage) {
-  const Type type = type_of(storage);
+  const Type type = zoom::type_of(storage);
+  if (type == Type::float16) throw py::type_error("dtype must be 'float32' or 'bfloat16', got 'float16'");
   if (weight.shape.size() != 4) throw py::value_error("weight must have four axes");
   expect_small(weight, "weight", weight.shape);
   const Sizes& size = weight.shape;
@@ -232,6 +148,7 @@ T* small(const std::optional<View>& view, const char* name, const Sizes& shape) 
 template <class T>
 T* image(const std::optional<View>& view, const char* name, const Sizes& shape, Type type) {
   if (!view) return nullptr;
+  expect_on(*view, name);
   if (view->shape.size() != 4) throw py::value_error(std::string(name) + " must have four axes");
   if (view->shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
   if (view->type != type)
@@ -344,10 +261,7 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Native operators of zoom-engine; use them through zoom_engine.ops.";
   m.attr("__version__") = ZOOM_ENGINE_VERSION;
 
-  py::class_<View>(m, "View", "Strided memory of `owner`: checked once here, and kept alive.")
-      .def(py::init<py::object, std::uintptr_t, std::int64_t, const std::string&, Sizes, Sizes>(),
-           py::kw_only(), py::arg("owner"), py::arg("pointer"), py::arg("bytes"), py::arg("dtype"),
-           py::arg("shape"), py::arg("strides"));
+  zoom::bind_view(m);
 
   m.def("supported_isas", &zoom::cpu::supported, "Instruction sets that this machine can run, best first.");
   m.def("selected_isa", &zoom::cpu::selected, "The instruction set in use.");

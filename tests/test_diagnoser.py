@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_target
-from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, ZoomError
+from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.runtime import BACKENDS
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
@@ -76,7 +77,9 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
     before = (audit / "records.jsonl").read_bytes()
     again = diagnoser().run(images=12, seed=1)
     assert list(again.records) == list(Diagnosis.load(audit).records)
-    diagnoser().run(images=12, seed=1, out=audit)
+    reopened = diagnoser()
+    reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
+    reopened.run(images=12, seed=1, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
 
 
@@ -106,6 +109,16 @@ def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
         diagnoser().run(images=13, seed=1, out=audit)
 
 
+def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once: nothing is drawn with the other backend first."""
+    there = diagnoser().synthesizer.describe()
+    other = diagnoser(backend="torch", precision="bf16" if there["precision"] == "fp32" else "fp32")
+    says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
+    monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
+    with pytest.raises(AuditError, match=says):
+        other.run(images=12, seed=1, out=audit)
+
+
 @pytest.mark.parametrize("search", ["sgd", "pgd"])
 def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -> None:
     run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
@@ -129,7 +142,8 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "single",
             "scan",
-            "a scan (no gradients, one attribute at a time): one attribute at a time needs no",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
+            " gives no gradients (a function that is only called",
         ),
         (
             "multi",
@@ -151,7 +165,9 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
     """In the calibrated range a record's edit weight has one sign per image and attribute, and both signs occur."""
     run = diagnoser()
     directions = run.edit_directions()
-    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions))
+    wanted = [(image, which) for image in range(12) for which in range(len(ATTRIBUTES))]
+    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions), wanted)
+    assert [(unit.image, unit.attribute) for unit in units] == wanted
     sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
     assert all(low == 0 or high == 0 for low, high in sides)
     assert {bool(high) for _, high in sides} == {True, False}
@@ -184,6 +200,8 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
     assert "no target" in refused(TargetError, tmp_path, target="avatars:nobody")
     assert "scan has no multi mode" in refused(ConfigError, tmp_path, mode="multi", search="scan")
     assert "range" in refused(ConfigError, tmp_path, edit_range="endless")
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, attributes=["a face with a zorblax"])
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, labels=["a zorblax", "a face"])
     same = ["a face", "a smiling face"]
     assert refused((ConfigError, DirectionError), tmp_path, attributes=same)  # type: ignore[arg-type]
 

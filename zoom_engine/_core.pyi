@@ -33,6 +33,7 @@ class View:
         dtype: str,
         shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
         strides: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        device: typing.SupportsInt | typing.SupportsIndex = -1,
     ) -> None: ...
 
 class PackedWeight:

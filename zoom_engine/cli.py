@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         with interruptible():
+            if getattr(options, "threads", None) is not None:
+                _use_threads(options.threads)
             options.run(options)
     except ZoomError as error:
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
@@ -172,6 +174,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu or cuda")
     parser.add_argument("--backend", choices=_BACKENDS)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--threads", type=int, help="of the processor, for torch and for the runtimes")
     parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
@@ -194,6 +197,15 @@ _DIAGNOSER_OPTIONS = (
     ),
     *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
 )
+
+
+def _use_threads(threads: int) -> None:
+    """Torch's own setting, which every runtime and the native operators follow."""
+    import torch
+
+    if threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.attributes import parse_attributes
-from zoom_engine.audit_folder import AuditFolder, check_folder
+from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, text_scores
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
-from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
 from zoom_engine.targets import BlackBox, Target, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -126,9 +126,13 @@ class Diagnoser:
         if attributes is None:
             attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
         self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
+        self.text_encoder.check_words([self.neutral, *self.attributes, *self.labels])
         self.synthesizer = choose_synthesizer(
             self.generator, backend=backend, precision=precision, device=device, cache=self.cache
         )
+        self.target, target_runs = compiled_target(self.target, self.synthesizer)
+        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
+        self._judges = {"target": target_runs, "text_encoder": encoder_runs}
         self._directions = directions
 
     def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
@@ -144,22 +148,25 @@ class Diagnoser:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {seed}")
         if out is not None:
             check_folder(out)
+            self._check_same_synthesis(Path(out))
         directions = self.edit_directions()
         calibrated = self.calibrated_range(directions)
         seeds = [seed * SEEDS_PER_RUN + i for i in range(images)]
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
         manifest = self.manifest(directions, calibrated, images=images, seed=seed)
-        units = self.units(styles, directions, calibrated)
+        wanted = [(image, which) for image in range(images) for which in self._places()]
         if out is None:
             records: list[Record] = []
+            units = self.units(styles, directions, calibrated, wanted)
             self._search(units, evaluator, styles, seeds, records.extend, finished=0)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            left = [u for u in units if (u.image, self._attribute(u)) not in done]
+            left = [(image, which) for image, which in wanted if (image, self._attribute(which)) not in done]
             if left:
-                self._search(left, evaluator, styles, seeds, audit.append, finished=len(units) - len(left))
+                units = self.units(styles, directions, calibrated, left)
+                self._search(units, evaluator, styles, seeds, audit.append, finished=len(wanted) - len(left))
             diagnosis = Diagnosis.load(out)
             if left or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
@@ -222,23 +229,34 @@ class Diagnoser:
             loss_weights=self.loss_weights,
         )
 
-    def units(self, styles: Tensor, directions: EditDirections, calibrated: CalibratedRange) -> list[Unit]:
-        """Image × attribute in single mode, image × all in multi mode; images outermost."""
-        images, count = len(styles), len(self.attributes)
+    def units(
+        self,
+        styles: Tensor,
+        directions: EditDirections,
+        calibrated: CalibratedRange,
+        wanted: Sequence[tuple[int, int | None]],
+    ) -> list[Unit]:
+        """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
+
+        In a calibrated single mode the images among them are drawn, to see what each of them has and lacks.
+        """
+        count = len(self.attributes)
         paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
         natural = self.edit_range == "calibrated"
         if self.mode == "multi":
             bounds = calibrated.bounds.double().numpy() if natural else paper
-            return [Unit(image, None, bounds) for image in range(images)]
-        ranges = np.tile(paper, (images, 1, 1))
+            return [Unit(image, None, bounds) for image, _ in wanted]
+        images = sorted({image for image, _ in wanted})
+        ranges = dict.fromkeys(images, paper)
         if natural:
-            rendered = (self.synthesizer(part).clamp(-1, 1) for part in torch.split(styles, self.batch_size))
-            ranges = calibrated.bounds_for(text_scores(self.text_encoder, directions, rendered)).double().numpy()
+            parts = torch.split(styles[torch.tensor(images)], self.batch_size)
+            scores = text_scores(self.text_encoder, directions, (self.synthesizer(part).clamp(-1, 1) for part in parts))
+            ranges = dict(zip(images, calibrated.bounds_for(scores).double().numpy(), strict=True))
         outer = paper if natural and not self.search.needs_gradient else None
         return [
-            Unit(image, index, _only(ranges[image], index), None if outer is None else _only(outer, index))
-            for image in range(images)
-            for index in range(count)
+            Unit(image, which, _only(ranges[image], which), None if outer is None else _only(outer, which))
+            for image, which in wanted
+            if which is not None
         ]
 
     def manifest(
@@ -281,11 +299,26 @@ class Diagnoser:
                 },
                 "synthesis": self.synthesizer.describe(),
             },
-            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain()},
+            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain(), "judges": self._judges},
         }
 
-    def _attribute(self, unit: Unit) -> str | None:
-        return None if unit.attribute is None else self.attributes[unit.attribute]
+    def _check_same_synthesis(self, out: Path) -> None:
+        """Pictures of two runtimes do not mix in one audit: said before hours are spent, and what to give instead."""
+        if not (out / MANIFEST).is_file():
+            return
+        there, here = read_manifest(out)["config"].get("synthesis", {}), self.synthesizer.describe()
+        if there != here:
+            raise AuditError(
+                f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
+                f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
+            )
+
+    def _places(self) -> Sequence[int | None]:
+        """What is searched on each image: every attribute alone, or all together."""
+        return [None] if self.mode == "multi" else range(len(self.attributes))
+
+    def _attribute(self, which: int | None) -> str | None:
+        return None if which is None else self.attributes[which]
 
     def _search(
         self,
@@ -300,7 +333,7 @@ class Diagnoser:
         """Search the units; finished ones go to ``keep`` as records, a batch at a time."""
 
         def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-            keep([_record(unit, result, seeds[unit.image], self._attribute(unit)) for unit, result in results])
+            keep([_record(unit, found, seeds[unit.image], self._attribute(unit.attribute)) for unit, found in results])
 
         run_units(
             units,

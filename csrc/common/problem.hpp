@@ -8,8 +8,17 @@
 
 namespace zoom {
 
-enum class Type { float32, bfloat16 };
+enum class Type { float32, bfloat16, float16 };
 enum class Layout { nchw, nhwc };
+
+constexpr std::int64_t bytes_of(Type type) {
+  return type == Type::float32 ? 4 : 2;
+}
+
+// The bits of an IEEE half.
+struct float16 {
+  std::uint16_t bits;
+};
 
 // y [B, C, out_height, out_width] = epilogue(fir ? FIR(x) : x) over x [B, C, height, width]; FIR pads one
 // zero on each side and has four taps, so that out = in - 1 along both axes. Tensors of one call share type

@@ -15,9 +15,11 @@ from zoom_engine.avatars.wording import (
     TEMPLATES,
     captions,
     prompt,
+    vocabulary,
     zero_shot_prompts,
 )
 from zoom_engine.errors import ConfigError
+from zoom_engine.text.prompts import words_of
 
 
 def faces(n: int, seed: int = 0) -> Parameters:
@@ -98,3 +100,11 @@ def test_templates_can_be_held_out() -> None:
     assert not set(TEMPLATES) & set(HELD_OUT_TEMPLATES)
     texts = captions(faces(50), 0, templates=("here is {}",), most=1)
     assert all(text.startswith(("here is a", "here is the face of")) for text in texts)
+
+
+def test_the_vocabulary_is_what_captions_hold() -> None:
+    said = {word for seed in range(20) for text in captions(faces(400, seed), seed) for word in words_of(text)}
+    assert said <= set(vocabulary())
+    assert set(vocabulary()) <= said
+    for name in ATTRIBUTES:
+        assert {word for text in zero_shot_prompts(name) for word in words_of(text)} <= set(vocabulary())

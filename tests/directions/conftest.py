@@ -84,6 +84,8 @@ class ToyEncoder(nn.Module):
         styles = images.flatten(1)[:, : len(self.bias)] / PIXEL
         return F.normalize(FAR * self.e0 + self.attributes(styles) @ self.columns.T, dim=1)
 
+    def check_words(self, prompts: Sequence[str]) -> None: ...
+
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ("{}",)) -> Tensor:
         return torch.stack([self.texts[prompt.strip()] for prompt in prompts])
 

@@ -18,6 +18,7 @@ from zoom_engine.directions import (
     text_directions,
     text_scores,
 )
+from zoom_engine.directions.calibration import _Ascent
 from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
@@ -58,12 +59,33 @@ def test_bounds_scale_inversely_with_the_direction(toy: tuple[Any, Any], found: 
     torch.testing.assert_close(two.bounds * 2, one.bounds, rtol=0.03, atol=0)
 
 
-def test_a_goal_out_of_reach_ends_where_the_score_peaks(toy: tuple[Any, Any], found: EditDirections) -> None:
+def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(toy: tuple[Any, Any], found: EditDirections) -> None:
     weak = dataclasses.replace(found, matrix=found.matrix * 1e-3)
     natural = calibrate_range(*toy, weak, samples=200)
     assert not natural.reached.any()
     torch.testing.assert_close(natural.bounds, torch.tensor([[-30.0, 30.0]] * 3))
     json.dumps(natural.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("scores", "ends_at"),
+    [
+        ((0.19, 0.20, 0.27, 0.278, 0.28), 10.0),  # "a beard", taken away: nearly all of it is gone at a third
+        ((0.19, 0.20, 0.27, 0.34, 0.33), 20.0),  # it turns back
+        ((0.19, 0.20, 0.22, 0.26, 0.30), 30.0),  # it moves on
+        ((0.17, 0.16, 0.15, 0.14, 0.13), 2.5),  # it never came nearer
+    ],
+)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_goal_out_of_reach_ends_where_the_score_stops_moving(
+    scores: tuple[float, ...], ends_at: float, sign: int
+) -> None:
+    ascent = _Ascent(0, sign, torch.empty(0), goal=sign * 0.5, bound=30.0, below=(0.0, sign * 0.18))
+    for score in scores:
+        assert not ascent.done
+        ascent.tell(sign * score)
+    assert ascent.done
+    assert ascent.result() == (sign * ends_at, False)
 
 
 def test_batching_does_not_matter_and_the_cache_remembers(

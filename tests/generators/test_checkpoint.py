@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import spread_generator
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.errors import CheckpointError
@@ -18,8 +19,7 @@ CONFIG = StyleGAN2Config(16, (8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)
 
 @pytest.fixture
 def network() -> StyleGAN2:
-    torch.manual_seed(1)
-    return StyleGAN2(CONFIG).eval()
+    return spread_generator(CONFIG, seed=1)
 
 
 def image(network: StyleGAN2) -> torch.Tensor:
@@ -99,7 +99,7 @@ def test_later_fields_leave_older_configurations_and_their_hashes_as_they_were()
     [{"architecture": "orig"}, {"architecture": "resnet"}, {"c_dim": 3, "embed_dim": 4}, {"mapping_dim": 5}],
 )
 def test_later_fields_are_saved_and_loaded(later: dict[str, object], tmp_path: Path) -> None:
-    network = StyleGAN2(replace(CONFIG, **later)).eval().requires_grad_(False)  # type: ignore[arg-type]
+    network = spread_generator(replace(CONFIG, **later))  # type: ignore[arg-type]
     save_generator(network, tmp_path / "g.safetensors")
     loaded = load_generator(tmp_path / "g.safetensors")
     assert loaded.config == network.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import pickle
@@ -13,9 +14,10 @@ import torch
 from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, tensorflow_bytes, write
 from literal_stylegan2 import Literal
 
+from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.directions import EditDirections
+from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.generators import load_generator
 
@@ -128,6 +130,29 @@ def diagnoser(source: Path, **options: Any) -> Diagnoser:
         edit_range="paper",
         **options,
     )
+
+
+@pytest.mark.parametrize("name", [*FILES, "own safetensors"])
+def test_diagnose_takes_every_format_by_its_path_and_no_flag(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command; only the directions are ready, and the natural range is measured on few images."""
+    source = write(tmp_path / "a file.bin", FILES.get(name, FILES["NVIDIA PyTorch pickle"]))
+    if name == "own safetensors":
+        assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
+        (tmp_path / "own.safetensors").rename(source)
+    monkeypatch.setattr("zoom_engine.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN))
+    few = functools.partial(calibrate_range, samples=48, tail_images=2)
+    monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options))
+    out = tmp_path / "audit"
+    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars"]
+    assert main([*command, "--attribute", "a smiling face", "--images", "2", "--out", str(out)]) == 0
+    assert "a smiling face" in capsys.readouterr().out
+    assert "The search was a scan" in (out / "report.html").read_text()
+    config = json.loads((out / "manifest.json").read_text())["config"]
+    assert (config["resolution"], config["generator"]) == (32, load_generator(source).content_hash)
+    assert config["target_details"]["preprocessing"]["size"] == 128
 
 
 def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import zipfile
 from pathlib import Path
@@ -319,3 +320,18 @@ def test_template_sets_by_name_and_the_users_own(encoder: TextEncoder) -> None:
     for wrong, message in (("best", "choose one of none, general"), ([], "non-empty"), (["a face"], "exactly once")):
         with pytest.raises(TextEncoderError, match=message):
             find_templates(wrong)
+
+
+def test_words_that_training_never_read_are_refused_where_they_are_known(folder: Path, tmp_path: Path) -> None:
+    load_text_encoder(folder).check_words(["a zorblax"])  # nothing is known of its training
+    copy = tmp_path / "clip"
+    shutil.copytree(folder, copy)
+    config = json.loads((copy / "open_clip_config.json").read_text())
+    (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": ["a", "jet", "black", "hat"]}))
+    encoder = load_text_encoder(copy)
+    encoder.check_words(["A jet-black hat|a hat"])
+    with pytest.raises(TextEncoderError, match=r"never trained on 'zorblax' \(in 'a zorblax hat'\)"):
+        encoder.check_words(["a hat", "a zorblax hat"])
+    (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": "hat"}))
+    with pytest.raises(TextEncoderError, match="must be a list of words"):
+        load_text_encoder(copy)

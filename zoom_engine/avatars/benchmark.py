@@ -8,8 +8,11 @@ sensitivities should follow the true effects, measured on renders with the attri
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,14 @@ from zoom_engine.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.avatars.evaluate import probe, true_effects
 from zoom_engine.avatars.networks import predict, to_uint8
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.diagnoser import SEEDS_PER_RUN, Diagnoser
+from zoom_engine.errors import ConfigError
 from zoom_engine.progress import forced
-from zoom_engine.runtime import describe_environment
-from zoom_engine.search import Evaluator, SearchResult, Unit, run_shared
+from zoom_engine.runtime import compiled_target, describe_environment
+from zoom_engine.search import Evaluator, Scan, SearchResult, Unit, run_shared
 
 LARGE, SMALL = 0.2, 0.05
+METHOD = 1  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 
 
@@ -39,9 +44,17 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
     left out. ``kept`` counts flipped counterfactuals and those whose own attribute the probe sees unchanged.
     """
     names = DOMAIN.target_names()
-    diagnoser = Diagnoser(generator="avatars", target=f"avatars:{names[0]}", progress=forced, **(options or {}))
+    diagnoser = Diagnoser(
+        generator="avatars",
+        target=f"avatars:{names[0]}",
+        attributes=DOMAIN.attributes,  # said here: by default this target's own would be missing
+        progress=forced,
+        **(options or {}),
+    )
     directions = diagnoser.edit_directions()
-    styles = diagnoser.styles([seed * 100_000 + i for i in range(images)])
+    calibrated = diagnoser.calibrated_range(directions)
+    styles = diagnoser.styles([seed * SEEDS_PER_RUN + i for i in range(images)])
+    wanted = [(image, which) for image in range(images) for which in range(len(DEFAULT_ATTRIBUTES))]
     evaluators = [
         Evaluator(
             diagnoser.synthesizer,
@@ -50,11 +63,11 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
             text_encoder=diagnoser.text_encoder,
             label_prompts=target.labels,
         )
-        for target in map(DOMAIN.target, names)
+        for target in (compiled_target(DOMAIN.target(name), diagnoser.synthesizer)[0] for name in names)
     ]
     results: list[tuple[int, Unit, SearchResult]] = []
     run_shared(
-        diagnoser.units(styles, directions, diagnoser.calibrated_range(directions)),
+        diagnoser.units(styles, directions, calibrated, wanted),
         search=diagnoser.search,
         evaluators=evaluators,
         styles=styles,
@@ -67,11 +80,13 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
     return {"seed": seed, "images": images, **table, "kept": kept}
 
 
+@cache
 def own_attribute(name: str) -> str:
     """The attribute that a shipped target predicts."""
     return str(load_network(WEIGHTS / "targets" / f"{name}.safetensors")[1]["outputs"][0])
 
 
+@cache
 def planted_attribute(name: str) -> str | None:
     """The attribute that a biased target was tied to; None for a sound one."""
     planted: str | None = load_network(WEIGHTS / "targets" / f"{name}.safetensors")[1]["planted"]
@@ -186,17 +201,26 @@ def kept_share(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"flips": flips, "kept": round(kept / flips, 4) if flips else None, "per_target": per_target}
 
 
-def run_benchmark(seeds: Sequence[int], images: int, *, options: dict[str, Any] | None = None) -> dict[str, Any]:
-    """All figures of the benchmark, JSON-ready."""
-    effects = true_effects()
-    runs = [audit_all(seed, images, options=options) for seed in seeds]
+def run_benchmark(
+    seeds: Sequence[int], images: int, *, folder: Path | None = None, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """All figures of the benchmark, JSON-ready.
+
+    With ``folder`` each seed's audit is kept there as ``seed-N.json`` when it ends, and taken from there by a later
+    call. Raises ConfigError for a file of another number of images, other weights or another search.
+    """
+    effects = _kept(folder, "effects.json", None, true_effects)
+    runs = []
+    for seed in forced(seeds, f"Benchmark of {len(seeds)} seeds", unit="seed"):
+        audit = partial(audit_all, seed, images, options=options)
+        runs.append(_kept(folder, f"seed-{seed}.json", images, audit))
     return {
         "seeds": list(seeds),
         "images": images,
         "top_bars": {"calibrated": top_bars(runs), "paper": top_bars(runs, "paper")},
         "agreement": {
-            "calibrated": agreement(_mean_run(runs, "sensitivity"), effects),
-            "paper": agreement(_mean_run(runs, "paper"), effects, "paper"),
+            "calibrated": agreement(mean_run(runs, "sensitivity"), effects),
+            "paper": agreement(mean_run(runs, "paper"), effects, "paper"),
         },
         "truth_kept": kept_share(runs),
         "effects": effects,
@@ -205,7 +229,41 @@ def run_benchmark(seeds: Sequence[int], images: int, *, options: dict[str, Any] 
     }
 
 
-def _mean_run(runs: Sequence[dict[str, Any]], key: str) -> dict[str, Any]:
+def _kept(folder: Path | None, name: str, images: int | None, make: Callable[[], Any]) -> Any:
+    """What ``make`` gives, from the file ``name`` if it is there, into it if it is not."""
+    if folder is None:
+        return make()
+    path, made_by = folder / name, _made_by(images)
+    if path.is_file():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["made_by"] != made_by:
+            raise ConfigError(f"{path} is of another benchmark ({stored['made_by']}): choose another folder")
+        return stored["figures"]
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    figures = make()
+    seconds = round(time.monotonic() - started)
+    atomic.write_json(
+        path, {"made_by": made_by, "environment": describe_environment(), "seconds": seconds, "figures": figures}
+    )
+    return figures
+
+
+@cache
+def _made_by(images: int | None) -> dict[str, Any]:
+    """What the figures depend on, short: weights, images, and how sensitivities are searched for."""
+    weights = [DOMAIN.generator().content_hash, DOMAIN.text_encoder().content_hash]
+    weights += [DOMAIN.target(name).content_hash for name in DOMAIN.target_names()]
+    return {
+        "method": METHOD,
+        "images": images,
+        "search": Scan().to_dict(),
+        "weights": hashlib.sha256(" ".join(weights).encode()).hexdigest()[:16],
+    }
+
+
+def mean_run(runs: Sequence[dict[str, Any]], key: str) -> dict[str, Any]:
+    """The mean of ``key`` over the runs, in the form of a run."""
     return {
         key: {
             name: {a: float(np.mean([run[key][name][a] for run in runs])) for a in row}
@@ -218,10 +276,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.avatars.benchmark", description=__doc__)
     parser.add_argument("--seeds", default="100-109", help="such as 100-109")
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--folder", type=Path, help="keep each finished seed here, and go on from those that are there")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
-    figures = run_benchmark(range(int(first), int(last or first) + 1), options.images)
+    figures = run_benchmark(range(int(first), int(last or first) + 1), options.images, folder=options.folder)
     if options.json:
         atomic.write_json(options.json, figures)
     print(json.dumps({k: figures[k] for k in ("top_bars", "agreement", "truth_kept")}, indent=1))

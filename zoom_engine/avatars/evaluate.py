@@ -29,7 +29,15 @@ from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import METHODS, find_directions
 from zoom_engine.directions.find import Method
 from zoom_engine.progress import forced
-from zoom_engine.runtime import Synthesizer, choose_synthesizer, describe_environment
+from zoom_engine.runtime import (
+    Synthesizer,
+    choose_synthesizer,
+    compiled_network,
+    compiled_target,
+    compiled_text_encoder,
+    describe_environment,
+)
+from zoom_engine.targets.target import probe_images
 
 TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
@@ -70,7 +78,7 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     ``accuracy`` averages the prompts' embeddings over templates that training never saw, ``worst_template`` is the
     lowest figure of a single one.
     """
-    encoder = DOMAIN.text_encoder()
+    encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
     images, parameters = sample(count, TEXT_SEED)
     with torch.no_grad():
         parts = torch.split(torch.from_numpy(images), 100)
@@ -165,7 +173,9 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
     other samples than those it is measured on: the one of ``WEIGHT_GRID`` with the most wanted change (more than 90 %
     counts no further), less twice the worst unwanted change above 8 %. ``row`` holds the change of every attribute.
     """
-    generator, encoder, judge = DOMAIN.generator(), DOMAIN.text_encoder(), probe()
+    generator = DOMAIN.generator()
+    judge, _ = compiled_network(probe(), probe_images(128, 128), synthesizer())
+    encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
     prompts = [prompt(name) for name in ATTRIBUTES]
     directions = find_directions(
         generator,
@@ -225,10 +235,11 @@ def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
     """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of every target and attribute, over ``count`` avatars."""
     _, parameters = sample(count, EFFECT_SEED)
     effects: dict[str, dict[str, float]] = {name: {} for name in DOMAIN.target_names()}
+    targets = {name: compiled_target(DOMAIN.target(name), synthesizer())[0] for name in effects}
     for attribute in forced(ATTRIBUTES, "True effects", unit="attribute"):
         pair = [to_float(torch.from_numpy(render(intervene(parameters, attribute, value)))) for value in (True, False)]
         for name, row in effects.items():
-            target = DOMAIN.target(name)
+            target = targets[name]
             with_it, without = (
                 torch.cat([target.task.probabilities(target(part)) for part in torch.split(images, 50)])
                 for images in pair
@@ -278,7 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.avatars.evaluate", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
     parser.add_argument("--directions", nargs="+", choices=METHODS, default=METHODS, help="kinds for the edits")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--json", type=Path, help="write the figures here; other parts of a file that is there stay")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of renders and samples here (PNG)")
     options = parser.parse_args()
     figures: dict[str, Any] = {name: measure(name, options.directions) for name in options.parts or PARTS}
@@ -286,7 +297,9 @@ def main() -> None:
     if options.sheet:
         contact_sheet(options.sheet)
     if options.json:
-        atomic.write_json(options.json, figures)
+        before = json.loads(options.json.read_text(encoding="utf-8")) if options.json.is_file() else {}
+        edits = {**before.get("edits", {}), **figures.get("edits", {})}
+        atomic.write_json(options.json, {**before, **figures, **({"edits": edits} if edits else {})})
     print(json.dumps(figures, indent=1))
 
 

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine import atomic
+from zoom_engine.avatars.benchmark import mean_run, planted_attribute
+from zoom_engine.avatars.scatter import truth_scatter
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
+SCATTER = Path(__file__).parent / "pictures" / "truth.svg"
 
 INTRODUCTION = """# Model card: the avatars
 
@@ -106,10 +109,12 @@ def _edits(figures: dict[str, Any]) -> str:
         text += (
             f"\n{method}: {len(passing)} of {len(names)} change at least 80 % and every other attribute at most 15 %."
         )
-    best = figures[methods[0]]["attributes"]
+    text += "\n"
     short = [name[:9] for name in names]
-    text += f"\n\nThe whole matrix for {methods[0]} (rows: edited, columns: changed, %):\n\n"
-    text += _table(["", *short], [[n, *(f"{100 * v:.0f}" for v in best[n]["row"].values())] for n in names])
+    for method in methods:
+        found = figures[method]["attributes"]
+        matrix = _table(["", *short], [[n, *(f"{100 * v:.0f}" for v in found[n]["row"].values())] for n in names])
+        text += f"\n<details><summary>The whole matrix for {method} (rows: edited, columns: changed, %)</summary>\n\n{matrix}\n</details>\n"
     return text
 
 
@@ -141,9 +146,10 @@ def _benchmark(figures: dict[str, Any]) -> str:
             figures["top_bars"]["calibrated"].items(), figures["top_bars"]["paper"].values(), strict=True
         )
     ]
+    whose = "" if figures["seeds"] == list(range(100, 110)) else f" {len(seeds)} of the ten seeds have been run so far."
     text = (
         f"## Planted bias and truth\n\n`python -m zoom_engine.avatars.benchmark --seeds {seeds[0]}-{seeds[-1]} --images {images}`: single mode,"
-        " scan, the fixed list of attributes without the target's own.\n\n"
+        f" scan, the fixed list of attributes without the target's own.{whose}\n\n"
     )
     text += _table(["biased target", "planted on top", "on top for the sound twin", "planted on top within ±30"], rows)
     for name, row in figures["agreement"].items():
@@ -152,6 +158,7 @@ def _benchmark(figures: dict[str, Any]) -> str:
             f"\n{name} range, {row['pairs']} pairs of target and attribute: AUC {row['auc']:.3f} ({row['large']} large against {row['small']} small"
             f" effects), Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]."
         )
+    text += "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)"
     kept = figures["truth_kept"]
     if kept["kept"] is not None:
         text += (
@@ -173,6 +180,10 @@ def _environment(environment: dict[str, Any]) -> str:
 def main() -> None:
     quality = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     benchmark = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")) if len(sys.argv) > 2 else None
+    if benchmark is not None:
+        found = mean_run(benchmark["runs"], "sensitivity")["sensitivity"]
+        planted = {name: planted_attribute(name) for name in found}
+        atomic.write_text(SCATTER, truth_scatter(found, benchmark["effects"], planted))
     atomic.write_text(CARD, model_card(quality, benchmark))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from zoom_engine.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, margins
 from zoom_engine.avatars.parameters import Parameters
 from zoom_engine.errors import ConfigError
+from zoom_engine.text.prompts import words_of
 
 
 class Wording(NamedTuple):
@@ -96,6 +97,13 @@ def _phrase(attribute: str, *, present: bool) -> str:
     if wording.kind == "noun":
         return f"the face of {_with_article(words[0])}"
     return f"{_with_article(words[0])} face"
+
+
+def vocabulary() -> list[str]:
+    """All words that a caption can hold, sorted."""
+    spoken = [*NOUNS, *TEMPLATES, "a an the face of who has with without and or hair"]
+    spoken += [words for wording in ATTRIBUTE_PHRASES.values() for words in (*wording.present, *wording.absent)]
+    return sorted({word for text in spoken for word in words_of(text)})
 
 
 def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TEMPLATES, most: int = 4) -> list[str]:

@@ -8,8 +8,9 @@ way round), and every target moves. The yardstick is the attribute's own text sc
   avatars it measured truer than the outer tenths, which no edit of one attribute alone reaches.
 - The upper bound of the edit weight is the smallest weight at which images of the lower tail, edited, reach H on
   average. The lower bound is the weight at which images of the upper tail reach L.
-- Where the mean score never gets there within ±``bound``, the bound is where it came closest: further on, the edit no
-  longer adds the attribute. ``reached`` tells the two cases apart.
+- Where the mean score never gets there within ±``bound``, the bound is where it stops moving: where the next stretch
+  gains, per unit of weight, less than a fifth of what was gained so far. Further on the edit no longer adds or removes
+  the attribute, it only blurs. ``reached`` tells the two cases apart.
 - An image that rather has the attribute (its own score is above the median) is edited only to lose it, one that rather
   lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
   the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
@@ -19,7 +20,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from zoom_engine.text import TextEncoder
 LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
 _REFINEMENTS = 2
+_STANDSTILL = 0.2  # of the mean gain so far
 _SMALLEST_TAIL = 8
 
 
@@ -110,6 +113,7 @@ def calibrate_range(
         "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
         "tail": [tail, tail_images],
+        "standstill": _STANDSTILL,
         "bound": bound,
     }
     store = DirectionCache(cache)
@@ -182,17 +186,19 @@ class _Ascent:
     bound: float
     below: tuple[float, float]  # |weight| and score, the goal not passed
     above: tuple[float, float] | None = None
-    best: tuple[float, float] | None = None  # on the grid, in case the goal is never passed
-    asked: int = 0
+    path: list[tuple[float, float]] = field(default_factory=list)  # the grid so far, in case the goal is never passed
     refined: int = 0
+
+    def __post_init__(self) -> None:
+        self.path.append(self.below)
 
     @property
     def done(self) -> bool:
-        return self.asked == len(_GRID) if self.above is None else self.refined == _REFINEMENTS
+        return len(self.path) > len(_GRID) if self.above is None else self.refined == _REFINEMENTS
 
     def ask(self) -> float:
         """The signed weight to try next."""
-        return self.sign * (_GRID[self.asked] * self.bound if self.above is None else self._crossing())
+        return self.sign * (_GRID[len(self.path) - 1] * self.bound if self.above is None else self._crossing())
 
     def tell(self, score: float) -> None:
         weight = abs(self.ask())
@@ -200,9 +206,7 @@ class _Ascent:
         if self.above is not None:
             self.refined += 1
         else:
-            self.asked += 1
-            if self.best is None or self.sign * score > self.sign * self.best[1]:
-                self.best = (weight, score)
+            self.path.append((weight, score))
         if passed:
             self.above = (weight, score)
         else:
@@ -212,7 +216,16 @@ class _Ascent:
         """The signed weight, and whether the goal was passed."""
         if self.above is not None:
             return self.sign * self._crossing(), True
-        return self.sign * (self.best or self.below)[0], False
+        return self.sign * self._standstill(), False
+
+    def _standstill(self) -> float:
+        """The first weight of the grid beyond which the score hardly moves on."""
+        start = self.path[0][1]
+        for (weight, score), (further, then) in pairwise(self.path[1:]):
+            so_far, next_gain = self.sign * (score - start) / weight, self.sign * (then - score) / (further - weight)
+            if next_gain < _STANDSTILL * so_far:
+                return weight
+        return self.path[-1][0]
 
     def _crossing(self) -> float:
         """Where the straight line through the bracket meets the goal."""

@@ -127,7 +127,8 @@ def text_directions(
     """Unit vectors Δt [N, D] (float32, CPU): normalise(E(attribute) − E(neutral)) (Patashnik 2021).
 
     Wordings of one attribute, separated by "|", are averaged before the difference. Raises DirectionError
-    where the text encoder cannot tell an attribute from the neutral prompt.
+    where the text encoder cannot tell an attribute from the neutral prompt, TextEncoderError where it is known
+    that its training never read a word of one.
     """
     if isinstance(attributes, str) or not attributes:
         raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
@@ -135,6 +136,7 @@ def text_directions(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DirectionError(f"attribute '{twice}' is given twice: remove one")
+    text_encoder.check_words([neutral, *attributes])
     base = _mean_of_wordings(text_encoder, neutral, templates)
     rows = []
     for attribute in attributes:

@@ -299,7 +299,7 @@ class StyleGAN2(nn.Module):
             if layer.is_rgb:
                 to_rgb = cast(ToRGB, self.to_rgb[layer.name])
                 rgb = to_rgb(x, style) if fused is None else to_rgb.finish(fused)
-                image = rgb if image is None else upsample(image) + rgb
+                image = rgb if image is None else upsample(image, rgb)
                 continue
             conv = self.convs[layer.name]
             if conv.up:

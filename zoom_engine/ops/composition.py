@@ -85,11 +85,11 @@ def modulated_epilogue_backward(
     return (_fir(du, 2) if fir else du), dscale
 
 
-def upsample2x(x: Tensor) -> Tensor:
+def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
     """See `zoom_engine.ops.upsample2x`."""
     wide = x if x.dtype == torch.float64 else x.float()
-    y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1])
-    return y.to(x.dtype)
+    y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1]).to(x.dtype)
+    return y if add is None else y + add
 
 
 def upsample2x_backward(grad: Tensor) -> Tensor:

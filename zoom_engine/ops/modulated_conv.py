@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError
-from zoom_engine.ops import composition, modulation, native
+from zoom_engine.ops import composition, cuda_layer, modulation, native
 from zoom_engine.ops.epilogue import implementation
 from zoom_engine.ops.layer import SCHEMA, Layer
 from zoom_engine.ops.packed import Packed, packed
@@ -150,7 +150,11 @@ class _Operands(NamedTuple):
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
     layer = Layer(*arguments)
     out, rgb = _empty(*layer)
-    if implementation(layer.x) == "torch":
+    code = implementation(layer.x)
+    if code == "cuda":
+        found, picture = cuda_layer.forward(layer)
+        return out if layer.rgb_only else found, rgb if picture is None else picture
+    if code == "torch":
         found, found_rgb = composition.modulated_conv2d(**layer._asdict())
         return out if layer.rgb_only else _channels_last(found), found_rgb.contiguous()
     operands = _Operands.of(layer)
@@ -185,7 +189,12 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients to x, the edited styles and the styles of the toRGB; `y` is the output without next_styles."""
     layer = Layer(*arguments)
-    if implementation(layer.x) == "torch":
+    code = implementation(layer.x)
+    if code == "cuda":
+        dx, dstyles, from_rgb = cuda_layer.backward(grad, grad_rgb, y, layer)
+        drgb_styles = layer.styles.new_empty((0, 0)) if from_rgb is None else from_rgb.to(layer.styles.dtype)
+        return dx, dstyles.to(layer.styles.dtype), drgb_styles
+    if code == "torch":
         options = {k: v for k, v in layer._asdict().items() if k not in ("next_styles", "rgb_only")}
         dx, dstyles, drgb_styles = composition.modulated_conv2d_backward(grad, grad_rgb, y, **options)
         return _channels_last(dx), dstyles, drgb_styles

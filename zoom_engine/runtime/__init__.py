@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from zoom_engine.runtime.judges import compiled_network, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.machine import bf16_in_hardware, cpu_features, describe_environment
 from zoom_engine.runtime.select import BACKENDS, Synthesizer, choose_synthesizer
 
-__all__ = ["BACKENDS", "Synthesizer", "bf16_in_hardware", "choose_synthesizer", "cpu_features", "describe_environment"]
+__all__ = [
+    "BACKENDS",
+    "Synthesizer",
+    "bf16_in_hardware",
+    "choose_synthesizer",
+    "compiled_network",
+    "compiled_target",
+    "compiled_text_encoder",
+    "cpu_features",
+    "describe_environment",
+]

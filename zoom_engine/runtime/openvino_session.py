@@ -37,7 +37,8 @@ class OpenVinoSession:
     """See :class:`zoom_engine.runtime.session.Session`.
 
     Args:
-        model: a serialised ONNX model whose inputs and outputs are float32 with the batch first.
+        model: a serialised ONNX model whose inputs and outputs are float32 with the batch first; or OpenVINO's own, for
+            one image, which is not kept on disk.
         precision: "fp32" or "bf16", of the arithmetic; asked for explicitly and read back.
         threads: in all.
         batched: run whole batches, and take inputs whose first axis is not the batch.
@@ -48,7 +49,7 @@ class OpenVinoSession:
 
     def __init__(
         self,
-        model: bytes,
+        model: bytes | Any,
         *,
         precision: str = "fp32",
         threads: int | None = None,
@@ -58,7 +59,8 @@ class OpenVinoSession:
         self._openvino = import_runtime("openvino", "openvino", "cpu")
         if precision not in HINTS:
             raise BackendError(f"backend 'openvino' has no precision {precision}; choose one of {', '.join(HINTS)}")
-        self._model, self._precision, self._cache = model, precision, CompiledCache(cache)
+        self._model, self._precision = model, precision
+        self._cache = CompiledCache(cache if isinstance(model, bytes) else None)
         self._threads = threads or torch.get_num_threads()
         self._batched = batched
         self._streams = 1 if batched else min(self._threads, MOST_STREAMS)
@@ -119,7 +121,7 @@ class OpenVinoSession:
             except RuntimeError:  # a damaged file is as good as none: it is written anew
                 stored.unlink(missing_ok=True)
         try:
-            network = self._core.read_model(self._model)
+            network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
             if not self._batched:
                 network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
             with self._marked(network) as ready_network:

@@ -40,26 +40,36 @@ class LossWeights:
 
 @dataclasses.dataclass(frozen=True)
 class Originals:
-    """The unedited images and what was read off them, row by row: images `[B, 3, R, R]`, outputs `[B, K]`,
-    labels `[B]` or None."""
+    """The unedited images and what was read off them, row by row: pictures `[3, R, R]` each, outputs `[B, K]`, labels
+    `[B]` or None. Pictures are looked at for few rows, so they stay where they are until somebody asks."""
 
-    images: Tensor
+    pictures: Tensor | Sequence[Tensor]
     outputs: Tensor
     labels: Tensor | None
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.outputs)
+
+    @property
+    def images(self) -> Tensor:
+        """All pictures `[B, 3, R, R]`."""
+        return self.pictures if isinstance(self.pictures, Tensor) else torch.stack(list(self.pictures))
+
+    def images_where(self, chosen: Tensor) -> Tensor:
+        """The pictures of the rows that bool `chosen` `[B]` marks."""
+        return torch.stack([self.pictures[row] for row in chosen.nonzero().flatten().tolist()])
 
     def rows(self, index: Tensor) -> Originals:
         """The rows of int64 `index`, which may repeat."""
-        return Originals(self.images[index], self.outputs[index], None if self.labels is None else self.labels[index])
+        pictures = [self.pictures[row] for row in index.tolist()]
+        return Originals(pictures, self.outputs[index], None if self.labels is None else self.labels[index])
 
     @staticmethod
     def cat(parts: Sequence[Originals]) -> Originals:
         """Rows of several, one after the other."""
         labels = [part.labels for part in parts if part.labels is not None]
         return Originals(
-            torch.cat([part.images for part in parts]),
+            [picture for part in parts for picture in part.pictures],
             torch.cat([part.outputs for part in parts]),
             torch.cat(labels) if labels else None,
         )
@@ -254,7 +264,7 @@ class Evaluator:
             if labels is not None and embeddings is not None and originals.labels is not None:
                 kept = zero_shot_labels(embeddings, labels) == originals.labels
             flipped = task.flipped(outputs, originals.outputs)
-            similarity = _ssim_rows(images, originals.images, flipped & kept, ssim)
+            similarity = _ssim_rows(images, originals, flipped & kept, ssim)
             evaluation = Evaluation(
                 outputs=outputs.detach(),
                 recorded=task.recorded(outputs),
@@ -311,10 +321,10 @@ class Evaluator:
         return outputs
 
 
-def _ssim_rows(images: Tensor, originals: Tensor, worth: Tensor, which: WhichSSIM) -> Tensor:
+def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:
     if which == "all":
-        return ssim(images, originals)
+        return ssim(images, originals.images)
     rows = torch.full((len(images),), torch.nan, device=images.device)
     if which == "flipped" and bool(worth.any()):
-        rows[worth] = ssim(images[worth], originals[worth])
+        rows[worth] = ssim(images[worth], originals.images_where(worth))
     return rows

@@ -62,6 +62,9 @@ def _load(folder: Path) -> nn.Module:
         ) from error
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it tells of missing weights by a log line; here that is an error
+    bars = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -78,6 +81,8 @@ def _load(folder: Path) -> nn.Module:
         ) from error
     finally:
         logging.disable(disabled)
+        if shown:
+            bars.enable_progress_bar()
     missing = sorted(report.get("missing_keys") or [])
     if missing:
         raise TargetError(f"{folder}: its weights lack {missing[0]!r}: it is no finished image classifier")

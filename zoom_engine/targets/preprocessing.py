@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -64,11 +65,14 @@ class Preprocessing:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
-        x = self._crop(self._resized((images + 1) / 2))
+        x = self._crop(self._resized(images))
+        # ((x + 1) / 2 · (high − low) + low − mean) / std, in as few passes over the pictures as it takes
         low, high = self.value_range
-        mean = x.new_tensor(self.mean).view(1, -1, 1, 1)
-        std = x.new_tensor(self.std).view(1, -1, 1, 1)
-        x = (x * (high - low) + low - mean) / std
+        mean, std = (torch.tensor(values, dtype=torch.float64) for values in (self.mean, self.std))
+        scale, shift = (high - low) / 2 / std, ((high + low) / 2 - mean) / std
+        if bool((scale != 1).any() | (shift != 0).any()):
+            scale, shift = (values.to(x).view(1, -1, 1, 1) for values in (scale, shift))
+            x = x * scale + shift
         if self.channel_order == "BGR":
             x = x.flip(1)
         return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
@@ -98,7 +102,7 @@ class Preprocessing:
         if (height, width) == size:
             return x
         x = F.interpolate(x, size=size, mode=self.resize, antialias=self.resize in ("bilinear", "bicubic"))
-        return x.clamp(0, 1) if self.resize == "bicubic" else x
+        return x.clamp(-1, 1) if self.resize == "bicubic" else x
 
     def _crop(self, x: Tensor) -> Tensor:
         if self.hw is None or tuple(x.shape[-2:]) == self.hw:

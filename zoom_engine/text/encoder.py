@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import TextEncoderError
-from zoom_engine.text.prompts import check_prompt, fill_template, tokenize
+from zoom_engine.text.prompts import check_prompt, fill_template, shorten, tokenize, words_of
 from zoom_engine.text.templates import NONE
 
 _TEXT_BATCH = 256
@@ -25,16 +25,28 @@ class TextEncoder(nn.Module):
 
     Attributes: ``name``; ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the
     image tower sees); ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into
-    logits; ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex).
+    logits; ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`.
     """
 
     model: Any
     mean: Tensor
     std: Tensor
 
-    def __init__(self, model: nn.Module, tokenizer: Any, *, name: str) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        *,
+        name: str,
+        words: Iterable[str] | None = None,
+        image_tower: nn.Module | None = None,
+    ) -> None:
+        """``words`` are all that its training ever read, None where that is not known. ``image_tower`` runs the tower
+        of ``model`` elsewhere: preprocessed images to unit vectors."""
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
+        self.words = None if words is None else frozenset(words)
+        self.image_tower = image_tower or _ImageTower(self.model)
         self.tokenizer = tokenizer
         self.name = name
         config = self.model.visual.preprocess_cfg
@@ -62,6 +74,20 @@ class TextEncoder(nn.Module):
     def train(self, mode: bool = True) -> TextEncoder:
         """Stays in evaluation mode: the encoder is frozen."""
         return super().train(False)
+
+    def check_words(self, prompts: Iterable[str]) -> None:
+        """Raise TextEncoderError for a prompt with a word that training never read, where that is known.
+
+        What such a word is embedded as is chance: the direction that it leads to is as strong as that of a word with a
+        meaning, and no relevance tells the two apart.
+        """
+        for prompt in prompts if self.words is not None else ():
+            unknown = [word for word in words_of(prompt) if self.words is not None and word not in self.words]
+            if unknown:
+                raise TextEncoderError(
+                    f"text encoder '{self.name}' was never trained on {', '.join(map(repr, unknown))} (in"
+                    f" '{shorten(prompt)}'): use words that it knows"
+                )
 
     @torch.no_grad()
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
@@ -96,7 +122,7 @@ class TextEncoder(nn.Module):
             pixels = F.interpolate(pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False)
             top, left = (round((side - self.image_size) / 2) for side in size)
             pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
-        embedded: Tensor = self.model.encode_image((pixels - self.mean) / self.std, normalize=True)
+        embedded: Tensor = self.image_tower((pixels - self.mean) / self.std)
         return embedded.float()
 
     def zero_shot(self, images: Tensor, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
@@ -131,6 +157,18 @@ class TextEncoder(nn.Module):
             digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
+
+
+class _ImageTower(nn.Module):
+    """The image side of a model: preprocessed images [B, 3, side, side] → unit vectors [B, D]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        embedded: Tensor = self.model.encode_image(x, normalize=True)
+        return embedded
 
 
 def label_probabilities(image_embeddings: Tensor, label_embeddings: Tensor, *, scale: float) -> Tensor:

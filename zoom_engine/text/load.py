@@ -28,6 +28,7 @@ from zoom_engine.text.encoder import TextEncoder
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 
 CONFIG_FILE = "open_clip_config.json"
+WORDS_KEY = "trained_words"  # ours, beside the keys of open_clip: all words that training read
 # In order of preference; the names that open_clip writes and reads.
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
@@ -83,7 +84,8 @@ def _load_folder(folder: Path, name: str) -> TextEncoder:
         raise TextEncoderError(
             f"text encoder folder {folder} has no weights: put {WEIGHT_FILES[0]} beside {CONFIG_FILE}"
         )
-    return _build(f"local-dir:{folder}", config["model_cfg"], config.get("preprocess_cfg", {}), weights, name=name)
+    source, preprocess_cfg = f"local-dir:{folder}", config.get("preprocess_cfg", {})
+    return _build(source, config["model_cfg"], preprocess_cfg, weights, name=name, words=config.get(WORDS_KEY))
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -99,6 +101,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
     if "trust_remote_code" in json.dumps(config):
         raise TextEncoderError(f"{path} asks to run code of its own (trust_remote_code): refused")
+    words = config.get(WORDS_KEY, [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TextEncoderError(f"{path}: {WORDS_KEY} must be a list of words")
     return config
 
 
@@ -174,7 +179,13 @@ def _cached(repository: str, file: str) -> Path | None:
 
 
 def _build(
-    source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any], weights: Path, *, name: str
+    source: str,
+    model_cfg: dict[str, Any],
+    preprocess_cfg: dict[str, Any],
+    weights: Path,
+    *,
+    name: str,
+    words: list[str] | None = None,
 ) -> TextEncoder:
     """A `TextEncoder` from a configuration and weights; open_clip finds the tokenizer by ``source``."""
     if weights.suffix not in _SUFFIXES:
@@ -187,7 +198,7 @@ def _build(
             model, tokenizer = _create(source, model_cfg, preprocess_cfg)
             load_checkpoint(model, str(weights), strict=True, weights_only=True)
             _check_vocabulary(tokenizer, model_cfg)
-            return TextEncoder(model, tokenizer, name=name)
+            return TextEncoder(model, tokenizer, name=name, words=words)
     except TextEncoderError:
         raise
     except Exception as error:  # open_clip, safetensors, torch and transformers each raise their own

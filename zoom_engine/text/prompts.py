@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,11 @@ def check_prompt(prompt: str) -> str:
                 f"prompt '{shorten(text)}' holds the control character U+{ord(character):04X}: remove it"
             )
     return text
+
+
+def words_of(prompt: str) -> list[str]:
+    """The words of a prompt, in lower case, without punctuation."""
+    return re.findall(r"[^\W_]+", prompt.lower())
 
 
 def fill_template(template: str, prompt: str) -> str:

@@ -30,8 +30,9 @@ from zoom_engine.avatars.attributes import ATTRIBUTES, margins
 from zoom_engine.avatars.train.augment import augment
 from zoom_engine.avatars.train.data import Renders, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
-from zoom_engine.avatars.wording import TEMPLATES, draw_caption
+from zoom_engine.avatars.wording import TEMPLATES, draw_caption, vocabulary
 from zoom_engine.runtime import bf16_in_hardware
+from zoom_engine.text.load import WORDS_KEY
 
 SEED = 7
 IMAGES = 40_000
@@ -185,7 +186,7 @@ def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
 def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
     """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config and float16 weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS}
+    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: vocabulary()}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n")
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
