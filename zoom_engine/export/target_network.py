@@ -12,11 +12,10 @@ import onnx
 import torch
 from torch import nn
 
-from zoom_engine.errors import ExportError, TargetError
+from zoom_engine.errors import ExportError, TargetError, one_line
 from zoom_engine.targets import Target
 from zoom_engine.targets.files import kind_of_file
 from zoom_engine.targets.onnx_writer import target_model
-from zoom_engine.targets.target import one_line
 
 OPSET = 17  # of torch's exporter; raised when the graphs are joined
 
