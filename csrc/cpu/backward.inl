@@ -202,6 +202,7 @@ void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   if (!input && !task.dscale) return;
   (op.up ? pack_filtered_gradient<Engine, T> : pack_gradient<Engine, T>)(op, matrix, task);
   if (!input) return;
+  [[maybe_unused]] const typename Engine::Session session;
   multiply_block<Engine>(
       matrix, task, [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
         finish_input<T, Engine::kTile / kLanes>(op, block.image + image, block.top + row, block.left + col,

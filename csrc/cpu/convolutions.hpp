@@ -46,5 +46,8 @@ extern const Convolutions kPortableFloat, kPortableWidened;
 #if defined(ZOOM_ENGINE_X86)
 extern const Convolutions kAvx2Float, kAvx2Widened, kAvx512Float, kAvx512Widened, kAvx512Pairs;
 #endif
+#if defined(ZOOM_ENGINE_AMX)
+extern const Convolutions kAmx;
+#endif
 
 }  // namespace zoom::cpu

@@ -219,6 +219,7 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
 
 template <class Engine, class T>
 void forward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  [[maybe_unused]] const typename Engine::Session session;
   (op.up ? forward_up<Engine, T> : forward_plain<Engine, T>)(op, matrix, task);
 }
 

@@ -1,5 +1,11 @@
 #include "cpu/isa.hpp"
 
+#if defined(ZOOM_ENGINE_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <atomic>
 #include <stdexcept>
 
@@ -13,7 +19,27 @@ constexpr Isa kIsas[] = {
     {"avx2", &kAvx2, &kAvx2Float, &kAvx2Widened},
 #endif
     {"portable", &kPortable, &kPortableFloat, &kPortableWidened},
+#if defined(ZOOM_ENGINE_AMX)
+    // Last, so that it runs only if asked for: it has been tested against an emulation, not measured on
+    // hardware.
+    {"amx", &kAvx512, &kAvx512Float, &kAmx},
+#endif
 };
+
+#if defined(ZOOM_ENGINE_AMX)
+// Whether the processor has AMX with bfloat16 and the system lets this process use it.
+bool amx_permitted() {
+#if defined(ZOOM_ENGINE_EMULATE_AMX)
+  return true;
+#else
+  unsigned a, b, c, d;
+  constexpr unsigned kBfloat16 = 1u << 22, kTile = 1u << 24;  // CPUID 7, EDX
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kBfloat16) == 0 || (d & kTile) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#endif
+}
+#endif
 
 bool runs([[maybe_unused]] const std::string& name) {
 #if defined(ZOOM_ENGINE_X86)
@@ -22,6 +48,9 @@ bool runs([[maybe_unused]] const std::string& name) {
   const bool avx512 = fma && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
   if (name == "avx512bf16") return avx512 && __builtin_cpu_supports("avx512bf16");
+#if defined(ZOOM_ENGINE_AMX)
+  if (name == "amx") return avx512 && __builtin_cpu_supports("avx512bf16") && amx_permitted();
+#endif
   if (name == "avx512") return avx512;
   if (name == "avx2") return fma && __builtin_cpu_supports("avx2");
 #endif

@@ -34,6 +34,9 @@ struct VectorEngine : Dot {
   static constexpr Index kPixels = kMostPixels, kTile = kTileVectors * kLanes;
   static constexpr Index kUnitChannels = Dot::kChannels, kBlockVectors = kUnits * kUnitChannels / kLanes;
 
+  // What a thread holds while it multiplies.
+  struct Session {};
+
   // out [count][kTile] = the product for `count` pixels, 1 to kPixels.
   template <int kCount = kMostPixels>
   static void multiply(const Operand& a, const float* weights, Index count, float* out) {

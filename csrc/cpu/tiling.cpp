@@ -9,9 +9,10 @@ using Index = std::int64_t;
 
 // A panel of this size stays in the second-level cache beside the weights of one tile.
 constexpr Index kPanelBytes = 1 << 19;
-// Of a block: wide enough that the border costs little, narrow enough that several rows fit; rows that are
-// filtered after the product cost a halo of products, not only of reads.
-constexpr Index kWidest = 128, kFewestRows = 4, kFewestFiltered = 16;
+// Of a block: wide enough that the border costs little, narrow enough that several rows fit.
+constexpr Index kWidest = 128, kFewestRows = 4;
+// What is filtered after the product has a halo of products, not only of reads.
+constexpr Index kWidestFiltered = 64, kFewestFiltered = 32;
 // Tasks for many threads where there are few blocks.
 constexpr Index kTasks = 16;
 // Pixels of a strip of rows that is made before it is filtered.
@@ -39,7 +40,7 @@ Tiling::Tiling(const Product& p, const ModulatedConv& op, const Matrix& matrix, 
       unit_channels(kernels.unit_channels) {
   const Index pixel_bytes = product.planes * channel_blocks * kUnits * 4;
   const Index limit = kPanelBytes / pixel_bytes;
-  cols = even(width, kWidest);
+  cols = even(width, product.filtered ? kWidestFiltered : kWidest);
   rows =
       even(height, std::clamp<Index>(limit / cols, product.filtered ? kFewestFiltered : kFewestRows, height));
   images =
