@@ -1,7 +1,7 @@
 """``python bench/audit.py [--json OUT]``: an audit of the avatars with torch and with the native operators.
 
 The same images, attributes, edit directions and search for every target, once by each variant. ``same`` is the share of
-units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the audit without the directions:
+units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the audit without directions:
 calibrated range and search.
 """
 
