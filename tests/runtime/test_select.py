@@ -36,6 +36,15 @@ def test_runtimes_make_the_pictures_that_torch_makes(network: StyleGAN2, backend
         assert relative_error(found(styles), network.synthesis(styles)) < 1e-5
 
 
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+@pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-5), ("bf16", 3e-2)])
+def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precision: str, limit: float) -> None:
+    found = choose_synthesizer(network, backend="native", precision=precision)
+    assert (found.backend, found.gradients) == ("native", "native")
+    styles = styles_of(network, 3)
+    assert relative_error(found(styles), network.synthesis(styles, plain=True)) < limit
+
+
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, backend: str) -> None:
     found = choose_synthesizer(network, backend=backend, precision="fp32")
