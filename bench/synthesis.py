@@ -1,15 +1,18 @@
-"""The synthesis suite: what each way of running StyleGAN2 costs, in seconds per image."""
+"""The synthesis suite: what each way of running StyleGAN2 costs, in seconds per image and bytes, beside the floor."""
 
 from __future__ import annotations
 
 import functools
 import re
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from floor import floor, peak_bandwidth, peak_operations
+from memory import peak_of
 from textbook import textbook_synthesis
 from torch import Tensor
 
@@ -19,8 +22,10 @@ from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
 
 SUITE = "synthesis"
 BASELINE = "textbook-fp32"
+COMPILED = "torch-compile"
+FLOORS = ("floor-fp32", "floor-bf16")
 RUNTIMES = ("onnxruntime-fp32", "openvino-fp32", "openvino-bf16")
-VARIANTS = (BASELINE, "torch-fp32", "torch-bf16", "native-fp32", "native-bf16", *RUNTIMES)
+VARIANTS = (BASELINE, "torch-fp32", "torch-bf16", COMPILED, *RUNTIMES, "native-fp32", "native-bf16", *FLOORS)
 CASES = tuple(
     f"{resolution}-{work}-b{batch}"
     for resolution in (256, 1024)
@@ -32,25 +37,34 @@ CASE = re.compile(r"(\d+)-(forward|forward_backward)-b(\d+)")
 Result = dict[str, Any]
 
 
-def run(cases: Sequence[str], variants: Sequence[str], repeats: int) -> Iterator[Result]:
+def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: int) -> Iterator[Result]:
     """One result for each case and variant; the repetitions of a case's variants are interleaved.
 
-    ``seconds`` is the median time per image, ``spread`` (largest − smallest) / median, ``ratio`` the baseline's seconds
-    over these (None where the baseline was not run). Skipped variants have ``skipped``, the reason, instead.
+    ``seconds`` is the median time per image, ``spread`` (largest − smallest) / median, ``peak_memory`` what the first
+    call took in bytes beyond what was resident before it. A variant that cannot run, or would by its memory at
+    batch 1 take more than ``memory`` bytes, has seconds None and the reason as ``skipped``.
     """
     for case in cases:
         resolution, work, batch = parse(case)
         generator = network(resolution)
-        styles = generator.styles(generator.mapping(generator.latents(range(batch))))
+        alone = work_inputs(generator, 1)
+        styles = work_inputs(generator, batch)
         calls: dict[str, Callable[[], object]] = {}
-        skipped: list[Result] = []
         for variant in variants:
+            row: Result = {"suite": SUITE, "case": case, "variant": variant}
             try:
-                calls[variant] = functools.partial(work_of(work, runner(generator, variant, work)), styles)
+                if variant in FLOORS:
+                    yield row | floor_of(generator, variant, work, batch)
+                    continue
+                call = work_of(work, runner(generator, variant, work))
+                if batch > 1:
+                    needed = batch * first_peak(variant, functools.partial(call, alone))
+                    if needed > memory:
+                        raise BackendError(f"needs about {needed / 1e9:.1f} GB, {memory / 1e9:.1f} are allowed")
+                calls[variant] = functools.partial(call, styles)
             except BackendError as reason:
-                skipped.append({"suite": SUITE, "case": case, "variant": variant, "skipped": str(reason)})
-        seconds = interleaved(calls, repeats)
-        baseline = statistics.median(seconds[BASELINE]) if BASELINE in seconds else None
+                yield row | {"seconds": None, "skipped": str(reason)}
+        seconds, peaks = interleaved(calls, repeats)
         for variant, times in seconds.items():
             median = statistics.median(times)
             yield {
@@ -58,12 +72,52 @@ def run(cases: Sequence[str], variants: Sequence[str], repeats: int) -> Iterator
                 "case": case,
                 "variant": variant,
                 "seconds": round(median / batch, 6),
-                "baseline": BASELINE,
-                "ratio": None if baseline is None else round(baseline / median, 3),
                 "spread": round((max(times) - min(times)) / median, 3),
+                "peak_memory": peaks[variant],
                 "repeats": repeats,
             }
-        yield from skipped
+
+
+def settle(results: Sequence[Result]) -> None:
+    """Add what takes several results: ``ratio`` to the baseline at its fastest batch, ``of_floor`` ≤ 1 to the floor.
+
+    None where the baseline, or the floor of that precision, was not measured.
+    """
+    measured = [row for row in results if row["seconds"] is not None]
+    fastest: dict[tuple[int, str], float] = {}
+    floors = {(row["case"], row["variant"]): row["seconds"] for row in measured if row["variant"] in FLOORS}
+    for row in measured:
+        if row["variant"] == BASELINE:
+            kind = parse(row["case"])[:2]
+            fastest[kind] = min(row["seconds"], fastest.get(kind, row["seconds"]))
+    for row in measured:
+        best = fastest.get(parse(row["case"])[:2])
+        bound = floors.get((row["case"], f"floor-{'bf16' if row['variant'].endswith('bf16') else 'fp32'}"))
+        row["baseline"] = BASELINE
+        row["ratio"] = None if best is None else round(best / row["seconds"], 3)
+        row["of_floor"] = None if bound is None else round(bound / row["seconds"], 3)
+
+
+def floor_of(generator: StyleGAN2, variant: str, work: str, batch: int) -> Result:
+    """The floor's seconds per image with the two peaks that were measured for it."""
+    precision = variant.split("-")[1]
+    require_arithmetic(precision)
+    return {
+        "seconds": round(floor(generator, work, batch, precision), 6),
+        "operations_per_second": round(peak_operations(precision)),
+        "bytes_per_second": round(peak_bandwidth()),
+    }
+
+
+def work_inputs(generator: StyleGAN2, batch: int) -> Tensor:
+    return generator.styles(generator.mapping(generator.latents(range(batch))))
+
+
+def first_peak(variant: str, call: Callable[[], object]) -> int:
+    """The memory of a first call; compilers make theirs before."""
+    if variant == COMPILED:
+        call()
+    return peak_of(call)
 
 
 def parse(case: str) -> tuple[int, str, int]:
@@ -74,21 +128,21 @@ def parse(case: str) -> tuple[int, str, int]:
     return int(found[1]), found[2], int(found[3])
 
 
-def interleaved(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every call, round after round, after one round to warm up."""
+def interleaved(calls: dict[str, Callable[[], object]], repeats: int) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of every call, round after round, and the memory of a first round to warm up."""
+    peaks = {name: first_peak(name, call) for name, call in calls.items()}
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, call in calls.items():
             start = time.perf_counter()
             call()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
+            seconds[name].append(time.perf_counter() - start)
+    return seconds, peaks
 
 
-def network(resolution: int) -> StyleGAN2:
-    """Random weights with noise and biases at work; 1024² as config-f, smaller ones with base 16384."""
-    base = 32768 if resolution >= 1024 else 16384
+def network(resolution: int, *, base: int | None = None) -> StyleGAN2:
+    """Random weights with noise and biases at work; without a base 1024² is config-f, smaller ones have 16384."""
+    base = base or (32768 if resolution >= 1024 else 16384)
     sizes = [4 * 2**i for i in range(resolution.bit_length() - 2)]
     torch.manual_seed(0)
     generator = StyleGAN2(StyleGAN2Config(resolution, tuple(min(512, base // size) for size in sizes)))
@@ -106,12 +160,22 @@ def runner(generator: StyleGAN2, variant: str, work: str) -> Callable[[Tensor], 
     """What makes images for ``variant``. Raises BackendError where it cannot, or where it would say nothing."""
     if variant == BASELINE:
         return functools.partial(textbook_synthesis, generator)
+    if variant == COMPILED:
+        if shutil.which("c++") is None and shutil.which("g++") is None:
+            raise BackendError("torch.compile needs a C++ compiler")
+        torch.compiler.reset()  # or the recompilations of earlier cases count
+        return torch.compile(functools.partial(generator.synthesis, plain=True), dynamic=False)
     backend, precision = variant.split("-")
     if work == "forward_backward" and variant in RUNTIMES:
         raise BackendError("forward only: gradients stay with torch and the native operators")
+    require_arithmetic(precision)
+    return choose_synthesizer(generator, backend=backend, precision=precision)
+
+
+def require_arithmetic(precision: str) -> None:
+    """BackendError for a precision that the processor would only emulate."""
     if precision == "bf16" and not bf16_in_hardware():
         raise BackendError("this processor has no bf16 arithmetic")
-    return choose_synthesizer(generator, backend=backend, precision=precision)
 
 
 def work_of(work: str, synthesize: Callable[[Tensor], Tensor]) -> Callable[[Tensor], object]:

@@ -1,25 +1,30 @@
-"""``python bench/throughput.py --suite synthesis [--json OUT]``: throughput on this machine, as a table and as JSON.
+"""``python bench/throughput.py --suite synthesis|edits [--json OUT]``: throughput here, as a table and as JSON.
 
-Without options every case and variant runs, which takes long and much memory; ``--cases``, ``--variants`` and
-``--repeats`` choose. Threads are torch's: set OMP_NUM_THREADS for another number.
+Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
+Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
+versions, keeps its other results: a long table can be measured piece by piece.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import edits
 import synthesis
+from memory import available
 
 from zoom_engine import atomic
 from zoom_engine.runtime import describe_environment
 
-SUITES = {synthesis.SUITE: synthesis}
+SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
+SUITES = {synthesis.SUITE: synthesis, edits.SUITE: edits}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", help="names or patterns, separated by commas, such as '256-forward-*'")
     parser.add_argument("--variants", help="names or patterns, separated by commas")
     parser.add_argument("--repeats", type=int, default=5, help="timed rounds after one to warm up")
+    parser.add_argument("--memory", type=float, help="GB that a case may take (default: 80 %% of what is free)")
     parser.add_argument("--json", type=Path, help="write the results there")
     parser.add_argument("--note", default="", help="kept beside the machine, such as what else ran on it")
     options = parser.parse_args(arguments)
@@ -45,16 +51,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"'{unknown}' is no variant; choose from {', '.join(suite.VARIANTS)}")
     except ValueError as error:
         parser.error(str(error))
+    memory = available() * 0.8 if options.memory is None else options.memory * 1e9
     machine = {**describe_environment(), "processor": processor(), "load_before": os.getloadavg(), "note": options.note}
-    results: list[dict[str, Any]] = []
-    print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'spread':>7}")
-    for result in suite.run(cases, variants, options.repeats):
-        results.append(result)
-        print(line(result), flush=True)
+    try:
+        earlier = earlier_results(options.json, machine)
+    except ValueError as error:
+        parser.error(str(error))
+    measured = {(row["case"], row["variant"]): row for row in earlier}
+    for result in suite.run(cases, variants, repeats=options.repeats, memory=int(memory)):
+        measured[result["case"], result["variant"]] = result
+        print(f"{result['case']} {result['variant']}", file=sys.stderr, flush=True)
+    results = sorted(
+        measured.values(), key=lambda row: (suite.parse(row["case"]), suite.VARIANTS.index(row["variant"]))
+    )
+    suite.settle(results)
+    print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'of floor':>8} {'MB':>6} {'spread':>7}")
+    for row in results:
+        print(line(row))
     if options.json is not None:
         document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": results}
         atomic.write_json(options.json, document)
     return 0
+
+
+def earlier_results(path: Path | None, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results in the file at ``path``, if there is one; ValueError where it is of another machine or versions."""
+    if path is None or not path.exists():
+        return []
+    document = json.loads(path.read_text(encoding="utf-8"))
+    differing = [key for key in SAME if document["machine"].get(key) != machine[key]]
+    if differing:
+        raise ValueError(f"{path} was measured with other {' and '.join(differing)}: choose another file")
+    results: list[dict[str, Any]] = document["results"]
+    return results
 
 
 def chosen(patterns: str | None, known: Sequence[str]) -> list[str]:
@@ -73,7 +102,10 @@ def line(result: dict[str, Any]) -> str:
     if "skipped" in result:
         return f"{head} skipped: {result['skipped']}"
     ratio = "" if result["ratio"] is None else f"{result['ratio']:.2f}×"
-    return f"{head} {result['seconds']:9.4f} {ratio:>7} {result['spread']:7.2f}"
+    of_floor = "" if result["of_floor"] is None else f"{result['of_floor']:.0%}"
+    memory = f"{result['peak_memory'] / 1e6:.0f}" if "peak_memory" in result else ""
+    spread = f"{result['spread']:.2f}" if "spread" in result else ""
+    return f"{head} {result['seconds']:9.4f} {ratio:>7} {of_floor:>8} {memory:>6} {spread:>7}"
 
 
 def processor() -> str:

@@ -4,99 +4,26 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
-#include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cpu/convolution.hpp"
 #include "cpu/dispatch.hpp"
+#include "cpu/isa.hpp"
+#include "view.hpp"
 
 namespace py = pybind11;
 using zoom::Layout;
+using zoom::make_activation;
+using zoom::Sizes;
 using zoom::Type;
+using zoom::View;
 
 namespace {
-
-using Sizes = std::vector<std::int64_t>;
-
-// Memory of `owner`, which lives as long as the view does.
-struct View {
-  std::uintptr_t address;
-  Type type;
-  Sizes shape, strides;
-  py::object owner;
-
-  View(py::object keep, std::uintptr_t pointer, std::int64_t bytes, const std::string& dtype, Sizes sizes,
-       Sizes steps)
-      : address(pointer), shape(std::move(sizes)), strides(std::move(steps)), owner(std::move(keep)) {
-    if (dtype == "float32") {
-      type = Type::float32;
-    } else if (dtype == "bfloat16") {
-      type = Type::bfloat16;
-    } else {
-      throw py::type_error("dtype must be 'float32' or 'bfloat16', got '" + dtype + "'");
-    }
-    const std::int64_t size = type == Type::float32 ? 4 : 2;
-    if (shape.size() != strides.size() || shape.empty()) {
-      throw py::value_error("shape and strides must have the same, non-zero length");
-    }
-    if (pointer == 0 || pointer % static_cast<std::uintptr_t>(size) != 0) {
-      throw py::value_error("the pointer is null or not aligned to its type");
-    }
-    std::int64_t last = 0;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-      if (shape[i] < 1 || strides[i] < 0)
-        throw py::value_error("sizes must be positive, strides not negative");
-      std::int64_t reach;
-      if (__builtin_mul_overflow(shape[i] - 1, strides[i], &reach) ||
-          __builtin_add_overflow(last, reach, &last)) {
-        throw py::value_error("sizes and strides overflow");
-      }
-    }
-    if (last >= bytes / size) throw py::value_error("the view reaches beyond its memory");
-  }
-
-  template <class T>
-  T* data() const {
-    return reinterpret_cast<T*>(address);
-  }
-};
-
-bool has_strides(const View& view, const std::vector<std::size_t>& order) {
-  std::int64_t expected = 1;
-  for (const std::size_t axis : order) {
-    if (view.shape[axis] != 1 && view.strides[axis] != expected) return false;
-    expected *= view.shape[axis];
-  }
-  return true;
-}
-
-bool has_layout(const View& view, Layout layout) {
-  return has_strides(view, layout == Layout::nchw ? std::vector<std::size_t>{3, 2, 1, 0}
-                                                  : std::vector<std::size_t>{1, 3, 2, 0});
-}
-
-Layout layout_of(const View& x) {
-  if (x.shape.size() != 4) throw py::value_error("x must have four axes");
-  if (has_layout(x, Layout::nchw)) return Layout::nchw;
-  if (has_layout(x, Layout::nhwc)) return Layout::nhwc;
-  throw py::value_error("x must be contiguous or channels-last");
-}
-
-void expect_image(const View& view, const char* name, const Sizes& shape, Type type, Layout layout) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != type) throw py::type_error(std::string(name) + " has another dtype than x");
-  if (!has_layout(view, layout)) throw py::value_error(std::string(name) + " has another layout than x");
-}
-
-void expect_small(const View& view, const char* name, const Sizes& shape) {
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != Type::float32) throw py::type_error(std::string(name) + " must be float32");
-  std::vector<std::size_t> order;
-  for (std::size_t axis = shape.size(); axis > 0; --axis) order.push_back(axis - 1);
-  if (!has_strides(view, order)) throw py::value_error(std::string(name) + " must be contiguous");
-}
 
 zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::optional<View>& noise,
                              const View& bias, bool fir, double slope, double gain,
@@ -108,9 +35,7 @@ zoom::Epilogue make_epilogue(const View& x, const View& scale, const std::option
   op.batch = x.shape[0], op.channels = x.shape[1], op.height = x.shape[2], op.width = x.shape[3];
   op.out_height = op.height - fir, op.out_width = op.width - fir;
   if (op.out_height < 1 || op.out_width < 1) throw py::value_error("x is too small for the filter");
-  if (clamp && !(*clamp > 0)) throw py::value_error("clamp must be positive");
-  op.activation = {static_cast<float>(slope), static_cast<float>(gain),
-                   clamp ? static_cast<float>(*clamp) : std::numeric_limits<float>::infinity()};
+  op.activation = make_activation(slope, gain, clamp);
   expect_small(scale, "scale", {op.batch, op.channels});
   expect_small(bias, "bias", {op.channels});
   if (noise) expect_small(*noise, "noise", {op.out_height, op.out_width});
@@ -182,16 +107,161 @@ void upsample2x_backward(const View& grad, const View& dx, int threads) {
   zoom::cpu::upsample_backward(op, threads);
 }
 
+// The weights of one convolution, packed.
+std::unique_ptr<zoom::cpu::Weights> pack_weights(const View& weight, bool up, const std::string& storage) {
+  const Type type = zoom::type_of(storage);
+  if (type == Type::float16) throw py::type_error("dtype must be 'float32' or 'bfloat16', got 'float16'");
+  if (weight.shape.size() != 4) throw py::value_error("weight must have four axes");
+  expect_small(weight, "weight", weight.shape);
+  const Sizes& size = weight.shape;
+  if (size[2] != size[3] || (size[2] != 3 && (size[2] != 1 || up))) {
+    throw py::value_error("weight must be 3x3, or 1x1 without up");
+  }
+  const py::gil_scoped_release release;
+  return std::make_unique<zoom::cpu::Weights>(weight.data<const float>(), size[0], size[1], size[2], up,
+                                              type);
+}
+
+// Tensors of one call by name, for checks between them.
+using Named = std::vector<std::pair<const char*, const std::optional<View>*>>;
+
+void expect_apart(const Named& written, const Named& read) {
+  const auto check = [](const auto& a, const auto& b) {
+    if (*a.second && *b.second && (*a.second)->address < (*b.second)->end &&
+        (*b.second)->address < (*a.second)->end) {
+      throw py::value_error(std::string(a.first) + " shares memory with " + b.first);
+    }
+  };
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    for (const auto& input : read) check(written[i], input);
+    for (std::size_t j = 0; j < i; ++j) check(written[i], written[j]);
+  }
+}
+
+template <class T>
+T* small(const std::optional<View>& view, const char* name, const Sizes& shape) {
+  if (!view) return nullptr;
+  expect_small(*view, name, shape);
+  return view->data<T>();
+}
+
+template <class T>
+T* image(const std::optional<View>& view, const char* name, const Sizes& shape, Type type) {
+  if (!view) return nullptr;
+  expect_on(*view, name);
+  if (view->shape.size() != 4) throw py::value_error(std::string(name) + " must have four axes");
+  if (view->shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
+  if (view->type != type)
+    throw py::type_error(std::string(name) + " has another dtype than the packed weight");
+  if (!has_layout(*view, Layout::nhwc)) throw py::value_error(std::string(name) + " must be channels-last");
+  return view->data<T>();
+}
+
+zoom::ModulatedConv make_convolution(const View& x, const zoom::cpu::Weights& weight,
+                                     const std::optional<View>& style, const std::optional<View>& scale,
+                                     const std::optional<View>& noise, const std::optional<View>& bias,
+                                     const std::optional<View>& rgb_weight, double slope, double gain,
+                                     std::optional<double> clamp) {
+  if (&weight.isa != &zoom::cpu::current()) {
+    throw py::value_error(std::string("the weight was packed for ") + weight.isa.name + ", but " +
+                          zoom::cpu::selected() + " is selected: pack it again");
+  }
+  if (x.shape.size() != 4) throw py::value_error("x must have four axes");
+  zoom::ModulatedConv op{};
+  op.type = weight.storage;
+  op.up = weight.up;
+  op.kernel = weight.kernel;
+  op.in_channels = weight.forward().in_channels, op.out_channels = weight.forward().out_channels;
+  op.batch = x.shape[0], op.height = x.shape[2], op.width = x.shape[3];
+  op.out_height = op.height << op.up, op.out_width = op.width << op.up;
+  op.activation = make_activation(slope, gain, clamp);
+  op.x = image<const void>(x, "x", {op.batch, op.in_channels, op.height, op.width}, op.type);
+  op.style = small<const float>(style, "style", {op.batch, op.in_channels});
+  op.scale = small<const float>(scale, "scale", {op.batch, op.out_channels});
+  op.noise = small<const float>(noise, "noise", {op.out_height, op.out_width});
+  op.bias = small<const float>(bias, "bias", {op.out_channels});
+  op.rgb_weight = small<const float>(rgb_weight, "rgb_weight", {op.batch, 3, op.out_channels});
+  return op;
+}
+
+void modulated_conv2d(const View& x, const zoom::cpu::Weights& weight, const std::optional<View>& style,
+                      const std::optional<View>& scale, const std::optional<View>& noise,
+                      const std::optional<View>& bias, const std::optional<View>& rgb_weight,
+                      const std::optional<View>& next_style, const std::optional<View>& out,
+                      const std::optional<View>& rgb, double slope, double gain, std::optional<double> clamp,
+                      int threads) {
+  zoom::ModulatedConv op =
+      make_convolution(x, weight, style, scale, noise, bias, rgb_weight, slope, gain, clamp);
+  op.next_style = small<const float>(next_style, "next_style", {op.batch, op.out_channels});
+  op.out = image<void>(out, "out", {op.batch, op.out_channels, op.out_height, op.out_width}, op.type);
+  op.rgb = small<float>(rgb, "rgb", {op.batch, 3, op.out_height, op.out_width});
+  if (!out && !rgb) throw py::value_error("one of out and rgb must be given");
+  if (rgb && !rgb_weight) throw py::value_error("rgb needs rgb_weight");
+  const std::optional<View> input = x;
+  expect_apart({{"out", &out}, {"rgb", &rgb}}, {{"x", &input},
+                                                {"style", &style},
+                                                {"scale", &scale},
+                                                {"noise", &noise},
+                                                {"bias", &bias},
+                                                {"rgb_weight", &rgb_weight},
+                                                {"next_style", &next_style}});
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::convolution_forward(op, weight, threads);
+}
+
+// The largest y that an activation with this clamp has not clamped, among values of the type.
+float below_clamp(float clamp, Type type) {
+  const float stored = type == Type::float32 ? clamp : zoom::widened(zoom::narrowed(clamp));
+  return std::isinf(clamp) ? clamp : std::nextafter(stored, 0.0f);
+}
+
+void modulated_conv2d_backward(const std::optional<View>& grad, const std::optional<View>& grad_rgb,
+                               const View& x, const View& y, const zoom::cpu::Weights& weight,
+                               const std::optional<View>& style, const std::optional<View>& scale,
+                               const std::optional<View>& noise, const std::optional<View>& bias,
+                               const std::optional<View>& rgb_weight, const std::optional<View>& dx,
+                               const std::optional<View>& dstyle, const std::optional<View>& dscale,
+                               const std::optional<View>& drgb_weight, double slope, double gain,
+                               std::optional<double> clamp, int threads) {
+  zoom::ModulatedConv op =
+      make_convolution(x, weight, style, scale, noise, bias, rgb_weight, slope, gain, clamp);
+  if (!(slope > 0) || !(gain > 0)) throw py::value_error("slope and gain must be positive");
+  op.activation.clamp = below_clamp(op.activation.clamp, op.type);
+  const Sizes out_shape{op.batch, op.out_channels, op.out_height, op.out_width};
+  op.y = image<const void>(y, "y", out_shape, op.type);
+  op.grad = image<const void>(grad, "grad", out_shape, op.type);
+  op.grad_rgb = small<const float>(grad_rgb, "grad_rgb", {op.batch, 3, op.out_height, op.out_width});
+  op.dx = image<void>(dx, "dx", x.shape, op.type);
+  op.dstyle = small<float>(dstyle, "dstyle", {op.batch, op.in_channels});
+  op.dscale = small<float>(dscale, "dscale", {op.batch, op.out_channels});
+  op.drgb_weight = small<float>(drgb_weight, "drgb_weight", {op.batch, 3, op.out_channels});
+  if (!grad && !grad_rgb) throw py::value_error("one of grad and grad_rgb must be given");
+  if (grad_rgb && !rgb_weight) throw py::value_error("grad_rgb needs rgb_weight");
+  if (drgb_weight && !grad_rgb) throw py::value_error("drgb_weight needs grad_rgb");
+  const std::optional<View> input = x, output = y;
+  expect_apart({{"dx", &dx}, {"dstyle", &dstyle}, {"dscale", &dscale}, {"drgb_weight", &drgb_weight}},
+               {{"grad", &grad},
+                {"grad_rgb", &grad_rgb},
+                {"x", &input},
+                {"y", &output},
+                {"style", &style},
+                {"scale", &scale},
+                {"noise", &noise},
+                {"bias", &bias},
+                {"rgb_weight", &rgb_weight}});
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::convolution_backward(op, weight, threads);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Native operators of zoom-engine; use them through zoom_engine.ops.";
   m.attr("__version__") = ZOOM_ENGINE_VERSION;
 
-  py::class_<View>(m, "View", "Strided memory of `owner`: checked once here, and kept alive.")
-      .def(py::init<py::object, std::uintptr_t, std::int64_t, const std::string&, Sizes, Sizes>(),
-           py::kw_only(), py::arg("owner"), py::arg("pointer"), py::arg("bytes"), py::arg("dtype"),
-           py::arg("shape"), py::arg("strides"));
+  zoom::bind_view(m);
 
   m.def("supported_isas", &zoom::cpu::supported, "Instruction sets that this machine can run, best first.");
   m.def("selected_isa", &zoom::cpu::selected, "The instruction set in use.");
@@ -209,4 +279,28 @@ PYBIND11_MODULE(_core, m) {
         "out = [1, 3, 3, 1] filter over the zero-inserted x.");
   m.def("upsample2x_backward", &upsample2x_backward, py::kw_only(), py::arg("grad"), py::arg("dx"),
         py::arg("threads"), "dx of upsample2x from the gradient of its output.");
+
+  py::class_<zoom::cpu::Weights>(
+      m, "PackedWeight",
+      "Weights [Cout, Cin, K, K] of one convolution for images of type `storage`, packed "
+      "for the instruction set that is selected now.")
+      .def(py::init(&pack_weights), py::kw_only(), py::arg("weight"), py::arg("up"),
+           py::arg("storage") = "float32")
+      .def_property_readonly("isa", [](const zoom::cpu::Weights& weights) { return weights.isa.name; })
+      .def_property_readonly("bytes", &zoom::cpu::Weights::bytes,
+                             "Memory that it takes; more after the first backward pass.");
+
+  m.def("modulated_conv2d", &modulated_conv2d, py::kw_only(), py::arg("x"), py::arg("weight"),
+        py::arg("style"), py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("rgb_weight"),
+        py::arg("next_style"), py::arg("out"), py::arg("rgb"), py::arg("slope"), py::arg("gain"),
+        py::arg("clamp"), py::arg("threads"),
+        "With u = convolution(x * style), up-sampled and filtered if so packed: y = clamp(leaky_relu(u * "
+        "scale + "
+        "noise + bias) * gain), rgb = sum of rgb_weight * y over channels, out = y * next_style.");
+  m.def("modulated_conv2d_backward", &modulated_conv2d_backward, py::kw_only(), py::arg("grad"),
+        py::arg("grad_rgb"), py::arg("x"), py::arg("y"), py::arg("weight"), py::arg("style"),
+        py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("rgb_weight"), py::arg("dx"),
+        py::arg("dstyle"), py::arg("dscale"), py::arg("drgb_weight"), py::arg("slope"), py::arg("gain"),
+        py::arg("clamp"), py::arg("threads"),
+        "Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.");
 }

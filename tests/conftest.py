@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # `networks`, which several folders share
+sys.path.insert(0, str(Path(__file__).parent))  # `networks` and `cuda_on_cpu`, which several folders share
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -44,3 +45,12 @@ def two_torch_threads() -> Iterator[None]:
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def cuda_extension_on_cpu(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The CUDA extension whose kernels the CPU runs."""
+    import cuda_on_cpu  # needs the path above
+
+    folder = tmp_path_factory.getbasetemp()
+    return cuda_on_cpu.build(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)

@@ -40,6 +40,7 @@ def test_diagnose_from_a_config_file_where_the_command_line_wins(
         (["diagnose", "--config", "{}/none.toml"], "cannot read"),
         (["report", "{}/none"], "does not exist"),
         ([*RUN, "--out", "{}/a", "--device", "toaster"], "unknown device"),
+        ([*RUN, "--out", "{}/a", "--threads", "0"], "threads must be at least 1"),
         ([*RUN, "--out", "{}/a", "--template", "best"], "no set of templates"),
         ([*RUN, "--out", "{}/a", "--search", "cmaes"], "cmaes has no single mode"),
         ([*RUN[:3], "--target", "avatars:none", "--out", "{}/a"], "no target"),
@@ -54,6 +55,17 @@ def test_errors_are_one_line_and_exit_1(
     assert error.startswith("zoom-engine: ")
     assert says in error
     assert not (tmp_path / "a").exists()
+
+
+def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        assert main([*RUN, "--images", "1", "--threads", "2", "--out", str(tmp_path / "a")]) == 0
+    finally:
+        torch.set_num_threads(before)
+    environment = json.loads((tmp_path / "a" / "manifest.json").read_text())["environment"]
+    assert environment["threads"] == 2
+    assert environment["synthesis"].get("settings", {"threads": 2})["threads"] == 2
 
 
 def test_an_unknown_option_in_a_config_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +111,15 @@ def test_view_draws_what_the_target_sees(small_onnx: Path, tmp_path: Path) -> No
     assert main(arguments) == 0
     with Image.open(out) as seen:
         assert seen.size == (3 * 32, 32)
+
+
+def test_a_function_by_name_is_a_target_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "service.py").write_text("def bright(pixels):\n    return pixels.mean((1, 2, 3)) / 255\n")
+    arguments = ["view", "--target", f"python:{tmp_path / 'service.py'}:bright", "--seeds", "0-1"]
+    assert main([*arguments, "--out", str(tmp_path / "seen.png")]) == 1
+    assert "say so with trust=True (--trust)" in capsys.readouterr().err
+    assert not (tmp_path / "seen.png").exists()
+    assert main([*arguments, "--trust", "--out", str(tmp_path / "seen.png")]) == 0
 
 
 def test_target_options_of_file_and_command_line_come_together() -> None:

@@ -109,6 +109,16 @@ def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
         diagnoser().run(images=13, seed=1, out=audit)
 
 
+def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once: nothing is drawn with the other backend first."""
+    there = diagnoser().synthesizer.describe()
+    other = diagnoser(backend="torch", precision="bf16" if there["precision"] == "fp32" else "fp32")
+    says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
+    monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
+    with pytest.raises(AuditError, match=says):
+        other.run(images=12, seed=1, out=audit)
+
+
 @pytest.mark.parametrize("search", ["sgd", "pgd"])
 def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -> None:
     run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
@@ -132,7 +142,8 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         (
             "single",
             "scan",
-            "a scan (no gradients, one attribute at a time): one attribute at a time needs no",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
+            " gives no gradients (a function that is only called",
         ),
         (
             "multi",

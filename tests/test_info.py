@@ -15,7 +15,7 @@ def test_tells_versions_instruction_set_and_runtimes() -> None:
     assert all(name in text for name in ("ONNX Runtime", "OpenVINO", "TensorRT"))
     if ops.native_available()[0]:
         assert f"{ops.isa()}, of" in text
-        assert "MISSING" not in text
+        assert info.NATIVE_COST not in text
 
 
 def test_tells_what_a_missing_extension_costs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +23,21 @@ def test_tells_what_a_missing_extension_costs(monkeypatch: pytest.MonkeyPatch) -
     text = info.describe()
     assert "MISSING: no C++ compiler was found" in text
     assert info.NATIVE_COST in text
+
+
+def test_tells_what_the_cuda_operators_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: f"card {index}")
+    monkeypatch.setattr(info.cuda, "cuda_available", lambda: (False, "no nvcc was found"))
+    text = info.describe()
+    assert "MISSING: no nvcc was found" in text
+    assert info.CUDA_COST in text
+    monkeypatch.setattr(info.cuda, "cuda_available", lambda: (True, ""))
+    monkeypatch.setattr(info.cuda, "unusable", lambda index: "too old" if index else "")
+    text = info.describe()
+    assert "device 0: float32, bfloat16 and float16" in text
+    assert "device 1: too old" in text
 
 
 def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
@@ -33,6 +36,34 @@ def test_a_suffix_proves_nothing(tmp_path: Path) -> None:
     disguised.write_bytes((WEIGHTS / "generator.safetensors").read_bytes())
     assert not holds_target(disguised)
     assert "zoom-engine safetensors" in describe_file(disguised)
+
+
+def test_an_architecture_with_weights_shows_the_librarys_preprocessing_and_the_users_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "w.pt").write_bytes(b"weights that nobody reads")
+    for spec, says in (("torchvision:squeezenet1_1", "size 224, resize_size 256"), ("timm:resnet10t", "size 176")):
+        assert main(["inspect", f"{spec}@{tmp_path / 'w.pt'}"]) == 0
+        printed = capsys.readouterr().out
+        assert says in printed
+        assert "mean [0.485, 0.456, 0.406]" in printed
+        assert hashlib.sha256((tmp_path / "w.pt").read_bytes()).hexdigest() in printed
+    assert main(["inspect", f"timm:resnet10t@{tmp_path / 'w.pt'}", "--input-size", "64", "--input-mean", "0.5"]) == 0
+    printed = capsys.readouterr().out
+    assert "preprocessing: size 64, resize bicubic, value_range [0.0, 1.0], mean [0.5]" in printed
+    assert main(["inspect", str(WEIGHTS / "generator.safetensors"), "--input-size", "64"]) == 1
+    assert "is no target" in capsys.readouterr().err
+
+
+def test_the_weights_of_a_target_alone_are_told_from_a_generator(tmp_path: Path) -> None:
+    torch.save({"conv1.weight": torch.zeros(2)}, tmp_path / "w.pt")
+    assert "as torchvision:NAME@FILE or timm:NAME@FILE" in describe_file(tmp_path / "w.pt")
+
+
+def test_names_in_a_file_cannot_command_the_terminal(tmp_path: Path) -> None:
+    save_file({"\x1b[2J": torch.zeros(1)}, tmp_path / "w.safetensors")
+    described = describe_file(tmp_path / "w.safetensors")
+    assert all(line.isprintable() for line in described.splitlines())
 
 
 def test_what_is_neither_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,10 @@ import collections.abc
 import typing
 
 __all__: list[str] = [
+    "PackedWeight",
     "View",
+    "modulated_conv2d",
+    "modulated_conv2d_backward",
     "modulated_epilogue",
     "modulated_epilogue_backward",
     "select_isa",
@@ -30,7 +33,67 @@ class View:
         dtype: str,
         shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
         strides: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        device: typing.SupportsInt | typing.SupportsIndex = -1,
     ) -> None: ...
+
+class PackedWeight:
+    """
+    Weights [Cout, Cin, K, K] of one convolution for images of type `storage`, packed for the instruction set that is selected now.
+    """
+    def __init__(self, *, weight: View, up: bool, storage: str = "float32") -> None: ...
+    @property
+    def bytes(self) -> int:
+        """
+        Memory that it takes; more after the first backward pass.
+        """
+    @property
+    def isa(self) -> str: ...
+
+def modulated_conv2d(
+    *,
+    x: View,
+    weight: PackedWeight,
+    style: View | None,
+    scale: View | None,
+    noise: View | None,
+    bias: View | None,
+    rgb_weight: View | None,
+    next_style: View | None,
+    out: View | None,
+    rgb: View | None,
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    gain: typing.SupportsFloat | typing.SupportsIndex,
+    clamp: typing.SupportsFloat | typing.SupportsIndex | None,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    With u = convolution(x * style), up-sampled and filtered if so packed: y = clamp(leaky_relu(u * scale + noise + bias) * gain), rgb = sum of rgb_weight * y over channels, out = y * next_style.
+    """
+
+def modulated_conv2d_backward(
+    *,
+    grad: View | None,
+    grad_rgb: View | None,
+    x: View,
+    y: View,
+    weight: PackedWeight,
+    style: View | None,
+    scale: View | None,
+    noise: View | None,
+    bias: View | None,
+    rgb_weight: View | None,
+    dx: View | None,
+    dstyle: View | None,
+    dscale: View | None,
+    drgb_weight: View | None,
+    slope: typing.SupportsFloat | typing.SupportsIndex,
+    gain: typing.SupportsFloat | typing.SupportsIndex,
+    clamp: typing.SupportsFloat | typing.SupportsIndex | None,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.
+    """
 
 def modulated_epilogue(
     *,

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import ConfigError, ZoomError
+from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.progress import forced, interruptible
+
+LONGEST_ERROR = 2_000  # characters
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,9 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         with interruptible():
+            if getattr(options, "threads", None) is not None:
+                _use_threads(options.threads)
             options.run(options)
     except ZoomError as error:
-        print(f"zoom-engine: {error}", file=sys.stderr)
+        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
@@ -45,7 +49,11 @@ def build_parser() -> argparse.ArgumentParser:
     diagnose = commands.add_parser("diagnose", help="audit a target model")
     diagnose.add_argument("--config", type=Path, help="TOML file with the same options; the command line wins")
     diagnose.add_argument("--generator", help="a domain (avatars) or a checkpoint file")
-    diagnose.add_argument("--target", help="domain:name or a model file")
+    _add_generator_class(diagnose)
+    diagnose.add_argument(
+        "--target",
+        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, or python:FILE.py:NAME",
+    )
     _add_target_options(diagnose)
     diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
     diagnose.add_argument("--neutral", help="the prompt that attributes are compared with")
@@ -77,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     edit = commands.add_parser("edit", help="draw images at several weights of edit directions")
     edit.add_argument("--generator", default="avatars")
+    _add_generator_class(edit)
     edit.add_argument("--attribute", action="append", dest="attributes", required=True)
     edit.add_argument("--neutral")
     edit.add_argument("--text-encoder")
@@ -91,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     view = commands.add_parser("view", help="draw the pictures that a target sees, after its resize and crop")
     view.add_argument("--generator", default="avatars")
+    _add_generator_class(view)
     view.add_argument("--target", required=True)
     _add_target_options(view)
     view.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
@@ -110,13 +120,20 @@ def _add_checkpoint_commands(commands: Any) -> None:
     convert = commands.add_parser("convert", help="write a generator checkpoint of any known format as safetensors")
     convert.add_argument("source", type=Path, metavar="IN")
     convert.add_argument("out", type=Path, metavar="OUT.safetensors")
-    convert.add_argument("--class", type=int, dest="class_index", help="the one class to draw, counted from 0")
+    _add_generator_class(convert)
     convert.add_argument("--half", action="store_true", help="store float16")
     convert.set_defaults(run=_convert)
 
     inspect = commands.add_parser("inspect", help="what a generator or target file holds; loads nothing")
-    inspect.add_argument("file", type=Path)
+    inspect.add_argument("file", metavar="FILE", help="a file, a folder, torchvision:NAME@WEIGHTS or timm:NAME@WEIGHTS")
+    _add_input_options(inspect)
     inspect.set_defaults(run=_inspect)
+
+
+def _add_generator_class(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--generator-class", type=int, metavar="N", help="of a class-conditional generator the class to draw, from 0"
+    )
 
 
 def _add_target_options(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +143,11 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", help="of several outputs the one to audit: its name or index")
     parser.add_argument("--output-kind", choices=("logits", "probabilities"), dest="kind")
     parser.add_argument("--head", help="the one output of a multi-label model to audit: its class or index")
+    _add_input_options(parser)
+
+
+def _add_input_options(parser: argparse.ArgumentParser) -> None:
+    """The fields of a target's `Preprocessing`."""
     parser.add_argument("--input-size", type=_sizes, dest="size", help="pixels: 224, or 192,256 (height, width)")
     parser.add_argument("--input-resize-size", type=_sizes, dest="resize_size", help="resize to this before the crop")
     parser.add_argument("--input-resize", choices=("bilinear", "bicubic", "nearest", "area"), dest="resize")
@@ -150,18 +172,40 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="names the images: number i is seed·100000 + i")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--device", help="cpu or cuda")
-    parser.add_argument("--backend", choices=("auto", "torch", "native", "onnxruntime", "openvino", "tensorrt"))
+    parser.add_argument("--backend", choices=_BACKENDS)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--threads", type=int, help="of the processor, for torch and for the runtimes")
     parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
+_BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 _TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
 _DIAGNOSER_OPTIONS = (
-    *("generator", "target", "attributes", "neutral", "labels", "text_encoder", "templates", "mode", "search"),
+    *(
+        "generator",
+        "generator_class",
+        "target",
+        "attributes",
+        "neutral",
+        "labels",
+        "text_encoder",
+        "templates",
+        "mode",
+        "search",
+    ),
     *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
 )
+
+
+def _use_threads(threads: int) -> None:
+    """Torch's own setting, which every runtime and the native operators follow."""
+    import torch
+
+    if threads < 1:
+        raise ConfigError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -208,6 +252,7 @@ def _edit(options: argparse.Namespace) -> None:
     write_edit_sheet(
         options.out,
         generator=options.generator,
+        generator_class=options.generator_class,
         attributes=options.attributes,
         neutral=options.neutral,
         text_encoder=options.text_encoder,
@@ -223,14 +268,14 @@ def _edit(options: argparse.Namespace) -> None:
 def _convert(options: argparse.Namespace) -> None:
     from zoom_engine.generators import convert_checkpoint
 
-    convert_checkpoint(options.source, options.out, class_index=options.class_index, half=options.half)
+    convert_checkpoint(options.source, options.out, class_index=options.generator_class, half=options.half)
     print(f"Wrote {options.out}")
 
 
 def _inspect(options: argparse.Namespace) -> None:
     from zoom_engine.inspection import describe_file
 
-    print(describe_file(options.file))
+    print(describe_file(options.file, _given(vars(options), _INPUT_OPTIONS)))
 
 
 def _view(options: argparse.Namespace) -> None:
@@ -239,6 +284,7 @@ def _view(options: argparse.Namespace) -> None:
     write_target_view(
         options.out,
         generator=options.generator,
+        generator_class=options.generator_class,
         target=options.target,
         target_options=_target_options(vars(options)),
         seeds=options.seeds,

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.attributes import parse_attributes
-from zoom_engine.audit_folder import AuditFolder, check_folder
+from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, text_scores
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
@@ -39,6 +39,7 @@ class Diagnoser:
 
     Args:
         generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
+        generator_class: of a class-conditional generator the class to draw, counted from 0.
         target: the model under audit, by all that ``load_target`` takes: "domain:name", a model's path, an
             ``nn.Module``, a function, a ``Target``.
         target_options: passed to ``load_target``, such as ``{"classes": ["cat", "dog"]}``.
@@ -62,7 +63,7 @@ class Diagnoser:
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
         device: a torch device; precision: "auto", "fp32" or "bf16".
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
-            "openvino" or "tensorrt". Gradients are the native operators' or torch's.
+            "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
         progress: how long work shows itself, see ``zoom_engine.progress``.
 
@@ -74,6 +75,7 @@ class Diagnoser:
         self,
         *,
         generator: str | Path | StyleGAN2,
+        generator_class: int | None = None,
         target: str | Path | torch.nn.Module | BlackBox,
         target_options: Mapping[str, Any] | None = None,
         attributes: Sequence[str] | None = None,
@@ -114,7 +116,8 @@ class Diagnoser:
         self.batch_size = batch_size
         self.progress = progress
         self.cache = cache if cache is not None else default_cache()
-        self.generator = load_generator(generator).to(_device(device))
+        self.generator_class = generator_class
+        self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
         self.target: Target = load_target(target, **dict(target_options or {})).to(device)
         self.target.check(self.generator.resolution)
@@ -145,6 +148,7 @@ class Diagnoser:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {seed}")
         if out is not None:
             check_folder(out)
+            self._check_same_synthesis(Path(out))
         directions = self.edit_directions()
         calibrated = self.calibrated_range(directions)
         seeds = [seed * SEEDS_PER_RUN + i for i in range(images)]
@@ -174,6 +178,7 @@ class Diagnoser:
         """One direction per attribute, found or taken from the cache."""
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
+            self._directions.check_origin()
             if self._directions.attributes != self.attributes:
                 raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
@@ -273,6 +278,7 @@ class Diagnoser:
                 "images": images,
                 "seed": seed,
                 "generator": self.generator.content_hash,
+                **({} if self.generator_class is None else {"generator_class": self.generator_class}),
                 "resolution": self.generator.resolution,
                 "text_encoder": {
                     "name": self.text_encoder.name,
@@ -295,6 +301,17 @@ class Diagnoser:
             },
             "environment": {**describe_environment(), "synthesis": self.synthesizer.explain(), "judges": self._judges},
         }
+
+    def _check_same_synthesis(self, out: Path) -> None:
+        """Pictures of two runtimes do not mix in one audit: said before hours are spent, and what to give instead."""
+        if not (out / MANIFEST).is_file():
+            return
+        there, here = read_manifest(out)["config"].get("synthesis", {}), self.synthesizer.describe()
+        if there != here:
+            raise AuditError(
+                f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
+                f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
+            )
 
     def _places(self) -> Sequence[int | None]:
         """What is searched on each image: every attribute alone, or all together."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
     from zoom_engine.generators import StyleGAN2
@@ -73,7 +73,7 @@ def _load(entry: EntryPoint) -> Domain:
         loaded = entry.load()
         domain = loaded() if isinstance(loaded, type) or not isinstance(loaded, Domain) else loaded
     except Exception as error:  # whatever a third-party package raises while it is imported
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise ConfigError(f"domain '{entry.name}' ({entry.value}) cannot be loaded: {reason}") from error
     missing = [member for member in _MEMBERS if not hasattr(domain, member)]
     if missing:

@@ -41,3 +41,16 @@ class ExportError(ZoomError):
 
 class AuditError(ZoomError):
     """An audit folder that cannot be written, resumed or read."""
+
+
+def one_line(error: BaseException | str, limit: int = 300) -> str:
+    """What an error of somebody else's says, on one printable line of at most ``limit`` characters.
+
+    Of a longer text the beginning and the end: some libraries put the reason first, some last.
+    """
+    text = " ".join(str(error).split())
+    if not text and isinstance(error, BaseException):
+        return type(error).__name__
+    if len(text) > limit:
+        text = f"{text[: limit // 3]} … {text[len(text) - 2 * limit // 3 + 3 :]}"
+    return "".join(character if character.isprintable() else "?" for character in text)

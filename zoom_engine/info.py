@@ -11,9 +11,11 @@ import torch
 import zoom_engine
 from zoom_engine import ops
 from zoom_engine.domains import domain_names
+from zoom_engine.ops import cuda
 from zoom_engine.runtime import describe_environment
 
 NATIVE_COST = "the generator's activations run in plain torch, 2 to 7 times slower each, with more memory"
+CUDA_COST = "on a GPU everything around the convolutions runs in plain torch, in several passes over memory each"
 RUNTIMES = {
     "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),
     "openvino": ("OpenVINO", "no forward pass through it", "zoom-engine[cpu]"),
@@ -29,6 +31,17 @@ def _native_lines() -> list[str]:
         return [f"MISSING: {reason}", f"costs: {NATIVE_COST}"]
     forced = " (ZOOM_ENGINE_ISA)" if os.environ.get("ZOOM_ENGINE_ISA") else ""
     return [f"{ops.isa()}{forced}, of {', '.join(ops.supported_isas())}; float32 and bfloat16"]
+
+
+def _cuda_lines() -> list[str]:
+    """What the CUDA operators do here; nothing where they are of no use."""
+    available, reason = cuda.cuda_available()
+    if not torch.cuda.is_available():
+        return ["built, but torch sees no CUDA device"] if available else ["none built, and torch sees no CUDA device"]
+    if not available:
+        return [f"MISSING: {reason}", f"costs: {CUDA_COST}"]
+    reasons = {index: cuda.unusable(index) for index in range(torch.cuda.device_count())}
+    return [f"device {index}: {why or 'float32, bfloat16 and float16'}" for index, why in reasons.items()]
 
 
 def _runtime_lines(packages: dict[str, str]) -> list[str]:
@@ -59,6 +72,7 @@ def describe() -> str:
         "threads": [f"{environment['threads']} of {environment['cores']} cores"],
         "accelerators": _accelerators(),
         "operators": _native_lines(),
+        "CUDA operators": _cuda_lines(),
         "runtimes": _runtime_lines(packages),
         "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
         "domains": [", ".join(domain_names()) or "none"],

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from zoom_engine.errors import CheckpointError, TargetError
+from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint
 from zoom_engine.generators.checkpoint import read_own_header
-from zoom_engine.generators.formats import checkpoint_hash
+from zoom_engine.generators.formats import checkpoint_hash, table
 from zoom_engine.targets import describe_target_file
+from zoom_engine.targets.architectures import LIBRARIES, choose_architecture
+from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
 
 
-def describe_file(path: Path) -> str:
-    """Lines "what: value" on the generator checkpoint or the target model at ``path``, and why it would be refused.
+def describe_file(spec: str | Path, preprocessing: Mapping[str, Any] | None = None) -> str:
+    """Lines "what: value" on a generator checkpoint or a target model, and why it would be refused.
 
-    Raises CheckpointError or TargetError where it cannot be read at all.
+    Args:
+        spec: the path of a file or folder, or "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS".
+        preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
+
+    Raises:
+        CheckpointError or TargetError: it cannot be read at all.
+        ConfigError: a preprocessing beside a generator.
     """
-    return _describe_target(path) if holds_target(path) else describe_checkpoint(path)
+    options = preprocessing or None
+    if str(spec).partition(":")[0] in LIBRARIES:
+        architecture = choose_architecture(str(spec))
+        return _describe_target(architecture.weights, describe_architecture(architecture, options))
+    path = Path(spec)
+    if holds_target(path):
+        return _describe_target(path, describe_target_file(path, options))
+    if options:
+        raise ConfigError(f"{path} is no target: the options of a target's input do not belong to it")
+    return describe_checkpoint(path)
 
 
 def holds_target(path: Path) -> bool:
@@ -35,9 +54,9 @@ def holds_target(path: Path) -> bool:
     return kind not in ("state-dict", None)
 
 
-def _describe_target(path: Path) -> str:
-    lines = [tuple(line.split(": ", 1)) for line in describe_target_file(path)]
+def _describe_target(path: Path, lines: list[str]) -> str:
     about = [("file", str(path))]
-    if path.is_file():
+    if not path.is_dir():
         about += [("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
-    return "\n".join(f"{label + ':':<14}{value}" for label, value in [*about, *lines])
+    pairs = (line.partition(": ") for line in lines)
+    return table([*about, *((label, value) for label, _, value in pairs)])

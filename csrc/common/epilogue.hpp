@@ -47,4 +47,17 @@ ZOOM_INLINE V epilogue_gradient(V grad, V u, V scale, V shift, const Activation&
   return within(v * slope, V(f.clamp), grad * slope);
 }
 
+// The same from y = clamp(leaky_relu(v) * gain) as it was stored; f.clamp is the largest y that was not
+// clamped. Needs gain > 0 and slope > 0, as has the next one.
+template <class V>
+ZOOM_INLINE V epilogue_gradient_from(V y, V grad, const Activation& f) {
+  return within(y, V(f.clamp), grad * positive(y, V(f.gain), V(f.gain * f.slope)));
+}
+
+// v from such a y.
+template <class V>
+ZOOM_INLINE V before_activation(V y, const Activation& f) {
+  return y * positive(y, V(1.0f / f.gain), V(1.0f / (f.gain * f.slope)));
+}
+
 }  // namespace zoom

@@ -3,15 +3,20 @@
 
 #include <cstdint>
 
+#include "common/bfloat16.hpp"
 #include "common/epilogue.hpp"
 
 namespace zoom {
 
-enum class Type { float32, bfloat16 };
+enum class Type { float32, bfloat16, float16 };
 enum class Layout { nchw, nhwc };
 
-// The bits of a bfloat16: the upper half of a float.
-struct bfloat16 {
+constexpr std::int64_t bytes_of(Type type) {
+  return type == Type::float32 ? 4 : 2;
+}
+
+// The bits of an IEEE half.
+struct float16 {
   std::uint16_t bits;
 };
 
@@ -41,6 +46,36 @@ struct Upsample {
   std::int64_t batch, channels, height, width;
   const void* from;
   void* to;
+};
+
+// One layer of the generator. With x' = x * style, u = convolution(x') (kernel 1 or 3, stride 1, same size)
+// or, `up`, FIR(transposed convolution(x'), stride 2, kernel 3), and v = u * scale + noise + bias:
+//   y = clamp(leaky_relu(v) * gain),  rgb = sum over channels of rgb_weight * y,  out = y * next_style.
+// Images are NHWC of one type, everything else is float32; what is null is left out (or, backward, not
+// wanted).
+struct ModulatedConv {
+  Type type;
+  bool up;
+  std::int64_t kernel, batch, in_channels, out_channels, height, width, out_height, out_width;
+  Activation activation;
+  const void* x;            // [B, Cin, height, width]
+  const float* style;       // [B, Cin]
+  const float* scale;       // [B, Cout]
+  const float* noise;       // [out_height, out_width]
+  const float* bias;        // [Cout]
+  const float* rgb_weight;  // [B, 3, Cout]
+
+  const float* next_style;  // forward only: [B, Cout]
+  void* out;                // forward only: [B, Cout, out_height, out_width]
+  float* rgb;               // forward only: [B, 3, out_height, out_width], NCHW
+
+  const void* y;          // backward only, from here on: what forward made, before next_style
+  const void* grad;       // d loss / d y by way of `out`
+  const float* grad_rgb;  // d loss / d rgb
+  void* dx;               // [B, Cin, height, width]
+  float* dstyle;          // [B, Cin]
+  float* dscale;          // [B, Cout]
+  float* drgb_weight;     // [B, 3, Cout]
 };
 
 }  // namespace zoom

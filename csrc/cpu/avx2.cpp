@@ -30,6 +30,11 @@ struct Vec {
     return load(all);
   }
 
+  float sum() const {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
   void store(float* to) const { _mm256_storeu_ps(to, v); }
   void store(float* to, std::int64_t count) const { _mm256_maskstore_ps(to, mask(count), v); }
   void store(bfloat16* to) const {
@@ -76,8 +81,15 @@ inline Vec limited(Vec v, Vec limit) {
 }  // namespace
 }  // namespace zoom::cpu
 
+#include "cpu/convolutions.inl"
 #include "cpu/kernels.inl"
 
 namespace zoom::cpu {
-constexpr Kernels kAvx2 = make_kernels("avx2");
-}
+
+constexpr Kernels kAvx2 = make_kernels();
+
+using Engine = VectorEngine<FloatDot, 6, 2>;
+constexpr Convolutions kAvx2Float = make_convolutions<Engine, float>();
+constexpr Convolutions kAvx2Widened = make_convolutions<Engine, bfloat16>();
+
+}  // namespace zoom::cpu

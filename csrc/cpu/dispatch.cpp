@@ -1,39 +1,16 @@
 #include "cpu/dispatch.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <memory>
-#include <new>
-#include <stdexcept>
+#include <vector>
 
-#include "cpu/kernels.hpp"
+#include "cpu/isa.hpp"
+#include "cpu/memory.hpp"
 #include "cpu/parallel.hpp"
 
 namespace zoom::cpu {
 namespace {
 
 using Index = std::int64_t;
-
-std::vector<const Kernels*> runnable() {
-  std::vector<const Kernels*> found;
-#if defined(ZOOM_ENGINE_X86)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("fma")) {
-    found.push_back(&kAvx512);
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&kAvx2);
-#endif
-  found.push_back(&kPortable);
-  return found;
-}
-
-std::atomic<const Kernels*>& current() {
-  static std::atomic<const Kernels*> kernels{runnable().front()};
-  return kernels;
-}
 
 Index divide_up(Index a, Index b) {
   return (a + b - 1) / b;
@@ -57,23 +34,6 @@ Index row_vectors(Layout layout, Index width, Index lanes) {
   return layout == Layout::nhwc ? width : divide_up(width, lanes);
 }
 
-struct Free {
-  void operator()(float* memory) const { std::free(memory); }
-};
-
-// Row buffers for every worker of a call, kept by the calling thread for its next one.
-float* scratch(Index floats) {
-  thread_local std::unique_ptr<float, Free> memory;
-  thread_local Index size = 0;
-  if (floats > size) {
-    memory.reset(
-        static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(divide_up(floats, 16) * 64))));
-    size = memory ? floats : 0;
-    if (!memory) throw std::bad_alloc();
-  }
-  return memory.get();
-}
-
 template <class Run>
 void run(Plan plan, Index floats, Index elements, int threads, Run&& body) {
   plan.scratch = divide_up(floats, 16) * 16;
@@ -86,28 +46,8 @@ void run(Plan plan, Index floats, Index elements, int threads, Run&& body) {
 
 }  // namespace
 
-std::vector<std::string> supported() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : runnable()) names.emplace_back(kernels->name);
-  return names;
-}
-
-std::string selected() {
-  return current().load()->name;
-}
-
-void select(const std::string& name) {
-  for (const Kernels* kernels : runnable()) {
-    if (name == kernels->name) {
-      current() = kernels;
-      return;
-    }
-  }
-  throw std::invalid_argument("this machine cannot run the instruction set '" + name + "'");
-}
-
 void epilogue_forward(const Epilogue& op, int threads) {
-  const Kernels& kernels = *current();
+  const Kernels& kernels = *current().fused;
   const Index buffer = (row_vectors(op.layout, op.width, kernels.lanes) + 3) * kernels.lanes;
   run(make_plan(op.layout, op.batch, op.channels, op.out_height), buffer,
       op.batch * op.channels * op.height * op.width, threads,
@@ -115,7 +55,7 @@ void epilogue_forward(const Epilogue& op, int threads) {
 }
 
 void epilogue_backward(const Epilogue& op, int threads) {
-  const Kernels& kernels = *current();
+  const Kernels& kernels = *current().fused;
   const Index lanes = kernels.lanes;
   const Index blocks = op.layout == Layout::nhwc ? divide_up(op.channels, lanes) : 1;
   const Index row = row_vectors(op.layout, op.width, lanes) + 5;
@@ -139,7 +79,7 @@ void epilogue_backward(const Epilogue& op, int threads) {
 }
 
 void upsample_forward(const Upsample& op, int threads) {
-  const Kernels& kernels = *current();
+  const Kernels& kernels = *current().fused;
   const Index buffer = (row_vectors(op.layout, op.width, kernels.lanes) + 3) * kernels.lanes;
   run(make_plan(op.layout, op.batch, op.channels, 2 * op.height), buffer,
       4 * op.batch * op.channels * op.height * op.width, threads,
@@ -147,7 +87,7 @@ void upsample_forward(const Upsample& op, int threads) {
 }
 
 void upsample_backward(const Upsample& op, int threads) {
-  const Kernels& kernels = *current();
+  const Kernels& kernels = *current().fused;
   // One vector more than the filter needs: the strided reads of NCHW look two ahead of an even tail.
   const Index buffer = (2 * row_vectors(op.layout, op.width, kernels.lanes) + 4) * kernels.lanes;
   run(make_plan(op.layout, op.batch, op.channels, op.height), buffer,

@@ -17,7 +17,6 @@ struct Plan {
 };
 
 struct Kernels {
-  const char* name;
   std::int64_t lanes;
   void (*epilogue_forward)(const Epilogue&, const Plan&, std::int64_t task, float* scratch);
   // `sums` [task, C] (NHWC) or [task] (NCHW): the task's share of dscale.

@@ -10,38 +10,11 @@
 // from cache), each output written once, and nothing else is stored.
 #pragma once
 
-#include "common/epilogue.hpp"
 #include "cpu/kernels.hpp"
+#include "cpu/vectors.inl"
 
 namespace zoom::cpu {
 namespace {
-
-using Index = std::int64_t;
-constexpr Index kLanes = Vec::kLanes;
-
-inline Index smaller(Index a, Index b) {
-  return a < b ? a : b;
-}
-inline Index larger(Index a, Index b) {
-  return a > b ? a : b;
-}
-inline Index vectors(Index count) {
-  return (count + kLanes - 1) / kLanes;
-}
-
-template <class T>
-ZOOM_INLINE Vec load(const T* from, Index live) {
-  return live >= kLanes ? Vec::load(from) : Vec::load(from, live);
-}
-
-template <class T>
-ZOOM_INLINE void store(T* to, Vec value, Index live) {
-  if (live >= kLanes) {
-    value.store(to);
-  } else {
-    value.store(to, live);
-  }
-}
 
 // One plane in NCHW, one image in NHWC.
 template <class T>
@@ -104,10 +77,6 @@ struct Walk {
   }
 };
 
-ZOOM_INLINE void zero(float* to, Index count) {
-  for (Index i = 0; i < count; i += kLanes) Vec(0.0f).store(to + i);
-}
-
 // buffer <- rows top .. top + 3 of a plane through the filter; rows outside [0, height) are zero. The buffer
 // gets one vector of zeros before and two behind.
 template <bool kNhwc, class T>
@@ -135,10 +104,6 @@ void filter_columns(const Walk<kNhwc>& walk, const Rows<const T>& x, Index top, 
     }
   }
   zero(out + length * kLanes, 2 * kLanes);
-}
-
-ZOOM_INLINE Vec filter_row(const float* at, Index step) {
-  return fir4(Vec::load(at), Vec::load(at + step), Vec::load(at + 2 * step), Vec::load(at + 3 * step));
 }
 
 template <bool kNhwc>
@@ -183,10 +148,13 @@ void epilogue_forward(const Epilogue& op, const Plan& plan, Index task, float* s
 
 template <bool kNhwc>
 ZOOM_INLINE void add_sums(const Walk<kNhwc>& walk, Index block, Vec row_sum, double* sums) {
-  float lane[kLanes];
-  row_sum.store(lane);
-  const Index live = kNhwc ? smaller(kLanes, walk.channels - block * kLanes) : kLanes;
-  for (Index j = 0; j < live; ++j) sums[kNhwc ? block * kLanes + j : 0] += lane[j];
+  if constexpr (kNhwc) {
+    add_lanes(sums + block * kLanes, row_sum, walk.channels - block * kLanes);
+  } else {
+    float lane[kLanes];
+    row_sum.store(lane);
+    for (const float value : lane) *sums += value;
+  }
 }
 
 template <class T, bool kNhwc>
@@ -361,9 +329,8 @@ template <class T, bool N> struct UpsampleBackward {
 };
 // clang-format on
 
-constexpr Kernels make_kernels(const char* name) {
+constexpr Kernels make_kernels() {
   return {
-      name,
       kLanes,
       [](const Epilogue& op, const Plan& p, Index task, float* s) {
         choose<EpilogueForward>(op, &p, task, s);

@@ -1,6 +1,5 @@
 // Plain C++: what runs where neither AVX2 nor AVX-512 does, and the easiest version to read.
 #include <cmath>
-#include <cstring>
 
 #include "common/problem.hpp"
 
@@ -17,19 +16,9 @@ struct Vec {
   }
 
   static float widen(float value) { return value; }
-  static float widen(bfloat16 value) {
-    const std::uint32_t bits = std::uint32_t{value.bits} << 16;
-    float result;
-    std::memcpy(&result, &bits, sizeof result);
-    return result;
-  }
+  static float widen(bfloat16 value) { return widened(value); }
   static void narrow(float value, float& to) { to = value; }
-  static void narrow(float value, bfloat16& to) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    // To nearest, ties to even; a NaN stays one.
-    to.bits = static_cast<std::uint16_t>(value != value ? 0x7fc0 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-  }
+  static void narrow(float value, bfloat16& to) { to = narrowed(value); }
 
   template <class T>
   static Vec load(const T* from, std::int64_t count = kLanes) {
@@ -40,6 +29,12 @@ struct Vec {
   template <class T>
   void store(T* to, std::int64_t count = kLanes) const {
     for (std::int64_t i = 0; i < count; ++i) narrow(lane[i], to[i]);
+  }
+
+  float sum() const {
+    float total = 0.0f;
+    for (const float v : lane) total += v;
+    return total;
   }
 
   template <class F>
@@ -76,8 +71,15 @@ inline Vec limited(const Vec& v, const Vec& limit) {
 }  // namespace
 }  // namespace zoom::cpu
 
+#include "cpu/convolutions.inl"
 #include "cpu/kernels.inl"
 
 namespace zoom::cpu {
-constexpr Kernels kPortable = make_kernels("portable");
-}
+
+constexpr Kernels kPortable = make_kernels();
+
+using Engine = VectorEngine<FloatDot, 2, 2>;
+constexpr Convolutions kPortableFloat = make_convolutions<Engine, float>();
+constexpr Convolutions kPortableWidened = make_convolutions<Engine, bfloat16>();
+
+}  // namespace zoom::cpu

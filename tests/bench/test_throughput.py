@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,21 +37,78 @@ def test_the_textbook_formulation_is_the_same_function(config: StyleGAN2Config) 
     assert relative_error(gradient, reference) < 1e-4
 
 
-def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def run(folder: Path, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The results in the JSON file, by case and variant."""
     from throughput import main
 
-    arguments = ["--suite", "synthesis", "--cases", "8-forward-b2,8-forward_backward-b1", "--repeats", "2"]
-    assert main([*arguments, "--json", str(tmp_path / "out.json"), "--note", "a test"]) == 0
+    assert main(["--suite", "synthesis", "--repeats", "2", "--json", str(folder / "out.json"), *arguments]) == 0
+    document = json.loads((folder / "out.json").read_text())
+    return {(row["case"], row["variant"]): row for row in document["results"]}
+
+
+def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    most = "textbook-fp32,torch-*32,torch-bf16,onnx*,openvino*,native*"
+    results = run(tmp_path, "--cases", "8-forward-b2,8-forward-b1,8-forward_backward-b1", "--variants", most)
+    assert len(results) == 24
+    fastest = min(
+        results["8-forward-b1", "textbook-fp32"]["seconds"], results["8-forward-b2", "textbook-fp32"]["seconds"]
+    )
+    torch_row = results["8-forward-b2", "torch-fp32"]
+    assert torch_row["ratio"] == pytest.approx(fastest / torch_row["seconds"], rel=0.05)
+    skipped = results["8-forward_backward-b1", "openvino-fp32"]
+    assert skipped["seconds"] is None
+    assert "forward only" in skipped["skipped"]
+    assert "textbook-fp32" in capsys.readouterr().out
+
+
+def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choice = ("--variants", "torch-fp32,native-fp32", "--note", "a test")
+    first = run(tmp_path, "--cases", "16-forward-b1", *choice)
+    assert first["16-forward-b1", "torch-fp32"]["peak_memory"] > 512 * 16 * 16 * 4
+    second = run(tmp_path, "--cases", "16-forward-b4", "--memory", "0.001", *choice)
+    assert second["16-forward-b1", "torch-fp32"] == first["16-forward-b1", "torch-fp32"]
+    assert second["16-forward-b4", "torch-fp32"]["seconds"] is None
+    assert "are allowed" in second["16-forward-b4", "torch-fp32"]["skipped"]
     document = json.loads((tmp_path / "out.json").read_text())
     assert document["machine"]["note"] == "a test"
-    results = {(row["case"], row["variant"]): row for row in document["results"]}
-    assert len(results) == 16
-    baseline = results["8-forward-b2", "textbook-fp32"]
-    assert baseline["ratio"] == 1
-    torch_row = results["8-forward-b2", "torch-fp32"]
-    assert torch_row["ratio"] == pytest.approx(baseline["seconds"] / torch_row["seconds"], rel=0.05)
-    assert "forward only" in results["8-forward_backward-b1", "openvino-fp32"]["skipped"]
-    assert "textbook-fp32" in capsys.readouterr().out
+    document["machine"]["processor"] = "another"
+    (tmp_path / "out.json").write_text(json.dumps(document))
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--cases", "16-forward-b1", *choice)
+    assert "was measured with other processor" in capsys.readouterr().err
+
+
+def test_the_floor_counts_operations_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import floor
+
+    network = spread_generator(StyleGAN2Config(8, (5, 3), 16, 24, 2))
+    monkeypatch.setattr(floor, "peak_bandwidth", lambda: 1e30)
+    monkeypatch.setattr(floor, "peak_operations", lambda precision: 1.0)
+    # 4×4: 5→5 and toRGB; 8×8: 5→3 at input resolution, 3→3 and toRGB
+    products = 16 * (9 * 25 + 15) + 16 * 9 * 15 + 64 * (9 * 9 + 9)
+    assert floor.floor(network, "forward", 1, "fp32") == 2 * products
+    assert floor.floor(network, "forward_backward", 4, "fp32") == 4 * products
+    monkeypatch.setattr(floor, "peak_bandwidth", lambda: 1.0)
+    monkeypatch.setattr(floor, "peak_operations", lambda precision: 1e30)
+    images = 16 * (5 + 5) + (16 * 5 + 64 * 3) + 64 * (3 + 3)
+    weights = 9 * (25 + 15 + 9)
+    pictures = 3 * (16 + 64) * 1.25 * 4
+    assert floor.floor(network, "forward", 3, "bf16") == pytest.approx(2 * (images + weights / 3) + pictures)
+
+
+def test_edits_by_layer_are_the_same_edits(capsys: pytest.CaptureFixture[str]) -> None:
+    import edits
+    from synthesis import network, work_inputs
+    from throughput import main
+
+    generator = network(8)
+    directions = torch.randn(3, generator.style_space.size)
+    directions[:, generator.style_space.rgb_mask()] = 0.0
+    arguments = (generator, work_inputs(generator, 1), directions)
+    a, b = (edits.search_step(function, *arguments) for function in (edits.once, edits.per_layer))
+    assert relative_error(a, b) < 1e-4
+    assert main(["--suite", "edits", "--cases", "8-n1,8-n4", "--repeats", "1"]) == 0
+    assert capsys.readouterr().out.count("per-layer") == 2
 
 
 @pytest.mark.parametrize("option", [["--cases", "256-sideways-b1"], ["--variants", "jax"], ["--repeats", "0"]])

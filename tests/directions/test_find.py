@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -161,6 +162,19 @@ def test_files_round_trip(found: EditDirections, toy: tuple[Any, Any], tmp_path:
         loaded.check_fits(toy[0])
     with pytest.raises(DirectionError, match="cannot be written"):
         found.save(tmp_path / "no" / "such" / "folder.safetensors")
+
+
+def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(found: EditDirections) -> None:
+    found.check_origin()
+    for provenance, lacks in (
+        ({}, "templates, truncation, truncation_cutoff"),
+        ({**found.provenance, "truncation": "much"}, "truncation"),
+        ({**found.provenance, "templates": []}, "templates"),
+        ({**found.provenance, "truncation_cutoff": 2.5}, "truncation_cutoff"),
+    ):
+        with pytest.raises(DirectionError, match=f"lacks {lacks};") as caught:
+            dataclasses.replace(found, provenance=provenance).check_origin()
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from pathlib import Path
 
 import onnx
@@ -11,9 +13,10 @@ from networks import relative_error, spread_generator, styles_of
 from onnx import TensorProto, helper
 from torch import nn
 
-from zoom_engine.errors import ExportError, TargetError
+from zoom_engine.errors import ExportError
 from zoom_engine.export import export_audit_graph
 from zoom_engine.export.__main__ import main
+from zoom_engine.generators import save_generator
 from zoom_engine.graphs import audit_model
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
@@ -92,15 +95,62 @@ def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(ExportError, match=says):
             audit_model(spread_generator(), model, Preprocessing(), output_shape=[1])
-    odd = Target(
-        nn.Sequential(nn.Flatten(), nn.Linear(3072, 1), nn.GELU()),
-        name="odd",
-        task=BinaryTask(),
-        preprocessing=Preprocessing(size=32),
-    )
-    with pytest.raises(TargetError, match="GELU"):
+    network = nn.Sequential(Orthogonal(), nn.Flatten(), nn.Linear(3072, 1))
+    odd = Target(network, name="odd", task=BinaryTask(), preprocessing=Preprocessing(size=32))
+    with pytest.raises(ExportError, match=r"target 'odd' cannot be traced.*nor can torch's exporter \(.*linalg_qr"):
         export_audit_graph(spread_generator(), odd, tmp_path / "audit.onnx")
     assert not (tmp_path / "audit.onnx").exists()
+
+
+class Orthogonal(nn.Module):
+    """Something that ONNX has no operator for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim != 4:
+            raise ValueError("images have four axes")
+        return torch.linalg.qr(x).Q
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It takes trust, and its preprocessing is for the user to say."""
+    torch.manual_seed(2)
+    layers = [nn.Conv2d(3, 4, 3, stride=2), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer torch versions call TorchScript deprecated
+        torch.jit.script(nn.Sequential(*layers).eval()).save(tmp_path / "classifier.pt")
+    save_generator(spread_generator(), tmp_path / "network.safetensors")
+    arguments = ["--model", str(tmp_path / "network.safetensors"), "--target", str(tmp_path / "classifier.pt")]
+    arguments += ["--precision", precision, "--output", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "trust" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "audit.onnx").exists()
+    options = json.dumps({"preprocessing": {"size": 24, "mean": [0.4]}})
+    assert main([*arguments, "--trust", "--target-options", options, "--check"]) == 0
+    assert "Erf" in capsys.readouterr().out
+    model = onnx.load(tmp_path / "out" / "audit.onnx")
+    assert "resize.rows" in {tensor.name for tensor in model.graph.initializer}
+
+
+def test_of_several_outputs_one_is_joined(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("GlobalMaxPool", ["x"], ["most"]),
+            helper.make_node("Flatten", ["most"], ["peaks"]),
+            helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["colours"]),
+        ],
+        "two",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 32, 32])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]) for name in ("peaks", "colours")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "two.onnx")
+    options = {"output": "colours", "kind": "logits"}
+    exported = export_audit_graph(
+        spread_generator(), tmp_path / "two.onnx", tmp_path / "audit.onnx", target_options=options
+    )
+    assert exported.parity.errors["outputs"] < 1e-5
 
 
 def test_the_command_line_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

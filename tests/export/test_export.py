@@ -98,7 +98,7 @@ def test_errors_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.Ca
 NAMES = ("attributes", "neutral", "method", "threshold", "channels", "strength", "noise_floor")
 
 
-def tiny(*nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
+def tiny(*nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT, opset: int = 21) -> onnx.ModelProto:
     """A graph from x and w (both inputs) through ``nodes`` to y."""
     graph = helper.make_graph(
         nodes,
@@ -106,7 +106,7 @@ def tiny(*nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> onnx.ModelPro
         [helper.make_tensor_value_info(name, kind, [1, 1, 3, 3]) for name in ("x", "w")],
         [helper.make_tensor_value_info("y", kind, None)],
     )
-    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("mine", 1)]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("mine", 1)]
     return onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=opsets))
 
 
@@ -114,12 +114,25 @@ def tiny(*nodes: onnx.NodeProto, kind: int = TensorProto.FLOAT) -> onnx.ModelPro
     ("model", "says"),
     [
         (tiny(helper.make_node("Conv", ["x", "w"], ["y"], name="c")), "c is a Conv whose weight is not a constant"),
-        (tiny(helper.make_node("NonZero", ["x"], ["y"], name="n")), "n is the operator NonZero"),
+        (tiny(helper.make_node("Det", ["x"], ["y"], name="n")), "n is the operator Det"),
         (tiny(helper.make_node("Relu", ["x"], ["y"], domain="mine", name="r")), "r is the operator Relu"),
         (tiny(helper.make_node("Relu", ["x"], ["y"], name="d"), kind=TensorProto.DOUBLE), "d is a Relu of type DOUBLE"),
+        (tiny(helper.make_node("Relu", ["x"], ["y"]), opset=25), "opset 25, it reads 9 to 24"),
+        (
+            tiny(helper.make_node("MaxPool", ["x"], ["y"], name="m", kernel_shape=[2, 2], dilations=[2, 2])),
+            "m is a MaxPool with dilations",
+        ),
+        (
+            tiny(
+                helper.make_node("Constant", [], ["sizes"], value_ints=[1, 1, 2, 2]),
+                helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], name="r", mode="linear", antialias=1),
+            ),
+            "r is a Resize that is antialiased",
+        ),
     ],
 )
 def test_what_tensorrt_does_not_take_is_found(model: onnx.ModelProto, says: str) -> None:
     with pytest.raises(ExportError, match=says):
         check_tensorrt_support(model).check()
-    assert check_tensorrt_support(tiny(helper.make_node("Relu", ["x"], ["y"]))).faults == ()
+    fine = [tiny(helper.make_node("Relu", ["x"], ["y"])), tiny(helper.make_node("Equal", ["x", "w"], ["y"]))]
+    assert [check_tensorrt_support(model).faults for model in fine] == [(), ()]

@@ -214,6 +214,8 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
             PROTO + b"\x8b" + struct.pack("<I", 1_000_000) + b"\x01" * 1_000_000 + b".", damaged, "makes no sense"
         ),
         "an integer of a million digits": Hostile(b"(I" + b"9" * 1_000_000 + b"\n.", damaged, "makes no sense"),
+        "a line of 40 MiB": Hostile(b"(S'" + b"a" * (40 << 20) + b"'\n.", damaged, "MiB"),
+        "a string with an unknown escape": Hostile(b"(S'a\\qb'\n.", damaged, "makes no sense"),
         "wide text": Hostile(PROTO + _text("😀" + "a" * (36 << 20)) + b".", damaged, "MiB"),
         "a dictionary copied for ever": Hostile(
             PROTO

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import spread_generator
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.errors import CheckpointError
@@ -18,8 +19,7 @@ CONFIG = StyleGAN2Config(16, (8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)
 
 @pytest.fixture
 def network() -> StyleGAN2:
-    torch.manual_seed(1)
-    return StyleGAN2(CONFIG).eval()
+    return spread_generator(CONFIG, seed=1)
 
 
 def image(network: StyleGAN2) -> torch.Tensor:
@@ -99,7 +99,7 @@ def test_later_fields_leave_older_configurations_and_their_hashes_as_they_were()
     [{"architecture": "orig"}, {"architecture": "resnet"}, {"c_dim": 3, "embed_dim": 4}, {"mapping_dim": 5}],
 )
 def test_later_fields_are_saved_and_loaded(later: dict[str, object], tmp_path: Path) -> None:
-    network = StyleGAN2(replace(CONFIG, **later)).eval()  # type: ignore[arg-type]
+    network = spread_generator(replace(CONFIG, **later))  # type: ignore[arg-type]
     save_generator(network, tmp_path / "g.safetensors")
     loaded = load_generator(tmp_path / "g.safetensors")
     assert loaded.config == network.config
@@ -115,6 +115,22 @@ def test_later_fields_are_saved_and_loaded(later: dict[str, object], tmp_path: P
 def test_impossible_later_fields_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(CheckpointError):
         replace(CONFIG, **config)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        json.dumps({**CONFIG.to_dict(), "architecture": "\x1b[2J\nskip"}),
+        json.dumps({**CONFIG.to_dict(), "\x1b[2J\n": 1}),
+        json.dumps(CONFIG.to_dict()),
+    ],
+)
+def test_what_comes_from_a_file_cannot_command_the_terminal(config: str, tmp_path: Path) -> None:
+    header = {"format": "zoom-engine/stylegan2/1", "config": config, "info": "{}"}
+    save_file({"\x1b[2J\n": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=header)
+    with pytest.raises(CheckpointError) as caught:
+        load_generator(tmp_path / "g.safetensors")
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("info", ["[" * 100_000, "9" * 10_000])

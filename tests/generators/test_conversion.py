@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, tensorflow_bytes, write
 from literal_stylegan2 import Literal
 
+from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.directions import EditDirections
+from zoom_engine.directions import EditDirections, calibrate_range
+from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.generators import load_generator
 
 LITERAL = Literal(z_dim=12)
@@ -49,12 +54,12 @@ def test_a_class_is_fixed_by_conversion(tmp_path: Path, capsys: pytest.CaptureFi
     literal = Literal(c_dim=3, embed_dim=4)
     source = write(tmp_path / "network.pkl", nvidia_bytes(literal))
     out = tmp_path / "network.safetensors"
-    assert main(["convert", str(source), str(out), "--class", "1"]) == 0
+    assert main(["convert", str(source), str(out), "--generator-class", "1"]) == 0
     assert relative_error(draw(load_generator(out), 5), literal.image(5, label=1)) < 1e-4
     assert main(["convert", str(source), str(out)]) == 0
     w = load_generator(out).mapping(torch.zeros(1, literal.z_dim), classes=torch.tensor([2]))
     assert w.shape == (1, 8, literal.w_dim)
-    assert main(["convert", str(source), str(out), "--class", "3"]) == 1
+    assert main(["convert", str(source), str(out), "--generator-class", "3"]) == 1
     assert "outside 0..2" in capsys.readouterr().err
 
 
@@ -96,10 +101,10 @@ def test_inspect_says_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "cannot read" in capsys.readouterr().err
 
 
-def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
-    source = write(tmp_path / "network", nvidia_bytes(Literal(resolution=16, channels=(4, 4, 4))))
+def ready_directions(source: Path, provenance: dict[str, Any]) -> EditDirections:
+    """All channels at once, under the name of an attribute."""
     space = load_generator(source).style_space
-    directions = EditDirections(
+    return EditDirections(
         matrix=(~space.rgb_mask()).float()[None] / 10,
         attributes=("a smiling face",),
         neutral="a face",
@@ -108,16 +113,98 @@ def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
         channels=(int((~space.rgb_mask()).sum()),),
         strength=(1.0,),
         noise_floor=(0.0,),
-        provenance={"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]},
+        provenance=provenance,
     )
-    diagnoser = Diagnoser(
+
+
+ORIGIN = {"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]}
+
+
+def diagnoser(source: Path, **options: Any) -> Diagnoser:
+    options = {"directions": ready_directions(source, ORIGIN)} | options
+    return Diagnoser(
         generator=str(source),
         target="avatars:mustache",
         attributes=["a smiling face"],
         text_encoder="avatars",
-        directions=directions,
         edit_range="paper",
+        **options,
     )
-    diagnosis = diagnoser.run(images=2, seed=0, out=tmp_path / "audit")
+
+
+@pytest.mark.parametrize("name", [*FILES, "own safetensors"])
+def test_diagnose_takes_every_format_by_its_path_and_no_flag(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command; only the directions are ready, and the natural range is measured on few images."""
+    source = write(tmp_path / "a file.bin", FILES.get(name, FILES["NVIDIA PyTorch pickle"]))
+    if name == "own safetensors":
+        assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
+        (tmp_path / "own.safetensors").rename(source)
+    monkeypatch.setattr("zoom_engine.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN))
+    few = functools.partial(calibrate_range, samples=48, tail_images=2)
+    monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options))
+    out = tmp_path / "audit"
+    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars"]
+    assert main([*command, "--attribute", "a smiling face", "--images", "2", "--out", str(out)]) == 0
+    assert "a smiling face" in capsys.readouterr().out
+    assert "The search was a scan" in (out / "report.html").read_text()
+    config = json.loads((out / "manifest.json").read_text())["config"]
+    assert (config["resolution"], config["generator"]) == (32, load_generator(source).content_hash)
+    assert config["target_details"]["preprocessing"]["size"] == 128
+
+
+def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
+    source = write(tmp_path / "network", nvidia_bytes(Literal(resolution=16, channels=(4, 4, 4))))
+    diagnosis = diagnoser(source).run(images=2, seed=0, out=tmp_path / "audit")
     assert "a smiling face" in diagnosis.table()
     assert (tmp_path / "audit" / "report.html").is_file()
+    with pytest.raises(DirectionError, match="do not say how they were found"):
+        diagnoser(source, directions=ready_directions(source, {})).run(images=2)
+    with pytest.raises(ConfigError, match="not class-conditional"):
+        diagnoser(source, generator_class=0)
+
+
+def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    literal = Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)
+    source = write(tmp_path / "network", nvidia_bytes(literal))
+    found = {
+        label: diagnoser(source, generator_class=label).run(images=2, out=tmp_path / f"audit{label}")
+        for label in (0, 2)
+    }
+    run = diagnoser(source, generator_class=2)
+    assert relative_error(run.generator.synthesis(run.styles([7]))[0], literal.image(7, label=2)) < 1e-4
+    manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in found]
+    assert [config["generator_class"] for config in manifests] == [0, 2]
+    outputs = [[record["original_output"] for record in diagnosis.records] for diagnosis in found.values()]
+    assert outputs[0] != outputs[1]
+    commands = {
+        "diagnose": ["--target", "avatars:mustache", "--text-encoder", "avatars", "--attribute", "a smiling face"],
+        "edit": ["--attribute", "a smiling face", "--text-encoder", "avatars"],
+        "view": ["--target", "avatars:mustache"],
+    }
+    for command, options in commands.items():
+        arguments = [command, "--generator", str(source), *options, "--out", str(tmp_path / "out")]
+        assert main(arguments) == 1
+        assert "choose the one to draw, 0 to 2, with generator_class (--generator-class)" in capsys.readouterr().err
+        assert main([*arguments, "--generator-class", "3"]) == 1
+        assert "outside 0..2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert (
+        main(
+            [
+                "view",
+                "--generator",
+                str(source),
+                *commands["view"],
+                "--generator-class",
+                "1",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 0
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from torch import nn
 
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators import describe_checkpoint, load_generator
+from zoom_engine.generators.pickles.interpreter import Budget
+from zoom_engine.generators.pickles.torch_files import load_storage
 
 VARIANTS = {
     "skip": Literal(),
@@ -23,8 +27,14 @@ VARIANTS = {
     "resnet": Literal(architecture="resnet", conv_clamp=0.9),
     "narrow mapping": Literal(mapping_layers=3, mapping_dim=9),
     "128": Literal(resolution=128, channels=(6, 6, 5, 5, 4, 4), seed=2),
+    "1024": Literal(resolution=1024, channels=(5, 5, 5, 4, 4, 4, 3, 3, 2), mapping_layers=8, conv_clamp=256.0),
 }
 CONDITIONAL = Literal(c_dim=4, embed_dim=6, architecture="skip", conv_clamp=2.0)
+CONDITIONALS = {
+    "skip": CONDITIONAL,
+    "orig": Literal(c_dim=4, embed_dim=6, architecture="orig", mapping_layers=8),
+    "resnet": Literal(c_dim=4, embed_dim=12, architecture="resnet", mapping_layers=8, conv_clamp=0.9),
+}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -51,9 +61,11 @@ def test_the_plain_composition_is_the_same_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("label", [0, 3])
-def test_classes_are_embedded_normalised_and_appended(label: int, tmp_path: Path) -> None:
-    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL)))
-    wanted = CONDITIONAL.image(7, truncation=0.7, label=label)
+@pytest.mark.parametrize("architecture", CONDITIONALS)
+def test_classes_are_embedded_normalised_and_appended(architecture: str, label: int, tmp_path: Path) -> None:
+    literal = CONDITIONALS[architecture]
+    network = load_generator(write(tmp_path / "network.pkl", nvidia_bytes(literal)))
+    wanted = literal.image(7, truncation=0.7, label=label)
     w = network.mapping(network.latents([7]), truncation=0.7, classes=torch.tensor([label]))
     assert relative_error(network.synthesis(network.styles(w))[0], wanted) < 1e-4
     fixed = network.of_class(label)
@@ -112,6 +124,22 @@ def test_strided_and_shared_storages_are_views_of_one_blob(tmp_path: Path) -> No
     layer.bias = nn.Parameter(wide[3:])
     network = load_generator(write(tmp_path / "x", nvidia_bytes(literal, generator=generator)))
     assert relative_error(draw(network, 1), literal.image(1)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
+def test_a_nested_storage_is_what_weights_only_loading_reads(dtype: torch.dtype) -> None:
+    tensor = (torch.arange(6) - 2).to(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls typed storages deprecated
+        _, (blob,) = tensor.storage().__reduce__()
+        wanted = torch.load(io.BytesIO(blob), weights_only=True)
+        assert wanted.dtype == dtype
+        expected = bytes(wanted.untyped().tolist())
+    found = load_storage(blob, Budget())
+    assert found.count == 6
+    assert bytes(found.data) == expected
 
 
 def _second_clamp(g: Persistent) -> None:

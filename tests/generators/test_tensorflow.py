@@ -14,6 +14,7 @@ from literal_stylegan2 import Literal
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
+from zoom_engine.generators.pickles import printable
 
 VARIANTS = {
     "skip": Literal(mapping_layers=8),
@@ -65,6 +66,16 @@ def test_python_2_strings_are_latin1(tmp_path: Path) -> None:
     ]
     network = load_generator(write(tmp_path / "x", b"".join(parts)))
     assert relative_error(draw(network, 1), SMALL.image(1)) < 1e-4
+
+
+@pytest.mark.parametrize("text", ["it's", "a\x00\n\r\t\\ \"'\xff", ""])
+def test_python_2_strings_of_protocol_0_are_what_python_reads(text: str, tmp_path: Path) -> None:
+    written = repr(text.encode("latin1"))[1:].encode("ascii")
+    data = b"(dS" + written + b"\nNs."  # a dictionary with the text as its only key
+    assert list(pickle.loads(data, encoding="latin1")) == [text]
+    with pytest.raises(CheckpointError) as caught:
+        load_generator(write(tmp_path / "x", data))
+    assert f"it has {printable(text) or 'nothing'}" in str(caught.value)
 
 
 def test_a_description_doubles_fmap_base(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from dataclasses import replace
 
 import onnx
 import pytest
@@ -12,12 +14,19 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
+from zoom_engine.export import export_synthesis
 from zoom_engine.generators import StyleGAN2Config
-from zoom_engine.graphs import synthesis_model
+from zoom_engine.graphs import kept_in_float32, synthesis_model
+from zoom_engine.graphs.ranges import SEED, activation_scales
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 
 CLAMPED = StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=0.7)
+ORIG, RESNET = (
+    StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=clamp, architecture=architecture)
+    for architecture, clamp in (("orig", None), ("resnet", 0.7))
+)
+EACH = pytest.mark.parametrize("config", [CONFIG, CLAMPED, ORIG, RESNET], ids=["skip", "clamped", "orig", "resnet"])
 
 
 def onnxruntime(model: onnx.ModelProto) -> OnnxRuntimeSession:
@@ -25,7 +34,7 @@ def onnxruntime(model: onnx.ModelProto) -> OnnxRuntimeSession:
     return OnnxRuntimeSession(model.SerializeToString(), batched=True)
 
 
-@pytest.mark.parametrize("config", [CONFIG, CLAMPED])
+@EACH
 def test_one_file_takes_every_batch_and_number_of_attributes(config: StyleGAN2Config) -> None:
     network = spread_generator(config)
     session = onnxruntime(synthesis_model(network))
@@ -60,6 +69,8 @@ def test_it_can_stop_at_a_lower_resolution() -> None:
         synthesis_model(network, max_resolution=24)
     with pytest.raises(ConfigError, match="precision"):
         synthesis_model(network, precision="int8")
+    with pytest.raises(ConfigError, match=r"max_resolution 16 is not one of \[32\], where this generator \(resnet\)"):
+        synthesis_model(spread_generator(RESNET), max_resolution=16)
 
 
 def half_error(config: StyleGAN2Config, loudness: float) -> float:
@@ -76,23 +87,43 @@ def half_error(config: StyleGAN2Config, loudness: float) -> float:
     return relative_error(onnxruntime(model).run({"styles": styles})["images"], network.synthesis(styles))
 
 
-@pytest.mark.parametrize("config", [CONFIG, CLAMPED])
+@EACH
 def test_half_precision_stays_near(config: StyleGAN2Config) -> None:
     assert half_error(config, 1.0) < 2e-3
 
 
-def test_half_precision_stays_in_range_without_a_clamp() -> None:
+@pytest.mark.parametrize("architecture", ["skip", "resnet"])
+def test_half_precision_stays_in_range_without_a_clamp(architecture: str) -> None:
     """Activations near 1e6, beyond float16's 65504."""
-    assert half_error(CONFIG, 3e5) < 2e-3
+    assert half_error(replace(CONFIG, architecture=architecture), 3e5) < 2e-3
 
 
-def test_bfloat16_stays_near() -> None:
-    pytest.importorskip("openvino")
+def test_ranges_are_measured_on_other_images_than_parity() -> None:
+    """Every layer has one, and the styles that an export is compared on are new to it."""
     network = spread_generator()
+    scales = activation_scales(network)
+    assert set(scales) == {"const", *network.convs}
+    network.const.mul_(1e4)
+    assert activation_scales(network)["const"] > 1
+    assert inspect.signature(export_synthesis).parameters["seed"].default != SEED
+
+
+@EACH
+def test_bfloat16_stays_near(config: StyleGAN2Config) -> None:
+    pytest.importorskip("openvino")
+    network = spread_generator(config)
     styles = styles_of(network, 2)
     model = synthesis_model(network, edits=False, precision="bf16")
     found = OpenVinoSession(model.SerializeToString()).run({"styles": styles})["images"]
     assert 1e-4 < relative_error(found, network.synthesis(styles)) < 3e-2
+
+
+def test_the_oldest_runtime_opens_it() -> None:
+    """ONNX Runtime 1.20, the oldest that pyproject.toml claims, reads IR version 10 and opset 21."""
+    for precision in ("fp32", "fp16"):
+        model = synthesis_model(spread_generator(), precision=precision)
+        assert model.ir_version <= 10
+        assert [entry.version for entry in model.opset_import] == [21]
 
 
 def test_the_graph_is_plain() -> None:
@@ -110,6 +141,12 @@ def test_the_graph_is_plain() -> None:
     shaped = {value.name: value.type.tensor_type.shape.dim for value in model.graph.value_info}
     assert all(node.output[0] in shaped for node in model.graph.node if node.output[0] != "images")
     assert all(dim.HasField("dim_value") for dims in shaped.values() for dim in list(dims)[1:])
+
+
+def test_what_bfloat16_would_spoil_is_marked() -> None:
+    names = kept_in_float32(synthesis_model(spread_generator()))
+    assert {"edited", "styles.split", "b32_conv1.demodulation", "b32_torgb.column", "b16_conv1.conv"} <= names
+    assert not {"b32_conv1.conv", "b32_torgb", "b32_conv0.filtered"} & names
 
 
 def test_the_file_describes_itself() -> None:

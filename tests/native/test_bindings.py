@@ -105,6 +105,8 @@ GOOD = {
     ("change", "error", "message"),
     [
         ({"dtype": "float64"}, TypeError, "dtype must be"),
+        ({"dtype": "float16"}, TypeError, "float16 runs on CUDA"),
+        ({"device": -2}, ValueError, "index of a CUDA device"),
         ({"pointer": 0}, ValueError, "null or not aligned"),
         ({"pointer": 4098}, ValueError, "null or not aligned"),
         ({"bytes": 4 * 24 - 1}, ValueError, "beyond its memory"),

@@ -57,16 +57,28 @@ def test_a_constant_image_stays_constant_inside() -> None:
     assert torch.allclose(y[0, 0, 0, 0], torch.tensor(0.75 * 0.75))  # outside counts as zero
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_adds(dtype: torch.dtype) -> None:
+    random = torch.Generator().manual_seed(1)
+    x, add = (torch.randn(2, 3, size, size, generator=random).to(dtype) for size in (5, 10))
+    true = reference.upsample2x(x.double()) + add.double()
+    for found in (ops.upsample2x(x, add), composition.upsample2x(x, add)):
+        assert (found.double() - true).norm() < TOLERANCE[dtype] * true.norm()
+
+
 def test_gradcheck_twice() -> None:
     x = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(ops.upsample2x, x)
+    add = torch.randn(1, 2, 6, 8, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(ops.upsample2x, (x, add))
     assert torch.autograd.gradgradcheck(ops.upsample2x, x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_opcheck(dtype: torch.dtype) -> None:
     x = torch.randn(2, 3, 4, 5).to(dtype).contiguous(memory_format=torch.channels_last)
-    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x.requires_grad_(),))
+    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x.requires_grad_(), None))
+    add = torch.randn(2, 3, 8, 10).to(dtype)
+    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x, add.requires_grad_()))
     grad = torch.randn(2, 3, 8, 10).to(dtype)
     torch.library.opcheck(torch.ops.zoom_engine.upsample2x_backward.default, (grad.requires_grad_(),))
 
@@ -74,3 +86,5 @@ def test_opcheck(dtype: torch.dtype) -> None:
 def test_wrong_shape() -> None:
     with pytest.raises(ValueError, match="x must be"):
         ops.upsample2x(torch.zeros(3, 4, 4))
+    with pytest.raises(ValueError, match=r"add must be \[1, 3, 8, 8\]"):
+        ops.upsample2x(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))

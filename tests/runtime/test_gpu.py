@@ -15,6 +15,7 @@ from zoom_engine.errors import BackendError
 from zoom_engine.export import build_tensorrt_engine, export_synthesis
 from zoom_engine.export.__main__ import main
 from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.runtime.onnxruntime_session import _providers
 from zoom_engine.runtime.tensorrt_session import _profile
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -47,13 +48,15 @@ def test_an_engine_is_built_of_an_exported_file(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 @needs_gpu
-def test_onnxruntime_stays_on_the_gpu() -> None:
+@pytest.mark.parametrize("backend", ["onnxruntime", "onnxruntime-tensorrt"])
+def test_onnxruntime_stays_on_the_gpu(backend: str, tmp_path: Path) -> None:
     ort = pytest.importorskip("onnxruntime")
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        pytest.skip("this build of ONNX Runtime has no CUDA provider")
+    wanted = "TensorrtExecutionProvider" if backend.endswith("tensorrt") else "CUDAExecutionProvider"
+    if wanted not in ort.get_available_providers():
+        pytest.skip(f"this build of ONNX Runtime has no {wanted}")
     network = spread_generator().cuda()
     styles = styles_of(network, 3)
-    images = choose_synthesizer(network, backend="onnxruntime", device="cuda")(styles)
+    images = choose_synthesizer(network, backend=backend, precision="fp32", device="cuda", cache=tmp_path)(styles)
     assert images.is_cuda
     assert relative_error(images, network.synthesis(styles)) < 1e-4
 
@@ -78,6 +81,31 @@ def test_the_profile_opens_batch_and_attributes() -> None:
     builder = SimpleNamespace(create_optimization_profile=lambda: profile)
     tensors = [SimpleNamespace(name=name, shape=shape) for name, shape in inputs.items()]
     _profile(builder, SimpleNamespace(num_inputs=len(tensors), get_input=tensors.__getitem__))
-    assert shapes["styles"] == ((1, 90), (8, 90), (32, 90))
-    assert shapes["edit_weights"] == ((1, 1), (8, 5), (32, 32))
-    assert shapes["edit_directions"] == ((1, 90), (5, 90), (32, 90))
+    assert shapes["styles"] == ((1, 90), (4, 90), (8, 90))
+    assert shapes["edit_weights"] == ((1, 1), (4, 5), (8, 64))
+    assert shapes["edit_directions"] == ((1, 90), (5, 90), (64, 90))
+
+
+def test_onnxruntime_hands_the_graph_to_tensorrt(tmp_path: Path) -> None:
+    """The providers that a session on a GPU is asked for: TensorRT with its profile and caches first, then CUDA."""
+    (name, options), (cuda, _) = _providers("tensorrt", 1, tmp_path, {"styles": [0, 90]})
+    assert (name, cuda) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    assert options["device_id"] == 1
+    assert options["trt_profile_min_shapes"] == "styles:1x90"
+    assert options["trt_profile_max_shapes"] == "styles:8x90"
+    assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == str(tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("backend", ["onnxruntime", "onnxruntime-tensorrt"])
+def test_a_build_without_the_provider_is_an_error(backend: str) -> None:
+    pytest.importorskip("onnxruntime")
+    wanted = "TensorrtExecutionProvider" if backend.endswith("tensorrt") else "CUDAExecutionProvider"
+    with pytest.raises(BackendError, match=rf"this build has .*CPUExecutionProvider.*, not {wanted}.*\[gpu\]"):
+        choose_synthesizer(spread_generator(), backend=backend, precision="fp32", device="cuda")
+
+
+def test_auto_takes_torch_on_a_gpu_and_says_why() -> None:
+    found = choose_synthesizer(spread_generator(), device="cuda")
+    assert (found.backend, found.precision, found.gradients) == ("torch", "bf16", "torch")
+    assert "no runtime was measured" in found.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,7 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
         ("torchvision:squeezenet1_1@{}/pickle.pt", "would run code"),
         ("torchvision:squeezenet1_1@{}/junk.pt", "not a state-dict file, or a damaged one"),
         ("torchvision:squeezenet1_1@{}/nan.pt", "NaN or infinity"),
+        ("torchvision:squeezenet1_1@{}/bomb.pt", "unpacks to more than it is"),
         ("torchvision:squeezenet1_1@{}/list.pt", "holds no state-dict"),
         ("{}/w.pt", "weights alone: name their architecture"),
     ],
@@ -98,6 +100,9 @@ def test_what_does_not_fit_is_one_line(
     torch.save({"w": torch.full((2,), torch.nan)}, tmp_path / "nan.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     (tmp_path / "junk.pt").write_bytes(b"\x80junk")
+    with zipfile.ZipFile(tmp_path / "w.pt") as whole, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as bomb:
+        for entry in whole.infolist():
+            bomb.writestr(entry.filename, whole.read(entry), zipfile.ZIP_DEFLATED)
     with pytest.raises(TargetError, match=message) as caught:
         load_target(spec.format(tmp_path))
     assert "\n" not in str(caught.value)

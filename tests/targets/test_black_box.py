@@ -89,7 +89,7 @@ def raises(pixels: Pixels) -> Any:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (raises, r"ConnectionError: the service is down\)"),
+        (raises, r"ConnectionError: the service is down since noon\)"),
         (lambda x: "cat", "ValueError"),
         (lambda x: np.zeros(3), "return one probability"),
         (lambda x: np.zeros((len(x), 2, 2)), "return one probability"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import nn
 
@@ -26,6 +27,28 @@ def test_an_onnx_file(small_cnn: nn.Sequential, tmp_path: Path) -> None:
     assert any("Conv" in line and line.startswith("operators: ") for line in lines)
     assert any("mustache" in line and line.startswith("task: ") for line in lines)
     assert any("size 24" in line and line.startswith("preprocessing: ") for line in lines)
+    assert not any(line.startswith("note: ") for line in lines)
+    lines = describe_target_file(tmp_path / "m.onnx", {"mean": [0.25], "channel_order": "BGR"})
+    assert any("mean [0.25]" in line and "BGR" in line for line in lines)
+
+
+def test_of_an_onnx_file_of_others_size_and_layout_are_told_and_the_rest_is_called_a_default(tmp_path: Path) -> None:
+    def written(*sizes: int | str) -> Path:
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes) for name in ("x", "y")]
+        graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+        path = tmp_path / "others.onnx"
+        path.write_bytes(helper.make_model(graph).SerializeToString())
+        return path
+
+    lines = describe_target_file(written("n", 40, 30, 3), {"value_range": [0.0, 255.0]})
+    used = next(line for line in lines if line.startswith("preprocessing: "))
+    assert "size [40, 30]" in used
+    assert "layout NHWC" in used
+    assert "value_range [0.0, 255.0]" in used
+    assert any(line.startswith("note: the file does not tell its preprocessing but size and layout") for line in lines)
+    assert any(
+        "1 channels" in line and line.startswith("refused: ") for line in describe_target_file(written(1, 1, 8, 8))
+    )
 
 
 def test_programs_are_named_and_not_run(small_cnn: nn.Sequential, tmp_path: Path) -> None:
@@ -33,7 +56,7 @@ def test_programs_are_named_and_not_run(small_cnn: nn.Sequential, tmp_path: Path
     torch.export.save(exported, tmp_path / "model.pt2")
     lines = describe_target_file(tmp_path / "model.pt2")
     assert lines[0] == "kind: torch.export program"
-    assert "refused without --trust: it runs a program of its own" in lines
+    assert "refused: without --trust, since it runs a program of its own" in lines
 
 
 def test_a_hugging_face_folder(tmp_path: Path) -> None:
@@ -43,7 +66,7 @@ def test_a_hugging_face_folder(tmp_path: Path) -> None:
     assert "classes: cat, dog" in lines
     assert "refused: it brings code of its own (auto_map)" in lines
     assert "refused: no .safetensors file" in lines
-    assert "preprocessing: not said" in lines
+    assert any(line.startswith("note: the file does not tell its preprocessing:") for line in lines)
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 30, "width": 20}}))
     assert any("size [30, 20]" in line for line in describe_target_file(tmp_path))
 

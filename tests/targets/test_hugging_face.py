@@ -35,8 +35,12 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_folder_is_the_model_with_its_classes_and_preprocessing(folder: Path) -> None:
+def test_a_folder_is_the_model_with_its_classes_and_preprocessing(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    capfd.readouterr()
     target = load_target(folder)
+    assert capfd.readouterr() == ("", "")
     assert target.task == MultiClassTask(classes=("cat", "dog", "fox"))
     assert target.name == "tiny"
     how = target.preprocessing

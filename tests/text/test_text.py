@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from zoom_engine.errors import TextEncoderError
-from zoom_engine.text import TextEncoder, find_templates, label_probabilities, load_text_encoder
+from zoom_engine.text import TextEncoder, find_templates, label_probabilities, load_text_encoder, text_encoder_for
 from zoom_engine.text.templates import GENERAL
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1}
@@ -168,7 +169,10 @@ def test_templates_are_filled_not_formatted(encoder: TextEncoder) -> None:
     ("spec", "complaint"),
     [
         ("ViT-B-32:openai", r"hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors"),
-        ("ViT-B-32:nonsense", "its tags are openai"),
+        ("ViT-B-32:openai", r"nothing is downloaded: .*, or give the file itself as 'ViT-B-32-quickgelu:FILE'"),
+        ("ViT-B-32:laion2b_s34b_b79k", r"or give the file itself as 'ViT-B-32:FILE'"),
+        ("ViT-B-32:nonsense", "no such file: its tags are openai"),
+        ("ViT-B-32", "NAME:TAG such as ViT-B-32:openai"),
         ("ViT-Z-99:openai", "no model 'ViT-Z-99'"),
         ("hf-hub:nobody/nothing", "hf download nobody/nothing"),
         ("hf-hub:a/b/c/d", "no Hugging Face repository"),
@@ -181,6 +185,61 @@ def test_what_is_missing_is_named(spec: str, complaint: str, monkeypatch: pytest
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(TextEncoderError, match=complaint) as caught:
         load_text_encoder(spec)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def tiny_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """open_clip knows "tiny" with the tag "owner" then; the folder of its snapshot in an empty Hugging Face cache."""
+    config = {"embed_dim": 12, "vision_cfg": TOWERS["vit"], "text_cfg": TEXT}
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "tiny.json").write_text(json.dumps(config))
+    for name in ("_MODEL_CONFIG_PATHS", "_MODEL_CONFIGS"):
+        monkeypatch.setattr(f"open_clip.factory.{name}", getattr(open_clip.factory, name).copy())
+    open_clip.add_model_config(tmp_path / "configs")
+    known = {"hf_hub": "owner/tiny/", "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.25), "quick_gelu": True}
+    monkeypatch.setattr(
+        open_clip, "get_pretrained_cfg", lambda name, tag: known if (name, tag) == ("tiny", "owner") else {}
+    )
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    repository = tmp_path / "hub" / "models--owner--tiny"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    return repository / "snapshots" / ("0" * 40)
+
+
+def test_a_model_by_name_and_tag_is_read_from_the_cache_with_what_belongs_to_the_tag(
+    tiny_model: Path, folder: Path
+) -> None:
+    with pytest.raises(TextEncoderError, match=r"hf download owner/tiny open_clip_model\.safetensors"):
+        load_text_encoder("tiny:owner")
+    tiny_model.mkdir(parents=True)
+    weights = tiny_model / "open_clip_model.safetensors"
+    weights.write_bytes((folder / "open_clip_model.safetensors").read_bytes())
+    by_tag = load_text_encoder("tiny:owner")
+    assert by_tag.mean.flatten().tolist() == pytest.approx([0.4, 0.5, 0.6])
+    by_file = load_text_encoder(f"tiny:{weights}")
+    difference = (by_tag.embed_texts(["a smiling face"]) - by_file.embed_texts(["a smiling face"])).abs().max()
+    assert difference > 1e-4  # the tag's activation is QuickGELU, which the name alone does not say
+    assert text_encoder_for("avatars", "tiny:owner").content_hash == by_tag.content_hash
+
+
+def test_outside_a_domain_the_papers_model_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, encoder: TextEncoder
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("zoom_engine.text.load.load_text_encoder", lambda spec: asked.append(spec) or encoder)
+    assert text_encoder_for("network.pkl", None) is encoder
+    assert asked == ["ViT-B-32:openai"]
+
+
+def test_a_tokenizer_of_another_repository_that_is_not_here_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    with pytest.raises(TextEncoderError, match=r"hf download timm/ViT-B-16-SigLIP --include \"\*\.json\"") as caught:
+        load_text_encoder(f"ViT-B-16-SigLIP:{tmp_path / 'w.safetensors'}")
     assert "\n" not in str(caught.value)
 
 
@@ -221,6 +280,10 @@ def test_pickles_cannot_run_code(tmp_path: Path) -> None:
     with pytest.raises(TextEncoderError, match="cannot be loaded"):
         load_text_encoder(folder)
     assert not marker.exists()
+    with zipfile.ZipFile(folder / "open_clip_pytorch_model.bin", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("archive/data.pkl", bytes(1 << 20))
+    with pytest.raises(TextEncoderError, match="unpacks to more than it is"):
+        load_text_encoder(folder)
     hostile = write_model(tmp_path / "code", text={**TEXT, "tokenizer_kwargs": {"trust_remote_code": True}}, save=False)
     with pytest.raises(TextEncoderError, match="trust_remote_code"):
         load_text_encoder(hostile)

@@ -100,6 +100,7 @@ def calibrate_range(
     float32). Raises DirectionError for directions of another generator.
     """
     directions.check_fits(generator)
+    directions.check_origin()
     if not 0 < tail <= 0.5 or tail * samples < _SMALLEST_TAIL or tail_images < 1 or not bound > 0:
         raise DirectionError(
             f"a calibrated range needs bound > 0 and {_SMALLEST_TAIL} samples in each tail,"

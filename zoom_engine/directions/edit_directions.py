@@ -29,7 +29,7 @@ class EditDirections:
     entries are 0; a positive weight adds the attribute. Per attribute: ``channels``, how many entries are
     not 0; ``strength``, the largest |relevance| before scaling; ``noise_floor``, the strength that random
     text directions reach. ``threshold`` is λ; ``provenance`` (JSON) names generator, text encoder, options
-    and hashes.
+    and hashes; an audit needs its ``templates``, ``truncation`` and ``truncation_cutoff``.
     """
 
     matrix: Tensor
@@ -55,6 +55,23 @@ class EditDirections:
             raise DirectionError(
                 f"edit directions of {self.matrix.shape[1]} style channels were made for another generator"
                 f" (this one has {size}): find them anew"
+            )
+
+    def check_origin(self) -> None:
+        """DirectionError where the provenance does not say with which templates and truncation these were found."""
+        wrong = [
+            name
+            for name, fits in (
+                ("templates", _is_list_of_text),
+                ("truncation", _is_number),
+                ("truncation_cutoff", _is_cutoff),
+            )
+            if name not in self.provenance or not fits(self.provenance[name])
+        ]
+        if wrong:
+            raise DirectionError(
+                f"edit directions do not say how they were found: their provenance lacks {', '.join(wrong)};"
+                " take them from find_directions, or add what was used"
             )
 
     def save(self, path: str | Path) -> None:
@@ -130,6 +147,14 @@ def _fault(directions: EditDirections) -> str | None:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value.isprintable()
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(_is_text(item) for item in value)
+
+
+def _is_cutoff(value: object) -> bool:
+    return value is None or type(value) is int
 
 
 def _is_mapping(value: object) -> bool:

@@ -15,7 +15,7 @@ from zoom_engine.directions import find_directions
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, to_pixels
-from zoom_engine.generators import load_generator
+from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.text import text_encoder_for
@@ -27,6 +27,7 @@ def write_edit_sheet(
     out: Path,
     *,
     generator: str,
+    generator_class: int | None = None,
     attributes: Sequence[str],
     neutral: str | None = None,
     text_encoder: str | None = None,
@@ -41,7 +42,7 @@ def write_edit_sheet(
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
-    network = load_generator(generator)
+    network = of_one_class(load_generator(generator), generator_class)
     encoder = text_encoder_for(generator, text_encoder)
     synthesize = choose_synthesizer(network, cache=default_cache())
     directions = find_directions(

@@ -12,7 +12,7 @@ import torch
 from zoom_engine import atomic
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, to_pixels
-from zoom_engine.generators import load_generator
+from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.targets import load_target
 
@@ -21,13 +21,14 @@ def write_target_view(
     out: Path,
     *,
     generator: str,
+    generator_class: int | None = None,
     target: str,
     target_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
 ) -> None:
     """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
     pictures. A wrong size, crop, range or channel order shows here."""
-    network = load_generator(generator)
+    network = of_one_class(load_generator(generator), generator_class)
     loaded = load_target(target, resolution=network.resolution, **dict(target_options or {}))
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.export", description="Write a generator as ONNX.")
     parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
-    parser.add_argument("--target", help="domain:name or an ONNX file: write audit.onnx too")
+    parser.add_argument("--target", help="domain:name or a model file (.onnx, .pt): write audit.onnx too")
+    parser.add_argument("--trust", action="store_true", help="run a target file that contains a program")
+    parser.add_argument(
+        "--target-options",
+        type=_options,
+        default={},
+        help="""more of what load_target takes, as JSON: '{"preprocessing": {"size": 224, "mean": [0.5]}}'""",
+    )
     parser.add_argument("--images", action="store_true", help="audit.onnx returns the pictures too")
     parser.add_argument("--directions", type=Path, help="edit directions (.safetensors) to build in as a constant")
     parser.add_argument("--precision", choices=("fp32", "fp16", "bf16"), default="fp32")
@@ -41,6 +49,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", action="store_true", help="print the parity with torch and TensorRT's support")
     parser.add_argument("--tensorrt", action="store_true", help="build the engine of each file for this GPU beside it")
     return parser
+
+
+def _options(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
 
 
 def run(options: argparse.Namespace) -> None:
@@ -55,7 +70,12 @@ def run(options: argparse.Namespace) -> None:
     report(written[0], check=options.check)
     if options.target is not None:
         path = options.output / "audit.onnx"
-        written.append(export_audit_graph(options.model, options.target, path, images=options.images, **shared))
+        about = {**({"trust": True} if options.trust else {}), **options.target_options}
+        written.append(
+            export_audit_graph(
+                options.model, options.target, path, target_options=about, images=options.images, **shared
+            )
+        )
         report(written[1], check=options.check)
     for exported in written if options.tensorrt else ():
         exported.support.check()

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import onnx
 import torch
 from torch import Tensor, nn
 
 from zoom_engine.directions import EditDirections
-from zoom_engine.errors import ExportError
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis import Exported, matrix_of, source_metadata, write_model
+from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_generator
 from zoom_engine.graphs import audit_model
 from zoom_engine.graphs.metadata import PREFIX
-from zoom_engine.targets import Target, load_target
-from zoom_engine.targets.onnx_writer import target_model
+from zoom_engine.targets import load_target
 from zoom_engine.targets.target import probe_images
 
 
@@ -25,6 +25,7 @@ def export_audit_graph(
     target: str | Path | nn.Module,
     output: str | Path,
     *,
+    target_options: Mapping[str, Any] | None = None,
     directions: EditDirections | None = None,
     images: bool = False,
     max_resolution: int | None = None,
@@ -36,25 +37,27 @@ def export_audit_graph(
     Args:
         generator, directions, max_resolution, precision, seed: see :func:`export_synthesis`; the target's network
             keeps its own precision.
-        target: "domain:name", the path of an ONNX file, an ``nn.Module`` or a ``Target``. Of torch modules those can be
-            written whose layers are in :data:`zoom_engine.targets.onnx_writer.LAYERS`.
+        target: whatever ``load_target`` takes, but for black boxes: "domain:name", the path of an ONNX, TorchScript or
+            ``torch.export`` file, a library's model, an ``nn.Module`` or a ``Target``.
+        target_options: passed to ``load_target``, such as ``{"trust": True}`` or the preprocessing.
         images: return the pictures too.
 
     Raises:
-        ExportError: an output or the pictures differ from torch's by more than is allowed, the target's graph cannot be
-            joined, or the file cannot be written; each leaves no file.
-        TargetError: the target cannot be loaded, or not be written as ONNX.
+        ExportError: an output or the pictures differ from torch's by more than is allowed, the target cannot be written
+            as ONNX or its graph not be joined, or the file cannot be written; each leaves no file.
+        TargetError: the target cannot be loaded.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
     network = load_generator(generator).cpu()
     size = max_resolution or network.resolution
-    judge = load_target(target, resolution=size)
+    options = dict(target_options or {})
+    judge = load_target(target, **{"resolution": size, **options})
     matrix = matrix_of(directions, network)
     with torch.no_grad():
         shape = list(judge.network(judge.preprocessing(probe_images(size, size, count=2))).shape[1:])
     model = audit_model(
         network,
-        _network_of(target, judge, size),
+        target_network(target, judge, options, resolution=size),
         judge.preprocessing,
         output_shape=shape,
         directions=matrix,
@@ -75,13 +78,3 @@ def export_audit_graph(
     parity = measure_parity(model, network, reference, precision=precision, directions=matrix, seed=seed)
     parity.check({"images": LIMITS[precision], "outputs": OUTPUT_LIMITS[precision]})
     return write_model(model, output, parity)
-
-
-def _network_of(target: str | Path | nn.Module, judge: Target, size: int) -> onnx.ModelProto:
-    """The target's network as ONNX: the file itself, which ``load_target`` has checked, or written from torch."""
-    if isinstance(target, str | Path) and str(target).lower().endswith(".onnx"):
-        try:
-            return onnx.load(target)
-        except (OSError, ValueError) as error:
-            raise ExportError(f"cannot read {target} again: {error}") from error
-    return target_model(judge, resolution=size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import onnx
@@ -17,8 +18,7 @@ from zoom_engine.runtime.session import Session
 
 LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2}
 OUTPUT_LIMITS = {"fp32": 1e-3, "fp16": 5e-2, "bf16": 1e-1}  # of a target's outputs, which can be steeper than pictures
-BATCHES = (1, 3, 8)
-ATTRIBUTES = (1, 5, 20)
+CASES = tuple(itertools.product((1, 3, 8), (1, 5, 20)))  # batch, attributes
 STEP = 3.0  # standard deviations that the random edits move the styles by
 
 
@@ -50,17 +50,23 @@ def measure_parity(
     precision: str,
     directions: Tensor | None,
     seed: int,
+    session: Session | None = None,
+    cases: Sequence[tuple[int, int]] = CASES,
 ) -> Parity:
-    """``model`` beside ``reference`` (edited styles → outputs) in batches of 1, 3 and 8 with 1, 5 and 20 attributes.
+    """``model`` beside ``reference`` (edited styles → outputs) for each of ``cases``, batch and number of attributes.
 
-    Styles are those of random latents, pushed along random directions. Raises BackendError without a runtime for it.
+    Styles are those of random latents, pushed along random directions. ``session`` is what runs the model; None takes
+    what there is for the precision, and raises BackendError where there is nothing. Given ``directions`` fix the number
+    of attributes.
     """
-    session, name = _session(model, precision)
+    name = "a session of the caller"
+    if session is None:
+        session, name = _session(model, precision)
     random = torch.Generator().manual_seed(seed)
     std = style_statistics(generator).std.cpu()
     errors: dict[str, float] = {}
-    counts: Sequence[int] = ATTRIBUTES if directions is None else (len(directions),)
-    cases = [(batch, count) for batch in BATCHES for count in counts]
+    if directions is not None:
+        cases = [(batch, len(directions)) for batch in dict.fromkeys(batch for batch, _ in cases)]
     for batch, count in cases:
         z = torch.randn(batch, generator.z_dim, generator=random)
         styles = generator.styles(generator.mapping(z))

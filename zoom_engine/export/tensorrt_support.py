@@ -1,31 +1,40 @@
 """What TensorRT will make of a graph, from its published operator support; nothing of TensorRT is needed.
 
-Source: the table "Supported ONNX Operators" of onnx-tensorrt (docs/operators.md), for the operators that our graphs and
-common classifiers use; bfloat16 counts as supported where float16 is, as in TensorRT 10. Weights of convolutions must
-be constants.
+Source: the table "Supported ONNX Operators" of onnx-tensorrt (docs/operators.md) for TensorRT 10.15, without the
+operators that no image classifier has (sequences, recurrent layers, quantisation). Weights of convolutions must be
+constants: dynamic ones it takes in some cases only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
 
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from zoom_engine.errors import ExportError
 
+OPSETS = range(9, 25)
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
 _NUMBERS = _FLOATS | {TensorProto.INT32, TensorProto.INT64}
-_ANY = _NUMBERS | {TensorProto.BOOL}
+_BOOLEAN = frozenset({TensorProto.BOOL})
 _KINDS: dict[frozenset[int], str] = {
-    _FLOATS: "Abs AveragePool BatchNormalization Ceil Clip Conv ConvTranspose Elu Erf Exp Floor Gemm GlobalAveragePool"
-    " GlobalMaxPool HardSigmoid InstanceNormalization LeakyRelu Log LogSoftmax MatMul MaxPool Pow PRelu ReduceMax"
-    " ReduceMean ReduceMin ReduceSum Relu Resize Round Selu Sigmoid Softmax Softplus Sqrt Tanh",
-    _NUMBERS: "Add DepthToSpace Div Gather Max Mean Min Mul Neg Pad SpaceToDepth Sub Sum",
-    _ANY: "Cast Concat Constant Expand Flatten Identity Reshape Shape Slice Split Squeeze Transpose Unsqueeze Where",
+    _FLOATS: "AveragePool BatchNormalization Ceil Celu Clip Conv ConvTranspose Cos CumSum Dropout Einsum Elu Erf Exp"
+    " Floor Gemm GlobalAveragePool GlobalLpPool GlobalMaxPool GroupNormalization HardSigmoid HardSwish"
+    " InstanceNormalization LayerNormalization LeakyRelu Log LogSoftmax LpNormalization LpPool LRN MatMul MaxPool PRelu"
+    " Reciprocal Resize Round Selu Sigmoid Sin Softmax Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Upsample",
+    _NUMBERS: "Abs Add ArgMax ArgMin DepthToSpace Div Equal Gelu Greater GreaterOrEqual Less LessOrEqual Max Mean Min"
+    " Mod Mul Neg Pad Pow Range ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin"
+    " ReduceProd ReduceSum ReduceSumSquare Relu ScatterElements ScatterND Sign SpaceToDepth Sub Sum TopK",
+    _NUMBERS | _BOOLEAN: "Cast CastLike Concat Constant ConstantOfShape Expand Flatten Gather GatherElements GatherND"
+    " Identity OneHot Reshape Shape Size Slice Split Squeeze Tile Transpose Trilu Unsqueeze Where",
+    _BOOLEAN: "And Not Or Xor",
 }
 OPERATORS: dict[str, frozenset[int]] = {name: kinds for kinds, names in _KINDS.items() for name in names.split()}
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")  # whose outputs are booleans
+_POOLS = ("AveragePool", "LpPool", "MaxPool")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
@@ -50,18 +59,36 @@ def check_tensorrt_support(model: onnx.ModelProto) -> Support:
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         types[value.name] = value.type.tensor_type.elem_type
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     faults: list[str] = []
+    if opset not in OPSETS:
+        faults.append(f"the graph is of opset {opset}, it reads {OPSETS[0]} to {OPSETS[-1]}")
     for node in model.graph.node:
         name = node.name or node.output[0]
         allowed = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if allowed is None:
             faults.append(f"{name} is the operator {node.op_type}, which is not among those that it supports")
             continue
-        if node.op_type in CONVOLUTIONS and node.input[1] not in constants:
-            faults.append(f"{name} is a {node.op_type} whose weight is not a constant")
-        for value_name in (*node.input[:1], *node.output):
+        faults += [f"{name} is a {node.op_type} {fault}" for fault in _restrictions(node, constants)]
+        outputs = () if node.op_type in _COMPARISONS else node.output
+        for value_name in (*node.input[:1], *outputs):
             kind = types.get(value_name)
             if kind is not None and kind not in allowed:
                 type_name = TensorProto.DataType.Name(kind)
                 faults.append(f"{name} is a {node.op_type} of type {type_name}")
     return Support(dict(sorted(Counter(node.op_type for node in model.graph.node).items())), tuple(faults))
+
+
+def _restrictions(node: onnx.NodeProto, constants: set[str]) -> Iterator[str]:
+    """What the table says beside the types."""
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type in CONVOLUTIONS and node.input[1] not in constants:
+        yield "whose weight is not a constant"
+    if node.op_type.startswith("Reduce") and len(node.input) > 1 and node.input[1] and node.input[1] not in constants:
+        yield "whose axes are not a constant"
+    if node.op_type in _POOLS and any(step != 1 for step in attributes.get("dilations", ())):
+        yield "with dilations"
+    if node.op_type == "MaxPool" and len(node.output) > 1:
+        yield "that returns indices"
+    if node.op_type == "Resize" and (attributes.get("antialias", 0) or attributes.get("mode") == b"cubic"):
+        yield "that is antialiased or cubic"

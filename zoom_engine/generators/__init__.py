@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.conversion import convert_checkpoint
@@ -23,6 +23,7 @@ __all__ = [
     "convert_checkpoint",
     "describe_checkpoint",
     "load_generator",
+    "of_one_class",
     "sample_styles",
     "save_generator",
     "style_statistics",
@@ -46,3 +47,19 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
     if not Path(spec).is_file():
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
     return load_checkpoint(Path(spec))
+
+
+def of_one_class(generator: StyleGAN2, index: int | None) -> StyleGAN2:
+    """A generator that needs no class: of a class-conditional one the copy that draws class ``index`` alone.
+
+    Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
+    out of range.
+    """
+    if index is not None:
+        return generator.of_class(index)
+    if generator.config.c_dim:
+        raise ConfigError(
+            f"the generator draws {generator.config.c_dim} classes: choose the one to draw, 0 to"
+            f" {generator.config.c_dim - 1}, with generator_class (--generator-class)"
+        )
+    return generator

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2 import StyleGAN2
 
@@ -54,7 +54,7 @@ def load_own_checkpoint(path: Path | str) -> StyleGAN2:
         state = {k: file.get_tensor(k).float() for k in found}
     broken = next((k for k, v in state.items() if not torch.isfinite(v).all()), None)
     if broken is not None:
-        raise CheckpointError(f"{path} holds non-finite values in '{broken}'; the file cannot be used")
+        raise CheckpointError(f"{path} holds non-finite values in '{one_line(broken, 80)}'; the file cannot be used")
     generator = generator.to_empty(device="cpu")
     generator.load_state_dict(state)
     return generator.eval().requires_grad_(False)
@@ -73,7 +73,9 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(str(path), framework="pt") as file:
             yield file
     except (SafetensorError, ValueError, RecursionError, struct.error) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from error
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({one_line(error)}); fetch it again"
+        ) from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
 
@@ -93,6 +95,6 @@ def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]], found: dict[
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise CheckpointError(
-                f"{path} does not fit its own configuration: '{name}' is {found.get(name, 'missing')}, "
+                f"{path} does not fit its own configuration: '{one_line(name, 80)}' is {found.get(name, 'missing')}, "
                 f"expected {expected.get(name, 'nothing')}"
             )

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 
 ARCHITECTURES = ("skip", "orig", "resnet")
 LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
@@ -44,9 +44,8 @@ class StyleGAN2Config:
         if any(type(n) is not int or not 1 <= n <= LARGEST_SIZE for n in sizes):
             raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
         if self.architecture not in ARCHITECTURES:
-            raise CheckpointError(
-                f"generator architecture '{self.architecture}' is not one of {', '.join(ARCHITECTURES)}"
-            )
+            found = one_line(repr(self.architecture), 80)
+            raise CheckpointError(f"generator architecture {found} is not one of {', '.join(ARCHITECTURES)}")
         clamp: object = self.conv_clamp
         if clamp is not None and not (isinstance(clamp, int | float) and 0 < clamp < math.inf):
             raise CheckpointError(f"generator conv_clamp must be a positive number or None, got {clamp}")
@@ -76,4 +75,4 @@ class StyleGAN2Config:
         try:
             return cls(**{**values, "channels": tuple(int(c) for c in values["channels"])})
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"generator configuration is not understood: {error}") from error
+            raise CheckpointError(f"generator configuration is not understood: {one_line(error)}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from zoom_engine import atomic
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.formats import checkpoint_hash, load_checkpoint
 
@@ -37,5 +37,5 @@ def convert_checkpoint(source: Path, out: Path, *, class_index: int | None = Non
         with atomic.replacing(out) as temporary:
             save_generator(generator, temporary, metadata=metadata, half=half)
     except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
         raise CheckpointError(f"cannot write {out}: {reason}") from error

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.checkpoint import load_own_checkpoint, read_own_header
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.nvidia import nvidia_recipe
@@ -24,7 +24,7 @@ from zoom_engine.generators.pickles import (
     read_network_pickle,
     read_torch_archive,
 )
-from zoom_engine.generators.recipe import Recipe
+from zoom_engine.generators.recipe import Recipe, count_parameters
 from zoom_engine.generators.rosinality import rosinality_recipe
 from zoom_engine.generators.stylegan2 import StyleGAN2
 from zoom_engine.generators.tensorflow import tensorflow_recipe
@@ -54,24 +54,29 @@ def describe_checkpoint(path: Path) -> str:
     Raises CheckpointError only where the file cannot be read at all.
     """
     mapped = _mapped(path)
-    lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", hashlib.sha256(mapped).hexdigest())]
+    lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", checkpoint_hash(path))]
     try:
         if _is_safetensors(mapped):
             config, info = read_own_header(path)
             lines += [("format", "zoom-engine safetensors"), *_config_lines(config)]
+            lines.append(("parameters", str(count_parameters(config))))
             lines += [(f"info {printable(key)}", str(value)) for key, value in info.items()]
         else:
             with _naming(path):
                 recipe = _recipe(path, mapped)
                 lines += [("format", recipe.format), *_config_lines(recipe.config)]
-                lines += [("parameters", str(recipe.parameters())), *(("note", fact) for fact in recipe.facts)]
+                lines += [
+                    ("parameters", str(count_parameters(recipe.config))),
+                    *(("note", fact) for fact in recipe.facts),
+                ]
     except CheckpointError as error:
         lines.append(("refused", str(error)))
-    return "\n".join(f"{label + ':':<14}{_one_line(text)}" for label, text in lines)
+    return table(lines)
 
 
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text[:LONGEST_LINE].split()))
+def table(lines: Iterable[tuple[str, str]]) -> str:
+    """Labels and texts below each other; what comes from a file is made printable and shortened."""
+    return "\n".join(f"{f'{label}: ':<14}{one_line(text, LONGEST_LINE)}" for label, text in lines)
 
 
 def checkpoint_hash(path: Path) -> str:

@@ -36,8 +36,8 @@ class MappingNetwork(nn.Module):
         if self.embed is not None:
             if classes is None:
                 raise ConfigError(
-                    f"the generator draws {self.embed.in_features} classes: fix one with"
-                    " `zoom-engine convert IN OUT.safetensors --class N`, or pass classes"
+                    f"the generator draws {self.embed.in_features} classes: pass classes, or fix one with of_class(N)"
+                    " or `zoom-engine convert IN OUT.safetensors --generator-class N`"
                 )
             if not bool(((classes >= 0) & (classes < self.embed.in_features)).all()):
                 raise ConfigError(f"classes must be in 0..{self.embed.in_features - 1}")

@@ -37,17 +37,13 @@ class Recipe:
     sources: Mapping[str, Source]
     facts: tuple[str, ...] = ()
 
-    def parameters(self) -> int:
-        """How many numbers the generator has, its constant noise included."""
-        return sum(value.numel() for value in _empty(self.config).state_dict().values())
-
     def build(self, file_size: int) -> StyleGAN2:
         """The generator, frozen, in evaluation mode.
 
         Raises :class:`CheckpointError`: a weight is missing, superfluous, of another shape or not finite, or the
         weights are more than a file of ``file_size`` bytes can hold.
         """
-        parameters = self.parameters()
+        parameters = count_parameters(self.config)
         if parameters > MOST_PARAMETERS:
             raise CheckpointError(f"describes a generator of more than {MOST_PARAMETERS} parameters")
         if 2 * parameters > file_size + (1 << 20):
@@ -73,6 +69,11 @@ class Recipe:
         if measured:
             _measure_average_latent(generator)
         return generator
+
+
+def count_parameters(config: StyleGAN2Config) -> int:
+    """How many numbers such a generator has, its constant noise included."""
+    return sum(value.numel() for value in _empty(config).state_dict().values())
 
 
 def mapping_fields(

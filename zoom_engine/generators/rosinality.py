@@ -32,7 +32,10 @@ def rosinality_recipe(root: Any) -> Recipe:
     weights = root.get("g_ema", root)
     if not isinstance(weights, dict) or "conv1.conv.weight" not in weights:
         keys = ", ".join(printable(key) for key in list(root)[:8])
-        raise CheckpointError(f"is a torch file without rosinality's 'g_ema'; it has {keys or 'nothing'}")
+        raise CheckpointError(
+            f"is a torch file without rosinality's 'g_ema'; it has {keys or 'nothing'}: if these are a target's"
+            " weights, name their architecture, as torchvision:NAME@FILE or timm:NAME@FILE"
+        )
     reader = _Reader(weights)
     config = reader.read()
     average = root.get("latent_avg")

@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -63,24 +63,35 @@ class ModulatedConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
-    def forward(self, x: Tensor, style: Tensor, *, plain: bool = False) -> Tensor:
-        """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``."""
-        energy = self.weight.square().sum(dim=(2, 3))
-        demodulation = (style.square() @ energy.t() + 1e-8).rsqrt()
-        x = x * style.to(x.dtype)[:, :, None, None]
-        weight = self.weight.to(x.dtype)
-        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2) if self.up else F.conv2d(x, weight, padding=1)
-        noise = self.noise_const * self.noise_strength
-        epilogue = ops.composition.modulated_epilogue if plain else ops.modulated_epilogue
-        return epilogue(
+    def forward(
+        self,
+        x: Tensor,
+        style: Tensor,
+        *,
+        to_rgb: ToRGB | None = None,
+        rgb_style: Tensor | None = None,
+        rgb_only: bool = False,
+        plain: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``, and an image.
+
+        The image is what ``to_rgb`` makes of the result with ``rgb_style [B, Cout]``, ``[B, 3, H', W']`` float32 before
+        bias and clamp. With ``rgb_only`` it is all that counts.
+        """
+        convolve = ops.composition.modulated_conv2d if plain else ops.modulated_conv2d
+        return convolve(
             x,
-            demodulation,
-            noise,
-            self.bias,
-            fir=self.up,
+            self.weight,
+            style,
+            noise=self.noise_const * self.noise_strength,
+            bias=self.bias,
+            up=self.up,
             slope=LRELU_SLOPE,
             gain=self.gain,
             clamp=self.clamp,
+            rgb_weight=None if to_rgb is None else to_rgb.weight.flatten(1),
+            rgb_styles=rgb_style,
+            rgb_only=rgb_only,
         )
 
 
@@ -109,9 +120,12 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """``x [B, C, H, W]``, ``style [B, C]`` float32 → ``[B, 3, H, W]`` float32."""
-        y = F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype)).float()
-        y = y + self.bias[:, None, None]
-        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+        return self.finish(F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype)).float())
+
+    def finish(self, rgb: Tensor) -> Tensor:
+        """The convolution's result ``[B, 3, H, W]`` with bias and clamp."""
+        rgb = rgb + self.bias[:, None, None]
+        return rgb if self.clamp is None else rgb.clamp(-self.clamp, self.clamp)
 
 
 class StyleGAN2(nn.Module):
@@ -278,21 +292,32 @@ class StyleGAN2(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
-        before = x
-        for layer in self.style_space.layers:
-            if layer.resolution > limit:
-                break
+        before, fused = x, None
+        layers = [layer for layer in self.style_space.layers if layer.resolution <= limit]
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
             style = styles[:, layer.start : layer.stop]
             if layer.is_rgb:
-                rgb = self.to_rgb[layer.name](x, style)
-                image = rgb if image is None else upsample(image) + rgb
+                to_rgb = cast(ToRGB, self.to_rgb[layer.name])
+                rgb = to_rgb(x, style) if fused is None else to_rgb.finish(fused)
+                image = rgb if image is None else upsample(image, rgb)
                 continue
             conv = self.convs[layer.name]
             if conv.up:
                 before = x
-            x = conv(x, style, plain=plain)
             if layer.name in self.around:
-                x = x + self.around[layer.name](before, plain=plain)
+                x = conv(x, style, plain=plain)[0] + self.around[layer.name](before, plain=plain)
+                fused = None
+            elif following is not None and following.is_rgb:
+                x, fused = conv(
+                    x,
+                    style,
+                    to_rgb=self.to_rgb[following.name],
+                    rgb_style=styles[:, following.start : following.stop],
+                    rgb_only=following is layers[-1],
+                    plain=plain,
+                )
+            else:
+                x, _ = conv(x, style, plain=plain)
         if image is None:
             raise ConfigError(
                 f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"

@@ -10,7 +10,7 @@ from onnx import TensorProto, compose, helper, inliner, version_converter
 from torch import Tensor
 
 import zoom_engine
-from zoom_engine.errors import ExportError
+from zoom_engine.errors import ExportError, one_line
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.graphs.builder import OPSET, GraphBuilder, Shape
 from zoom_engine.graphs.metadata import synthesis_metadata
@@ -72,8 +72,7 @@ def _add_network(builder: GraphBuilder, model: onnx.ModelProto, source: str, out
         try:
             model = version_converter.convert_version(model, OPSET)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({reason})") from error
+            raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
     graph = compose.add_prefix(model, "target/").graph
     constants = {tensor.name for tensor in graph.initializer}
     entry = next(value for value in graph.input if value.name not in constants)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ class GraphBuilder:
         """One node with one output, both called ``name``."""
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
+
+    @contextlib.contextmanager
+    def marked(self, key: str, *, where: bool = True) -> Iterator[None]:
+        """The nodes that are made inside have ``key`` among their metadata, if ``where``."""
+        first = len(self.nodes)
+        yield
+        for node in self.nodes[first:] if where else ():
+            if all(entry.key != key for entry in node.metadata_props):
+                node.metadata_props.add(key=key, value="true")
 
     def cast(self, value: str, precision: str, name: str) -> str:
         return self.node("Cast", [value], name, to=ELEMENT[precision])

@@ -6,37 +6,43 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.generators.stylegan2 import ModulatedConv
 
 SAFE = 256.0  # NVIDIA's conv_clamp: with normalised styles and weights no sum of products then leaves float16
 SAMPLES = 16
+SEED = 2**31  # far from what is ever compared: an exported graph is held to torch on other images than these
 
 
 @torch.no_grad()
-def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int = 0) -> dict[str, float]:
+def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int = SEED) -> dict[str, float]:
     """By layer name (and "const"): the power of two that brings its largest activation to at most ``SAFE``.
 
     Measured on ``samples`` images of random latents; 1 where nothing is too large, and where ``conv_clamp`` sees to it.
+    A block of "resnet" ends in a sum, which is as large as both its parts at most.
     """
     largest = {"const": float(generator.const.abs().max())}
+    around: dict[str, float] = {}
 
-    def hook(name: str) -> Any:
-        def keep(module: ModulatedConv, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            largest[name] = max(largest.get(name, 0.0), float(output.abs().max()))
+    def hook(name: str, found: dict[str, float]) -> Any:
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, Tensor]) -> None:
+            activations = output[0] if isinstance(output, tuple) else output
+            found[name] = max(found.get(name, 0.0), float(activations.abs().max()))
 
         return keep
 
-    handles = [module.register_forward_hook(hook(name)) for name, module in generator.convs.items()]
+    handles = [module.register_forward_hook(hook(name, largest)) for name, module in generator.convs.items()]
+    handles += [module.register_forward_hook(hook(name, around)) for name, module in generator.around.items()]
     try:
         z = torch.randn(samples, generator.z_dim, generator=torch.Generator().manual_seed(seed))
         for part in torch.split(generator.styles(generator.mapping(z.to(generator.device))), 1):
-            generator.synthesis(part)
+            generator.synthesis(part, plain=True)
     finally:
         for handle in handles:
             handle.remove()
+    for name, value in around.items():
+        largest[name] += value
     return {
         name: 2.0 ** max(0, math.ceil(math.log2(value / SAFE))) if value else 1.0 for name, value in largest.items()
     }

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.ops import modulation
+
 
 def _kernel(x: Tensor) -> Tensor:
     taps = torch.tensor([0.25, 0.75, 0.75, 0.25], dtype=x.dtype, device=x.device)
@@ -83,13 +85,119 @@ def modulated_epilogue_backward(
     return (_fir(du, 2) if fir else du), dscale
 
 
-def upsample2x(x: Tensor) -> Tensor:
+def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
     """See `zoom_engine.ops.upsample2x`."""
     wide = x if x.dtype == torch.float64 else x.float()
-    y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1])
-    return y.to(x.dtype)
+    y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1]).to(x.dtype)
+    return y if add is None else y + add
 
 
 def upsample2x_backward(grad: Tensor) -> Tensor:
     """The adjoint of `upsample2x`."""
     return F.conv2d(grad, _kernel(grad), stride=2, padding=1, groups=grad.shape[1])
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    edit_weights: Tensor | None = None,
+    edit_directions: Tensor | None = None,
+    noise: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    up: bool = False,
+    demodulate: bool = True,
+    slope: float = 0.2,
+    gain: float = 2**0.5,
+    clamp: float | None = None,
+    next_styles: Tensor | None = None,
+    rgb_weight: Tensor | None = None,
+    rgb_styles: Tensor | None = None,
+    rgb_only: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """See `zoom_engine.ops.modulated_conv2d`; differentiable in everything, the weights too.
+
+    `out` is whole with `rgb_only` too: it is there already.
+    """
+    styles = modulation.edited(styles, edit_weights, edit_directions)
+    shape = (len(x), len(weight))
+    scale = modulation.demodulation(styles, modulation.energy(weight)) if demodulate else styles.new_ones(shape)
+    u = _convolve(x * _spread(styles, x), weight.to(x.dtype), up)
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
+    y = modulated_epilogue(u, scale, noise, bias, fir=up, slope=slope, gain=gain, clamp=clamp)
+    wide = torch.promote_types(x.dtype, torch.float32)
+    if rgb_weight is None or rgb_styles is None:
+        rgb = y.new_empty((len(x), 0, *y.shape[2:]), dtype=wide)
+    else:
+        rgb = F.conv2d(y * _spread(rgb_styles, y), rgb_weight.to(y.dtype)[:, :, None, None]).to(wide)
+    return (y if next_styles is None else y * _spread(next_styles, y)), rgb
+
+
+def _spread(styles: Tensor, x: Tensor) -> Tensor:
+    """`[B, C]` as a factor of the image `x`."""
+    return styles.to(x.dtype)[:, :, None, None]
+
+
+def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
+    if up:
+        return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    return F.conv2d(x, weight, padding=weight.shape[2] // 2)
+
+
+def modulated_conv2d_backward(
+    grad: Tensor | None,
+    grad_rgb: Tensor | None,
+    y: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    edit_weights: Tensor | None,
+    edit_directions: Tensor | None,
+    noise: Tensor | None,
+    bias: Tensor | None,
+    *,
+    up: bool,
+    demodulate: bool,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+    rgb_weight: Tensor | None,
+    rgb_styles: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`(dx, dstyles, drgb_styles)` of `modulated_conv2d` from the gradients of its output `y` and of its toRGB.
+
+    `y` is the output before any `next_styles`; dstyles belongs to the edited styles; drgb_styles is `[0, 0]` where no
+    gradient comes from the toRGB.
+    """
+    styles = modulation.edited(styles, edit_weights, edit_directions)
+    energy = modulation.energy(weight)
+    scale = modulation.demodulation(styles, energy) if demodulate else styles.new_ones((len(x), len(weight)))
+    drgb_styles = styles.new_empty((0, 0))
+    dy = torch.zeros_like(y) if grad is None else grad
+    if grad_rgb is not None and rgb_weight is not None and rgb_styles is not None:
+        dscaled = F.conv_transpose2d(grad_rgb.to(y.dtype), rgb_weight.to(y.dtype)[:, :, None, None])
+        dy = dy + dscaled * _spread(rgb_styles, y)
+        drgb_styles = (dscaled * y).sum(dim=(2, 3)).to(rgb_styles.dtype)
+    factor = torch.where(y > 0, y.new_tensor(gain), y.new_tensor(gain * slope))
+    dv = dy * factor
+    if clamp is not None:
+        dv = torch.where(y.abs() < y.new_tensor(clamp), dv, 0.0)
+    du = dv * _spread(scale, y)
+    dmodulated = _convolve_backward(_fir(du, 2) if up else du, weight.to(x.dtype), up)
+    dstyles = (dmodulated * x).sum(dim=(2, 3)).to(styles.dtype)
+    if demodulate:
+        scaled = y / factor  # u * scale, after noise and bias are taken off
+        if noise is not None:
+            scaled = scaled - noise.to(y.dtype)
+        if bias is not None:
+            scaled = scaled - bias.to(y.dtype)[:, None, None]
+        dscale = (dv * scaled).sum(dim=(2, 3)).to(scale.dtype) / scale
+        dstyles = dstyles + modulation.demodulation_gradient(dscale, styles, energy, scale)
+    return dmodulated * _spread(styles, x), dstyles, drgb_styles
+
+
+def _convolve_backward(grad: Tensor, weight: Tensor, up: bool) -> Tensor:
+    if up:
+        return F.conv2d(grad, weight.transpose(0, 1), stride=2)
+    return F.conv_transpose2d(grad, weight, padding=weight.shape[2] // 2)

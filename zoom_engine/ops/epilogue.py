@@ -12,14 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.ops import composition, native
+from zoom_engine.ops import composition, cuda, native
 
 Options = tuple[bool, float, float, float | None]
 _OPTIONS = "Tensor scale, Tensor? noise, Tensor bias, bool fir, float slope, float gain, float? clamp"
 
 
 def implementation(x: Tensor) -> str:
-    """Which code an operator runs for `x`: "native" (float32, bfloat16 on the CPU) or "torch"."""
+    """Which code an operator runs for `x`.
+
+    "native" (float32, bfloat16 on the CPU), "cuda" (those and float16 on a CUDA device), or "torch".
+    """
+    if cuda.runs(x):
+        return "cuda"
     ready = native.native_available()[0] and x.device.type == "cpu" and x.dtype in native.DTYPES and x.numel() > 0
     return "native" if ready else "torch"
 
@@ -50,7 +55,7 @@ def modulated_epilogue(
         clamp: largest absolute value of the result, or None. Values beyond it get no gradient.
 
     Returns:
-        `[B, C, H', W']` in the dtype and layout of `x`. bfloat16 is computed in float32.
+        `[B, C, H', W']` in the dtype and layout of `x`. bfloat16 and float16 are computed in float32.
 
     Raises:
         ValueError: shapes that do not fit together, or a clamp that is not positive.
@@ -95,8 +100,10 @@ def _forward(
 ) -> Tensor:
     layout = native.layout_of(x)
     x = x.contiguous(memory_format=layout)
-    if implementation(x) == "torch":
-        y = composition.modulated_epilogue(x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp)
+    code = implementation(x)
+    if code != "native":
+        run = cuda.modulated_epilogue if code == "cuda" else composition.modulated_epilogue
+        y = run(x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp)
         return y.contiguous(memory_format=layout)
     batch, channels, height, width = x.shape
     out = torch.empty((batch, channels, height - fir, width - fir), dtype=x.dtype, memory_format=layout)
@@ -150,11 +157,11 @@ def _backward(
 ) -> tuple[Tensor, Tensor]:
     layout = native.layout_of(x)
     x, grad = x.contiguous(memory_format=layout), grad.contiguous(memory_format=layout)
-    if implementation(x) == "torch":
-        dx, dscale = composition.modulated_epilogue_backward(
-            grad, x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp
-        )
-        return dx.contiguous(memory_format=layout), dscale
+    code = implementation(x)
+    if code != "native":
+        run = cuda.modulated_epilogue_backward if code == "cuda" else composition.modulated_epilogue_backward
+        dx, dscale, *_ = run(grad, x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp)
+        return dx.contiguous(memory_format=layout), dscale.to(scale.dtype)
     dx = torch.empty_like(x, memory_format=layout)
     dscale = torch.empty(scale.shape, dtype=torch.float32)
     wide, noise, bias = _small(scale), _small(noise), _small(bias)  # type: ignore[assignment]

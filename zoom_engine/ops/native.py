@@ -3,7 +3,8 @@
 Environment:
 
 - `ZOOM_ENGINE_REQUIRE_NATIVE=1`: a missing extension is a `BackendError` when `zoom_engine.ops` is imported.
-- `ZOOM_ENGINE_ISA=avx512|avx2|portable`: use this instruction set instead of the machine's best one.
+- `ZOOM_ENGINE_ISA=avx512bf16|avx512|avx2|portable`: use this instruction set instead of the machine's best one
+  ("avx512bf16" is "avx512" with dot products of bfloat16 pairs).
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _load() -> tuple[Any, str]:
 
 
 def select_isa(name: str, core: Any = None) -> None:
-    """Use the instruction set `name` ("avx512", "avx2" or "portable"); "" or "auto": this machine's best.
+    """Use the instruction set `name`, one of `supported_isas()`; "" or "auto": this machine's best.
 
     Raises:
         BackendError: the machine (or the build) does not have it, or there is no extension at all.

@@ -18,6 +18,13 @@ def _filter(x: Tensor, before: int, after: int) -> Tensor:
     return F.conv2d(F.pad(x, (before, after, before, after)), kernel, groups=x.shape[1])
 
 
+def _insert_zeros(x: Tensor) -> Tensor:
+    """`[B, C, H, W]` → `[B, C, 2H, 2W]`: a zero after every pixel and a row of them after every row."""
+    batch, channels, height, width = x.shape
+    rows = torch.stack([x, torch.zeros_like(x)], dim=-1).reshape(batch, channels, height, 2 * width)
+    return torch.stack([rows, torch.zeros_like(rows)], dim=3).reshape(batch, channels, 2 * height, 2 * width)
+
+
 def modulated_epilogue(
     x: Tensor,
     scale: Tensor,
@@ -40,8 +47,49 @@ def modulated_epilogue(
 
 def upsample2x(x: Tensor) -> Tensor:
     """See `zoom_engine.ops.upsample2x`."""
-    batch, channels, height, width = x.shape
-    zeros = torch.zeros_like(x)
-    rows = torch.stack([x, zeros], dim=-1).reshape(batch, channels, height, 2 * width)
-    inserted = torch.stack([rows, torch.zeros_like(rows)], dim=3).reshape(batch, channels, 2 * height, 2 * width)
-    return _filter(inserted, 2, 1)
+    return _filter(_insert_zeros(x), 2, 1)
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    edit_weights: Tensor | None = None,
+    edit_directions: Tensor | None = None,
+    noise: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    up: bool = False,
+    demodulate: bool = True,
+    slope: float = 0.2,
+    gain: float = 2**0.5,
+    clamp: float | None = None,
+    next_styles: Tensor | None = None,
+    rgb_weight: Tensor | None = None,
+    rgb_styles: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """See `zoom_engine.ops.modulated_conv2d`: a modulated weight for every sample (Karras 2020, section 2.2)."""
+    if edit_weights is not None and edit_directions is not None:
+        styles = styles + edit_weights @ edit_directions
+    outputs, pictures = [], []
+    for index, (sample, style) in enumerate(zip(x, styles, strict=True)):
+        modulated = weight * style[None, :, None, None]
+        if demodulate:
+            modulated = modulated / (modulated.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        if up:
+            # Up-sampling is followed by a true convolution, hence the flipped taps.
+            u = F.conv2d(F.pad(_insert_zeros(sample[None]), (2, 1, 2, 1)), modulated.flip((2, 3)))
+            y = _filter(u, 1, 1)
+        else:
+            y = F.conv2d(sample[None], modulated, padding=weight.shape[2] // 2)
+        if noise is not None:
+            y = y + noise
+        if bias is not None:
+            y = y + bias[:, None, None]
+        y = F.leaky_relu(y, slope) * gain
+        y = y if clamp is None else y.clamp(-clamp, clamp)
+        if rgb_weight is not None and rgb_styles is not None:
+            pictures.append(torch.einsum("kc,c,bchw->bkhw", rgb_weight, rgb_styles[index], y))
+        outputs.append(y if next_styles is None else y * next_styles[index, :, None, None])
+    out = torch.cat(outputs)
+    return out, torch.cat(pictures) if pictures else out[:, :0]

@@ -13,9 +13,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.errors import one_line
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
-from zoom_engine.runtime.session import Session, one_line
+from zoom_engine.runtime.session import Session
 from zoom_engine.targets import Target
 from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.target import probe_images

@@ -1,7 +1,8 @@
 """ONNX Runtime: on the CPU image by image, on a GPU in batches that stay in torch's memory.
 
-Image by image, so that a picture does not depend, by a single bit, on the batch that it is made in. CUDA and TensorRT
-providers have not been run on hardware yet.
+Image by image, so that a picture does not depend, by a single bit, on the batch that it is made in. Everywhere inputs
+are read, and outputs written, where torch has them (I/O binding). The CUDA and TensorRT providers have not been run on
+hardware yet.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
-import torch.utils.dlpack
 from torch import Tensor
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line
+from zoom_engine.runtime.session import import_runtime, ready
+from zoom_engine.runtime.tensorrt_session import BATCHES
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 
 
 class OnnxRuntimeSession:
@@ -27,11 +34,13 @@ class OnnxRuntimeSession:
 
     Args:
         model: a serialised ONNX model whose inputs and outputs are float32 with the batch first.
-        device: of torch's tensors, "cpu" or "cuda[:n]"; threads: used on the CPU.
-        batched: run whole batches on the CPU too.
+        device: of torch's tensors, "cpu" or "cuda[:n]".
+        provider: "tensorrt" has ONNX Runtime hand the graph to TensorRT; None is the device's own, "cpu" or "cuda".
+        threads: used on the CPU.
+        batched: run whole batches on the CPU too, and take inputs whose first axis is not the batch.
 
     Raises:
-        BackendError: the package is missing, refuses the model, or does not run it on the device's provider.
+        BackendError: the package is missing, refuses the model, or does not run it on the provider.
     """
 
     def __init__(
@@ -39,67 +48,98 @@ class OnnxRuntimeSession:
         model: bytes,
         *,
         device: str = "cpu",
+        provider: str | None = None,
         threads: int | None = None,
         cache: Path | None = None,
         batched: bool = False,
     ) -> None:
         ort = import_runtime("onnxruntime", "onnxruntime", "cpu")
-        place = torch.device(device)
-        provider = PROVIDERS.get(place.type)
-        if provider is None:
-            raise BackendError(f"backend 'onnxruntime' cannot run on {device}: use cpu or cuda")
-        self._device, self._index = place, place.index or 0
-        self._batched = batched or place.type != "cpu"
-        threads = threads or torch.get_num_threads()
+        self._device = torch.device(device)
+        kind = provider or self._device.type
+        if kind not in PROVIDERS or (kind == "cpu") != (self._device.type == "cpu"):
+            places = "cuda" if provider == "tensorrt" else "cpu or cuda"
+            raise BackendError(f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: use {places}")
+        wanted, there = PROVIDERS[kind], ort.get_available_providers()
+        if wanted not in there:
+            raise BackendError(
+                f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: this build has"
+                f" {', '.join(there)}, not {wanted}; pip install 'zoom-engine[gpu]'"
+            )
+        self._batched = batched or kind != "cpu"
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = threads
-        chosen = [provider] if place.type == "cpu" else [(provider, {"device_id": self._index, "use_tf32": 0})]
+        options.intra_op_num_threads = threads = threads or torch.get_num_threads()
         version = f"onnxruntime {ort.__version__}"
-        stored = CompiledCache(cache).path(model, suffix=".ort.onnx", runtime=version, device=device)
+        suffix = ".engines" if kind == "tensorrt" else ".ort.onnx"
+        stored = CompiledCache(cache).path(model, suffix=suffix, runtime=version, device=_device_name(self._device))
         try:
-            self._session = _open(ort, model, options, chosen, stored if place.type == "cpu" else None)
+            chosen = _providers(kind, self._device.index or 0, stored, _inputs(model) if kind == "tensorrt" else {})
+            self._session = _open(ort, model, options, chosen, stored if kind == "cpu" else None)
         except OSError as error:
             raise BackendError(f"the cache folder of {stored} cannot be written ({error.strerror or error})") from error
         except Exception as error:  # onnxruntime's errors share no base class
             raise BackendError(f"backend 'onnxruntime' cannot run this model: {one_line(error)}") from error
         active = self._session.get_providers()
-        if provider not in active:
+        if wanted not in active:
             raise BackendError(
-                f"backend 'onnxruntime' cannot run on {device}: the session has {', '.join(active)}, not {provider};"
-                " install onnxruntime-gpu and the CUDA libraries that it names"
+                f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: the session has"
+                f" {', '.join(active)}, not {wanted}; install the CUDA and TensorRT libraries that it names"
             )
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._shapes = {output.name: output.shape[1:] for output in self._session.get_outputs()}
         self.settings: dict[str, Any] = {"version": ort.__version__, "providers": active, "threads": threads}
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs by name → outputs by name."""
-        if self._device.type == "cuda":
-            return self._run_bound(feeds)
-        arrays = {name: value.detach().float().contiguous().numpy() for name, value in feeds.items()}
-        count = 1 if self._batched else len(next(iter(arrays.values())))
-        parts = [
-            self._session.run(self._outputs, arrays if self._batched else {k: v[i : i + 1] for k, v in arrays.items()})
-            for i in range(count)
-        ]
-        columns = zip(*parts, strict=True)
-        return {
-            name: torch.cat([torch.from_numpy(part) for part in column])
-            for name, column in zip(self._outputs, columns, strict=True)
-        }
+        inputs, count = ready(feeds, self._device)
+        outputs = {name: torch.empty((count, *shape), device=self._device) for name, shape in self._shapes.items()}
+        if self._batched:
+            self._run_bound(inputs, outputs)
+            return outputs
+        for row in range(count):
+            one = [{name: value[row : row + 1] for name, value in part.items()} for part in (inputs, outputs)]
+            self._run_bound(*one)
+        return outputs
 
-    def _run_bound(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """I/O binding: inputs are read where torch has them, outputs are handed over as they lie on the GPU."""
+    def _run_bound(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
+        """I/O binding: the runtime reads and writes torch's memory."""
         binding = self._session.io_binding()
-        kept = {name: value.detach().float().contiguous() for name, value in feeds.items()}
-        for name, value in kept.items():
-            binding.bind_input(name, "cuda", self._index, "float32", list(value.shape), value.data_ptr())
-        for name in self._outputs:
-            binding.bind_output(name, "cuda", self._index)
-        torch.cuda.current_stream(self._device).synchronize()
+        for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
+            for name, value in tensors.items():
+                place = (self._device.type, self._device.index or 0)
+                bind(name, *place, np.float32, list(value.shape), value.data_ptr())
+        if self._device.type == "cuda":  # the session has a stream of its own
+            torch.cuda.current_stream(self._device).synchronize()
         self._session.run_with_iobinding(binding)
-        values = binding.get_outputs()
-        return {name: torch.utils.dlpack.from_dlpack(value) for name, value in zip(self._outputs, values, strict=True)}
+        binding.synchronize_outputs()
+
+
+def _through(provider: str | None) -> str:
+    return f" through {provider}" if provider else ""
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def _inputs(model: bytes) -> dict[str, list[int]]:
+    """The inputs' shapes; 0 where an axis, the batch, is open."""
+    graph = onnx.load_from_string(model).graph
+    return {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
+
+
+def _providers(kind: str, index: int, stored: Path | None, inputs: Mapping[str, list[int]]) -> list[Any]:
+    """The execution providers with their options, most wanted first; ``stored`` is TensorRT's folder of engines."""
+    cuda = (PROVIDERS["cuda"], {"device_id": index, "use_tf32": 0})
+    if kind != "tensorrt":
+        return [PROVIDERS["cpu"]] if kind == "cpu" else [cuda]
+    options: dict[str, Any] = {"device_id": index}
+    for which, batch in zip(("min", "opt", "max"), BATCHES, strict=True):
+        shapes = {name: "x".join(str(n or batch) for n in shape) for name, shape in inputs.items()}
+        options[f"trt_profile_{which}_shapes"] = ",".join(f"{name}:{shape}" for name, shape in shapes.items())
+    if stored is not None:
+        for what in ("engine", "timing"):
+            options |= {f"trt_{what}_cache_enable": True, f"trt_{what}_cache_path": str(stored)}
+    return [(PROVIDERS["tensorrt"], options), cuda]
 
 
 def _open(ort: Any, model: bytes, options: Any, providers: list[Any], stored: Path | None) -> Any:

@@ -3,23 +3,31 @@
 Every image is computed alone, so a picture does not depend on the batch that it is made in; static shapes and
 threads that need not wait for one another also made it up to twice as fast as batches of open size. A single
 image gets all threads.
+
+In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.graphs.kept_in_float32`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
-from collections.abc import Mapping
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
+from zoom_engine.graphs import kept_in_float32
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line
+from zoom_engine.runtime.session import import_runtime, ready
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
@@ -63,6 +71,7 @@ class OpenVinoSession:
             "threads": self._threads,
             "streams": self._streams,
             "precision": self._compiled(self._streams).get_property("INFERENCE_PRECISION_HINT").to_string(),
+            "convolutions": convolutions(self._compiled(self._streams)),
         }
         if self.settings["precision"] != HINTS[precision]:
             raise BackendError(
@@ -71,11 +80,11 @@ class OpenVinoSession:
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs by name → outputs by name."""
-        arrays = {name: value.detach().float().contiguous().numpy() for name, value in feeds.items()}
+        inputs, count = ready(feeds, "cpu")
+        arrays = {name: value.numpy() for name, value in inputs.items()}
         if self._batched:
             found = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in found.items()}
-        count = len(next(iter(arrays.values())))
         streams = 1 if count == 1 else self._streams
         outputs = {
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
@@ -115,9 +124,41 @@ class OpenVinoSession:
             network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
             if not self._batched:
                 network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
-            compiled = self._core.compile_model(network, "CPU", config)
+            with self._marked(network) as ready_network:
+                compiled = self._core.compile_model(ready_network, "CPU", config)
         except RuntimeError as error:
             raise BackendError(f"backend 'openvino' cannot run this model: {one_line(error)}") from error
         if stored is not None:
-            self._cache.write(stored, compiled.export_model().getvalue())
+            exported = io.BytesIO()
+            compiled.export_model(exported)  # without an argument it returns bytes or a stream, by version
+            self._cache.write(stored, exported.getvalue())
         return compiled
+
+    @contextlib.contextmanager
+    def _marked(self, network: Any) -> Iterator[Any]:
+        """``network``, its operators that should stay in float32 marked as "precise": only a file can say that."""
+        names = kept_in_float32(onnx.load_from_string(self._model)) if self._precision == "bf16" else set()
+        if not names:
+            yield network
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            xml, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
+            self._openvino.serialize(network, xml, weights)
+            tree = ElementTree.parse(xml)
+            for layer in tree.iter("layer"):
+                if layer.get("name", "").partition("/")[0] in names and layer.get("type") != "Const":
+                    found = layer.find("rt_info")
+                    info = ElementTree.SubElement(layer, "rt_info") if found is None else found
+                    ElementTree.SubElement(info, "attribute", name="precise", version="0")
+            tree.write(xml)
+            yield self._core.read_model(xml, weights)
+
+
+def convolutions(compiled: Any) -> dict[str, int]:
+    """How many convolutions a compiled model computes in which type, such as ``{"bf16": 12, "f32": 9}``."""
+    found: Counter[str] = Counter()
+    for operator in compiled.get_runtime_model().get_ordered_ops():
+        info = operator.get_rt_info()
+        if info["layerType"].astype(str) in ("Convolution", "Deconvolution"):
+            found[info["runtimePrecision"].astype(str)] += 1
+    return dict(sorted(found.items()))

@@ -20,18 +20,23 @@ from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
-BACKENDS = ("auto", "torch", "native", "onnxruntime", "openvino", "tensorrt")
+BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-RUNTIME_PRECISIONS = {"onnxruntime": ("fp32",), "openvino": ("fp32", "bf16"), "tensorrt": ("fp32", "bf16")}
+RUNTIME_PRECISIONS = {
+    "onnxruntime": ("fp32",),
+    "onnxruntime-tensorrt": ("fp32", "bf16"),
+    "openvino": ("fp32", "bf16"),
+    "tensorrt": ("fp32", "bf16"),
+}
 
 
 @dataclass(frozen=True)
 class Synthesizer:
     """Styles ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32; differentiable.
 
-    ``backend`` is what runs forward passes: "torch", "native" (convolutions by torch, everything after them by the
-    compiled operators), or the runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs,
-    which is "torch" or "native". ``precision`` is the dtype of the activations, ``reason`` says why these.
+    ``backend`` is what runs forward passes: "torch", "native" (the compiled operators, one call a layer), or the
+    runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs, which is "torch" or "native".
+    ``precision`` is the dtype of the activations, ``reason`` says why these.
     """
 
     generator: StyleGAN2
@@ -68,9 +73,9 @@ def choose_synthesizer(
     """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
 
     On the CPU "auto" takes OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not use), else
-    the native operators, else torch: the order of the measurements in ``bench/results``. The choice depends on
-    what is installed and on the processor alone, so that an interrupted run goes on with what it began with. ``cache``
-    is the folder where compiled models are kept.
+    the native operators, else torch: the order of the measurements in ``bench/results``. On a GPU it takes torch, as
+    nothing was measured there yet. The choice depends on what is installed and on the processor alone, so that an
+    interrupted run goes on with what it began with. ``cache`` is the folder where compiled models are kept.
 
     Raises :class:`BackendError` where a backend asked for by name cannot run here; nothing falls back.
     """
@@ -97,7 +102,9 @@ def choose_synthesizer(
 
     if backend != "auto":
         return made(backend, "asked for by name")
-    return _first(("openvino", "onnxruntime", "native", "torch") if on_cpu else ("torch",), made)
+    if not on_cpu:
+        return made("torch", "on a GPU no runtime was measured yet: TensorRT and ONNX Runtime run there by name only")
+    return _first(("openvino", "onnxruntime", "native", "torch"), made)
 
 
 def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:
@@ -121,6 +128,7 @@ def _session(generator: StyleGAN2, backend: str, precision: str, device: str, ca
     model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
     if backend == "openvino":
         return OpenVinoSession(model, precision=precision, cache=cache)
-    if backend == "onnxruntime":
-        return OnnxRuntimeSession(model, device=device, cache=cache)
+    if backend.startswith("onnxruntime"):
+        provider = "tensorrt" if backend == "onnxruntime-tensorrt" else None
+        return OnnxRuntimeSession(model, device=device, provider=provider, cache=cache)
     return TensorRTSession(model, device=device, cache=cache)

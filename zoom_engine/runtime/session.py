@@ -6,13 +6,15 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError
 
 
 class Session(Protocol):
-    """A compiled model of inputs and outputs that all have the batch as first axis.
+    """A compiled model. The batch is the first axis of every output and of the first input, and of all inputs but where
+    a session runs whole batches.
 
     ``settings`` (JSON) are what a manifest keeps: version, device, threads, precision as the runtime reports them.
     """
@@ -21,8 +23,14 @@ class Session(Protocol):
     def settings(self) -> dict[str, Any]: ...
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs float32 ``[B, …]`` by name → outputs float32 ``[B, …]`` by name, on the device of the inputs."""
+        """Inputs float32 ``[B, …]`` by name → outputs float32 ``[B, …]`` by name, on the device of the session."""
         ...
+
+
+def ready(feeds: Mapping[str, Tensor], device: torch.device | str) -> tuple[dict[str, Tensor], int]:
+    """The inputs as runtimes read them, contiguous float32 on ``device``, and the size of the batch."""
+    found = {name: value.detach().to(device, torch.float32).contiguous() for name, value in feeds.items()}
+    return found, len(next(iter(found.values())))
 
 
 def import_runtime(module: str, backend: str, extra: str) -> Any:
@@ -34,9 +42,3 @@ def import_runtime(module: str, backend: str, extra: str) -> Any:
         raise BackendError(
             f"backend '{backend}' cannot run: {module} {reason}; pip install 'zoom-engine[{extra}]'"
         ) from error
-
-
-def one_line(error: BaseException) -> str:
-    """The last line of a runtime's error, which may be pages long and ends with the reason."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1][:200]

@@ -1,7 +1,8 @@
-"""TensorRT: builds engines through its Python API (10), runs them on torch's stream in torch's memory.
+"""TensorRT: builds engines through its Python API, runs them on torch's stream in torch's memory.
 
-**This file has not been run on hardware yet.** It is written against the documented API of TensorRT 10; what it can be
-held to without a GPU (the operators and types of our graphs) is in :mod:`zoom_engine.export.tensorrt_support`.
+**This file has not been run on hardware yet.** It is written against the documented API of TensorRT 10.15 and 11, of
+what both have; what it can be held to without a GPU (the operators and types of our graphs) is in
+:mod:`zoom_engine.export.tensorrt_support`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import torch
 from torch import Tensor
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
-from zoom_engine.runtime.session import import_runtime, one_line
+from zoom_engine.runtime.session import import_runtime, ready
 
-BATCHES = (1, 8, 32)  # smallest, best and largest, of one optimisation profile
-ATTRIBUTES = (1, 5, 32)
+BATCHES = (1, 4, 8)  # smallest, best and largest, of one optimisation profile; memory at 1024² limits the last
+ATTRIBUTES = (1, 5, 64)
 
 
 class TensorRTSession:
@@ -39,11 +40,13 @@ class TensorRTSession:
         trt = import_runtime("tensorrt", "tensorrt", "gpu")
         self._device = _cuda(device)
         with torch.cuda.device(self._device):
-            plan = build_plan(model, device=device, cache=cache)
             self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-            self._engine = self._runtime.deserialize_cuda_engine(plan)
+            self._engine = self._runtime.deserialize_cuda_engine(build_plan(model, device=device, cache=cache))
+            if self._engine is None:  # a damaged file is as good as none: it is written anew
+                plan = build_plan(model, device=device, cache=cache, anew=True)
+                self._engine = self._runtime.deserialize_cuda_engine(plan)
             if self._engine is None:
-                raise BackendError("backend 'tensorrt' cannot run: the engine does not fit this GPU or version")
+                raise BackendError("backend 'tensorrt' cannot run: it does not read the engine that it built")
             self._context = self._engine.create_execution_context()
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         self._outputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
@@ -55,13 +58,12 @@ class TensorRTSession:
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs by name → outputs by name; batches above the profile's largest are split."""
-        count = len(feeds["styles"])
-        parts = [self._run_part(_rows(feeds, start)) for start in range(0, count, BATCHES[-1])]
+        inputs, count = ready(feeds, self._device)
+        parts = [self._run_part(_rows(inputs, start)) for start in range(0, count, BATCHES[-1])]
         return {name: torch.cat([part[name] for part in parts]) for name in self._outputs}
 
-    def _run_part(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        kept = {name: value.detach().to(self._device, torch.float32).contiguous() for name, value in feeds.items()}
-        for name, value in kept.items():
+    def _run_part(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        for name, value in inputs.items():
             if not self._context.set_input_shape(name, tuple(value.shape)):
                 shape = list(value.shape)
                 raise BackendError(f"backend 'tensorrt': {name} of shape {shape} is outside the engine's profile")
@@ -84,18 +86,19 @@ def _rows(feeds: Mapping[str, Tensor], start: int) -> dict[str, Tensor]:
     return {name: value if name == "edit_directions" else value[start:stop] for name, value in feeds.items()}
 
 
-def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None) -> bytes:
-    """The serialised engine of an ONNX model for the GPU ``device``, from the cache where it was built before.
+def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None, anew: bool = False) -> bytes:
+    """The serialised engine of an ONNX model for the GPU ``device``, from the cache where it was built before
+    (never where ``anew``).
 
-    Network strongly typed: fp16 and bf16 are where the graph has them. One optimisation profile with batches of 1 to 32
-    and 1 to 32 attributes. Raises BackendError.
+    Network strongly typed: fp16 and bf16 are where the graph has them. One optimisation profile with batches of 1 to 8
+    and 1 to 64 attributes. Raises BackendError.
     """
     trt = import_runtime("tensorrt", "tensorrt", "gpu")
     gpu = torch.cuda.get_device_name(_cuda(device))
     kept = CompiledCache(cache)
     depends: dict[str, Any] = {"runtime": f"tensorrt {trt.__version__}", "device": gpu}
     stored = kept.path(model, suffix=".engine", profile=[BATCHES, ATTRIBUTES], **depends)
-    if stored is not None and stored.is_file():
+    if stored is not None and stored.is_file() and not anew:
         return stored.read_bytes()
     timings = kept.path(b"", suffix=".timing", **depends)
     with torch.cuda.device(_cuda(device)):
@@ -127,11 +130,12 @@ def build_tensorrt_engine(
 
 def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) -> bytes:
     builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    # TensorRT 11 has no other networks and ignores the flag.
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
     if not parser.parse(model):
         reason = str(parser.get_error(0)) if parser.num_errors else "no reason given"
-        raise BackendError(f"backend 'tensorrt' cannot read this model: {one_line(Exception(reason))}")
+        raise BackendError(f"backend 'tensorrt' cannot read this model: {one_line(reason)}")
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
     config.add_optimization_profile(_profile(builder, network))

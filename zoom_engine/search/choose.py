@@ -62,12 +62,13 @@ def choose_search(
         search = find_search(name, mode=mode, **options)
         check_gradients(search, target)
         return search, "it was asked for by name"
+    none = f"the target gives no gradients ({target.note or 'forward only'})"
     if mode == "single":
-        return find_search("scan", mode=mode, **options), "one attribute at a time needs no gradients"
+        reason = "one attribute at a time needs no gradients"
+        return find_search("scan", mode=mode, **options), reason if target.differentiable else f"{reason}, and {none}"
     if target.differentiable:
         return find_search("sgd", mode=mode, **options), "all attributes move together and the target gives gradients"
-    reason = f"all attributes move together and the target gives no gradients ({target.note or 'forward only'})"
-    return find_search("cmaes", mode=mode, **options), reason
+    return find_search("cmaes", mode=mode, **options), f"all attributes move together and {none}"
 
 
 def check_gradients(search: Search, target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,13 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.module import final_activation
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.published import timm_weights, torchvision_weights
 from zoom_engine.targets.state_dict import read_state_dict
-from zoom_engine.targets.target import one_line
 from zoom_engine.targets.timm_config import timm_preprocessing
 
 LIBRARIES = ("torchvision", "timm")
@@ -33,6 +33,30 @@ def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | No
     Raises:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
+    chosen = choose_architecture(spec)
+    state = read_state_dict(chosen.weights)
+    network = _fitted(chosen.build, state, chosen.name, chosen.weights)
+    return Found(
+        network=network.eval().requires_grad_(False),
+        name=f"{chosen.name}@{chosen.weights.name}",
+        preprocessing=chosen.preprocessing.updated(options),
+        final=final_activation(network),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A library's architecture ("LIBRARY:NAME"), how to build it with that many outputs (None: the library's number),
+    its preprocessing, and the file of its weights."""
+
+    name: str
+    build: Build
+    preprocessing: Preprocessing
+    weights: Path
+
+
+def choose_architecture(spec: str) -> Architecture:
+    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read. Raises as `find_architecture`."""
     library, _, rest = spec.partition(":")
     name, at, weights = rest.partition("@")
     if not at or not name or not weights:
@@ -41,14 +65,7 @@ def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | No
         )
     module = _imported(library)
     build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights)
-    state = read_state_dict(path)
-    network = _fitted(build, state, f"{library}:{name}", path)
-    return Found(
-        network=network.eval().requires_grad_(False),
-        name=f"{library}:{name}@{path.name}",
-        preprocessing=preprocessing.updated(options),
-        final=final_activation(network),
-    )
+    return Architecture(f"{library}:{name}", build, preprocessing, path)
 
 
 def _imported(library: str) -> Any:
@@ -126,7 +143,7 @@ def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Pat
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        reason = one_line(RuntimeError(str(error).partition("\n")[2] or str(error)))
+        reason = one_line(str(error).partition("\n")[2] or error)  # its first line names the class alone
         raise TargetError(
             f"{path}: its weights are not of {architecture} ({reason}): name the one that they were trained for"
         ) from error

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line, probe_images
+from zoom_engine.targets.target import probe_images
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
 NOTE = "a function that is only called, so there are no gradients"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,22 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.architectures import Architecture
 from zoom_engine.targets.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
 from zoom_engine.targets.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
-from zoom_engine.targets.onnx_loader import METADATA_KEY, read_metadata
+from zoom_engine.targets.onnx_loader import METADATA_KEY, image_input, onnx_preprocessing, read_metadata
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 
 SHOWN = 20
+Options = Preprocessing | Mapping[str, Any] | None
 
 
-def describe_target_file(path: Path) -> list[str]:
+def describe_target_file(path: Path, options: Options = None) -> list[str]:
     """Lines "what: value" on the target at `path`: its kind, inputs, outputs, operators, classes and preprocessing, as
     far as the file tells them. Files that contain a program are named as such and not opened further.
+
+    The preprocessing is what `load_target` would use: the file's own with the user's `options` in it.
 
     Raises:
         TargetError: for something that is no target, or is damaged.
@@ -31,13 +35,27 @@ def describe_target_file(path: Path) -> list[str]:
         return _safetensors(path)
     kind = kind_of_file(path)
     if kind == "onnx":
-        return _onnx(path)
+        return _onnx(path, options)
     if kind == "hugging-face":
-        return _hugging_face(path)
-    return _program(path, kind)
+        return _hugging_face(path, options)
+    return _program(path, kind, options)
 
 
-def _onnx(path: Path) -> list[str]:
+def describe_architecture(architecture: Architecture, options: Options = None) -> list[str]:
+    """Such lines on an architecture of torchvision or timm with weights; they are not read."""
+    return [
+        f"kind: {architecture.name} with weights from a file",
+        *_preprocessing(architecture.preprocessing.updated(options)),
+    ]
+
+
+def _preprocessing(used: Preprocessing, *, said: bool = True, size: str = "") -> list[str]:
+    """`said`: the file or its library tells the preprocessing; `size`: else what it tells nevertheless."""
+    default = f"the file does not tell its preprocessing{size}: what --input-… options do not say is the default"
+    return [f"preprocessing: {_plain(used.to_dict())}", *([] if said else [f"note: {default}"])]
+
+
+def _onnx(path: Path, options: Options) -> list[str]:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
@@ -62,9 +80,15 @@ def _onnx(path: Path) -> list[str]:
         lines.append(f"metadata: {_few(others)}")
     if "task" in metadata:
         lines.append(f"task: {_plain(metadata['task'])}")
-    stored = metadata.get("preprocessing")
-    lines.append(f"preprocessing: {_plain(Preprocessing.from_dict(stored).to_dict()) if stored else 'not said'}")
-    return lines
+    try:
+        _, _, _, size, layout = image_input(path, model)
+    except TargetError as error:
+        return [*lines, f"refused: {error}"]
+    used = onnx_preprocessing(metadata, size, layout, options)
+    return [
+        *lines,
+        *_preprocessing(used, said="preprocessing" in metadata, size=" but size and layout" if size else ""),
+    ]
 
 
 def _value(value: Any) -> str:
@@ -73,7 +97,7 @@ def _value(value: Any) -> str:
     return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type).lower()} [{', '.join(sizes)}]"
 
 
-def _hugging_face(folder: Path) -> list[str]:
+def _hugging_face(folder: Path, options: Options) -> list[str]:
     config = read_json(folder / CONFIG)
     architectures = [str(name) for name in config.get("architectures") or []]
     lines = ["kind: Hugging Face model", f"architecture: {_few(architectures)}"]
@@ -85,21 +109,22 @@ def _hugging_face(folder: Path) -> list[str]:
     files = sorted(file.name for file in folder.glob("*.safetensors"))
     lines.append(f"weights: {_few(files)}" if files else "refused: no .safetensors file")
     stored = folder / PREPROCESSOR
-    if stored.is_file():
-        lines.append(f"preprocessing: {_plain(hugging_face_preprocessing(read_json(stored), stored).to_dict())}")
-    else:
-        lines.append("preprocessing: not said")
-    return lines
+    own = hugging_face_preprocessing(read_json(stored), stored) if stored.is_file() else Preprocessing()
+    return [*lines, *_preprocessing(own.updated(options), said=stored.is_file())]
 
 
-def _program(path: Path, kind: FileKind) -> list[str]:
+def _program(path: Path, kind: FileKind, options: Options) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     return [
         f"kind: {RUNS_CODE[kind]} program",
         f"size: {size} bytes in {len(archive.infolist())} parts",
-        "refused without --trust: it runs a program of its own",
-        "preprocessing: not said",
+        "refused: without --trust, since it runs a program of its own",
+        *_preprocessing(
+            Preprocessing().updated(options),
+            said=False,
+            size=" but, once loaded, size and layout" if kind == "exported-program" else "",
+        ),
     ]
 
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 
 FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
 RUNS_CODE = {"torchscript": "TorchScript", "exported-program": "torch.export"}
@@ -33,13 +33,13 @@ def kind_of_file(path: Path) -> FileKind:
     if not path.is_file():
         raise TargetError(
             f"no target {str(path)!r}: give the path of an .onnx file or another model, a name such as"
-            " 'avatars:mustache' or 'torchvision:resnet50@weights.pt', or a torch module"
+            " 'avatars:mustache', 'torchvision:resnet50@weights.pt' or 'python:service.py:predict', or a torch module"
         )
     kind = kind_by_content(path)
     if kind is None:
         raise TargetError(
             f"{path} is no model that can be loaded: give an .onnx file, TorchScript, a torch.export program,"
-            " a Hugging Face folder, or NAME@WEIGHTS of torchvision or timm"
+            " a Hugging Face folder, NAME@WEIGHTS of torchvision or timm, or python:FILE.py:NAME"
         )
     if kind == "state-dict":
         raise TargetError(
@@ -86,7 +86,7 @@ def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise TargetError(f"{path}: is a damaged archive ({error})") from error
+            raise TargetError(f"{path}: is a damaged archive ({one_line(error)})") from error
         members = {name.partition("/")[2] for name in names}
         if "archive_format" in members or "serialized_exported_program.json" in names:
             return "exported-program"

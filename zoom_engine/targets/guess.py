@@ -65,7 +65,8 @@ def guess_task(
     if classes is not None and len(classes) != 2:
         raise TargetError(
             f"target {name!r} has {count} output{'s' * (count > 1)}, a decision"
-            f" between two classes, but {len(classes)} are named"
+            f" between two classes, but {len(classes)} are named: name two (--class),"
+            " the one that a high output means last"
         )
     pair = (str(classes[0]), str(classes[1])) if classes else ("0", "1")
     if count == 1:

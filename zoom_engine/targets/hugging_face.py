@@ -13,12 +13,11 @@ from typing import Any
 
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.files import CONFIG
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -63,6 +62,9 @@ def _load(folder: Path) -> nn.Module:
         ) from error
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it tells of missing weights by a log line; here that is an error
+    bars = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -79,6 +81,8 @@ def _load(folder: Path) -> nn.Module:
         ) from error
     finally:
         logging.disable(disabled)
+        if shown:
+            bars.enable_progress_bar()
     missing = sorted(report.get("missing_keys") or [])
     if missing:
         raise TargetError(f"{folder}: its weights lack {missing[0]!r}: it is no finished image classifier")
@@ -114,13 +118,13 @@ def hugging_face_preprocessing(values: Mapping[str, Any], path: Path) -> Preproc
     if isinstance(size, int) and crop is None:
         raise TargetError(f"{path}: resizes the shorter side without a crop: give preprocessing with a size")
     factor = float(values.get("rescale_factor", 1 / 255)) * 255 if values.get("do_rescale", True) else 255.0
-    offset = 1.0 if values.get("rescale_offset", False) else 0.0
+    low = -1.0 if values.get("rescale_offset", False) else 0.0
     normalise = values.get("do_normalize", True)
     return Preprocessing(
         size=crop or size,
         resize_size=size if crop else None,
         resize=resize,  # type: ignore[arg-type]
-        value_range=(-offset, factor - offset),
+        value_range=(low, factor + low),
         mean=tuple(values.get("image_mean") or (0.5,)) if normalise else (0.0,),
         std=tuple(values.get("image_std") or (0.5,)) if normalise else (1.0,),
     )

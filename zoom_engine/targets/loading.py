@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.architectures import LIBRARIES, find_architecture
 from zoom_engine.targets.black_box import BlackBox, find_black_box
 from zoom_engine.targets.entry import Entry, one_tensor
@@ -20,9 +20,10 @@ from zoom_engine.targets.found import Found
 from zoom_engine.targets.guess import Kind, guess_task
 from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
-from zoom_engine.targets.onnx_loader import read_onnx
+from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import Target, one_line, probe_images, task_from_dict
+from zoom_engine.targets.python_object import PREFIX, import_object
+from zoom_engine.targets.target import Target, probe_images, task_from_dict
 from zoom_engine.targets.task import Task
 from zoom_engine.targets.torch_programs import find_exported_program, find_torchscript
 
@@ -57,6 +58,8 @@ def load_target(
               state-dict file (torch or safetensors), or with published weights by their tag where they are
               on this machine
             - the folder of a Hugging Face image classifier (safetensors only)
+            - "python:FILE.py:NAME" or "python:MODULE:NAME": a function (or a torch module) of that name, as below;
+              importing it runs code, which takes `trust`
             - a torch module (copied, then frozen in eval mode), or a `Target`
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
@@ -74,7 +77,7 @@ def load_target(
         output: of several outputs the one to audit: a name (ONNX, dict) or an index (tuple).
         kind: "logits" or "probabilities", where the outputs could be either.
         head: index or class name of the one output of a multi-label model to audit, as a yes or no.
-        trust: run files that contain a program.
+        trust: run files that contain a program, and import Python code.
 
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
@@ -111,6 +114,8 @@ def _of_domain(spec: Spec) -> Target | None:
 
 
 def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, resolution: int) -> Found:
+    if isinstance(spec, str) and spec.startswith(PREFIX):
+        spec = import_object(spec, trust=trust)
     if isinstance(spec, nn.Module):
         found = find_module(spec, options)
     elif isinstance(spec, str | Path):
@@ -140,15 +145,10 @@ def _find_onnx(path: Path, options: Options, output: str | None, resolution: int
     hw = Preprocessing().updated(options).hw
     model = read_onnx(path, hw=hw, output=output, resolution=resolution)
     metadata = model.metadata
-    stored = metadata.get("preprocessing")
-    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=model.layout)
-    preprocessing = own.updated(options)
-    if model.size is not None:
-        preprocessing = dataclasses.replace(preprocessing, size=preprocessing.size or model.size, layout=model.layout)
     return Found(
         network=model.network,
         name=str(metadata.get("name") or path.stem),
-        preprocessing=preprocessing,
+        preprocessing=onnx_preprocessing(metadata, model.size, model.layout, options),
         task=task_from_dict(metadata["task"]) if "task" in metadata else None,
         labels=tuple(metadata.get("labels", ())),
         final=model.final,

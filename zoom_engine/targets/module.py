@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Final, Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line
 from zoom_engine.targets.timm_config import timm_preprocessing
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)

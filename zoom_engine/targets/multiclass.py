@@ -49,7 +49,7 @@ class MultiClassTask:
         if flat.shape[1] != len(self.classes):
             raise TargetError(
                 f"the target returns {flat.shape[1]} numbers per image for"
-                f" {len(self.classes)} classes: name one class for each"
+                f" {len(self.classes)} classes: name one class for each (--class)"
             )
         if self.output == "probabilities":
             return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()

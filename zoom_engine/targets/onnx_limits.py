@@ -8,8 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from zoom_engine.errors import TargetError
-from zoom_engine.targets.target import one_line
+from zoom_engine.errors import TargetError, one_line
 
 MOST_NODES = 100_000
 MOST_ELEMENTS = 2**28

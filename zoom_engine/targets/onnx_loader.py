@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Final
 from zoom_engine.targets.onnx_graph import DEFAULT_DOMAINS, OnnxGraph
 from zoom_engine.targets.onnx_limits import check_limits
 from zoom_engine.targets.onnx_ops import UnsupportedError
-from zoom_engine.targets.preprocessing import Layout
-from zoom_engine.targets.target import one_line, probe_images
+from zoom_engine.targets.preprocessing import Layout, Preprocessing
+from zoom_engine.targets.target import probe_images
 
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
@@ -98,7 +98,7 @@ def read_onnx(
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
-    input_name, kind, batch, size, layout = _input(path, model)
+    input_name, kind, batch, size, layout = image_input(path, model)
     output_name = _output(path, model, output)
     if hw is not None and size is not None and hw != size:
         raise TargetError(
@@ -175,7 +175,21 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     return model, digest.hexdigest()
 
 
-def _input(
+def onnx_preprocessing(
+    metadata: Mapping[str, Any],
+    size: tuple[int, int] | None,
+    layout: Layout,
+    options: Preprocessing | Mapping[str, Any] | None,
+) -> Preprocessing:
+    """What our metadata say, else RGB in [0, 1], with the user's options in it; a size and layout that the file's
+    input fixes (`image_input`) stay."""
+    stored = metadata.get("preprocessing")
+    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout)
+    used = own.updated(options)
+    return used if size is None else dataclasses.replace(used, size=used.size or size, layout=layout)
+
+
+def image_input(
     path: Path, model: onnx.ModelProto
 ) -> tuple[str, type[np.generic], int | None, tuple[int, int] | None, Layout]:
     """Name, element type, fixed batch (1 or None), fixed size and layout of the image input."""

@@ -19,9 +19,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from zoom_engine.atomic import write_bytes
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.onnx_loader import METADATA_KEY
-from zoom_engine.targets.target import Target, one_line
+from zoom_engine.targets.target import Target
 
 OPSET = 17
 IR_VERSION = 8

@@ -12,9 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from zoom_engine.errors import TargetError
+from zoom_engine.archives import grows
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.files import is_safetensors
-from zoom_engine.targets.target import one_line
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "_orig_mod.")
@@ -32,9 +32,16 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if is_safetensors(path):
             content = load_file(path)
         else:
+            if grows(path):
+                raise TargetError(
+                    f"{path}: refused, since it unpacks to more than it is, as no file of torch.save does:"
+                    " save model.state_dict()"
+                )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 content = torch.load(path, map_location="cpu", weights_only=True)
+    except TargetError:
+        raise
     except Exception as error:  # pickle, zip, torch and safetensors each raise their own
         if not isinstance(error, SafetensorError) and "weights_only" in str(error).lower():
             raise TargetError(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.multiclass import MultiClassTask
@@ -34,12 +34,6 @@ def task_from_dict(values: Mapping[str, Any]) -> Task:
         return kinds[kind](**options)
     except TypeError as error:
         raise TargetError(f"task {kind!r}: {error}") from error
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an error's message, short enough to quote inside another message."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip()[:200]
 
 
 def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:

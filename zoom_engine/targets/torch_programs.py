@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Found
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import one_line, probe_images
+from zoom_engine.targets.target import probe_images
 
 Options = Preprocessing | Mapping[str, Any] | None
 PROBE_SIZE = 128

@@ -20,8 +20,9 @@ import huggingface_hub
 import open_clip
 from open_clip.factory import load_checkpoint
 
+from zoom_engine.archives import grows
 from zoom_engine.domains import domain_names, find_domain
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.errors import TextEncoderError, one_line
 from zoom_engine.text.encoder import TextEncoder
 
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
@@ -50,7 +51,7 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     ``"local-dir:PATH"``, that holds open_clip_config.json and open_clip_model.safetensors;
     ``"hf-hub:OWNER/NAME"`` whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls
     it (``"ViT-B-32:openai"``) whose weights are in the Hugging Face cache or in ~/.cache/clip;
-    ``"NAME:FILE"`` with the path of a weight file.
+    ``"NAME:FILE"`` with the path of a weight file (OpenAI's own belong to the names in ``-quickgelu``).
 
     Raises TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged
     files.
@@ -71,6 +72,7 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
         known = ", ".join(domain_names()) or "none is installed"
         raise TextEncoderError(
             f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE}, or open_clip's NAME:TAG"
+            f" such as {DEFAULT_TEXT_ENCODER}"
         )
     return domain.text_encoder()
 
@@ -93,7 +95,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise TextEncoderError(f"{folder} holds no text encoder: {CONFIG_FILE} is missing") from error
     except (OSError, ValueError) as error:
-        raise TextEncoderError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise TextEncoderError(f"{path} cannot be read: {one_line(error)}") from error
     wanted = ("embed_dim", "vision_cfg", "text_cfg")
     if not isinstance(config, dict) or not all(key in (config.get("model_cfg") or {}) for key in wanted):
         raise TextEncoderError(f"{path} is no open_clip configuration: model_cfg with {', '.join(wanted)} is needed")
@@ -126,10 +128,17 @@ def _load_builtin(name: str) -> TextEncoder:
     known = open_clip.get_pretrained_cfg(model_name, tag)
     if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
-        raise TextEncoderError(f"open_clip has no weights '{tag}' for {model_name}: its tags are {tags}")
+        raise TextEncoderError(
+            f"open_clip has no weights '{tag}' for {model_name}, and there is no such file: its tags are {tags}"
+        )
     weights = _cached_weights(known)
     if weights is None:
-        raise TextEncoderError(f"weights of text encoder '{name}' are not on this machine: {_how_to_fetch(known)}")
+        plain = f"{model_name}-quickgelu" if known.get("quick_gelu") else model_name
+        named = plain if open_clip.get_model_config(plain) else model_name
+        raise TextEncoderError(
+            f"weights of text encoder '{name}' are not on this machine, and nothing is downloaded:"
+            f" {_how_to_fetch(known)}, or give the file itself as '{named}:FILE'"
+        )
     config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
     return _build(model_name, config, known, weights, name=name)
 
@@ -165,7 +174,7 @@ def _cached(repository: str, file: str) -> Path | None:
     try:
         found = huggingface_hub.try_to_load_from_cache(repository, file)
     except ValueError as error:  # a malformed repository name
-        raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {_one_line(error)}") from error
+        raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {one_line(error)}") from error
     return Path(found) if isinstance(found, str) else None
 
 
@@ -184,6 +193,8 @@ def _build(
     try:
         with _offline(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # open_clip warns of every attention fallback
+            if weights.suffix != ".safetensors" and grows(weights):
+                raise TextEncoderError(f"{weights} is refused: it unpacks to more than it is, as no file of torch.save")
             model, tokenizer = _create(source, model_cfg, preprocess_cfg)
             load_checkpoint(model, str(weights), strict=True, weights_only=True)
             _check_vocabulary(tokenizer, model_cfg)
@@ -191,7 +202,24 @@ def _build(
     except TextEncoderError:
         raise
     except Exception as error:  # open_clip, safetensors, torch and transformers each raise their own
-        raise TextEncoderError(f"text encoder '{name}' cannot be loaded from {weights}: {_one_line(error)}") from error
+        advice = "" if source.startswith("local-dir:") else _missing_parts(model_cfg["text_cfg"])
+        raise TextEncoderError(
+            f"text encoder '{name}' cannot be loaded from {weights}: {advice or one_line(error)}"
+        ) from error
+
+
+def _missing_parts(text_cfg: dict[str, Any]) -> str:
+    """What a model takes from other repositories and is not on this machine: its text tower's shape, its tokenizer."""
+    parts = [
+        (text_cfg.get("hf_model_name"), "config.json"),
+        (text_cfg.get("hf_tokenizer_name"), "tokenizer_config.json"),
+    ]
+    missing = dict.fromkeys(str(place) for place, file in parts if place and _cached(str(place), file) is None)
+    if not missing:
+        return ""
+    commands = " and ".join(f"""'hf download {place} --include "*.json" "*.model" "*.txt"'""" for place in missing)
+    cache = huggingface_hub.constants.HF_HUB_CACHE
+    return f"its tokenizer is not on this machine: fetch it once with {commands} (to {cache})"
 
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
@@ -246,8 +274,3 @@ def _offline() -> Iterator[None]:
     finally:
         logging.disable(level)
         constants.HF_HUB_OFFLINE = before
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:299] + "…"

@@ -9,6 +9,7 @@ slice of the file or costs one opcode, and opcodes are counted, so memory and ti
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ MOST_MARKS = 1_000  # containers open at once
 ELEMENT = 64  # bytes that an element costs when a call copies its container
 LONGEST_INTEGER = 32  # bytes
 LONGEST_BYTES_COPY = 4_096  # longer byte strings stay slices of the file
+ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
+ESCAPED = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class _Interpreter:
             if len(piece) < window:
                 self.position = len(self.data)
                 raise CheckpointError("is damaged or not a generator checkpoint: it ends within a line of its pickle")
+            if window > MOST_MEMORY:
+                raise CheckpointError(f"is no generator checkpoint: its pickle has a line of over {window >> 20} MiB")
             window *= 4
 
     def text(self, size: int, encoding: str = "utf-8") -> str:
@@ -300,10 +305,18 @@ def _little_endian(piece: memoryview) -> int:
     return int.from_bytes(piece, "little", signed=True)
 
 
-def _quoted(line: bytes) -> str:
+def _quoted_line(m: _Interpreter) -> None:
+    """A byte string as Python 2's ``repr`` wrote it, read as latin1."""
+    line = m.line()
+    m.budget.use_memory(len(line))
     if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
         raise ValueError("a string without quotes")
-    return line[1:-1].decode("unicode_escape").encode("latin1").decode("latin1")
+    m.push(ESCAPE.sub(_unescaped, line[1:-1]).decode("latin1"))
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code[1:], 16)]) if len(code) == 3 else ESCAPED[code]
 
 
 def _text_line(m: _Interpreter) -> None:
@@ -354,7 +367,7 @@ def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
         pickle.FLOAT: lambda m: m.push(float(m.line())),
         pickle.BINFLOAT: lambda m: m.push(struct.unpack(">d", m.take(8))[0]),
         # text and bytes
-        pickle.STRING: lambda m: m.push(_quoted(m.line())),
+        pickle.STRING: _quoted_line,
         pickle.BINSTRING: lambda m: m.push(m.text(m.number("<I"), "latin1")),
         pickle.SHORT_BINSTRING: lambda m: m.push(m.text(m.number("<B"), "latin1")),
         pickle.UNICODE: _text_line,

@@ -17,7 +17,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.pickles.allow_list import (
     ITEM_SIZES,
     STORAGES,
@@ -41,7 +41,13 @@ def is_legacy_torch_file(data: memoryview) -> bool:
 
 
 def load_storage(data: bytes | memoryview, budget: Budget) -> StorageRecord:
-    """A storage that ``torch.storage._load_from_bytes`` would read: a legacy file that holds just this one."""
+    """A storage that ``torch.storage._load_from_bytes`` would read: a legacy file that holds just this one.
+
+    It may name the types of storages and nothing else, which is less than ``torch.load(weights_only=True)`` allows.
+    That reads the same elements from honest files (a test holds this to it), but allocates what a file claims
+    before it looks for it: 135 bytes that claim 2 GiB take 2 GiB. Here they are refused, and an honest storage stays a
+    slice of the file.
+    """
     value, storages = _read_legacy(memoryview(data), storage_globals(), budget)
     if not isinstance(value, StorageRecord) or len(storages) != 1:
         raise CheckpointError("is damaged: a storage of it is none")
@@ -153,7 +159,7 @@ def _entries(path: Path, mapped: mmap, data: memoryview) -> dict[str, memoryview
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
-        raise CheckpointError(f"is damaged: its zip directory cannot be read ({error})") from error
+        raise CheckpointError(f"is damaged: its zip directory cannot be read ({one_line(error)})") from error
     entries: dict[str, memoryview] = {}
     for info in infos:
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:

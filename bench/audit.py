@@ -1,0 +1,83 @@
+"""``python bench/audit.py [--json OUT]``: an audit of the avatars with torch and with the native operators.
+
+The same images, attributes and search for every target, once by each variant, from cold caches. ``same`` is the share
+of units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the whole audit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoom_engine import Diagnoser, atomic
+from zoom_engine.domains import find_domain
+from zoom_engine.runtime import bf16_in_hardware, describe_environment
+
+BASELINE = "torch-fp32"
+VARIANTS = (BASELINE, "native-fp32", "native-bf16")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Audits by torch and by the native operators.")
+    parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--search", default="sgd", choices=("scan", "sgd", "pgd"))
+    parser.add_argument("--targets", help="of the avatars, separated by commas")
+    parser.add_argument("--json", type=Path, help="write the results there")
+    options = parser.parse_args(arguments)
+    domain = find_domain("avatars")
+    assert domain is not None
+    targets = options.targets.split(",") if options.targets else list(domain.target_names())
+    print(f"{'target':28} {'variant':12} {'seconds':>8} {'units':>6} {'flips':>6} {'same':>7}")
+    results = []
+    for result in measure(targets, options.search, options.images):
+        results.append(result)
+        print(
+            f"{result['target']:28} {result['variant']:12} {result['seconds']:8.1f} {result['units']:6}"
+            f" {result['flips']:6} {result['same']:7.2%}",
+            flush=True,
+        )
+    if options.json is not None:
+        document = {"search": options.search, "images": options.images, "machine": describe_environment()}
+        atomic.write_json(options.json, document | {"results": results})
+    return 0
+
+
+def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[str, Any]]:
+    """One result for each target and variant."""
+    for target in targets:
+        wanted: dict[tuple[int, str], bool] = {}
+        for variant in VARIANTS:
+            backend, precision = variant.split("-")
+            if precision == "bf16" and not bf16_in_hardware():
+                continue
+            with tempfile.TemporaryDirectory() as cache:
+                start = time.perf_counter()
+                diagnosis = Diagnoser(
+                    generator="avatars",
+                    target=f"avatars:{target}",
+                    search=search,
+                    backend=backend,
+                    precision=precision,
+                    cache=Path(cache),
+                ).run(images=images)
+                seconds = time.perf_counter() - start
+            flips = {(r["image"], r["attribute"]): bool(r["flipped"]) for r in diagnosis.records}
+            wanted = wanted or flips
+            yield {
+                "target": target,
+                "variant": variant,
+                "seconds": round(seconds, 2),
+                "units": len(flips),
+                "flips": sum(flips.values()),
+                "same": round(sum(flips[unit] == wanted[unit] for unit in wanted) / len(wanted), 5),
+            }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+// Gradients of the modulated convolution to its input and parameters, but not to its weights: d loss / d u
+// goes into a panel, with the sums that are d loss / d scale on the way; the transposed weights make d loss /
+// d (x * style) of it, and that is finished while it is in cache.
+#pragma once
+
+#include "cpu/block.inl"
+#include "cpu/multiply.inl"
+
+namespace zoom::cpu {
+namespace {
+
+// d loss / d u in one block of channels of one image.
+template <class T, int kVectors>
+struct Gradient {
+  const ModulatedConv& op;
+  Index image, channel, live;
+  Vec scale[kVectors], bias[kVectors], rgb_weight[3][kVectors];
+  // Over the pixels seen so far: d loss / d scale times scale, and d loss / d rgb_weight.
+  Vec dscale[kVectors], drgb[3][kVectors];
+
+  ZOOM_INLINE Gradient(const ModulatedConv& conv, Index b, Index first_channel)
+      : op(conv), image(b), channel(first_channel), live(op.out_channels - channel) {
+    load_parameter<kVectors>(scale, op.scale ? op.scale + image * op.out_channels + channel : nullptr, live,
+                             1.0f);
+    load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live, 0.0f);
+    for (Index k = 0; k < 3; ++k) {
+      const Index at = (image * 3 + k) * op.out_channels + channel;
+      load_parameter<kVectors>(rgb_weight[k], op.grad_rgb ? op.rgb_weight + at : nullptr, live, 0.0f);
+    }
+    clear();
+  }
+
+  ZOOM_INLINE void clear() {
+    for (int v = 0; v < kVectors; ++v) {
+      dscale[v] = Vec(0.0f);
+      for (auto& of_rgb : drgb) of_rgb[v] = Vec(0.0f);
+    }
+  }
+
+  // Adds the sums to those of the block: [1 + 3, Cout].
+  ZOOM_INLINE void add_to(double* sums) const {
+    for (int v = 0; v < kVectors; ++v) {
+      const Index rest = live - v * kLanes;
+      if (rest <= 0) break;
+      double* to = sums + channel + v * kLanes;
+      add_lanes(to, dscale[v], rest);
+      for (Index k = 0; op.grad_rgb && k < 3; ++k)
+        add_lanes(to + (k + 1) * op.out_channels, drgb[k][v], rest);
+    }
+  }
+
+  // take(w, d loss / d u) for columns [begin, end) of row h.
+  template <class Take>
+  void row(Index h, Index begin, Index end, Take&& take) {
+    const Index plane = op.out_height * op.out_width, at_row = h * op.out_width;
+    const Index offset = (image * plane + at_row) * op.out_channels + channel;
+    const T* all_y = static_cast<const T*>(op.y) + offset;
+    const T* all_grad = op.grad ? static_cast<const T*>(op.grad) + offset : nullptr;
+    const float* noise = op.noise ? op.noise + at_row : nullptr;
+    const float* grad_rgb = op.grad_rgb ? op.grad_rgb + image * 3 * plane + at_row : nullptr;
+    for (Index w = begin; w < end; ++w) {
+      Vec y[kVectors], g[kVectors];
+      load_channels<kVectors>(y, all_y + w * op.out_channels, live);
+      if (all_grad) {
+        load_channels<kVectors>(g, all_grad + w * op.out_channels, live);
+      } else {
+        load_parameter<kVectors>(g, nullptr, live, 0.0f);
+      }
+      for (Index k = 0; grad_rgb && k < 3; ++k) {
+        const Vec of_rgb(grad_rgb[k * plane + w]);
+        for (int v = 0; v < kVectors; ++v) {
+          g[v] = fused(of_rgb, rgb_weight[k][v], g[v]);
+          drgb[k][v] = fused(of_rgb, y[v], drgb[k][v]);
+        }
+      }
+      for (int v = 0; v < kVectors; ++v) {
+        const Vec dv = epilogue_gradient_from(y[v], g[v], op.activation);
+        const Vec shift = noise ? bias[v] + Vec(noise[w]) : bias[v];
+        const Vec scaled = fused(shift, Vec(-1.0f), before_activation(y[v], op.activation));
+        dscale[v] = fused(dv, scaled, dscale[v]);
+        g[v] = dv * scale[v];
+      }
+      take(w, g);
+    }
+  }
+
+  // The same for columns that may lie outside of the image, where there is no gradient. The sums of columns
+  // [owned, owned_end), all inside, are added to `sums` unless it is null.
+  template <class Take>
+  void padded_row(Index h, Index begin, Index end, Index owned, Index owned_end, double* sums, Take&& take) {
+    const bool inside = 0 <= h && h < op.out_height;
+    const Index first = inside ? larger(begin, 0) : end, last = inside ? smaller(end, op.out_width) : end;
+    Vec zeros[kVectors];
+    load_parameter<kVectors>(zeros, nullptr, live, 0.0f);
+    for (Index w = begin; w < first; ++w) take(w, zeros);
+    if (inside) {
+      row(h, first, owned, take);
+      clear();
+      row(h, owned, owned_end, take);
+      if (sums) add_to(sums);
+      row(h, owned_end, last, take);
+    }
+    for (Index w = last; w < end; ++w) take(w, zeros);
+  }
+};
+
+template <class Engine, class T>
+void pack_gradient(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  const Block& block = task.block;
+  const Index halo = op.kernel / 2;
+  for (Index image = 0; image < block.images; ++image) {
+    double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
+    for (Index i = 0; i < matrix.blocks; ++i) {
+      Gradient<T, Engine::kBlockVectors> gradient(op, block.image + image,
+                                                  i * Engine::kBlockVectors * kLanes);
+      for (Index row = -halo; row < block.rows + halo; ++row) {
+        const Index at = block.origin + image * block.image_pitch + row * block.pitch - block.left;
+        float* to = task.panel + i * block.stride + at * kUnits;
+        gradient.padded_row(block.top + row, block.left - halo, block.left + block.cols + halo, block.left,
+                            block.left + block.cols, 0 <= row && row < block.rows ? sums : nullptr,
+                            [&](Index w, const Vec* du) { Engine::put(to + w * kUnits, du); });
+      }
+    }
+  }
+}
+
+// Through the filter's adjoint: gradient (m, n) of the transposed convolution's result filters rows m - 2 ..
+// m + 1 and columns n - 2 .. n + 1 of d loss / d u. It goes to the plane of its parities, at (m / 2, n / 2).
+template <class Engine, class T>
+void pack_filtered_gradient(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  constexpr int kVectors = Engine::kBlockVectors;
+  constexpr Index kPixel = kVectors * kLanes;
+  const Block& block = task.block;
+  const Index top = 2 * block.top, left = 2 * block.left, rows = 2 * block.rows, cols = 2 * block.cols;
+  float* line = task.work;
+  float* ring = line + (cols + 4) * kPixel;
+  const auto ring_row = [&](Index row) { return ring + (row + 4) % 4 * (cols + 1) * kPixel; };
+  for (Index image = 0; image < block.images; ++image) {
+    double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
+    for (Index i = 0; i < matrix.blocks; ++i) {
+      Gradient<T, kVectors> gradient(op, block.image + image, i * kPixel);
+      for (Index row = -2; row < rows + 2; ++row) {
+        gradient.padded_row(top + row, left - 2, left + cols + 2, left, left + cols,
+                            0 <= row && row < rows ? sums : nullptr, [&](Index w, const Vec* du) {
+                              for (int v = 0; v < kVectors; ++v)
+                                du[v].store(line + (w - left + 2) * kPixel + v * kLanes);
+                            });
+        float* filtered = ring_row(row);
+        for (Index at = 0; at < (cols + 1) * kPixel; at += kLanes)
+          filter_row(line + at, kPixel).store(filtered + at);
+        if (row < 1) continue;
+        const Index m = row - 1;
+        const float* from[4];
+        for (Index k = 0; k < 4; ++k) from[k] = ring_row(m - 2 + k);
+        float* to = task.panel + i * block.stride +
+                    (m % 2 * 2 * block.plane + image * block.image_pitch + m / 2 * block.pitch) * kUnits;
+        for (Index n = 0; n <= cols; ++n) {
+          Vec du[kVectors];
+          for (int v = 0; v < kVectors; ++v) {
+            const Index at = n * kPixel + v * kLanes;
+            du[v] = fir4(Vec::load(from[0] + at), Vec::load(from[1] + at), Vec::load(from[2] + at),
+                         Vec::load(from[3] + at));
+          }
+          Engine::put(to + (n % 2 * block.plane + n / 2) * kUnits, du);
+        }
+      }
+    }
+  }
+}
+
+// dx = d loss / d (x * style) * style, and d loss / d style = sum of d loss / d (x * style) * x, for a run of
+// pixels.
+template <class T, int kVectors>
+void finish_input(const ModulatedConv& op, Index image, Index row, Index col, Index count, Index channel,
+                  const float* product, double* dstyle) {
+  const Index live = op.in_channels - channel;
+  const Index offset = ((image * op.height + row) * op.width + col) * op.in_channels + channel;
+  Vec style[kVectors], sums[kVectors];
+  load_parameter<kVectors>(style, op.style ? op.style + image * op.in_channels + channel : nullptr, live,
+                           1.0f);
+  load_parameter<kVectors>(sums, nullptr, live, 0.0f);
+  for (Index n = 0; n < count; ++n) {
+    const Index at = offset + n * op.in_channels;
+    Vec x[kVectors], dx[kVectors];
+    load_channels<kVectors>(dx, product + n * kVectors * kLanes, kVectors * kLanes);
+    if (dstyle) load_channels<kVectors>(x, static_cast<const T*>(op.x) + at, live);
+    for (int v = 0; v < kVectors; ++v) {
+      if (dstyle) sums[v] = fused(dx[v], x[v], sums[v]);
+      dx[v] = dx[v] * style[v];
+    }
+    if (op.dx) store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live);
+  }
+  for (int v = 0; dstyle && v < kVectors && v * kLanes < live; ++v) {
+    add_lanes(dstyle + channel + v * kLanes, sums[v], live - v * kLanes);
+  }
+}
+
+template <class Engine, class T>
+void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  const Block& block = task.block;
+  const bool input = op.dx || op.dstyle;
+  if (!input && !task.dscale) return;
+  (op.up ? pack_filtered_gradient<Engine, T> : pack_gradient<Engine, T>)(op, matrix, task);
+  if (!input) return;
+  multiply_block<Engine>(
+      matrix, task, [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
+        finish_input<T, Engine::kTile / kLanes>(op, block.image + image, block.top + row, block.left + col,
+                                                count, tile * Engine::kTile, u,
+                                                task.dstyle ? task.dstyle + image * op.in_channels : nullptr);
+      });
+}
+
+}  // namespace
+}  // namespace zoom::cpu

@@ -1,0 +1,45 @@
+"""A target's decisions stay when a runtime makes the pictures instead of torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture(autouse=True)
+def bench_on_the_path() -> Iterator[None]:
+    sys.path.insert(0, str(BENCH))
+    yield
+    sys.path.remove(str(BENCH))
+
+
+@pytest.mark.parametrize(
+    ("images", "runtimes"),
+    [
+        pytest.param(45, ["openvino-fp32", "onnxruntime-fp32"], marks=pytest.mark.slow),
+        pytest.param(2000, ["openvino-bf16", "openvino-fp32", "onnxruntime-fp32"], marks=pytest.mark.experiment),
+    ],
+)
+@pytest.mark.timeout(0)
+def test_decisions_stay(images: int, runtimes: list[str]) -> None:
+    """At least 99 % of them; a fifth of the pictures or more have a probability in 0.2 to 0.8.
+
+    In full: `python bench/decisions.py`, whose committed result is bench/results/decisions-avx512bf16.json.
+    """
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxruntime")
+    from decisions import measure
+
+    results = list(measure(["gender"], runtimes, images))
+    assert len(results) == len(runtimes)
+    for result in results:
+        if "skipped" in result:
+            assert "bf16" in result["skipped"]
+        else:
+            assert result["undecided"] >= 0.2
+            assert result["unchanged"] >= 0.99

@@ -1,0 +1,93 @@
+"""Functions and modules by name, as the command line gives them: only trusted, and what is wrong in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import BinaryTask, load_target
+
+SERVICE = """
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+import beside
+
+Path(__file__).with_name("imported").touch()
+
+
+def red(pixels):
+    return np.clip(beside.GAIN * pixels[..., 0].mean((1, 2)) / 255, 0, 1)
+
+
+class Net(nn.Module):
+    def forward(self, x):
+        return (x[:, :1].mean((2, 3)) - 0.5) * 20
+
+
+net = Net()
+number = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "service.py").write_text(SERVICE)
+    (tmp_path / "beside.py").write_text("GAIN = 1.0\n")
+    (tmp_path / "broken.py").write_text("raise OSError('no\\nlicence')\n")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
+    yield tmp_path
+    for name in ("beside", "service", "zoom_engine_target_service"):
+        sys.modules.pop(name, None)
+
+
+def test_a_function_in_a_file_is_a_black_box(folder: Path) -> None:
+    spec = f"python:{folder / 'service.py'}:red"
+    with pytest.raises(TargetError, match=r"trust=True \(--trust\)") as caught:
+        load_target(spec, resolution=16)
+    assert "\n" not in str(caught.value)
+    assert not (folder / "imported").exists()
+    target = load_target(spec, trust=True, resolution=16, classes=["dull", "red"])
+    assert (folder / "imported").exists()
+    assert (target.name, target.differentiable) == ("red", False)
+    assert target.task == BinaryTask(classes=("dull", "red"), output="probability")
+    images = torch.zeros(1, 3, 16, 16)
+    images[:, 0] = 0.5
+    assert target.task.probabilities(target(images)).item() == pytest.approx(0.75, abs=0.01)
+    assert load_target(spec, trust=True, resolution=16).content_hash == target.content_hash
+
+
+def test_a_module_by_name_gives_gradients_and_a_package_is_found_on_the_path(folder: Path) -> None:
+    sys.path.append(str(folder))
+    target = load_target("python:service:net", trust=True, resolution=16)
+    assert target.differentiable
+    assert target.task == BinaryTask(output="logit")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("python:service.py", "names no Python function: write python:FILE.py:NAME"),
+        ("python:{}/none.py:f", "there is no Python file"),
+        ("python:{}/service.py:blue", "has no function 'blue': it has net, red"),
+        ("python:{}/service.py:number", "has no function 'number'"),
+        ("python:{}/service.py:Net", "is a class: name a function or an instance"),
+        ("python:{}/broken.py:f", r"cannot be imported \(OSError: no licence\)"),
+        ("python:{}/leaves.py:f", r"cannot be imported \(SystemExit: 3\)"),
+        ("python:no_such_package.it:f", r"ModuleNotFoundError.*write python:FILE\.py:NAME"),
+        ("{}/service.py", r"python:FILE\.py:NAME"),
+        ("{}/none.py:f", r"python:service\.py:predict"),
+    ],
+)
+def test_what_is_wrong_is_one_line(spec: str, message: str, folder: Path) -> None:
+    with pytest.raises(TargetError, match=message) as caught:
+        load_target(spec.format(folder), trust=True, resolution=16)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,20 @@
+"""Zip archives of others, looked at before anybody unpacks them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+
+def grows(path: Path) -> bool:
+    """Whether the file is a zip archive that unpacks to more than it is: compressed, or with entries that overlap.
+
+    ``torch.save`` writes none such, but ``torch.load`` unpacks one whole before it looks at anything in it. Raises
+    what ``zipfile`` raises for a damaged one.
+    """
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    return not stored or sum(entry.file_size for entry in entries) > path.stat().st_size

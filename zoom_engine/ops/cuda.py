@@ -1,0 +1,219 @@
+"""The CUDA operators: finding `zoom_engine._cuda`, and enqueueing its kernels on torch's current stream.
+
+Plain functions without autograd, for the CUDA side of torch custom operators. They work channels-last (what is
+not gets copied), compute in float32, allocate with torch and never wait for the device, so CUDA graphs can
+capture them. Sums are taken in a fixed order: results repeat bit by bit.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import BackendError
+from zoom_engine.ops.native import layout_of
+
+if TYPE_CHECKING:
+    from zoom_engine import _cuda
+
+DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+
+
+def _load() -> tuple[Any, str]:
+    """The extension and "", or None and the reason why there is none."""
+    try:
+        return importlib.import_module("zoom_engine._cuda"), ""
+    except ModuleNotFoundError:
+        return None, (
+            "zoom-engine was built without CUDA: install CUDA's compiler (nvcc 12.8 or newer) and reinstall zoom-engine"
+        )
+    except ImportError as error:
+        return None, f"zoom_engine._cuda cannot be loaded: {' '.join(str(error).split())}; reinstall zoom-engine"
+
+
+_CUDA: Any
+_CUDA, _REASON = _load()
+
+
+def cuda_available() -> tuple[bool, str]:
+    """Whether the CUDA operators were built, and in one line why not ("" if they were)."""
+    return _CUDA is not None, _REASON
+
+
+@functools.cache
+def unusable(device: int) -> str:
+    """Why the kernels cannot run on the CUDA device of this index, in one line; "" if they can."""
+    reason: str = _REASON if _CUDA is None else _CUDA.unusable(device)
+    return reason
+
+
+def runs(x: Tensor) -> bool:
+    """Whether the kernels take `x`: on a CUDA device that they can use, float32, bfloat16 or float16, not empty."""
+    return x.device.type == "cuda" and x.dtype in DTYPES and x.numel() > 0 and not unusable(x.device.index)
+
+
+def _place(x: Tensor) -> tuple[int, int]:
+    """The index of the tensor's device, and the handle of torch's current stream there."""
+    return x.device.index, torch.cuda.current_stream(x.device).cuda_stream
+
+
+def _view(tensor: Tensor | None, device: int) -> _cuda.View | None:
+    if tensor is None:
+        return None
+    return _CUDA.View(  # type: ignore[no-any-return]
+        owner=tensor,
+        pointer=tensor.data_ptr(),
+        bytes=tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
+        dtype=DTYPES[tensor.dtype],
+        shape=tensor.shape,
+        strides=tensor.stride(),
+        device=device,
+    )
+
+
+def _call(name: str, tensors: Mapping[str, Tensor | None], **options: Any) -> None:
+    """Enqueue operator `name` on the device of its tensors. Raises BackendError with CUDA's reason."""
+    if _CUDA is None:
+        raise BackendError(f"no CUDA operators: {_REASON}")
+    device, stream = _place(next(tensor for tensor in tensors.values() if tensor is not None))
+    views = {key: _view(tensor, device) for key, tensor in tensors.items()}
+    try:
+        getattr(_CUDA, name)(**views, **options, stream=stream)
+    except RuntimeError as error:
+        raise BackendError(f"CUDA operator {name}: {error}") from error
+
+
+def _image(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _small(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.detach().to(torch.float32).contiguous()
+
+
+def _empty(x: Tensor, *shape: int) -> Tensor:
+    """An image of that shape, else like `x`."""
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+def _workspace(x: Tensor, *, fir: bool, sums: int) -> Tensor:
+    batch, channels, height, width = x.shape
+    floats = _CUDA.workspace_floats(batch=batch, channels=channels, height=height, width=width, fir=fir, sums=sums)
+    return torch.empty(floats, dtype=torch.float32, device=x.device)
+
+
+def modulate(
+    x: Tensor, styles: Tensor, edit_weights: Tensor | None = None, edit_directions: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """`(x * style, style)` with `style = styles + edit_weights @ edit_directions`: the injection of edits, fused.
+
+    Args:
+        x: `[B, C, H, W]`.
+        styles: `[B, C]`, of this layer.
+        edit_weights: `[B, N]`, or None for no edits; then `edit_directions` is None too.
+        edit_directions: `[N, C]`, this layer's columns.
+
+    Returns:
+        The modulated image, channels-last in the dtype of `x`, and the style `[B, C]` in float32.
+    """
+    x, styles = _image(x), _small(styles)
+    if edit_weights is not None and edit_weights.shape[1] == 0:
+        edit_weights = edit_directions = None
+    out, style = _empty(x, *x.shape), torch.empty_like(styles)
+    edits = {"edit_weights": _small(edit_weights), "edit_directions": _small(edit_directions)}
+    _call("modulate", {"x": x, "styles": styles, **edits, "out": out, "style": style})
+    return out, style
+
+
+def modulate_backward(grad: Tensor, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    """`(dx, dstyle)` of `modulate`'s image; dstyle `[B, C]` float32.
+
+    The gradient of `styles` is dstyle, that of `edit_weights` dstyle @ edit_directions.T.
+    """
+    grad, x, style = _image(grad), _image(x), _small(style)
+    dx, dstyle = _empty(x, *x.shape), torch.empty_like(style)
+    workspace = _workspace(x, fir=False, sums=1)
+    tensors = {"grad": grad, "x": x, "style": style, "dx": dx, "dstyle": dstyle, "workspace": workspace}
+    _call("modulate_backward", tensors)
+    return dx, dstyle
+
+
+def modulated_epilogue(
+    x: Tensor,
+    scale: Tensor,
+    noise: Tensor | None,
+    bias: Tensor,
+    *,
+    fir: bool,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+    next_styles: Tensor | None = None,
+) -> Tensor:
+    """`zoom_engine.ops.modulated_epilogue`, channels-last, times `next_styles [B, C]` where given."""
+    x = _image(x)
+    batch, channels, height, width = x.shape
+    out = _empty(x, batch, channels, height - fir, width - fir)
+    small = {"scale": scale, "noise": noise, "bias": bias, "next_style": next_styles}
+    tensors = {"x": x, **{name: _small(tensor) for name, tensor in small.items()}, "out": out}
+    _call("modulated_epilogue", tensors, fir=fir, slope=slope, gain=gain, clamp=clamp)
+    return out
+
+
+def modulated_epilogue_backward(
+    grad: Tensor,
+    x: Tensor,
+    scale: Tensor,
+    noise: Tensor | None,
+    bias: Tensor,
+    *,
+    fir: bool,
+    slope: float,
+    gain: float,
+    clamp: float | None,
+    next_styles: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`(dx, dscale, dnext_styles)` of `modulated_epilogue`; the last two `[B, C]` float32, None without next_styles."""
+    grad, x, scale = _image(grad), _image(x), _small(scale)
+    dx, dscale = _empty(x, *x.shape), torch.empty_like(scale)
+    dnext_styles = None if next_styles is None else torch.empty_like(scale)
+    tensors = {
+        "grad": grad,
+        "x": x,
+        "scale": scale,
+        "noise": _small(noise),
+        "bias": _small(bias),
+        "next_style": _small(next_styles),
+        "dx": dx,
+        "dscale": dscale,
+        "dnext_style": dnext_styles,
+        "workspace": _workspace(x, fir=fir, sums=1 if next_styles is None else 2),
+    }
+    _call("modulated_epilogue_backward", tensors, fir=fir, slope=slope, gain=gain, clamp=clamp)
+    return dx, dscale, dnext_styles
+
+
+def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
+    """`zoom_engine.ops.upsample2x`, in the layout of `x`."""
+    layout = layout_of(x)
+    batch, channels, height, width = x.shape
+    shape = (batch, channels, 2 * height, 2 * width)
+    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+    added = None if add is None else add.contiguous(memory_format=layout)
+    _call("upsample2x", {"x": x.contiguous(memory_format=layout), "add": added, "out": out})
+    return out
+
+
+def upsample2x_backward(grad: Tensor) -> Tensor:
+    """The adjoint of `upsample2x` (without `add`), in the layout of `grad`."""
+    layout = layout_of(grad)
+    batch, channels, height, width = grad.shape
+    shape = (batch, channels, height // 2, width // 2)
+    dx = torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=layout)
+    _call("upsample2x_backward", {"grad": grad.contiguous(memory_format=layout), "dx": dx})
+    return dx

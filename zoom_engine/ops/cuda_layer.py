@@ -1,0 +1,81 @@
+"""A whole layer on a CUDA device: our kernels around torch's (cuDNN's) convolution.
+
+The input is modulated in one pass, the convolution's result finished in one; nothing in between is kept. The backward
+pass computes the convolution once more, which is cheaper than to keep what it gives: that is four times the output
+where the layer doubles the size.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.ops import cuda, modulation
+from zoom_engine.ops.layer import Layer
+
+
+class _Convolved(NamedTuple):
+    """A layer up to its convolution."""
+
+    u: Tensor  # the convolution's result
+    style: Tensor  # [B, Cin] float32, edited
+    energy: Tensor
+    scale: Tensor  # [B, Cout]
+    bias: Tensor  # [Cout]
+
+    @classmethod
+    def of(cls, layer: Layer) -> _Convolved:
+        x, style = cuda.modulate(layer.x, layer.styles, layer.edit_weights, layer.edit_directions)
+        energy = modulation.energy(layer.weight)
+        outputs = (len(x), len(layer.weight))
+        scale = modulation.demodulation(style, energy) if layer.demodulate else style.new_ones(outputs)
+        bias = style.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+        weight = layer.weight.to(x.dtype)
+        if layer.up:
+            u = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        else:
+            u = F.conv2d(x, weight, padding=weight.shape[2] // 2)
+        return cls(u, style, energy, scale, bias)
+
+
+def forward(layer: Layer) -> tuple[Tensor, Tensor | None]:
+    """`(out, rgb)` of `zoom_engine.ops.modulated_conv2d`; rgb is None where no toRGB was asked for."""
+    u, _, _, scale, bias = _Convolved.of(layer)
+    options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
+    if layer.rgb_weight is None or layer.rgb_styles is None:
+        following = layer.next_styles
+        return cuda.modulated_epilogue(u, scale, layer.noise, bias, **options, next_styles=following), None  # type: ignore[arg-type]
+    y = cuda.modulated_epilogue(u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
+    scaled, _ = cuda.modulate(y, layer.rgb_styles)
+    rgb = F.conv2d(scaled, layer.rgb_weight.to(y.dtype)[:, :, None, None]).float().contiguous()
+    return (y if layer.next_styles is None else cuda.modulate(y, layer.next_styles)[0]), rgb
+
+
+def backward(
+    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """`(dx, dstyles, drgb_styles)`: to x, to the edited styles, and to those of the toRGB where `grad_rgb` is given.
+
+    `y` is the output without next_styles.
+    """
+    drgb_styles = None
+    dy = torch.zeros_like(y) if grad is None else grad
+    if grad_rgb is not None and layer.rgb_weight is not None and layer.rgb_styles is not None:
+        dscaled = F.conv_transpose2d(grad_rgb.to(y.dtype), layer.rgb_weight.to(y.dtype)[:, :, None, None])
+        from_rgb, drgb_styles = cuda.modulate_backward(dscaled, y, layer.rgb_styles)
+        dy = from_rgb if grad is None else dy + from_rgb
+    u, style, energy, scale, bias = _Convolved.of(layer)
+    options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
+    du, dscale, _ = cuda.modulated_epilogue_backward(dy, u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
+    weight = layer.weight.to(u.dtype)
+    if layer.up:
+        dmodulated = F.conv2d(du, weight.transpose(0, 1), stride=2)
+    else:
+        dmodulated = F.conv_transpose2d(du, weight, padding=weight.shape[2] // 2)
+    dx, dstyles = cuda.modulate_backward(dmodulated, layer.x, style)
+    if layer.demodulate:
+        dstyles = dstyles + modulation.demodulation_gradient(dscale, style, energy, scale)
+    return dx, dstyles, drgb_styles

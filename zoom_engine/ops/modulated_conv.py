@@ -1,0 +1,278 @@
+"""A whole layer of StyleGAN2's synthesis as one operator: edits, modulation, convolution and all that follows it.
+
+`zoom_engine::modulated_conv2d` and its backward have a schema, fake kernels and an autograd formula, so
+`torch.compile` and `torch.export` trace them. Between forward and backward only the input and the output are kept:
+the activation's derivative, the clamp's mask and the gradient of the demodulation follow from the output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import BackendError
+from zoom_engine.ops import composition, cuda_layer, modulation, native
+from zoom_engine.ops.epilogue import implementation
+from zoom_engine.ops.layer import SCHEMA, Layer
+from zoom_engine.ops.packed import Packed, packed
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    edit_weights: Tensor | None = None,
+    edit_directions: Tensor | None = None,
+    noise: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    up: bool = False,
+    demodulate: bool = True,
+    slope: float = 0.2,
+    gain: float = 2**0.5,
+    clamp: float | None = None,
+    next_styles: Tensor | None = None,
+    rgb_weight: Tensor | None = None,
+    rgb_styles: Tensor | None = None,
+    rgb_only: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`clamp(leaky_relu(demodulated convolution of x + noise + bias) * gain)`, and its toRGB (Karras 2020).
+
+    The style `s = styles + edit_weights @ edit_directions` scales the input channels of the weight, per sample.
+    Differentiable in x, the styles, edit weights and edit directions. Where a gradient to weights, noise or bias is
+    wanted, as in training, `composition.modulated_conv2d` runs instead.
+
+    Args:
+        x: `[B, Cin, H, W]`, best channels-last.
+        weight: `[Cout, Cin, K, K]` float32, K 1 or 3. The native operators keep a packed copy as long as it lives.
+        styles: `[B, Cin]`.
+        edit_weights: `[B, N]`, with `edit_directions` `[N, Cin]`; or neither.
+        noise: `[H', W']`, already times the noise strength, or None.
+        bias: `[Cout]` or None.
+        up: double the size by a transposed convolution of stride 2 and the [1, 3, 3, 1] filter of gain 4; needs K = 3.
+        demodulate: divide each modulated weight of an output channel by its norm.
+        slope: of the leaky ReLU below zero, positive.
+        gain: factor after the leaky ReLU, positive.
+        clamp: largest absolute value of the activations, or None. Values beyond it get no gradient.
+        next_styles: `[B, Cout]`, multiplied onto `out`, not onto what the toRGB reads; or None.
+        rgb_weight: `[3, Cout]`, with `rgb_styles` `[B, Cout]`: the toRGB that reads these activations; or neither.
+        rgb_only: nobody reads `out`, which may then be left empty, `[B, 0, H', W']`.
+
+    Returns:
+        out `[B, Cout, H', W']` in the dtype of `x`, channels-last, where `H' = 2H` with `up`, else H;
+        rgb `[B, 3, H', W']`, contiguous, float32 (float64 for such an `x`), without bias; `[B, 0, H', W']` where no
+        toRGB was asked for.
+
+    Raises:
+        ValueError: shapes that do not fit together, or a slope, gain or clamp that is not positive.
+    """
+    layer = Layer(
+        x,
+        weight,
+        styles,
+        edit_weights,
+        edit_directions,
+        noise,
+        bias,
+        up,
+        demodulate,
+        slope,
+        gain,
+        clamp,
+        next_styles,
+        rgb_weight,
+        rgb_styles,
+        rgb_only,
+    )
+    layer.check()
+    if torch.is_grad_enabled():
+        if any(t is not None and t.requires_grad for t in (weight, noise, bias, rgb_weight)):
+            return composition.modulated_conv2d(**layer._asdict())
+        differentiated = (x, styles, edit_weights, edit_directions, rgb_styles)
+        layer = layer._replace(rgb_only=rgb_only and not any(t is not None and t.requires_grad for t in differentiated))
+    result: tuple[Tensor, Tensor] = _forward(*layer)
+    return result
+
+
+def _small(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.to(torch.float32).contiguous()
+
+
+def _view(tensor: Tensor | None) -> Any:
+    return None if tensor is None else native.view(tensor)
+
+
+def _channels_last(image: Tensor) -> Tensor:
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+class _Operands(NamedTuple):
+    """What the extension reads besides images, each float32 and contiguous."""
+
+    packed: Packed
+    style: Tensor
+    scale: Tensor | None
+    noise: Tensor | None
+    bias: Tensor | None
+    rgb_weight: Tensor | None
+
+    @classmethod
+    def of(cls, layer: Layer) -> _Operands:
+        weights = packed(layer.weight, up=layer.up, dtype=layer.x.dtype)
+        style = modulation.edited(layer.styles, layer.edit_weights, layer.edit_directions).float().contiguous()
+        scale = modulation.demodulation(style, weights.energy) if layer.demodulate else None
+        rgb_weight = None
+        if layer.rgb_weight is not None and layer.rgb_styles is not None:
+            rgb_weight = (layer.rgb_styles[:, None] * layer.rgb_weight).float().contiguous()
+        return cls(weights, style, scale, _small(layer.noise), _small(layer.bias), rgb_weight)
+
+    def arguments(self, layer: Layer) -> dict[str, Any]:
+        """For both calls of the extension."""
+        return {
+            "weight": self.packed.handle,
+            "style": native.view(self.style),
+            "scale": _view(self.scale),
+            "noise": _view(self.noise),
+            "bias": _view(self.bias),
+            "rgb_weight": _view(self.rgb_weight),
+            "slope": layer.slope,
+            "gain": layer.gain,
+            "clamp": layer.clamp,
+            "threads": torch.get_num_threads(),
+        }
+
+
+@torch.library.custom_op(
+    "zoom_engine::modulated_conv2d", mutates_args=(), schema=f"({SCHEMA}) -> (Tensor out, Tensor rgb)"
+)
+def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
+    layer = Layer(*arguments)
+    out, rgb = _empty(*layer)
+    code = implementation(layer.x)
+    if code == "cuda":
+        found, picture = cuda_layer.forward(layer)
+        return out if layer.rgb_only else found, rgb if picture is None else picture
+    if code == "torch":
+        found, found_rgb = composition.modulated_conv2d(**layer._asdict())
+        return out if layer.rgb_only else _channels_last(found), found_rgb.contiguous()
+    operands = _Operands.of(layer)
+    next_styles = _small(layer.next_styles)
+    native.require().modulated_conv2d(
+        x=native.view(_channels_last(layer.x)),
+        next_style=_view(next_styles),
+        out=None if layer.rgb_only else native.view(out),
+        rgb=None if operands.rgb_weight is None else native.view(rgb),
+        **operands.arguments(layer),
+    )
+    return out, rgb
+
+
+@_forward.register_fake
+def _empty(*arguments: Any) -> tuple[Tensor, Tensor]:
+    layer = Layer(*arguments)
+    x = layer.x
+    batch, channels, height, width = layer.out_shape
+    shape = (batch, 0 if layer.rgb_only else channels, height, width)
+    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    return out, torch.empty(layer.rgb_shape, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+
+
+@torch.library.custom_op(
+    "zoom_engine::modulated_conv2d_backward",
+    mutates_args=(),
+    schema=f"(Tensor? grad, Tensor? grad_rgb, Tensor y, {SCHEMA}) -> (Tensor dx, Tensor dstyles, Tensor drgb_styles)",
+)
+def _backward(
+    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients to x, the edited styles and the styles of the toRGB; `y` is the output without next_styles."""
+    layer = Layer(*arguments)
+    code = implementation(layer.x)
+    if code == "cuda":
+        dx, dstyles, from_rgb = cuda_layer.backward(grad, grad_rgb, y, layer)
+        drgb_styles = layer.styles.new_empty((0, 0)) if from_rgb is None else from_rgb.to(layer.styles.dtype)
+        return dx, dstyles.to(layer.styles.dtype), drgb_styles
+    if code == "torch":
+        options = {k: v for k, v in layer._asdict().items() if k not in ("next_styles", "rgb_only")}
+        dx, dstyles, drgb_styles = composition.modulated_conv2d_backward(grad, grad_rgb, y, **options)
+        return _channels_last(dx), dstyles, drgb_styles
+    dx, _, drgb_styles = _empty_gradients(grad, grad_rgb, y, *layer)
+    operands = _Operands.of(layer)
+    dstyle = torch.empty_like(operands.style)
+    dscale = None if operands.scale is None else torch.empty_like(operands.scale)
+    drgb_weight = None if operands.rgb_weight is None or grad_rgb is None else torch.empty_like(operands.rgb_weight)
+    grad = None if grad is None else _channels_last(grad)
+    grad_rgb = _small(grad_rgb)
+    native.require().modulated_conv2d_backward(
+        grad=_view(grad),
+        grad_rgb=_view(grad_rgb),
+        x=native.view(_channels_last(layer.x)),
+        y=native.view(_channels_last(y)),
+        dx=native.view(dx),
+        dstyle=native.view(dstyle),
+        dscale=_view(dscale),
+        drgb_weight=_view(drgb_weight),
+        **operands.arguments(layer),
+    )
+    if operands.scale is not None and dscale is not None:
+        dstyle += modulation.demodulation_gradient(dscale, operands.style, operands.packed.energy, operands.scale)
+    if layer.rgb_weight is not None and drgb_weight is not None:
+        drgb_styles.copy_((drgb_weight * layer.rgb_weight).sum(dim=1))
+    return dx, dstyle.to(layer.styles.dtype), drgb_styles
+
+
+@_backward.register_fake
+def _empty_gradients(
+    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    layer = Layer(*arguments)
+    rgb_shape = (0, 0) if layer.rgb_styles is None or grad_rgb is None else layer.rgb_styles.shape
+    return (
+        torch.empty_like(layer.x, memory_format=torch.channels_last),
+        layer.styles.new_empty(layer.styles.shape),
+        layer.styles.new_empty(rgb_shape),
+    )
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    layer = Layer(*inputs)
+    if layer.rgb_only:
+        raise BackendError("modulated_conv2d with rgb_only keeps nothing that a gradient could be computed from")
+    ctx.set_materialize_grads(False)
+    ctx.options = tuple(None if isinstance(value, Tensor) else value for value in inputs)
+    y = output[0] if layer.next_styles is None else None
+    ctx.save_for_backward(y, *(value if isinstance(value, Tensor) else None for value in inputs))
+
+
+def _gradients(ctx: Any, grad: Tensor | None, grad_rgb: Tensor | None) -> tuple[Tensor | None, ...]:
+    wanted = Layer(*ctx.needs_input_grad)
+    if wanted.weight or wanted.noise or wanted.bias or wanted.rgb_weight:
+        raise BackendError(
+            "zoom_engine::modulated_conv2d has no gradients to weights, noise and bias: call"
+            " zoom_engine.ops.modulated_conv2d, which composes the layer from torch's operators then"
+        )
+    y, *tensors = ctx.saved_tensors
+    layer = Layer(*(b if a is None else a for a, b in zip(tensors, ctx.options, strict=True)))
+    if layer.rgb_weight is None:
+        grad_rgb = None  # of a picture without channels
+    if grad is None and grad_rgb is None:
+        return (None,) * len(layer)
+    gradients: dict[str, Tensor] = {}
+    if layer.next_styles is not None:
+        y, _ = _forward(*layer._replace(next_styles=None, rgb_weight=None, rgb_styles=None))
+        if grad is not None:
+            gradients["next_styles"] = (grad * y).sum(dim=(2, 3)).to(layer.next_styles.dtype)
+            grad = grad * layer.next_styles.to(grad.dtype)[:, :, None, None]
+    dx, dstyles, drgb_styles = _backward(grad, grad_rgb, y, *layer)
+    gradients |= {"x": dx, "styles": dstyles}
+    if layer.edit_weights is not None and layer.edit_directions is not None:
+        gradients["edit_weights"] = dstyles @ layer.edit_directions.t()
+        gradients["edit_directions"] = layer.edit_weights.t() @ dstyles
+    if grad_rgb is not None:
+        gradients["rgb_styles"] = drgb_styles
+    return tuple(gradients.get(name) for name in Layer._fields)
+
+
+_forward.register_autograd(_gradients, setup_context=_save)

@@ -1,0 +1,33 @@
+"""The small matrix products around a modulated convolution: edits, demodulation and their gradients.
+
+They have no spatial axes, cost next to nothing and are torch's own in every implementation of the operator.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-8
+
+
+def edited(styles: Tensor, edit_weights: Tensor | None, edit_directions: Tensor | None) -> Tensor:
+    """`styles [B, Cin] + edit_weights [B, N] @ edit_directions [N, Cin]`."""
+    if edit_weights is None or edit_directions is None:
+        return styles
+    return torch.addmm(styles, edit_weights, edit_directions)
+
+
+def energy(weight: Tensor) -> Tensor:
+    """`weight [Cout, Cin, K, K]` → `[Cout, Cin]`: what each input channel adds to an output's variance."""
+    return weight.square().sum(dim=(2, 3))
+
+
+def demodulation(styles: Tensor, energy: Tensor) -> Tensor:
+    """`[B, Cin]`, `[Cout, Cin]` → `[B, Cout]`: 1 / ‖modulated weight‖ (Karras 2020, equation 3)."""
+    return (styles.square() @ energy.t() + EPSILON).rsqrt()
+
+
+def demodulation_gradient(grad: Tensor, styles: Tensor, energy: Tensor, scale: Tensor) -> Tensor:
+    """The gradient to `styles` from the one of `scale = demodulation(styles, energy)`."""
+    return -styles * ((grad * scale.pow(3)) @ energy)
