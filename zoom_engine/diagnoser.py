@@ -61,7 +61,8 @@ class Diagnoser:
         loss_weights: α, β, γ of L_target, L_struct and L_attr, for gradient searches.
         truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
-        device: a torch device; precision: "auto", "fp32" or "bf16".
+        device: a torch device; precision: "auto", "fp32" or "bf16" (auto: bf16 where the processor computes in it,
+            but fp32 for searches by gradient).
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
             "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
@@ -128,7 +129,12 @@ class Diagnoser:
         self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
         self.text_encoder.check_words([self.neutral, *self.attributes, *self.labels])
         self.synthesizer = choose_synthesizer(
-            self.generator, backend=backend, precision=precision, device=device, cache=self.cache
+            self.generator,
+            backend=backend,
+            precision=precision,
+            device=device,
+            cache=self.cache,
+            for_gradients=self.search.needs_gradient,
         )
         self.target, target_runs = compiled_target(self.target, self.synthesizer)
         self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)

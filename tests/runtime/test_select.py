@@ -55,6 +55,11 @@ def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, bac
     assert torch.equal(together, found(styles))
 
 
+def test_gradient_searches_are_in_float32_unless_told(network: StyleGAN2) -> None:
+    assert choose_synthesizer(network, backend="torch", for_gradients=True).precision == "fp32"
+    assert choose_synthesizer(network, backend="torch", precision="bf16", for_gradients=True).precision == "bf16"
+
+
 def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
     pytest.importorskip("openvino")
     styles = styles_of(network, 3)

@@ -40,17 +40,17 @@ number = 3
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "service.py").write_text(SERVICE)
+    (tmp_path / "redness.py").write_text(SERVICE)
     (tmp_path / "beside.py").write_text("GAIN = 1.0\n")
     (tmp_path / "broken.py").write_text("raise OSError('no\\nlicence')\n")
     (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n")
     yield tmp_path
-    for name in ("beside", "service", "zoom_engine_target_service"):
+    for name in ("beside", "redness", "zoom_engine_target_redness"):
         sys.modules.pop(name, None)
 
 
 def test_a_function_in_a_file_is_a_black_box(folder: Path) -> None:
-    spec = f"python:{folder / 'service.py'}:red"
+    spec = f"python:{folder / 'redness.py'}:red"
     with pytest.raises(TargetError, match=r"trust=True \(--trust\)") as caught:
         load_target(spec, resolution=16)
     assert "\n" not in str(caught.value)
@@ -67,7 +67,7 @@ def test_a_function_in_a_file_is_a_black_box(folder: Path) -> None:
 
 def test_a_module_by_name_gives_gradients_and_a_package_is_found_on_the_path(folder: Path) -> None:
     sys.path.append(str(folder))
-    target = load_target("python:service:net", trust=True, resolution=16)
+    target = load_target("python:redness:net", trust=True, resolution=16)
     assert target.differentiable
     assert target.task == BinaryTask(output="logit")
 
@@ -75,15 +75,15 @@ def test_a_module_by_name_gives_gradients_and_a_package_is_found_on_the_path(fol
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("python:service.py", "names no Python function: write python:FILE.py:NAME"),
+        ("python:redness.py", "names no Python function: write python:FILE.py:NAME"),
         ("python:{}/none.py:f", "there is no Python file"),
-        ("python:{}/service.py:blue", "has no function 'blue': it has net, red"),
-        ("python:{}/service.py:number", "has no function 'number'"),
-        ("python:{}/service.py:Net", "is a class: name a function or an instance"),
+        ("python:{}/redness.py:blue", "has no function 'blue': it has net, red"),
+        ("python:{}/redness.py:number", "has no function 'number'"),
+        ("python:{}/redness.py:Net", "is a class: name a function or an instance"),
         ("python:{}/broken.py:f", r"cannot be imported \(OSError: no licence\)"),
         ("python:{}/leaves.py:f", r"cannot be imported \(SystemExit: 3\)"),
         ("python:no_such_package.it:f", r"ModuleNotFoundError.*write python:FILE\.py:NAME"),
-        ("{}/service.py", r"python:FILE\.py:NAME"),
+        ("{}/redness.py", r"python:FILE\.py:NAME"),
         ("{}/none.py:f", r"python:service\.py:predict"),
     ],
 )

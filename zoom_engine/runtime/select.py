@@ -69,6 +69,7 @@ def choose_synthesizer(
     precision: str = "auto",
     device: str = "cpu",
     cache: Path | None = None,
+    for_gradients: bool = False,
 ) -> Synthesizer:
     """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
 
@@ -76,6 +77,9 @@ def choose_synthesizer(
     the native operators, else torch: the order of the measurements in ``bench/results``. On a GPU it takes torch, as
     nothing was measured there yet. The choice depends on what is installed and on the processor alone, so that an
     interrupted run goes on with what it began with. ``cache`` is the folder where compiled models are kept.
+
+    ``for_gradients`` says that gradients steer what follows: then the precision "auto" is fp32. In bf16 a target's last
+    digits, which depend on the batch, turn roundings of the gradient, and a dozen steps make 1e-2 of that.
 
     Raises :class:`BackendError` where a backend asked for by name cannot run here; nothing falls back.
     """
@@ -88,7 +92,9 @@ def choose_synthesizer(
     if not on_cpu:
         native, why_not = False, f"it has no {device} kernels yet"
     why_precision = ""
-    if precision == "auto":
+    if precision == "auto" and for_gradients:
+        precision, why_precision = "fp32", "; fp32, as a gradient search amplifies rounding"
+    elif precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
         why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic here"
