@@ -1,7 +1,7 @@
 """``python bench/parity.py [--json OUT]``: how far each runtime's pictures are from torch's, all from one ONNX file.
 
 The avatars and random networks (noise, biases and spread styles at work) in batches of 1, 3 and 8 with 1, 5 and 20
-attributes. 1024² takes minutes and about 6 GB.
+attributes. 1024² takes minutes, and in batches of 8 about 10 GB: ``--cases 1x20`` needs a tenth of both.
 """
 
 from __future__ import annotations
@@ -41,15 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 1 where an error is above its limit."""
     parser = argparse.ArgumentParser(description="Runtimes beside torch.")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="separated by commas")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="separated by commas")
+    parser.add_argument("--cases", type=_cases, default=CASES, help="batch x attributes, such as 1x1,3x5,8x20")
     parser.add_argument("--json", type=Path, help="write the results there")
     options = parser.parse_args(arguments)
-    results = [result for name in options.networks.split(",") for result in measure(name, CASES)]
+    variants = options.variants.split(",")
+    results = [result for name in options.networks.split(",") for result in measure(name, options.cases, variants)]
     if options.json is not None:
         atomic.write_json(options.json, {"machine": describe_environment(), "results": results})
     return int(any(result.get("error", 0) >= LIMITS[result["variant"].split("-")[1]] for result in results))
 
 
-def measure(name: str, cases: Sequence[tuple[int, int]]) -> Iterator[dict[str, Any]]:
+def _cases(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple((int(batch), int(count)) for batch, count in (case.split("x") for case in text.split(",")))
+
+
+def measure(
+    name: str, cases: Sequence[tuple[int, int]], variants: Sequence[str] = VARIANTS
+) -> Iterator[dict[str, Any]]:
     """The largest relative error of the cases (batch, attributes) for each variant, printed as they come."""
     generator = NETWORKS[name]()
     drawn: dict[bytes, Tensor] = {}
@@ -57,10 +66,10 @@ def measure(name: str, cases: Sequence[tuple[int, int]]) -> Iterator[dict[str, A
     def by_torch(styles: Tensor) -> dict[str, Tensor]:
         key = styles.numpy().tobytes()
         if key not in drawn:
-            drawn[key] = torch.cat([generator.synthesis(part) for part in torch.split(styles, 1)])
+            drawn[key] = torch.cat([generator.synthesis(part, plain=True) for part in torch.split(styles, 1)])
         return {"images": drawn[key]}
 
-    for variant in VARIANTS:
+    for variant in variants:
         backend, precision = variant.split("-")
         stored = precision if backend == "onnxruntime" else "fp32"
         model = synthesis_model(generator, precision=stored)

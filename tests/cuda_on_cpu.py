@@ -1,7 +1,8 @@
 """The CUDA extension with its kernels run by the CPU: csrc/cuda whole, but for the launch itself.
 
 `tests/native/launch_on_cpu.cpp` stands for `csrc/cuda/launch.cu`, so the same bindings, plans and kernel bodies run,
-every thread of every block, on memory of the CPU.
+every thread of every block, on memory of the CPU. Under AddressSanitizer it is built with it: a kernel's read or write
+beside its tensors is then an error.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ def build(folder: Path) -> Any:
         pytest.skip("no C++ compiler")
     target = folder / "_cuda.so"
     flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-unknown-pragmas"]
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1"]
     includes = [f"-I{ROOT / 'csrc'}", f"-I{pybind11.get_include()}", f"-I{sysconfig.get_path('include')}"]
     sources = [str(ROOT / source) for source in SOURCES]
     with FileLock(folder / "_cuda.lock"):
         if not target.exists():
-            subprocess.run([compiler, *flags, *includes, *sources, "-o", str(target)], check=True, timeout=280)
+            environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+            command = [compiler, *flags, *includes, *sources, "-o", str(target)]
+            subprocess.run(command, check=True, timeout=280, env=environment)
     loader = ExtensionFileLoader("_cuda", str(target))
     spec = importlib.util.spec_from_loader("_cuda", loader)
     assert spec is not None

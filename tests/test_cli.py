@@ -68,6 +68,29 @@ def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     assert environment["synthesis"].get("settings", {"threads": 2})["threads"] == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ('generator_class = "x"', "'generator_class' must be a whole number, got 'x'"),
+        ("images = true", "'images' must be a whole number, got True"),
+        ('attributes = "a smiling face"', "'attributes' must be a list of texts"),
+        ('truncation = "0.7"', "'truncation' must be a number"),
+        ("target = 3", "'target' must be a text, got 3"),
+        ("threads = 0", "threads must be at least 1"),
+        ("images = [", "is not a TOML file"),
+        ("images = " + "[" * 100_000, "is not a TOML file"),
+    ],
+)
+def test_a_config_file_of_wrong_values_is_one_line(
+    line: str, wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "audit.toml").write_text(line)
+    assert main(["diagnose", "--config", str(tmp_path / "audit.toml")]) == 1
+    message = capsys.readouterr().err
+    assert wanted in message
+    assert message.count("\n") == 1
+
+
 def test_an_unknown_option_in_a_config_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "audit.toml").write_text("imagse = 3\n")
     assert main(["diagnose", "--config", str(tmp_path / "audit.toml")]) == 1

@@ -109,6 +109,16 @@ def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
         diagnoser().run(images=13, seed=1, out=audit)
 
 
+def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges, scan, strips and sheets: torch draws nothing where there is a runtime."""
+    run = diagnoser()
+    if run.synthesizer.session is None:
+        pytest.skip("no runtime is installed")
+    monkeypatch.setattr(run.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
+    assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2 * len(ATTRIBUTES)
+    assert list((tmp_path / "audit" / "images").iterdir())
+
+
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said at once: nothing is drawn with the other backend first."""
     there = diagnoser().synthesizer.describe()

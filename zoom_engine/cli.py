@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.config_file import read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.progress import forced, interruptible
 
@@ -226,7 +226,9 @@ def _demo(options: argparse.Namespace) -> None:
 def _diagnose(options: argparse.Namespace) -> None:
     from zoom_engine.diagnoser import Diagnoser
 
-    values = _read_config(options.config) if options.config else {}
+    values = read_config(options.config) if options.config else {}
+    if "threads" in values and options.threads is None:
+        _use_threads(values["threads"])
     values |= {key: value for key, value in vars(options).items() if value is not None}
     missing = next((name for name in ("generator", "target", "out") if name not in values), None)
     if missing:
@@ -308,23 +310,6 @@ def _info(options: argparse.Namespace) -> None:
 
 def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: values[name] for name in names if values.get(name) is not None}
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Options from a TOML file; keys are the command line's, with _ or -."""
-    known = {*_DIAGNOSER_OPTIONS, "images", "seed", "out", "steps", "search_options", "target_options"}
-    renamed = {"template": "templates", "attribute": "attributes", "label": "labels", "range": "edit_range"}
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
-    values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
-    unknown = next((key for key in values if key not in known), None)
-    if unknown:
-        raise ConfigError(f"{path}: unknown option '{unknown}'; known are {', '.join(sorted(known))}")
-    return {key: Path(value) if key in ("out", "cache") else value for key, value in values.items()}
 
 
 def _numbers(text: str) -> list[float]:

@@ -20,11 +20,14 @@ static_assert(sizeof(TileConfig) == 64);
 
 #if defined(ZOOM_ENGINE_EMULATE_AMX)
 
-struct Tile {
+struct alignas(64) Tile {
   float unit[16][16];
 };
 thread_local Tile tiles[8];
 
+inline void zero_tile(Tile& tile) {
+  for (auto& row : tile.unit) std::memset(row, 0, sizeof row);
+}
 inline void load_tile(Tile& tile, const float* from, std::int64_t bytes) {
   for (int row = 0; row < 16; ++row) std::memcpy(tile.unit[row], from + row * bytes / 4, 64);
 }

@@ -13,8 +13,9 @@ constexpr Index kPanelBytes = 1 << 19;
 constexpr Index kWidest = 128, kFewestRows = 4;
 // What is filtered after the product has a halo of products, not only of reads.
 constexpr Index kWidestFiltered = 64, kFewestFiltered = 32;
-// Tasks for many threads where there are few blocks.
-constexpr Index kTasks = 16;
+// Tasks for many threads where there are few blocks: each packs the panel again, and a panel of several
+// planes is expensive.
+constexpr Index kTasks = 16, kTasksOfPlanes = 4;
 // Pixels of a strip of rows that is made before it is filtered.
 constexpr Index kStrip = 64;
 
@@ -41,13 +42,13 @@ Tiling::Tiling(const Product& p, const ModulatedConv& op, const Matrix& matrix, 
   const Index pixel_bytes = product.planes * channel_blocks * kUnits * 4;
   const Index limit = kPanelBytes / pixel_bytes;
   cols = even(width, product.filtered ? kWidestFiltered : kWidest);
-  rows =
-      even(height, std::clamp<Index>(limit / cols, product.filtered ? kFewestFiltered : kFewestRows, height));
+  rows = even(height, std::max(limit / cols, product.filtered ? kFewestFiltered : kFewestRows));
   images =
       rows == height && cols == width ? even(batch, std::clamp<Index>(limit / (rows * cols), 1, batch)) : 1;
   stacks = divide_up(batch, images), down = divide_up(height, rows), across = divide_up(width, cols);
   tiles = divide_up(matrix.out_channels, channels);
-  group_tiles = divide_up(tiles, std::clamp<Index>(divide_up(kTasks, blocks()), 1, tiles));
+  group_tiles = divide_up(
+      tiles, std::clamp<Index>(divide_up(product.planes > 1 ? kTasksOfPlanes : kTasks, blocks()), 1, tiles));
   groups = divide_up(tiles, group_tiles);
 }
 

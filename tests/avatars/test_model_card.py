@@ -85,13 +85,14 @@ def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str,
     card = model_card(quality, benchmark(list(range(100, 110))))
     for figure in ("precision **0.930**", "29.6 dB", "5, 90.0, 7.0 (hat)", "| t | 10/10 | 0/10 | 10/10 |", "AUC 1.000"):
         assert figure in card
-    assert re.search(r"regression: 1 of 2 .*\nsampled: 0 of 2", card)
+    assert re.search(r"regression: 1 of 2 .*\nsampled: 0 of 2.*\ngradient: not measured yet", card)
     assert card.count("<summary>The whole matrix for") == 2
     assert "pictures/truth.svg" in card
     assert "so far" not in card
 
 
 def test_a_card_says_when_seeds_are_missing(quality: dict[str, Any]) -> None:
+    assert "not been run to their\nend yet" in model_card(quality, None)
     card = model_card(quality, benchmark([100, 101]))
     assert "2 of the ten seeds have been run so far" in card
     assert "| t | 2/2 |" in card

@@ -29,7 +29,7 @@ def bench_on_the_path() -> Iterator[None]:
 def test_decisions_stay(images: int, runtimes: list[str]) -> None:
     """At least 99 % of them; a fifth of the pictures or more have a probability in 0.2 to 0.8.
 
-    In full: `python bench/decisions.py`, whose committed result is bench/results/decisions-avx512bf16.json.
+    In full: `python bench/decisions.py`; for bf16 bench/results/decisions-avx512bf16.json is the committed result.
     """
     pytest.importorskip("openvino")
     pytest.importorskip("onnxruntime")

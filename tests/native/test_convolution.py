@@ -144,7 +144,7 @@ class Layer:
         else:
             u = F.conv2d(x, weight, padding=self.kernel // 2)
         batch, cout = self.out_shape[:2]
-        linear = {"slope": 1.0, "gain": 1.0, "clamp": None}
+        linear: dict[str, Any] = {"slope": 1.0, "gain": 1.0, "clamp": None}
         v = reference.modulated_epilogue(
             u,
             leaves.get("scale", torch.ones(batch, cout).double()),
@@ -165,7 +165,7 @@ class Layer:
         if self.grad_rgb is not None:
             results["rgb"] = torch.einsum("bkc,bchw->bkhw", leaves["rgb_weight"], out)
             loss = loss + (results["rgb"] * self.grad_rgb.double()).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         gradients = {name: leaves[name].grad for name in GRADIENTS if name in leaves}
         return {k: v.detach() for k, v in results.items()}, {k: v for k, v in gradients.items() if v is not None}
 
@@ -205,7 +205,7 @@ dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=[
     ids=["batch", "odd", "deep", "wide", "one", "few", "1x1"],
 )
 @pytest.mark.parametrize("up", [False, True], ids=["same", "up"])
-def test_against_float64(isa: str, dtype: torch.dtype, shape: dict[str, int], up: bool) -> None:
+def test_against_float64(isa: str, dtype: torch.dtype, shape: dict[str, Any], up: bool) -> None:
     if up and shape.get("kernel") == 1:
         pytest.skip("1x1 convolutions do not up-sample")
     ops.select_isa(isa)

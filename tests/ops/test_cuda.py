@@ -228,16 +228,22 @@ def test_operators_take_the_kernels(device: torch.device, layout: str) -> None:
 def test_modulated_conv(
     device: torch.device, monkeypatch: pytest.MonkeyPatch, with_options: bool, up: bool, dtype: torch.dtype
 ) -> None:
-    """A layer with toRGB; with edits, noise, bias, clamp and next styles, or without."""
+    """A layer with toRGB; with edits, noise, bias, clamp and next styles, or without.
+
+    In 16 bit without bends, beside which an activation that was rounded may have the other derivative.
+    """
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     draw, size = Draw(device), 12 if up else 6
     x, weight, styles, rgb_weight = draw(2, 16, 6, 6, dtype=dtype), draw(8, 16, 3, 3) / 12, draw(2, 16), draw(3, 8)
+    weight, rgb_weight = weight.to(dtype).float(), rgb_weight.to(dtype).float()
     named = {"styles": styles, "rgb_styles": draw(2, 8)}
     fixed = {}
     if with_options:
         named |= {"edit_weights": draw(2, 5), "next_styles": draw(2, 8)}
         fixed = {"edit_directions": draw(5, 16), "noise": draw(size, size), "bias": draw(8)}
-    options = {"up": up, "demodulate": with_options or up, "clamp": 4.0 if with_options else None}
+    options = {"up": up, "demodulate": with_options or up, "slope": 1.0, "clamp": None}
+    if dtype == torch.float32:
+        options |= {"slope": 0.2, "clamp": 4.0 if with_options else None}
     grad, grad_rgb = draw(2, 8, size, size, dtype=dtype), draw(2, 3, size, size)
 
     def run(function: Any, kind: torch.dtype | None) -> list[Tensor]:
@@ -251,8 +257,7 @@ def test_modulated_conv(
 
     true = run(reference.modulated_conv2d, torch.float64)
     for found, expected in zip(run(ops.modulated_conv2d, None), true, strict=True):
-        # In 16 bit an activation beside a bend has either derivative.
-        assert relative_error(found, expected) < (1e-5 if dtype == torch.float32 else 0.05)
+        assert relative_error(found, expected) < TOLERANCE[dtype]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

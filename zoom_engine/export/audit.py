@@ -72,7 +72,7 @@ def export_audit_graph(
     )
 
     def reference(styles: Tensor) -> dict[str, Tensor]:
-        pictures = network.synthesis(styles, max_resolution=max_resolution).clamp(-1, 1)
+        pictures = network.synthesis(styles, max_resolution=max_resolution, plain=True).clamp(-1, 1)
         return {"images": pictures, "outputs": judge.network(judge.preprocessing(pictures))}
 
     parity = measure_parity(model, network, reference, precision=precision, directions=matrix, seed=seed)

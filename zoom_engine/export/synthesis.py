@@ -65,7 +65,7 @@ def export_synthesis(
     parity = measure_parity(
         model,
         network,
-        lambda styles: {"images": network.synthesis(styles, max_resolution=max_resolution)},
+        lambda styles: {"images": network.synthesis(styles, max_resolution=max_resolution, plain=True)},
         precision=precision,
         directions=matrix,
         seed=seed,

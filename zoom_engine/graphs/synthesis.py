@@ -12,7 +12,7 @@ demodulation, so the function is the same.
 
 Bfloat16 rounds styles and demodulation to 3 digits, which every pixel of a channel then shares, and the first layers'
 errors grow in all that follow. These operators are marked (:func:`kept_in_float32`) for a runtime that lowers the
-precision by itself: in OpenVINO it cost no time and halved the error at 1024².
+precision by itself: in OpenVINO it cost no time and took two fifths off the error at 1024².
 
 Of the architectures (Karras 2020, figure 7) "skip" sums the pictures of all blocks, "orig" and "resnet" have only the
 last one's; the path around a block of "resnet" is a 1×1 convolution and an up-sampling, linear both.
