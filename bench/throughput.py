@@ -61,17 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for result in suite.run(cases, variants, repeats=options.repeats, memory=int(memory)):
         measured[result["case"], result["variant"]] = result
         print(f"{result['case']} {result['variant']}", file=sys.stderr, flush=True)
+        if options.json is not None:  # what is measured stays, whatever comes after
+            document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": table(suite, measured)}
+            atomic.write_json(options.json, document)
+    print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'of floor':>8} {'MB':>6} {'spread':>7}")
+    for row in table(suite, measured):
+        print(line(row))
+    return 0
+
+
+def table(suite: Any, measured: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows in order, with what takes several of them."""
     results = sorted(
         measured.values(), key=lambda row: (suite.parse(row["case"]), suite.VARIANTS.index(row["variant"]))
     )
     suite.settle(results)
-    print(f"{'case':24} {'variant':18} {'s/image':>9} {'ratio':>7} {'of floor':>8} {'MB':>6} {'spread':>7}")
-    for row in results:
-        print(line(row))
-    if options.json is not None:
-        document = {"machine": {**machine, "load_after": os.getloadavg()}, "results": results}
-        atomic.write_json(options.json, document)
-    return 0
+    return results
 
 
 def earlier_results(path: Path | None, machine: dict[str, Any]) -> list[dict[str, Any]]:
