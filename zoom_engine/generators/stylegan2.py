@@ -35,7 +35,7 @@ class ModulatedConv(nn.Module):
     """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp.
 
     ``up`` doubles the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which
-    is fused with everything after it (``ops.modulated_epilogue``). ``residual`` scales the result, and its
+    is fused with everything after it (``ops.modulated_conv2d``). ``residual`` scales the result, and its
     limit, by √½ for the sum with the path around the block.
     """
 
