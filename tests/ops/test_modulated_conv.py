@@ -243,6 +243,22 @@ def test_float64_agrees_with_the_definition(up: bool, clamp: float | None) -> No
 
 
 @pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) -> None:
+    """Without bends and clamp, at which each step's rounding may decide."""
+    case = Case(cin=33, cout=20, height=9, width=11, up=up, clamp=None, with_next=True, dtype=dtype)
+    operands = {**case.operands(), "slope": 1.0}
+    wide = doubled(operands)
+    grads = case.gradients()
+    leaves, wide_leaves = leaves_of(operands), leaves_of(wide)
+    outputs = composition.modulated_conv2d(**operands)
+    true = reference.modulated_conv2d(**wide)
+    found = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
+    wanted = [*true, *torch.autograd.grad(true, list(wide_leaves.values()), [g.double() for g in grads])]
+    assert all(error(a, b) < 2 * TOLERANCE[dtype] for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("up", [False, True])
 @pytest.mark.parametrize("clamp", [None, 1.0])
 def test_gradcheck(up: bool, clamp: float | None) -> None:
     case = Case(cin=2, cout=3, height=2, width=3, up=up, clamp=clamp, with_next=True)
