@@ -16,7 +16,7 @@ from zoom_engine.attributes import parse_attributes
 from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, text_scores
+from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, image_bounds
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
@@ -244,7 +244,7 @@ class Diagnoser:
     ) -> list[Unit]:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
-        In a calibrated single mode the images among them are drawn, to see what each of them has and lacks.
+        In a calibrated single mode images are drawn, to see how far each may be edited.
         """
         count = len(self.attributes)
         paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
@@ -252,17 +252,27 @@ class Diagnoser:
         if self.mode == "multi":
             bounds = calibrated.bounds.double().numpy() if natural else paper
             return [Unit(image, None, bounds) for image, _ in wanted]
-        images = sorted({image for image, _ in wanted})
-        ranges = dict.fromkeys(images, paper)
-        if natural:
-            parts = torch.split(styles[torch.tensor(images)], self.batch_size)
-            scores = text_scores(self.text_encoder, directions, (self.synthesizer(part).clamp(-1, 1) for part in parts))
-            ranges = dict(zip(images, calibrated.bounds_for(scores).double().numpy(), strict=True))
-        outer = paper if natural and not self.search.needs_gradient else None
+        places = [(image, which) for image, which in wanted if which is not None]
+        if not natural:
+            return [Unit(image, which, _only(paper, which)) for image, which in places]
+        limits = image_bounds(
+            self.text_encoder,
+            directions,
+            calibrated,
+            self.synthesizer,
+            styles,
+            places,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )
         return [
-            Unit(image, which, _only(ranges[image], which), None if outer is None else _only(outer, which))
-            for image, which in wanted
-            if which is not None
+            Unit(
+                image,
+                which,
+                _only(np.tile(own, (count, 1)), which),
+                None if self.search.needs_gradient else _only(paper, which),
+            )
+            for (image, which), own in zip(places, limits.double().numpy(), strict=True)
         ]
 
     def manifest(

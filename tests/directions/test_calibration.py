@@ -108,19 +108,6 @@ def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[
         calibrate_range(*toy, found, **options)
 
 
-def test_an_image_is_edited_away_from_what_it_is(toy: tuple[Any, Any], found: EditDirections) -> None:
-    natural = calibrate_range(*toy, found, samples=64)
-    median = natural.scores[:, natural.levels.index(0.5)]
-    scores = torch.stack([median - 0.1, median + 0.1, median])
-    bounds = natural.bounds_for(scores)
-    assert bounds.shape == (3, 3, 2)
-    assert (bounds[0, :, 0] == 0).all()
-    assert torch.equal(bounds[0, :, 1], natural.bounds[:, 1])
-    assert torch.equal(bounds[1, :, 0], natural.bounds[:, 0])
-    assert (bounds[1, :, 1] == 0).all()
-    assert torch.equal(bounds[2], bounds[0])
-
-
 def test_text_scores_are_cosines_with_the_text_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
     generator, encoder = toy
     images = generator.synthesis(next(styles for _, styles in Sampling(5, 3).draw(generator)))

@@ -33,7 +33,7 @@ from zoom_engine.runtime import compiled_target, describe_environment
 from zoom_engine.search import Evaluator, Scan, SearchResult, Unit, run_shared
 
 LARGE, SMALL = 0.2, 0.05
-METHOD = 1  # raise it with any change of directions, range or search that changes sensitivities
+METHOD = 2  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 
 

@@ -10,6 +10,7 @@ from zoom_engine.directions.find import (
     unit_relevance,
 )
 from zoom_engine.directions.gradient import GradientRelevance, gradient_relevance
+from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     MatrixRelevance,
@@ -34,6 +35,7 @@ __all__ = [
     "directions_from_relevance",
     "find_directions",
     "gradient_relevance",
+    "image_bounds",
     "noise_floor",
     "regression_relevance",
     "sampled_relevance",

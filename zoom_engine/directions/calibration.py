@@ -11,9 +11,7 @@ way round), and every target moves. The yardstick is the attribute's own text sc
 - Where the mean score never gets there within ±``bound``, the bound is where it stops moving: where the next stretch
   gains, per unit of weight, less than a fifth of what was gained so far. Further on the edit no longer adds or removes
   the attribute, it only blurs. ``reached`` tells the two cases apart.
-- An image that rather has the attribute (its own score is above the median) is edited only to lose it, one that rather
-  lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
-  the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
+- How far one image goes within this, and which way, is said by ``image_bounds``.
 """
 
 from __future__ import annotations
@@ -49,9 +47,8 @@ class CalibratedRange:
     """Natural limits of N edit directions (CPU tensors, float32).
 
     ``bounds [N, 2]``: lowest and highest edit weight, lo < 0 < hi, within the paper's ±``bound``.
-    ``scores [N, 9]``: quantiles at ``levels`` of the text score among unedited images, for limits image by
-    image. ``tails [N, 2]``: mean scores L and H of the two tails. ``reached [N, 2]`` (bool): whether the
-    edit got to L and H.
+    ``scores [N, 9]``: quantiles at ``levels`` of the text score among unedited images. ``tails [N, 2]``: mean scores
+    L and H of the two tails. ``reached [N, 2]`` (bool): whether the edit got to L and H.
     """
 
     bounds: Tensor
@@ -60,11 +57,6 @@ class CalibratedRange:
     reached: Tensor
     bound: float
     levels: tuple[float, ...] = LEVELS
-
-    def bounds_for(self, scores: Tensor) -> Tensor:
-        """Bounds ``[I, N, 2]`` of images with the text scores ``[I, N]`` (:func:`text_scores`): one side is 0."""
-        has = (scores > self.scores[:, self.levels.index(0.5)])[..., None]
-        return torch.where(has == torch.tensor([True, False]), self.bounds, 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON, for a manifest."""

@@ -1,0 +1,101 @@
+"""Each image is edited until its own score is that of the other half, and no further."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    Sampling,
+    calibrate_range,
+    find_directions,
+    image_bounds,
+    text_scores,
+)
+from zoom_engine.directions.image_bounds import REACH
+
+PROMPTS = ("beard", "man", "hat")
+IMAGES = 24
+WANTED = [(image, attribute) for image in range(IMAGES) for attribute in range(len(PROMPTS))]
+
+
+@pytest.fixture
+def found(toy: tuple[Any, Any]) -> EditDirections:
+    return find_directions(*toy, PROMPTS, neutral="face", samples=512)
+
+
+@pytest.fixture
+def calibrated(toy: tuple[Any, Any], found: EditDirections) -> CalibratedRange:
+    return calibrate_range(*toy, found, samples=400)
+
+
+@pytest.fixture
+def styles(toy: tuple[Any, Any]) -> Tensor:
+    return torch.cat([styles for _, styles in Sampling(IMAGES, 5).draw(toy[0])])
+
+
+def bounds_of(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, *rest: Any, **size: int
+) -> Tensor:
+    generator, encoder = toy
+    return image_bounds(encoder, found, calibrated, generator.synthesis, *rest, **size)
+
+
+def test_an_image_ends_where_its_own_score_meets_the_goal(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    generator, encoder = toy
+    bounds = bounds_of(toy, found, calibrated, styles, WANTED)
+    before = text_scores(encoder, found, [generator.synthesis(styles)])
+    median = calibrated.scores[:, calibrated.levels.index(0.5)]
+    inside = 0
+    for (image, attribute), (low, high) in zip(WANTED, bounds, strict=True):
+        has = bool(before[image, attribute] > median[attribute])
+        assert (high == 0) == has
+        assert (low == 0) != has
+        weight = low + high
+        largest = REACH * calibrated.bounds[attribute, int(not has)].abs()
+        assert weight.abs() <= largest * 1.001
+        if weight.abs() > 0.99 * largest:
+            continue
+        inside += 1
+        edited = generator.synthesis(styles[[image]] + weight * found.matrix[attribute])
+        goal = calibrated.tails[attribute, int(not has)]
+        spread = calibrated.tails[attribute].diff()
+        assert (text_scores(encoder, found, [edited])[0, attribute] - goal).abs() < 0.03 * spread
+    assert inside > len(WANTED) / 2
+
+
+def test_an_image_that_never_gets_there_ends_at_the_reach(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    """Nor beyond the paper's range."""
+    calibrated.tails[:] = torch.tensor([-9.0, 9.0])
+    bounds = bounds_of(toy, found, calibrated, styles, WANTED)
+    weights = bounds.sum(dim=1).view(IMAGES, -1)
+    expected = torch.where(weights < 0, calibrated.bounds[:, 0], calibrated.bounds[:, 1]) * REACH
+    torch.testing.assert_close(weights, expected.clamp(-calibrated.bound, calibrated.bound))
+    calibrated.bounds[:] = torch.tensor([-29.0, 29.0])
+    weights = bounds_of(toy, found, calibrated, styles, WANTED).sum(dim=1)
+    torch.testing.assert_close(weights.abs(), torch.full_like(weights, calibrated.bound))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 100])
+def test_neither_batches_nor_other_edits_matter(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor, batch_size: int
+) -> None:
+    whole = bounds_of(toy, found, calibrated, styles, WANTED)
+    some = [WANTED[index] for index in (50, 3, 4, 21)]
+    part = bounds_of(toy, found, calibrated, styles, some, batch_size=batch_size)
+    assert torch.equal(part, whole[[50, 3, 4, 21]])
+
+
+def test_nothing_wanted(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    assert bounds_of(toy, found, calibrated, styles, []).shape == (0, 2)

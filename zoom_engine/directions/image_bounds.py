@@ -1,0 +1,80 @@
+"""How far to edit one image: until its own text score is what the other half of the images has on average.
+
+The calibrated range is a mean over images. At its bounds some images have long passed the goal and leave the natural
+range (a face that is dark already turns black when "pale skin" is taken away), others have not come half of the way.
+Each image is therefore followed along the direction, and stops where its own score reaches the goal. Those that never
+do stop at ``REACH`` times the calibrated bound. Measured on the avatars, sensitivities are truer for it: planted
+effects lie nearer to the true ones, and pictures beyond the natural range no longer make false ones.
+
+An image that rather has the attribute (its own score is above the median) is edited only to lose it, one that rather
+lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
+the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.calibration import CalibratedRange, text_scores
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+REACH = 1.25  # of the calibrated bound
+_STEPS = (1 / 3, 2 / 3, 1.0)  # of an image's largest weight: where its score is looked at
+_CELLS = 64  # limits lie on a lattice this fine: rounding noise in a score does not move an edit weight
+
+
+@torch.no_grad()
+def image_bounds(
+    text_encoder: TextEncoder,
+    directions: EditDirections,
+    calibrated: CalibratedRange,
+    synthesize: Callable[[Tensor], Tensor],
+    styles: Tensor,
+    wanted: Sequence[tuple[int, int]],
+    *,
+    batch_size: int = 32,
+    progress: ProgressFactory = silent,
+) -> Tensor:
+    """Lowest and highest edit weight ``[U, 2]`` (CPU, float32) of each wanted (image, attribute); one of them is 0.
+
+    ``styles [I, S]`` are the unedited images'; ``synthesize`` makes images ``[B, 3, R, R]`` of them.
+    """
+
+    def scores_of(edited: Tensor) -> Tensor:
+        images = (synthesize(part).clamp(-1, 1) for part in torch.split(edited, batch_size))
+        return text_scores(text_encoder, directions, images)
+
+    image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
+    shown, row = torch.unique(image, return_inverse=True)
+    score = scores_of(styles[shown.to(styles.device)])[row, attribute]
+    has = score > calibrated.scores[attribute, calibrated.levels.index(0.5)]
+    sign = torch.where(has, -1.0, 1.0)
+    side = (~has).long()
+    largest = (REACH * calibrated.bounds[attribute, side].abs()).clamp(max=calibrated.bound)
+    remaining = sign * (calibrated.tails[attribute, side] - score)  # to the goal; negative beyond it
+    share = torch.zeros(len(wanted))
+    left = torch.arange(len(wanted))
+    with progress(len(wanted), "Bounding the edits", unit="edit") as bar:
+        for step, before in zip(_STEPS, (0.0, *_STEPS), strict=False):
+            weight = (sign * step * largest)[left].to(styles)[:, None]
+            edited = styles[image[left].to(styles.device)] + weight * directions.matrix.to(styles)[attribute[left]]
+            there = sign[left] * (
+                calibrated.tails[attribute[left], side[left]]
+                - scores_of(edited)[torch.arange(len(left)), attribute[left]]
+            )
+            here = remaining[left]
+            crossed = there <= 0
+            way = (here / (here - there).clamp(min=1e-12)).clamp(0, 1)
+            share[left] = torch.where(crossed, before + (step - before) * way, step)
+            bar.update(int(crossed.sum()) if step < 1 else len(left))
+            remaining[left] = there
+            left = left[~crossed]
+            if not len(left):
+                break
+    limit = sign * largest * (share * _CELLS).round().clamp(min=1) / _CELLS
+    return torch.stack([limit.clamp(max=0), limit.clamp(min=0)], dim=1)
