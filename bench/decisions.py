@@ -1,7 +1,8 @@
 """``python bench/decisions.py [--json OUT]``: do a target's decisions stay when a runtime makes the pictures?
 
-For every target of the avatars, 2,000 pictures by torch in float32 and by the runtime. At least a fifth of them have a
-probability in 0.2 to 0.8: random styles seldom give such pictures, so some are made, between two of different classes.
+For every target of the avatars, 2,000 pictures drawn and judged by torch in float32, and drawn by the runtime and
+judged as the engine does beside it. At least a fifth of them have a probability in 0.2 to 0.8: random styles seldom
+give such pictures, so some are made, between two of different classes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from zoom_engine import atomic, load_generator, load_target
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import BackendError
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime import Synthesizer, choose_synthesizer, describe_environment
+from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target, describe_environment
 from zoom_engine.targets import Target
 
 NEAR = (0.2, 0.8)
@@ -70,6 +71,11 @@ class Pictures:
     ) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]:
         """Probabilities ``[B, 1]`` by target and runtime, and ‖images − torch's‖² by runtime (torch: ‖images‖²)."""
         found: dict[str, dict[str, list[Tensor]]] = {name: {key: [] for key in self.made} for name in targets}
+        judges = {
+            (name, key): compiled_target(target, made)[0]
+            for name, target in targets.items()
+            for key, made in self.made.items()
+        }
         squares = dict.fromkeys(self.made, 0.0)
         for part in torch.split(styles, PART):
             wanted = torch.zeros(())
@@ -77,8 +83,9 @@ class Pictures:
                 images = synthesize(part).clamp(-1, 1)
                 squares[key] += float((images - wanted).double().square().sum())
                 wanted = images if key == "torch" else wanted
-                for name, target in targets.items():
-                    found[name][key].append(target.task.probabilities(target(images)))
+                for name in targets:
+                    judge = judges[name, key]
+                    found[name][key].append(judge.task.probabilities(judge(images)))
         return {name: {key: torch.cat(p) for key, p in rows.items()} for name, rows in found.items()}, squares
 
 
@@ -119,8 +126,10 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
 def undecided(generator: StyleGAN2, target: Target, synthesize: Synthesizer, count: int) -> Tensor:
     """Style vectors ``[count, S]`` of pictures whose probability is 0.2 to 0.8, evenly in the logit, by bisection."""
 
+    judge = compiled_target(target, synthesize)[0]
+
     def logits(styles: Tensor) -> Tensor:
-        return torch.cat([target(synthesize(part).clamp(-1, 1))[:, 0] for part in torch.split(styles, PART)])
+        return torch.cat([judge(synthesize(part).clamp(-1, 1))[:, 0] for part in torch.split(styles, PART)])
 
     pool = generator.styles(generator.mapping(generator.latents(POOL)))
     classes = logits(pool) >= 0

@@ -34,9 +34,11 @@ def build(folder: Path) -> Any:
     if compiler is None:
         pytest.skip("no C++ compiler")
     target = folder / "_cuda.so"
-    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-unknown-pragmas"]
+    flags = ["-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden", "-Wno-unknown-pragmas"]
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
-        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1"]
+        flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g1", "-O0"]
+    else:
+        flags.append("-O1")
     includes = [f"-I{ROOT / 'csrc'}", f"-I{pybind11.get_include()}", f"-I{sysconfig.get_path('include')}"]
     sources = [str(ROOT / source) for source in SOURCES]
     with FileLock(folder / "_cuda.lock"):

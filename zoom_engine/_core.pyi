@@ -11,8 +11,6 @@ __all__: list[str] = [
     "View",
     "modulated_conv2d",
     "modulated_conv2d_backward",
-    "modulated_epilogue",
-    "modulated_epilogue_backward",
     "select_isa",
     "selected_isa",
     "supported_isas",
@@ -93,42 +91,6 @@ def modulated_conv2d_backward(
 ) -> None:
     """
     Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.
-    """
-
-def modulated_epilogue(
-    *,
-    x: View,
-    scale: View,
-    noise: View | None,
-    bias: View,
-    out: View,
-    fir: bool,
-    slope: typing.SupportsFloat | typing.SupportsIndex,
-    gain: typing.SupportsFloat | typing.SupportsIndex,
-    clamp: typing.SupportsFloat | typing.SupportsIndex | None,
-    threads: typing.SupportsInt | typing.SupportsIndex,
-) -> None:
-    """
-    out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)
-    """
-
-def modulated_epilogue_backward(
-    *,
-    grad: View,
-    x: View,
-    scale: View,
-    noise: View | None,
-    bias: View,
-    dx: View,
-    dscale: View,
-    fir: bool,
-    slope: typing.SupportsFloat | typing.SupportsIndex,
-    gain: typing.SupportsFloat | typing.SupportsIndex,
-    clamp: typing.SupportsFloat | typing.SupportsIndex | None,
-    threads: typing.SupportsInt | typing.SupportsIndex,
-) -> None:
-    """
-    dx and dscale of modulated_epilogue from the gradient of its output.
     """
 
 def select_isa(name: str) -> None:

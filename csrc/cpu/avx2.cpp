@@ -82,11 +82,11 @@ inline Vec limited(Vec v, Vec limit) {
 }  // namespace zoom::cpu
 
 #include "cpu/convolutions.inl"
-#include "cpu/kernels.inl"
+#include "cpu/upsampling.inl"
 
 namespace zoom::cpu {
 
-constexpr Kernels kAvx2 = make_kernels();
+constexpr Upsampling kAvx2Upsampling = make_upsampling();
 
 using Engine = VectorEngine<FloatDot, 6, 2>;
 constexpr Convolutions kAvx2Float = make_convolutions<Engine, float>();

@@ -14,15 +14,15 @@ namespace {
 
 constexpr Isa kIsas[] = {
 #if defined(ZOOM_ENGINE_X86)
-    {"avx512bf16", &kAvx512, &kAvx512Float, &kAvx512Pairs},
-    {"avx512", &kAvx512, &kAvx512Float, &kAvx512Widened},
-    {"avx2", &kAvx2, &kAvx2Float, &kAvx2Widened},
+    {"avx512bf16", &kAvx512Upsampling, &kAvx512Float, &kAvx512Pairs},
+    {"avx512", &kAvx512Upsampling, &kAvx512Float, &kAvx512Widened},
+    {"avx2", &kAvx2Upsampling, &kAvx2Float, &kAvx2Widened},
 #endif
-    {"portable", &kPortable, &kPortableFloat, &kPortableWidened},
+    {"portable", &kPortableUpsampling, &kPortableFloat, &kPortableWidened},
 #if defined(ZOOM_ENGINE_AMX)
     // Last, so that it runs only if asked for: it has been tested against an emulation, not measured on
     // hardware.
-    {"amx", &kAvx512, &kAvx512Float, &kAmx},
+    {"amx", &kAvx512Upsampling, &kAvx512Float, &kAmx},
 #endif
 };
 

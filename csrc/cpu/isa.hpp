@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "cpu/convolutions.hpp"
-#include "cpu/kernels.hpp"
+#include "cpu/upsampling.hpp"
 
 namespace zoom::cpu {
 
 struct Isa {
   const char* name;
-  const Kernels* fused;
+  const Upsampling* upsampling;
   const Convolutions* float32;
   const Convolutions* bfloat16;
 

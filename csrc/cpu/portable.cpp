@@ -72,11 +72,11 @@ inline Vec limited(const Vec& v, const Vec& limit) {
 }  // namespace zoom::cpu
 
 #include "cpu/convolutions.inl"
-#include "cpu/kernels.inl"
+#include "cpu/upsampling.inl"
 
 namespace zoom::cpu {
 
-constexpr Kernels kPortable = make_kernels();
+constexpr Upsampling kPortableUpsampling = make_upsampling();
 
 using Engine = VectorEngine<FloatDot, 2, 2>;
 constexpr Convolutions kPortableFloat = make_convolutions<Engine, float>();

@@ -184,29 +184,29 @@ inline Rows rows_of(const Upsample& call, int threads, int pixels) {
   return {static_cast<int>(call.height), width, (width + across - 1) / across, threads};
 }
 
-template <template <class, int> class Planes, template <class, int> class Pixels, class T, int N,
-          class Launch>
+template <bool kUp, class T, int N, class Launch>
 void resample(const Upsample& call, Launch& launch) {
   if (call.channels == 1) {
     const int threads = static_cast<int>(std::clamp<std::int64_t>(divide_up(call.width, N), 32, kThreads));
     const Rows rows = rows_of(call, threads, N);
-    launch(Planes<T, N>{call, rows}, Grid{call.batch * call.height * rows.pieces, 1, threads, 0});
+    launch(ResamplePlanes<T, N, kUp>{call, rows},
+           Grid{call.batch * call.height * rows.pieces, 1, threads, 0});
   } else {
     const Tile tile = Tile::of<N>(call.channels, kWideTile);
     const Rows rows = rows_of(call, tile.across, 1);
-    launch(Pixels<T, N>{call, tile, rows},
+    launch(ResamplePixels<T, N, kUp>{call, tile, rows},
            Grid{call.batch * call.height * rows.pieces, tile.blocks(), tile.threads(), 0});
   }
 }
 
 template <class T, int N, class Launch>
 void upsample2x(const Upsample& call, Launch& launch) {
-  resample<UpsamplePlanes, UpsamplePixels, T, N>(call, launch);
+  resample<true, T, N>(call, launch);
 }
 
 template <class T, int N, class Launch>
 void upsample2x_backward(const Upsample& call, Launch& launch) {
-  resample<DownsamplePlanes, DownsamplePixels, T, N>(call, launch);
+  resample<false, T, N>(call, launch);
 }
 
 // True if the images (null ones aside) and their rows of `extent` elements allow loads of whole vectors.

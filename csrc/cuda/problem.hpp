@@ -24,7 +24,8 @@ struct Modulate {
   float* workspace;  // backward only: see workspace_floats
 };
 
-// y [B, out_height, out_width, C] = epilogue(fir ? FIR(x) : x) * next_style, as zoom::Epilogue says.
+// y [B, out_height, out_width, C] = epilogue(fir ? FIR(x) : x) * next_style over x [B, height, width, C]; FIR
+// pads one zero on each side and has four taps, so that out = in - 1 along both axes.
 struct Epilogue {
   Type type;
   bool fir;

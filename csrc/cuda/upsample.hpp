@@ -12,15 +12,16 @@ struct Rows {
   int height, width;  // of the small image
   int pieces, piece;  // of a row; threads of a piece
 
-  ZOOM_INLINE std::int64_t row(const Place& place) const { return place.block_x / pieces; }  // image and row
+  // Among the rows of all images.
+  ZOOM_INLINE std::int64_t row(const Place& place) const { return place.block_x / pieces; }
   ZOOM_INLINE int column(const Place& place, int thread) const {
     return place.block_x % pieces * piece + thread;
   }
 };
 
 // Channels-last: N channels of a pixel are a vector.
-template <class T, int N>
-struct UpsamplePixels {
+template <class T, int N, bool kUp>
+struct ResamplePixels {
   struct State {};
 
   Upsample call;
@@ -30,11 +31,17 @@ struct UpsamplePixels {
   ZOOM_INLINE int steps() const { return 1; }
 
   ZOOM_INLINE void step(int, State&, const Place& place, float*) const {
-    const int vector = tile.vector(place), channels = tile.channels;
-    const int column = rows.column(place, tile.row(place));
+    const int vector = tile.vector(place), column = rows.column(place, tile.row(place));
     if (vector >= tile.vectors || column >= rows.width) return;
-    const std::int64_t all_rows = rows.row(place);
-    const int row = static_cast<int>(all_rows % rows.height);
+    if constexpr (kUp) {
+      up(rows.row(place), column, vector);
+    } else {
+      down(rows.row(place), column, vector);
+    }
+  }
+
+  ZOOM_INLINE void up(std::int64_t all_rows, int column, int vector) const {
+    const int row = static_cast<int>(all_rows % rows.height), channels = tile.channels;
     const T* at = static_cast<const T*>(call.from) + (all_rows * rows.width + column) * channels + vector * N;
     const std::int64_t pitch = static_cast<std::int64_t>(rows.width) * channels;
     // Rows above, at and below the pixel, in the columns left, at and right of it.
@@ -63,24 +70,9 @@ struct UpsamplePixels {
       }
     }
   }
-};
 
-template <class T, int N>
-struct DownsamplePixels {
-  struct State {};
-
-  Upsample call;
-  Tile tile;
-  Rows rows;
-
-  ZOOM_INLINE int steps() const { return 1; }
-
-  ZOOM_INLINE void step(int, State&, const Place& place, float*) const {
-    const int vector = tile.vector(place), channels = tile.channels;
-    const int column = rows.column(place, tile.row(place));
-    if (vector >= tile.vectors || column >= rows.width) return;
-    const std::int64_t all_rows = rows.row(place);
-    const int row = static_cast<int>(all_rows % rows.height), wide = 2 * rows.width;
+  ZOOM_INLINE void down(std::int64_t all_rows, int column, int vector) const {
+    const int row = static_cast<int>(all_rows % rows.height), channels = tile.channels, wide = 2 * rows.width;
     const T* from = static_cast<const T*>(call.from) + vector * N;
     Pack<N> along[4];
 #pragma unroll
@@ -101,8 +93,8 @@ struct DownsamplePixels {
 };
 
 // Planes, images of one channel: N pixels of a row are a vector (which divides the row).
-template <class T, int N>
-struct UpsamplePlanes {
+template <class T, int N, bool kUp>
+struct ResamplePlanes {
   struct State {};
 
   Upsample call;
@@ -113,7 +105,14 @@ struct UpsamplePlanes {
   ZOOM_INLINE void step(int, State&, const Place& place, float*) const {
     const int column = rows.column(place, place.thread) * N;
     if (column >= rows.width) return;
-    const std::int64_t all_rows = rows.row(place);
+    if constexpr (kUp) {
+      up(rows.row(place), column);
+    } else {
+      down(rows.row(place), column);
+    }
+  }
+
+  ZOOM_INLINE void up(std::int64_t all_rows, int column) const {
     const int row = static_cast<int>(all_rows % rows.height);
     float x[3][N + 2];
 #pragma unroll
@@ -144,22 +143,9 @@ struct UpsamplePlanes {
       }
     }
   }
-};
 
-template <class T, int N>
-struct DownsamplePlanes {
-  struct State {};
-
-  Upsample call;
-  Rows rows;
-
-  ZOOM_INLINE int steps() const { return 1; }
-
-  ZOOM_INLINE void step(int, State&, const Place& place, float*) const {
-    const int column = rows.column(place, place.thread) * N, wide = 2 * rows.width;
-    if (column >= rows.width) return;
-    const std::int64_t all_rows = rows.row(place);
-    const int row = static_cast<int>(all_rows % rows.height);
+  ZOOM_INLINE void down(std::int64_t all_rows, int column) const {
+    const int row = static_cast<int>(all_rows % rows.height), wide = 2 * rows.width;
     Pack<1> x[4][2 * N + 2];
 #pragma unroll
     for (int i = 0; i < 4; ++i) {

@@ -34,6 +34,7 @@ def test_the_scatter_places_every_pair_on_logarithmic_axes() -> None:
 def quality() -> dict[str, Any]:
     row = {"weight": 5.0, "changed": 0.9, "worst_other": 0.07, "which_other": "hat", "row": {"hat": 0.07, "beard": 0.9}}
     kind = {"passing": ["beard"], "attributes": {"beard": row, "hat": {**row, "changed": 0.3}}}
+    refusing = {"passing": [], "attributes": {"beard": row, "hat": {"refused": "no style channel"}}}
     target = {
         "planted": "beard",
         "own": "hat",
@@ -57,7 +58,7 @@ def quality() -> dict[str, Any]:
             "largest_frequency_gap": 0.03,
             "frequencies": {"beard": {"renders": 0.3, "samples": 0.33}},
         },
-        "edits": {"regression": kind, "sampled": {**kind, "passing": []}},
+        "edits": {"regression": kind, "sampled": refusing},
         "targets": {"t": target},
         "environment": {
             "packages": {"torch": "2"},
@@ -85,6 +86,7 @@ def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str,
     card = model_card(quality, benchmark(list(range(100, 110))))
     for figure in ("precision **0.930**", "29.6 dB", "5, 90.0, 7.0 (hat)", "| t | 10/10 | 0/10 | 10/10 |", "AUC 1.000"):
         assert figure in card
+    assert re.search(r"hat \| 5, 30.0, 7.0 \(hat\) \| refused \|", card)
     assert re.search(r"regression: 1 of 2 .*\nsampled: 0 of 2.*\ngradient: not measured yet", card)
     assert card.count("<summary>The whole matrix for") == 2
     assert "pictures/truth.svg" in card

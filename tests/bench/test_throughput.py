@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,6 @@ import torch
 from networks import CONFIG, relative_error, spread_generator, styles_of
 
 from zoom_engine.generators import StyleGAN2Config
-
-BENCH = Path(__file__).parents[2] / "bench"
-
-
-@pytest.fixture(autouse=True)
-def bench_on_the_path() -> Iterator[None]:
-    sys.path.insert(0, str(BENCH))
-    yield
-    sys.path.remove(str(BENCH))
 
 
 @pytest.mark.parametrize("config", [CONFIG, StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=0.7)])

@@ -76,7 +76,7 @@ def test_without_the_extension_torch_runs(pure_package: Path) -> None:
     code = (
         "import torch; from zoom_engine import ops; print(ops.native_available()); "
         "x = torch.ones(1, 2, 5, 5, requires_grad=True); "
-        "y = ops.modulated_epilogue(x, torch.ones(1, 2), None, torch.zeros(2), fir=True); "
+        "y, _ = ops.modulated_conv2d(x, torch.ones(3, 2, 3, 3), torch.ones(1, 2), up=True); "
         "y.sum().backward(); "
         "print(ops.implementation(x), tuple(y.shape), tuple(x.grad.shape), ops.supported_isas())"
     )
@@ -84,7 +84,7 @@ def test_without_the_extension_torch_runs(pure_package: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "False" in result.stdout
     assert "without its compiled extension" in result.stdout
-    assert "torch (1, 2, 4, 4) (1, 2, 5, 5) []" in result.stdout
+    assert "torch (1, 3, 10, 10) (1, 2, 5, 5) []" in result.stdout
     assert "NativeMissingWarning" not in result.stderr  # a pure-Python install is quiet, `info` tells
 
 

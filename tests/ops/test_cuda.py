@@ -206,18 +206,18 @@ def test_touches_nothing_but_its_outputs(
 
 
 @pytest.mark.parametrize("layout", ["channels_last", "contiguous_format"])
-def test_operators_take_the_kernels(device: torch.device, layout: str) -> None:
-    """The public operators, their gradients and layouts."""
+def test_upsample_operator(device: torch.device, layout: str) -> None:
+    """The public operator, its gradients and layouts."""
     draw = Draw(device)
-    x, scale, bias = draw(2, 8, 9, 9, layout=layout).requires_grad_(), draw(2, 8).requires_grad_(), draw(8)
+    x = draw(2, 8, 8, 8, layout=layout).requires_grad_()
     add = draw(2, 8, 16, 16, layout=layout).requires_grad_()
     assert ops.implementation(x) == "cuda"
-    y = ops.upsample2x(ops.modulated_epilogue(x, scale, None, bias, fir=True), add)
-    wide = [tensor.detach().double().requires_grad_() for tensor in (x, scale, add)]
-    true = reference.upsample2x(reference.modulated_epilogue(wide[0], wide[1], None, bias.double(), fir=True)) + wide[2]
+    y = ops.upsample2x(x, add)
+    wide = [tensor.detach().double().requires_grad_() for tensor in (x, add)]
+    true = reference.upsample2x(wide[0]) + wide[1]
     assert y.is_contiguous(memory_format=getattr(torch, layout))
     assert relative_error(y.detach(), true.detach()) < 1e-5
-    gradients = torch.autograd.grad(y.square().sum(), (x, scale, add))
+    gradients = torch.autograd.grad(y.square().sum(), (x, add))
     for found, expected in zip(gradients, torch.autograd.grad(true.square().sum(), wide), strict=True):
         assert relative_error(found, expected) < 1e-5
 
@@ -263,12 +263,17 @@ def test_modulated_conv(
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_opcheck(device: torch.device, dtype: torch.dtype) -> None:
     draw = Draw(device)
-    x, grad, scale = draw(2, 16, 9, 7, dtype=dtype), draw(2, 16, 8, 6, dtype=dtype), draw(2, 16)
-    small, options = (draw(8, 6), draw(16)), (True, 0.2, 2**0.5, 256.0)
+    x, weight, styles, next_styles = draw(2, 16, 4, 3, dtype=dtype), draw(8, 16, 3, 3), draw(2, 16), draw(2, 8)
+    edits, small = (draw(2, 5), draw(5, 16)), (draw(8, 6), draw(8))
+    rgb, options = (draw(3, 8), draw(2, 8)), (True, True, 0.2, 2**0.5, 256.0)
+    arguments = (*edits, *small, *options, next_styles, *rgb, False)
+    grad, grad_rgb, y = draw(2, 8, 8, 6, dtype=dtype), draw(2, 3, 8, 6), draw(2, 8, 8, 6, dtype=dtype)
     operators = torch.ops.zoom_engine
-    torch.library.opcheck(operators.modulated_epilogue_backward.default, (grad, x, scale, *small, *options))
-    leaves = (x.requires_grad_(), scale.requires_grad_())
-    torch.library.opcheck(operators.modulated_epilogue.default, (*leaves, *small, *options))
+    torch.library.opcheck(
+        operators.modulated_conv2d_backward.default, (grad, grad_rgb, y, x, weight, styles, *arguments)
+    )
+    leaves = (x.requires_grad_(), weight, styles.requires_grad_())
+    torch.library.opcheck(operators.modulated_conv2d.default, (*leaves, *arguments))
     torch.library.opcheck(operators.upsample2x.default, (x, None))
 
 

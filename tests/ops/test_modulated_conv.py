@@ -126,19 +126,26 @@ def truth(case: Case, activations: Tensor) -> Truth:
     if case.with_rgb:
         mixed = torch.einsum("kc,bc,bchw->bkhw", operands["rgb_weight"], operands["rgb_styles"], y)
         total = total + (mixed * grad_rgb).sum()
-    found = dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
-    return Truth(out, rgb, found, sizes_of(case, operands, found["x"], y))
+    dv, *gradients = torch.autograd.grad(total, [v, *leaves.values()])
+    found = dict(zip(leaves, gradients, strict=True))
+    return Truth(out, rgb, found, sizes_of(case, operands, found["x"], y, v * dv))
 
 
-def sizes_of(case: Case, operands: dict[str, Any], dx: Tensor, y: Tensor) -> dict[str, float]:
+def sizes_of(case: Case, operands: dict[str, Any], dx: Tensor, y: Tensor, vdv: Tensor) -> dict[str, float]:
     """The norm that each reduced gradient has if the signs of its terms are random; at times they cancel more.
 
-    Demodulation takes from the gradient to a style what goes along it: with one channel that is all of it.
+    Demodulation takes from the gradient to a style what goes along it: with one channel that is all of it. What it
+    takes is computed from the stored output, in which noise and bias may be much larger than the convolution: `vdv`
+    is the activation's argument times the gradient there.
     """
     edits, directions = operands["edit_weights"], operands["edit_directions"]
     styles = operands["styles"] if edits is None else operands["styles"] + edits @ directions
     grad, grad_rgb = (g.double() for g in case.gradients())
     sizes = {"styles": (operands["x"] * dx / styles[:, :, None, None]).norm().item()}
+    if case.demodulate:
+        energy = operands["weight"].square().sum(dim=(2, 3))
+        taken = vdv.square().sum(dim=(2, 3)).sqrt() / (styles.square() @ energy.t())
+        sizes["styles"] += torch.einsum("bi,bo,oi->boi", styles, taken, energy).norm().item()
     if case.edits:
         sizes["edit_weights"] = sizes["styles"] * directions.norm().item() / case.cin**0.5
         sizes["edit_directions"] = sizes["styles"] * edits.norm().item() / case.batch**0.5
@@ -240,6 +247,22 @@ def test_float64_agrees_with_the_definition(up: bool, clamp: float | None) -> No
         results.append([out, rgb, *torch.autograd.grad((out, rgb), list(leaves.values()), (grad, grad_rgb))])
     for found in results[1:]:
         assert all(error(a, b) < 1e-12 for a, b in zip(found, results[0], strict=True))
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) -> None:
+    """Without bends and clamp, at which each step's rounding may decide."""
+    case = Case(cin=33, cout=20, height=9, width=11, up=up, clamp=None, with_next=True, dtype=dtype)
+    operands = {**case.operands(), "slope": 1.0}
+    wide = doubled(operands)
+    grads = case.gradients()
+    leaves, wide_leaves = leaves_of(operands), leaves_of(wide)
+    outputs = composition.modulated_conv2d(**operands)
+    true = reference.modulated_conv2d(**wide)
+    found = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
+    wanted = [*true, *torch.autograd.grad(true, list(wide_leaves.values()), [g.double() for g in grads])]
+    assert all(error(a, b) < 2 * TOLERANCE[dtype] for a, b in zip(found, wanted, strict=True))
 
 
 @pytest.mark.parametrize("up", [False, True])

@@ -66,6 +66,33 @@ def test_adds(dtype: torch.dtype) -> None:
         assert (found.double() - true).norm() < TOLERANCE[dtype] * true.norm()
 
 
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_strange_strides(dtype: torch.dtype) -> None:
+    x = torch.randn(2, 6, 6, 7, generator=torch.Generator().manual_seed(0)).to(dtype)
+    wide = torch.full((2, 6, 9, 16), torch.nan, dtype=dtype)
+    wide[:, :, 1:7, 2:16:2] = x
+    assert torch.equal(ops.upsample2x(wide[:, :, 1:7, 2:16:2]), ops.upsample2x(x))
+
+
+@pytest.mark.usefixtures("two_torch_threads")
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_threads_change_nothing(layout: torch.memory_format) -> None:
+    random = torch.Generator().manual_seed(0)
+    x, grad = (torch.randn(3, 48, size, size, generator=random) for size in (33, 66))
+    x, grad = x.contiguous(memory_format=layout).requires_grad_(), grad.contiguous(memory_format=layout)
+    results = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        y = ops.upsample2x(x)
+        results.append((y, *torch.autograd.grad(y, x, grad)))
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+
+
+def test_empty_batch() -> None:
+    assert ops.upsample2x(torch.zeros(0, 2, 3, 4)).shape == (0, 2, 6, 8)
+
+
 def test_gradcheck_twice() -> None:
     x = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
     add = torch.randn(1, 2, 6, 8, dtype=torch.float64, requires_grad=True)

@@ -28,6 +28,7 @@ from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_pr
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import METHODS, find_directions
 from zoom_engine.directions.find import Method
+from zoom_engine.errors import DirectionError
 from zoom_engine.progress import forced
 from zoom_engine.runtime import (
     Synthesizer,
@@ -172,28 +173,19 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
     A face without the attribute is edited by +w, one that has it by -w. The weight w of each attribute is chosen on
     other samples than those it is measured on: the one of ``WEIGHT_GRID`` with the most wanted change (more than 90 %
     counts no further), less twice the worst unwanted change above 8 %. ``row`` holds the change of every attribute.
+    An attribute that the method finds no channel for has ``refused`` instead, the reason.
     """
-    generator = DOMAIN.generator()
     judge, _ = compiled_network(probe(), probe_images(128, 128), synthesizer())
-    encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
-    prompts = [prompt(name) for name in ATTRIBUTES]
-    directions = find_directions(
-        generator,
-        encoder,
-        prompts,
-        neutral=DOMAIN.neutral,
-        method=method,
-        samples=SAMPLES[method],
-        synthesizer=synthesizer(),
-        cache=default_cache(),
-        progress=forced,
-    )
+    directions = _directions_by(method)
     chosen_styles, chosen_images = generated(choose_on, SAMPLE_SEED + 2)
     styles, images = generated(measure_on, SAMPLE_SEED + 3)
     before_chosen, before = predict(judge, chosen_images) > 0, predict(judge, images) > 0
     rows: dict[str, Any] = {}
     for index, name in enumerate(forced(ATTRIBUTES, f"Edits by {method}", unit="attribute")):
-        direction = directions.matrix[index]
+        direction = directions[name]
+        if isinstance(direction, str):
+            rows[name] = {"refused": direction}
+            continue
         outside = [i for i, other in enumerate(ATTRIBUTES) if i != index and other not in exclusions(name)]
 
         def changed(at: float, base: Tensor, has: Tensor, direction: Tensor = direction, index: int = index) -> Tensor:
@@ -209,7 +201,8 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
             "which_other": ATTRIBUTES[outside[int(rates[outside].argmax())]],
             "row": {other: round(float(rate), 4) for other, rate in zip(ATTRIBUTES, rates, strict=True)},
         }
-    good = [n for n, row in rows.items() if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE]
+    found = {name: row for name, row in rows.items() if "refused" not in row}
+    good = [n for n, row in found.items() if row["changed"] >= WANTED_CHANGE and row["worst_other"] <= ALLOWED_CHANGE]
     return {
         "method": method,
         "choose_on": choose_on,
@@ -217,6 +210,36 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
         "passing": good,
         "attributes": rows,
     }
+
+
+def _directions_by(method: Method) -> dict[str, Tensor | str]:
+    """The edit direction ``[S]`` of each attribute, or why there is none."""
+    encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
+
+    def find(names: Sequence[str]) -> Tensor:
+        return find_directions(
+            DOMAIN.generator(),
+            encoder,
+            [prompt(name) for name in names],
+            neutral=DOMAIN.neutral,
+            method=method,
+            samples=SAMPLES[method],
+            synthesizer=synthesizer(),
+            cache=default_cache(),
+            progress=forced,
+        ).matrix
+
+    try:
+        return dict(zip(ATTRIBUTES, find(ATTRIBUTES), strict=True))
+    except DirectionError:
+        pass  # one is refused: which ones, and why, the calls one by one say from what is cached by now
+    directions: dict[str, Tensor | str] = {}
+    for name in ATTRIBUTES:
+        try:
+            directions[name] = find([name])[0]
+        except DirectionError as reason:
+            directions[name] = str(reason)
+    return directions
 
 
 def _choose_weight(changed: Callable[[float], Tensor], index: int, outside: list[int]) -> float:

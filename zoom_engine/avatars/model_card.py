@@ -97,7 +97,8 @@ def _generator(figures: dict[str, Any]) -> str:
 def _edits(figures: dict[str, Any]) -> str:
     text = (
         "## Edits\n\nShare of faces (%) in which an edit changes the wanted attribute, and the one attribute outside its exclusion group that it"
-        " changes most, judged by the probe. Faces without the attribute are edited by +w, the others by −w; w is chosen on other samples.\n\n"
+        " changes most, judged by the probe. Faces without the attribute are edited by +w, the others by −w; w is chosen on other samples. Refused: the"
+        " method finds no channel that answers the attribute more than random text.\n\n"
     )
     methods = [method for method in METHODS if method in figures]
     head = ["attribute"] + [f"{method}: w, wanted, worst other" for method in methods]
@@ -108,7 +109,9 @@ def _edits(figures: dict[str, Any]) -> str:
         rows.append(
             [name]
             + [
-                f"{c['weight']:g}, {_percent(c['changed'])}, {_percent(c['worst_other'])} ({c['which_other']})"
+                "refused"
+                if "refused" in c
+                else f"{c['weight']:g}, {_percent(c['changed'])}, {_percent(c['worst_other'])} ({c['which_other']})"
                 for c in cells
             ]
         )
@@ -122,8 +125,10 @@ def _edits(figures: dict[str, Any]) -> str:
     text += "\n"
     short = [name[:9] for name in names]
     for method in methods:
-        found = figures[method]["attributes"]
-        matrix = _table(["", *short], [[n, *(f"{100 * v:.0f}" for v in found[n]["row"].values())] for n in names])
+        found = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
+        matrix = _table(
+            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in found.items()]
+        )
         text += f"\n<details><summary>The whole matrix for {method} (rows: edited, columns: changed, %)</summary>\n\n{matrix}\n</details>\n"
     return text
 

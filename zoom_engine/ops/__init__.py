@@ -6,7 +6,7 @@ extension and its instruction sets.
 
 from __future__ import annotations
 
-from zoom_engine.ops.epilogue import implementation, modulated_epilogue
+from zoom_engine.ops.dispatch import implementation
 from zoom_engine.ops.modulated_conv import modulated_conv2d
 from zoom_engine.ops.native import (
     NativeMissingWarning,
@@ -22,7 +22,6 @@ __all__ = [
     "implementation",
     "isa",
     "modulated_conv2d",
-    "modulated_epilogue",
     "native_available",
     "select_isa",
     "supported_isas",

@@ -23,68 +23,6 @@ def _fir(x: Tensor, padding: int) -> Tensor:
     return F.conv2d(x, _kernel(x), padding=padding, groups=x.shape[1])
 
 
-def _preactivation(x: Tensor, scale: Tensor, noise: Tensor | None, bias: Tensor, fir: bool) -> tuple[Tensor, Tensor]:
-    """`u = fir(x)` and `u * scale + noise + bias`, both in the dtype of `x`."""
-    u = _fir(x, 1) if fir else x
-    v = u * scale.to(x.dtype)[:, :, None, None] + bias.to(x.dtype)[:, None, None]
-    return u, v if noise is None else v + noise.to(x.dtype)
-
-
-def modulated_epilogue(
-    x: Tensor,
-    scale: Tensor,
-    noise: Tensor | None,
-    bias: Tensor,
-    *,
-    fir: bool,
-    slope: float = 0.2,
-    gain: float = 2**0.5,
-    clamp: float | None = None,
-) -> Tensor:
-    """See `zoom_engine.ops.modulated_epilogue`."""
-    _, v = _preactivation(x, scale, noise, bias, fir)
-    y = F.leaky_relu(v, slope) * gain
-    return y if clamp is None else y.clamp(-clamp, clamp)
-
-
-def epilogue_gradients(
-    grad: Tensor,
-    x: Tensor,
-    scale: Tensor,
-    noise: Tensor | None,
-    bias: Tensor,
-    *,
-    fir: bool,
-    slope: float,
-    gain: float,
-    clamp: float | None,
-) -> tuple[Tensor, Tensor]:
-    """The gradient that reaches `u * scale + noise + bias`, and `u = fir(x)`: all others follow from them."""
-    u, v = _preactivation(x, scale, noise, bias, fir)
-    factor = torch.where(v > 0, gain, gain * slope).to(x.dtype)
-    dv = grad * factor
-    return (dv if clamp is None else torch.where((v * factor).abs() > clamp, 0.0, dv)), u
-
-
-def modulated_epilogue_backward(
-    grad: Tensor,
-    x: Tensor,
-    scale: Tensor,
-    noise: Tensor | None,
-    bias: Tensor,
-    *,
-    fir: bool,
-    slope: float,
-    gain: float,
-    clamp: float | None,
-) -> tuple[Tensor, Tensor]:
-    """`(dx, dscale)` of `modulated_epilogue`; dscale in the dtype of `scale`."""
-    dv, u = epilogue_gradients(grad, x, scale, noise, bias, fir=fir, slope=slope, gain=gain, clamp=clamp)
-    dscale = (dv * u).sum(dim=(2, 3)).to(scale.dtype)
-    du = dv * scale.to(x.dtype)[:, :, None, None]
-    return (_fir(du, 2) if fir else du), dscale
-
-
 def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
     """See `zoom_engine.ops.upsample2x`."""
     wide = x if x.dtype == torch.float64 else x.float()
@@ -124,8 +62,14 @@ def modulated_conv2d(
     shape = (len(x), len(weight))
     scale = modulation.demodulation(styles, modulation.energy(weight)) if demodulate else styles.new_ones(shape)
     u = _convolve(x * _spread(styles, x), weight.to(x.dtype), up)
-    bias = weight.new_zeros(len(weight)) if bias is None else bias
-    y = modulated_epilogue(u, scale, noise, bias, fir=up, slope=slope, gain=gain, clamp=clamp)
+    v = (_fir(u, 1) if up else u) * _spread(scale, u)
+    if bias is not None:
+        v = v + bias.to(v.dtype)[:, None, None]
+    if noise is not None:
+        v = v + noise.to(v.dtype)
+    y = F.leaky_relu(v, slope) * gain
+    if clamp is not None:
+        y = y.clamp(-clamp, clamp)
     wide = torch.promote_types(x.dtype, torch.float32)
     if rgb_weight is None or rgb_styles is None:
         rgb = y.new_empty((len(x), 0, *y.shape[2:]), dtype=wide)

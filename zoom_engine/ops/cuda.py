@@ -155,7 +155,24 @@ def modulated_epilogue(
     clamp: float | None,
     next_styles: Tensor | None = None,
 ) -> Tensor:
-    """`zoom_engine.ops.modulated_epilogue`, channels-last, times `next_styles [B, C]` where given."""
+    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain) * next_styles` in one pass over memory.
+
+    Args:
+        x: `[B, C, H, W]`, output of a convolution with weights shared by the batch.
+        scale: `[B, C]`, the demodulation coefficients (ones where a layer does not demodulate).
+        noise: `[H', W']`, already times the noise strength, or None.
+        bias: `[C]`.
+        fir: filter `x` with [1, 3, 3, 1] / 8 · 2 along both axes after padding with one zero: what follows a
+            transposed convolution of stride 2, whose output is `[B, C, 2h + 1, 2w + 1]`. Then `H' = H - 1`,
+            `W' = W - 1`; without it `H' = H`, `W' = W`.
+        slope: of the leaky ReLU below zero.
+        gain: factor after the leaky ReLU.
+        clamp: largest absolute value before `next_styles`, or None. Values beyond it get no gradient.
+        next_styles: `[B, C]` or None.
+
+    Returns:
+        `[B, C, H', W']` in the dtype of `x`, channels-last.
+    """
     x = _image(x)
     batch, channels, height, width = x.shape
     out = _empty(x, batch, channels, height - fir, width - fir)

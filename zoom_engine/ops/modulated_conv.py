@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoom_engine.errors import BackendError
 from zoom_engine.ops import composition, cuda_layer, modulation, native
-from zoom_engine.ops.epilogue import implementation
+from zoom_engine.ops.dispatch import implementation
 from zoom_engine.ops.layer import SCHEMA, Layer
 from zoom_engine.ops.packed import Packed, packed
 

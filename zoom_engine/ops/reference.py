@@ -36,7 +36,21 @@ def modulated_epilogue(
     gain: float = 2**0.5,
     clamp: float | None = None,
 ) -> Tensor:
-    """See `zoom_engine.ops.modulated_epilogue`."""
+    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)`: all that follows a layer's convolution.
+
+    Args:
+        x: `[B, C, H, W]`.
+        scale: `[B, C]`.
+        noise: `[H', W']` or None.
+        bias: `[C]`.
+        fir: filter `x` after padding with one zero; then `H' = H - 1`, `W' = W - 1`, otherwise `H' = H`, `W' = W`.
+        slope: of the leaky ReLU below zero.
+        gain: factor after the leaky ReLU.
+        clamp: largest absolute value of the result, or None.
+
+    Returns:
+        `[B, C, H', W']` in the dtype of `x`.
+    """
     y = _filter(x, 1, 1) if fir else x
     y = y * scale[:, :, None, None]
     if noise is not None:

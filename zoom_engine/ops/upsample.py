@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.ops import composition, cuda, native
-from zoom_engine.ops.epilogue import implementation
+from zoom_engine.ops.dispatch import implementation
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
