@@ -79,6 +79,7 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "top_bars": {range_: {"t": {"biased": len(seeds), "sound": 0}} for range_ in ("calibrated", "paper")},
         "agreement": {"calibrated": ranked, "paper": ranked},
         "truth_kept": {"flips": 50, "kept": 0.96},
+        "runs": [{"sensitivity": {}}],
     }
 
 
@@ -98,3 +99,14 @@ def test_a_card_says_when_seeds_are_missing(quality: dict[str, Any]) -> None:
     card = model_card(quality, benchmark([100, 101]))
     assert "2 of the ten seeds have been run so far" in card
     assert "| t | 2/2 |" in card
+
+
+def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> None:
+    figures = benchmark([100, 101])
+    name = "mustache-biased-smiling"
+    figures["top_bars"]["calibrated"] = {name: {"biased": 2, "sound": 1}}
+    figures["runs"] = [{"sensitivity": {"mustache": {"smiling": at}, name: {"smiling": 0.4}}} for at in (0.02, 0.04)]
+    figures["effects"] = {"mustache": {"smiling": 0.002}}
+    card = model_card(quality, figures)
+    assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card
+    assert "0.030 (true effect 0.002) against 0.400" in card
