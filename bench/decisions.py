@@ -103,7 +103,7 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
     count = math.ceil(images * UNDECIDED)
     random = generator.styles(generator.mapping(generator.latents(range(images - count))))
     shared, shared_squares = pictures.judge(random, targets)
-    quick = choose_synthesizer(generator)
+    quick = choose_synthesizer(generator, precision="fp32")
     for name, target in targets.items():
         own, own_squares = pictures.judge(undecided(generator, target, quick, count), {name: target})
         found = {key: torch.cat([shared[name][key], own[name][key]]) for key in pictures.made}
@@ -138,7 +138,7 @@ def undecided(generator: StyleGAN2, target: Target, synthesize: Synthesizer, cou
     a = low[torch.randint(len(low), (count,), generator=picks)]
     b = high[torch.randint(len(high), (count,), generator=picks)]
     goal = math.log(NEAR[1] / NEAR[0]) * (2 * torch.rand(count, generator=picks) - 1)
-    for _ in range(6):
+    for _ in range(12):
         middle = (a + b) / 2
         above = (logits(middle) >= goal)[:, None]
         a, b = torch.where(above, a, middle), torch.where(above, middle, b)
