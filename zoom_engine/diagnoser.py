@@ -247,14 +247,14 @@ class Diagnoser:
         In a calibrated single mode images are drawn, to see how far each may be edited.
         """
         count = len(self.attributes)
-        paper = np.tile(np.array([-PAPER_BOUND, PAPER_BOUND]), (count, 1))
+        paper = np.array([-PAPER_BOUND, PAPER_BOUND])
         natural = self.edit_range == "calibrated"
         if self.mode == "multi":
-            bounds = calibrated.bounds.double().numpy() if natural else paper
+            bounds = calibrated.bounds.double().numpy() if natural else np.tile(paper, (count, 1))
             return [Unit(image, None, bounds) for image, _ in wanted]
         places = [(image, which) for image, which in wanted if which is not None]
         if not natural:
-            return [Unit(image, which, _only(paper, which)) for image, which in places]
+            return [Unit(image, which, _only(paper, which, count)) for image, which in places]
         limits = image_bounds(
             self.text_encoder,
             directions,
@@ -269,8 +269,8 @@ class Diagnoser:
             Unit(
                 image,
                 which,
-                _only(np.tile(own, (count, 1)), which),
-                None if self.search.needs_gradient else _only(paper, which),
+                _only(own, which, count),
+                None if self.search.needs_gradient else _only(paper, which, count),
             )
             for (image, which), own in zip(places, limits.double().numpy(), strict=True)
         ]
@@ -373,9 +373,10 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _only(bounds: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-    alone = np.zeros_like(bounds)
-    alone[index] = bounds[index]
+def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:
+    """``[count, 2]``: the ``bounds [2]`` of one attribute, no range for the others."""
+    alone = np.zeros((count, 2))
+    alone[index] = bounds
     return alone
 
 

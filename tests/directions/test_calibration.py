@@ -15,6 +15,7 @@ from zoom_engine.directions import (
     Sampling,
     calibrate_range,
     find_directions,
+    score_directions,
     text_directions,
     text_scores,
 )
@@ -111,6 +112,6 @@ def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[
 def test_text_scores_are_cosines_with_the_text_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
     generator, encoder = toy
     images = generator.synthesis(next(styles for _, styles in Sampling(5, 3).draw(generator)))
-    scores = text_scores(encoder, found, [images[:2], images[2:]])
+    scores = text_scores(encoder, score_directions(encoder, found), [images[:2], images[2:]])
     wanted = text_directions(encoder, found.attributes, neutral=found.neutral, templates=found.provenance["templates"])
     torch.testing.assert_close(scores, encoder.embed_images(images) @ wanted.T)

@@ -15,6 +15,7 @@ from zoom_engine.directions import (
     calibrate_range,
     find_directions,
     image_bounds,
+    score_directions,
     text_scores,
 )
 from zoom_engine.directions.image_bounds import REACH
@@ -51,7 +52,7 @@ def test_an_image_ends_where_its_own_score_meets_the_goal(
 ) -> None:
     generator, encoder = toy
     bounds = bounds_of(toy, found, calibrated, styles, WANTED)
-    before = text_scores(encoder, found, [generator.synthesis(styles)])
+    before = text_scores(encoder, score_directions(encoder, found), [generator.synthesis(styles)])
     median = calibrated.scores[:, calibrated.levels.index(0.5)]
     inside = 0
     for (image, attribute), (low, high) in zip(WANTED, bounds, strict=True):
@@ -67,7 +68,9 @@ def test_an_image_ends_where_its_own_score_meets_the_goal(
         edited = generator.synthesis(styles[[image]] + weight * found.matrix[attribute])
         goal = calibrated.tails[attribute, int(not has)]
         spread = calibrated.tails[attribute].diff()
-        assert (text_scores(encoder, found, [edited])[0, attribute] - goal).abs() < 0.03 * spread
+        assert (
+            text_scores(encoder, score_directions(encoder, found), [edited])[0, attribute] - goal
+        ).abs() < 0.03 * spread
     assert inside > len(WANTED) / 2
 
 

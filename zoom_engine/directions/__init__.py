@@ -1,6 +1,6 @@
 """Edit directions: what an attribute, given as text, does to the style vector of a generator."""
 
-from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, text_scores
+from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, score_directions, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
@@ -39,6 +39,7 @@ __all__ = [
     "noise_floor",
     "regression_relevance",
     "sampled_relevance",
+    "score_directions",
     "text_directions",
     "text_scores",
     "unit_relevance",

@@ -111,9 +111,7 @@ def calibrate_range(
     store = DirectionCache(cache)
     tensors = store.load("range", depends_on)
     if tensors is None:
-        wanted = text_directions(
-            text_encoder, directions.attributes, neutral=directions.neutral, templates=drawn["templates"]
-        )
+        wanted = score_directions(text_encoder, directions)
         bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted, batch_size)
         tensors = _calibrate(bench, sampling, tail, tail_images, bound, progress)
         store.store("range", depends_on, tensors)
@@ -126,16 +124,20 @@ def calibrate_range(
     )
 
 
-@torch.no_grad()
-def text_scores(text_encoder: TextEncoder, directions: EditDirections, images: Iterable[Tensor]) -> Tensor:
-    """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1]."""
-    wanted = text_directions(
+def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> Tensor:
+    """The text directions Δt ``[N, D]`` that text scores are measured along: those that ``directions`` were made of."""
+    return text_directions(
         text_encoder,
         directions.attributes,
         neutral=directions.neutral,
         templates=directions.provenance["templates"],
     )
-    return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ wanted.T for part in images])
+
+
+@torch.no_grad()
+def text_scores(text_encoder: TextEncoder, along: Tensor, images: Iterable[Tensor]) -> Tensor:
+    """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1], Δt being ``along``."""
+    return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ along.T for part in images])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.directions.calibration import CalibratedRange, text_scores
+from zoom_engine.directions.calibration import CalibratedRange, score_directions, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
@@ -45,9 +45,11 @@ def image_bounds(
     ``styles [I, S]`` are the unedited images'; ``synthesize`` makes images ``[B, 3, R, R]`` of them.
     """
 
+    along = score_directions(text_encoder, directions)
+
     def scores_of(edited: Tensor) -> Tensor:
         images = (synthesize(part).clamp(-1, 1) for part in torch.split(edited, batch_size))
-        return text_scores(text_encoder, directions, images)
+        return text_scores(text_encoder, along, images)
 
     image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
     shown, row = torch.unique(image, return_inverse=True)
