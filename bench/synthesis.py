@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import re
 import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
@@ -42,36 +45,52 @@ def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: 
 
     ``seconds`` is the median time per image, ``spread`` (largest − smallest) / median, ``peak_memory`` what the first
     call took in bytes beyond what was resident before it. A variant that cannot run, or would by its memory at
-    batch 1 take more than ``memory`` bytes, has seconds None and the reason as ``skipped``.
+    batch 1 take more than ``memory`` bytes, has seconds None and the reason as ``skipped``. Each case runs in a process
+    of its own: what compilers and runtimes keep goes with it, and a case that is killed takes no other along.
     """
     for case in cases:
-        resolution, work, batch = parse(case)
-        generator = network(resolution)
-        alone = work_inputs(generator, 1)
-        styles = work_inputs(generator, batch)
-        calls: dict[str, Callable[[], object]] = {}
-        needed: dict[str, int] = {}
-        for variant in variants:
-            row: Result = {"suite": SUITE, "case": case, "variant": variant}
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
             try:
-                if variant in FLOORS:
-                    yield row | floor_of(generator, variant, work, batch)
-                    continue
-                call = work_of(work, runner(generator, variant, work))
-                if batch > 1:
-                    needed[variant] = batch * first_peak(variant, functools.partial(call, alone))
-                calls[variant] = functools.partial(call, styles)
-            except BackendError as reason:
-                yield row | {"seconds": None, "skipped": str(reason)}
-        allowed = min(memory, int(0.8 * available()))  # what the variants hold between calls is gone by now
-        for variant in [name for name, bytes_ in needed.items() if bytes_ > allowed]:
-            del calls[variant]
-            reason = f"needs about {needed[variant] / 1e9:.1f} GB, {allowed / 1e9:.1f} are allowed"
-            yield {"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason}
-        seconds, peaks = interleaved(calls, repeats)
-        for variant, times in seconds.items():
-            median = statistics.median(times)
-            yield {
+                yield from child.submit(run_case, case, variants, repeats=repeats, memory=memory).result()
+            except BrokenProcessPool:
+                reason = "the process was killed, most likely for memory"
+                yield from (
+                    {"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason}
+                    for variant in variants
+                )
+
+
+def run_case(case: str, variants: Sequence[str], *, repeats: int, memory: int) -> list[Result]:
+    """The results of one case, see :func:`run`."""
+    resolution, work, batch = parse(case)
+    generator = network(resolution)
+    alone = work_inputs(generator, 1)
+    styles = work_inputs(generator, batch)
+    results: list[Result] = []
+    calls: dict[str, Callable[[], object]] = {}
+    needed: dict[str, int] = {}
+    for variant in variants:
+        row: Result = {"suite": SUITE, "case": case, "variant": variant}
+        try:
+            if variant in FLOORS:
+                results.append(row | floor_of(generator, variant, work, batch))
+                continue
+            call = work_of(work, runner(generator, variant, work))
+            if batch > 1:
+                needed[variant] = batch * first_peak(variant, functools.partial(call, alone))
+            calls[variant] = functools.partial(call, styles)
+        except BackendError as error:
+            results.append(row | {"seconds": None, "skipped": str(error)})
+    allowed = min(memory, int(0.8 * available()))  # what the variants hold between calls is gone by now
+    for variant in [name for name, bytes_ in needed.items() if bytes_ > allowed]:
+        del calls[variant]
+        reason = f"needs about {needed[variant] / 1e9:.1f} GB, {allowed / 1e9:.1f} are allowed"
+        results.append({"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason})
+    seconds, peaks = interleaved(calls, repeats)
+    for variant, times in seconds.items():
+        median = statistics.median(times)
+        results.append(
+            {
                 "suite": SUITE,
                 "case": case,
                 "variant": variant,
@@ -80,6 +99,8 @@ def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: 
                 "peak_memory": peaks[variant],
                 "repeats": repeats,
             }
+        )
+    return results
 
 
 def settle(results: Sequence[Result]) -> None:

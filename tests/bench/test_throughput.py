@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,19 @@ def test_what_does_not_fit_is_skipped_and_runs_add_up(tmp_path: Path, capsys: py
     with pytest.raises(SystemExit):
         run(tmp_path, "--cases", "16-forward-b1", *choice)
     assert "was measured with other processor" in capsys.readouterr().err
+
+
+def killed(*_: Any, **__: Any) -> None:
+    signal.raise_signal(signal.SIGKILL)
+
+
+def test_a_case_that_is_killed_takes_no_other_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    import synthesis
+
+    monkeypatch.setattr(synthesis, "run_case", killed)
+    rows = list(synthesis.run(["8-forward-b1", "8-forward-b2"], ["torch-fp32"], repeats=1, memory=10**9))
+    assert [row["case"] for row in rows] == ["8-forward-b1", "8-forward-b2"]
+    assert all(row["seconds"] is None and "was killed" in row["skipped"] for row in rows)
 
 
 def test_the_floor_counts_operations_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
