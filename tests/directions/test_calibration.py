@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
+import statistics
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zoom_engine.directions import (
     EditDirections,
@@ -19,7 +22,7 @@ from zoom_engine.directions import (
     text_directions,
     text_scores,
 )
-from zoom_engine.directions.calibration import _Ascent
+from zoom_engine.directions.calibration import _Ascent, split_in_two
 from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
@@ -30,18 +33,20 @@ def found(toy: tuple[Any, Any]) -> EditDirections:
     return find_directions(*toy, PROMPTS, neutral="face", samples=512)
 
 
-def test_bounds_carry_one_tail_to_the_other(toy: tuple[Any, Any], found: EditDirections) -> None:
+def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found: EditDirections) -> None:
     generator, encoder = toy
-    natural = calibrate_range(generator, encoder, found, samples=400, tail=0.1, tail_images=40)
+    natural = calibrate_range(generator, encoder, found, samples=400, side_images=400)
     styles = torch.cat([s for _, s in Sampling(400, 1).draw(generator)])
     wanted = text_directions(encoder, PROMPTS, neutral="face")
     scores = encoder.embed_images(generator.synthesis(styles)) @ wanted.T
     assert natural.reached.all()
     for index in range(3):
-        order = scores[:, index].argsort()
-        low, high = order[:40], order[-40:]
+        above = scores[:, index] > natural.splits[index]
+        low, high = (~above).nonzero()[:, 0], above.nonzero()[:, 0]
         spread = scores[high, index].mean() - scores[low, index].mean()
-        torch.testing.assert_close(natural.tails[index, 1], scores[high, index].mean())
+        torch.testing.assert_close(
+            natural.goals[index], torch.stack([scores[low, index].mean(), scores[high, index].mean()])
+        )
         for start, end, weight in (
             (high, low, natural.bounds[index, 0]),
             (low, high, natural.bounds[index, 1]),
@@ -50,8 +55,33 @@ def test_bounds_carry_one_tail_to_the_other(toy: tuple[Any, Any], found: EditDir
             mean = (encoder.embed_images(edited) @ wanted[index]).mean()
             assert (mean - scores[end, index].mean()).abs() < 0.01 * spread
     assert ((natural.bounds[:, 0] < 0) & (natural.bounds[:, 1] > 0)).all()
-    torch.testing.assert_close(natural.scores[:, 4], scores.quantile(0.5, dim=0))
-    assert (natural.scores.diff(dim=1) > 0).all()
+
+
+def within(scores: list[float], k: int) -> float:
+    """Variance within the k lowest and the others, added up: Otsu's criterion, literally."""
+    ordered = sorted(scores)
+    return sum(statistics.pvariance(part) * len(part) for part in (ordered[:k], ordered[k:]))
+
+
+@given(st.lists(st.integers(-50, 50).map(float), min_size=16, max_size=40))
+def test_sides_differ_most_where_they_are_split(scores: list[float]) -> None:
+    sides = split_in_two(torch.tensor(scores)[:, None])
+    least = math.ceil(len(scores) / 10)
+    below = int(sides.below)
+    assert least <= below <= len(scores) - least
+    assert within(scores, below) <= min(within(scores, k) for k in range(least, len(scores) - least + 1)) + 1e-6
+    ordered = sorted(scores)
+    assert ordered[below - 1] <= float(sides.splits) <= ordered[below]
+    expected = [statistics.fmean(ordered[:below]), statistics.fmean(ordered[below:])]
+    assert sides.means[0].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_who_has_it_and_who_has_not_are_told_apart_however_many_have_it(share: float) -> None:
+    has = torch.rand(500, generator=torch.Generator().manual_seed(1)) < share
+    scores = torch.randn(500, generator=torch.Generator().manual_seed(2)) * 0.15 + has
+    sides = split_in_two(scores[:, None])
+    assert ((scores > sides.splits) == has).float().mean() > 0.99
 
 
 def test_bounds_scale_inversely_with_the_direction(toy: tuple[Any, Any], found: EditDirections) -> None:
@@ -65,7 +95,6 @@ def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(toy: tuple[Any,
     natural = calibrate_range(*toy, weak, samples=200)
     assert not natural.reached.any()
     torch.testing.assert_close(natural.bounds, torch.tensor([[-30.0, 30.0]] * 3))
-    json.dumps(natural.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +132,7 @@ def test_batching_does_not_matter_and_the_cache_remembers(
     assert torch.equal(again.reached, one.reached)
 
 
-@pytest.mark.parametrize("options", [{"samples": 20, "tail": 0.1}, {"tail": 0.0}, {"bound": 0.0}, {"tail_images": 0}])
+@pytest.mark.parametrize("options", [{"samples": 15}, {"bound": 0.0}, {"side_images": 0}])
 def test_bad_options(toy: tuple[Any, Any], found: EditDirections, options: dict[str, Any]) -> None:
     with pytest.raises(DirectionError, match="calibrated range needs"):
         calibrate_range(*toy, found, **options)

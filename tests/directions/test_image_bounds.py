@@ -1,7 +1,8 @@
-"""Each image is edited until its own score is that of the other half, and no further."""
+"""Each image is edited until its own score is that of the other side, and no further."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -53,10 +54,9 @@ def test_an_image_ends_where_its_own_score_meets_the_goal(
     generator, encoder = toy
     bounds = bounds_of(toy, found, calibrated, styles, WANTED)
     before = text_scores(encoder, score_directions(encoder, found), [generator.synthesis(styles)])
-    median = calibrated.scores[:, calibrated.levels.index(0.5)]
     inside = 0
     for (image, attribute), (low, high) in zip(WANTED, bounds, strict=True):
-        has = bool(before[image, attribute] > median[attribute])
+        has = bool(before[image, attribute] > calibrated.splits[attribute])
         assert (high == 0) == has
         assert (low == 0) != has
         weight = low + high
@@ -66,8 +66,8 @@ def test_an_image_ends_where_its_own_score_meets_the_goal(
             continue
         inside += 1
         edited = generator.synthesis(styles[[image]] + weight * found.matrix[attribute])
-        goal = calibrated.tails[attribute, int(not has)]
-        spread = calibrated.tails[attribute].diff()
+        goal = calibrated.goals[attribute, int(not has)]
+        spread = calibrated.goals[attribute].diff()
         assert (
             text_scores(encoder, score_directions(encoder, found), [edited])[0, attribute] - goal
         ).abs() < 0.03 * spread
@@ -78,14 +78,35 @@ def test_an_image_that_never_gets_there_ends_at_the_reach(
     toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
 ) -> None:
     """Nor beyond the paper's range."""
-    calibrated.tails[:] = torch.tensor([-9.0, 9.0])
+    calibrated.goals[:] = torch.tensor([-9.0, 9.0])
     bounds = bounds_of(toy, found, calibrated, styles, WANTED)
     weights = bounds.sum(dim=1).view(IMAGES, -1)
     expected = torch.where(weights < 0, calibrated.bounds[:, 0], calibrated.bounds[:, 1]) * REACH
     torch.testing.assert_close(weights, expected.clamp(-calibrated.bound, calibrated.bound))
     calibrated.bounds[:] = torch.tensor([-29.0, 29.0])
-    weights = bounds_of(toy, found, calibrated, styles, WANTED).sum(dim=1)
+    weak = dataclasses.replace(found, matrix=found.matrix * 1e-2)
+    weights = bounds_of(toy, weak, calibrated, styles, WANTED).sum(dim=1)
     torch.testing.assert_close(weights.abs(), torch.full_like(weights, calibrated.bound))
+
+
+def test_an_image_whose_score_stands_still_is_edited_no_further(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    """A score is a cosine: along a strong direction it soon has nowhere to go."""
+    generator, encoder = toy
+    calibrated.goals[:] = torch.tensor([-9.0, 9.0])
+    calibrated.bounds[:] = torch.tensor([-29.0, 29.0])
+    limits = bounds_of(toy, found, calibrated, styles, WANTED).sum(dim=1)
+    seen = set()
+    for (image, attribute), limit in zip(WANTED, limits, strict=True):
+        weights = limit.sign() * calibrated.bound * torch.tensor([0.0, 1 / 3, 2 / 3, 1.0])
+        edited = generator.synthesis(styles[[image]] + weights[:, None] * found.matrix[attribute])
+        gained = limit.sign() * text_scores(encoder, score_directions(encoder, found), [edited])[:, attribute]
+        first, second, third = gained.diff().tolist()
+        thirds = 1 if second < 0.2 * first else 2 if third < 0.2 * (first + second) / 2 else 3
+        assert limit.abs() == pytest.approx(thirds / 3 * calibrated.bound, abs=calibrated.bound / 64)
+        seen.add(thirds)
+    assert len(seen) > 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 100])

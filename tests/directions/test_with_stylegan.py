@@ -39,7 +39,7 @@ def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], metho
     found = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, quantile=0.0)
     assert found.matrix.shape == (2, generator.style_space.size)
     assert (found.matrix[:, generator.style_space.rgb_mask()] == 0).all()
-    natural = calibrate_range(generator, encoder, found, samples=80, tail_images=8)
+    natural = calibrate_range(generator, encoder, found, samples=80, side_images=8)
     wanted = text_directions(encoder, prompts, neutral="a face")
     styles = generator.styles(generator.mapping(generator.latents(range(24))))
     for index in range(2):

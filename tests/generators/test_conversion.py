@@ -142,7 +142,7 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
         assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
         (tmp_path / "own.safetensors").rename(source)
     monkeypatch.setattr("zoom_engine.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN))
-    few = functools.partial(calibrate_range, samples=48, tail_images=2)
+    few = functools.partial(calibrate_range, samples=48, side_images=2)
     monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options))
     out = tmp_path / "audit"
     target = str(WEIGHTS / "targets" / "eyeglasses.onnx")

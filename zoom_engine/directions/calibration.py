@@ -3,11 +3,13 @@
 Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" turned the wrong
 way round), and every target moves. The yardstick is the attribute's own text score t(x) = ⟨E(x), Δt⟩:
 
-- Among ``samples`` unedited images, the share ``tail`` with the lowest scores has mean L, that with the highest H. The
-  default, half and half, is the step from images that rather lack the attribute to those that rather have it. On the
-  avatars it measured truer than the outer tenths, which no edit of one attribute alone reaches.
-- The upper bound of the edit weight is the smallest weight at which images of the lower tail, edited, reach H on
-  average. The lower bound is the weight at which images of the upper tail reach L.
+- The ``samples`` unedited images are split in two by their scores, where the two sides differ most (Otsu 1979: least
+  variance within them). For what a face has or has not, such as glasses, the split falls between those with and those
+  without; for what all faces have to some degree, near the middle. The sides' means are L, of those that lack it, and
+  H, of those that have it. Halves would count a fifth of the avatars without glasses among those with; the outer tenths
+  lie where no edit of one attribute alone reaches.
+- The upper bound of the edit weight is the smallest weight at which images of the lower side, edited, reach H on
+  average. The lower bound is the weight at which images of the upper side reach L.
 - Where the mean score never gets there within ±``bound``, the bound is where it stops moving: where the next stretch
   gains, per unit of weight, less than a fifth of what was gained so far. Further on the edit no longer adds or removes
   the attribute, it only blurs. ``reached`` tells the two cases apart.
@@ -17,11 +19,12 @@ way round), and every target moves. The yardstick is the attribute's own text sc
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,11 +38,11 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
-LEVELS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
 _REFINEMENTS = 2
-_STANDSTILL = 0.2  # of the mean gain so far
-_SMALLEST_TAIL = 8
+STANDSTILL = 0.2  # of the mean gain so far
+_SMALLEST_SAMPLE = 16
+_SMALLEST_SIDE = 0.1  # of the samples: a few outliers are no side
 
 
 @dataclass(frozen=True)
@@ -47,27 +50,16 @@ class CalibratedRange:
     """Natural limits of N edit directions (CPU tensors, float32).
 
     ``bounds [N, 2]``: lowest and highest edit weight, lo < 0 < hi, within the paper's ±``bound``.
-    ``scores [N, 9]``: quantiles at ``levels`` of the text score among unedited images. ``tails [N, 2]``: mean scores
-    L and H of the two tails. ``reached [N, 2]`` (bool): whether the edit got to L and H.
+    ``splits [N]``: the text score that parts unedited images that lack the attribute from those that have it.
+    ``goals [N, 2]``: mean scores L and H of the two sides.
+    ``reached [N, 2]`` (bool): whether the edit got to L and H.
     """
 
     bounds: Tensor
-    scores: Tensor
-    tails: Tensor
+    splits: Tensor
+    goals: Tensor
     reached: Tensor
     bound: float
-    levels: tuple[float, ...] = LEVELS
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON, for a manifest."""
-        return {
-            "bounds": self.bounds.tolist(),
-            "scores": self.scores.tolist(),
-            "tails": self.tails.tolist(),
-            "reached": self.reached.tolist(),
-            "bound": self.bound,
-            "levels": list(self.levels),
-        }
 
 
 def calibrate_range(
@@ -76,8 +68,7 @@ def calibrate_range(
     directions: EditDirections,
     *,
     samples: int = 512,
-    tail: float = 0.5,
-    tail_images: int = 24,
+    side_images: int = 24,
     bound: float = 30.0,
     seed: int = 1,
     synthesizer: Synthesizer | None = None,
@@ -85,18 +76,18 @@ def calibrate_range(
     cache: Path | None = None,
     progress: ProgressFactory = silent,
 ) -> CalibratedRange:
-    """The calibrated range of every direction; about ``samples`` + 2·N·6·``tail_images`` syntheses at most.
+    """The calibrated range of every direction; about ``samples`` + 2·N·6·``side_images`` syntheses at most.
 
-    ``tail`` is the share of the samples in each tail, of which at most ``tail_images`` are edited. Prompts,
-    templates and truncation are those of ``directions``; ``synthesizer`` makes the images (None: torch in
-    float32). Raises DirectionError for directions of another generator.
+    Of each side of the samples at most ``side_images`` are edited. Prompts, templates and truncation are those of
+    ``directions``; ``synthesizer`` makes the images (None: torch in float32). Raises DirectionError for directions of
+    another generator.
     """
     directions.check_fits(generator)
     directions.check_origin()
-    if not 0 < tail <= 0.5 or tail * samples < _SMALLEST_TAIL or tail_images < 1 or not bound > 0:
+    if samples < _SMALLEST_SAMPLE or side_images < 1 or not bound > 0:
         raise DirectionError(
-            f"a calibrated range needs bound > 0 and {_SMALLEST_TAIL} samples in each tail,"
-            f" not {samples} samples with tails of {tail:g}"
+            f"a calibrated range needs bound > 0, side_images of at least 1 and {_SMALLEST_SAMPLE} samples,"
+            f" not {bound:g}, {side_images} and {samples}"
         )
     drawn = directions.provenance
     sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer)
@@ -104,8 +95,8 @@ def calibrate_range(
         **sampling.identity(generator, text_encoder),
         "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
-        "tail": [tail, tail_images],
-        "standstill": _STANDSTILL,
+        "sides": [_SMALLEST_SIDE, side_images],
+        "standstill": STANDSTILL,
         "bound": bound,
     }
     store = DirectionCache(cache)
@@ -113,12 +104,12 @@ def calibrate_range(
     if tensors is None:
         wanted = score_directions(text_encoder, directions)
         bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted, batch_size)
-        tensors = _calibrate(bench, sampling, tail, tail_images, bound, progress)
+        tensors = _calibrate(bench, sampling, side_images, bound, progress)
         store.store("range", depends_on, tensors)
     return CalibratedRange(
         bounds=tensors["bounds"],
-        scores=tensors["scores"],
-        tails=tensors["tails"],
+        splits=tensors["splits"],
+        goals=tensors["goals"],
         reached=tensors["reached"],
         bound=bound,
     )
@@ -138,6 +129,33 @@ def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> T
 def text_scores(text_encoder: TextEncoder, along: Tensor, images: Iterable[Tensor]) -> Tensor:
     """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1], Δt being ``along``."""
     return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ along.T for part in images])
+
+
+class Sides(NamedTuple):
+    """Of N columns of scores: how many lie ``below`` the split ``[N]``, the ``splits [N]``, the ``means [N, 2]``."""
+
+    below: Tensor
+    splits: Tensor
+    means: Tensor
+
+
+def split_in_two(scores: Tensor) -> Sides:
+    """Each column of ``scores [I, N]`` parted where the variance within its two sides is least (Otsu 1979).
+
+    That is where k·(I − k)·(mean above − mean below)² is greatest. Neither side holds less than a tenth of the rows.
+    """
+    ordered = scores.double().sort(dim=0).values
+    count = len(ordered)
+    least = math.ceil(_SMALLEST_SIDE * count)
+    k = torch.arange(least, count - least + 1)
+    sums = ordered.cumsum(dim=0)
+    low = sums[k - 1] / k[:, None]
+    high = (sums[-1] - sums[k - 1]) / (count - k)[:, None]
+    best = ((k * (count - k))[:, None] * (high - low).square()).argmax(dim=0, keepdim=True)
+    below = k[best[0]]
+    splits = (ordered.gather(0, below[None]) + ordered.gather(0, below[None] - 1))[0] / 2
+    means = torch.cat([low.gather(0, best), high.gather(0, best)]).T.contiguous()
+    return Sides(below, splits.to(scores), means.to(scores))
 
 
 @dataclass(frozen=True)
@@ -217,7 +235,7 @@ class _Ascent:
         start = self.path[0][1]
         for (weight, score), (further, then) in pairwise(self.path[1:]):
             so_far, next_gain = self.sign * (score - start) / weight, self.sign * (then - score) / (further - weight)
-            if next_gain < _STANDSTILL * so_far:
+            if next_gain < STANDSTILL * so_far:
                 return weight
         return self.path[-1][0]
 
@@ -229,7 +247,7 @@ class _Ascent:
 
 
 def _calibrate(
-    bench: _Bench, sampling: Sampling, tail: float, tail_images: int, bound: float, progress: ProgressFactory
+    bench: _Bench, sampling: Sampling, side_images: int, bound: float, progress: ProgressFactory
 ) -> dict[str, Tensor]:
     embedded, styles = [], []
     with progress(sampling.samples, "Scoring unedited images", unit="image") as bar:
@@ -239,21 +257,20 @@ def _calibrate(
                 styles.append(part)
                 bar.update(len(part))
     scores, all_styles = torch.cat(embedded) @ bench.wanted.T, torch.cat(styles)
-    ordered, order = scores.sort(dim=0)
-    count = round(tail * sampling.samples)
-    tails = torch.stack([ordered[:count].mean(dim=0), ordered[-count:].mean(dim=0)], dim=1)
+    sides = split_in_two(scores)
     ascents = []
     for attribute in range(len(bench.wanted)):
-        low, high = order[:count, attribute], order[-count:, attribute]
-        for sign, start, goal in ((-1, high, 0), (1, low, 1)):
-            # Every so many of the tail, so that the edited images stand for all of it.
-            chosen = start[torch.linspace(0, count - 1, min(count, tail_images)).round().long()]
+        order = scores[:, attribute].argsort()
+        lower = int(sides.below[attribute])
+        for sign, start, goal in ((-1, order[lower:], 0), (1, order[:lower], 1)):
+            # Every so many of the side, so that the edited images stand for all of it.
+            chosen = start[torch.linspace(0, len(start) - 1, min(len(start), side_images)).round().long()]
             ascents.append(
                 _Ascent(
                     attribute,
                     sign,
                     all_styles[chosen],
-                    goal=float(tails[attribute, goal]),
+                    goal=float(sides.means[attribute, goal]),
                     bound=bound,
                     below=(0.0, float(scores[chosen, attribute].mean())),
                 )
@@ -264,10 +281,9 @@ def _calibrate(
                 ascent.tell(score)
                 bar.update(int(ascent.done))
     results = [ascent.result() for ascent in ascents]
-    levels = torch.tensor(LEVELS, dtype=scores.dtype)
     return {
         "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),
         "reached": torch.tensor([reached for _, reached in results]).view(-1, 2),
-        "scores": torch.quantile(scores, levels, dim=0).T.contiguous(),
-        "tails": tails,
+        "splits": sides.splits,
+        "goals": sides.means,
     }

@@ -1,12 +1,13 @@
-"""How far to edit one image: until its own text score is what the other half of the images has on average.
+"""How far to edit one image: until its own text score is what the images of the other side have on average.
 
 The calibrated range is a mean over images. At its bounds some images have long passed the goal and leave the natural
 range (a face that is dark already turns black when "pale skin" is taken away), others have not come half of the way.
 Each image is therefore followed along the direction, and stops where its own score reaches the goal. Those that never
-do stop at ``REACH`` times the calibrated bound. Measured on the avatars, sensitivities are truer for it: planted
-effects lie nearer to the true ones, and pictures beyond the natural range no longer make false ones.
+do stop where their score hardly moves on, as the calibrated bound does, or at ``REACH`` times that bound. Measured on
+the avatars, sensitivities are truer for it: planted effects lie nearer to the true ones, and pictures beyond the
+natural range no longer make false ones.
 
-An image that rather has the attribute (its own score is above the median) is edited only to lose it, one that rather
+An image that has the attribute (its own score is above the calibrated split) is edited only to lose it, one that
 lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
 the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
 """
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.directions.calibration import CalibratedRange, score_directions, text_scores
+from zoom_engine.directions.calibration import STANDSTILL, CalibratedRange, score_directions, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
@@ -54,11 +55,12 @@ def image_bounds(
     image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
     shown, row = torch.unique(image, return_inverse=True)
     score = scores_of(styles[shown.to(styles.device)])[row, attribute]
-    has = score > calibrated.scores[attribute, calibrated.levels.index(0.5)]
+    has = score > calibrated.splits[attribute]
     sign = torch.where(has, -1.0, 1.0)
     side = (~has).long()
     largest = (REACH * calibrated.bounds[attribute, side].abs()).clamp(max=calibrated.bound)
-    remaining = sign * (calibrated.tails[attribute, side] - score)  # to the goal; negative beyond it
+    distance = sign * (calibrated.goals[attribute, side] - score)  # to the goal; negative beyond it
+    remaining = distance.clone()
     share = torch.zeros(len(wanted))
     left = torch.arange(len(wanted))
     with progress(len(wanted), "Bounding the edits", unit="edit") as bar:
@@ -66,16 +68,20 @@ def image_bounds(
             weight = (sign * step * largest)[left].to(styles)[:, None]
             edited = styles[image[left].to(styles.device)] + weight * directions.matrix.to(styles)[attribute[left]]
             there = sign[left] * (
-                calibrated.tails[attribute[left], side[left]]
+                calibrated.goals[attribute[left], side[left]]
                 - scores_of(edited)[torch.arange(len(left)), attribute[left]]
             )
             here = remaining[left]
             crossed = there <= 0
             way = (here / (here - there).clamp(min=1e-12)).clamp(0, 1)
+            so_far = (distance[left] - here) / before if before else torch.full_like(here, -torch.inf)
+            stopped = ~crossed & ((here - there) / (step - before) < STANDSTILL * so_far)  # then it only blurs
             share[left] = torch.where(crossed, before + (step - before) * way, step)
-            bar.update(int(crossed.sum()) if step < 1 else len(left))
+            share[left[stopped]] = before
+            done = crossed | stopped
+            bar.update(int(done.sum()) if step < 1 else len(left))
             remaining[left] = there
-            left = left[~crossed]
+            left = left[~done]
             if not len(left):
                 break
     limit = sign * largest * (share * _CELLS).round().clamp(min=1) / _CELLS
