@@ -279,6 +279,7 @@ def target_quality() -> dict[str, Any]:
         _, info = load_network(WEIGHTS / "targets" / f"{name}.safetensors")
         found[name] = {
             "untied_accuracy": info["untied_accuracy"],
+            "drawn_accuracy": info["drawn_accuracy"],
             "own": info["outputs"][0],
             "planted": info["planted"],
             "planted_effect": row[info["planted"]] if info["planted"] else None,

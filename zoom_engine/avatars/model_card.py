@@ -140,15 +140,24 @@ def _targets(figures: dict[str, Any]) -> str:
             f"avatars:{name}",
             row["planted"] or "none",
             _percent(row["untied_accuracy"]),
+            _percent(row["drawn_accuracy"]),
             "" if row["planted_effect"] is None else f"{row['planted_effect']:.2f}",
             f"{max(v for a, v in row['effects'].items() if a not in (row['own'], row['planted'])):.2f}",
         ]
         for name, row in figures.items()
     ]
     return (
-        "## Targets\n\nA true effect is mean |f(render(do(a = 1))) − f(render(do(a = 0)))| over 300 avatars.\n\n"
+        "## Targets\n\nTrained on faces as the renderer makes them and as the generator draws them, half and half. "
+        "A true effect is mean |f(render(do(a = 1))) − f(render(do(a = 0)))| over 300 avatars.\n\n"
         + _table(
-            ["target", "planted", "accuracy on untied renders, %", "planted effect", "largest effect of any other"],
+            [
+                "target",
+                "planted",
+                "accuracy on untied renders, %",
+                "as the generator draws them, %",
+                "planted effect",
+                "largest effect of any other",
+            ],
             rows,
         )
     )

@@ -14,7 +14,7 @@ PARTS = ("probe", "generator", "text", "targets")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.avatars.train", description=__doc__)
-    parser.add_argument("part", choices=PARTS, help="what to train; the generator needs the probe")
+    parser.add_argument("part", choices=PARTS, help="what to train; the generator needs the probe, targets need both")
     parser.add_argument("--work", type=Path, default=Path("runs/avatars"), help="renders and checkpoints (resumed)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights are written")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -57,12 +57,17 @@ def renders(
     parameters = parameters_from_latents(latents)
     if change is not None:
         parameters = change(parameters)
-    folder = folder / "renders"
-    folder.mkdir(parents=True, exist_ok=True)
-    chunks = [folder / f"{name}-{seed}-{begin // CHUNK}.npy" for begin in range(0, count, CHUNK)]
-    missing = [(i, path) for i, path in enumerate(chunks) if not path.exists()]
-    for index, path in forced(missing, f"Rendering {name}", unit="chunk"):
-        with replacing(path) as temporary:
-            np.save(temporary, render(parameters[index * CHUNK : min((index + 1) * CHUNK, count)]))
-    images = np.concatenate([np.load(path) for path in chunks])
+    images = in_chunks(folder / "renders", f"{name}-{seed}", count, lambda rows: render(parameters[rows]))
     return Renders(images, latents, parameters)
+
+
+def in_chunks(folder: Path, name: str, count: int, make: Callable[[slice], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The ``count`` pictures that ``make`` gives for slices of rows, made once and kept in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chunks = [folder / f"{name}-{begin // CHUNK}.npy" for begin in range(0, count, CHUNK)]
+    missing = [(i, path) for i, path in enumerate(chunks) if not path.exists()]
+    for index, path in forced(missing, f"Making {name}", unit="chunk"):
+        with replacing(path) as temporary:
+            np.save(temporary, make(slice(index * CHUNK, min((index + 1) * CHUNK, count))))
+    images: NDArray[np.uint8] = np.concatenate([np.load(path) for path in chunks])
+    return images

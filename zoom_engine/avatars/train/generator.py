@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from zoom_engine.avatars.networks import to_uint8
 from zoom_engine.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
-from zoom_engine.avatars.train.data import Renders, renders
+from zoom_engine.avatars.train.data import Renders, in_chunks, latents_for, renders
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.avatars.weights_io import load_network
-from zoom_engine.generators import StyleGAN2, StyleGAN2Config, save_generator
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
 from zoom_engine.generators.stylegan2 import ModulatedConv, ToRGB
 from zoom_engine.runtime import bf16_in_hardware
 
@@ -249,3 +251,24 @@ def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
         "psnr_db": round(psnr, 2),
     }
     save_generator(generator, out / "generator.safetensors", metadata=info, half=True)
+
+
+@torch.no_grad()
+def drawings(work: Path, parameters: Parameters, generator_file: Path, *, name: str) -> NDArray[np.uint8]:
+    """What the shipped generator draws for ``parameters``: uint8 ``[n, 128, 128, 3]``, made once and kept in ``work``.
+
+    The mapping network has learnt the teacher's w; from there the synthesis network draws any face, those too that no
+    latent leads to.
+    """
+    generator = load_generator(generator_file)
+    wanted = Teacher(parameters_from_latents(latents_for(IMAGES, SEED)))(parameters)
+    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
+
+    def draw(rows: slice) -> NDArray[np.uint8]:
+        parts = []
+        for w in torch.split(wanted[rows], 50):
+            styles = generator.styles(w.unsqueeze(1).expand(-1, CONFIG.num_ws, -1))
+            parts.append(to_uint8(generator.synthesis(styles, precision=precision)))
+        return torch.cat(parts).numpy()
+
+    return in_chunks(work / "drawings", name, len(parameters), draw)
