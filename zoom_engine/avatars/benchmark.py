@@ -33,7 +33,7 @@ from zoom_engine.runtime import compiled_target, describe_environment
 from zoom_engine.search import Evaluator, Scan, SearchResult, Unit, run_shared
 
 LARGE, SMALL = 0.2, 0.05
-METHOD = 2  # raise it with any change of directions, range or search that changes sensitivities
+METHOD = 3  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 
 
@@ -105,7 +105,7 @@ def _means(results: list[tuple[int, Unit, SearchResult]], names: Sequence[str], 
     def table(values: NDArray[np.float64]) -> dict[str, dict[str, float]]:
         return {
             name: {
-                attribute: round(float(values[i, j].mean()), 4)
+                attribute: float(f"{values[i, j].mean():.4g}")  # digits, not decimals: a sound target's bars are tiny
                 for j, attribute in enumerate(DEFAULT_ATTRIBUTES)
                 if attribute != own_attribute(name)
             }
@@ -146,7 +146,14 @@ def _truth_kept(
 
 
 def top_bars(runs: Sequence[dict[str, Any]], key: str = "sensitivity") -> dict[str, dict[str, int]]:
-    """Per biased target: in how many runs the planted attribute is the top bar, for it and for its sound twin."""
+    """Per biased target: in how many runs the planted attribute is the top bar, for it and for its sound twin.
+
+    Higher than every other bar, that is: bars that are all 0 have no top.
+    """
+
+    def leads(row: dict[str, float], planted: str) -> bool:
+        return all(row[planted] > value for attribute, value in row.items() if attribute != planted)
+
     counts: dict[str, dict[str, int]] = {}
     for name in DOMAIN.target_names():
         planted = planted_attribute(name)
@@ -154,8 +161,8 @@ def top_bars(runs: Sequence[dict[str, Any]], key: str = "sensitivity") -> dict[s
             continue
         twin = name.split("-biased-")[0]
         counts[name] = {
-            "biased": sum(max(run[key][name], key=run[key][name].get) == planted for run in runs),
-            "sound": sum(max(run[key][twin], key=run[key][twin].get) == planted for run in runs),
+            "biased": sum(leads(run[key][name], planted) for run in runs),
+            "sound": sum(leads(run[key][twin], planted) for run in runs),
         }
     return counts
 
