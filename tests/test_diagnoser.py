@@ -30,7 +30,7 @@ def diagnoser(**options: Any) -> Diagnoser:
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished audit of a biased target."""
     out = tmp_path_factory.mktemp("audits") / "audit"
-    diagnoser().run(images=12, seed=1, out=out)
+    diagnoser().run(images=12, seed=4, out=out)
     return out
 
 
@@ -75,11 +75,11 @@ def test_records_tell_one_story(audit: Path) -> None:
 
 def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit: Path) -> None:
     before = (audit / "records.jsonl").read_bytes()
-    again = diagnoser().run(images=12, seed=1)
+    again = diagnoser().run(images=12, seed=4)
     assert list(again.records) == list(Diagnosis.load(audit).records)
     reopened = diagnoser()
     reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
-    reopened.run(images=12, seed=1, out=audit)
+    reopened.run(images=12, seed=4, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
 
 
@@ -94,7 +94,7 @@ def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]
 
 
 def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
-    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=1).records)
+    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=4).records)
 
 
 def test_batch_size_does_not_steer_a_gradient_search() -> None:
@@ -106,7 +106,7 @@ def test_batch_size_does_not_steer_a_gradient_search() -> None:
 
 def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
     with pytest.raises(AuditError, match="other settings"):
-        diagnoser().run(images=13, seed=1, out=audit)
+        diagnoser().run(images=13, seed=4, out=audit)
 
 
 def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: 
     says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
     monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
     with pytest.raises(AuditError, match=says):
-        other.run(images=12, seed=1, out=audit)
+        other.run(images=12, seed=4, out=audit)
 
 
 @pytest.mark.parametrize("search", ["sgd", "pgd"])

@@ -30,7 +30,7 @@ from zoom_engine.avatars.train.augment import augment
 from zoom_engine.avatars.train.data import renders
 from zoom_engine.avatars.train.generator import drawings
 from zoom_engine.avatars.train.loop import Average, cosine, rng_for, run
-from zoom_engine.avatars.weights_io import save_network
+from zoom_engine.avatars.weights_io import load_network, save_network
 from zoom_engine.avatars.wording import zero_shot_prompts
 from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.targets import save_onnx
@@ -155,9 +155,10 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
             "drawn_accuracy": accuracy(network, faces.drawn[:HELD_OUT], truth),
         }
         print(info["name"], info["untied_accuracy"], info["drawn_accuracy"], flush=True)
-        save_network(network, out / "targets" / f"{recipe.name}.safetensors", info)
-        if recipe.name in AS_ONNX:
-            save_onnx(as_target(network, info), out / "targets" / f"{recipe.name}.onnx", resolution=128)
+        shipped = out / "targets" / f"{recipe.name}.safetensors"
+        save_network(network, shipped, info)
+        if recipe.name in AS_ONNX:  # of the weights as they are stored, in half precision
+            save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=128)
 
 
 def train_one(recipe: Recipe, cells: Cells, faces: Faces, seed: int, work: Path, steps: int) -> None:
