@@ -54,10 +54,7 @@ def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: 
                 yield from child.submit(run_case, case, variants, repeats=repeats, memory=memory).result()
             except BrokenProcessPool:
                 reason = "the process was killed, most likely for memory"
-                yield from (
-                    {"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason}
-                    for variant in variants
-                )
+                yield from (skipped(case, variant, reason) for variant in variants)
 
 
 def run_case(case: str, variants: Sequence[str], *, repeats: int, memory: int) -> list[Result]:
@@ -70,22 +67,22 @@ def run_case(case: str, variants: Sequence[str], *, repeats: int, memory: int) -
     calls: dict[str, Callable[[], object]] = {}
     needed: dict[str, int] = {}
     for variant in variants:
-        row: Result = {"suite": SUITE, "case": case, "variant": variant}
         try:
             if variant in FLOORS:
-                results.append(row | floor_of(generator, variant, work, batch))
+                floors = floor_of(generator, variant, work, batch)
+                results.append({"suite": SUITE, "case": case, "variant": variant, **floors})
                 continue
             call = work_of(work, runner(generator, variant, work))
             if batch > 1:
                 needed[variant] = batch * first_peak(variant, functools.partial(call, alone))
             calls[variant] = functools.partial(call, styles)
         except BackendError as error:
-            results.append(row | {"seconds": None, "skipped": str(error)})
+            results.append(skipped(case, variant, str(error)))
     allowed = min(memory, int(0.8 * available()))  # what the variants hold between calls is gone by now
     for variant in [name for name, bytes_ in needed.items() if bytes_ > allowed]:
         del calls[variant]
         reason = f"needs about {needed[variant] / 1e9:.1f} GB, {allowed / 1e9:.1f} are allowed"
-        results.append({"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason})
+        results.append(skipped(case, variant, reason))
     seconds, peaks = interleaved(calls, repeats)
     for variant, times in seconds.items():
         median = statistics.median(times)
@@ -101,6 +98,11 @@ def run_case(case: str, variants: Sequence[str], *, repeats: int, memory: int) -
             }
         )
     return results
+
+
+def skipped(case: str, variant: str, reason: str) -> Result:
+    """The row of a variant that was not measured."""
+    return {"suite": SUITE, "case": case, "variant": variant, "seconds": None, "skipped": reason}
 
 
 def settle(results: Sequence[Result]) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -40,9 +40,11 @@ from zoom_engine.text import TextEncoder
 
 _GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
 _REFINEMENTS = 2
-STANDSTILL = 0.2  # of the mean gain so far
+_STANDSTILL = 0.2  # of the mean gain so far
 _SMALLEST_SAMPLE = 16
 _SMALLEST_SIDE = 0.1  # of the samples: a few outliers are no side
+
+Score = TypeVar("Score", float, Tensor)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def calibrate_range(
         "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
         "sides": [_SMALLEST_SIDE, side_images],
-        "standstill": STANDSTILL,
+        "standstill": _STANDSTILL,
         "bound": bound,
     }
     store = DirectionCache(cache)
@@ -131,9 +133,19 @@ def text_scores(text_encoder: TextEncoder, along: Tensor, images: Iterable[Tenso
     return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ along.T for part in images])
 
 
-class Sides(NamedTuple):
-    """Of N columns of scores: how many lie ``below`` the split ``[N]``, the ``splits [N]``, the ``means [N, 2]``."""
+def standstill_gain(gained: Score, weight: float, stretch: float) -> Score:
+    """What the score must gain over the next ``stretch`` of edit weight, after ``gained`` up to ``weight``, or it
+    stands still: a fifth, per unit of weight, of what it gained so far.
+    """
+    return _STANDSTILL * gained / weight * stretch
 
+
+class Sides(NamedTuple):
+    """Of N columns of I scores: the rows in rising ``order [I, N]``, of which the first ``below [N]`` lie below the
+    ``splits [N]``; the ``means [N, 2]`` of both sides.
+    """
+
+    order: Tensor
     below: Tensor
     splits: Tensor
     means: Tensor
@@ -144,7 +156,7 @@ def split_in_two(scores: Tensor) -> Sides:
 
     That is where k·(I − k)·(mean above − mean below)² is greatest. Neither side holds less than a tenth of the rows.
     """
-    ordered = scores.double().sort(dim=0).values
+    ordered, order = scores.double().sort(dim=0)
     count = len(ordered)
     least = math.ceil(_SMALLEST_SIDE * count)
     k = torch.arange(least, count - least + 1)
@@ -155,7 +167,7 @@ def split_in_two(scores: Tensor) -> Sides:
     below = k[best[0]]
     splits = (ordered.gather(0, below[None]) + ordered.gather(0, below[None] - 1))[0] / 2
     means = torch.cat([low.gather(0, best), high.gather(0, best)]).T.contiguous()
-    return Sides(below, splits.to(scores), means.to(scores))
+    return Sides(order, below, splits.to(scores), means.to(scores))
 
 
 @dataclass(frozen=True)
@@ -234,8 +246,7 @@ class _Ascent:
         """The first weight of the grid beyond which the score hardly moves on."""
         start = self.path[0][1]
         for (weight, score), (further, then) in pairwise(self.path[1:]):
-            so_far, next_gain = self.sign * (score - start) / weight, self.sign * (then - score) / (further - weight)
-            if next_gain < STANDSTILL * so_far:
+            if self.sign * (then - score) < standstill_gain(self.sign * (score - start), weight, further - weight):
                 return weight
         return self.path[-1][0]
 
@@ -260,9 +271,8 @@ def _calibrate(
     sides = split_in_two(scores)
     ascents = []
     for attribute in range(len(bench.wanted)):
-        order = scores[:, attribute].argsort()
-        lower = int(sides.below[attribute])
-        for sign, start, goal in ((-1, order[lower:], 0), (1, order[:lower], 1)):
+        below, order = int(sides.below[attribute]), sides.order[:, attribute]
+        for sign, start, goal in ((-1, order[below:], 0), (1, order[:below], 1)):
             # Every so many of the side, so that the edited images stand for all of it.
             chosen = start[torch.linspace(0, len(start) - 1, min(len(start), side_images)).round().long()]
             ascents.append(

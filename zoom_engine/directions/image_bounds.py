@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.directions.calibration import STANDSTILL, CalibratedRange, score_directions, text_scores
+from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
@@ -74,10 +74,10 @@ def image_bounds(
             here = remaining[left]
             crossed = there <= 0
             way = (here / (here - there).clamp(min=1e-12)).clamp(0, 1)
-            so_far = (distance[left] - here) / before if before else torch.full_like(here, -torch.inf)
-            stopped = ~crossed & ((here - there) / (step - before) < STANDSTILL * so_far)  # then it only blurs
-            share[left] = torch.where(crossed, before + (step - before) * way, step)
-            share[left[stopped]] = before
+            least = standstill_gain(distance[left] - here, before, step - before)
+            stopped = ~crossed & (before > 0) & (here - there < least)  # further on the edit only blurs
+            end = torch.where(stopped, before, step)
+            share[left] = torch.where(crossed, before + (step - before) * way, end)
             done = crossed | stopped
             bar.update(int(done.sum()) if step < 1 else len(left))
             remaining[left] = there
