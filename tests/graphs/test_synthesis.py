@@ -149,6 +149,14 @@ def test_what_bfloat16_would_spoil_is_marked() -> None:
     assert not {"b32_conv1.conv", "b32_torgb", "b32_conv0.filtered"} & names
 
 
+@pytest.mark.parametrize(("resolution", "last"), [(64, "b32_conv1.conv"), (256, "b16_conv1.conv")])
+def test_layers_up_to_half_a_small_picture_are_marked(resolution: int, last: str) -> None:
+    blocks = resolution.bit_length() - 2
+    network = spread_generator(replace(CONFIG, resolution=resolution, channels=(8,) * blocks))
+    convolutions = [n.name for n in synthesis_model(network).graph.node if n.name.endswith("_conv1.conv")]
+    assert [name for name in convolutions if name in kept_in_float32(synthesis_model(network))][-1] == last
+
+
 def test_the_file_describes_itself() -> None:
     network = spread_generator()
     model = synthesis_model(network, metadata={"source": "abc"})

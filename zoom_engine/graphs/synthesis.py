@@ -12,7 +12,9 @@ demodulation, so the function is the same.
 
 Bfloat16 rounds styles and demodulation to 3 digits, which every pixel of a channel then shares, and the first layers'
 errors grow in all that follow. These operators are marked (:func:`kept_in_float32`) for a runtime that lowers the
-precision by itself: in OpenVINO it cost no time and took two fifths off the error at 1024².
+precision by itself: in OpenVINO it cost no time and took two fifths off the error at 1024². A small picture has few
+pixels over which a target averages errors away: there the layers up to half its resolution are marked. For the avatars
+that takes a third more time, halves the error, and keeps 99.6 % of a target's decisions where 98.9 % were kept.
 
 Of the architectures (Karras 2020, figure 7) "skip" sums the pictures of all blocks, "orig" and "resnet" have only the
 last one's; the path around a block of "resnet" is a 1×1 convolution and an up-sampling, linear both.
@@ -40,6 +42,7 @@ from zoom_engine.graphs.ranges import activation_scales
 EPSILON = 1e-8
 KEEP = f"{PREFIX}keep_float32"
 FLOAT32_UP_TO = 16  # resolution of the layers that are marked to stay in float32: 1 to 9 % of the arithmetic
+SMALL = 128  # resolution up to which, instead, the layers of half a picture's resolution are marked
 TAPS = torch.outer(*[torch.tensor([0.25, 0.75, 0.75, 0.25])] * 2)
 
 
@@ -124,12 +127,13 @@ class _Synthesis:
 
     def write(self, styles: str, output: str, max_resolution: int) -> None:
         layers = [layer for layer in self.generator.style_space.layers if layer.resolution <= max_resolution]
+        float32_up_to = max_resolution // 2 if max_resolution <= SMALL else FLOAT32_UP_TO
         x = self.stored("const", self.generator.const[None] / self.scale)
         self.split(styles, layers)
         before, before_scale = x, self.scale
         image: str | None = None
         for layer in layers:
-            with self.b.marked(KEEP, where=layer.resolution <= FLOAT32_UP_TO):
+            with self.b.marked(KEEP, where=layer.resolution <= float32_up_to):
                 style = f"{layer.name}.style"
                 if not layer.is_rgb:
                     if cast(ModulatedConv, self.generator.convs[layer.name]).up:
