@@ -6,11 +6,14 @@ import ctypes
 from collections.abc import Callable
 from pathlib import Path
 
+from zoom_engine import ops
+
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak_of(call: Callable[[], object]) -> int:
     """Bytes: the largest resident size during ``call`` above the one before it."""
+    ops.release_memory()
     ctypes.CDLL(None).malloc_trim(0)
     CLEAR.write_text("5")  # the largest resident size starts again at the present one
     before = _status("VmRSS")

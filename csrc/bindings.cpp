@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/arena.hpp"
 #include "cpu/convolution.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/upsample.hpp"
@@ -24,6 +25,11 @@ using zoom::Type;
 using zoom::View;
 
 namespace {
+
+std::unique_ptr<zoom::cpu::Buffer> make_buffer(std::int64_t bytes) {
+  if (bytes < 1) throw py::value_error("bytes must be at least 1");
+  return std::make_unique<zoom::cpu::Buffer>(bytes);
+}
 
 int checked(int threads) {
   if (threads < 1) throw py::value_error("threads must be at least 1");
@@ -218,6 +224,16 @@ PYBIND11_MODULE(_core, m) {
   m.def("supported_isas", &zoom::cpu::supported, "Instruction sets that this machine can run, best first.");
   m.def("selected_isa", &zoom::cpu::selected, "The instruction set in use.");
   m.def("select_isa", &zoom::cpu::select, py::arg("name"), "Use this instruction set from now on.");
+
+  py::class_<zoom::cpu::Buffer>(m, "Buffer", py::buffer_protocol(),
+                                "Uninitialised memory, kept for later buffers when nobody holds it any more.")
+      .def(py::init(&make_buffer), py::arg("bytes"))
+      .def_buffer([](zoom::cpu::Buffer& buffer) {
+        return py::buffer_info(static_cast<std::uint8_t*>(buffer.data()), buffer.bytes());
+      });
+  m.def("kept_memory", &zoom::cpu::kept_memory, "Bytes that are kept for later buffers.");
+  m.def("release_memory", &zoom::cpu::release_memory,
+        "Give what is kept for later buffers back to the system.");
 
   m.def("upsample2x", &upsample2x, py::kw_only(), py::arg("x"), py::arg("out"), py::arg("threads"),
         "out = [1, 3, 3, 1] filter over the zero-inserted x.");

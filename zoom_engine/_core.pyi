@@ -5,12 +5,16 @@ Native operators of zoom-engine; use them through zoom_engine.ops.
 from __future__ import annotations
 import collections.abc
 import typing
+import typing_extensions
 
 __all__: list[str] = [
+    "Buffer",
     "PackedWeight",
     "View",
+    "kept_memory",
     "modulated_conv2d",
     "modulated_conv2d_backward",
+    "release_memory",
     "select_isa",
     "selected_isa",
     "supported_isas",
@@ -34,6 +38,12 @@ class View:
         device: typing.SupportsInt | typing.SupportsIndex = -1,
     ) -> None: ...
 
+class Buffer:
+    """
+    Uninitialised memory, kept for later buffers when nobody holds it any more.
+    """
+    def __init__(self: typing_extensions.Buffer, bytes: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+
 class PackedWeight:
     """
     Weights [Cout, Cin, K, K] of one convolution for images of type `storage`, packed for the instruction set that is selected now.
@@ -46,6 +56,11 @@ class PackedWeight:
         """
     @property
     def isa(self) -> str: ...
+
+def kept_memory() -> int:
+    """
+    Bytes that are kept for later buffers.
+    """
 
 def modulated_conv2d(
     *,
@@ -91,6 +106,11 @@ def modulated_conv2d_backward(
 ) -> None:
     """
     Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.
+    """
+
+def release_memory() -> None:
+    """
+    Give what is kept for later buffers back to the system.
     """
 
 def select_isa(name: str) -> None:

@@ -12,6 +12,7 @@ from zoom_engine.ops.native import (
     NativeMissingWarning,
     isa,
     native_available,
+    release_memory,
     select_isa,
     supported_isas,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "isa",
     "modulated_conv2d",
     "native_available",
+    "release_memory",
     "select_isa",
     "supported_isas",
     "upsample2x",

@@ -7,6 +7,7 @@ the activation's derivative, the clamp's mask and the gradient of the demodulati
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import torch
@@ -149,8 +150,8 @@ class _Operands(NamedTuple):
 )
 def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
     layer = Layer(*arguments)
-    out, rgb = _empty(*layer)
     code = implementation(layer.x)
+    out, rgb = _empty(layer, code)
     if code == "cuda":
         found, picture = cuda_layer.forward(layer)
         return out if layer.rgb_only else found, rgb if picture is None else picture
@@ -170,13 +171,16 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
 
 
 @_forward.register_fake
-def _empty(*arguments: Any) -> tuple[Tensor, Tensor]:
-    layer = Layer(*arguments)
-    x = layer.x
+def _(*arguments: Any) -> tuple[Tensor, Tensor]:
+    return _empty(Layer(*arguments), "torch")
+
+
+def _empty(layer: Layer, code: str) -> tuple[Tensor, Tensor]:
+    empty = native.empty if code == "native" else functools.partial(torch.empty, device=layer.x.device)
     batch, channels, height, width = layer.out_shape
     shape = (batch, 0 if layer.rgb_only else channels, height, width)
-    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    return out, torch.empty(layer.rgb_shape, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
+    out = empty(shape, dtype=layer.x.dtype, memory_format=torch.channels_last)
+    return out, empty(layer.rgb_shape, dtype=torch.promote_types(layer.x.dtype, torch.float32))
 
 
 @torch.library.custom_op(
@@ -198,8 +202,8 @@ def _backward(
         options = {k: v for k, v in layer._asdict().items() if k not in ("next_styles", "rgb_only")}
         dx, dstyles, drgb_styles = composition.modulated_conv2d_backward(grad, grad_rgb, y, **options)
         return _channels_last(dx), dstyles, drgb_styles
-    dx, _, drgb_styles = _empty_gradients(grad, grad_rgb, y, *layer)
     operands = _Operands.of(layer)
+    dx = native.empty(layer.x.shape, dtype=layer.x.dtype, memory_format=torch.channels_last)
     dstyle = torch.empty_like(operands.style)
     dscale = None if operands.scale is None else torch.empty_like(operands.scale)
     drgb_weight = None if operands.rgb_weight is None or grad_rgb is None else torch.empty_like(operands.rgb_weight)
@@ -218,15 +222,15 @@ def _backward(
     )
     if operands.scale is not None and dscale is not None:
         dstyle += modulation.demodulation_gradient(dscale, operands.style, operands.packed.energy, operands.scale)
-    if layer.rgb_weight is not None and drgb_weight is not None:
-        drgb_styles.copy_((drgb_weight * layer.rgb_weight).sum(dim=1))
+    if layer.rgb_weight is None or drgb_weight is None:
+        drgb_styles = layer.styles.new_empty((0, 0))
+    else:
+        drgb_styles = (drgb_weight * layer.rgb_weight).sum(dim=1).to(layer.styles.dtype)
     return dx, dstyle.to(layer.styles.dtype), drgb_styles
 
 
 @_backward.register_fake
-def _empty_gradients(
-    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     layer = Layer(*arguments)
     rgb_shape = (0, 0) if layer.rgb_styles is None or grad_rgb is None else layer.rgb_styles.shape
     return (

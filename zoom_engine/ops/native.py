@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from zoom_engine.errors import BackendError
 if TYPE_CHECKING:
     from zoom_engine import _core
 
+LARGE = 1 << 20  # bytes from which a result's memory is kept for later ones
 DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -102,6 +105,28 @@ def isa() -> str:
 def supported_isas() -> list[str]:
     """Instruction sets that this build and this machine have, best first; empty without the extension."""
     return list(_CORE.supported_isas()) if _CORE is not None else []
+
+
+def empty(
+    shape: Sequence[int], *, dtype: torch.dtype, memory_format: torch.memory_format = torch.contiguous_format
+) -> Tensor:
+    """As `torch.empty`; large ones on huge pages that earlier results have left (see `release_memory`)."""
+    count = math.prod(shape)
+    if count * dtype.itemsize < LARGE:
+        return torch.empty(shape, dtype=dtype, memory_format=memory_format)
+    flat = torch.frombuffer(require().Buffer(count * dtype.itemsize), dtype=dtype)
+    if memory_format == torch.channels_last:
+        batch, channels, height, width = shape
+        return flat.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    return flat.view(shape)
+
+
+def release_memory() -> None:
+    """Give memory back that the native operators keep between calls: no more than was in use at once, and at most an
+    eighth of the machine's. Nothing to do without the extension.
+    """
+    if _CORE is not None:
+        _CORE.release_memory()
 
 
 def view(tensor: Tensor) -> _core.View:

@@ -44,7 +44,7 @@ def _forward(x: Tensor, add: Tensor | None) -> Tensor:
         run = cuda.upsample2x if code == "cuda" else composition.upsample2x
         return run(x, add).contiguous(memory_format=layout)
     batch, channels, height, width = x.shape
-    out = torch.empty((batch, channels, 2 * height, 2 * width), dtype=x.dtype, memory_format=layout)
+    out = native.empty((batch, channels, 2 * height, 2 * width), dtype=x.dtype, memory_format=layout)
     native.require().upsample2x(x=native.view(x), out=native.view(out), threads=torch.get_num_threads())
     return out if add is None else out.add_(add)
 
@@ -65,7 +65,7 @@ def _backward(grad: Tensor) -> Tensor:
         run = cuda.upsample2x_backward if code == "cuda" else composition.upsample2x_backward
         return run(grad).contiguous(memory_format=layout)
     batch, channels, height, width = grad.shape
-    dx = torch.empty((batch, channels, height // 2, width // 2), dtype=grad.dtype, memory_format=layout)
+    dx = native.empty((batch, channels, height // 2, width // 2), dtype=grad.dtype, memory_format=layout)
     native.require().upsample2x_backward(grad=native.view(grad), dx=native.view(dx), threads=torch.get_num_threads())
     return dx
 

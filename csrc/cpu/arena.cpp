@@ -1,0 +1,98 @@
+#include "cpu/arena.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace zoom::cpu {
+namespace {
+
+struct Chunk {
+  Floats memory;
+  std::int64_t room = 0;
+};
+
+class Arena {
+ public:
+  // The smallest chunk that has `bytes`, unless it wastes more than a quarter of them; else one with no
+  // memory.
+  Chunk take(std::int64_t bytes) {
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock) return {};
+    auto best = chunks_.end();
+    for (auto chunk = chunks_.begin(); chunk != chunks_.end(); ++chunk) {
+      const bool fits = bytes <= chunk->room && chunk->room <= bytes + bytes / 4;
+      if (fits && (best == chunks_.end() || chunk->room < best->room)) best = chunk;
+    }
+    if (best == chunks_.end()) return {};
+    Chunk found = std::move(*best);
+    chunks_.erase(best);
+    kept_ -= found.room;
+    return found;
+  }
+
+  // Beyond the limit the chunks that came back first are freed.
+  void put(Chunk chunk) {
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock) return;
+    kept_ += chunk.room;
+    chunks_.push_back(std::move(chunk));
+    while (kept_ > limit_) {
+      kept_ -= chunks_.front().room;
+      chunks_.erase(chunks_.begin());
+    }
+  }
+
+  std::int64_t kept() const {
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    return lock ? kept_ : 0;
+  }
+
+  void release() {
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (!lock) return;
+    chunks_.clear();
+    kept_ = 0;
+  }
+
+ private:
+  // Only ever tried: a thread that finds it held does without the arena, and so does a forked child for ever
+  // if another thread of its parent held it.
+  mutable std::mutex mutex_;
+  std::vector<Chunk> chunks_;  // in the order in which they came back
+  std::int64_t kept_ = 0;
+  const std::int64_t limit_ = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 8;
+};
+
+// Never destroyed: tensors may outlive the static objects.
+Arena& the_arena() {
+  static Arena* const arena = new Arena;
+  return *arena;
+}
+
+}  // namespace
+
+Buffer::Buffer(std::int64_t bytes) : bytes_(bytes) {
+  constexpr auto kFloat = static_cast<std::int64_t>(sizeof(float));
+  Chunk found = the_arena().take(bytes);
+  const std::int64_t floats = (bytes + kFloat - 1) / kFloat;
+  memory_ = found.memory ? std::move(found.memory) : allocate(floats);
+  room_ = std::max(found.room, floats * kFloat);
+}
+
+Buffer::~Buffer() {
+  the_arena().put({std::move(memory_), room_});
+}
+
+std::int64_t kept_memory() {
+  return the_arena().kept();
+}
+
+void release_memory() {
+  the_arena().release();
+}
+
+}  // namespace zoom::cpu
