@@ -119,6 +119,11 @@ def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "audit" / "images").iterdir())
 
 
+def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
+    diagnoser(attributes=ATTRIBUTES[:1], cache=str(tmp_path / "cache")).run(images=1)
+    assert list((tmp_path / "cache").iterdir())
+
+
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said at once: nothing is drawn with the other backend first."""
     there = diagnoser().synthesizer.describe()

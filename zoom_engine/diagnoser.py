@@ -97,7 +97,7 @@ class Diagnoser:
         device: str = "cpu",
         backend: str = "auto",
         precision: str = "auto",
-        cache: Path | None = None,
+        cache: str | Path | None = None,
         progress: ProgressFactory = silent,
     ) -> None:
         if edit_range not in RANGES:
@@ -116,7 +116,7 @@ class Diagnoser:
         self.loss_weights = loss_weights or LossWeights()
         self.batch_size = batch_size
         self.progress = progress
-        self.cache = cache if cache is not None else default_cache()
+        self.cache = default_cache() if cache is None else Path(cache)
         self.generator_class = generator_class
         self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)

@@ -21,6 +21,7 @@ from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.records import Record
 from zoom_engine.search import Evaluator
 
+WEAK = 0.5  # a direction of the flip whose best counterfactual tells less than this share of the best is not shown
 SHEET_WEIGHTS = (-30.0, -15.0, 0.0, 15.0, 30.0)
 STRIP_FRAMES = 4
 STRIPS_PER_ATTRIBUTE = 2
@@ -45,8 +46,8 @@ def telling_records(diagnosis: Diagnosis, *, per_attribute: int = STRIPS_PER_ATT
     """The records to show, most sensitive attribute first.
 
     Of each attribute: the counterfactuals (flipped, label kept) whose output changed most for how little the picture
-    did (change · SSIM), of both directions of the flip where there are both; without any, the unit whose output
-    changed most. In multi mode the same over all units.
+    did (change · SSIM), of both directions of the flip where the best of each tells about as much; without any, the
+    unit whose output changed most. In multi mode the same over all units.
     """
     if diagnosis.mode == "multi":
         return _best(list(diagnosis.records), MULTI_STRIPS)
@@ -65,16 +66,21 @@ def _best(records: list[Record], count: int) -> list[Record]:
     rising = [r for r in flipped if r["output"][0] > r["original_output"][0]]
     falling = [r for r in flipped if r["output"][0] <= r["original_output"][0]]
     pools = sorted((sorted(pool, key=_order) for pool in (rising, falling) if pool), key=lambda pool: _order(pool[0]))
+    pools = [pool for pool in pools if _telling(pool[0]) >= WEAK * _telling(pools[0][0])]
     ordered: list[Record] = []
     for index in range(max(len(pool) for pool in pools)):
         ordered += [pool[index] for pool in pools if index < len(pool)]
     return ordered[:count]
 
 
+def _telling(record: Record) -> float:
+    """A clear change of the output in a picture that hardly changed tells most."""
+    moved: float = max(abs(a - b) for a, b in zip(record["output"], record["original_output"], strict=True))
+    return moved * float(record["ssim"] or 0.0)
+
+
 def _order(record: Record) -> tuple[float, int]:
-    """Most telling first: a clear change of the output in a picture that hardly changed."""
-    moved = max(abs(a - b) for a, b in zip(record["output"], record["original_output"], strict=True))
-    return -moved * (record["ssim"] or 0.0), record["image"]
+    return -_telling(record), record["image"]
 
 
 def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: Tensor) -> None:
