@@ -120,8 +120,8 @@ def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
-    diagnoser(attributes=ATTRIBUTES[:1], cache=str(tmp_path / "cache")).run(images=1)
-    assert list((tmp_path / "cache").iterdir())
+    diagnoser(attributes=ATTRIBUTES[:1], cache=str(tmp_path / "cache"))
+    assert list((tmp_path / "cache").iterdir()), "the compiled generator"
 
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

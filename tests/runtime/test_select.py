@@ -45,6 +45,26 @@ def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precisio
     assert relative_error(found(styles), network.synthesis(styles, plain=True)) < limit
 
 
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+def test_native_takes_pictures_in_parts_that_memory_is_kept_for(
+    network: StyleGAN2, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, drawn, synthesis = choose_synthesizer(network, backend="native", precision="fp32"), [], network.synthesis
+    styles = styles_of(network, 5)
+    together = found(styles)
+
+    def counted(part: torch.Tensor, **options: Any) -> torch.Tensor:
+        drawn.append(len(part))
+        return synthesis(part, **options)
+
+    monkeypatch.setattr(network, "synthesis", counted)
+    monkeypatch.setattr("zoom_engine.runtime.select.AT_ONCE", 2 * 6 * 32**2 * 4)
+    assert relative_error(found(styles), together) < 1e-6
+    assert drawn == [2, 2, 1]
+    found(styles.requires_grad_(True))
+    assert drawn[3:] == [5], "gradients keep what they need anyway"
+
+
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, backend: str) -> None:
     found = choose_synthesizer(network, backend=backend, precision="fp32")

@@ -21,6 +21,7 @@ from zoom_engine.runtime.session import Session
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
 BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
+AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch is slower, as its memory is not kept between calls
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 RUNTIME_PRECISIONS = {
     "onnxruntime": ("fp32",),
@@ -47,10 +48,23 @@ class Synthesizer:
     session: Session | None = field(default=None, repr=False)
 
     def __call__(self, styles: Tensor) -> Tensor:
-        if self.session is not None and not (torch.is_grad_enabled() and styles.requires_grad):
+        for_gradients = torch.is_grad_enabled() and styles.requires_grad
+        if self.session is not None and not for_gradients:
             return self.session.run({"styles": styles})["images"]
+        if self.gradients == "torch" or for_gradients:
+            return self._synthesis(styles)
+        return torch.cat([self._synthesis(part) for part in torch.split(styles, self._at_once())])
+
+    def _synthesis(self, styles: Tensor) -> Tensor:
         plain = self.gradients == "torch"
         return self.generator.synthesis(styles, precision=PRECISIONS[self.precision], plain=plain)
+
+    def _at_once(self) -> int:
+        """Pictures whose largest layer takes ``AT_ONCE`` bytes, at least one."""
+        config = self.generator.config
+        sizes = zip(config.channels, config.resolutions, strict=True)
+        largest = max(channels * resolution**2 for channels, resolution in sizes)
+        return max(1, AT_ONCE // (largest * PRECISIONS[self.precision].itemsize))
 
     def describe(self) -> dict[str, Any]:
         """What records depend on, JSON-ready."""
