@@ -64,7 +64,7 @@ class Arena {
   mutable std::mutex mutex_;
   std::vector<Chunk> chunks_;  // in the order in which they came back
   std::int64_t kept_ = 0;
-  const std::int64_t limit_ = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 4;
+  const std::int64_t limit_ = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 2;
 };
 
 // Never destroyed: tensors may outlive the static objects.

@@ -24,7 +24,7 @@ class Buffer {
   std::int64_t bytes_, room_;
 };
 
-// Bytes that the arena keeps for later, at most a quarter of the machine's memory.
+// Bytes that the arena keeps for later, at most half of the machine's memory.
 std::int64_t kept_memory();
 
 // Gives them back to the system.
