@@ -43,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f" {result['flips']:6} {result['same']:7.2%}",
             flush=True,
         )
-    if options.json is not None:
-        document = {"search": options.search, "images": options.images, "machine": describe_environment()}
-        atomic.write_json(options.json, document | {"results": results})
+        if options.json is not None:  # what is measured stays, whatever comes after
+            document = {"search": options.search, "images": options.images, "machine": describe_environment()}
+            atomic.write_json(options.json, document | {"results": results})
     return 0
 
 

@@ -48,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for result in measure(targets, options.runtimes.split(","), options.images):
         results.append(result)
         print(line(result), flush=True)
-    if options.json is not None:
-        atomic.write_json(options.json, {"machine": describe_environment(), "results": results})
+        if options.json is not None:  # what is measured stays, whatever comes after
+            atomic.write_json(options.json, {"machine": describe_environment(), "results": results})
     return 0
 
 
