@@ -46,9 +46,7 @@ def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precisio
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
-def test_native_takes_pictures_in_parts_that_memory_is_kept_for(
-    network: StyleGAN2, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     found, drawn, synthesis = choose_synthesizer(network, backend="native", precision="fp32"), [], network.synthesis
     styles = styles_of(network, 5)
     together = found(styles)

@@ -21,7 +21,7 @@ from zoom_engine.runtime.session import Session
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
 BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
-AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch is slower, as its memory is not kept between calls
+AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 RUNTIME_PRECISIONS = {
     "onnxruntime": ("fp32",),
