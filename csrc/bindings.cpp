@@ -13,6 +13,7 @@
 
 #include "cpu/arena.hpp"
 #include "cpu/convolution.hpp"
+#include "cpu/demodulation.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/upsample.hpp"
 #include "view.hpp"
@@ -36,50 +37,6 @@ int checked(int threads) {
   return threads;
 }
 
-zoom::Upsample make_upsample(const View& small, const View& large, bool forward) {
-  zoom::Upsample op{};
-  op.type = small.type;
-  op.layout = layout_of(forward ? small : large);
-  if (small.shape.size() != 4) throw py::value_error("the small image must have four axes");
-  op.batch = small.shape[0], op.channels = small.shape[1], op.height = small.shape[2],
-  op.width = small.shape[3];
-  expect_image(large, "the large image", {op.batch, op.channels, 2 * op.height, 2 * op.width}, op.type,
-               op.layout);
-  expect_image(small, "the small image", small.shape, op.type, op.layout);
-  op.from = (forward ? small : large).data<const void>();
-  op.to = (forward ? large : small).data<void>();
-  return op;
-}
-
-void upsample2x(const View& x, const View& out, int threads) {
-  const zoom::Upsample op = make_upsample(x, out, true);
-  checked(threads);
-  const py::gil_scoped_release release;
-  zoom::cpu::upsample_forward(op, threads);
-}
-
-void upsample2x_backward(const View& grad, const View& dx, int threads) {
-  const zoom::Upsample op = make_upsample(dx, grad, false);
-  checked(threads);
-  const py::gil_scoped_release release;
-  zoom::cpu::upsample_backward(op, threads);
-}
-
-// The weights of one convolution, packed.
-std::unique_ptr<zoom::cpu::Weights> pack_weights(const View& weight, bool up, const std::string& storage) {
-  const Type type = zoom::type_of(storage);
-  if (type == Type::float16) throw py::type_error("dtype must be 'float32' or 'bfloat16', got 'float16'");
-  if (weight.shape.size() != 4) throw py::value_error("weight must have four axes");
-  expect_small(weight, "weight", weight.shape);
-  const Sizes& size = weight.shape;
-  if (size[2] != size[3] || (size[2] != 3 && (size[2] != 1 || up))) {
-    throw py::value_error("weight must be 3x3, or 1x1 without up");
-  }
-  const py::gil_scoped_release release;
-  return std::make_unique<zoom::cpu::Weights>(weight.data<const float>(), size[0], size[1], size[2], up,
-                                              type);
-}
-
 // Tensors of one call by name, for checks between them.
 using Named = std::vector<std::pair<const char*, const std::optional<View>*>>;
 
@@ -101,6 +58,94 @@ T* small(const std::optional<View>& view, const char* name, const Sizes& shape) 
   if (!view) return nullptr;
   expect_small(*view, name, shape);
   return view->data<T>();
+}
+
+zoom::Upsample make_upsample(const View& small, const View& large, bool forward) {
+  zoom::Upsample op{};
+  op.type = small.type;
+  op.layout = layout_of(forward ? small : large);
+  if (small.shape.size() != 4) throw py::value_error("the small image must have four axes");
+  op.batch = small.shape[0], op.channels = small.shape[1], op.height = small.shape[2],
+  op.width = small.shape[3];
+  expect_image(large, "the large image", {op.batch, op.channels, 2 * op.height, 2 * op.width}, op.type,
+               op.layout);
+  expect_image(small, "the small image", small.shape, op.type, op.layout);
+  op.from = (forward ? small : large).data<const void>();
+  op.to = (forward ? large : small).data<void>();
+  return op;
+}
+
+void upsample2x(const View& x, const View& out, const std::optional<View>& add,
+                const std::optional<View>& bias, std::optional<double> clamp, int threads) {
+  zoom::Upsample op = make_upsample(x, out, true);
+  op.clamp = make_activation(1.0, 1.0, clamp).clamp;
+  if (add) {
+    expect_image(*add, "add", out.shape, op.type, op.layout);
+    op.add = add->data<const void>();
+  } else if (bias || clamp) {
+    throw py::value_error("bias and clamp are those of add, which is missing");
+  }
+  op.bias = small<const float>(bias, "bias", {op.channels});
+  const std::optional<View> input = x, output = out;
+  expect_apart({{"out", &output}}, {{"x", &input}, {"add", &add}, {"bias", &bias}});
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::upsample_forward(op, threads);
+}
+
+void upsample2x_backward(const View& grad, const View& dx, int threads) {
+  const zoom::Upsample op = make_upsample(dx, grad, false);
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::upsample_backward(op, threads);
+}
+
+zoom::Demodulation make_demodulation(const View& style, const View& energy, const View& scale) {
+  if (energy.shape.size() != 2) throw py::value_error("energy must have two axes");
+  if (style.shape.size() != 2) throw py::value_error("style must have two axes");
+  zoom::Demodulation op{};
+  op.batch = style.shape[0], op.out_channels = energy.shape[0], op.in_channels = energy.shape[1];
+  op.style = small<const float>(style, "style", {op.batch, op.in_channels});
+  op.energy = small<const float>(energy, "energy", energy.shape);
+  op.scale = small<float>(scale, "scale", {op.batch, op.out_channels});
+  return op;
+}
+
+void demodulation(const View& style, const View& energy, const View& scale, int threads) {
+  const zoom::Demodulation op = make_demodulation(style, energy, scale);
+  const std::optional<View> factor = style, weight = energy, result = scale;
+  expect_apart({{"scale", &result}}, {{"style", &factor}, {"energy", &weight}});
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::demodulation(op, threads);
+}
+
+void demodulation_backward(const View& dscale, const View& style, const View& energy, const View& scale,
+                           const View& dstyle, int threads) {
+  zoom::Demodulation op = make_demodulation(style, energy, scale);
+  op.dscale = small<const float>(dscale, "dscale", {op.batch, op.out_channels});
+  op.dstyle = small<float>(dstyle, "dstyle", {op.batch, op.in_channels});
+  const std::optional<View> grad = dscale, factor = style, weight = energy, value = scale, result = dstyle;
+  expect_apart({{"dstyle", &result}},
+               {{"dscale", &grad}, {"style", &factor}, {"energy", &weight}, {"scale", &value}});
+  checked(threads);
+  const py::gil_scoped_release release;
+  zoom::cpu::demodulation_backward(op, threads);
+}
+
+// The weights of one convolution, packed.
+std::unique_ptr<zoom::cpu::Weights> pack_weights(const View& weight, bool up, const std::string& storage) {
+  const Type type = zoom::type_of(storage);
+  if (type == Type::float16) throw py::type_error("dtype must be 'float32' or 'bfloat16', got 'float16'");
+  if (weight.shape.size() != 4) throw py::value_error("weight must have four axes");
+  expect_small(weight, "weight", weight.shape);
+  const Sizes& size = weight.shape;
+  if (size[2] != size[3] || (size[2] != 3 && (size[2] != 1 || up))) {
+    throw py::value_error("weight must be 3x3, or 1x1 without up");
+  }
+  const py::gil_scoped_release release;
+  return std::make_unique<zoom::cpu::Weights>(weight.data<const float>(), size[0], size[1], size[2], up,
+                                              type);
 }
 
 template <class T>
@@ -235,10 +280,17 @@ PYBIND11_MODULE(_core, m) {
   m.def("release_memory", &zoom::cpu::release_memory,
         "Give what is kept for later buffers back to the system.");
 
-  m.def("upsample2x", &upsample2x, py::kw_only(), py::arg("x"), py::arg("out"), py::arg("threads"),
-        "out = [1, 3, 3, 1] filter over the zero-inserted x.");
+  m.def("upsample2x", &upsample2x, py::kw_only(), py::arg("x"), py::arg("out"), py::arg("add"),
+        py::arg("bias"), py::arg("clamp"), py::arg("threads"),
+        "out = [1, 3, 3, 1] filter over the zero-inserted x, + add + bias within +-clamp.");
   m.def("upsample2x_backward", &upsample2x_backward, py::kw_only(), py::arg("grad"), py::arg("dx"),
         py::arg("threads"), "dx of upsample2x from the gradient of its output.");
+
+  m.def("demodulation", &demodulation, py::kw_only(), py::arg("style"), py::arg("energy"), py::arg("scale"),
+        py::arg("threads"), "scale = (style^2 @ energy^T + 1e-8)^-1/2.");
+  m.def("demodulation_backward", &demodulation_backward, py::kw_only(), py::arg("dscale"), py::arg("style"),
+        py::arg("energy"), py::arg("scale"), py::arg("dstyle"), py::arg("threads"),
+        "dstyle += the gradient to style from the one of scale.");
 
   py::class_<zoom::cpu::Weights>(
       m, "PackedWeight",

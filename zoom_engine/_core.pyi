@@ -11,6 +11,8 @@ __all__: list[str] = [
     "Buffer",
     "PackedWeight",
     "View",
+    "demodulation",
+    "demodulation_backward",
     "kept_memory",
     "modulated_conv2d",
     "modulated_conv2d_backward",
@@ -56,6 +58,24 @@ class PackedWeight:
         """
     @property
     def isa(self) -> str: ...
+
+def demodulation(*, style: View, energy: View, scale: View, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    scale = (style^2 @ energy^T + 1e-8)^-1/2.
+    """
+
+def demodulation_backward(
+    *,
+    dscale: View,
+    style: View,
+    energy: View,
+    scale: View,
+    dstyle: View,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    dstyle += the gradient to style from the one of scale.
+    """
 
 def kept_memory() -> int:
     """
@@ -128,9 +148,17 @@ def supported_isas() -> list[str]:
     Instruction sets that this machine can run, best first.
     """
 
-def upsample2x(*, x: View, out: View, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+def upsample2x(
+    *,
+    x: View,
+    out: View,
+    add: View | None,
+    bias: View | None,
+    clamp: typing.SupportsFloat | typing.SupportsIndex | None,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
     """
-    out = [1, 3, 3, 1] filter over the zero-inserted x.
+    out = [1, 3, 3, 1] filter over the zero-inserted x, + add + bias within +-clamp.
     """
 
 def upsample2x_backward(*, grad: View, dx: View, threads: typing.SupportsInt | typing.SupportsIndex) -> None:

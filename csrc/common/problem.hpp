@@ -20,13 +20,29 @@ struct float16 {
   std::uint16_t bits;
 };
 
-// y [B, C, 2 height, 2 width] = FIR(zero-inserted x [B, C, height, width]); backward reads y and writes x.
+// y [B, C, 2 height, 2 width] = FIR(zero-inserted x [B, C, height, width]) + limited(add + bias, clamp);
+// backward reads y and writes x.
 struct Upsample {
   Type type;
   Layout layout;
   std::int64_t batch, channels, height, width;
   const void* from;
   void* to;
+  const void* add;    // forward only: as y, or null
+  const float* bias;  // forward only: [C] or null
+  float clamp;        // forward only: infinite where there is none
+};
+
+// scale = (style^2 @ energy^T + epsilon)^-1/2, where energy holds the squares of the weights, summed over
+// their taps; backward, dstyle += d loss / d style by way of the scale.
+struct Demodulation {
+  std::int64_t batch, in_channels, out_channels;
+  const float* style;   // [B, Cin]
+  const float* energy;  // [Cout, Cin]
+  float* scale;         // [B, Cout]; backward it is read
+
+  const float* dscale;  // backward only: [B, Cout]
+  float* dstyle;        // backward only: [B, Cin]
 };
 
 // One layer of the generator. With x' = x * style, u = convolution(x') (kernel 1 or 3, stride 1, same size)

@@ -96,6 +96,27 @@ void filter_columns(const Walk<kNhwc>& walk, const Rows<const T>& x, Index top, 
   zero(out + length * kLanes, 2 * kLanes);
 }
 
+// What is added to a row of the large image.
+template <class T>
+struct Addend {
+  const T* row = nullptr;  // null where there is nothing to add
+  Vec bias = Vec(0.0f), limit;
+
+  template <bool kNhwc>
+  Addend(const Upsample& op, const Walk<kNhwc>& walk, Index i, Index block) : limit(op.clamp) {
+    if (op.add) {
+      row = walk.rows(static_cast<const T*>(op.add), 2 * op.height, 2 * op.width).row(i) + walk.offset(block);
+    }
+    if (op.bias) {
+      bias = kNhwc ? load(op.bias + walk.offset(block), walk.live(block, 0, 0)) : Vec(op.bias[walk.plane]);
+    }
+  }
+
+  ZOOM_INLINE Vec onto(Vec sum, Index at, Index live) const {
+    return row ? sum + limited(load(row + at, live) + bias, limit) : sum;
+  }
+};
+
 template <class T, bool kNhwc>
 void upsample_forward(const Upsample& op, const Plan& plan, Index task, float* scratch) {
   const Walk<kNhwc> walk(plan, task, op.channels, 2 * op.height);
@@ -114,22 +135,28 @@ void upsample_forward(const Upsample& op, const Plan& plan, Index task, float* s
       }
       zero(scratch + (length + 1) * kLanes, 2 * kLanes);
       T* to = y.row(i) + walk.offset(block);
+      const Addend<T> addend(op, walk, i, block);
       for (Index k = 0; k < length; ++k) {
         const float* at = scratch + (k + 1) * kLanes;
         const Vec even = fir2(Vec::load(at), Vec::load(at - walk.step()));
         const Vec odd = fir2(Vec::load(at), Vec::load(at + walk.step()));
         if constexpr (kNhwc) {
           const Index live = walk.live(block, k, op.width);
-          store(to + 2 * k * y.stride, even, live);
-          store(to + (2 * k + 1) * y.stride, odd, live);
+          const Index first = 2 * k * y.stride, second = first + y.stride;
+          store(to + first, addend.onto(even, first, live), live);
+          store(to + second, addend.onto(odd, second, live), live);
         } else {
           float evens[kLanes], odds[kLanes], pairs[2 * kLanes];
           even.store(evens);
           odd.store(odds);
           for (Index j = 0; j < kLanes; ++j) pairs[2 * j] = evens[j], pairs[2 * j + 1] = odds[j];
           const Index live = 2 * walk.live(block, k, op.width);
-          store(to + 2 * k * kLanes, Vec::load(pairs), live);
-          if (live > kLanes) store(to + (2 * k + 1) * kLanes, Vec::load(pairs + kLanes), live - kLanes);
+          const Index first = 2 * k * kLanes, second = first + kLanes;
+          store(to + first, addend.onto(Vec::load(pairs), first, live), live);
+          if (live > kLanes) {
+            const Index rest = live - kLanes;
+            store(to + second, addend.onto(Vec::load(pairs + kLanes), second, rest), rest);
+          }
         }
       }
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -149,6 +150,37 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
     assert torch.allclose(together, alone, atol=1e-4)
 
 
+def test_changed_noise_is_seen() -> None:
+    """The scaled noise is kept between calls, but not longer than it is true."""
+    network = spread_network().float().requires_grad_(False)
+    styles = network.styles(network.mapping(network.latents([0])))
+    before = network.synthesis(styles)
+    assert torch.equal(network.synthesis(styles), before)
+    conv = network.convs["b8_conv0"]
+    with torch.no_grad():
+        conv.noise_strength.add_(1.0)
+    stronger = network.synthesis(styles)
+    assert not torch.equal(stronger, before)
+    conv.noise_const = torch.zeros_like(conv.noise_const)
+    silent = network.synthesis(styles)
+    assert torch.allclose(silent, network.synthesis(styles, plain=True), atol=1e-5)
+    assert not torch.equal(silent, stronger)
+    copied = copy.deepcopy(network)
+    copied.convs["b8_conv0"].noise_const.fill_(1.0)
+    assert not torch.equal(copied.synthesis(styles), silent)
+    assert torch.equal(network.synthesis(styles), silent)
+
+
+def test_noise_first_used_in_inference_mode_serves_gradients_too() -> None:
+    network = spread_network().float().requires_grad_(False)
+    styles = network.styles(network.mapping(network.latents([0])))
+    with torch.inference_mode():
+        network.synthesis(styles)
+    leaf = styles.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(network.synthesis(leaf).sum(), leaf)
+    assert gradient.any()
+
+
 def test_style_space_covers_the_style_vector_in_order() -> None:
     space = spread_network().style_space
     assert [layer.start for layer in space.layers[1:]] == [layer.stop for layer in space.layers[:-1]]
@@ -156,6 +188,9 @@ def test_style_space_covers_the_style_vector_in_order() -> None:
     # conv widths in, toRGB widths in: 12+12, 12+10+10, 10+8+8, 8+6+6
     assert space.size == 24 + 32 + 26 + 20
     assert int(space.rgb_mask().sum()) == 12 + 10 + 8 + 6
+    shares = space.split(torch.arange(2.0 * space.size).view(2, -1))
+    assert list(shares) == [layer.name for layer in space.layers]
+    assert all(shares[layer.name][1, 0] == space.size + layer.start for layer in space.layers)
     assert space.layer_of(0).name == "b4_conv1"
     with pytest.raises(IndexError, match="outside"):
         space.layer_of(space.size)

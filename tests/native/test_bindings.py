@@ -56,16 +56,19 @@ def test_writes_all_of_its_outputs_and_nothing_else(
     # Inputs are small and surrounded by large numbers: a read beyond an edge shows in the result.
     x, _ = guarded(shape, dtype, channels_last, 1.0)
     grad, _ = guarded(large, dtype, channels_last, 1.0)
+    add, _ = guarded(large, dtype, channels_last, 1.0)
+    bias, _ = guarded((channels,), torch.float32, False, 1.0)
     out, out_memory = guarded(large, dtype, channels_last, torch.nan)
     dx, dx_memory = guarded(shape, dtype, channels_last, torch.nan)
     before = ops.isa()
     ops.select_isa(isa)
     try:
-        core().upsample2x(x=native.view(x), out=native.view(out), threads=1)
+        views = {"x": native.view(x), "add": native.view(add), "bias": native.view(bias)}
+        core().upsample2x(**views, clamp=1.5, out=native.view(out), threads=1)
         core().upsample2x_backward(grad=native.view(grad), dx=native.view(dx), threads=1)
     finally:
         ops.select_isa(before)
-    for result, most in ((out, 1), (dx, 4)):
+    for result, most in ((out, 2.5), (dx, 4)):
         assert result.isfinite().all()
         assert result.abs().max() <= most
     for memory in (out_memory, dx_memory):
@@ -105,8 +108,12 @@ def test_bad_views_are_refused(change: dict[str, Any], error: type[Exception], m
         core().View(**{**GOOD, **change})
 
 
+SHARED = torch.ones(1, 2, 8, 10)
+
+
 def arguments(**change: Any) -> dict[str, Any]:
-    merged = {"x": torch.ones(1, 2, 4, 5), "out": torch.ones(1, 2, 8, 10), "threads": 1, **change}
+    images = {"x": torch.ones(1, 2, 4, 5), "out": torch.ones(1, 2, 8, 10), "add": torch.ones(1, 2, 8, 10)}
+    merged = {**images, "bias": torch.ones(2), "clamp": 1.0, "threads": 1, **change}
     return {name: native.view(value) if isinstance(value, Tensor) else value for name, value in merged.items()}
 
 
@@ -119,6 +126,12 @@ def arguments(**change: Any) -> dict[str, Any]:
         ({"x": torch.ones(1, 2, 4, 10)[..., ::2]}, ValueError, "contiguous or channels-last"),
         ({"x": torch.ones(2, 4, 5)}, ValueError, "four axes"),
         ({"threads": 0}, ValueError, "threads must be"),
+        ({"add": torch.ones(1, 2, 4, 5)}, ValueError, "add has the wrong shape"),
+        ({"add": torch.ones(1, 2, 8, 10).bfloat16()}, TypeError, "add has another dtype"),
+        ({"add": None}, ValueError, "add, which is missing"),
+        ({"bias": torch.ones(3)}, ValueError, "bias has the wrong shape"),
+        ({"clamp": 0.0}, ValueError, "clamp must be positive"),
+        ({"out": SHARED, "add": SHARED}, ValueError, "out shares memory with add"),
     ],
 )
 def test_bad_calls_are_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -114,7 +114,7 @@ def test_the_cpu_operators_refuse_devices() -> None:
         owner=x, pointer=x.data_ptr(), bytes=16, dtype="float32", shape=x.shape, strides=x.stride(), device=0
     )
     with pytest.raises(ValueError, match="x must be on the CPU"):
-        core.upsample2x(x=on_device, out=native.view(out), threads=1)
+        core.upsample2x(x=on_device, out=native.view(out), add=None, bias=None, clamp=None, threads=1)
 
 
 def test_without_the_extension_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,16 +205,19 @@ def test_touches_nothing_but_its_outputs(
     assert torch.equal(edges, torch.full_like(edges, 12345.0))
 
 
+@pytest.mark.parametrize("clamp", [None, 0.7])
 @pytest.mark.parametrize("layout", ["channels_last", "contiguous_format"])
-def test_upsample_operator(device: torch.device, layout: str) -> None:
+def test_upsample_operator(device: torch.device, layout: str, clamp: float | None) -> None:
     """The public operator, its gradients and layouts."""
     draw = Draw(device)
     x = draw(2, 8, 8, 8, layout=layout).requires_grad_()
     add = draw(2, 8, 16, 16, layout=layout).requires_grad_()
+    bias = draw(8)
     assert ops.implementation(x) == "cuda"
-    y = ops.upsample2x(x, add)
+    y = ops.upsample2x(x, add, bias, clamp)
     wide = [tensor.detach().double().requires_grad_() for tensor in (x, add)]
-    true = reference.upsample2x(wide[0]) + wide[1]
+    finished = wide[1] + bias.double()[:, None, None]
+    true = reference.upsample2x(wide[0]) + (finished if clamp is None else finished.clamp(-clamp, clamp))
     assert y.is_contiguous(memory_format=getattr(torch, layout))
     assert relative_error(y.detach(), true.detach()) < 1e-5
     gradients = torch.autograd.grad(y.square().sum(), (x, add))
@@ -274,7 +277,7 @@ def test_opcheck(device: torch.device, dtype: torch.dtype) -> None:
     )
     leaves = (x.requires_grad_(), weight, styles.requires_grad_())
     torch.library.opcheck(operators.modulated_conv2d.default, (*leaves, *arguments))
-    torch.library.opcheck(operators.upsample2x.default, (x, None))
+    torch.library.opcheck(operators.upsample2x.default, (x, None, None, None))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoom_engine import ops
+from zoom_engine.errors import BackendError
 from zoom_engine.ops import composition, reference
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
@@ -57,13 +58,60 @@ def test_a_constant_image_stays_constant_inside() -> None:
     assert torch.allclose(y[0, 0, 0, 0], torch.tensor(0.75 * 0.75))  # outside counts as zero
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_adds(dtype: torch.dtype) -> None:
-    random = torch.Generator().manual_seed(1)
-    x, add = (torch.randn(2, 3, size, size, generator=random).to(dtype) for size in (5, 10))
-    true = reference.upsample2x(x.double()) + add.double()
-    for found in (ops.upsample2x(x, add), composition.upsample2x(x, add)):
+@pytest.mark.usefixtures("isa")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 40), st.integers(1, 9), st.integers(1, 37)),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    channels_last=st.booleans(),
+    with_bias=st.booleans(),
+    clamp=st.none() | st.floats(0.1, 2.0),
+    seed=st.integers(0, 1000),
+)
+def test_adds(
+    shape: tuple[int, int, int, int],
+    dtype: torch.dtype,
+    channels_last: bool,
+    with_bias: bool,
+    clamp: float | None,
+    seed: int,
+) -> None:
+    random = torch.Generator().manual_seed(seed)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    batch, channels, height, width = shape
+    x = torch.randn(shape, generator=random).to(dtype).contiguous(memory_format=layout)
+    add = torch.randn(batch, channels, 2 * height, 2 * width, generator=random).to(dtype).requires_grad_()
+    bias = torch.randn(channels, generator=random) if with_bias else None
+    wide = add.detach().double().requires_grad_()
+    added = wide if bias is None else wide + bias.double()[:, None, None]
+    true = reference.upsample2x(x.double()) + (added if clamp is None else added.clamp(-clamp, clamp))
+    for operator in (ops.upsample2x, composition.upsample2x):
+        found = operator(x, add, bias, clamp)
         assert (found.double() - true).norm() < TOLERANCE[dtype] * true.norm()
+        if dtype == torch.float32:
+            grad = torch.randn(true.shape, generator=random)
+            (dadd,) = torch.autograd.grad(found, add, grad)
+            (dadd_true,) = torch.autograd.grad(true, wide, grad.double(), retain_graph=True)
+            # Next to the clamp a rounding decides whether there is a gradient.
+            near = torch.zeros_like(added, dtype=torch.bool) if clamp is None else (added.abs() - clamp).abs() < 1e-5
+            assert torch.equal(dadd[~near], dadd_true.float()[~near])
+
+
+def test_hands_not_a_number_through() -> None:
+    add = torch.zeros(1, 1, 4, 4)
+    add[0, 0, 1, 2] = torch.nan
+    found = ops.upsample2x(torch.ones(1, 1, 2, 2), add, torch.zeros(1), 1.0)
+    assert torch.equal(found.isnan(), add.isnan())
+
+
+def test_a_bias_in_training_gets_its_gradient() -> None:
+    x, add = torch.zeros(1, 2, 2, 2), torch.tensor([0.5, 3.0])[:, None, None].expand(1, 2, 4, 4)
+    bias = torch.zeros(2, requires_grad=True)
+    ops.upsample2x(x, add, bias, 1.0).sum().backward()
+    assert bias.grad is not None
+    assert bias.grad.tolist() == [16.0, 0.0]  # the second channel is beyond the clamp
+    with pytest.raises(BackendError, match="no gradient to bias"):
+        torch.ops.zoom_engine.upsample2x(x, add, bias, None).sum().backward()
 
 
 @pytest.mark.usefixtures("isa")
@@ -97,15 +145,18 @@ def test_gradcheck_twice() -> None:
     x = torch.randn(1, 2, 3, 4, dtype=torch.float64, requires_grad=True)
     add = torch.randn(1, 2, 6, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(ops.upsample2x, (x, add))
+    bias = torch.randn(2, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x, add: ops.upsample2x(x, add, bias, 0.7), (x, add))
     assert torch.autograd.gradgradcheck(ops.upsample2x, x)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_opcheck(dtype: torch.dtype) -> None:
     x = torch.randn(2, 3, 4, 5).to(dtype).contiguous(memory_format=torch.channels_last)
-    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x.requires_grad_(), None))
-    add = torch.randn(2, 3, 8, 10).to(dtype)
-    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x, add.requires_grad_()))
+    torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x.requires_grad_(), None, None, None))
+    add = torch.randn(2, 3, 8, 10).to(dtype).requires_grad_()
+    for bias, clamp in ((None, None), (torch.randn(3), 0.7)):
+        torch.library.opcheck(torch.ops.zoom_engine.upsample2x.default, (x, add, bias, clamp))
     grad = torch.randn(2, 3, 8, 10).to(dtype)
     torch.library.opcheck(torch.ops.zoom_engine.upsample2x_backward.default, (grad.requires_grad_(),))
 
@@ -115,3 +166,9 @@ def test_wrong_shape() -> None:
         ops.upsample2x(torch.zeros(3, 4, 4))
     with pytest.raises(ValueError, match=r"add must be \[1, 3, 8, 8\]"):
         ops.upsample2x(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 4))
+    with pytest.raises(ValueError, match="add, which is missing"):
+        ops.upsample2x(torch.zeros(1, 3, 4, 4), bias=torch.zeros(3))
+    with pytest.raises(ValueError, match=r"bias must be \[3\], got \[2\]"):
+        ops.upsample2x(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8), torch.zeros(2))
+    with pytest.raises(ValueError, match=r"clamp must be positive, got 0"):
+        ops.upsample2x(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 8, 8), clamp=0.0)

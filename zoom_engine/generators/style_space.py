@@ -40,6 +40,14 @@ class StyleSpace:
         self.layers: tuple[StyleLayer, ...] = tuple(placed)
         self.size = start
 
+    def split(self, styles: Tensor) -> dict[str, Tensor]:
+        """Style vectors ``[B, S]`` → each layer's share ``[B, channels]`` by its name.
+
+        In one cut, of which the gradient is one concatenation; that of a slice is as long as the style vector.
+        """
+        shares = torch.split(styles, [layer.channels for layer in self.layers], dim=1)
+        return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
+
     def rgb_mask(self) -> Tensor:
         """Bool ``[S]``: true for the entries that feed a toRGB convolution (edit directions are 0 there)."""
         mask = torch.zeros(self.size, dtype=torch.bool)

@@ -62,6 +62,7 @@ class ModulatedConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout))
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self._kept_noise: tuple[Tensor, list[ops.State], tuple[Tensor, Tensor]] | None = None
 
     def forward(
         self,
@@ -83,7 +84,7 @@ class ModulatedConv(nn.Module):
             x,
             self.weight,
             style,
-            noise=self.noise_const * self.noise_strength,
+            noise=self.noise_const * self.noise_strength if plain else self._noise(),
             bias=self.bias,
             up=self.up,
             slope=LRELU_SLOPE,
@@ -93,6 +94,22 @@ class ModulatedConv(nn.Module):
             rgb_styles=rgb_style,
             rgb_only=rgb_only,
         )
+
+    def _noise(self) -> Tensor:
+        """``noise_const · noise_strength``, kept until one of them changes; made anew where a gradient is wanted.
+
+        Any operator of torch's between two layers costs milliseconds: its threads go on spinning on cores that the
+        next layer needs.
+        """
+        factors = self.noise_const, self.noise_strength
+        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.noise_strength.requires_grad):
+            return factors[0] * factors[1]
+        states = [ops.state_of(factor) for factor in factors]
+        if self._kept_noise is None or self._kept_noise[1] != states:
+            with torch.inference_mode(False), torch.no_grad():
+                # The factors are held so that no other tensors get their addresses.
+                self._kept_noise = (factors[0] * factors[1], states, factors)
+        return self._kept_noise[0]
 
 
 class Around(nn.Module):
@@ -124,8 +141,7 @@ class ToRGB(nn.Module):
 
     def finish(self, rgb: Tensor) -> Tensor:
         """The convolution's result ``[B, 3, H, W]`` with bias and clamp."""
-        rgb = rgb + self.bias[:, None, None]
-        return rgb if self.clamp is None else rgb.clamp(-self.clamp, self.clamp)
+        return ops.composition.finished(rgb, self.bias, self.clamp)
 
 
 class StyleGAN2(nn.Module):
@@ -293,13 +309,18 @@ class StyleGAN2(nn.Module):
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
         before, fused = x, None
+        of_layer = self.style_space.split(styles)
         layers = [layer for layer in self.style_space.layers if layer.resolution <= limit]
         for layer, following in zip(layers, [*layers[1:], None], strict=True):
-            style = styles[:, layer.start : layer.stop]
+            style = of_layer[layer.name]
             if layer.is_rgb:
                 to_rgb = cast(ToRGB, self.to_rgb[layer.name])
-                rgb = to_rgb(x, style) if fused is None else to_rgb.finish(fused)
-                image = rgb if image is None else upsample(image, rgb)
+                if fused is None:
+                    image = to_rgb(x, style)
+                elif image is None:
+                    image = to_rgb.finish(fused)
+                else:
+                    image = upsample(image, fused, to_rgb.bias, to_rgb.clamp)
                 continue
             conv = self.convs[layer.name]
             if conv.up:
@@ -312,7 +333,7 @@ class StyleGAN2(nn.Module):
                     x,
                     style,
                     to_rgb=self.to_rgb[following.name],
-                    rgb_style=styles[:, following.start : following.stop],
+                    rgb_style=of_layer[following.name],
                     rgb_only=following is layers[-1],
                     plain=plain,
                 )

@@ -16,16 +16,19 @@ from zoom_engine.ops.native import (
     select_isa,
     supported_isas,
 )
+from zoom_engine.ops.packed import State, state_of
 from zoom_engine.ops.upsample import upsample2x
 
 __all__ = [
     "NativeMissingWarning",
+    "State",
     "implementation",
     "isa",
     "modulated_conv2d",
     "native_available",
     "release_memory",
     "select_isa",
+    "state_of",
     "supported_isas",
     "upsample2x",
 ]

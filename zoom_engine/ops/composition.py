@@ -23,11 +23,18 @@ def _fir(x: Tensor, padding: int) -> Tensor:
     return F.conv2d(x, _kernel(x), padding=padding, groups=x.shape[1])
 
 
-def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
-    """See `zoom_engine.ops.upsample2x`."""
+def finished(image: Tensor, bias: Tensor | None, clamp: float | None) -> Tensor:
+    """`image [B, C, H, W]` with `bias [C]` and within ±`clamp`, as far as there are these."""
+    if bias is not None:
+        image = image + bias.to(image.dtype)[:, None, None]
+    return image if clamp is None else image.clamp(-clamp, clamp)
+
+
+def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None, clamp: float | None = None) -> Tensor:
+    """See `zoom_engine.ops.upsample2x`; differentiable in everything, the bias too."""
     wide = x if x.dtype == torch.float64 else x.float()
     y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1]).to(x.dtype)
-    return y if add is None else y + add
+    return y if add is None else y + finished(add, bias, clamp)
 
 
 def upsample2x_backward(grad: Tensor) -> Tensor:

@@ -123,7 +123,15 @@ class _Operands(NamedTuple):
     def of(cls, layer: Layer) -> _Operands:
         weights = packed(layer.weight, up=layer.up, dtype=layer.x.dtype)
         style = modulation.edited(layer.styles, layer.edit_weights, layer.edit_directions).float().contiguous()
-        scale = modulation.demodulation(style, weights.energy) if layer.demodulate else None
+        scale = None
+        if layer.demodulate:
+            scale = style.new_empty((len(style), len(weights.energy)))
+            native.require().demodulation(
+                style=native.view(style),
+                energy=native.view(weights.energy),
+                scale=native.view(scale),
+                threads=torch.get_num_threads(),
+            )
         rgb_weight = None
         if layer.rgb_weight is not None and layer.rgb_styles is not None:
             rgb_weight = (layer.rgb_styles[:, None] * layer.rgb_weight).float().contiguous()
@@ -221,7 +229,14 @@ def _backward(
         **operands.arguments(layer),
     )
     if operands.scale is not None and dscale is not None:
-        dstyle += modulation.demodulation_gradient(dscale, operands.style, operands.packed.energy, operands.scale)
+        native.require().demodulation_backward(
+            dscale=native.view(dscale),
+            style=native.view(operands.style),
+            energy=native.view(operands.packed.energy),
+            scale=native.view(operands.scale),
+            dstyle=native.view(dstyle),
+            threads=torch.get_num_threads(),
+        )
     if layer.rgb_weight is None or drgb_weight is None:
         drgb_styles = layer.styles.new_empty((0, 0))
     else:

@@ -1,6 +1,6 @@
 """The small matrix products around a modulated convolution: edits, demodulation and their gradients.
 
-They have no spatial axes, cost next to nothing and are torch's own in every implementation of the operator.
+They have no spatial axes and cost next to nothing. The native operators have a demodulation of their own.
 """
 
 from __future__ import annotations

@@ -13,18 +13,27 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from zoom_engine.ops import modulation, native
 
 Form = tuple[bool, str, str]
+State = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Packed:
     """The weights of one layer: `handle` for the extension, `energy [Cout, Cin]` for the demodulation.
 
-    `source` is what they were made of: the address and the version of the tensor.
+    `source` is the state of the tensor that they were made of.
     """
 
     handle: Any
     energy: Tensor
-    source: tuple[int, int]
+    source: State
+
+
+def state_of(tensor: Tensor) -> State:
+    """Address and version: while a tensor lives, what is in it changes only with its state.
+
+    But for a change through `tensor.data`, of which torch keeps no count.
+    """
+    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
 _kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
@@ -34,11 +43,11 @@ _lock = threading.Lock()
 def packed(weight: Tensor, *, up: bool, dtype: torch.dtype) -> Packed:
     """`weight [Cout, Cin, K, K]` packed for activations of `dtype` and the instruction set in use.
 
-    Kept by the tensor itself: weights that are changed in place are packed anew, those that nobody holds any more are
-    forgotten. A change through `weight.data`, of which torch keeps no count, is not seen.
+    Kept by the tensor itself: weights whose state changes (`state_of`) are packed anew, those that nobody holds any
+    more are forgotten.
     """
     form: Form = (up, native.DTYPES[dtype], native.isa())
-    source = (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
+    source = state_of(weight)
     with _lock:
         if weight not in _kept:
             _kept[weight] = {}

@@ -53,7 +53,10 @@ class Synthesizer:
             return self.session.run({"styles": styles})["images"]
         if self.gradients == "torch" or for_gradients:
             return self._synthesis(styles)
-        return torch.cat([self._synthesis(part) for part in torch.split(styles, self._at_once())])
+        at_once = self._at_once()
+        if len(styles) <= at_once:
+            return self._synthesis(styles)
+        return torch.cat([self._synthesis(part) for part in torch.split(styles, at_once)])
 
     def _synthesis(self, styles: Tensor) -> Tensor:
         plain = self.gradients == "torch"
