@@ -13,17 +13,15 @@ namespace zoom::cpu {
 namespace {
 
 constexpr Isa kIsas[] = {
+#if defined(ZOOM_ENGINE_AMX)
+    {"amx", &kAvx512Upsampling, &kAvx512Float, &kAmx},
+#endif
 #if defined(ZOOM_ENGINE_X86)
     {"avx512bf16", &kAvx512Upsampling, &kAvx512Float, &kAvx512Pairs},
     {"avx512", &kAvx512Upsampling, &kAvx512Float, &kAvx512Widened},
     {"avx2", &kAvx2Upsampling, &kAvx2Float, &kAvx2Widened},
 #endif
     {"portable", &kPortableUpsampling, &kPortableFloat, &kPortableWidened},
-#if defined(ZOOM_ENGINE_AMX)
-    // Last, so that it runs only if asked for: it has been tested against an emulation, not measured on
-    // hardware.
-    {"amx", &kAvx512Upsampling, &kAvx512Float, &kAmx},
-#endif
 };
 
 #if defined(ZOOM_ENGINE_AMX)

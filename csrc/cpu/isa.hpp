@@ -21,7 +21,7 @@ struct Isa {
 // The one in use: the best until `select` is called.
 const Isa& current();
 
-// Names of those that this machine can run, best first; "amx", which has to be asked for, is last.
+// Names of those that this machine can run, best first.
 std::vector<std::string> supported();
 std::string selected();
 // Throws std::invalid_argument for one that `supported` does not list.

@@ -3,8 +3,8 @@
 Environment:
 
 - `ZOOM_ENGINE_REQUIRE_NATIVE=1`: a missing extension is a `BackendError` when `zoom_engine.ops` is imported.
-- `ZOOM_ENGINE_ISA=avx512bf16|avx512|avx2|portable|amx`: use this instruction set instead of the machine's best one
-  ("avx512bf16" is "avx512" with dot products of bfloat16 pairs; "amx" runs only if asked for).
+- `ZOOM_ENGINE_ISA=amx|avx512bf16|avx512|avx2|portable`: use this instruction set instead of the machine's best one
+  ("avx512bf16" is "avx512" with dot products of bfloat16 pairs, "amx" has tiles of them).
 """
 
 from __future__ import annotations
