@@ -12,7 +12,7 @@ namespace {
 
 using Index = std::int64_t;
 
-// Below this many multiplications for each thread, waking it costs more than it saves.
+// Multiplications that are worth a thread.
 constexpr Index kGrain = 1 << 20;
 
 Index whole_lines(Index floats) {
@@ -48,10 +48,10 @@ Task task_of(const Tiling& tiling, Index index, const Memory& memory, int worker
   return task;
 }
 
-int useful_threads(const ModulatedConv& op, const Tiling& tiling, int threads) {
+int threads_for(const ModulatedConv& op, const Tiling& tiling, int threads) {
   const Index work =
       op.batch * op.height * op.width * op.in_channels * op.out_channels * op.kernel * op.kernel / kGrain;
-  return static_cast<int>(std::clamp<Index>(threads, 1, std::clamp<Index>(work, 1, tiling.tasks())));
+  return useful_threads(threads, tiling.tasks(), work);
 }
 
 // to [images, rows, channels] = the sum of the blocks' shares [stack][part][image of the stack, rows,
@@ -76,7 +76,7 @@ void sum_shares(const Tiling& tiling, const double* shares, Index length, Store&
 void convolution_forward(const ModulatedConv& op, const Weights& weights, int threads) {
   const Matrix& matrix = weights.forward();
   const Tiling tiling({op.kernel / 2, 1, op.up}, op, matrix, weights.kernels);
-  threads = useful_threads(op, tiling, threads);
+  threads = threads_for(op, tiling, threads);
   // Each group of channels has a sum of its own for rgb.
   const Index rgb = op.rgb ? op.batch * 3 * op.out_height * op.out_width : 0;
   const bool shares = tiling.groups > 1;
@@ -97,7 +97,7 @@ void convolution_forward(const ModulatedConv& op, const Weights& weights, int th
 void convolution_backward(const ModulatedConv& op, const Weights& weights, int threads) {
   const Matrix& matrix = weights.backward();
   const Tiling tiling({op.up ? 0 : op.kernel / 2, op.up ? 4 : 1, false}, op, matrix, weights.kernels);
-  threads = useful_threads(op, tiling, threads);
+  threads = threads_for(op, tiling, threads);
   const Index images = tiling.blocks() * tiling.images;
   const Index of_scale = op.dscale || op.drgb_weight ? 4 * op.out_channels : 0;
   const Index of_style = op.dstyle ? op.in_channels : 0;

@@ -14,14 +14,13 @@ namespace {
 using Index = std::int64_t;
 
 constexpr float kEpsilon = 1e-8f;
-// Below this many multiplications for each thread, waking it costs more than it saves.
+// Multiplications that are worth a thread.
 constexpr Index kGrain = 1 << 20;
 // Sums that are carried side by side, for compilers to put into vectors.
 constexpr Index kSums = 16;
 
-int useful_threads(const Demodulation& op, int threads) {
-  const Index work = op.batch * op.in_channels * op.out_channels / kGrain;
-  return static_cast<int>(std::clamp<Index>(threads, 1, std::max<Index>(1, work)));
+int threads_for(const Demodulation& op, int threads) {
+  return useful_threads(threads, op.batch, op.batch * op.in_channels * op.out_channels / kGrain);
 }
 
 // Sum of style^2 * energy over the input channels.
@@ -41,7 +40,7 @@ float variance(const float* style, const float* energy, Index channels) {
 }  // namespace
 
 void demodulation(const Demodulation& op, int threads) {
-  parallel_for(op.batch, useful_threads(op, threads), [&](Index b, int) {
+  parallel_for(op.batch, threads_for(op, threads), [&](Index b, int) {
     for (Index out = 0; out < op.out_channels; ++out) {
       const float sum =
           variance(op.style + b * op.in_channels, op.energy + out * op.in_channels, op.in_channels);
@@ -51,7 +50,7 @@ void demodulation(const Demodulation& op, int threads) {
 }
 
 void demodulation_backward(const Demodulation& op, int threads) {
-  threads = useful_threads(op, threads);
+  threads = threads_for(op, threads);
   std::vector<float> memory(static_cast<std::size_t>(threads * op.in_channels));
   parallel_for(op.batch, threads, [&](Index b, int worker) {
     float* sums = memory.data() + worker * op.in_channels;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -92,6 +93,11 @@ Pool* the_pool() {
 }
 
 }  // namespace
+
+int useful_threads(int threads, std::int64_t tasks, std::int64_t grains) {
+  const std::int64_t most = std::max<std::int64_t>(1, std::min(tasks, grains));
+  return static_cast<int>(std::clamp<std::int64_t>(threads, 1, most));
+}
 
 void parallel_for(std::int64_t count, int threads, const std::function<void(std::int64_t, int)>& task) {
   if (threads > count) threads = static_cast<int>(count);

@@ -18,7 +18,7 @@ Index divide_up(Index a, Index b) {
 // Enough tasks for many threads when there are few images, in bands that are not too thin for the filter's
 // halo.
 constexpr Index kTasks = 16, kThinnest = 16;
-// Below this many elements for each thread, waking it costs more than it saves.
+// Elements that are worth a thread.
 constexpr Index kGrain = 1 << 16;
 
 Plan make_plan(Layout layout, Index batch, Index channels, Index rows) {
@@ -39,8 +39,7 @@ void run(const Upsample& op, const UpsamplingKernel (&kernels)[2][2], Index rows
   const UpsamplingKernel kernel = kernels[op.type == Type::bfloat16][op.layout == Layout::nhwc];
   const Plan plan = make_plan(op.layout, op.batch, op.channels, rows);
   const Index elements = 4 * op.batch * op.channels * op.height * op.width;
-  const Index useful = std::max<Index>(1, std::min(plan.tasks, elements / kGrain));
-  threads = static_cast<int>(std::clamp<Index>(threads, 1, useful));
+  threads = useful_threads(threads, plan.tasks, elements / kGrain);
   floats = divide_up(floats, 16) * 16;
   float* memory = scratch(floats * threads);
   parallel_for(plan.tasks, threads,
