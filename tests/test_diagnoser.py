@@ -144,6 +144,25 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
     assert all(row["mean_change"] is None for row in summary["sensitivity"])
 
 
+def test_several_attributes_together_stay_within_what_the_generator_draws() -> None:
+    """Each within its own range, faces became blurs and black silhouettes, counted as flips with their label kept."""
+    hasty = {"mode": "multi", "search": "pgd", "search_options": {"steps": 4, "learning_rate": 8.0}, "labels": []}
+    run = diagnoser(**hasty, attributes=None)
+    found = run.run(images=4, seed=2)
+    assert [record["natural"] for record in found.records] == [True] * 4
+    assert found.summary()["natural"] == 1
+    for record in found.records:
+        assert np.all(np.abs(record["edit_weights"]) <= np.abs(found.ranges()).max(axis=1))
+    directions = run.edit_directions()
+    calibrated = run.calibrated_range(directions)
+    (unit,) = run.units(run.styles([0]), directions, calibrated, [(0, None)])
+    assert unit.natural is not None
+    assert unit.natural.holds(np.zeros(len(calibrated.bounds)))
+    assert not unit.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
+    marked = diagnoser(**hasty, attributes=None, edit_range="paper").run(images=4, seed=2)
+    assert False in [record["natural"] for record in marked.records]  # the paper's range is not bounded, but told
+
+
 def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_path: Path) -> None:
     network = load_target(BIASED).network
 

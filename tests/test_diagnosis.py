@@ -15,7 +15,7 @@ from zoom_engine.errors import AuditError
 from zoom_engine.records import Record
 
 ATTRIBUTES = ["a smiling face", "a face with pale skin|a pale face", "a face with a beard"]
-KEYS = {"attribute", "mean_change", "ci95", "share", "flip_rate", "label_kept", "ssim", "mean_abs_weight"}
+KEYS = {"attribute", "mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate", "label_kept", "ssim"}
 
 
 def manifest(mode: str = "single") -> dict[str, Any]:
@@ -37,9 +37,10 @@ def single(image: int, column: int, *, labels: bool = True) -> Record:
         "output": [0.2 + 0.8 * change],
         "change": change,
         "flipped": change > 0.3,
+        "decisive": change > 0.5,
         "label_kept": bool(random.random() < 0.9) if labels else None,
         "ssim": float(random.uniform(0.5, 1)),
-        "paper": {"change": min(1.0, change + 0.1), "flipped": change > 0.2},
+        "paper": {"change": min(1.0, change + 0.1), "flipped": change > 0.2, "decisive": change > 0.4},
     }
 
 
@@ -65,11 +66,13 @@ def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) 
         assert row["mean_change"] == pytest.approx(np.mean([r["change"] for r in records]))
         assert row["share"] == pytest.approx(row["mean_change"] / total)
         assert row["flip_rate"] == len(flips) / 40
+        assert row["decisive_flip_rate"] == sum(r["decisive"] for r in records) / 40
         assert row["label_kept"] == pytest.approx(np.mean([r["label_kept"] for r in records]))
         assert row["ssim"] == pytest.approx(np.mean([r["ssim"] for r in flips]))
         assert row["mean_abs_weight"] == pytest.approx(np.mean([abs(r["edit_weights"][column]) for r in records]))
         assert row["paper"]["mean_change"] == pytest.approx(np.mean([r["paper"]["change"] for r in records]))
         assert row["paper"]["flip_rate"] == np.mean([r["paper"]["flipped"] for r in records])
+        assert row["paper"]["decisive_flip_rate"] == np.mean([r["paper"]["decisive"] for r in records])
         low, high = row["ci95"]
         standard_error = np.std([r["change"] for r in records]) / np.sqrt(40)
         assert low == pytest.approx(row["mean_change"] - 1.96 * standard_error, abs=0.4 * standard_error)
@@ -87,6 +90,9 @@ def test_totals(diagnosis: Diagnosis) -> None:
     assert summary["search"] == "scan"
     assert (summary["images"], summary["units"]) == (40, 120)
     assert summary["flip_rate"] == len({r["image"] for r in flips}) / 40
+    assert summary["decisive_flip_rate"] == len({r["image"] for r in flips if r["decisive"]}) / 40
+    assert summary["decisive_flip_rate"] < summary["flip_rate"]
+    assert summary["natural"] is None
     assert summary["ssim"] == pytest.approx(np.mean([r["ssim"] for r in flips]))
     assert summary["label_kept"] == pytest.approx(np.mean([r["label_kept"] for r in diagnosis.records]))
 
@@ -126,27 +132,58 @@ def test_a_target_that_never_moves_has_shares_of_zero() -> None:
     assert [row["ci95"] for row in rows] == [[0, 0]] * 3
 
 
-def test_multi_mode_goes_by_edit_weights() -> None:
-    weights = np.random.default_rng(0).normal(size=(30, 3)) * [1, 0.2, 5]
+def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range() -> None:
+    weights = np.random.default_rng(0).normal(size=(30, 3)).clip(-2, 2) * [1, 0.2, 5]
     weights[:10, 0] = 0.0
     records = tuple(
         {**single(i, 0), "attribute": None, "edit_weights": [float(w) for w in weights[i]], "paper": None}
+        | {"natural": i % 3 > 0}
         for i in range(30)
     )
-    rows = Diagnosis(manifest("multi"), records).sensitivity
-    assert [row["attribute"] for row in rows] == [ATTRIBUTES[2], ATTRIBUTES[0], ATTRIBUTES[1]]
-    means = np.abs(weights).mean(0)
+    # Raw, the last attribute moves most, and the second least; of its own range the second moves most.
+    own = {"edit_range": "calibrated", "calibrated_range": [[-4, 8], [-0.4, 0.5], [-30, 20]]}
+    low, high = np.abs(own["calibrated_range"]).T
+    shares = np.abs(weights) / np.where(weights < 0, low, high)
+    audit = Diagnosis({"config": {**manifest("multi")["config"], **own}}, records)
+    rows = audit.sensitivity
+    assert [row["attribute"] for row in rows] == [ATTRIBUTES[1], ATTRIBUTES[2], ATTRIBUTES[0]]
+    means = shares.mean(0)
     for row in rows:
         column = ATTRIBUTES.index(row["attribute"])
         assert set(row) >= KEYS
         assert row["mean_change"] is None
         assert row["ci95"] is None
-        assert row["mean_abs_weight"] == pytest.approx(means[column])
+        assert row["range_share"] == pytest.approx(means[column])
         assert row["share"] == pytest.approx(means[column] / means.sum())
-        assert row["weight_ci95"][0] < row["mean_abs_weight"] < row["weight_ci95"][1]
+        assert row["range_share_ci95"][0] < row["range_share"] < row["range_share_ci95"][1]
+        assert row["mean_abs_weight"] == pytest.approx(np.abs(weights).mean(0)[column])
     used = [record["flipped"] for record in records[10:]]
-    assert rows[1]["flip_rate"] == pytest.approx(np.mean(used))
+    assert rows[2]["flip_rate"] == pytest.approx(np.mean(used))
+    assert audit.summary()["natural"] == pytest.approx(2 / 3)
+    assert "33 % of the edits leave what the generator draws" in audit.table()
+    # Within the paper's range all attributes have the same one.
+    assert [row["attribute"] for row in Diagnosis(manifest("multi"), records).sensitivity] == [
+        ATTRIBUTES[2],
+        ATTRIBUTES[0],
+        ATTRIBUTES[1],
+    ]
     assert Diagnosis(manifest("multi"), ()).summary()["sensitivity"][0]["share"] == 0
+
+
+def test_records_of_older_versions_are_told_decisive_by_what_their_counterfactual_moved() -> None:
+    def old(output: list[float], original: list[float], *, flipped: bool = True) -> Record:
+        record = {**single(0, 0), "output": output, "original_output": original, "flipped": flipped}
+        del record["decisive"]
+        return record
+
+    audit = Diagnosis(manifest(), ())
+    assert audit.is_decisive(old([0.61], [0.49]))
+    assert not audit.is_decisive(old([0.51], [0.49]))
+    assert not audit.is_decisive(old([0.4], [0.1], flipped=False))
+    assert audit.is_decisive(old([0.35, 0.55, 0.1], [0.5, 0.4, 0.1]))
+    assert not audit.is_decisive(old([0.44, 0.46, 0.1], [0.46, 0.44, 0.1]))
+    stricter = Diagnosis({"config": {**manifest()["config"], "decisive_change": 0.2}}, ())
+    assert not stricter.is_decisive(old([0.61], [0.49]))
 
 
 def test_save_and_load(diagnosis: Diagnosis, tmp_path: Path) -> None:
@@ -196,7 +233,7 @@ def test_the_table_shows_first_wordings_intervals_and_totals(diagnosis: Diagnosi
     assert f"{row['mean_change']:.3f} [{row['ci95'][0]:.3f}, {row['ci95'][1]:.3f}]" in lines[4]
     assert f"{100 * row['flip_rate']:.0f} %" in lines[4]
     assert len({len(line) for line in lines[1:2] + lines[4:7]}) == 1
-    assert max(map(len, lines)) <= 110
+    assert max(map(len, lines)) <= 120
 
 
 def test_the_table_cuts_long_and_aligns_wide_names() -> None:

@@ -77,6 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
     diagnose.add_argument("--directions", choices=("regression", "sampled", "gradient"))
     diagnose.add_argument("--threshold", type=float, help="λ in [0, 1) of the largest relevance")
     diagnose.add_argument("--range", choices=("calibrated", "paper"), dest="edit_range")
+    diagnose.add_argument(
+        "--decisive-change",
+        type=float,
+        help="how far in [0, 1] the output must move for a flip to count as decisive",
+    )
     diagnose.add_argument("--truncation", type=float, help="ψ; 1 is off")
     diagnose.add_argument("--images", type=int)
     diagnose.add_argument("--out", type=Path, help="the audit folder; resumed where it exists")
@@ -195,7 +200,7 @@ _DIAGNOSER_OPTIONS = (
         "mode",
         "search",
     ),
-    *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
+    *("directions", "threshold", "edit_range", "decisive_change", "truncation", *_RUN_OPTIONS),
 )
 
 

@@ -15,21 +15,27 @@ from torch import Tensor
 from zoom_engine.attributes import parse_attributes
 from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
 from zoom_engine.cache_folder import default_cache
-from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.directions import CalibratedRange, EditDirections, calibrate_range, find_directions, image_bounds
+from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    calibrate_range,
+    find_directions,
+    image_bounds,
+    natural_region,
+)
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.records import Record
+from zoom_engine.records import DECISIVE_CHANGE, Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
 from zoom_engine.targets import BlackBox, Target, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
-PAPER_BOUND = 30.0
 RANGES = ("calibrated", "paper")
 SEEDS_PER_RUN = 100_000
 
@@ -57,7 +63,10 @@ class Diagnoser:
         search_options: of the search, such as ``{"steps": 50}``.
         directions: "regression", "sampled", "gradient", or ready ``EditDirections`` of these attributes.
         threshold: λ in [0, 1), of the largest relevance.
-        edit_range: "calibrated" (as far as the attribute varies among unedited images) or "paper" (±30).
+        edit_range: "calibrated" (as far as the attribute varies among unedited images; several attributes together
+            also no further than unedited images lie from their mean) or "paper" (±30).
+        decisive_change: how far, in [0, 1], the output must move for a flip to be called decisive; pictures and
+            headlines take decisive flips.
         loss_weights: α, β, γ of L_target, L_struct and L_attr, for gradient searches.
         truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
@@ -90,6 +99,7 @@ class Diagnoser:
         directions: str | EditDirections = "regression",
         threshold: float = 0.1,
         edit_range: str = "calibrated",
+        decisive_change: float = DECISIVE_CHANGE,
         loss_weights: LossWeights | None = None,
         truncation: float = 1.0,
         truncation_cutoff: int | None = None,
@@ -104,6 +114,8 @@ class Diagnoser:
             raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
         if batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {batch_size}")
+        if not 0 <= decisive_change <= 1:
+            raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
         if search is not None or mode != "multi":
             find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
         self.templates = find_templates(templates)
@@ -111,6 +123,7 @@ class Diagnoser:
         self.neutral = neutral or (domain.neutral if domain else "a face")
         self.mode = mode
         self.edit_range = edit_range
+        self.decisive_change = decisive_change
         self.threshold = threshold
         self.truncation, self.truncation_cutoff = truncation, truncation_cutoff
         self.loss_weights = loss_weights or LossWeights()
@@ -233,6 +246,7 @@ class Diagnoser:
             text_encoder=self.text_encoder,
             label_prompts=self.labels,
             loss_weights=self.loss_weights,
+            decisive_change=self.decisive_change,
         )
 
     def units(
@@ -251,7 +265,11 @@ class Diagnoser:
         natural = self.edit_range == "calibrated"
         if self.mode == "multi":
             bounds = calibrated.bounds.double().numpy() if natural else np.tile(paper, (count, 1))
-            return [Unit(image, None, bounds) for image, _ in wanted]
+            region = natural_region(
+                self.generator, directions, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff
+            )
+            around = region.around(styles)
+            return [Unit(image, None, bounds, natural=around[image], stay_natural=natural) for image, _ in wanted]
         places = [(image, which) for image, which in wanted if which is not None]
         if not natural:
             return [Unit(image, which, _only(paper, which, count)) for image, which in places]
@@ -303,6 +321,7 @@ class Diagnoser:
                 "truncation": self.truncation,
                 "truncation_cutoff": self.truncation_cutoff,
                 "edit_range": self.edit_range,
+                "decisive_change": self.decisive_change,
                 "bound": PAPER_BOUND,
                 "calibrated_range": calibrated.bounds.tolist(),
                 "directions": {
@@ -390,6 +409,7 @@ def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) 
         "output": [round(v, 6) for v in result.output],
         "change": round(result.change, 6),
         "flipped": result.flipped,
+        "decisive": result.decisive,
         "label_kept": result.label_kept,
         "ssim": None if result.ssim is None else round(result.ssim, 6),
         "flip_weight": None if result.flip_weight is None else round(result.flip_weight, 6),
@@ -398,6 +418,8 @@ def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) 
         "stop": result.stop,
         "trajectory": result.trajectory,
     }
+    if result.natural is not None:
+        record["natural"] = result.natural
     if result.paper is not None:
         record["paper"] = result.paper
     return record

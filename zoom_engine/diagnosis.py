@@ -17,9 +17,12 @@ import numpy as np
 
 from zoom_engine.audit_folder import RECORDS, AuditFolder, read_manifest
 from zoom_engine.errors import AuditError
-from zoom_engine.records import Record, read_records, sort_key
+from zoom_engine.records import DECISIVE_CHANGE, Record, is_decisive, read_records, sort_key
 from zoom_engine.statistics import Array, bootstrap_means, column_means, interval, share_first
 from zoom_engine.tables import summary_table
+
+PAPER_BOUND = 30.0
+"""Edit weights of the paper's figures lie within ± this."""
 
 RANGES = ("paper", "calibrated")
 """Keys under which a record may hold `change` and `flipped` within the range that the audit did not use."""
@@ -95,19 +98,22 @@ class Diagnosis:
         """What summary.json holds: strict JSON values, None where a figure does not exist.
 
         Top level: `mode`, `search`, `images` (how many have a record), `units` (records), `flip_rate` (share
-        of images that some edit flips), `label_kept` (share of units whose edit keeps the zero-shot label;
-        None without label prompts), `ssim` (mean over flipping counterfactuals; None without any) and
-        `sensitivity`, one row per attribute, sorted. A row:
+        of images that some edit flips), `decisive_flip_rate` (that some edit flips decisively: the output moves by
+        at least the audit's `decisive_change`), `label_kept` (share of units whose edit keeps the zero-shot label;
+        None without label prompts), `natural` (multi mode: share of units whose edit stays within what the
+        generator draws; None where that was not measured), `ssim` (mean over flipping counterfactuals; None without
+        any) and `sensitivity`, one row per attribute, sorted. A row:
 
         - `attribute`; `share`: its part of the histogram, all sum to 1
         - single mode, sorts: `mean_change`, the mean over images of |f(x̂) - f(x)| in [0, 1]; `ci95`, its
           95 % bootstrap interval over images (None for fewer than two)
-        - multi mode, sorts: `mean_abs_weight`, with `weight_ci95`; `mean_change` and `ci95` are None
-        - `flip_rate`, `label_kept`, `ssim`, `mean_abs_weight`: over its units; in multi mode over the images
-          whose edit uses the attribute at all
+        - multi mode, sorts: `range_share`, the mean |edit weight| in units of the attribute's own range on that
+          side, in [0, 1], with `range_share_ci95`; `mean_change` and `ci95` are None
+        - `flip_rate`, `decisive_flip_rate`, `label_kept`, `ssim`, `mean_abs_weight` (raw): over its units; in multi
+          mode over the images whose edit uses the attribute at all
         - `first`: the share of resampled audits in which it is the most sensitive one
-        - `paper` or `calibrated` (single mode): `mean_change`, `ci95`, `share` and `flip_rate` within that
-          range, if the records hold them
+        - `paper` or `calibrated` (single mode): `mean_change`, `ci95`, `share`, `flip_rate` and
+          `decisive_flip_rate` within that range, if the records hold them
 
         `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
         """
@@ -120,10 +126,28 @@ class Diagnosis:
             "images": len(images),
             "units": len(self.records),
             "flip_rate": len({record["image"] for record in flipped}) / len(images) if images else None,
+            "decisive_flip_rate": (
+                len({record["image"] for record in flipped if self.is_decisive(record)}) / len(images)
+                if images
+                else None
+            ),
             "label_kept": _mean(record["label_kept"] for record in self.records),
+            "natural": _mean(record.get("natural") for record in self.records),
             "ssim": _mean(record["ssim"] for record in flipped),
             "sensitivity": rows,
         }
+
+    def is_decisive(self, record: Record) -> bool:
+        """Whether a record of this audit holds a decisive counterfactual."""
+        return is_decisive(record, least=self.manifest["config"].get("decisive_change", DECISIVE_CHANGE))
+
+    def ranges(self) -> Array:
+        """Lowest and highest edit weight that the audit's search may take, per attribute: float64 `[N, 2]`."""
+        config = self.manifest["config"]
+        if config.get("edit_range") == "calibrated" and config.get("calibrated_range"):
+            return np.array(config["calibrated_range"], dtype=np.float64)
+        bound = float(config.get("bound", PAPER_BOUND))
+        return np.tile([-bound, bound], (len(self.attributes), 1))
 
     def table(self) -> str:
         """The summary as text of about 100 columns for a terminal, most sensitive attribute first."""
@@ -142,6 +166,7 @@ def _single_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[s
 
     change = _measured(matrix(record["change"] for record in records), resamples, seed)
     flipped = column_means(matrix(record["flipped"] for record in records))
+    decisive = column_means(matrix(diagnosis.is_decisive(record) for record in records))
     label_kept = column_means(matrix(record["label_kept"] for record in records))
     ssim = column_means(matrix(record["ssim"] if record["flipped"] else None for record in records))
     weights = (abs(record["edit_weights"][i]) for record, i in zip(records, columns, strict=True))
@@ -153,17 +178,20 @@ def _single_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[s
             others[name] = (
                 _measured(matrix(one.get("change") for one in within), resamples, seed),
                 column_means(matrix(one.get("flipped") for one in within)),
+                column_means(matrix(one.get("decisive") for one in within)),
             )
     rows = []
     for index, attribute in enumerate(attributes):
         row = {"attribute": attribute, **change[index]}
         row["flip_rate"] = _plain(flipped[index])
+        row["decisive_flip_rate"] = _plain(decisive[index])
         row["label_kept"] = _plain(label_kept[index])
         row["ssim"] = _plain(ssim[index])
         row["mean_abs_weight"] = _plain(weight[index])
-        for name, (measured, flips) in others.items():
+        for name, (measured, flips, decisive_flips) in others.items():
             row[name] = {key: value for key, value in measured[index].items() if key != "first"}
             row[name]["flip_rate"] = _plain(flips[index])
+            row[name]["decisive_flip_rate"] = _plain(decisive_flips[index])
         rows.append(row)
     known = [row for row in rows if row["mean_change"] is not None]
     missing = [row for row in rows if row["mean_change"] is None]
@@ -171,13 +199,17 @@ def _single_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[s
 
 
 def _multi_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[str, Any]]:
-    """Rows of multi mode, by falling mean |edit weight|."""
+    """Rows of multi mode, by falling share of the range that edits take: raw weights of two attributes do not
+    compare, since one may vary three times as far as the other."""
     attributes, records = diagnosis.attributes, diagnosis.records
-    weights = np.abs(np.array([record["edit_weights"] for record in records], dtype=np.float64))
+    weights = np.array([record["edit_weights"] for record in records], dtype=np.float64)
     weights = weights.reshape(len(records), len(attributes))
+    low, high = np.abs(diagnosis.ranges()).T
+    shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
+    raw = column_means(np.abs(weights))
     rows = []
-    for index, measured in enumerate(_measured(weights, resamples, seed)):
-        using = [record for record, used in zip(records, weights[:, index] > 0, strict=True) if used]
+    for index, measured in enumerate(_measured(shares, resamples, seed)):
+        using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
         rows.append(
             {
                 "attribute": attributes[index],
@@ -186,13 +218,15 @@ def _multi_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[st
                 "share": measured["share"],
                 "first": measured["first"],
                 "flip_rate": _mean(record["flipped"] for record in using),
+                "decisive_flip_rate": _mean(diagnosis.is_decisive(record) for record in using),
                 "label_kept": _mean(record["label_kept"] for record in using),
                 "ssim": _mean(record["ssim"] for record in using if record["flipped"]),
-                "mean_abs_weight": measured["mean_change"],
-                "weight_ci95": measured["ci95"],
+                "range_share": measured["mean_change"],
+                "range_share_ci95": measured["ci95"],
+                "mean_abs_weight": _plain(raw[index]),
             }
         )
-    return sorted(rows, key=lambda row: row["mean_abs_weight"] or 0.0, reverse=True)
+    return sorted(rows, key=lambda row: row["range_share"] or 0.0, reverse=True)
 
 
 def _measured(values: Array, resamples: int, seed: int) -> list[dict[str, Any]]:

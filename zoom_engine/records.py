@@ -16,6 +16,9 @@ from zoom_engine.errors import AuditError
 
 Record = dict[str, Any]
 Unit = tuple[int, str | None]
+DECISIVE_CHANGE = 0.1
+"""How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
+rounding."""
 
 
 def unit_of(record: Record) -> Unit:
@@ -26,6 +29,18 @@ def unit_of(record: Record) -> Unit:
 def sort_key(record: Record) -> tuple[int, str]:
     """Orders records the same way whatever order they were finished in."""
     return record["image"], record["attribute"] or ""
+
+
+def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
+    """Whether the record holds a counterfactual whose output moved by at least `least`.
+
+    Records of older versions do not say so: there the one counterfactual that they hold is measured, by the total
+    variation distance of its probabilities (of one probability: its difference).
+    """
+    if "decisive" in record:
+        return bool(record["decisive"])
+    moved = [abs(a - b) for a, b in zip(record["output"], record["original_output"], strict=True)]
+    return bool(record["flipped"]) and (moved[0] if len(moved) == 1 else sum(moved) / 2) >= least
 
 
 def to_line(record: Record) -> bytes:

@@ -94,5 +94,7 @@ def iterate(
     kept: bool | None = None,
     ssim: float = 0.9,
 ) -> Iterate:
-    """An iterate made by hand; it flipped if its margin is negative."""
-    return Iterate(np.array(weights, dtype=float), (0.5,), change, margin, margin < 0, kept, ssim)
+    """An iterate made by hand; it flipped if its margin is negative, decisively if it also changed by 0.1."""
+    flipped = margin < 0
+    decisive = flipped and change >= 0.1
+    return Iterate(np.array(weights, dtype=float), (0.5,), change, margin, flipped, kept, ssim, decisive=decisive)

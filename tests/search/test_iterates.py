@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from search_toys import iterate
 
-from zoom_engine.search.iterates import Iterate, Tally, Unit, within
+from zoom_engine.search.iterates import Array, Iterate, Tally, Unit, within
 
 UNIT = Unit(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
 
@@ -27,7 +29,7 @@ def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> 
     ).result("done", by_weight=True)
     assert result.change == 0.6
     assert result.change_weights == [4.0]
-    assert result.paper == {"change": 0.8, "flipped": True}
+    assert result.paper == {"change": 0.8, "flipped": True, "decisive": True}
 
 
 def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
@@ -42,6 +44,39 @@ def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
     assert result.ssim == 0.7
     assert result.flip_weight == 5.0
     assert result.change == 0.9
+
+
+def test_a_decisive_flip_is_shown_before_a_borderline_one() -> None:
+    borderline = iterate([4.0], change=0.02, margin=-0.01, kept=True, ssim=0.99)
+    decisive = [
+        iterate([7.0], change=0.3, margin=-1, kept=True, ssim=0.8),
+        iterate([9.0], change=0.4, margin=-2, kept=True, ssim=0.6),
+    ]
+    both = tally(borderline, *decisive).result("done", by_weight=True)
+    assert (both.flipped, both.decisive) == (True, True)
+    assert both.edit_weights == [7.0]
+    assert both.ssim == 0.8
+    assert both.flip_weight == 4.0
+    alone = tally(borderline, iterate([9.0], change=0.4, margin=-2, kept=False)).result("done", by_weight=True)
+    assert (alone.flipped, alone.decisive) == (True, False)
+    assert alone.edit_weights == [4.0]
+
+
+def test_the_edit_that_is_reported_is_told_natural_or_not() -> None:
+    class Small:
+        def holds(self, weights: Array) -> bool:
+            return bool(abs(weights[0]) <= 6)
+
+        def drawn_back(self, weights: Array) -> Array:
+            return np.clip(weights, -6, 6)
+
+    near, far = (iterate([w], change=0.5, margin=-1, kept=True) for w in (5.0, 8.0))
+    known = dataclasses.replace(UNIT, natural=Small())
+    assert tally(near, unit=known).result("done", by_weight=True).natural is True
+    assert tally(far, unit=known).result("done", by_weight=True).natural is False
+    assert tally(far).result("done", by_weight=True).natural is None
+    assert known.allowed(np.array([99.0])) == [10.0]
+    assert dataclasses.replace(known, stay_natural=True).allowed(np.array([99.0])) == [6.0]
 
 
 def test_without_a_flip_the_result_is_the_largest_change() -> None:
@@ -94,7 +129,9 @@ def test_definitions_hold_for_any_iterates(rows: list[tuple[float, float, float,
     assert result.change == max([0.0, *(it.change for it in inside if it.label_kept)])
     assert result.flipped == bool(flips)
     if flips:
-        assert result.ssim == max(it.ssim for it in flips)
+        far = [it for it in flips if it.change >= 0.1]
+        assert result.decisive == bool(far)
+        assert result.ssim == max(it.ssim for it in far or flips)
         assert result.flip_weight == min(abs(it.weights[0]) for it in flips)
     curve = [point["weights"][0] for point in result.trajectory]
     assert curve == sorted(curve)

@@ -156,7 +156,7 @@ def test_both_ranges_are_reported() -> None:
     (result,) = scan(evaluator(lambda x: x[:, 0] - 20), unit(0, 0, -5, 5, outer=30))
     assert not result.flipped
     assert result.change < 1e-6
-    assert result.paper == {"change": pytest.approx(1.0, abs=1e-3), "flipped": True}
+    assert result.paper == {"change": pytest.approx(1.0, abs=1e-3), "flipped": True, "decisive": True}
     assert result.trajectory[0]["weights"][0] == -30
     (inside,) = scan(evaluator(), unit(0, 0, -5, 5))
     assert inside.paper is None

@@ -11,6 +11,7 @@ from zoom_engine.directions.find import (
 )
 from zoom_engine.directions.gradient import GradientRelevance, gradient_relevance
 from zoom_engine.directions.image_bounds import image_bounds
+from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     MatrixRelevance,
@@ -29,6 +30,8 @@ __all__ = [
     "EditDirections",
     "GradientRelevance",
     "MatrixRelevance",
+    "NaturalEdits",
+    "NaturalRegion",
     "Relevance",
     "Sampling",
     "calibrate_range",
@@ -36,6 +39,7 @@ __all__ = [
     "find_directions",
     "gradient_relevance",
     "image_bounds",
+    "natural_region",
     "noise_floor",
     "regression_relevance",
     "sampled_relevance",

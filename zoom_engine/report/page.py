@@ -174,8 +174,8 @@ def same_axis(pages: Sequence[Page]) -> list[Page]:
 def _rows(summary: dict[str, Any], names: dict[str, str]) -> Iterator[Row]:
     axis, single = _axis(summary), summary["mode"] == "single"
     for figures in summary["sensitivity"]:
-        value = figures["mean_change"] if single else figures["mean_abs_weight"]
-        interval = figures["ci95"] if single else figures["weight_ci95"]
+        value = figures["mean_change"] if single else figures["range_share"]
+        interval = figures["ci95"] if single else figures["range_share_ci95"]
         attribute = figures["attribute"]
         yield Row(names[attribute], attribute, figures, value, interval, bar_for(axis, value, interval))
 
@@ -183,7 +183,7 @@ def _rows(summary: dict[str, Any], names: dict[str, str]) -> Iterator[Row]:
 def _axis(summary: dict[str, Any]) -> Axis:
     ends = [row["ci95"] or [row["mean_change"] or 0.0] for row in summary["sensitivity"]]
     if summary["mode"] == "multi":
-        ends = [row["weight_ci95"] or [row["mean_abs_weight"] or 0.0] for row in summary["sensitivity"]]
+        ends = [row["range_share_ci95"] or [row["range_share"] or 0.0] for row in summary["sensitivity"]]
     return axis_for([end[-1] for end in ends])
 
 

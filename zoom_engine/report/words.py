@@ -163,13 +163,13 @@ def limits(
 
 
 def _measured(row: dict[str, Any]) -> str:
-    value = row["mean_change"] if row["mean_change"] is not None else row["mean_abs_weight"]
+    value = row["mean_change"] if row["mean_change"] is not None else row["range_share"]
     interval = _interval(row)
     return decimal(value) if interval is None else f"{decimal(value)} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _interval(row: dict[str, Any]) -> Any:
-    return row["ci95"] if row["mean_change"] is not None else row.get("weight_ci95")
+    return row["ci95"] if row["mean_change"] is not None else row.get("range_share_ci95")
 
 
 def _often(share: float) -> str:

@@ -91,10 +91,9 @@ class CMAESState:
 
     def ask(self) -> Array:
         """The population, as edit weights `[k, N]`."""
-        bounds = self._tally.unit.bounds
-        points = np.zeros((len(self._population), len(bounds)))
+        points = np.zeros((len(self._population), len(self._moves)))
         points[:, self._moves] = self._population * self._scale
-        return np.clip(points, bounds[:, 0], bounds[:, 1])
+        return np.stack([self._tally.unit.allowed(point) for point in points])
 
     def tell(self, iterates: list[Iterate]) -> None:
         self._tally.add(iterates)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
+from zoom_engine.records import DECISIVE_CHANGE
 from zoom_engine.search.iterates import Array, Iterate
 from zoom_engine.targets.target import Target
 
@@ -80,9 +81,9 @@ class Evaluation:
     """One row per evaluated image.
 
     outputs `[B, K]` of the task; recorded `[B, M]` (what a record keeps: probabilities); change `[B]` in
-    [0, 1]; margin `[B]`, > 0 while the prediction is the original's; flipped bool `[B]`; label_kept bool
-    `[B]` (True where labels are off); ssim `[B]`, NaN where it was not asked for; loss `[B]`, None where it
-    was not asked for.
+    [0, 1]; margin `[B]`, > 0 while the prediction is the original's; flipped bool `[B]`, and decisive bool `[B]`:
+    flipped, and the output moved far enough to prove something; label_kept bool `[B]` (True where labels are off);
+    ssim `[B]`, NaN where it was not asked for; loss `[B]`, None where it was not asked for.
     """
 
     outputs: Tensor
@@ -90,6 +91,7 @@ class Evaluation:
     change: Tensor
     margin: Tensor
     flipped: Tensor
+    decisive: Tensor
     label_kept: Tensor
     ssim: Tensor
     labels_on: bool
@@ -103,6 +105,7 @@ class Evaluation:
             self.change.tolist(),
             self.margin.tolist(),
             self.flipped.tolist(),
+            self.decisive.tolist(),
             self.label_kept.tolist(),
             self.ssim.tolist(),
             [None] * len(weights) if gradients is None else gradients.double().cpu().numpy(),
@@ -120,8 +123,9 @@ class Evaluation:
                 similarity,
                 gradient,
                 loss,
+                decisive,
             )
-            for point, output, change, margin, flipped, kept, similarity, gradient, loss in rows
+            for point, output, change, margin, flipped, decisive, kept, similarity, gradient, loss in rows
         ]
 
 
@@ -139,6 +143,7 @@ class Evaluator:
             L_attr) off.
         label_templates: sentences that the prompts are put into.
         loss_weights: of the three terms, for gradient searches.
+        decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
 
     `value` is `judge(render(…))`: to judge the same images by several targets, render once and call `judge`
     of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
@@ -155,7 +160,10 @@ class Evaluator:
         label_prompts: Sequence[str] = (),
         label_templates: Sequence[str] = ("{}",),
         loss_weights: LossWeights | None = None,
+        decisive_change: float = DECISIVE_CHANGE,
     ) -> None:
+        if not 0 <= decisive_change <= 1:
+            raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
         if isinstance(label_prompts, str) or len(label_prompts) == 1:
             raise ConfigError(
                 "labels: give at least two prompts, one per class; with one there is nothing to tell apart"
@@ -170,6 +178,7 @@ class Evaluator:
         self.text_encoder = text_encoder if label_prompts else None
         self.label_prompts = tuple(label_prompts)
         self.loss_weights = loss_weights or LossWeights()
+        self.decisive_change = decisive_change
         self._label_embeddings: Tensor | None = None
         if self.text_encoder is not None:
             embeddings = self.text_encoder.embed_texts(label_prompts, templates=label_templates)
@@ -264,13 +273,15 @@ class Evaluator:
             if labels is not None and embeddings is not None and originals.labels is not None:
                 kept = zero_shot_labels(embeddings, labels) == originals.labels
             flipped = task.flipped(outputs, originals.outputs)
+            change = task.change(outputs, originals.outputs)
             similarity = _ssim_rows(images, originals, flipped & kept, ssim)
             evaluation = Evaluation(
                 outputs=outputs.detach(),
                 recorded=task.recorded(outputs),
-                change=task.change(outputs, originals.outputs),
+                change=change,
                 margin=task.margin(outputs, originals.outputs),
                 flipped=flipped,
+                decisive=flipped & (change >= self.decisive_change),
                 label_kept=kept,
                 ssim=similarity,
                 labels_on=self.labels_on,

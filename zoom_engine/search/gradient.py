@@ -99,8 +99,7 @@ class GradientState:
         taken = self._tally.steps - 1
         if iterate.success and self._flipped_at is None:
             self._flipped_at = taken
-        bounds = self._tally.unit.bounds
-        moved = np.clip(self._at - self._rate * self._direction(iterate.gradient), bounds[:, 0], bounds[:, 1])
+        moved = self._tally.unit.allowed(self._at - self._rate * self._direction(iterate.gradient))
         if self._patience is not None and self._flipped_at is not None and taken - self._flipped_at >= self._patience:
             self._stop = "flipped"
         elif taken == self._steps:

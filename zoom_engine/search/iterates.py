@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+class Natural(Protocol):
+    """The edits of one image that stay natural (see `zoom_engine.directions.NaturalEdits`)."""
+
+    def holds(self, weights: Array) -> bool: ...
+
+    def drawn_back(self, weights: Array) -> Array: ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unit:
     """One piece of work: an image and the attributes that may move.
@@ -22,18 +30,28 @@ class Unit:
         may not move.
     outer: float `[N, 2]` or None: a second range (the paper's ±30) to report on beside `bounds`; only the
         scan looks there.
+    natural: which edits of several attributes stay within what the generator draws; the result says whether its
+        edit does. None where that is not known, and in single mode, where the bounds say it.
+    stay_natural: the search takes no other.
     """
 
     image: int
     attribute: int | None
     bounds: Array
     outer: Array | None = None
+    natural: Natural | None = None
+    stay_natural: bool = False
+
+    def allowed(self, weights: Array) -> Array:
+        """Edit weights `[N]`, brought back to where this unit may look."""
+        inside = np.clip(weights, self.bounds[:, 0], self.bounds[:, 1])
+        return self.natural.drawn_back(inside) if self.natural is not None and self.stay_natural else inside
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
     """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN, `gradient` and `loss` None
-    where they were not asked for."""
+    where they were not asked for; `decisive`: flipped, and the output moved far enough to prove something."""
 
     weights: Array
     output: tuple[float, ...]
@@ -44,6 +62,7 @@ class Iterate:
     ssim: float = math.nan
     gradient: Array | None = None
     loss: float | None = None
+    decisive: bool = False
 
     @property
     def keeps(self) -> bool:
@@ -70,23 +89,24 @@ class Iterate:
 class SearchResult:
     """What a search found for one unit, by the definitions of METHOD § 2 (best iterate, not last).
 
-    edit_weights, output, ssim: of one and the same point: the counterfactual (of all flipping,
-        label-keeping points the one of highest SSIM), else the label-keeping point of largest change (the
-        unedited image, if there is no other). `ssim` is None where it was not computed: that is when
-        nothing flipped.
+    edit_weights, output, ssim: of one and the same point: the counterfactual (of all decisive, label-keeping
+        points the one of highest SSIM; where there is none, of all that merely flip), else the label-keeping
+        point of largest change (the unedited image, if there is no other). `ssim` is None where it was not
+        computed: that is when nothing flipped.
     original_output: of the unedited image.
     change: the sensitivity, the largest change among label-keeping points within the bounds, and
         `change_weights` where it was found.
-    flipped: there is a counterfactual.
+    flipped: there is a counterfactual; decisive: there is a decisive one.
     label_kept: None where labels are off; False where the prediction flipped within the bounds, but the
         label changed with it each time, or where no point besides the unedited image keeps the label; True
         else.
+    natural: whether the edit stays within what the generator draws; None where that is not known.
     flip_weight: single mode: smallest |edit weight| that flips and keeps the label, None where there is none.
     steps: rounds of asking; evaluations: points evaluated, the unedited image not counted.
     stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
     trajectory: the points (see `Iterate.to_json`), the unedited image among them: by weight for a scan, in
         order of time otherwise; of CMA-ES only each generation's best.
-    paper: the same "change" and "flipped" within `Unit.outer`, None without one.
+    paper: the same "change", "flipped" and "decisive" within `Unit.outer`, None without one.
     """
 
     edit_weights: Array
@@ -95,6 +115,7 @@ class SearchResult:
     change: float
     change_weights: Array
     flipped: bool
+    decisive: bool
     label_kept: bool | None
     ssim: float | None
     flip_weight: float | None
@@ -102,6 +123,7 @@ class SearchResult:
     evaluations: int
     stop: str
     trajectory: list[dict[str, Any]]
+    natural: bool | None = None
     paper: dict[str, Any] | None = None
 
 
@@ -170,10 +192,11 @@ class Tally:
         inside = [it for it in self.tried if within(it.weights, unit.bounds)]
         moved = [it for it in inside if np.any(it.weights)]
         successes = [it for it in inside if it.success]
+        decisive = [it for it in successes if it.decisive]
         lost = bool(moved) and not any(it.keeps for it in moved)
         peak = max([origin, *(it for it in inside if it.keeps)], key=lambda it: it.change)
         best = min(
-            successes,
+            decisive or successes,
             key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
             default=peak,
         )
@@ -191,6 +214,7 @@ class Tally:
             change=peak.change,
             change_weights=peak.weights,
             flipped=bool(successes),
+            decisive=bool(decisive),
             label_kept=label_kept,
             ssim=None if math.isnan(best.ssim) else best.ssim,
             flip_weight=self._flip_weight(successes),
@@ -198,6 +222,7 @@ class Tally:
             evaluations=len(self.tried),
             stop="label-lost" if lost else stop,
             trajectory=[it.to_json() for it in points],
+            natural=None if unit.natural is None else unit.natural.holds(best.weights),
             paper=self._paper(),
         )
 
@@ -215,4 +240,5 @@ class Tally:
         return {
             "change": round(max((it.change for it in kept), default=0.0), 6),
             "flipped": any(it.flipped for it in kept),
+            "decisive": any(it.decisive for it in kept),
         }

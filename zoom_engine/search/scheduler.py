@@ -1,4 +1,4 @@
-"""The scheduler packs what many units ask for into batches of one shape, retires finished units and refills.
+"""The scheduler packs what many units ask for into full batches, retires finished units and refills.
 
 A unit's own state decides what it asks for next, and rows of a batch do not mix, so results do not depend
 on the packing.
@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +21,6 @@ from zoom_engine.search.choose import check_gradients
 from zoom_engine.search.evaluator import Evaluator, Originals
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
 
-T = TypeVar("T")
 Finished = list[tuple[Unit, SearchResult]]
 SharedFinished = list[tuple[int, Unit, SearchResult]]
 
@@ -35,7 +33,6 @@ def run_units(
     styles: Tensor,
     on_result: Callable[[Finished], None],
     batch_size: int = 32,
-    pad: bool = True,
     progress: ProgressFactory = silent,
     finished: int = 0,
 ) -> None:
@@ -49,8 +46,7 @@ def run_units(
         styles: float `[I, S]`; `Unit.image` is a row of it.
         on_result: called after each batch in which units finished, and before an interruption or an error
             leaves this function; what was handed over is done, what was not is to be repeated.
-        batch_size: rows per evaluation.
-        pad: fill the last, smaller batches up by repeating a row, so that the generator sees one shape only.
+        batch_size: rows per evaluation, as long as there are so many.
         progress: a bar over the units; `finished` counts those that an earlier run did.
 
     Raises:
@@ -69,7 +65,6 @@ def run_units(
         styles=styles,
         on_result=hand_over,
         batch_size=batch_size,
-        pad=pad,
         progress=progress,
         finished=finished,
     )
@@ -83,7 +78,6 @@ def run_shared(
     styles: Tensor,
     on_result: Callable[[SharedFinished], None],
     batch_size: int = 32,
-    pad: bool = True,
     progress: ProgressFactory = silent,
     finished: int = 0,
 ) -> None:
@@ -95,7 +89,7 @@ def run_shared(
     """
     units = list(units)
     _check(units, search, evaluators, styles, batch_size)
-    run = _Run(units, search, evaluators, styles, batch_size, pad)
+    run = _Run(units, search, evaluators, styles, batch_size)
     with progress(finished + len(units) * len(evaluators), "Searching", unit="unit", initial=finished) as bar:
         flips = done = 0
         try:
@@ -175,10 +169,9 @@ class _Pool:
         evaluators: Sequence[Evaluator],
         styles: Tensor,
         batch_size: int,
-        pad: bool,
     ) -> None:
         self._evaluators, self._styles = evaluators, styles
-        self._batch_size, self._pad = batch_size, pad
+        self._batch_size = batch_size
         self._uses = Counter(unit.image for unit in units for _ in evaluators)
         self._ahead: Iterator[int] = iter(list(dict.fromkeys(unit.image for unit in units)))
         self._rows: dict[int, list[Originals]] = {}
@@ -199,9 +192,8 @@ class _Pool:
 
     def _render_ahead(self) -> None:
         wanted = list(itertools.islice(self._ahead, self._batch_size))
-        rows = _padded(wanted, self._batch_size if self._pad else len(wanted))
         with torch.no_grad():
-            images = self._evaluators[0].render(self._styles[torch.tensor(rows)])[: len(wanted)]
+            images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
             embeddings = _Embeddings(images)
             found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
         for place, image in enumerate(wanted):
@@ -232,12 +224,11 @@ class _Run:
         evaluators: Sequence[Evaluator],
         styles: Tensor,
         batch_size: int,
-        pad: bool,
     ) -> None:
         self._search, self._evaluators, self._styles = search, evaluators, styles
-        self._batch_size, self._pad = batch_size, pad
+        self._batch_size = batch_size
         self._todo = iter(units)
-        self._pool = _Pool(units, evaluators, styles, batch_size, pad)
+        self._pool = _Pool(units, evaluators, styles, batch_size)
         self._queue: dict[tuple[int, bytes], _Row] = {}
         self._finished: SharedFinished = []
 
@@ -284,10 +275,9 @@ class _Run:
             row.waiting.append((task, place))
 
     def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:
-        """Images, styles and edit weights of a batch, padded."""
-        rows = _padded(batch, self._batch_size if self._pad else len(batch))
-        images = [row.image for row in rows]
-        weights = torch.from_numpy(np.stack([row.weights for row in rows])).float()
+        """Images, styles and edit weights of a batch."""
+        images = [row.image for row in batch]
+        weights = torch.from_numpy(np.stack([row.weights for row in batch])).float()
         return images, self._styles[torch.tensor(images)], weights.to(self._styles.device)
 
     def _follow(self, batch: list[_Row]) -> None:
@@ -295,14 +285,14 @@ class _Run:
         images, styles, weights = self._inputs(batch)
         evaluation, gradients = evaluator.value_and_grad(styles, weights, self._pool.gather(images, 0))
         points = weights.double().cpu().numpy()
-        for row, iterate in zip(batch, evaluation.iterates(points, gradients), strict=False):
+        for row, iterate in zip(batch, evaluation.iterates(points, gradients), strict=True):
             for task, place in row.waiting:
                 self._tell(task, place, dataclasses.replace(iterate, weights=row.weights))
 
     @torch.no_grad()
     def _look(self, batch: list[_Row]) -> None:
         _, styles, weights = self._inputs(batch)
-        pictures = self._evaluators[0].render(styles, weights)[: len(batch)]
+        pictures = self._evaluators[0].render(styles, weights)
         shared = _Embeddings(pictures)
         told: list[tuple[_Task, int, Iterate]] = []
         for index, evaluator in enumerate(self._evaluators):
@@ -331,7 +321,3 @@ class _Run:
         if not task.missing:
             task.state.tell([answer for answer in task.answers if answer is not None])
             self._proceed(task)
-
-
-def _padded(rows: list[T], size: int) -> list[T]:
-    return rows + rows[-1:] * (size - len(rows))
