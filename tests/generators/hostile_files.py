@@ -186,6 +186,36 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         "hidden in a storage": Hostile(hidden, unsafe, "posix.system"),
         "an array of objects": Hostile(_dumps(np.array([Call(os.system, shell)], dtype=object)), unsafe, "dtype 'O8'"),
         "a structured dtype": Hostile(_dumps(np.zeros(2, [("a", "f4")])), unsafe, "dtype 'V4'"),
+        "a scalar of objects": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x02O8\x85RC\x08" + b"\1" * 8 + b"\x86R.",
+            unsafe,
+            "dtype 'O8'",
+        ),
+        "a scalar of text": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x03<U9\x85RC\x24" + bytes(36) + b"\x86R.", unsafe, "'<U9'"
+        ),
+        "a scalar of dates": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x02M8\x85RC\x08" + bytes(8) + b"\x86R.",
+            unsafe,
+            "dtype 'M8'",
+        ),
+        "a scalar without a dtype": Hostile(
+            PROTO + SCALAR + b"\x8c\x02f4C\x04\0\0\0\0\x86R.", damaged, "numpy's scalar"
+        ),
+        "a scalar of fewer bytes than its dtype": Hostile(
+            PROTO + SCALAR + FLOAT + b"C\x03\0\0\0\x86R.", damaged, "numpy's scalar"
+        ),
+        "a scalar of more bytes than its dtype": Hostile(
+            PROTO + SCALAR + FLOAT + b"B" + struct.pack("<I", 4 << 20) + bytes(4 << 20) + b"\x86R.",
+            damaged,
+            "numpy's scalar",
+        ),
+        "a scalar that claims 2^40 bytes": Hostile(
+            PROTO + SCALAR + FLOAT + b"\x8e" + struct.pack("<Q", 1 << 40) + bytes(4) + b"\x86R.", damaged, "ends within"
+        ),
+        "a scalar of wide text": Hostile(
+            PROTO + SCALAR + FLOAT + _text("\u20ac" * 4) + b"\x86R.", damaged, "makes no sense"
+        ),
         "another codec": Hostile(_dumps(Call(_codecs.encode, "x", "rot13")), damaged, "_codecs.encode"),
         "out-of-band buffers": Hostile(b"\x80\x05\x97.", damaged, "outside of the file"),
         "a torch file of the old kind": Hostile(legacy_archive, unsafe, "posix.system"),
@@ -285,4 +315,5 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
 
 
 EMPTY = _global("numpy.core.multiarray._reconstruct") + _global("numpy.ndarray") + b"K\x00\x85C\x01b\x87R"
+SCALAR = _global("numpy._core.multiarray.scalar")
 FLOAT = _global("numpy.dtype") + b"\x8c\x02f4\x89\x88\x87R"

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, tensorflow_bytes, write
+from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, write
 from literal_stylegan2 import Literal
+from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.errors import ConfigError, DirectionError
+from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator
 
 LITERAL = Literal(z_dim=12)
@@ -121,9 +123,8 @@ ORIGIN = {"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]}
 
 
 def diagnoser(source: Path, **options: Any) -> Diagnoser:
-    options = {"directions": ready_directions(source, ORIGIN)} | options
+    options = {"generator": str(source), "directions": ready_directions(source, ORIGIN)} | options
     return Diagnoser(
-        generator=str(source),
         target="avatars:mustache",
         attributes=["a smiling face"],
         text_encoder="avatars",
@@ -164,6 +165,34 @@ def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
         diagnoser(source, directions=ready_directions(source, {})).run(images=2)
     with pytest.raises(ConfigError, match="not class-conditional"):
         diagnoser(source, generator_class=0)
+
+
+TENSORFLOW = {
+    "skip of stylegan2": (4, Literal(resolution=16, channels=(4, 4, 4))),
+    "orig of stylegan2": (4, Literal(resolution=16, channels=(4, 4, 4), architecture="orig")),
+    "resnet of stylegan2-ada": (5, Literal(resolution=16, channels=(4, 4, 4), architecture="resnet", conv_clamp=9.0)),
+    "classes of stylegan2-ada": (5, Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)),
+}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
+def test_tensorflows_pickles_are_converted_exported_and_audited(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version, literal = TENSORFLOW[name]
+    source = write(tmp_path / "stylegan2.pkl", tensorflow_bytes(literal, version=version))
+    label = 2 if literal.c_dim else None
+    own = tmp_path / "own.safetensors"
+    chosen = [] if label is None else ["--generator-class", str(label)]
+    assert main(["convert", str(source), str(own), *chosen]) == 0
+    assert relative_error(draw(load_generator(own), 5), literal.image(5, label=label)) < 1e-4
+    assert export(["--model", str(source if label is None else own), "--output", str(tmp_path), "--check"]) == 0
+    assert "relative error" in capsys.readouterr().out
+    for generator, options in ((source, {"generator_class": label}), (own, {})):
+        run = diagnoser(own, generator=str(generator), **options)
+        diagnosis = run.run(images=2, out=tmp_path / generator.stem)
+        assert "a smiling face" in diagnosis.table()
+        assert relative_error(run.generator.synthesis(run.styles([7]))[0], literal.image(7, label=label)) < 1e-4
 
 
 def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(

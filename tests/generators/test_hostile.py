@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from checkpoint_files import nvidia_bytes, rosinality_bytes, tensorflow_bytes, write
+from checkpoint_files import nvidia_bytes, rosinality_bytes, write
 from hostile_files import hostile_files
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from literal_stylegan2 import Literal
+from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator

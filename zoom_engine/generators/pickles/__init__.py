@@ -9,6 +9,7 @@ from __future__ import annotations
 from zoom_engine.generators.pickles.interpreter import printable
 from zoom_engine.generators.pickles.records import (
     ArrayRecord,
+    DtypeRecord,
     NetworkRecord,
     PersistentRecord,
     TensorRecord,
@@ -23,6 +24,7 @@ from zoom_engine.generators.pickles.torch_files import (
 
 __all__ = [
     "ArrayRecord",
+    "DtypeRecord",
     "NetworkRecord",
     "PersistentRecord",
     "TensorRecord",

@@ -139,13 +139,12 @@ def _array_from_buffer(arguments: tuple[Any, ...]) -> ArrayRecord:
 
 
 def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
-    """A numpy scalar becomes Python's."""
+    """A numpy scalar becomes Python's, once its bytes are as many as its dtype has."""
     match arguments:
-        case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data):
-            raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
-            if len(raw) == dtype.dtype.itemsize:
-                value: int | float | bool = np.frombuffer(raw, dtype.dtype)[0].item()
-                return value
+        case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data) if len(data) == dtype.dtype.itemsize:
+            raw = data.encode("latin1") if isinstance(data, str) else data
+            value: int | float | bool = np.frombuffer(raw, dtype.dtype)[0].item()
+            return value
     raise _unexpected("numpy's scalar")
 
 
