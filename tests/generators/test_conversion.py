@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, write
@@ -186,13 +187,31 @@ def test_tensorflows_pickles_are_converted_exported_and_audited(
     chosen = [] if label is None else ["--generator-class", str(label)]
     assert main(["convert", str(source), str(own), *chosen]) == 0
     assert relative_error(draw(load_generator(own), 5), literal.image(5, label=label)) < 1e-4
-    assert export(["--model", str(source if label is None else own), "--output", str(tmp_path), "--check"]) == 0
+    assert export(["--model", str(source), *chosen, "--output", str(tmp_path), "--check"]) == 0
     assert "relative error" in capsys.readouterr().out
     for generator, options in ((source, {"generator_class": label}), (own, {})):
         run = diagnoser(own, generator=str(generator), **options)
         diagnosis = run.run(images=2, out=tmp_path / generator.stem)
         assert "a smiling face" in diagnosis.table()
         assert relative_error(run.generator.synthesis(run.styles([7]))[0], literal.image(7, label=label)) < 1e-4
+
+
+def test_export_draws_the_chosen_class_of_a_conditional_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "network", nvidia_bytes(Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)))
+    command = ["--model", str(source), "--target", "avatars:mustache", "--output", str(tmp_path / "out")]
+    assert export(command) == 1
+    assert "choose the one to draw, 0 to 2, with generator_class (--generator-class)" in capsys.readouterr().err
+    assert export([*command, "--generator-class", "3"]) == 1
+    assert "outside 0..2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert export([*command, "--generator-class", "2"]) == 0
+    wanted = load_generator(source).of_class(2).content_hash
+    for name in ("synthesis", "audit"):
+        found = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / f"{name}.onnx").metadata_props}
+        assert found["zoom_engine.generator"] == wanted
+        assert found["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
