@@ -6,6 +6,8 @@ import functools
 import hashlib
 import json
 import pickle
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator
+from zoom_engine.generators.pickles.interpreter import MOST_MEMORY
 
 LITERAL = Literal(z_dim=12)
 FILES = {
@@ -256,3 +259,20 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
         )
         == 0
     )
+
+
+LARGE = Literal(resolution=16, channels=(512, 512, 512), z_dim=64, w_dim=64)  # 50 MB of weights
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+@pytest.mark.parametrize("build", [nvidia_bytes, tensorflow_bytes])
+def test_protocols_that_write_bytes_as_text_hold_weights_of_real_size(
+    build: Callable[..., bytes], protocol: int, tmp_path: Path
+) -> None:
+    """All weights are text there, more of it than a pickle may have beside its weights."""
+    data = build(LARGE, protocol=protocol)
+    assert len(data) > 1.2 * MOST_MEMORY
+    begin = time.process_time()
+    found = load_generator(write(tmp_path / "old.pkl", data)).content_hash
+    assert time.process_time() - begin < 20
+    assert found == load_generator(write(tmp_path / "new.pkl", build(LARGE, protocol=4))).content_hash
