@@ -14,7 +14,7 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, write
+from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, rosinality_state, write
 from literal_stylegan2 import Literal
 from tensorflow_files import tensorflow_bytes
 
@@ -44,7 +44,7 @@ def test_every_format_is_inspected_converted_and_inspected_again(
     printed = capsys.readouterr().out
     assert name in printed
     assert hashlib.sha256(FILES[name]).hexdigest() in printed
-    assert "refused" not in printed
+    assert load_generator(source).content_hash in printed
     out = tmp_path / "network.safetensors"
     assert main(["convert", str(source), str(out)]) == 0
     assert torch.equal(draw(load_generator(out), 5), draw(load_generator(source), 5))
@@ -92,19 +92,52 @@ def test_nothing_is_written_where_conversion_fails(tmp_path: Path, capsys: pytes
     assert broken.read_bytes() == FILES["NVIDIA PyTorch pickle"][:-9]
 
 
-def test_inspect_says_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_fails_where_loading_does_and_says_what_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Hostile:
         def __reduce__(self) -> object:
             return exec, ("raise SystemExit",)
 
-    path = write(tmp_path / "network.pkl", pickle.dumps({"G_ema": Hostile()}))
-    assert main(["inspect", str(path)]) == 0
-    printed = capsys.readouterr().out
-    assert "refused:" in printed
-    assert "builtins.exec" in printed
-    assert hashlib.sha256(path.read_bytes()).hexdigest() in printed
+    wide = rosinality_state(LITERAL)
+    wide["conv1.conv.weight"] = torch.zeros(1, 8, 8, 5, 5)
+    torch.save(wide, tmp_path / "wide.pt")
+    hostile = write(tmp_path / "network.pkl", pickle.dumps({"G_ema": Hostile()}))
+    for path, says in ((hostile, "builtins.exec"), (tmp_path / "wide.pt", "expected [8, 8, 3, 3]")):
+        assert main(["inspect", str(path)]) == 1
+        printed, error = capsys.readouterr()
+        assert says in error
+        assert error.count("\n") == 1
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in printed
+    assert "rosinality checkpoint" in printed
     assert main(["inspect", str(tmp_path / "absent")]) == 1
     assert "cannot read" in capsys.readouterr().err
+
+
+def shown_hash(printed: str) -> str:
+    return next(line.split()[-1] for line in printed.splitlines() if line.startswith("content hash:"))
+
+
+def test_inspect_shows_the_hash_by_which_an_audit_names_the_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    literal = Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)
+    source = write(tmp_path / "network", nvidia_bytes(literal))
+    diagnoser(source, generator_class=2).run(images=2, out=tmp_path / "audit")
+    named = json.loads((tmp_path / "audit" / "manifest.json").read_text())["config"]["generator"]
+    assert main(["inspect", str(source), "--generator-class", "2"]) == 0
+    assert shown_hash(capsys.readouterr().out) == named
+    assert main(["inspect", str(source)]) == 0
+    printed = capsys.readouterr().out
+    assert shown_hash(printed) == load_generator(source).content_hash != named
+    assert "--generator-class" in printed
+    assert main(["inspect", "avatars"]) == 0
+    assert shown_hash(capsys.readouterr().out) == load_generator("avatars").content_hash
+    assert main(["inspect", str(source), "--generator-class", "3"]) == 1
+    assert "outside 0..2" in capsys.readouterr().err
+    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    assert main(["inspect", target, "--generator-class", "3"]) == 1
+    assert "is a target" in capsys.readouterr().err
 
 
 def ready_directions(source: Path, provenance: dict[str, Any]) -> EditDirections:

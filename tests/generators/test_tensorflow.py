@@ -124,7 +124,7 @@ def test_python_2_strings_of_protocol_0_are_what_python_reads(text: str, tmp_pat
 
 
 def test_a_description_doubles_fmap_base(tmp_path: Path) -> None:
-    text = describe_checkpoint(write(tmp_path / "x", tensorflow_bytes(SMALL)))
+    text = describe_checkpoint(write(tmp_path / "x", tensorflow_bytes(SMALL))).text
     assert "NVIDIA TensorFlow pickle" in text
     assert "channel_base 32768" in text
 

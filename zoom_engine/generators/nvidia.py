@@ -102,7 +102,9 @@ def _sha256(source: str | LongText) -> str:
 def nvidia_recipe(root: Any) -> Recipe:
     """The recipe of ``G_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
     if isinstance(root, dict):
-        if not isinstance(root.get("G_ema"), PersistentRecord):
+        if "G_ema" in root and not isinstance(root["G_ema"], PersistentRecord):
+            raise CheckpointError("is a pickle whose 'G_ema' is none of NVIDIA's networks, as their code saves them")
+        if "G_ema" not in root:
             keys = ", ".join(printable(key) for key in list(root)[:8])
             raise CheckpointError(f"is a pickle without the network 'G_ema'; it has {keys or 'nothing'}")
         root = root["G_ema"]
