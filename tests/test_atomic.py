@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from zoom_engine import atomic
 
-CALLS = ("open", "write", "fsync", "replace")
+CALLS = ("open", "write", "fsync", "chmod", "replace")
 
 
 def fail_call(monkeypatch: pytest.MonkeyPatch, name: str, at: int) -> Callable[[], int]:
@@ -78,6 +80,29 @@ def test_a_failing_call_leaves_the_old_file_or_none(
         assert not path.exists() or path.read_bytes() in whole
         assert [entry.name for entry in tmp_path.iterdir()] in (["file"], [])
         path.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_permissions_are_those_of_any_new_file(umask: int, tmp_path: Path) -> None:
+    """Also where the writer makes a file of its own for the owner alone, as safetensors does."""
+    before = os.umask(umask)
+    try:
+        atomic.write_bytes(tmp_path / "ours", b"x")
+        with atomic.replacing(tmp_path / "theirs") as temporary:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600))
+        with atomic.replacing(tmp_path / "tensors.safetensors") as temporary:
+            save_file({"x": torch.zeros(1)}, temporary)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("ours", "theirs", "tensors.safetensors"), 0o666 & ~umask)
+
+
+def test_a_writer_that_writes_nothing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic.replacing(tmp_path / "file"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

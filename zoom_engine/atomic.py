@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,15 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with replacing("directions.safetensors") as temporary:
             safetensors.torch.save_file(tensors, temporary)
 
-    The temporary name keeps the suffix of `path`. The caller need not fsync.
+    The temporary name keeps the suffix of `path`. The caller need not fsync. Whatever permissions the writer gave
+    (safetensors: to the owner alone), the file has those of any new file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem[:80]}{_MARK}{secrets.token_hex(6)}{path.suffix}")
     try:
+        mode = _mode_of_new_files(temporary)
         yield temporary
+        os.chmod(temporary, mode)
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -60,6 +64,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.unlink(temporary)
         raise
     fsync_folder(path.parent)
+
+
+def _mode_of_new_files(path: Path) -> int:
+    """What the umask, or the folder's own default, leaves of 0666, seen on a file that goes again.
+
+    The umask itself can only be read by setting it, for all threads.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

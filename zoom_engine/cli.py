@@ -129,8 +129,13 @@ def _add_checkpoint_commands(commands: Any) -> None:
     convert.add_argument("--half", action="store_true", help="store float16")
     convert.set_defaults(run=_convert)
 
-    inspect = commands.add_parser("inspect", help="what a generator or target file holds; loads nothing")
-    inspect.add_argument("file", metavar="FILE", help="a file, a folder, torchvision:NAME@WEIGHTS or timm:NAME@WEIGHTS")
+    inspect = commands.add_parser("inspect", help="what a generator or target file holds, and why it is refused")
+    inspect.add_argument(
+        "file",
+        metavar="FILE",
+        help="a file, a folder, a domain (avatars), or torchvision: or timm:NAME@WEIGHTS",
+    )
+    _add_generator_class(inspect)
     _add_input_options(inspect)
     inspect.set_defaults(run=_inspect)
 
@@ -282,7 +287,12 @@ def _convert(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from zoom_engine.inspection import describe_file
 
-    print(describe_file(options.file, _given(vars(options), _INPUT_OPTIONS)))
+    described = describe_file(
+        options.file, _given(vars(options), _INPUT_OPTIONS), generator_class=options.generator_class
+    )
+    print(described.text)
+    if described.refusal is not None:
+        raise described.refusal
 
 
 def _view(options: argparse.Namespace) -> None:

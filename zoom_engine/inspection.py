@@ -1,4 +1,8 @@
-"""What a file of somebody else's holds, generator or target; nothing in it is loaded or run."""
+"""What a file of somebody else's holds, generator or target; nothing in it is run.
+
+A generator's weights are read: whether it can be loaded is decided by loading it. A target is described by what its
+file says.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +10,47 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError, ConfigError, TargetError
-from zoom_engine.generators import describe_checkpoint
+from zoom_engine.generators import describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoint import read_own_header
-from zoom_engine.generators.formats import checkpoint_hash, table
+from zoom_engine.generators.formats import Description, checkpoint_hash, table
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.architectures import LIBRARIES, choose_architecture
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
 
 
-def describe_file(spec: str | Path, preprocessing: Mapping[str, Any] | None = None) -> str:
-    """Lines "what: value" on a generator checkpoint or a target model, and why it would be refused.
+def describe_file(
+    spec: str | Path, preprocessing: Mapping[str, Any] | None = None, *, generator_class: int | None = None
+) -> Description:
+    """Lines "what: value" on a generator or a target model, and why it would be refused.
 
     Args:
-        spec: the path of a file or folder, or "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS".
+        spec: the path of a file or folder, a domain's name, or "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS".
         preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
+        generator_class: of a class-conditional generator the class whose content hash is shown.
 
     Raises:
         CheckpointError or TargetError: it cannot be read at all.
-        ConfigError: a preprocessing beside a generator.
+        ConfigError: a preprocessing beside a generator, a class beside a target, or one that there is not.
     """
     options = preprocessing or None
-    if str(spec).partition(":")[0] in LIBRARIES:
+    library = str(spec).partition(":")[0] in LIBRARIES
+    domain = None if library else find_domain(str(spec))
+    path = Path(spec)
+    if library or (domain is None and holds_target(path)):
+        if generator_class is not None:
+            raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
+        if not library:
+            return _describe_target(path, describe_target_file(path, options))
         architecture = choose_architecture(str(spec))
         return _describe_target(architecture.weights, describe_architecture(architecture, options))
-    path = Path(spec)
-    if holds_target(path):
-        return _describe_target(path, describe_target_file(path, options))
     if options:
-        raise ConfigError(f"{path} is no target: the options of a target's input do not belong to it")
-    return describe_checkpoint(path)
+        raise ConfigError(f"{spec} is no target: the options of a target's input do not belong to it")
+    if domain is not None:
+        return describe_generator(domain.generator(), class_index=generator_class)
+    return describe_checkpoint(path, class_index=generator_class)
 
 
 def holds_target(path: Path) -> bool:
@@ -54,9 +68,11 @@ def holds_target(path: Path) -> bool:
     return kind not in ("state-dict", None)
 
 
-def _describe_target(path: Path, lines: list[str]) -> str:
+def _describe_target(path: Path, lines: list[str]) -> Description:
     about = [("file", str(path))]
     if not path.is_dir():
         about += [("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
-    pairs = (line.partition(": ") for line in lines)
-    return table([*about, *((label, value) for label, _, value in pairs)])
+    pairs = [(label, value) for label, _, value in (line.partition(": ") for line in lines)]
+    reasons = [value.removeprefix(f"{path}: ") for label, value in pairs if label == "refused"]
+    text = table([*about, *(pair for pair in pairs if pair[0] != "refused")])
+    return Description(text, TargetError(f"{path}: {'; '.join(reasons)}") if reasons else None)

@@ -29,6 +29,7 @@ from checkpoint_files import (
     rosinality_state,
 )
 from literal_stylegan2 import Literal
+from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
 
@@ -45,8 +46,8 @@ class Hostile(NamedTuple):
 class Call:
     """Reduces to a call of ``function``."""
 
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.reduced = (function, arguments)
+    def __init__(self, function: Any, *arguments: Any, state: Any = None) -> None:
+        self.reduced = (function, arguments) if state is None else (function, arguments, state)
 
     def __reduce__(self) -> Any:
         return self.reduced
@@ -97,6 +98,14 @@ def _repacked(change: dict[str, bytes]) -> bytes:
 def _dumps(value: Any, protocol: int = 4) -> bytes:
     with fake_modules():
         return pickle.dumps(value, protocol=protocol)
+
+
+def _text_as_weights(text: bytes) -> bytes:
+    """TensorFlow's pickle with such a text (in UTF-8) as the bytes of the average latent."""
+    mark = "a" * len(text)
+    state = (1, (len(text) // 4,), np.dtype("f4"), False, mark)
+    array = Call(np.zeros(1).__reduce__()[0], np.ndarray, (0,), b"b", state=state)
+    return tensorflow_bytes(SMALL, returned={"dlatent_avg": array}).replace(mark.encode(), text)
 
 
 def _one_storage_for_all() -> bytes:
@@ -186,6 +195,36 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         "hidden in a storage": Hostile(hidden, unsafe, "posix.system"),
         "an array of objects": Hostile(_dumps(np.array([Call(os.system, shell)], dtype=object)), unsafe, "dtype 'O8'"),
         "a structured dtype": Hostile(_dumps(np.zeros(2, [("a", "f4")])), unsafe, "dtype 'V4'"),
+        "a scalar of objects": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x02O8\x85RC\x08" + b"\1" * 8 + b"\x86R.",
+            unsafe,
+            "dtype 'O8'",
+        ),
+        "a scalar of text": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x03<U9\x85RC\x24" + bytes(36) + b"\x86R.", unsafe, "'<U9'"
+        ),
+        "a scalar of dates": Hostile(
+            PROTO + SCALAR + _global("numpy.dtype") + b"\x8c\x02M8\x85RC\x08" + bytes(8) + b"\x86R.",
+            unsafe,
+            "dtype 'M8'",
+        ),
+        "a scalar without a dtype": Hostile(
+            PROTO + SCALAR + b"\x8c\x02f4C\x04\0\0\0\0\x86R.", damaged, "numpy's scalar"
+        ),
+        "a scalar of fewer bytes than its dtype": Hostile(
+            PROTO + SCALAR + FLOAT + b"C\x03\0\0\0\x86R.", damaged, "numpy's scalar"
+        ),
+        "a scalar of more bytes than its dtype": Hostile(
+            PROTO + SCALAR + FLOAT + b"B" + struct.pack("<I", 4 << 20) + bytes(4 << 20) + b"\x86R.",
+            damaged,
+            "numpy's scalar",
+        ),
+        "a scalar that claims 2^40 bytes": Hostile(
+            PROTO + SCALAR + FLOAT + b"\x8e" + struct.pack("<Q", 1 << 40) + bytes(4) + b"\x86R.", damaged, "ends within"
+        ),
+        "a scalar of wide text": Hostile(
+            PROTO + SCALAR + FLOAT + _text("\u20ac" * 4) + b"\x86R.", damaged, "makes no sense"
+        ),
         "another codec": Hostile(_dumps(Call(_codecs.encode, "x", "rot13")), damaged, "_codecs.encode"),
         "out-of-band buffers": Hostile(b"\x80\x05\x97.", damaged, "outside of the file"),
         "a torch file of the old kind": Hostile(legacy_archive, unsafe, "posix.system"),
@@ -207,16 +246,26 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         "tuples 250,000 deep": Hostile(PROTO + b")" + b"\x85" * 250_000 + b".", damaged, "not the three networks"),
         "lists 100,000 deep": Hostile(PROTO + b"]" * 100_000 + b"a" * 99_999 + b".", damaged, "none of NVIDIA"),
         "bytes of 2^62": Hostile(PROTO + b"\x8e" + struct.pack("<Q", 1 << 62), damaged, "ends within"),
-        "text of 2^40": Hostile(PROTO + b"\x8d" + struct.pack("<Q", 1 << 40), damaged, "MiB"),
+        "text of 2^40": Hostile(PROTO + b"\x8d" + struct.pack("<Q", 1 << 40), damaged, "ends within"),
         "a frame of 2^60": Hostile(PROTO + b"\x95" + struct.pack("<Q", 1 << 60) + b"N.", damaged, "NVIDIA"),
         "an integer of 2 GiB": Hostile(PROTO + b"\x8b" + struct.pack("<I", 2**31 - 1), damaged, "ends within"),
         "an integer of a million bytes": Hostile(
             PROTO + b"\x8b" + struct.pack("<I", 1_000_000) + b"\x01" * 1_000_000 + b".", damaged, "makes no sense"
         ),
         "an integer of a million digits": Hostile(b"(I" + b"9" * 1_000_000 + b"\n.", damaged, "makes no sense"),
-        "a line of 40 MiB": Hostile(b"(S'" + b"a" * (40 << 20) + b"'\n.", damaged, "MiB"),
+        "a line of 40 MiB": Hostile(b"(S'" + b"a" * (40 << 20) + b"'\n.", damaged, "none of NVIDIA"),
+        "a name of 40 MiB": Hostile(b"(c" + b"a" * (40 << 20) + b"\nb\n.", damaged, "MiB"),
+        "a number of 40 MiB": Hostile(b"(F" + b"1" * (40 << 20) + b"\n.", damaged, "makes no sense"),
+        "texts of 40 MiB": Hostile(
+            PROTO + (b"X\x00\x10\x00\x00" + b"a" * 4096 + b"0") * 10_000 + b"N.", damaged, "MiB"
+        ),
         "a string with an unknown escape": Hostile(b"(S'a\\qb'\n.", damaged, "makes no sense"),
-        "wide text": Hostile(PROTO + _text("😀" + "a" * (36 << 20)) + b".", damaged, "MiB"),
+        "wide text": Hostile(PROTO + _text("😀" + "a" * (36 << 20)) + b".", damaged, "none of NVIDIA"),
+        "wide text as weights": Hostile(_text_as_weights("😀".encode() + b"a" * (36 << 20)), damaged, "not latin1"),
+        "text that is none as weights": Hostile(
+            _text_as_weights(b"a" * (2 << 20) + b"\xff" + b"a" * (2 << 20)), damaged, "not latin1"
+        ),
+        "a short wide text as weights": Hostile(_text_as_weights("€€€€".encode()), damaged, "is text"),
         "a dictionary copied for ever": Hostile(
             PROTO
             + b"}\x94("
@@ -229,12 +278,28 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         ),
         "text encoded for ever": Hostile(
             PROTO
-            + _text("a" * 1_000_000)
+            + _text("a" * 4_096)
             + b"\x940"
-            + (_global("_codecs.encode") + b"h\x00" + _text("latin1") + b"\x86R") * 2_000
+            + (_global("_codecs.encode") + b"h\x00" + _text("latin1") + b"\x86R") * 10_000
             + b".",
             damaged,
             "MiB",
+        ),
+        "a text that is a storage a thousand times": Hostile(
+            PROTO
+            + _text(_blob(1_000_000, bytes(4_000_000)).decode("latin1"))
+            + b"\x940"
+            + (
+                _global("torch.storage._load_from_bytes")
+                + _global("_codecs.encode")
+                + b"h\x00"
+                + _text("latin1")
+                + b"\x86R\x85R"
+            )
+            * 1_000
+            + b".",
+            damaged,
+            "none of NVIDIA",
         ),
         "a shape of 100,000 axes": Hostile(
             PROTO + EMPTY + b"(K\x01(" + b"K\x01" * 100_000 + b"t" + FLOAT + b"\x89C\x04\0\0\0\0tb.",
@@ -285,4 +350,5 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
 
 
 EMPTY = _global("numpy.core.multiarray._reconstruct") + _global("numpy.ndarray") + b"K\x00\x85C\x01b\x87R"
+SCALAR = _global("numpy._core.multiarray.scalar")
 FLOAT = _global("numpy.dtype") + b"\x8c\x02f4\x89\x88\x87R"

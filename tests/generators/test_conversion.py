@@ -6,20 +6,26 @@ import functools
 import hashlib
 import json
 import pickle
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
-from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, tensorflow_bytes, write
+from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_bytes, rosinality_state, write
 from literal_stylegan2 import Literal
+from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.errors import ConfigError, DirectionError
+from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator
+from zoom_engine.generators.pickles.interpreter import MOST_MEMORY
 
 LITERAL = Literal(z_dim=12)
 FILES = {
@@ -38,7 +44,7 @@ def test_every_format_is_inspected_converted_and_inspected_again(
     printed = capsys.readouterr().out
     assert name in printed
     assert hashlib.sha256(FILES[name]).hexdigest() in printed
-    assert "refused" not in printed
+    assert load_generator(source).content_hash in printed
     out = tmp_path / "network.safetensors"
     assert main(["convert", str(source), str(out)]) == 0
     assert torch.equal(draw(load_generator(out), 5), draw(load_generator(source), 5))
@@ -86,19 +92,52 @@ def test_nothing_is_written_where_conversion_fails(tmp_path: Path, capsys: pytes
     assert broken.read_bytes() == FILES["NVIDIA PyTorch pickle"][:-9]
 
 
-def test_inspect_says_what_was_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_fails_where_loading_does_and_says_what_it_knows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Hostile:
         def __reduce__(self) -> object:
             return exec, ("raise SystemExit",)
 
-    path = write(tmp_path / "network.pkl", pickle.dumps({"G_ema": Hostile()}))
-    assert main(["inspect", str(path)]) == 0
-    printed = capsys.readouterr().out
-    assert "refused:" in printed
-    assert "builtins.exec" in printed
-    assert hashlib.sha256(path.read_bytes()).hexdigest() in printed
+    wide = rosinality_state(LITERAL)
+    wide["conv1.conv.weight"] = torch.zeros(1, 8, 8, 5, 5)
+    torch.save(wide, tmp_path / "wide.pt")
+    hostile = write(tmp_path / "network.pkl", pickle.dumps({"G_ema": Hostile()}))
+    for path, says in ((hostile, "builtins.exec"), (tmp_path / "wide.pt", "expected [8, 8, 3, 3]")):
+        assert main(["inspect", str(path)]) == 1
+        printed, error = capsys.readouterr()
+        assert says in error
+        assert error.count("\n") == 1
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in printed
+    assert "rosinality checkpoint" in printed
     assert main(["inspect", str(tmp_path / "absent")]) == 1
     assert "cannot read" in capsys.readouterr().err
+
+
+def shown_hash(printed: str) -> str:
+    return next(line.split()[-1] for line in printed.splitlines() if line.startswith("content hash:"))
+
+
+def test_inspect_shows_the_hash_by_which_an_audit_names_the_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    literal = Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)
+    source = write(tmp_path / "network", nvidia_bytes(literal))
+    diagnoser(source, generator_class=2).run(images=2, out=tmp_path / "audit")
+    named = json.loads((tmp_path / "audit" / "manifest.json").read_text())["config"]["generator"]
+    assert main(["inspect", str(source), "--generator-class", "2"]) == 0
+    assert shown_hash(capsys.readouterr().out) == named
+    assert main(["inspect", str(source)]) == 0
+    printed = capsys.readouterr().out
+    assert shown_hash(printed) == load_generator(source).content_hash != named
+    assert "--generator-class" in printed
+    assert main(["inspect", "avatars"]) == 0
+    assert shown_hash(capsys.readouterr().out) == load_generator("avatars").content_hash
+    assert main(["inspect", str(source), "--generator-class", "3"]) == 1
+    assert "outside 0..2" in capsys.readouterr().err
+    target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
+    assert main(["inspect", target, "--generator-class", "3"]) == 1
+    assert "is a target" in capsys.readouterr().err
 
 
 def ready_directions(source: Path, provenance: dict[str, Any]) -> EditDirections:
@@ -121,9 +160,8 @@ ORIGIN = {"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]}
 
 
 def diagnoser(source: Path, **options: Any) -> Diagnoser:
-    options = {"directions": ready_directions(source, ORIGIN)} | options
+    options = {"generator": str(source), "directions": ready_directions(source, ORIGIN)} | options
     return Diagnoser(
-        generator=str(source),
         target="avatars:mustache",
         attributes=["a smiling face"],
         text_encoder="avatars",
@@ -164,6 +202,52 @@ def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
         diagnoser(source, directions=ready_directions(source, {})).run(images=2)
     with pytest.raises(ConfigError, match="not class-conditional"):
         diagnoser(source, generator_class=0)
+
+
+TENSORFLOW = {
+    "skip of stylegan2": (4, Literal(resolution=16, channels=(4, 4, 4))),
+    "orig of stylegan2": (4, Literal(resolution=16, channels=(4, 4, 4), architecture="orig")),
+    "resnet of stylegan2-ada": (5, Literal(resolution=16, channels=(4, 4, 4), architecture="resnet", conv_clamp=9.0)),
+    "classes of stylegan2-ada": (5, Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)),
+}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
+def test_tensorflows_pickles_are_converted_exported_and_audited(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version, literal = TENSORFLOW[name]
+    source = write(tmp_path / "stylegan2.pkl", tensorflow_bytes(literal, version=version))
+    label = 2 if literal.c_dim else None
+    own = tmp_path / "own.safetensors"
+    chosen = [] if label is None else ["--generator-class", str(label)]
+    assert main(["convert", str(source), str(own), *chosen]) == 0
+    assert relative_error(draw(load_generator(own), 5), literal.image(5, label=label)) < 1e-4
+    assert export(["--model", str(source), *chosen, "--output", str(tmp_path), "--check"]) == 0
+    assert "relative error" in capsys.readouterr().out
+    for generator, options in ((source, {"generator_class": label}), (own, {})):
+        run = diagnoser(own, generator=str(generator), **options)
+        diagnosis = run.run(images=2, out=tmp_path / generator.stem)
+        assert "a smiling face" in diagnosis.table()
+        assert relative_error(run.generator.synthesis(run.styles([7]))[0], literal.image(7, label=label)) < 1e-4
+
+
+def test_export_draws_the_chosen_class_of_a_conditional_generator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "network", nvidia_bytes(Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)))
+    command = ["--model", str(source), "--target", "avatars:mustache", "--output", str(tmp_path / "out")]
+    assert export(command) == 1
+    assert "choose the one to draw, 0 to 2, with generator_class (--generator-class)" in capsys.readouterr().err
+    assert export([*command, "--generator-class", "3"]) == 1
+    assert "outside 0..2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert export([*command, "--generator-class", "2"]) == 0
+    wanted = load_generator(source).of_class(2).content_hash
+    for name in ("synthesis", "audit"):
+        found = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / f"{name}.onnx").metadata_props}
+        assert found["zoom_engine.generator"] == wanted
+        assert found["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
@@ -208,3 +292,20 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
         )
         == 0
     )
+
+
+LARGE = Literal(resolution=16, channels=(512, 512, 512), z_dim=64, w_dim=64)  # 50 MB of weights
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+@pytest.mark.parametrize("build", [nvidia_bytes, tensorflow_bytes])
+def test_protocols_that_write_bytes_as_text_hold_weights_of_real_size(
+    build: Callable[..., bytes], protocol: int, tmp_path: Path
+) -> None:
+    """All weights are text there, more of it than a pickle may have beside its weights."""
+    data = build(LARGE, protocol=protocol)
+    assert len(data) > 1.2 * MOST_MEMORY
+    begin = time.process_time()
+    found = load_generator(write(tmp_path / "old.pkl", data)).content_hash
+    assert time.process_time() - begin < 20
+    assert found == load_generator(write(tmp_path / "new.pkl", build(LARGE, protocol=4))).content_hash

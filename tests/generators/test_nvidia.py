@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import time
 import warnings
 from collections.abc import Callable
@@ -194,6 +195,14 @@ def _huge_double(g: Persistent) -> None:
     g.mapping.register_buffer("w_avg", torch.full((12,), 1e300, dtype=torch.float64))
 
 
+def _wide_kernel(g: Persistent) -> None:
+    g.synthesis.b8.conv1.weight = nn.Parameter(torch.zeros(4, 4, 5, 5))
+
+
+def _two_averages(g: Persistent) -> None:
+    g.mapping.register_buffer("w_avg", torch.zeros(1, 12))
+
+
 def _gain(g: Persistent) -> None:
     del g.mapping.fc0.weight_gain
 
@@ -208,6 +217,8 @@ def _gain(g: Persistent) -> None:
         (_no_layer, "lacks 'fc1'"),
         (_nan, "non-finite"),
         (_shape, "expected \\[4, 4, 3, 3\\]"),
+        (_wide_kernel, "expected \\[4, 4, 3, 3\\]"),
+        (_two_averages, "'mapping_network.w_avg' is \\[1, 12\\]"),
         (_stylegan3, "StyleGAN3"),
         (_hole, "its blocks are b8"),
         (_mixed, "different architectures"),
@@ -228,12 +239,23 @@ def test_what_is_not_supported_is_refused_in_one_line(
         load_generator(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+    described = describe_checkpoint(path)
+    assert str(described.refusal) == str(caught.value)
+    assert "content hash" not in described.text
 
 
-def test_a_description_says_what_is_inside_without_loading_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("found", [{"weight": torch.zeros(2)}, None, [1, 2]])
+def test_a_g_ema_that_is_no_network_is_not_called_missing(found: object, tmp_path: Path) -> None:
+    path = write(tmp_path / "network.pkl", pickle.dumps({"G": 1, "G_ema": found}))
+    with pytest.raises(CheckpointError, match="whose 'G_ema' is none of NVIDIA's networks") as caught:
+        load_generator(path)
+    assert "without" not in str(caught.value)
+
+
+def test_a_description_says_what_is_inside(tmp_path: Path) -> None:
     path = write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL))
-    monkeypatch.setattr("zoom_engine.generators.recipe.Recipe.build", None)
-    text = describe_checkpoint(path)
+    described = describe_checkpoint(path)
+    assert described.refusal is None
     for part in (
         "NVIDIA PyTorch pickle",
         "resolution:   32",
@@ -242,7 +264,7 @@ def test_a_description_says_what_is_inside_without_loading_it(tmp_path: Path, mo
         "16, 32",
         "SHA-256",
     ):
-        assert part in text
+        assert part in described.text
 
 
 def test_modules_that_are_shared_a_million_ways_are_visited_once(tmp_path: Path) -> None:
@@ -256,6 +278,6 @@ def test_modules_that_are_shared_a_million_ways_are_visited_once(tmp_path: Path)
     generator.more = module
     path = write(tmp_path / "x", nvidia_bytes(literal, generator=generator))
     begin = time.process_time()
-    assert "NVIDIA PyTorch pickle" in describe_checkpoint(path)
+    assert "NVIDIA PyTorch pickle" in describe_checkpoint(path).text
     assert relative_error(draw(load_generator(path), 1), literal.image(1)) < 1e-4
     assert time.process_time() - begin < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,13 @@ def test_without_an_average_latent_it_is_measured(kind: str, tmp_path: Path) -> 
     spread = network.mapping_network(z).std(0)
     assert ((network.mapping_network.w_avg - mean).abs() < 5 * spread / 100).all()
     assert torch.equal(network.mapping_network.w_avg, load_generator(path).mapping_network.w_avg)
-    assert "no average latent" in describe_checkpoint(path)
+    assert "no average latent" in describe_checkpoint(path).text
 
 
 def test_the_multiplier_follows_from_the_shapes(tmp_path: Path) -> None:
     literal = Literal(resolution=64, channels=(3, 3, 3, 3, 512), z_dim=12)
     path = write(tmp_path / "x", rosinality_bytes(literal))
-    assert "channel multiplier 2" in describe_checkpoint(path)
+    assert "channel multiplier 2" in describe_checkpoint(path).text
     assert load_generator(path).config.channels == (3, 3, 3, 3, 512)
 
 
@@ -48,6 +49,7 @@ def test_the_multiplier_follows_from_the_shapes(tmp_path: Path) -> None:
     [
         ("conv1.noise.weight", None, "'conv1.noise.weight' is missing"),
         ("conv1.conv.weight", torch.zeros(2, 8, 8, 3, 3), "shape"),
+        ("conv1.conv.weight", torch.zeros(1, 8, 8, 5, 5), "expected \\[8, 8, 3, 3\\]"),
         ("convs.0.conv.blur.kernel", FILTER, "another filter"),
         ("style.2.weight", None, "numbered"),
         ("to_rgbs.0.bias", None, "numbered"),
@@ -62,11 +64,47 @@ def test_what_does_not_fit_is_named(name: str, value: torch.Tensor | None, says:
         state[name] = value
     buffer = io.BytesIO()
     torch.save({"g_ema": state}, buffer)
-    with pytest.raises(CheckpointError, match=says):
-        load_generator(write(tmp_path / "x", buffer.getvalue()))
+    path = write(tmp_path / "x", buffer.getvalue())
+    with pytest.raises(CheckpointError, match=says) as caught:
+        load_generator(path)
+    assert str(describe_checkpoint(path).refusal) == str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["converted", "training", "bare"])
+def test_the_prefix_of_distributed_training_goes(kind: str, tmp_path: Path) -> None:
+    path, plain = tmp_path / "x", write(tmp_path / "plain", rosinality_bytes(LITERAL, kind=kind))
+    root = torch.load(plain, weights_only=False)
+    state = {f"module.{name}": value for name, value in rosinality_state(LITERAL).items()}
+    torch.save(state if kind == "bare" else root | {"g_ema": state}, path)
+    assert load_generator(path).content_hash == load_generator(plain).content_hash
+    assert describe_checkpoint(path).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"), [((12,), None), ((1, 12), None), ((2, 12), "'latent_avg' has the shape"), ((24,), "w_avg")]
+)
+def test_an_average_latent_may_have_a_batch_axis_of_one(
+    shape: tuple[int, ...], says: str | None, tmp_path: Path
+) -> None:
+    average = LITERAL.p["mapping.w_avg"].repeat(2)[: math.prod(shape)].view(shape)
+    torch.save({"g_ema": rosinality_state(LITERAL), "latent_avg": average}, tmp_path / "x")
+    described = describe_checkpoint(tmp_path / "x")
+    if says is None:
+        assert described.refusal is None
+        assert torch.equal(load_generator(tmp_path / "x").mapping_network.w_avg, LITERAL.p["mapping.w_avg"])
+    else:
+        assert says in str(described.refusal)
+        with pytest.raises(CheckpointError, match=says):
+            load_generator(tmp_path / "x")
 
 
 def test_other_torch_files_are_named_as_such(tmp_path: Path) -> None:
     torch.save({"model": {"weight": torch.zeros(2)}}, tmp_path / "x")
     with pytest.raises(CheckpointError, match="without rosinality's 'g_ema'; it has model"):
         load_generator(tmp_path / "x")
+    torch.save({"g_ema": {"weight": torch.zeros(2)}}, tmp_path / "x")
+    with pytest.raises(
+        CheckpointError, match=r"'g_ema' is not rosinality's generator: without 'conv1\.conv\.weight'"
+    ) as found:
+        load_generator(tmp_path / "x")
+    assert "it has weight" in str(found.value)

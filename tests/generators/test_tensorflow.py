@@ -7,10 +7,12 @@ import pickletools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from checkpoint_files import Network, draw, fake_modules, relative_error, tensorflow_bytes, write
+from checkpoint_files import Network, draw, fake_modules, relative_error, write
 from literal_stylegan2 import Literal
+from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
@@ -24,20 +26,63 @@ VARIANTS = {
 SMALL = Literal(resolution=8, channels=(5, 4))
 
 
+@pytest.mark.parametrize("version", [4, 5])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, tmp_path: Path) -> None:
+def test_a_seed_gives_the_image_of_the_literal_formulation(name: str, version: int, tmp_path: Path) -> None:
     literal = VARIANTS[name]
-    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal)))
+    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal, version=version)))
     for truncation, cutoff in ((1.0, None), (0.5, 4)):
         found = draw(network, 3, truncation=truncation, cutoff=cutoff)
         assert relative_error(found, literal.image(3, truncation=truncation, cutoff=cutoff)) < 1e-4
 
 
-def test_classes_of_the_ada_release(tmp_path: Path) -> None:
-    literal = Literal(c_dim=3, embed_dim=5)
-    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal)))
+@pytest.mark.parametrize("architecture", VARIANTS)
+def test_classes_of_the_ada_release(architecture: str, tmp_path: Path) -> None:
+    literal = Literal(c_dim=3, embed_dim=5, architecture=architecture)
+    network = load_generator(write(tmp_path / "x.pkl", tensorflow_bytes(literal, version=5)))
     w = network.mapping(network.latents([1]), classes=torch.tensor([2]))
     assert relative_error(network.synthesis(network.styles(w))[0], literal.image(1, label=2)) < 1e-4
+
+
+STRENGTH = "8x8/Conv1/noise_strength"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(np.float16(0.375), np.float32(0.375), np.float64(0.375), np.array(0.375, "f4")),
+        *(np.array(0.375, ">f4"), np.array([0.375], ">f8")[0]),
+    ],
+)
+def test_a_variable_without_dimensions_is_a_scalar_or_an_array(value: Any, tmp_path: Path) -> None:
+    network = load_generator(write(tmp_path / "x", tensorflow_bytes(SMALL, returned={STRENGTH: value})))
+    assert network.state_dict()["convs.b8_conv1.noise_strength"] == 0.375
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (STRENGTH, np.int64(1), "nor a floating-point number"),
+        (STRENGTH, np.bool_(True), "nor a floating-point number"),
+        (STRENGTH, "0.5", "nor a floating-point number"),
+        (STRENGTH, np.float32("nan"), "non-finite"),
+        (STRENGTH, np.float64(1e300), "non-finite"),
+        (STRENGTH, np.array([0.5], "f4"), r"of shape \[1\]"),
+        ("dlatent_avg", np.float32(0.5), r"'dlatent_avg' is of shape \[\]"),
+        ("Dense0/weight", np.float32(0.5), r"'mapping/Dense0/weight' is of shape \[\]"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_variable_is_refused(name: str, value: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=says):
+        load_generator(write(tmp_path / "x", tensorflow_bytes(SMALL, returned={name: value})))
+
+
+def test_classes_of_the_first_release_are_refused_by_name(tmp_path: Path) -> None:
+    """It normalised the latent with the class appended, not each by itself."""
+    data = tensorflow_bytes(Literal(c_dim=3, embed_dim=5))
+    data = data.replace(b"\x11LabelEmbed/weight", b"\x12LabelConcat/weight")
+    with pytest.raises(CheckpointError, match="normalises latent and class together"):
+        load_generator(write(tmp_path / "x", data))
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
@@ -79,7 +124,7 @@ def test_python_2_strings_of_protocol_0_are_what_python_reads(text: str, tmp_pat
 
 
 def test_a_description_doubles_fmap_base(tmp_path: Path) -> None:
-    text = describe_checkpoint(write(tmp_path / "x", tensorflow_bytes(SMALL)))
+    text = describe_checkpoint(write(tmp_path / "x", tensorflow_bytes(SMALL))).text
     assert "NVIDIA TensorFlow pickle" in text
     assert "channel_base 32768" in text
 

@@ -56,7 +56,7 @@ def test_programs_are_named_and_not_run(small_cnn: nn.Sequential, tmp_path: Path
     torch.export.save(exported, tmp_path / "model.pt2")
     lines = describe_target_file(tmp_path / "model.pt2")
     assert lines[0] == "kind: torch.export program"
-    assert "refused: without --trust, since it runs a program of its own" in lines
+    assert "needs: --trust, since it runs a program of its own" in lines
 
 
 def test_a_hugging_face_folder(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.export", description="Write a generator as ONNX.")
     parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
+    parser.add_argument(
+        "--generator-class", type=int, metavar="N", help="of a class-conditional generator the class to draw, from 0"
+    )
     parser.add_argument("--target", help="domain:name or a model file (.onnx, .pt): write audit.onnx too")
     parser.add_argument("--trust", action="store_true", help="run a target file that contains a program")
     parser.add_argument(
@@ -62,6 +65,7 @@ def run(options: argparse.Namespace) -> None:
     """Export what the options ask for."""
     directions = None if options.directions is None else EditDirections.load(options.directions)
     shared: dict[str, Any] = {
+        "generator_class": options.generator_class,
         "directions": directions,
         "max_resolution": options.max_resolution,
         "precision": options.precision,

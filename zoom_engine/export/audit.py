@@ -13,7 +13,7 @@ from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis import Exported, matrix_of, source_metadata, write_model
 from zoom_engine.export.target_network import target_network
-from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.graphs import audit_model
 from zoom_engine.graphs.metadata import PREFIX
 from zoom_engine.targets import load_target
@@ -25,6 +25,7 @@ def export_audit_graph(
     target: str | Path | nn.Module,
     output: str | Path,
     *,
+    generator_class: int | None = None,
     target_options: Mapping[str, Any] | None = None,
     directions: EditDirections | None = None,
     images: bool = False,
@@ -35,8 +36,8 @@ def export_audit_graph(
     """Write ``output``: styles and edit weights to what the target's network returns.
 
     Args:
-        generator, directions, max_resolution, precision, seed: see :func:`export_synthesis`; the target's network
-            keeps its own precision.
+        generator, generator_class, directions, max_resolution, precision, seed: see :func:`export_synthesis`; the
+            target's network keeps its own precision.
         target: whatever ``load_target`` takes, but for black boxes: "domain:name", the path of an ONNX, TorchScript or
             ``torch.export`` file, a library's model, an ``nn.Module`` or a ``Target``.
         target_options: passed to ``load_target``, such as ``{"trust": True}`` or the preprocessing.
@@ -46,9 +47,10 @@ def export_audit_graph(
         ExportError: an output or the pictures differ from torch's by more than is allowed, the target cannot be written
             as ONNX or its graph not be joined, or the file cannot be written; each leaves no file.
         TargetError: the target cannot be loaded.
+        ConfigError: as :func:`export_synthesis` has it.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
-    network = load_generator(generator).cpu()
+    network = of_one_class(load_generator(generator), generator_class).cpu()
     size = max_resolution or network.resolution
     options = dict(target_options or {})
     judge = load_target(target, **{"resolution": size, **options})

@@ -15,7 +15,7 @@ from zoom_engine.domains import find_domain
 from zoom_engine.errors import ExportError
 from zoom_engine.export.parity import LIMITS, Parity, measure_parity
 from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
-from zoom_engine.generators import StyleGAN2, load_generator
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.graphs import synthesis_model
 from zoom_engine.graphs.metadata import PREFIX
 
@@ -33,6 +33,7 @@ def export_synthesis(
     generator: str | Path | StyleGAN2,
     output: str | Path,
     *,
+    generator_class: int | None = None,
     directions: EditDirections | None = None,
     max_resolution: int | None = None,
     precision: str = "fp32",
@@ -43,6 +44,7 @@ def export_synthesis(
     Args:
         generator: a domain's name, the path of a checkpoint, or a ``StyleGAN2``.
         output: the ``.onnx`` file; its folder is made.
+        generator_class: of a class-conditional generator the class that it draws.
         directions: become a constant of the graph, otherwise they are an input.
         max_resolution: stop after the block of that resolution.
         precision: "fp32", "fp16" or "bf16", of activations and convolutions.
@@ -51,9 +53,10 @@ def export_synthesis(
     Raises:
         ExportError: the graph's images differ from torch's by more than ``parity.LIMITS`` of the precision, or the
             file cannot be written; either leaves no file.
+        ConfigError: a class must be chosen and is not, there is none to choose, or no such class.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
-    network = load_generator(generator).cpu()
+    network = of_one_class(load_generator(generator), generator_class).cpu()
     matrix = matrix_of(directions, network)
     model = synthesis_model(
         network,

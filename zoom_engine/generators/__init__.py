@@ -9,7 +9,7 @@ from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.conversion import convert_checkpoint
-from zoom_engine.generators.formats import describe_checkpoint, load_checkpoint
+from zoom_engine.generators.formats import describe_checkpoint, describe_generator, load_checkpoint
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2 import StyleGAN2
@@ -22,6 +22,7 @@ __all__ = [
     "StyleStatistics",
     "convert_checkpoint",
     "describe_checkpoint",
+    "describe_generator",
     "load_generator",
     "of_one_class",
     "sample_styles",

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from zoom_engine import atomic
 from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2 import StyleGAN2
@@ -27,9 +28,11 @@ MAX_PARAMETERS = 500_000_000
 def save_generator(
     generator: StyleGAN2, path: Path | str, *, metadata: dict[str, Any] | None = None, half: bool = False
 ) -> None:
-    """Write ``generator`` to ``path``; ``metadata`` (recipe, seed, quality) is kept beside the configuration.
+    """Write ``generator`` to ``path``, whole or not at all; ``metadata`` (recipe, seed, quality) is kept beside the
+    configuration.
 
-    ``half`` stores the tensors as float16; they are float32 again when loaded.
+    ``half`` stores the tensors as float16; they are float32 again when loaded. Raises OSError or SafetensorError where
+    it cannot be written.
     """
     header = {
         "format": FORMAT,
@@ -38,7 +41,8 @@ def save_generator(
     }
     dtype = torch.float16 if half else torch.float32
     tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in generator.state_dict().items()}
-    save_file(tensors, str(path), metadata=header)
+    with atomic.replacing(path) as temporary:
+        save_file(tensors, str(temporary), metadata=header)
 
 
 def load_own_checkpoint(path: Path | str) -> StyleGAN2:

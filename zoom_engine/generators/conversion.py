@@ -6,7 +6,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from zoom_engine import atomic
 from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.formats import checkpoint_hash, load_checkpoint
@@ -34,8 +33,7 @@ def convert_checkpoint(source: Path, out: Path, *, class_index: int | None = Non
     if class_index is not None:
         metadata["source_class"] = str(class_index)
     try:
-        with atomic.replacing(out) as temporary:
-            save_generator(generator, temporary, metadata=metadata, half=half)
+        save_generator(generator, out, metadata=metadata, half=half)
     except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
         reason = (error.strerror if isinstance(error, OSError) else None) or one_line(error)
         raise CheckpointError(f"cannot write {out}: {reason}") from error

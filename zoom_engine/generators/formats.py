@@ -1,6 +1,7 @@
 """Which format a checkpoint has, by its first bytes and never by its name; loading and describing each.
 
-Everything but our own safetensors becomes a `Recipe` first; loading builds it, describing only prints it.
+Everything but our own safetensors becomes a `Recipe` first. Describing prints that and loads it too: only loading can
+tell whether a file can be loaded, and what the generator's hash is.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.errors import CheckpointError, ZoomError, one_line
 from zoom_engine.generators.checkpoint import load_own_checkpoint, read_own_header
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.nvidia import nvidia_recipe
@@ -34,6 +36,24 @@ LONGEST_LINE = 1_000  # of a description
 OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a file holds, in lines "what: value", as far as it is known; `refusal` says why it cannot be loaded."""
+
+    text: str
+    refusal: ZoomError | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A checkpoint before its weights are read; `load` reads them."""
+
+    format: str
+    config: StyleGAN2Config
+    facts: tuple[tuple[str, str], ...]
+    load: Callable[[], StyleGAN2]
+
+
 def load_checkpoint(path: Path) -> StyleGAN2:
     """The generator in a file of any known format, frozen, in evaluation mode.
 
@@ -41,37 +61,42 @@ def load_checkpoint(path: Path) -> StyleGAN2:
         UnsafeCheckpointError: the file asks to run code.
         CheckpointError: it is damaged, incomplete, or of a kind that is not supported.
     """
-    mapped = _mapped(path)
-    if _is_safetensors(mapped):
-        return load_own_checkpoint(path)
-    with _naming(path):
-        return _recipe(path, mapped).build(len(mapped))
+    return _open(path, _mapped(path)).load()
 
 
-def describe_checkpoint(path: Path) -> str:
-    """What ``zoom-engine inspect`` prints: what the file holds, or why it is refused. No weight is loaded.
+def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Description:
+    """What ``zoom-engine inspect`` prints of a file: `load_checkpoint` decides whether it is refused.
 
-    Raises CheckpointError only where the file cannot be read at all.
+    Args:
+        path: the file.
+        class_index: of a class-conditional generator the class that the content hash is of.
+
+    Raises:
+        CheckpointError: the file cannot be read at all.
+        ConfigError: there is no such class.
     """
     mapped = _mapped(path)
     lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", checkpoint_hash(path))]
     try:
-        if _is_safetensors(mapped):
-            config, info = read_own_header(path)
-            lines += [("format", "zoom-engine safetensors"), *_config_lines(config)]
-            lines.append(("parameters", str(count_parameters(config))))
-            lines += [(f"info {printable(key)}", str(value)) for key, value in info.items()]
-        else:
-            with _naming(path):
-                recipe = _recipe(path, mapped)
-                lines += [("format", recipe.format), *_config_lines(recipe.config)]
-                lines += [
-                    ("parameters", str(count_parameters(recipe.config))),
-                    *(("note", fact) for fact in recipe.facts),
-                ]
+        opened = _open(path, mapped)
+        lines += [("format", opened.format), *_config_lines(opened.config), *opened.facts]
+        lines += _hash_lines(opened.load(), class_index)
     except CheckpointError as error:
-        lines.append(("refused", str(error)))
-    return table(lines)
+        return Description(table(lines), error)
+    return Description(table(lines))
+
+
+def describe_generator(generator: StyleGAN2, *, class_index: int | None = None) -> Description:
+    """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
+    return Description(table([*_config_lines(generator.config), *_hash_lines(generator, class_index)]))
+
+
+def _hash_lines(generator: StyleGAN2, class_index: int | None) -> list[tuple[str, str]]:
+    """The hash by which an audit's manifest and cached edit directions name the generator."""
+    if class_index is not None:
+        return [("class", str(class_index)), ("content hash", generator.of_class(class_index).content_hash)]
+    other = ("note", "an audit draws one class, whose hash is another: see it with --generator-class")
+    return [("content hash", generator.content_hash), *([other] if generator.config.c_dim else [])]
 
 
 def table(lines: Iterable[tuple[str, str]]) -> str:
@@ -113,6 +138,21 @@ def _naming(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} needs more memory than there is") from error
 
 
+def _open(path: Path, mapped: mmap.mmap) -> _Opened:
+    if _is_safetensors(mapped):
+        config, info = read_own_header(path)
+        facts = tuple((f"info {printable(key)}", str(value)) for key, value in info.items())
+        return _Opened("zoom-engine safetensors", config, facts, lambda: load_own_checkpoint(path))
+    with _naming(path):
+        recipe = _recipe(path, mapped)
+
+    def load() -> StyleGAN2:
+        with _naming(path):
+            return recipe.build(len(mapped))
+
+    return _Opened(recipe.format, recipe.config, tuple(("note", fact) for fact in recipe.facts), load)
+
+
 def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
     data = memoryview(mapped)
     if mapped[:4] == b"PK\x03\x04":
@@ -136,4 +176,5 @@ def _config_lines(config: StyleGAN2Config) -> list[tuple[str, str]]:
         ("mapping", f"z {config.z_dim} → w {config.w_dim}, {config.mapping_layers} layers{inner}"),
         ("classes", f"{config.c_dim}, embedded in {config.embed_dim}" if config.c_dim else "none"),
         ("conv_clamp", "none" if config.conv_clamp is None else f"{config.conv_clamp:g}"),
+        ("parameters", str(count_parameters(config))),
     ]

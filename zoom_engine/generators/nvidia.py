@@ -17,7 +17,7 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.pickles import PersistentRecord, TensorRecord, printable
+from zoom_engine.generators.pickles import LongText, PersistentRecord, TensorRecord, printable
 from zoom_engine.generators.recipe import W_AVG, Recipe, Source, mapping_fields
 
 FORMAT = "NVIDIA PyTorch pickle"
@@ -77,8 +77,8 @@ class _Module:
             raise CheckpointError(f"is damaged: {self.path}.{name} has the shape {list(shape)}")
         return shape
 
-    def sources(self) -> set[str]:
-        """The source codes of this module and of those within it."""
+    def source_hashes(self) -> list[str]:
+        """SHA-256 (hex) of the source codes of this module and of those within it."""
         found: dict[int, PersistentRecord] = {}
         waiting = [self.record]
         while waiting:
@@ -88,13 +88,23 @@ class _Module:
                 children = record.state.get("_modules")
                 if isinstance(children, dict):
                     waiting += [child for child in children.values() if isinstance(child, PersistentRecord)]
-        return {record.source for record in found.values()}
+        sources = {id(record.source): record.source for record in found.values()}
+        return sorted({_sha256(source) for source in sources.values()})
+
+
+def _sha256(source: str | LongText) -> str:
+    digest = hashlib.sha256()
+    for piece in source.utf8() if isinstance(source, LongText) else (source.encode("utf-8", "surrogatepass"),):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def nvidia_recipe(root: Any) -> Recipe:
     """The recipe of ``G_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
     if isinstance(root, dict):
-        if not isinstance(root.get("G_ema"), PersistentRecord):
+        if "G_ema" in root and not isinstance(root["G_ema"], PersistentRecord):
+            raise CheckpointError("is a pickle whose 'G_ema' is none of NVIDIA's networks, as their code saves them")
+        if "G_ema" not in root:
             keys = ", ".join(printable(key) for key in list(root)[:8])
             raise CheckpointError(f"is a pickle without the network 'G_ema'; it has {keys or 'nothing'}")
         root = root["G_ema"]
@@ -119,11 +129,10 @@ class _Reader:
         self.architectures: set[str] = set()
 
     def facts(self, generator: _Module) -> tuple[str, ...]:
-        hashes = sorted(hashlib.sha256(s.encode("utf-8", "surrogatepass")).hexdigest() for s in generator.sources())
         half = ", ".join(map(str, self.half))
         return (
             *((f"half precision at {half}: run in float32 here",) if half else ()),
-            f"source code inside, never run: SHA-256 {', '.join(hashes[:8])}",
+            f"source code inside, never run: SHA-256 {', '.join(generator.source_hashes()[:8])}",
         )
 
     # Weights as they are used: the gains of equalised learning rates are multiplied in.

@@ -21,6 +21,7 @@ from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source
 FORMAT = "rosinality checkpoint"
 MAPPING_RATE = 0.01
 MOST_MAPPING_LAYERS = 64
+WRAPPER = "module."
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16  # of up-sampling: its gain of 4 is in it
 WIDTH_AT_64 = 256  # times the channel multiplier
 
@@ -29,24 +30,50 @@ def rosinality_recipe(root: Any) -> Recipe:
     """The recipe of ``g_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
     if not isinstance(root, dict):
         raise CheckpointError("is a torch file, but holds no dictionary")
-    weights = root.get("g_ema", root)
-    if not isinstance(weights, dict) or "conv1.conv.weight" not in weights:
-        keys = ", ".join(printable(key) for key in list(root)[:8])
-        raise CheckpointError(
-            f"is a torch file without rosinality's 'g_ema'; it has {keys or 'nothing'}: if these are a target's"
-            " weights, name their architecture, as torchvision:NAME@FILE or timm:NAME@FILE"
-        )
+    weights = _generator(root)
     reader = _Reader(weights)
     config = reader.read()
     average = root.get("latent_avg")
     facts: list[str] = []
     if isinstance(average, TensorRecord):
-        reader.sources[W_AVG] = average.array
+        reader.sources[W_AVG] = _reading(average, "latent_avg", drop=max(len(average.shape) - 1, 0))
     else:
         facts.append("no average latent inside: measured when loaded")
     if config.resolution >= 64 and config.channels[4] % WIDTH_AT_64 == 0:
         facts.append(f"channel multiplier {config.channels[4] // WIDTH_AT_64}")
     return Recipe(FORMAT, config, reader.sources, tuple(facts))
+
+
+def _generator(root: dict[Any, Any]) -> dict[Any, Any]:
+    """The generator's state dictionary. Distributed training puts "module." before each name: it goes."""
+    weights = root.get("g_ema", root)
+    if isinstance(weights, dict) and all(isinstance(name, str) and name.startswith(WRAPPER) for name in weights):
+        weights = {name.removeprefix(WRAPPER): value for name, value in weights.items()}
+    if isinstance(weights, dict) and "conv1.conv.weight" in weights:
+        return weights
+    keys = ", ".join(printable(key) for key in list(weights if isinstance(weights, dict) else ())[:8]) or "nothing"
+    if "g_ema" in root:
+        raise CheckpointError(
+            f"is a torch file whose 'g_ema' is not rosinality's generator: without 'conv1.conv.weight'; it has {keys}"
+        )
+    raise CheckpointError(
+        f"is a torch file without rosinality's 'g_ema'; it has {keys}: if these are a target's weights, name their"
+        " architecture, as torchvision:NAME@FILE or timm:NAME@FILE"
+    )
+
+
+def _reading(record: TensorRecord, name: str, *, gain: float = 1.0, drop: int = 0, rank: int | None = None) -> Source:
+    """``drop`` leading axes of length 1 go; ``rank`` instead keeps that many axes of the front that is left."""
+
+    def source() -> Array:
+        value = record.array()
+        kept = value.shape[drop:] if rank is None else value.shape[drop : drop + rank]
+        if math.prod(kept) != value.size:
+            raise CheckpointError(f"does not fit: rosinality's '{name}' has the shape {list(value.shape)}")
+        value = value.reshape(kept)
+        return value * np.float32(gain) if gain != 1.0 else value
+
+    return source
 
 
 class _Reader:
@@ -67,18 +94,7 @@ class _Reader:
         return shape
 
     def take(self, target: str, name: str, *, gain: float = 1.0, drop: int = 0, rank: int | None = None) -> None:
-        """``drop`` leading axes of length 1 go; ``rank`` instead keeps that many axes of the front that is left."""
-        record = self.record(name)
-
-        def source() -> Array:
-            value = record.array()
-            kept = value.shape[drop:] if rank is None else value.shape[drop : drop + rank]
-            if math.prod(kept) != value.size:
-                raise CheckpointError(f"does not fit: rosinality's '{name}' has the shape {list(value.shape)}")
-            value = value.reshape(kept)
-            return value * np.float32(gain) if gain != 1.0 else value
-
-        self.sources[target] = source
+        self.sources[target] = _reading(self.record(name), name, gain=gain, drop=drop, rank=rank)
 
     def linear(self, target: str, name: str, rate: float = 1.0) -> None:
         fan_in = self.shape(f"{name}.weight", 2)[1]

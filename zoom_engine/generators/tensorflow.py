@@ -1,23 +1,25 @@
 """Legacy TensorFlow pickles: NVIDIA's ``stylegan2`` and ``stylegan2-ada``, without TensorFlow.
 
 The pickle is the tuple (G, D, Gs) of ``dnnlib.tflib.network.Network`` objects, each a dictionary with the arguments
-(``static_kwargs``), the variables as (name, array) pairs and the component networks ``mapping`` and ``synthesis``.
-Gs has the averaged weights. Convolution weights are stored height × width × in × out; up-sampling convolutions are
-stored flipped with regard to a transposed convolution; the affine layers' bias is stored without its 1. Gains of the
-equalised learning rate are multiplied in as TensorFlow did when it ran.
+(``static_kwargs``), the variables as (name, value) pairs and the component networks ``mapping`` and ``synthesis``.
+Gs has the averaged weights. A value is what a TensorFlow session returned: an array, or a numpy scalar where the
+variable has no dimensions (``noise_strength``, ``lod``). Convolution weights are stored height × width × in × out;
+up-sampling convolutions are stored flipped with regard to a transposed convolution; the affine layers' bias is stored
+without its 1. Gains of the equalised learning rate are multiplied in as TensorFlow did when it ran.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import struct
 from typing import Any
 
 import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.pickles import ArrayRecord, NetworkRecord, printable
+from zoom_engine.generators.pickles import ArrayRecord, DtypeRecord, NetworkRecord, printable
 from zoom_engine.generators.recipe import W_AVG, Array, Recipe, Source, mapping_fields
 
 FORMAT = "NVIDIA TensorFlow pickle"
@@ -70,7 +72,14 @@ def _variables(network: NetworkRecord) -> dict[str, ArrayRecord]:
             match pair:
                 case (str() as name, ArrayRecord() as value) if len(name) <= LONGEST_NAME:
                     found[prefix + name] = value
+                case (str() as name, float() as value) if len(name) <= LONGEST_NAME:
+                    found[prefix + name] = _without_dimensions(value)
     return found
+
+
+def _without_dimensions(value: float) -> ArrayRecord:
+    """The array that a floating-point scalar stands for, of shape ()."""
+    return ArrayRecord(shape=(), dtype=DtypeRecord("f8"), data=struct.pack("<d", value))
 
 
 class _Reader:
@@ -86,7 +95,11 @@ class _Reader:
     def record(self, name: str, dimensions: int) -> ArrayRecord:
         found = self.variables.get(name)
         if found is None or len(found.shape) != dimensions:
-            shape = "missing" if found is None else f"of shape {list(found.shape)}"
+            shape = (
+                "missing, or neither an array nor a floating-point number"
+                if found is None
+                else f"of shape {list(found.shape)}"
+            )
             raise CheckpointError(f"does not fit: TensorFlow's variable '{name}' is {shape}")
         return found
 
@@ -150,7 +163,9 @@ class _Reader:
     def read(self) -> StyleGAN2Config:
         architecture = self.check_arguments()
         if any("LabelConcat" in name for name in self.variables):
-            raise CheckpointError("cannot be loaded: it appends classes before normalising, as only StyleGAN1 does")
+            raise CheckpointError(
+                "cannot be loaded: it normalises latent and class together; with classes only stylegan2-ada's are read"
+            )
         found = (re.fullmatch(r"synthesis/(\d{1,5})x\1/Conv1/weight", name) for name in self.variables)
         resolutions = [4, *sorted(int(match[1]) for match in found if match)]
         if resolutions != [4 << i for i in range(len(resolutions))]:

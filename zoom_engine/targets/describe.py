@@ -119,7 +119,7 @@ def _program(path: Path, kind: FileKind, options: Options) -> list[str]:
     return [
         f"kind: {RUNS_CODE[kind]} program",
         f"size: {size} bytes in {len(archive.infolist())} parts",
-        "refused: without --trust, since it runs a program of its own",
+        "needs: --trust, since it runs a program of its own",
         *_preprocessing(
             Preprocessing().updated(options),
             said=False,

@@ -1,14 +1,17 @@
 """Reading other projects' pickles without running them.
 
 ``interpreter.py`` executes the pickle opcodes into plain containers and the inert ``records.py``; ``allow_list.py``
-says which globals a file may name and what record each makes; ``torch_files.py`` opens what ``torch.save`` writes.
+says which globals a file may name and what record each makes; ``long_text.py`` is how weights are written before
+protocol 3; ``torch_files.py`` opens what ``torch.save`` writes.
 """
 
 from __future__ import annotations
 
 from zoom_engine.generators.pickles.interpreter import printable
+from zoom_engine.generators.pickles.long_text import LongText
 from zoom_engine.generators.pickles.records import (
     ArrayRecord,
+    DtypeRecord,
     NetworkRecord,
     PersistentRecord,
     TensorRecord,
@@ -23,6 +26,8 @@ from zoom_engine.generators.pickles.torch_files import (
 
 __all__ = [
     "ArrayRecord",
+    "DtypeRecord",
+    "LongText",
     "NetworkRecord",
     "PersistentRecord",
     "TensorRecord",

@@ -12,6 +12,7 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
 from zoom_engine.generators.pickles.interpreter import Allowed, Globals, printable
+from zoom_engine.generators.pickles.long_text import LongText
 from zoom_engine.generators.pickles.records import (
     MOST_DIMENSIONS,
     ArrayRecord,
@@ -78,7 +79,14 @@ def _reconstructed(arguments: tuple[Any, ...]) -> Any:
 
 def _persistent(arguments: tuple[Any, ...]) -> PersistentRecord:
     match arguments:
-        case ({"type": "class", "class_name": str() as name, "state": dict() as state, "module_src": str() as source},):
+        case (
+            {
+                "type": "class",
+                "class_name": str() as name,
+                "state": dict() as state,
+                "module_src": str() | LongText() as source,
+            },
+        ):
             return PersistentRecord(name, state, source)
     raise _unexpected("torch_utils.persistence._reconstruct_persistent_obj")
 
@@ -139,19 +147,20 @@ def _array_from_buffer(arguments: tuple[Any, ...]) -> ArrayRecord:
 
 
 def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
-    """A numpy scalar becomes Python's."""
+    """A numpy scalar becomes Python's, once its bytes are as many as its dtype has."""
     match arguments:
-        case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data):
-            raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
-            if len(raw) == dtype.dtype.itemsize:
-                value: int | float | bool = np.frombuffer(raw, dtype.dtype)[0].item()
-                return value
+        case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data) if len(data) == dtype.dtype.itemsize:
+            raw = data.encode("latin1") if isinstance(data, str) else data
+            value: int | float | bool = np.frombuffer(raw, dtype.dtype)[0].item()
+            return value
     raise _unexpected("numpy's scalar")
 
 
-def _encoded(arguments: tuple[Any, ...]) -> bytes:
-    """_codecs.encode(text, "latin1"): how Python 3 writes bytes in protocols 0 to 2."""
+def _encoded(arguments: tuple[Any, ...]) -> bytes | LongText:
+    """_codecs.encode(text, "latin1"): how Python 3 writes bytes in protocols 0 to 2. A long text encodes itself."""
     match arguments:
+        case (LongText() as text, "latin1" | "latin-1"):
+            return text
         case (str() as text, "latin1" | "latin-1"):
             return text.encode("latin1")
     raise _unexpected("_codecs.encode")
@@ -182,6 +191,8 @@ def network_globals(load_storage: Callable[[bytes | memoryview], StorageRecord])
         match arguments:
             case (bytes() | memoryview() as data,):
                 return load_storage(data)
+            case (LongText() as text,):
+                return load_storage(text.latin1)
         raise _unexpected("torch.storage._load_from_bytes")
 
     entries: list[tuple[str, str, Callable[[tuple[Any, ...]], Any] | None]] = [
@@ -228,7 +239,7 @@ def set_state(instance: Any, state: Any) -> None:
         case DtypeRecord(), (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
             instance.order = ">" if order == ">" else "<"
         case ArrayRecord(), (int(), tuple() as shape, DtypeRecord() as dtype, bool() | int() as fortran, data) if (
-            _sizes(shape) and type(data) in (bytes, memoryview, str)
+            _sizes(shape) and type(data) in (bytes, memoryview, str, LongText)
         ):
             instance.shape, instance.dtype, instance.fortran, instance.data = shape, dtype, bool(fortran), data
         case dict(), dict():

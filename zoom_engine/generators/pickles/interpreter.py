@@ -2,29 +2,29 @@
 
 Python's own unpickler imports what a file names and calls what it imports. Here an opcode that names a global looks
 it up in an allow-list; whatever is not there raises `UnsafeCheckpointError` with its name. Every value is either a
-slice of the file or costs one opcode, and opcodes are counted, so memory and time are bounded by the file's size and
-`MOST_OPCODES` before anything is allocated. Opcodes: Python's ``pickletools``, protocols 0 to 5.
+slice of the file (long bytes and long texts) or costs one opcode, and opcodes are counted, so memory and time are
+bounded by the file's size and `MOST_OPCODES` before anything is allocated. Opcodes: Python's ``pickletools``,
+protocols 0 to 5.
 """
 
 from __future__ import annotations
 
 import pickle
-import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
+from zoom_engine.generators.pickles.long_text import STRING_ESCAPE, LongText, unescaped
 
 MOST_OPCODES = 300_000  # a 1024² generator has 30,000, a pickle of NVIDIA three such networks
-MOST_MEMORY = 32 << 20  # bytes of text and of what calls copy; a wide character makes a text four times as large
+MOST_MEMORY = 32 << 20  # bytes of short texts, of names, and of what calls copy
 MOST_MARKS = 1_000  # containers open at once
 ELEMENT = 64  # bytes that an element costs when a call copies its container
 LONGEST_INTEGER = 32  # bytes
-LONGEST_BYTES_COPY = 4_096  # longer byte strings stay slices of the file
-ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.?)", re.DOTALL)
-ESCAPED = {b"\\": b"\\", b"'": b"'", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+LONGEST_COPY = 4_096  # bytes: longer byte strings and texts stay slices of the file
+LINE_WINDOWS = (1 << 8, 1 << 20)  # bytes, the fewest and the most that are searched for a line's end at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +133,33 @@ class _Interpreter:
     def number(self, layout: str) -> int:
         return cast(int, struct.unpack(layout, self.take(struct.calcsize(layout)))[0])
 
-    def line(self) -> bytes:
-        window = 256
-        while True:
-            piece = bytes(self.data[self.position : self.position + window])
-            end = piece.find(b"\n")
-            if end >= 0:
-                self.position += end + 1
-                return piece[:end]
-            if len(piece) < window:
-                self.position = len(self.data)
-                raise CheckpointError("is damaged or not a generator checkpoint: it ends within a line of its pickle")
-            if window > MOST_MEMORY:
-                raise CheckpointError(f"is no generator checkpoint: its pickle has a line of over {window >> 20} MiB")
-            window *= 4
+    def line(self) -> memoryview:
+        """What is left of the line, without its end."""
+        start, (window, widest) = self.position, LINE_WINDOWS
+        while start < len(self.data):
+            found = bytes(self.data[start : start + window]).find(b"\n")
+            if found >= 0:
+                line = self.data[self.position : start + found]
+                self.position = start + found + 1
+                return line
+            start, window = start + window, min(4 * window, widest)
+        self.position = len(self.data)
+        raise CheckpointError("is damaged or not a generator checkpoint: it ends within a line of its pickle")
 
-    def text(self, size: int, encoding: str = "utf-8") -> str:
-        self.budget.use_memory(size)
-        return str(self.take(size), encoding)
+    def name(self) -> str:
+        line = self.line()
+        self.budget.use_memory(len(line))
+        return str(line, "utf-8")
+
+    def text(self, piece: memoryview, encoding: str = "utf-8") -> str | LongText:
+        if len(piece) > LONGEST_COPY:
+            return LongText(piece, encoding)
+        self.budget.use_memory(len(piece))
+        return unescaped(bytes(piece)) if encoding == STRING_ESCAPE else str(piece, encoding)
 
     def bytes_(self, size: int) -> bytes | memoryview:
         piece = self.take(size)
-        return bytes(piece) if size <= LONGEST_BYTES_COPY else piece
+        return bytes(piece) if size <= LONGEST_COPY else piece
 
     # The stack
 
@@ -243,7 +248,7 @@ class _Interpreter:
         self.call(self.stack.pop(), arguments)
 
     def instantiate(self) -> None:
-        module, name = self.line().decode(), self.line().decode()
+        module, name = self.name(), self.name()
         found = self.find(module, name)
         self.call(found, tuple(self.pop_to_mark()))
 
@@ -293,10 +298,15 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
     return {_key(key): value for key, value in zip(items[::2], items[1::2], strict=True)}
 
 
-def _decimal(line: bytes) -> int:
+def _decimal(line: memoryview) -> int:
+    return int(_short(line))
+
+
+def _short(line: memoryview) -> bytes:
+    """The digits of a number."""
     if len(line) > LONGEST_INTEGER * 3:
-        raise ValueError("an integer is too long")
-    return int(line)
+        raise ValueError("a number is too long")
+    return bytes(line)
 
 
 def _little_endian(piece: memoryview) -> int:
@@ -308,26 +318,14 @@ def _little_endian(piece: memoryview) -> int:
 def _quoted_line(m: _Interpreter) -> None:
     """A byte string as Python 2's ``repr`` wrote it, read as latin1."""
     line = m.line()
-    m.budget.use_memory(len(line))
-    if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
+    if len(line) < 2 or line[0] not in b"'\"" or line[-1] != line[0]:
         raise ValueError("a string without quotes")
-    m.push(ESCAPE.sub(_unescaped, line[1:-1]).decode("latin1"))
-
-
-def _unescaped(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    return bytes([int(code[1:], 16)]) if len(code) == 3 else ESCAPED[code]
-
-
-def _text_line(m: _Interpreter) -> None:
-    line = m.line()
-    m.budget.use_memory(len(line))
-    m.push(str(line, "raw-unicode-escape"))
+    m.push(m.text(line[1:-1], STRING_ESCAPE))
 
 
 def _boolean_or_integer(m: _Interpreter) -> None:
-    line = m.line()
-    m.push(line == b"01" if line in (b"00", b"01") else _decimal(line))
+    line = _short(m.line())
+    m.push(line == b"01" if line in (b"00", b"01") else int(line))
 
 
 def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
@@ -361,19 +359,19 @@ def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
         pickle.BININT: lambda m: m.push(m.number("<i")),
         pickle.BININT1: lambda m: m.push(m.number("<B")),
         pickle.BININT2: lambda m: m.push(m.number("<H")),
-        pickle.LONG: lambda m: m.push(_decimal(m.line().removesuffix(b"L"))),
+        pickle.LONG: lambda m: m.push(int(_short(m.line()).removesuffix(b"L"))),
         pickle.LONG1: lambda m: m.push(_little_endian(m.take(m.number("<B")))),
         pickle.LONG4: lambda m: m.push(_little_endian(m.take(m.number("<I")))),
-        pickle.FLOAT: lambda m: m.push(float(m.line())),
+        pickle.FLOAT: lambda m: m.push(float(_short(m.line()))),
         pickle.BINFLOAT: lambda m: m.push(struct.unpack(">d", m.take(8))[0]),
         # text and bytes
         pickle.STRING: _quoted_line,
-        pickle.BINSTRING: lambda m: m.push(m.text(m.number("<I"), "latin1")),
-        pickle.SHORT_BINSTRING: lambda m: m.push(m.text(m.number("<B"), "latin1")),
-        pickle.UNICODE: _text_line,
-        pickle.BINUNICODE: lambda m: m.push(m.text(m.number("<I"))),
-        pickle.SHORT_BINUNICODE: lambda m: m.push(m.text(m.number("<B"))),
-        pickle.BINUNICODE8: lambda m: m.push(m.text(m.number("<Q"))),
+        pickle.BINSTRING: lambda m: m.push(m.text(m.take(m.number("<I")), "latin1")),
+        pickle.SHORT_BINSTRING: lambda m: m.push(m.text(m.take(m.number("<B")), "latin1")),
+        pickle.UNICODE: lambda m: m.push(m.text(m.line(), "raw-unicode-escape")),
+        pickle.BINUNICODE: lambda m: m.push(m.text(m.take(m.number("<I")))),
+        pickle.SHORT_BINUNICODE: lambda m: m.push(m.text(m.take(m.number("<B")))),
+        pickle.BINUNICODE8: lambda m: m.push(m.text(m.take(m.number("<Q")))),
         pickle.BINBYTES: lambda m: m.push(m.bytes_(m.number("<I"))),
         pickle.SHORT_BINBYTES: lambda m: m.push(m.bytes_(m.number("<B"))),
         pickle.BINBYTES8: lambda m: m.push(m.bytes_(m.number("<Q"))),
@@ -398,7 +396,7 @@ def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
         pickle.ADDITEMS: _Interpreter.add_many,
         pickle.FROZENSET: lambda m: m.push(frozenset(_key(item) for item in m.pop_to_mark())),
         # globals and calls
-        pickle.GLOBAL: lambda m: m.push(m.find(m.line().decode(), m.line().decode())),
+        pickle.GLOBAL: lambda m: m.push(m.find(m.name(), m.name())),
         pickle.STACK_GLOBAL: _Interpreter.find_on_stack,
         pickle.REDUCE: _Interpreter.reduce,
         pickle.NEWOBJ: _Interpreter.reduce,
@@ -409,7 +407,7 @@ def _operations() -> dict[int, Callable[[_Interpreter], Any]]:
         pickle.EXT1: lambda m: m.extension("<B"),
         pickle.EXT2: lambda m: m.extension("<H"),
         pickle.EXT4: lambda m: m.extension("<i"),
-        pickle.PERSID: lambda m: m.resolve(m.line().decode("ascii")),
+        pickle.PERSID: lambda m: m.resolve(m.name()),
         pickle.BINPERSID: lambda m: m.resolve(m.stack.pop()),
     }
     return {code[0]: operation for code, operation in table.items()}

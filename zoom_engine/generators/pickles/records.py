@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.errors import CheckpointError
+from zoom_engine.generators.pickles.long_text import LongText
 
 MOST_DIMENSIONS = 8
 FLOATS = ("f2", "f4", "f8")  # of numpy's type strings: what a weight may be stored as
@@ -29,7 +30,7 @@ class PersistentRecord:
 
     class_name: str
     state: dict[Any, Any]
-    source: str
+    source: str | LongText
 
 
 @dataclass(slots=True, eq=False)
@@ -97,18 +98,18 @@ class TensorRecord:
 
 @dataclass(slots=True, eq=False)
 class ArrayRecord:
-    """A numpy array; ``data`` is its buffer as pickled (text where Python 2 wrote it: latin1)."""
+    """A numpy array; ``data`` is its buffer as pickled (text where Python 2 wrote it, and in protocols 0 to 2)."""
 
     shape: tuple[int, ...] = ()
     dtype: DtypeRecord = field(default_factory=lambda: DtypeRecord("f4"))
     fortran: bool = False
-    data: memoryview | bytes | str = b""
+    data: memoryview | bytes | str | LongText = b""
 
     def array(self) -> NDArray[np.float32]:
         """A float32 copy. Raises CheckpointError where shape and bytes disagree."""
         count = _checked_count(self.shape)
         dtype = _float_dtype(self.dtype.code, self.dtype.order)
-        data = self.data.encode("latin1") if isinstance(self.data, str) else self.data
+        data = _bytes(self.data)
         if count * dtype.itemsize != len(data):
             raise CheckpointError(f"is damaged: an array of shape {list(self.shape)} has {len(data)} bytes")
         flat: NDArray[Any] = np.frombuffer(data, dtype)
@@ -122,6 +123,15 @@ def _checked_count(shape: tuple[int, ...]) -> int:
     if len(shape) > MOST_DIMENSIONS or any(size < 0 for size in shape):
         raise CheckpointError(f"is damaged: no weight has the shape {list(shape)}")
     return math.prod(shape)
+
+
+def _bytes(data: memoryview | bytes | str | LongText) -> memoryview | bytes:
+    if isinstance(data, LongText):
+        return data.latin1
+    try:
+        return data.encode("latin1") if isinstance(data, str) else data
+    except UnicodeEncodeError as error:
+        raise CheckpointError("is damaged: an array of it is text") from error
 
 
 def _float_dtype(code: str, order: str) -> np.dtype[Any]:
