@@ -60,7 +60,7 @@ def load_target(
             - the folder of a Hugging Face image classifier (safetensors only)
             - "python:FILE.py:NAME" or "python:MODULE:NAME": a function (or a torch module) of that name, as below;
               importing it runs code, which takes `trust`
-            - a torch module (copied, then frozen in eval mode), or a `Target`
+            - a torch module (copied, then frozen in eval mode), or a `Target` (which is left as it is)
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
         name: how reports call it; the domain's, the file's or the class's name where not given.
@@ -74,7 +74,7 @@ def load_target(
         labels: prompts that let the text encoder tell the classes apart; the target's own where not given.
         resolution: of the images it will meet, for the check; the preprocessing's size, else 128, where not
             given.
-        output: of several outputs the one to audit: a name (ONNX, dict) or an index (tuple).
+        output: of several outputs the one to audit: a name (ONNX, dict) or an index (ONNX, tuple); a name comes first.
         kind: "logits" or "probabilities", where the outputs could be either.
         head: index or class name of the one output of a multi-label model to audit, as a yes or no.
         trust: run files that contain a program, and import Python code.
@@ -92,7 +92,7 @@ def load_target(
             " name, task, preprocessing, classes, output, kind or head"
         )
     if labels is not None:
-        complete.labels = tuple(labels)
+        complete = complete.replaced(labels=tuple(labels))
     hw = complete.preprocessing.hw
     complete.check(resolution or (max(hw) if hw else PROBE_SIZE))
     return complete
@@ -125,7 +125,7 @@ def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, r
             path = Path(spec)
             kind = kind_of_file(path)
             if kind == "onnx":
-                return _find_onnx(path, options, None if output is None else str(output), resolution)
+                return _find_onnx(path, options, output, resolution)
             if kind == "torchscript":
                 check_trust(path, kind, trust)
                 found = find_torchscript(path, options)
@@ -141,7 +141,7 @@ def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, r
     return found if output is None else dataclasses.replace(found, network=Entry(found.network, output), final="")
 
 
-def _find_onnx(path: Path, options: Options, output: str | None, resolution: int) -> Found:
+def _find_onnx(path: Path, options: Options, output: str | int | None, resolution: int) -> Found:
     hw = Preprocessing().updated(options).hw
     model = read_onnx(path, hw=hw, output=output, resolution=resolution)
     metadata = model.metadata

@@ -98,6 +98,20 @@ class Target(nn.Module):
         classes: tuple[str, ...] = getattr(self.task, "classes", ())
         return classes
 
+    def replaced(self, *, network: nn.Module | None = None, labels: tuple[str, ...] | None = None) -> Target:
+        """Another target, with that `network` (which does what this one's does) or those `labels`; the rest is shared,
+        the content hash too."""
+        return Target(
+            self.network if network is None else network,
+            name=self.name,
+            task=self.task,
+            preprocessing=self.preprocessing,
+            labels=self.labels if labels is None else labels,
+            differentiable=self.differentiable,
+            note=self.note,
+            content_hash=self.content_hash,
+        )
+
     def train(self, mode: bool = True) -> Target:
         """A target stays in eval mode: the model is audited as it would be used."""
         super().train(False)
