@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -313,17 +314,29 @@ def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
+    with _wanting("numbers such as 0.5 or -1,1", text):
+        return [float(part) for part in text.split(",")]
 
 
 def _sizes(text: str) -> int | tuple[int, int]:
     height, comma, width = text.partition(",")
-    return (int(height), int(width)) if comma else int(height)
+    with _wanting("pixels such as 224 or 192,256 (height, width)", text):
+        return (int(height), int(width)) if comma else int(height)
 
 
 def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        seeds += range(int(first), int(last or first) + 1)
+    with _wanting("seeds such as 0-7 or 3,5,9", text):
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds += range(int(first), int(last or first) + 1)
     return seeds
+
+
+@contextlib.contextmanager
+def _wanting(form: str, text: str) -> Iterator[None]:
+    """Says which form an option has, where `text` is of another."""
+    try:
+        yield
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"write {form}, not {text!r}") from error

@@ -26,7 +26,7 @@ from zoom_engine.records import Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
-from zoom_engine.targets import BlackBox, Target, load_target
+from zoom_engine.targets import BlackBox, Target, check_target_options, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 PAPER_BOUND = 30.0
@@ -106,6 +106,7 @@ class Diagnoser:
             raise ConfigError(f"batch size must be at least 1, got {batch_size}")
         if search is not None or mode != "multi":
             find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
+        about = check_target_options(target_options)
         self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
@@ -120,7 +121,7 @@ class Diagnoser:
         self.generator_class = generator_class
         self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
-        self.target: Target = load_target(target, **dict(target_options or {})).to(device)
+        self.target: Target = load_target(target, **about).to(device)
         self.target.check(self.generator.resolution)
         self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
         self.labels = tuple(self.target.labels if labels is None else labels)

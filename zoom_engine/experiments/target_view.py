@@ -14,7 +14,7 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.targets import load_target
+from zoom_engine.targets import check_target_options, load_target
 
 
 def write_target_view(
@@ -29,7 +29,7 @@ def write_target_view(
     """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
     pictures. A wrong size, crop, range or channel order shows here."""
     network = of_one_class(load_generator(generator), generator_class)
-    loaded = load_target(target, resolution=network.resolution, **dict(target_options or {}))
+    loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds)))
         images = choose_synthesizer(network)(styles).float().clamp(-1, 1)

@@ -16,7 +16,7 @@ from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_generator
 from zoom_engine.graphs import audit_model
 from zoom_engine.graphs.metadata import PREFIX
-from zoom_engine.targets import load_target
+from zoom_engine.targets import check_target_options, load_target
 from zoom_engine.targets.target import probe_images
 
 
@@ -48,9 +48,9 @@ def export_audit_graph(
         TargetError: the target cannot be loaded.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
+    options = check_target_options(target_options)
     network = load_generator(generator).cpu()
     size = max_resolution or network.resolution
-    options = dict(target_options or {})
     judge = load_target(target, **{"resolution": size, **options})
     matrix = matrix_of(directions, network)
     with torch.no_grad():

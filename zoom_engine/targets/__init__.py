@@ -6,6 +6,7 @@ from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loading import load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
+from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target, task_from_dict
 from zoom_engine.targets.task import Task
@@ -17,6 +18,7 @@ __all__ = [
     "Preprocessing",
     "Target",
     "Task",
+    "check_target_options",
     "describe_target_file",
     "load_target",
     "save_onnx",
