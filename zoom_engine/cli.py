@@ -11,6 +11,7 @@ from typing import Any
 
 from zoom_engine.config_file import read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
+from zoom_engine.notices import tell
 from zoom_engine.progress import forced, interruptible
 
 LONGEST_ERROR = 2_000  # characters
@@ -99,7 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_checkpoint_commands(commands)
 
-    view = commands.add_parser("view", help="draw the pictures that a target sees, after its resize and crop")
+    view = commands.add_parser(
+        "view", help="what a target sees: the pictures after its resize and crop, and its answers"
+    )
     view.add_argument("--generator", default="avatars")
     _add_generator_class(view)
     view.add_argument("--target", required=True)
@@ -240,6 +243,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         values["search_options"] = {"steps": values["steps"]}
     diagnoser = Diagnoser(
         progress=forced,
+        notify=tell,
         target_options=_target_options(values),
         **_given(values, _DIAGNOSER_OPTIONS),
         **({"search_options": values["search_options"]} if "search_options" in values else {}),
@@ -284,15 +288,16 @@ def _inspect(options: argparse.Namespace) -> None:
 def _view(options: argparse.Namespace) -> None:
     from zoom_engine.experiments.target_view import write_target_view
 
-    write_target_view(
+    lines = write_target_view(
         options.out,
         generator=options.generator,
         generator_class=options.generator_class,
         target=options.target,
         target_options=_target_options(vars(options)),
         seeds=options.seeds,
+        notify=tell,
     )
-    print(f"Open {options.out}")
+    print("\n".join([*lines, f"Open {options.out}"]))
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -21,12 +21,13 @@ from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
-from zoom_engine.targets import BlackBox, Target, check_target_options, load_target
+from zoom_engine.targets import BlackBox, Target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 PAPER_BOUND = 30.0
@@ -67,6 +68,7 @@ class Diagnoser:
             "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
         progress: how long work shows itself, see ``zoom_engine.progress``.
+        notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
 
     Raises:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
@@ -99,6 +101,7 @@ class Diagnoser:
         precision: str = "auto",
         cache: str | Path | None = None,
         progress: ProgressFactory = silent,
+        notify: Notify = untold,
     ) -> None:
         if edit_range not in RANGES:
             raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
@@ -123,6 +126,9 @@ class Diagnoser:
         self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
         self.target: Target = load_target(target, **about).to(device)
         self.target.check(self.generator.resolution)
+        self.notices = input_notices(self.target, resolution=self.generator.resolution)
+        for notice in self.notices:
+            notify(notice)
         self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
         self.labels = tuple(self.target.labels if labels is None else labels)
         if attributes is None:
@@ -316,7 +322,12 @@ class Diagnoser:
                 },
                 "synthesis": self.synthesizer.describe(),
             },
-            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain(), "judges": self._judges},
+            "environment": {
+                **describe_environment(),
+                "synthesis": self.synthesizer.explain(),
+                "judges": self._judges,
+                "notices": list(self.notices),
+            },
         }
 
     def _check_same_synthesis(self, out: Path) -> None:

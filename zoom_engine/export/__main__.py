@@ -15,6 +15,7 @@ from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.export.audit import export_audit_graph
 from zoom_engine.export.synthesis import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
+from zoom_engine.notices import tell
 from zoom_engine.runtime.tensorrt_session import build_tensorrt_engine
 from zoom_engine.targets import check_target_options
 
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
         path = options.output / "audit.onnx"
         written.append(
             export_audit_graph(
-                options.model, options.target, path, target_options=about, images=options.images, **shared
+                options.model, options.target, path, target_options=about, images=options.images, notify=tell, **shared
             )
         )
         report(written[1], check=options.check)

@@ -1,5 +1,6 @@
 """Target models: what is audited, how its input is made and how its output is read."""
 
+from zoom_engine.targets.assumptions import input_notices
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.describe import describe_target_file
@@ -20,6 +21,7 @@ __all__ = [
     "Task",
     "check_target_options",
     "describe_target_file",
+    "input_notices",
     "load_target",
     "save_onnx",
     "task_from_dict",

@@ -40,6 +40,7 @@ def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | No
         network=network.eval().requires_grad_(False),
         name=f"{chosen.name}@{chosen.weights.name}",
         preprocessing=chosen.preprocessing.updated(options),
+        assumed=False,
         final=final_activation(network),
     )
 

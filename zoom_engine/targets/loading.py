@@ -20,8 +20,8 @@ from zoom_engine.targets.found import Found
 from zoom_engine.targets.guess import Kind, guess_task
 from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
-from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx, tells_scale
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.python_object import PREFIX, import_object
 from zoom_engine.targets.target import Target, probe_images, task_from_dict
 from zoom_engine.targets.task import Task
@@ -148,7 +148,8 @@ def _find_onnx(path: Path, options: Options, output: str | int | None, resolutio
     return Found(
         network=model.network,
         name=str(metadata.get("name") or path.stem),
-        preprocessing=onnx_preprocessing(metadata, model.size, model.layout, options),
+        preprocessing=onnx_preprocessing(metadata, model.kind, model.size, model.layout, options),
+        assumed=scale_is_assumed(options, told=tells_scale(metadata, model.kind)),
         task=task_from_dict(metadata["task"]) if "task" in metadata else None,
         labels=tuple(metadata.get("labels", ())),
         final=model.final,
@@ -184,6 +185,7 @@ def _as_target(
         name=name,
         task=task,
         preprocessing=found.preprocessing,
+        assumed=found.assumed,
         labels=found.labels,
         differentiable=found.differentiable,
         note=found.note,

@@ -46,13 +46,14 @@ Runtime = Callable[[NDArray[Any]], NDArray[Any]]
 class OnnxModel:
     """A network that was read, and what the file says about it.
 
-    size: (height, width) where the file fixes them; layout: of its input; final: "sigmoid", "softmax" or
-        ""; metadata: ours, {} elsewhere;
+    kind: of the input's numbers; size: (height, width) where the file fixes them; layout: of its input;
+    final: "sigmoid", "softmax" or ""; metadata: ours, {} elsewhere;
     note: why there are no gradients, "" where there are.
     """
 
     path: Path
     network: nn.Module
+    kind: type[np.generic]
     size: tuple[int, int] | None
     layout: Layout
     final: Final
@@ -126,6 +127,7 @@ def read_onnx(
     return OnnxModel(
         path,
         network,
+        kind,
         size,
         layout,
         _final(model, output_name),
@@ -175,16 +177,23 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     return model, digest.hexdigest()
 
 
+def tells_scale(metadata: Mapping[str, Any], kind: type[np.generic]) -> bool:
+    """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
+    return "preprocessing" in metadata or issubclass(kind, np.integer)
+
+
 def onnx_preprocessing(
     metadata: Mapping[str, Any],
+    kind: type[np.generic],
     size: tuple[int, int] | None,
     layout: Layout,
     options: Preprocessing | Mapping[str, Any] | None,
 ) -> Preprocessing:
-    """What our metadata say, else RGB in [0, 1], with the user's options in it; a size and layout that the file's
-    input fixes (`image_input`) stay."""
+    """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
+    that the file's input fixes (`image_input`) stay."""
     stored = metadata.get("preprocessing")
-    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout)
+    white = 255.0 if issubclass(kind, np.integer) else 1.0
+    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout, value_range=(0.0, white))
     used = own.updated(options)
     return used if size is None else dataclasses.replace(used, size=used.size or size, layout=layout)
 

@@ -62,6 +62,8 @@ class ChannelsLast:
     """`[B, C, H, W]` to `[B, H, W, C]`."""
 
 
+SCALE = ("value_range", "mean", "std")
+"""The fields that say which numbers stand for black and white."""
 Step = ResizeTo | Crop | Scale | ReverseChannels | ChannelsLast
 
 
@@ -180,6 +182,18 @@ class Preprocessing:
             given = {"resize_size": None, **given}
         return Preprocessing.from_dict({**self.to_dict(), **given})
 
+    @property
+    def in_words(self) -> str:
+        """What the network is fed: "RGB in [0, 1], mean 0.5, std 0.25, 24×24 pixels"."""
+        low, high = self.value_range
+        parts = [f"{self.channel_order} in [{low:g}, {high:g}]"]
+        for name, values, neutral in (("mean", self.mean, 0.0), ("std", self.std, 1.0)):
+            if any(value != neutral for value in values):
+                parts.append(f"{name} {', '.join(f'{value:g}' for value in values)}")
+        if self.hw is not None:
+            parts.append(f"{self.hw[0]}×{self.hw[1]} pixels")
+        return ", ".join(parts)
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` takes back."""
         return {
@@ -216,3 +230,8 @@ def _applied(step: Step, x: Tensor) -> Tensor:
             return x.permute(0, 2, 3, 1)
         case _:
             assert_never(step)
+
+
+def scale_is_assumed(options: Preprocessing | Mapping[str, Any] | None, *, told: bool) -> bool:
+    """Neither the model's file or library (`told`) nor the user's `options` say which numbers black and white are."""
+    return not told and not isinstance(options, Preprocessing) and not any(name in (options or {}) for name in SCALE)
