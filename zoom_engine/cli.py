@@ -54,7 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_generator_class(diagnose)
     diagnose.add_argument(
         "--target",
-        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, or python:FILE.py:NAME",
+        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, hf-hub:OWNER/NAME,"
+        " or python:FILE.py:NAME",
     )
     _add_target_options(diagnose)
     diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
@@ -91,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--attribute", action="append", dest="attributes", required=True)
     edit.add_argument("--neutral")
     edit.add_argument("--text-encoder")
+    _add_download(edit)
     edit.add_argument("--directions", choices=("regression", "sampled", "gradient"), default="regression")
     edit.add_argument("--weights", type=_numbers, default="-30,-15,0,15,30", help="such as -30,-15,0,15,30")
     edit.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
@@ -129,7 +131,8 @@ def _add_checkpoint_commands(commands: Any) -> None:
     convert.set_defaults(run=_convert)
 
     inspect = commands.add_parser("inspect", help="what a generator or target file holds; loads nothing")
-    inspect.add_argument("file", metavar="FILE", help="a file, a folder, torchvision:NAME@WEIGHTS or timm:NAME@WEIGHTS")
+    inspect.add_argument("file", metavar="FILE", help="a file or folder, or a target's name as for diagnose")
+    _add_download(inspect)
     _add_input_options(inspect)
     inspect.set_defaults(run=_inspect)
 
@@ -140,8 +143,15 @@ def _add_generator_class(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--download", action="store_true", default=None, help="fetch published weights that are not on this machine"
+    )
+
+
 def _add_target_options(parser: argparse.ArgumentParser) -> None:
     """What `load_target` takes beside the target; each goes into `target_options`."""
+    _add_download(parser)
     parser.add_argument("--trust", action="store_true", default=None, help="run a target file that contains a program")
     parser.add_argument("--class", action="append", dest="classes", help="a class name, in the outputs' order; repeat")
     parser.add_argument("--output", help="of several outputs the one to audit: its name or index")
@@ -183,7 +193,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 _BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
-_TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
+_TARGET_OPTIONS = ("trust", "download", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
 _DIAGNOSER_OPTIONS = (
@@ -199,7 +209,7 @@ _DIAGNOSER_OPTIONS = (
         "mode",
         "search",
     ),
-    *("directions", "threshold", "edit_range", "truncation", *_RUN_OPTIONS),
+    *("directions", "threshold", "edit_range", "truncation", "download", *_RUN_OPTIONS),
 )
 
 
@@ -267,6 +277,7 @@ def _edit(options: argparse.Namespace) -> None:
         weights=options.weights,
         seeds=options.seeds,
         truncation=options.truncation,
+        download=bool(options.download),
         progress=forced,
     )
     print(f"Open {options.out}")
@@ -282,7 +293,7 @@ def _convert(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from zoom_engine.inspection import describe_file
 
-    print(describe_file(options.file, _given(vars(options), _INPUT_OPTIONS)))
+    print(describe_file(options.file, _given(vars(options), _INPUT_OPTIONS), download=bool(options.download)))
 
 
 def _view(options: argparse.Namespace) -> None:

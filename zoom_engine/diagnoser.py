@@ -67,6 +67,7 @@ class Diagnoser:
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
             "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
+        download: fetch published weights of target and text encoder that are not on this machine.
         progress: how long work shows itself, see ``zoom_engine.progress``.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
 
@@ -100,6 +101,7 @@ class Diagnoser:
         backend: str = "auto",
         precision: str = "auto",
         cache: str | Path | None = None,
+        download: bool = False,
         progress: ProgressFactory = silent,
         notify: Notify = untold,
     ) -> None:
@@ -109,7 +111,7 @@ class Diagnoser:
             raise ConfigError(f"batch size must be at least 1, got {batch_size}")
         if search is not None or mode != "multi":
             find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
-        about = check_target_options(target_options)
+        about = {"download": download, **check_target_options(target_options)}
         self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
@@ -123,7 +125,7 @@ class Diagnoser:
         self.cache = default_cache() if cache is None else Path(cache)
         self.generator_class = generator_class
         self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
-        self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
+        self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
         self.target: Target = load_target(target, **about).to(device)
         self.target.check(self.generator.resolution)
         self.notices = input_notices(self.target, resolution=self.generator.resolution)

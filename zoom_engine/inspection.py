@@ -14,14 +14,16 @@ from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.architectures import LIBRARIES, choose_architecture
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
+from zoom_engine.targets.published import HUB, hub_folder
 
 
-def describe_file(spec: str | Path, preprocessing: Mapping[str, Any] | None = None) -> str:
+def describe_file(spec: str | Path, preprocessing: Mapping[str, Any] | None = None, *, download: bool = False) -> str:
     """Lines "what: value" on a generator checkpoint or a target model, and why it would be refused.
 
     Args:
-        spec: the path of a file or folder, or "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS".
+        spec: the path of a file or folder, or "torchvision:NAME@WEIGHTS", "timm:NAME@WEIGHTS" or "hf-hub:OWNER/NAME".
         preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
+        download: fetch what is published and not on this machine.
 
     Raises:
         CheckpointError or TargetError: it cannot be read at all.
@@ -29,9 +31,9 @@ def describe_file(spec: str | Path, preprocessing: Mapping[str, Any] | None = No
     """
     options = preprocessing or None
     if str(spec).partition(":")[0] in LIBRARIES:
-        architecture = choose_architecture(str(spec))
+        architecture = choose_architecture(str(spec), download=download)
         return _describe_target(architecture.weights, describe_architecture(architecture, options))
-    path = Path(spec)
+    path = hub_folder(str(spec), download=download) if str(spec).startswith(HUB) else Path(spec)
     if holds_target(path):
         return _describe_target(path, describe_target_file(path, options))
     if options:

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
     parser.add_argument("--target", help="domain:name or a model file (.onnx, .pt): write audit.onnx too")
     parser.add_argument("--trust", action="store_true", help="run a target file that contains a program")
+    parser.add_argument("--download", action="store_true", help="fetch published weights that are not on this machine")
     parser.add_argument(
         "--target-options",
         default="{}",
@@ -69,7 +70,8 @@ def _target_options(text: str) -> dict[str, Any]:
 
 def run(options: argparse.Namespace) -> None:
     """Export what the options ask for."""
-    about = {**({"trust": True} if options.trust else {}), **_target_options(options.target_options)}
+    given = {name: True for name in ("trust", "download") if getattr(options, name)}
+    about = {**given, **_target_options(options.target_options)}
     directions = None if options.directions is None else EditDirections.load(options.directions)
     shared: dict[str, Any] = {
         "directions": directions,

@@ -22,6 +22,7 @@ from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
 from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx, tells_scale
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.published import HUB, hub_folder
 from zoom_engine.targets.python_object import PREFIX, import_object
 from zoom_engine.targets.target import Target, probe_images, task_from_dict
 from zoom_engine.targets.task import Task
@@ -45,6 +46,7 @@ def load_target(
     kind: Kind | None = None,
     head: int | str | None = None,
     trust: bool = False,
+    download: bool = False,
 ) -> Target:
     """Load the model under audit and try it.
 
@@ -57,7 +59,8 @@ def load_target(
             - "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS": an architecture of these libraries with a
               state-dict file (torch or safetensors), or with published weights by their tag where they are
               on this machine
-            - the folder of a Hugging Face image classifier (safetensors only)
+            - the folder of a Hugging Face image classifier (safetensors only), or "hf-hub:OWNER/NAME" (with "@REVISION"
+              for another than the newest) where its snapshot is on this machine
             - "python:FILE.py:NAME" or "python:MODULE:NAME": a function (or a torch module) of that name, as below;
               importing it runs code, which takes `trust`
             - a torch module (copied, then frozen in eval mode), or a `Target` (which is left as it is)
@@ -78,13 +81,15 @@ def load_target(
         kind: "logits" or "probabilities", where the outputs could be either.
         head: index or class name of the one output of a multi-label model to audit, as a yes or no.
         trust: run files that contain a program, and import Python code.
+        download: fetch published weights that are not on this machine, through their library's own cache and with its
+            progress.
 
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        found = _find(spec, preprocessing, output, trust, resolution or PROBE_SIZE)
+        found = _find(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)
         complete = _as_target(found, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
@@ -113,14 +118,19 @@ def _of_domain(spec: Spec) -> Target | None:
     return domain.target(target_name)
 
 
-def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, resolution: int) -> Found:
+def _find(
+    spec: Spec, options: Options, output: str | int | None, trust: bool, download: bool, resolution: int
+) -> Found:
     if isinstance(spec, str) and spec.startswith(PREFIX):
         spec = import_object(spec, trust=trust)
     if isinstance(spec, nn.Module):
         found = find_module(spec, options)
     elif isinstance(spec, str | Path):
         if str(spec).partition(":")[0] in LIBRARIES:
-            found = find_architecture(str(spec), options)
+            found = find_architecture(str(spec), options, download=download)
+        elif str(spec).startswith(HUB):
+            found = find_hugging_face(hub_folder(str(spec), download=download), options)
+            found = dataclasses.replace(found, name=str(spec).removeprefix(HUB))
         else:
             path = Path(spec)
             kind = kind_of_file(path)

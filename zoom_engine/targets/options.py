@@ -34,7 +34,7 @@ _KIND_OF = {
     "resolution": "a whole number",
     **dict.fromkeys(("output", "head"), "a name or an index"),
     "kind": "a text",
-    "trust": "true or false",
+    **dict.fromkeys(("trust", "download"), "true or false"),
 }
 
 
