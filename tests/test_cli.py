@@ -57,6 +57,22 @@ def test_errors_are_one_line_and_exit_1(
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--input-size=big", "write pixels such as 224 or 192,256 (height, width), not 'big'"),
+        ("--input-mean=0.5;0.5", "write numbers such as 0.5 or -1,1, not '0.5;0.5'"),
+        ("--seeds=first", "write seeds such as 0-7 or 3,5,9, not 'first'"),
+    ],
+)
+def test_an_option_of_another_form_says_which_is_wanted(
+    option: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["view", "--target", "avatars:mustache", "--out", "seen.png", option])
+    assert capsys.readouterr().err.strip().splitlines()[-1].endswith(says)
+
+
 def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.config_file import read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
+from zoom_engine.notices import tell
 from zoom_engine.progress import forced, interruptible
 
 LONGEST_ERROR = 2_000  # characters
@@ -52,7 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_generator_class(diagnose)
     diagnose.add_argument(
         "--target",
-        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, or python:FILE.py:NAME",
+        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, hf-hub:OWNER/NAME,"
+        " or python:FILE.py:NAME",
     )
     _add_target_options(diagnose)
     diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
@@ -94,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--attribute", action="append", dest="attributes", required=True)
     edit.add_argument("--neutral")
     edit.add_argument("--text-encoder")
+    _add_download(edit)
     edit.add_argument("--directions", choices=("regression", "sampled", "gradient"), default="regression")
     edit.add_argument("--weights", type=_numbers, default="-30,-15,0,15,30", help="such as -30,-15,0,15,30")
     edit.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
@@ -103,7 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_checkpoint_commands(commands)
 
-    view = commands.add_parser("view", help="draw the pictures that a target sees, after its resize and crop")
+    view = commands.add_parser(
+        "view", help="what a target sees: the pictures after its resize and crop, and its answers"
+    )
     view.add_argument("--generator", default="avatars")
     _add_generator_class(view)
     view.add_argument("--target", required=True)
@@ -131,11 +137,10 @@ def _add_checkpoint_commands(commands: Any) -> None:
 
     inspect = commands.add_parser("inspect", help="what a generator or target file holds, and why it is refused")
     inspect.add_argument(
-        "file",
-        metavar="FILE",
-        help="a file, a folder, a domain (avatars), or torchvision: or timm:NAME@WEIGHTS",
+        "file", metavar="FILE", help="a file or folder, a domain (avatars), or a target's name as for diagnose"
     )
     _add_generator_class(inspect)
+    _add_download(inspect)
     _add_input_options(inspect)
     inspect.set_defaults(run=_inspect)
 
@@ -146,8 +151,15 @@ def _add_generator_class(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--download", action="store_true", default=None, help="fetch published weights that are not on this machine"
+    )
+
+
 def _add_target_options(parser: argparse.ArgumentParser) -> None:
     """What `load_target` takes beside the target; each goes into `target_options`."""
+    _add_download(parser)
     parser.add_argument("--trust", action="store_true", default=None, help="run a target file that contains a program")
     parser.add_argument("--class", action="append", dest="classes", help="a class name, in the outputs' order; repeat")
     parser.add_argument("--output", help="of several outputs the one to audit: its name or index")
@@ -189,7 +201,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 _BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
-_TARGET_OPTIONS = ("trust", "classes", "output", "kind", "head")
+_TARGET_OPTIONS = ("trust", "download", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
 _RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
 _DIAGNOSER_OPTIONS = (
@@ -205,7 +217,7 @@ _DIAGNOSER_OPTIONS = (
         "mode",
         "search",
     ),
-    *("directions", "threshold", "edit_range", "decisive_change", "truncation", *_RUN_OPTIONS),
+    *("directions", "threshold", "edit_range", "decisive_change", "truncation", "download", *_RUN_OPTIONS),
 )
 
 
@@ -249,6 +261,7 @@ def _diagnose(options: argparse.Namespace) -> None:
         values["search_options"] = {"steps": values["steps"]}
     diagnoser = Diagnoser(
         progress=forced,
+        notify=tell,
         target_options=_target_options(values),
         **_given(values, _DIAGNOSER_OPTIONS),
         **({"search_options": values["search_options"]} if "search_options" in values else {}),
@@ -272,6 +285,7 @@ def _edit(options: argparse.Namespace) -> None:
         weights=options.weights,
         seeds=options.seeds,
         truncation=options.truncation,
+        download=bool(options.download),
         progress=forced,
     )
     print(f"Open {options.out}")
@@ -288,7 +302,10 @@ def _inspect(options: argparse.Namespace) -> None:
     from zoom_engine.inspection import describe_file
 
     described = describe_file(
-        options.file, _given(vars(options), _INPUT_OPTIONS), generator_class=options.generator_class
+        options.file,
+        _given(vars(options), _INPUT_OPTIONS),
+        generator_class=options.generator_class,
+        download=bool(options.download),
     )
     print(described.text)
     if described.refusal is not None:
@@ -298,15 +315,16 @@ def _inspect(options: argparse.Namespace) -> None:
 def _view(options: argparse.Namespace) -> None:
     from zoom_engine.experiments.target_view import write_target_view
 
-    write_target_view(
+    lines = write_target_view(
         options.out,
         generator=options.generator,
         generator_class=options.generator_class,
         target=options.target,
         target_options=_target_options(vars(options)),
         seeds=options.seeds,
+        notify=tell,
     )
-    print(f"Open {options.out}")
+    print("\n".join([*lines, f"Open {options.out}"]))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -328,17 +346,29 @@ def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
+    with _wanting("numbers such as 0.5 or -1,1", text):
+        return [float(part) for part in text.split(",")]
 
 
 def _sizes(text: str) -> int | tuple[int, int]:
     height, comma, width = text.partition(",")
-    return (int(height), int(width)) if comma else int(height)
+    with _wanting("pixels such as 224 or 192,256 (height, width)", text):
+        return (int(height), int(width)) if comma else int(height)
 
 
 def _seeds(text: str) -> list[int]:
     seeds: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        seeds += range(int(first), int(last or first) + 1)
+    with _wanting("seeds such as 0-7 or 3,5,9", text):
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds += range(int(first), int(last or first) + 1)
     return seeds
+
+
+@contextlib.contextmanager
+def _wanting(form: str, text: str) -> Iterator[None]:
+    """Says which form an option has, where `text` is of another."""
+    try:
+        yield
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"write {form}, not {text!r}") from error

@@ -24,6 +24,7 @@ _KINDS: dict[str, Callable[[object], bool]] = {
     "a number": _is_number,
     "a list of texts": _are_texts,
     "a text or a list of texts": lambda value: isinstance(value, str) or _are_texts(value),
+    "true or false": lambda value: isinstance(value, bool),
     "a table": lambda value: isinstance(value, dict),
 }
 _KIND_OF = {
@@ -33,6 +34,7 @@ _KIND_OF = {
     **dict.fromkeys(("threshold", "truncation", "decisive_change"), "a number"),
     **dict.fromkeys(("attributes", "labels"), "a list of texts"),
     "templates": "a text or a list of texts",
+    "download": "true or false",
     **dict.fromkeys(("search_options", "target_options"), "a table"),
 }
 _RENAMED = {"template": "templates", "attribute": "attributes", "label": "labels", "range": "edit_range"}

@@ -28,12 +28,13 @@ from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.records import DECISIVE_CHANGE, Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
-from zoom_engine.targets import BlackBox, Target, load_target
+from zoom_engine.targets import BlackBox, Target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 RANGES = ("calibrated", "paper")
@@ -75,7 +76,9 @@ class Diagnoser:
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
             "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
+        download: fetch published weights of target and text encoder that are not on this machine.
         progress: how long work shows itself, see ``zoom_engine.progress``.
+        notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
 
     Raises:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
@@ -108,7 +111,9 @@ class Diagnoser:
         backend: str = "auto",
         precision: str = "auto",
         cache: str | Path | None = None,
+        download: bool = False,
         progress: ProgressFactory = silent,
+        notify: Notify = untold,
     ) -> None:
         if edit_range not in RANGES:
             raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
@@ -118,6 +123,7 @@ class Diagnoser:
             raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
         if search is not None or mode != "multi":
             find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
+        about = {"download": download, **check_target_options(target_options)}
         self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
         self.neutral = neutral or (domain.neutral if domain else "a face")
@@ -132,9 +138,12 @@ class Diagnoser:
         self.cache = default_cache() if cache is None else Path(cache)
         self.generator_class = generator_class
         self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
-        self.text_encoder = text_encoder_for(generator, text_encoder).to(device)
-        self.target: Target = load_target(target, **dict(target_options or {})).to(device)
+        self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
+        self.target: Target = load_target(target, **about).to(device)
         self.target.check(self.generator.resolution)
+        self.notices = input_notices(self.target, resolution=self.generator.resolution)
+        for notice in self.notices:
+            notify(notice)
         self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
         self.labels = tuple(self.target.labels if labels is None else labels)
         if attributes is None:
@@ -334,7 +343,12 @@ class Diagnoser:
                 },
                 "synthesis": self.synthesizer.describe(),
             },
-            "environment": {**describe_environment(), "synthesis": self.synthesizer.explain(), "judges": self._judges},
+            "environment": {
+                **describe_environment(),
+                "synthesis": self.synthesizer.explain(),
+                "judges": self._judges,
+                "notices": list(self.notices),
+            },
         }
 
     def _check_same_synthesis(self, out: Path) -> None:

@@ -19,17 +19,24 @@ from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.architectures import LIBRARIES, choose_architecture
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
+from zoom_engine.targets.published import HUB, hub_folder
 
 
 def describe_file(
-    spec: str | Path, preprocessing: Mapping[str, Any] | None = None, *, generator_class: int | None = None
+    spec: str | Path,
+    preprocessing: Mapping[str, Any] | None = None,
+    *,
+    generator_class: int | None = None,
+    download: bool = False,
 ) -> Description:
     """Lines "what: value" on a generator or a target model, and why it would be refused.
 
     Args:
-        spec: the path of a file or folder, a domain's name, or "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS".
+        spec: the path of a file or folder, a domain's name, or "torchvision:NAME@WEIGHTS", "timm:NAME@WEIGHTS" or
+            "hf-hub:OWNER/NAME".
         preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
         generator_class: of a class-conditional generator the class whose content hash is shown.
+        download: fetch what is published and not on this machine.
 
     Raises:
         CheckpointError or TargetError: it cannot be read at all.
@@ -37,14 +44,15 @@ def describe_file(
     """
     options = preprocessing or None
     library = str(spec).partition(":")[0] in LIBRARIES
-    domain = None if library else find_domain(str(spec))
-    path = Path(spec)
+    published = str(spec).startswith(HUB)
+    domain = None if library or published else find_domain(str(spec))
+    path = hub_folder(str(spec), download=download) if published else Path(spec)
     if library or (domain is None and holds_target(path)):
         if generator_class is not None:
             raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
         if not library:
             return _describe_target(path, describe_target_file(path, options))
-        architecture = choose_architecture(str(spec))
+        architecture = choose_architecture(str(spec), download=download)
         return _describe_target(architecture.weights, describe_architecture(architecture, options))
     if options:
         raise ConfigError(f"{spec} is no target: the options of a target's input do not belong to it")

@@ -127,9 +127,36 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
     assert not (tmp_path / "out" / "audit.onnx").exists()
     options = json.dumps({"preprocessing": {"size": 24, "mean": [0.4]}})
     assert main([*arguments, "--trust", "--target-options", options, "--check"]) == 0
-    assert "Erf" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "Erf" in printed.out
+    assert "note:" not in printed.err
     model = onnx.load(tmp_path / "out" / "audit.onnx")
     assert "resize.rows" in {tensor.name for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("{'trust': true}", "--target-options is no JSON (Expecting property name"),
+        ("[" * 100_000, "--target-options is no JSON ("),
+        ("[224]", "--target-options is no JSON object but [224]"),
+        ('{"sise": 224}', "unknown target option 'sise'; known are classes, head"),
+        ('{"preprocessing": 224}', "target option 'preprocessing' must be a table of its fields, got 224"),
+        ('{"classes": "cat"}', "target option 'classes' must be a list of texts, got 'cat'"),
+        ('{"task": {"task": "binary"}}', "target option 'task' must be a task"),
+    ],
+)
+def test_bad_target_options_are_one_line_before_anything_is_written(
+    options: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "avatars", "--target", "avatars:eyeglasses", "--output", str(tmp_path)]
+    assert main([*arguments, "--target-options", options]) == 1
+    message = capsys.readouterr().err
+    assert says in message
+    assert message.count("\n") == 1
+    if "JSON" in says:
+        assert """such as '{"preprocessing": {"size": 224, "mean": [0.5]}}'""" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_several_outputs_one_is_joined(tmp_path: Path) -> None:
@@ -146,11 +173,18 @@ def test_of_several_outputs_one_is_joined(tmp_path: Path) -> None:
     )
     opsets = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "two.onnx")
-    options = {"output": "colours", "kind": "logits"}
-    exported = export_audit_graph(
-        spread_generator(), tmp_path / "two.onnx", tmp_path / "audit.onnx", target_options=options
-    )
-    assert exported.parity.errors["outputs"] < 1e-5
+    for output in ("colours", 1):
+        options = {"output": output, "kind": "logits"}
+        told: list[str] = []
+        exported = export_audit_graph(
+            spread_generator(),
+            tmp_path / "two.onnx",
+            tmp_path / "audit.onnx",
+            target_options=options,
+            notify=told.append,
+        )
+        assert "this is assumed: RGB in [0, 1]" in told[0]
+        assert exported.parity.errors["outputs"] < 1e-5
 
 
 def test_the_command_line_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,19 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert "the probability of “mustache”" in page.text
 
 
+def test_what_the_run_told_opens_the_page(make_audit) -> None:
+    audit = make_audit("audit")
+    assert Page(write_report(audit)).html.count('role="note"') == 0
+    manifest = json.loads((audit / "manifest.json").read_text())
+    manifest["environment"]["notices"] = ["this is assumed: RGB in [0, 1]", HOSTILE[0]]
+    (audit / "manifest.json").write_text(json.dumps(manifest))
+    page = Page(write_report(audit))
+    first = page.html.partition("<h1")[0]
+    assert '<p class="banner" role="note">This is assumed: RGB in [0, 1].</p>' in first
+    assert first.count('role="note"') == 2
+    assert "<script" not in page.html
+
+
 def test_the_markup_is_balanced_and_the_page_complete(page: Page) -> None:
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("h1") == 1

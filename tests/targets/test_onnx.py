@@ -425,11 +425,21 @@ def test_other_inputs(tmp_path: Path) -> None:
 def test_several_outputs_are_a_choice(tmp_path: Path) -> None:
     model = build([*chain(node("Relu", "c", "d")), node("Neg", "y", "z")], {**CONV, **HEAD}, outputs=("y", "z"))
     path = save(model, tmp_path)
-    with pytest.raises(TargetError, match="outputs y, z"):
-        load_target(path)
-    first, second = (load_target(path, output=name, task=BinaryTask()) for name in ("y", "z"))
+    for wrong in (None, "x", 2, "-1"):
+        with pytest.raises(TargetError, match=r"outputs y \(0\), z \(1\): choose one by name or index"):
+            load_target(path, output=wrong)
+    first, second, *same = (load_target(path, output=name, task=BinaryTask()) for name in ("y", "z", 1, "1"))
     images = torch.rand(2, 3, 16, 16)
     torch.testing.assert_close(first(images), -second(images))
+    for by_index in same:
+        torch.testing.assert_close(by_index(images), second(images))
+
+
+def test_an_output_whose_name_is_a_number_goes_by_its_name(tmp_path: Path) -> None:
+    model = build([*chain(node("Relu", "c", "d")), node("Neg", "y", "0")], {**CONV, **HEAD}, outputs=("y", "0"))
+    first, named = (load_target(save(model, tmp_path), output=name, task=BinaryTask()) for name in ("y", "0"))
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(named(images), -first(images))
 
 
 def external(folder: Path, location: str) -> Path:

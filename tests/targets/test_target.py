@@ -130,6 +130,19 @@ def test_labels_and_names() -> None:
     assert load_target(target) is target
 
 
+def test_other_labels_make_another_target_and_leave_the_callers_alone() -> None:
+    target = Target(
+        Function(lambda m: m[:, :1] * 9 - 4), name="own", task=LOGIT, labels=("red", "blue"), note="by the caller"
+    )
+    other = load_target(target, labels=["warm", "cold"])
+    assert target.labels == ("red", "blue")
+    assert other.labels == ("warm", "cold")
+    assert {**other.describe(), "labels": []} == {**target.describe(), "labels": []}
+    assert load_target(target, labels=[]).labels == ()
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    torch.testing.assert_close(other(images), target(images))
+
+
 @pytest.mark.parametrize("spec", ["nowhere:mustache", "resnet50", "", "some/file.bin"])
 def test_an_unknown_spec_says_what_is_possible(spec: str) -> None:
     with pytest.raises(ZoomError, match=r"\.onnx file") as caught:
@@ -148,6 +161,6 @@ def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None
             return made
 
     monkeypatch.setattr("zoom_engine.targets.loading.find_domain", lambda name: Toys() if name == "toys" else None)
-    assert load_target("toys:red", labels=["red", "blue"]) is made
+    assert load_target("toys:red") is made
     with pytest.raises(TargetError, match="it has red"):
         load_target("toys:green")

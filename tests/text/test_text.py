@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import open_clip
 import pytest
@@ -169,12 +170,15 @@ def test_templates_are_filled_not_formatted(encoder: TextEncoder) -> None:
     ("spec", "complaint"),
     [
         ("ViT-B-32:openai", r"hf download timm/vit_base_patch32_clip_224.openai open_clip_model.safetensors"),
-        ("ViT-B-32:openai", r"nothing is downloaded: .*, or give the file itself as 'ViT-B-32-quickgelu:FILE'"),
-        ("ViT-B-32:laion2b_s34b_b79k", r"or give the file itself as 'ViT-B-32:FILE'"),
+        (
+            "ViT-B-32:openai",
+            r"with --download \(download=True in Python\), .*, or give the file as 'ViT-B-32-quickgelu:FILE'",
+        ),
+        ("ViT-B-32:laion2b_s34b_b79k", r"or give the file as 'ViT-B-32:FILE'"),
         ("ViT-B-32:nonsense", "no such file: its tags are openai"),
         ("ViT-B-32", "NAME:TAG such as ViT-B-32:openai"),
         ("ViT-Z-99:openai", "no model 'ViT-Z-99'"),
-        ("hf-hub:nobody/nothing", "hf download nobody/nothing"),
+        ("hf-hub:nobody/nothing", "with --download .*, or fetch it once with 'hf download nobody/nothing'"),
         ("hf-hub:a/b/c/d", "no Hugging Face repository"),
         ("no-such-domain", "no text encoder 'no-such-domain'"),
         ("local-dir:/does/not/exist", "open_clip_config.json is missing"),
@@ -224,11 +228,78 @@ def test_a_model_by_name_and_tag_is_read_from_the_cache_with_what_belongs_to_the
     assert text_encoder_for("avatars", "tiny:owner").content_hash == by_tag.content_hash
 
 
+def test_with_download_open_clip_fetches_what_is_missing_and_only_then(
+    tiny_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def fetch(known: dict[str, Any]) -> str:
+        asked.append(known)
+        tiny_model.mkdir(parents=True)
+        weights = tiny_model / "open_clip_model.safetensors"
+        weights.write_bytes((folder / "open_clip_model.safetensors").read_bytes())
+        return str(weights)
+
+    monkeypatch.setattr(open_clip, "download_pretrained", fetch)
+    with pytest.raises(TextEncoderError, match="--download"):
+        load_text_encoder("tiny:owner")
+    assert asked == []
+    fetched = load_text_encoder("tiny:owner", download=True)
+    assert [known["hf_hub"] for known in asked] == ["owner/tiny/"]
+    assert text_encoder_for("network.pkl", "tiny:owner", download=True).content_hash == fetched.content_hash
+    assert len(asked) == 1
+
+
+def test_with_download_a_snapshot_is_fetched_without_other_weights_than_are_read(
+    tiny_model: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def snapshot(repository: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((repository, revision, allow_patterns))
+        tiny_model.mkdir(parents=True, exist_ok=True)
+        (tiny_model / "open_clip_config.json").write_bytes((folder / "open_clip_config.json").read_bytes())
+        return str(tiny_model)
+
+    def file(repository: str, name: str) -> str:
+        asked.append((repository, name))
+        if name != "model.safetensors":
+            raise huggingface_hub.errors.EntryNotFoundError(f"no {name}")
+        (tiny_model / name).write_bytes((folder / "open_clip_model.safetensors").read_bytes())
+        return str(tiny_model / name)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", file)
+    with pytest.raises(TextEncoderError, match="--download"):
+        load_text_encoder("hf-hub:owner/tiny")
+    assert asked == []
+    encoder = load_text_encoder("hf-hub:owner/tiny", download=True)
+    assert encoder.content_hash == load_text_encoder(folder).content_hash
+    assert asked[0] == ("owner/tiny", None, ["*.json", "*.txt", "*.model"])
+    assert [name for _, name in asked[1:]] == [
+        "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
+    ]  # fmt: skip
+    count = len(asked)
+    load_text_encoder("hf-hub:owner/tiny", download=True)
+    load_text_encoder("hf-hub:owner/tiny")
+    assert len(asked) == count
+
+
+@pytest.mark.parametrize("spec", ["ViT-B-32:openai", "hf-hub:owner/none"])
+def test_a_hub_that_cannot_be_reached_is_one_line(spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tests' HF_HUB_OFFLINE refuses every request."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(TextEncoderError, match=r"cannot be fetched \(.*\): fetch .* once with 'hf download ") as caught:
+        load_text_encoder(spec, download=True)
+    assert "\n" not in str(caught.value)
+
+
 def test_outside_a_domain_the_papers_model_is_the_default(
     monkeypatch: pytest.MonkeyPatch, encoder: TextEncoder
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("zoom_engine.text.load.load_text_encoder", lambda spec: asked.append(spec) or encoder)
+    monkeypatch.setattr("zoom_engine.text.load.load_text_encoder", lambda spec, **_: asked.append(spec) or encoder)
     assert text_encoder_for("network.pkl", None) is encoder
     assert asked == ["ViT-B-32:openai"]
 

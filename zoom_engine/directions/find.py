@@ -68,7 +68,8 @@ def find_directions(
     compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
     largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
     (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance.
-    ``synthesizer`` makes the images (None: torch in float32), but for gradients, which are always torch's in float32.
+    ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
+    goes through ``generator.synthesis`` in float32 instead: the native operators where they run, else torch's.
     ``cache`` is a folder for what was computed.
 
     Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions

@@ -35,6 +35,7 @@ def write_edit_sheet(
     weights: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0),
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
+    download: bool = False,
     progress: ProgressFactory = silent,
 ) -> None:
     """Write ``out`` (PNG): for every attribute the rows of all seeds, for every weight a column."""
@@ -43,7 +44,7 @@ def write_edit_sheet(
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
     network = of_one_class(load_generator(generator), generator_class)
-    encoder = text_encoder_for(generator, text_encoder)
+    encoder = text_encoder_for(generator, text_encoder, download=download)
     synthesize = choose_synthesizer(network, cache=default_cache())
     directions = find_directions(
         network,

@@ -1,4 +1,4 @@
-"""The pictures that a target sees: generated images after its resize, crop and normalisation."""
+"""What a target sees: generated images after its resize and crop, and how it answers them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from zoom_engine import atomic
 from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
+from zoom_engine.notices import Notify, untold
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.targets import load_target
+from zoom_engine.targets import check_target_options, input_notices, load_target
+from zoom_engine.targets.assumptions import plain_images
 
 
 def write_target_view(
@@ -25,16 +27,32 @@ def write_target_view(
     target: str,
     target_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
-) -> None:
+    notify: Notify = untold,
+) -> list[str]:
     """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
-    pictures. A wrong size, crop, range or channel order shows here."""
+    pictures, where a wrong size or crop shows.
+
+    Returns lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
+    beside those to black, white and noise (a model that is fed a wrong range answers all alike). ``notify`` is told
+    what was assumed.
+    """
     network = of_one_class(load_generator(generator), generator_class)
-    loaded = load_target(target, resolution=network.resolution, **dict(target_options or {}))
+    loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds)))
         images = choose_synthesizer(network)(styles).float().clamp(-1, 1)
-        seen = loaded.preprocessing.picture(loaded.preprocessing(images))
+        fed = loaded.preprocessing(images)
+        seen = loaded.preprocessing.picture(fed)
+        answers = ", ".join(loaded.task.caption(row) for row in loaded(images))
+        plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
+    for notice in input_notices(loaded, resolution=network.resolution):
+        notify(notice)
     try:
         atomic.write_bytes(out, png_bytes(np.concatenate(list(to_pixels(seen)), axis=1)))
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror or error}") from error
+    return [
+        f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
+        f"answers to these pictures: {answers}",
+        f"answers to others: {', '.join(f'{name} {loaded.task.caption(row)}' for name, row in plain.items())}",
+    ]

@@ -11,11 +11,15 @@ from typing import Any
 
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import EditDirections
-from zoom_engine.errors import ZoomError
+from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.export.audit import export_audit_graph
 from zoom_engine.export.synthesis import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
+from zoom_engine.notices import tell
 from zoom_engine.runtime.tensorrt_session import build_tensorrt_engine
+from zoom_engine.targets import check_target_options
+
+EXAMPLE = """'{"preprocessing": {"size": 224, "mean": [0.5]}}'"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,11 +42,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--target", help="domain:name or a model file (.onnx, .pt): write audit.onnx too")
     parser.add_argument("--trust", action="store_true", help="run a target file that contains a program")
+    parser.add_argument("--download", action="store_true", help="fetch published weights that are not on this machine")
     parser.add_argument(
         "--target-options",
-        type=_options,
-        default={},
-        help="""more of what load_target takes, as JSON: '{"preprocessing": {"size": 224, "mean": [0.5]}}'""",
+        default="{}",
+        metavar="JSON",
+        help=f"more of what load_target takes: {EXAMPLE}",
     )
     parser.add_argument("--images", action="store_true", help="audit.onnx returns the pictures too")
     parser.add_argument("--directions", type=Path, help="edit directions (.safetensors) to build in as a constant")
@@ -54,15 +59,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(text: str) -> dict[str, Any]:
-    found = json.loads(text)
+def _target_options(text: str) -> dict[str, Any]:
+    """The options of `load_target` in a JSON object; ConfigError for anything else."""
+    wanted = f"write an object of load_target's options, such as {EXAMPLE}"
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--target-options is no JSON ({one_line(error)}): {wanted}") from error
     if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
-    return found
+        raise ConfigError(f"--target-options is no JSON object but {one_line(text, 80)}: {wanted}")
+    return check_target_options(found)
 
 
 def run(options: argparse.Namespace) -> None:
     """Export what the options ask for."""
+    given = {name: True for name in ("trust", "download") if getattr(options, name)}
+    about = {**given, **_target_options(options.target_options)}
     directions = None if options.directions is None else EditDirections.load(options.directions)
     shared: dict[str, Any] = {
         "generator_class": options.generator_class,
@@ -74,10 +86,9 @@ def run(options: argparse.Namespace) -> None:
     report(written[0], check=options.check)
     if options.target is not None:
         path = options.output / "audit.onnx"
-        about = {**({"trust": True} if options.trust else {}), **options.target_options}
         written.append(
             export_audit_graph(
-                options.model, options.target, path, target_options=about, images=options.images, **shared
+                options.model, options.target, path, target_options=about, images=options.images, notify=tell, **shared
             )
         )
         report(written[1], check=options.check)

@@ -16,7 +16,8 @@ from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
 from zoom_engine.graphs import audit_model
 from zoom_engine.graphs.metadata import PREFIX
-from zoom_engine.targets import load_target
+from zoom_engine.notices import Notify, untold
+from zoom_engine.targets import check_target_options, input_notices, load_target
 from zoom_engine.targets.target import probe_images
 
 
@@ -32,6 +33,7 @@ def export_audit_graph(
     max_resolution: int | None = None,
     precision: str = "fp32",
     seed: int = 0,
+    notify: Notify = untold,
 ) -> Exported:
     """Write ``output``: styles and edit weights to what the target's network returns.
 
@@ -42,6 +44,7 @@ def export_audit_graph(
             ``torch.export`` file, a library's model, an ``nn.Module`` or a ``Target``.
         target_options: passed to ``load_target``, such as ``{"trust": True}`` or the preprocessing.
         images: return the pictures too.
+        notify: takes lines on what is assumed of the target's input, which the graph has built in.
 
     Raises:
         ExportError: an output or the pictures differ from torch's by more than is allowed, the target cannot be written
@@ -50,10 +53,12 @@ def export_audit_graph(
         ConfigError: as :func:`export_synthesis` has it.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
+    options = check_target_options(target_options)
     network = of_one_class(load_generator(generator), generator_class).cpu()
     size = max_resolution or network.resolution
-    options = dict(target_options or {})
     judge = load_target(target, **{"resolution": size, **options})
+    for notice in input_notices(judge, resolution=size):
+        notify(notice)
     matrix = matrix_of(directions, network)
     with torch.no_grad():
         shape = list(judge.network(judge.preprocessing(probe_images(size, size, count=2))).shape[1:])

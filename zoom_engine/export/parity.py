@@ -24,20 +24,28 @@ STEP = 3.0  # standard deviations that the random edits move the styles by
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """Relative error ‖found − wanted‖ / ‖wanted‖ of each output, the largest of all cases, and what computed it."""
+    """Relative error ‖found − wanted‖ / ‖wanted‖ of each output, the largest of all cases, and what computed it, of a
+    graph in which precision."""
 
     errors: dict[str, float]
     runtime: str
     cases: int
+    precision: str
 
     def check(self, limits: Mapping[str, float]) -> None:
         """Raises ExportError where an error is above the limit of its output, or not a number."""
         for output, error in self.errors.items():
             limit = limits[output]
             if not error <= limit:
+                advice = (
+                    "fp32 is the most exact, so no option helps: the graph does not do what torch does; please report"
+                    " it with what the model is"
+                    if self.precision == "fp32"
+                    else f"export it in fp32: that tells whether {self.precision} is too coarse for it"
+                )
                 raise ExportError(
                     f"{output} of the exported graph differ from torch's by {error:.2e} (relative; allowed are"
-                    f" {limit:.0e}): nothing was written; try another precision"
+                    f" {limit:.0e}): nothing was written; {advice}"
                 )
 
 
@@ -82,7 +90,7 @@ def measure_parity(
         for output, found in session.run(taken).items():
             error = float((found.double() - wanted[output].double()).norm() / wanted[output].double().norm())
             errors[output] = max(errors.get(output, 0.0), error) if error == error else float("nan")
-    return Parity(errors, name, len(cases))
+    return Parity(errors, name, len(cases), precision)
 
 
 def _session(model: onnx.ModelProto, precision: str) -> tuple[Session, str]:

@@ -15,6 +15,7 @@ from torch import nn
 from zoom_engine.errors import ExportError, TargetError, one_line
 from zoom_engine.targets import Target
 from zoom_engine.targets.files import kind_of_file
+from zoom_engine.targets.onnx_loader import chosen_output
 from zoom_engine.targets.onnx_writer import target_model
 
 OPSET = 17  # of torch's exporter; raised when the graphs are joined
@@ -35,7 +36,7 @@ def target_network(
     path = Path(spec) if isinstance(spec, str | Path) else None
     if path is not None and (path.is_file() or path.suffix == ".onnx") and kind_of_file(path) == "onnx":
         try:
-            return _one_output(onnx.load(path), options.get("output"))
+            return _one_output(path, onnx.load(path), options.get("output"))
         except (OSError, ValueError) as error:
             raise ExportError(f"cannot read {path} again: {one_line(error)}") from error
     try:
@@ -47,13 +48,12 @@ def target_network(
             raise ExportError(f"{reason}; nor can torch's exporter ({one_line(error)})") from error
 
 
-def _one_output(model: onnx.ModelProto, output: str | int | None) -> onnx.ModelProto:
-    """The model with the output of that name or index alone; as it is where none is asked for."""
-    if output is not None:
-        named = {value.name: value for value in model.graph.output}
-        kept = named[output] if output in named else model.graph.output[int(output)]
-        del model.graph.output[:]
-        model.graph.output.append(kept)
+def _one_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> onnx.ModelProto:
+    """The model with the chosen output alone."""
+    name = chosen_output(path, model, output)
+    kept = next(value for value in model.graph.output if value.name == name)
+    del model.graph.output[:]
+    model.graph.output.append(kept)
     return model
 
 

@@ -4,7 +4,7 @@ Of the manifest's `config`, beside what `Diagnosis` needs, these are used where 
 `target` (str), `images` (int), `labels` (list of str), `bound` (float, the paper's range), `edit_range`
 ("calibrated" or "paper"), `calibrated_range` ([low, high] per attribute, edit weights), `target_details`
 (`note` and `task.classes`), `search_reason` (str) and `directions` (`strength` and `noise_floor` per attribute).
-The rest is shown as it is.
+The rest is shown as it is. Of its `environment`, `notices` (list of str) opens the page.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ class Page:
     other_range: str | None
     boundary: bool
     finished: bool
+    notices: tuple[str, ...]
 
 
 def read_page(audit: Path, budget: Budget) -> Page:
@@ -155,6 +156,7 @@ def read_page(audit: Path, budget: Budget) -> Page:
         other_range=other,
         boundary=binary,
         finished=(audit / SUMMARY).exists(),
+        notices=words.notices(manifest),
     )
 
 

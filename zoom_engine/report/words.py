@@ -89,6 +89,12 @@ def certainty(summary: dict[str, Any], names: dict[str, str]) -> tuple[str, str]
     return "No clear lead", f"{again}: it is close to {runner_up}. More images would tell them apart."
 
 
+def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """What the run told when it began, such as what it assumed of the target's input, as sentences."""
+    told = (manifest.get("environment") or {}).get("notices") or []
+    return tuple(f"{text[:1].upper()}{text[1:]}." for text in map(str, told))
+
+
 def search_sentence(config: dict[str, Any]) -> str:
     """Which search ran and, where the manifest says so, why."""
     name = str(config.get("search") or "")

@@ -81,16 +81,7 @@ def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, s
     network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer, made_of=made_of)
     if not isinstance(network, CompiledNetwork):
         return target, runs
-    compiled = Target(
-        network,
-        name=target.name,
-        task=target.task,
-        preprocessing=target.preprocessing,
-        labels=target.labels,
-        note=target.note,
-        content_hash=target.content_hash,
-    )
-    return compiled, runs
+    return target.replaced(network=network), runs
 
 
 def compiled_text_encoder(encoder: TextEncoder, synthesizer: Synthesizer) -> tuple[TextEncoder, str]:

@@ -1,11 +1,13 @@
 """Target models: what is audited, how its input is made and how its output is read."""
 
+from zoom_engine.targets.assumptions import input_notices
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.describe import describe_target_file
 from zoom_engine.targets.loading import load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
+from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target, task_from_dict
 from zoom_engine.targets.task import Task
@@ -17,7 +19,9 @@ __all__ = [
     "Preprocessing",
     "Target",
     "Task",
+    "check_target_options",
     "describe_target_file",
+    "input_notices",
     "load_target",
     "save_onnx",
     "task_from_dict",

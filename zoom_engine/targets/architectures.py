@@ -24,22 +24,24 @@ LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]
 
 
-def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | None) -> Found:
+def find_architecture(spec: str, options: Preprocessing | Mapping[str, Any] | None, *, download: bool = False) -> Found:
     """The model "LIBRARY:NAME@WEIGHTS", its preprocessing the library's own for that model.
 
-    WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already. The number of
-    outputs is the file's: where only the last layer differs from the library's, it is rebuilt to fit.
+    WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already (`download`: or are
+    fetched into the library's own cache). The number of outputs is the file's: where only the last layer differs from
+    the library's, it is rebuilt to fit.
 
     Raises:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
-    chosen = choose_architecture(spec)
+    chosen = choose_architecture(spec, download=download)
     state = read_state_dict(chosen.weights)
     network = _fitted(chosen.build, state, chosen.name, chosen.weights)
     return Found(
         network=network.eval().requires_grad_(False),
         name=f"{chosen.name}@{chosen.weights.name}",
         preprocessing=chosen.preprocessing.updated(options),
+        assumed=False,
         final=final_activation(network),
     )
 
@@ -55,8 +57,9 @@ class Architecture:
     weights: Path
 
 
-def choose_architecture(spec: str) -> Architecture:
-    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read. Raises as `find_architecture`."""
+def choose_architecture(spec: str, *, download: bool = False) -> Architecture:
+    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read, but with `download` fetched. Raises as
+    `find_architecture`."""
     library, _, rest = spec.partition(":")
     name, at, weights = rest.partition("@")
     if not at or not name or not weights:
@@ -64,7 +67,7 @@ def choose_architecture(spec: str) -> Architecture:
             f"target {spec!r} lacks its weights: write {library}:NAME@FILE, such as {library}:{name}@w.pt"
         )
     module = _imported(library)
-    build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights)
+    build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights, download)
     return Architecture(f"{library}:{name}", build, preprocessing, path)
 
 
@@ -75,7 +78,7 @@ def _imported(library: str) -> Any:
         raise TargetError(f"the target needs {library}, which is not installed: pip install {library}") from error
 
 
-def _torchvision(models: Any, name: str, weights: str) -> tuple[Build, Preprocessing, Path]:
+def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:
     try:
         published = models.get_model_weights(name)
     except ValueError as error:
@@ -83,7 +86,7 @@ def _torchvision(models: Any, name: str, weights: str) -> tuple[Build, Preproces
     chosen = published.DEFAULT
     path = Path(weights)
     if not path.is_file():
-        chosen, path = torchvision_weights(name, published, weights)
+        chosen, path = torchvision_weights(name, published, weights, download=download)
 
     def build(outputs: int | None) -> nn.Module:
         model: nn.Module = models.get_model(name, weights=None, **({} if outputs is None else {"num_classes": outputs}))
@@ -105,12 +108,12 @@ def _torchvision_preprocessing(name: str, transform: Any) -> Preprocessing:
     )
 
 
-def _timm(timm: Any, name: str, weights: str) -> tuple[Build, Preprocessing, Path]:
+def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:
     if not timm.is_model(name):
         raise TargetError(f"timm has no model {name!r}: see timm.list_models()")
     path, tag = Path(weights), ""
     if not path.is_file():
-        path, tag = timm_weights(timm, name, weights), weights
+        path, tag = timm_weights(timm, name, weights, download=download), weights
     config = timm.get_pretrained_cfg(f"{name.partition('.')[0]}.{tag}" if tag else name, allow_unregistered=True)
 
     def build(outputs: int | None) -> nn.Module:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Found
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
@@ -67,6 +67,7 @@ def find_black_box(function: BlackBox, options: Preprocessing | Mapping[str, Any
         network=network,
         name=name,
         preprocessing=preprocessing,
+        assumed=scale_is_assumed(options, told=False),
         final="probabilities",
         differentiable=False,
         note=NOTE,

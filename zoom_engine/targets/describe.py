@@ -15,7 +15,7 @@ from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.architectures import Architecture
 from zoom_engine.targets.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
 from zoom_engine.targets.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
-from zoom_engine.targets.onnx_loader import METADATA_KEY, image_input, onnx_preprocessing, read_metadata
+from zoom_engine.targets.onnx_loader import METADATA_KEY, image_input, onnx_preprocessing, read_metadata, tells_scale
 from zoom_engine.targets.preprocessing import Preprocessing
 
 SHOWN = 20
@@ -81,13 +81,13 @@ def _onnx(path: Path, options: Options) -> list[str]:
     if "task" in metadata:
         lines.append(f"task: {_plain(metadata['task'])}")
     try:
-        _, _, _, size, layout = image_input(path, model)
+        _, element, _, size, layout = image_input(path, model)
     except TargetError as error:
         return [*lines, f"refused: {error}"]
-    used = onnx_preprocessing(metadata, size, layout, options)
+    used = onnx_preprocessing(metadata, element, size, layout, options)
     return [
         *lines,
-        *_preprocessing(used, said="preprocessing" in metadata, size=" but size and layout" if size else ""),
+        *_preprocessing(used, said=tells_scale(metadata, element), size=" but size and layout" if size else ""),
     ]
 
 

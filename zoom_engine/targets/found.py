@@ -17,7 +17,8 @@ Final = Literal["", "sigmoid", "softmax", "probabilities"]
 class Found:
     """A network and all that its file, folder or class says about it.
 
-    preprocessing: the model's own, as far as it is known, with the user's options in it.
+    preprocessing: the model's own, as far as it is known, with the user's options in it; assumed: neither says which
+        numbers stand for black and white (`scale_is_assumed`).
     task, classes, labels: where the model says them.
     final: the activation that the network is known to end with; "probabilities" where it is only known that
         its outputs are some.
@@ -27,6 +28,7 @@ class Found:
     network: nn.Module
     name: str
     preprocessing: Preprocessing
+    assumed: bool
     task: Task | None = None
     classes: tuple[str, ...] | None = None
     labels: tuple[str, ...] = ()

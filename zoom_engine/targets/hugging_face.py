@@ -17,7 +17,7 @@ from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.files import CONFIG
 from zoom_engine.targets.found import Found
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -48,6 +48,7 @@ def find_hugging_face(folder: Path, options: Preprocessing | Mapping[str, Any] |
         network=Entry(network, "logits"),
         name=folder.resolve().name,
         preprocessing=own.updated(options),
+        assumed=scale_is_assumed(options, told=stored.is_file()),
         classes=_classes(names) if isinstance(names, dict) else None,
         content_hash=digest.hexdigest(),
     )

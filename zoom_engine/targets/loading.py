@@ -20,8 +20,9 @@ from zoom_engine.targets.found import Found
 from zoom_engine.targets.guess import Kind, guess_task
 from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
-from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx, tells_scale
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.published import HUB, hub_folder
 from zoom_engine.targets.python_object import PREFIX, import_object
 from zoom_engine.targets.target import Target, probe_images, task_from_dict
 from zoom_engine.targets.task import Task
@@ -45,6 +46,7 @@ def load_target(
     kind: Kind | None = None,
     head: int | str | None = None,
     trust: bool = False,
+    download: bool = False,
 ) -> Target:
     """Load the model under audit and try it.
 
@@ -57,10 +59,11 @@ def load_target(
             - "torchvision:NAME@WEIGHTS" or "timm:NAME@WEIGHTS": an architecture of these libraries with a
               state-dict file (torch or safetensors), or with published weights by their tag where they are
               on this machine
-            - the folder of a Hugging Face image classifier (safetensors only)
+            - the folder of a Hugging Face image classifier (safetensors only), or "hf-hub:OWNER/NAME" (with "@REVISION"
+              for another than the newest) where its snapshot is on this machine
             - "python:FILE.py:NAME" or "python:MODULE:NAME": a function (or a torch module) of that name, as below;
               importing it runs code, which takes `trust`
-            - a torch module (copied, then frozen in eval mode), or a `Target`
+            - a torch module (copied, then frozen in eval mode), or a `Target` (which is left as it is)
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
         name: how reports call it; the domain's, the file's or the class's name where not given.
@@ -74,17 +77,19 @@ def load_target(
         labels: prompts that let the text encoder tell the classes apart; the target's own where not given.
         resolution: of the images it will meet, for the check; the preprocessing's size, else 128, where not
             given.
-        output: of several outputs the one to audit: a name (ONNX, dict) or an index (tuple).
+        output: of several outputs the one to audit: a name (ONNX, dict) or an index (ONNX, tuple); a name comes first.
         kind: "logits" or "probabilities", where the outputs could be either.
         head: index or class name of the one output of a multi-label model to audit, as a yes or no.
         trust: run files that contain a program, and import Python code.
+        download: fetch published weights that are not on this machine, through their library's own cache and with its
+            progress.
 
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        found = _find(spec, preprocessing, output, trust, resolution or PROBE_SIZE)
+        found = _find(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)
         complete = _as_target(found, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
@@ -92,7 +97,7 @@ def load_target(
             " name, task, preprocessing, classes, output, kind or head"
         )
     if labels is not None:
-        complete.labels = tuple(labels)
+        complete = complete.replaced(labels=tuple(labels))
     hw = complete.preprocessing.hw
     complete.check(resolution or (max(hw) if hw else PROBE_SIZE))
     return complete
@@ -113,19 +118,24 @@ def _of_domain(spec: Spec) -> Target | None:
     return domain.target(target_name)
 
 
-def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, resolution: int) -> Found:
+def _find(
+    spec: Spec, options: Options, output: str | int | None, trust: bool, download: bool, resolution: int
+) -> Found:
     if isinstance(spec, str) and spec.startswith(PREFIX):
         spec = import_object(spec, trust=trust)
     if isinstance(spec, nn.Module):
         found = find_module(spec, options)
     elif isinstance(spec, str | Path):
         if str(spec).partition(":")[0] in LIBRARIES:
-            found = find_architecture(str(spec), options)
+            found = find_architecture(str(spec), options, download=download)
+        elif str(spec).startswith(HUB):
+            found = find_hugging_face(hub_folder(str(spec), download=download), options)
+            found = dataclasses.replace(found, name=str(spec).removeprefix(HUB))
         else:
             path = Path(spec)
             kind = kind_of_file(path)
             if kind == "onnx":
-                return _find_onnx(path, options, None if output is None else str(output), resolution)
+                return _find_onnx(path, options, output, resolution)
             if kind == "torchscript":
                 check_trust(path, kind, trust)
                 found = find_torchscript(path, options)
@@ -141,14 +151,15 @@ def _find(spec: Spec, options: Options, output: str | int | None, trust: bool, r
     return found if output is None else dataclasses.replace(found, network=Entry(found.network, output), final="")
 
 
-def _find_onnx(path: Path, options: Options, output: str | None, resolution: int) -> Found:
+def _find_onnx(path: Path, options: Options, output: str | int | None, resolution: int) -> Found:
     hw = Preprocessing().updated(options).hw
     model = read_onnx(path, hw=hw, output=output, resolution=resolution)
     metadata = model.metadata
     return Found(
         network=model.network,
         name=str(metadata.get("name") or path.stem),
-        preprocessing=onnx_preprocessing(metadata, model.size, model.layout, options),
+        preprocessing=onnx_preprocessing(metadata, model.kind, model.size, model.layout, options),
+        assumed=scale_is_assumed(options, told=tells_scale(metadata, model.kind)),
         task=task_from_dict(metadata["task"]) if "task" in metadata else None,
         labels=tuple(metadata.get("labels", ())),
         final=model.final,
@@ -184,6 +195,7 @@ def _as_target(
         name=name,
         task=task,
         preprocessing=found.preprocessing,
+        assumed=found.assumed,
         labels=found.labels,
         differentiable=found.differentiable,
         note=found.note,

@@ -10,7 +10,7 @@ from torch import nn
 
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.found import Final, Found
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.timm_config import timm_preprocessing
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
@@ -31,6 +31,7 @@ def find_module(module: nn.Module, options: Preprocessing | Mapping[str, Any] | 
         network=network,
         name=type(module).__name__,
         preprocessing=own.updated(options),
+        assumed=scale_is_assumed(options, told=isinstance(config, Mapping)),
         final=final_activation(network),
     )
 

@@ -46,13 +46,14 @@ Runtime = Callable[[NDArray[Any]], NDArray[Any]]
 class OnnxModel:
     """A network that was read, and what the file says about it.
 
-    size: (height, width) where the file fixes them; layout: of its input; final: "sigmoid", "softmax" or
-        ""; metadata: ours, {} elsewhere;
+    kind: of the input's numbers; size: (height, width) where the file fixes them; layout: of its input;
+    final: "sigmoid", "softmax" or ""; metadata: ours, {} elsewhere;
     note: why there are no gradients, "" where there are.
     """
 
     path: Path
     network: nn.Module
+    kind: type[np.generic]
     size: tuple[int, int] | None
     layout: Layout
     final: Final
@@ -79,7 +80,7 @@ def read_onnx(
     path: Path,
     *,
     hw: tuple[int, int] | None = None,
-    output: str | None = None,
+    output: str | int | None = None,
     resolution: int = PROBE_SIZE,
 ) -> OnnxModel:
     """Read the file, refuse what cannot be audited, convert what can be.
@@ -87,7 +88,7 @@ def read_onnx(
     Args:
         path: of the `.onnx` file; external data must lie beside or below it.
         hw: (height, width) that it will be fed, where the file leaves them open.
-        output: name of the output to audit, where there are several.
+        output: name or index of the output to audit, where there are several.
         resolution: of the images to try it on, where neither the file nor `hw` says.
 
     Raises:
@@ -99,7 +100,7 @@ def read_onnx(
     if not OLDEST_OPSET <= opset <= newest:
         raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
     input_name, kind, batch, size, layout = image_input(path, model)
-    output_name = _output(path, model, output)
+    output_name = chosen_output(path, model, output)
     if hw is not None and size is not None and hw != size:
         raise TargetError(
             f"{path}: takes {size[0]}×{size[1]} images, but preprocessing"
@@ -126,6 +127,7 @@ def read_onnx(
     return OnnxModel(
         path,
         network,
+        kind,
         size,
         layout,
         _final(model, output_name),
@@ -175,16 +177,23 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     return model, digest.hexdigest()
 
 
+def tells_scale(metadata: Mapping[str, Any], kind: type[np.generic]) -> bool:
+    """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
+    return "preprocessing" in metadata or issubclass(kind, np.integer)
+
+
 def onnx_preprocessing(
     metadata: Mapping[str, Any],
+    kind: type[np.generic],
     size: tuple[int, int] | None,
     layout: Layout,
     options: Preprocessing | Mapping[str, Any] | None,
 ) -> Preprocessing:
-    """What our metadata say, else RGB in [0, 1], with the user's options in it; a size and layout that the file's
-    input fixes (`image_input`) stay."""
+    """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
+    that the file's input fixes (`image_input`) stay."""
     stored = metadata.get("preprocessing")
-    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout)
+    white = 255.0 if issubclass(kind, np.integer) else 1.0
+    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout, value_range=(0.0, white))
     used = own.updated(options)
     return used if size is None else dataclasses.replace(used, size=used.size or size, layout=layout)
 
@@ -214,13 +223,19 @@ def image_input(
     return inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout
 
 
-def _output(path: Path, model: onnx.ModelProto, output: str | None) -> str:
+def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> str:
+    """The name of the output that `output` chooses: by name, else by its place among the graph's; None where there is
+    but one. `TargetError` where it chooses none."""
     names = [str(value.name) for value in model.graph.output]
     if output is None and len(names) == 1:
         return names[0]
-    if output in names:
-        return str(output)
-    raise TargetError(f"{path}: has the outputs {', '.join(names)}: choose one of them with output=")
+    chosen = "" if output is None else str(output)
+    if chosen in names:
+        return chosen
+    if chosen.isdecimal() and int(chosen) < len(names):
+        return names[int(chosen)]
+    known = ", ".join(f"{name} ({index})" for index, name in enumerate(names))
+    raise TargetError(f"{path}: has the outputs {known}: choose one by name or index with output= (--output)")
 
 
 def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:

@@ -1,10 +1,14 @@
-"""What stands between the engine's images and a network's input; part of the target, and saved with it."""
+"""What stands between the engine's images and a network's input; part of the target, and saved with it.
+
+`Preprocessing.steps` is the one place that says what is done, in which order and with which numbers: torch applies its
+steps (here), and exported graphs are written from them (`zoom_engine.graphs.preprocessing`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, assert_never, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +19,52 @@ from zoom_engine.errors import TargetError
 Resize = Literal["bilinear", "bicubic", "nearest", "area"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
+BLACK, WHITE = -1.0, 1.0
+"""Of the engine's images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ResizeTo:
+    """To `height`×`width` by `mode`; antialiased, `clamped` to black and white (bicubic overshoots), or neither."""
+
+    height: int
+    width: int
+    mode: Resize
+    antialias: bool
+    clamped: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop:
+    """Rows `top` to `top + height`, columns `left` to `left + width`."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """x · scale + shift: each one number, or one for each RGB channel."""
+
+    scale: tuple[float, ...]
+    shift: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReverseChannels:
+    """RGB to BGR."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelsLast:
+    """`[B, C, H, W]` to `[B, H, W, C]`."""
+
+
+SCALE = ("value_range", "mean", "std")
+"""The fields that say which numbers stand for black and white."""
+Step = ResizeTo | Crop | Scale | ReverseChannels | ChannelsLast
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,19 +113,42 @@ class Preprocessing:
         """(height, width) of the network's input, None where any is taken."""
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
-        x = self._crop(self._resized(images))
+    def steps(self, height: int, width: int) -> tuple[Step, ...]:
+        """What is done to RGB images `[B, 3, height, width]` in [-1, 1], in this order; nothing that changes nothing.
+
+        Raises:
+            TargetError: the image is too small for the crop.
+        """
+        steps: list[Step] = []
+        resized, size = self._resized(height, width), self.hw or (height, width)
+        if resized != (height, width):
+            smooth = self.resize in ("bilinear", "bicubic")
+            steps.append(ResizeTo(*resized, self.resize, antialias=smooth, clamped=self.resize == "bicubic"))
+        if resized[0] < size[0] or resized[1] < size[1]:
+            raise TargetError(
+                f"preprocessing: the image is {resized[0]}×{resized[1]} after the resize, too small for a crop of"
+                f" {size[0]}×{size[1]}: set a larger resize_size"
+            )
+        if resized != size:
+            steps.append(Crop(round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2), *size))
         # ((x + 1) / 2 · (high − low) + low − mean) / std, in as few passes over the pictures as it takes
         low, high = self.value_range
         mean, std = (torch.tensor(values, dtype=torch.float64) for values in (self.mean, self.std))
         scale, shift = (high - low) / 2 / std, ((high + low) / 2 - mean) / std
         if bool((scale != 1).any() | (shift != 0).any()):
-            scale, shift = (values.to(x).view(1, -1, 1, 1) for values in (scale, shift))
-            x = x * scale + shift
+            steps.append(Scale(tuple(scale.tolist()), tuple(shift.tolist())))
         if self.channel_order == "BGR":
-            x = x.flip(1)
-        return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
+            steps.append(ReverseChannels())
+        if self.layout == "NHWC":
+            steps.append(ChannelsLast())
+        return tuple(steps)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
+        x = images
+        for step in self.steps(*images.shape[-2:]):
+            x = _applied(step, x)
+        return x
 
     def picture(self, x: Tensor) -> Tensor:
         """The inverse but for resize and crop: a network's input → the RGB picture `[B, 3, h, w]` in [-1, 1] that it
@@ -88,33 +161,16 @@ class Preprocessing:
         std, mean = x.new_tensor(self.std).view(1, -1, 1, 1), x.new_tensor(self.mean).view(1, -1, 1, 1)
         return ((x * std + mean - low) / (high - low) * 2 - 1).clamp(-1, 1)
 
-    def _resized(self, x: Tensor) -> Tensor:
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) after the resize and before the crop."""
         if self.hw is None:
-            return x
-        height, width = x.shape[-2:]
+            return height, width
         if self.resize_size is None:
-            size = self.hw
-        elif isinstance(self.resize_size, int):
+            return self.hw
+        if isinstance(self.resize_size, int):
             shorter = min(height, width)
-            size = (self.resize_size * height // shorter, self.resize_size * width // shorter)
-        else:
-            size = self.resize_size
-        if (height, width) == size:
-            return x
-        x = F.interpolate(x, size=size, mode=self.resize, antialias=self.resize in ("bilinear", "bicubic"))
-        return x.clamp(-1, 1) if self.resize == "bicubic" else x
-
-    def _crop(self, x: Tensor) -> Tensor:
-        if self.hw is None or tuple(x.shape[-2:]) == self.hw:
-            return x
-        height, width = x.shape[-2:]
-        if height < self.hw[0] or width < self.hw[1]:
-            raise TargetError(
-                f"preprocessing: the image is {height}×{width} after the resize, too small for a crop of"
-                f" {self.hw[0]}×{self.hw[1]}: set a larger resize_size"
-            )
-        top, left = round((height - self.hw[0]) / 2), round((width - self.hw[1]) / 2)
-        return x[..., top : top + self.hw[0], left : left + self.hw[1]]
+            return self.resize_size * height // shorter, self.resize_size * width // shorter
+        return self.resize_size
 
     def updated(self, options: Preprocessing | Mapping[str, Any] | None) -> Preprocessing:
         """This preprocessing with the user's `options` in it: some fields, or (a `Preprocessing`) all of them. A new
@@ -125,6 +181,18 @@ class Preprocessing:
         if "size" in given:
             given = {"resize_size": None, **given}
         return Preprocessing.from_dict({**self.to_dict(), **given})
+
+    @property
+    def in_words(self) -> str:
+        """What the network is fed: "RGB in [0, 1], mean 0.5, std 0.25, 24×24 pixels"."""
+        low, high = self.value_range
+        parts = [f"{self.channel_order} in [{low:g}, {high:g}]"]
+        for name, values, neutral in (("mean", self.mean, 0.0), ("std", self.std, 1.0)):
+            if any(value != neutral for value in values):
+                parts.append(f"{name} {', '.join(f'{value:g}' for value in values)}")
+        if self.hw is not None:
+            parts.append(f"{self.hw[0]}×{self.hw[1]} pixels")
+        return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_dict` takes back."""
@@ -143,3 +211,27 @@ class Preprocessing:
             return cls(**options)
         except TypeError as error:
             raise TargetError(f"preprocessing: an option has the wrong type ({error})") from error
+
+
+def _applied(step: Step, x: Tensor) -> Tensor:
+    """`x [B, 3, H, W]` after one step."""
+    match step:
+        case ResizeTo(height, width, mode, antialias, clamped):
+            x = F.interpolate(x, size=(height, width), mode=mode, antialias=antialias)
+            return x.clamp(BLACK, WHITE) if clamped else x
+        case Crop(top, left, height, width):
+            return x[..., top : top + height, left : left + width]
+        case Scale(scale, shift):
+            by, plus = (torch.tensor(values, dtype=torch.float64).to(x).view(1, -1, 1, 1) for values in (scale, shift))
+            return x * by + plus
+        case ReverseChannels():
+            return x.flip(1)
+        case ChannelsLast():
+            return x.permute(0, 2, 3, 1)
+        case _:
+            assert_never(step)
+
+
+def scale_is_assumed(options: Preprocessing | Mapping[str, Any] | None, *, told: bool) -> bool:
+    """Neither the model's file or library (`told`) nor the user's `options` say which numbers black and white are."""
+    return not told and not isinstance(options, Preprocessing) and not any(name in (options or {}) for name in SCALE)

@@ -62,6 +62,8 @@ class Target(nn.Module):
     Args:
         network: takes what `preprocessing` returns; its raw output is read by `task`.
         name: how reports call it.
+        preprocessing: None is RGB in [0, 1] of the image's size; assumed: nobody said which numbers stand for black and
+            white, by default where there is no preprocessing.
         labels: prompts of the classes that the text encoder can tell apart, for L_attr; empty when there
             are none.
         differentiable: False when `network` gives no gradients; then only forward-only searches run.
@@ -76,6 +78,7 @@ class Target(nn.Module):
         name: str,
         task: Task,
         preprocessing: Preprocessing | None = None,
+        assumed: bool | None = None,
         labels: tuple[str, ...] = (),
         differentiable: bool = True,
         note: str = "",
@@ -86,6 +89,7 @@ class Target(nn.Module):
         self.name = name
         self.task = task
         self.preprocessing = preprocessing if preprocessing is not None else Preprocessing()
+        self.assumed = preprocessing is None if assumed is None else assumed
         self.labels = labels
         self.differentiable = differentiable
         self.note = note
@@ -97,6 +101,27 @@ class Target(nn.Module):
         """Names of the classes, in the order of the probabilities."""
         classes: tuple[str, ...] = getattr(self.task, "classes", ())
         return classes
+
+    def replaced(
+        self,
+        *,
+        network: nn.Module | None = None,
+        labels: tuple[str, ...] | None = None,
+        preprocessing: Preprocessing | None = None,
+    ) -> Target:
+        """Another target, with that `network` (which does what this one's does), those `labels` or that
+        `preprocessing`; the rest is shared, the content hash too."""
+        return Target(
+            self.network if network is None else network,
+            name=self.name,
+            task=self.task,
+            preprocessing=self.preprocessing if preprocessing is None else preprocessing,
+            assumed=self.assumed,
+            labels=self.labels if labels is None else labels,
+            differentiable=self.differentiable,
+            note=self.note,
+            content_hash=self.content_hash,
+        )
 
     def train(self, mode: bool = True) -> Target:
         """A target stays in eval mode: the model is audited as it would be used."""
@@ -181,6 +206,7 @@ class Target(nn.Module):
             "name": self.name,
             "task": self.task.to_dict(),
             "preprocessing": self.preprocessing.to_dict(),
+            "preprocessing_assumed": self.assumed,
             "labels": list(self.labels),
             "differentiable": self.differentiable,
             "note": self.note,

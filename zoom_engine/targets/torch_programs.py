@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Found
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
 Options = Preprocessing | Mapping[str, Any] | None
@@ -24,7 +24,7 @@ PROBE_SIZE = 128
 def find_torchscript(path: Path, options: Options) -> Found:
     """A scripted or traced module; its preprocessing is for the user to say."""
     network = _load(path, lambda: torch.jit.load(str(path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
-    return _found(path, network, Preprocessing().updated(options))
+    return _found(path, network, Preprocessing(), options)
 
 
 def find_exported_program(path: Path, options: Options) -> Found:
@@ -39,7 +39,7 @@ def find_exported_program(path: Path, options: Options) -> Found:
         network = OneByOne(network)
     elif shape[0] is not None:
         raise TargetError(f"{path}: takes exactly {shape[0]} images at a time: export it with a dynamic batch")
-    return _found(path, network, Preprocessing.from_dict({**size, **layout}).updated(options))
+    return _found(path, network, Preprocessing.from_dict({**size, **layout}), options)
 
 
 class Exported(nn.Module):
@@ -76,7 +76,8 @@ def _input_shape(path: Path, program: Any) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in sizes]
 
 
-def _found(path: Path, network: nn.Module, preprocessing: Preprocessing) -> Found:
+def _found(path: Path, network: nn.Module, own: Preprocessing, options: Options) -> Found:
+    preprocessing = own.updated(options)
     for parameter in network.parameters():  # TorchScript refuses the call for the whole module
         parameter.requires_grad_(False)
     try:
@@ -88,6 +89,7 @@ def _found(path: Path, network: nn.Module, preprocessing: Preprocessing) -> Foun
         network=network,
         name=path.stem,
         preprocessing=preprocessing,
+        assumed=scale_is_assumed(options, told=False),
         differentiable=differentiable,
         note="" if differentiable else "its program gives no gradients",
         content_hash=digest,

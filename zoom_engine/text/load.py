@@ -1,5 +1,5 @@
-"""Loading text encoders with no network at all: a domain's, a folder, or an open_clip model whose weights
-are on disk.
+"""Loading text encoders: a domain's, a folder, or an open_clip model whose weights are on disk. No network is touched
+unless the user asks for it (``download``).
 
 Weights are read as safetensors or with ``torch.load(weights_only=True)``, so that no checkpoint can run code.
 """
@@ -20,6 +20,7 @@ import huggingface_hub
 import open_clip
 from open_clip.factory import load_checkpoint
 
+from zoom_engine import hub
 from zoom_engine.archives import grows
 from zoom_engine.domains import domain_names, find_domain
 from zoom_engine.errors import TextEncoderError, one_line
@@ -35,15 +36,17 @@ WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetens
 _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
 
-def text_encoder_for(generator: object, chosen: str | Path | TextEncoder | None) -> TextEncoder:
+def text_encoder_for(
+    generator: object, chosen: str | Path | TextEncoder | None, *, download: bool = False
+) -> TextEncoder:
     """The text encoder ``chosen``; where there is none, that of the generator's domain, else the paper's ViT-B/32."""
     domain = find_domain(generator) if isinstance(generator, str) else None
     if chosen is None and domain is not None:
         return domain.text_encoder()
-    return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen)
+    return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen, download=download)
 
 
-def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
+def load_text_encoder(spec: str | Path | TextEncoder, *, download: bool = False) -> TextEncoder:
     """The text encoder that ``spec`` names, on the CPU, frozen.
 
     ``spec`` is one of: a `TextEncoder` (returned as it is); the name of a domain (``"avatars"``); a folder,
@@ -51,7 +54,9 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     ``"local-dir:PATH"``, that holds open_clip_config.json and open_clip_model.safetensors;
     ``"hf-hub:OWNER/NAME"`` whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls
     it (``"ViT-B-32:openai"``) whose weights are in the Hugging Face cache or in ~/.cache/clip;
-    ``"NAME:FILE"`` with the path of a weight file (OpenAI's own belong to the names in ``-quickgelu``).
+    ``"NAME:FILE"`` with the path of a weight file (OpenAI's own belong to the names in ``-quickgelu``). With
+    ``download`` published files that are not there are fetched into these caches, by open_clip and the hub, with their
+    progress.
 
     Raises TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged
     files.
@@ -64,9 +69,9 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     if Path(name).is_dir():
         return _load_folder(Path(name), name)
     if name.startswith("hf-hub:"):
-        return _load_snapshot(name)
+        return _load_snapshot(name, download=download)
     if ":" in name:
-        return _load_builtin(name)
+        return _load_builtin(name, download=download)
     domain = find_domain(name)
     if domain is None:
         known = ", ".join(domain_names()) or "none is installed"
@@ -77,7 +82,7 @@ def load_text_encoder(spec: str | Path | TextEncoder) -> TextEncoder:
     return domain.text_encoder()
 
 
-def _load_folder(folder: Path, name: str) -> TextEncoder:
+def _load_folder(folder: Path, name: str, *, download: bool = False) -> TextEncoder:
     config = _read_config(folder)
     weights = next((folder / file for file in WEIGHT_FILES if (folder / file).is_file()), None)
     if weights is None:
@@ -85,7 +90,9 @@ def _load_folder(folder: Path, name: str) -> TextEncoder:
             f"text encoder folder {folder} has no weights: put {WEIGHT_FILES[0]} beside {CONFIG_FILE}"
         )
     source, preprocess_cfg = f"local-dir:{folder}", config.get("preprocess_cfg", {})
-    return _build(source, config["model_cfg"], preprocess_cfg, weights, name=name, words=config.get(WORDS_KEY))
+    return _build(
+        source, config["model_cfg"], preprocess_cfg, weights, name=name, words=config.get(WORDS_KEY), download=download
+    )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -107,24 +114,26 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _load_snapshot(name: str) -> TextEncoder:
+def _load_snapshot(name: str, *, download: bool) -> TextEncoder:
     repository = name.removeprefix("hf-hub:")
     config = _cached(repository, CONFIG_FILE)
+    by_hand = f"fetch it once with 'hf download {repository}' (to {huggingface_hub.constants.HF_HUB_CACHE})"
+    if download and (config is None or not any((config.parent / file).is_file() for file in WEIGHT_FILES)):
+        with hub.fetching(f"text encoder '{name}'", TextEncoderError, instead=by_hand):
+            config = hub.fetch_folder(repository, ("*.json", "*.txt", "*.model")) / CONFIG_FILE
+            hub.fetch_first(repository, WEIGHT_FILES)
     if config is None:
-        raise TextEncoderError(
-            f"text encoder '{name}' is not in the Hugging Face cache: fetch it once with"
-            f" 'hf download {repository}' (to {huggingface_hub.constants.HF_HUB_CACHE})"
-        )
-    return _load_folder(config.parent, name)
+        raise TextEncoderError(f"text encoder '{name}' is not in the Hugging Face cache: {hub.BY_OPTION}, or {by_hand}")
+    return _load_folder(config.parent, name, download=download)
 
 
-def _load_builtin(name: str) -> TextEncoder:
+def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     model_name, _, tag = name.partition(":")
     config = open_clip.get_model_config(model_name)
     if config is None:
         raise TextEncoderError(f"open_clip has no model '{model_name}': see open_clip.list_models() for the names")
     if Path(tag).is_file():
-        return _build(model_name, config, {}, Path(tag), name=name)
+        return _build(model_name, config, {}, Path(tag), name=name, download=download)
     known = open_clip.get_pretrained_cfg(model_name, tag)
     if not known:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model_name)) or "none"
@@ -135,12 +144,16 @@ def _load_builtin(name: str) -> TextEncoder:
     if weights is None:
         plain = f"{model_name}-quickgelu" if known.get("quick_gelu") else model_name
         named = plain if open_clip.get_model_config(plain) else model_name
-        raise TextEncoderError(
-            f"weights of text encoder '{name}' are not on this machine, and nothing is downloaded:"
-            f" {_how_to_fetch(known)}, or give the file itself as '{named}:FILE'"
+        what, by_hand = (
+            f"weights of text encoder '{name}'",
+            f"{_how_to_fetch(known)}, or give the file as '{named}:FILE'",
         )
+        if not download:
+            raise TextEncoderError(f"{what} are not on this machine: {hub.BY_OPTION}, {by_hand}")
+        with hub.fetching(what, TextEncoderError, instead=by_hand):
+            weights = Path(open_clip.download_pretrained(known))
     config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
-    return _build(model_name, config, known, weights, name=name)
+    return _build(model_name, config, known, weights, name=name, download=download)
 
 
 def _hub_place(known: dict[str, Any]) -> tuple[str, str]:
@@ -172,10 +185,9 @@ def _how_to_fetch(known: dict[str, Any]) -> str:
 
 def _cached(repository: str, file: str) -> Path | None:
     try:
-        found = huggingface_hub.try_to_load_from_cache(repository, file)
+        return hub.cached(repository, file)
     except ValueError as error:  # a malformed repository name
         raise TextEncoderError(f"'{repository}' is no Hugging Face repository: {one_line(error)}") from error
-    return Path(found) if isinstance(found, str) else None
 
 
 def _build(
@@ -186,12 +198,13 @@ def _build(
     *,
     name: str,
     words: list[str] | None = None,
+    download: bool,
 ) -> TextEncoder:
     """A `TextEncoder` from a configuration and weights; open_clip finds the tokenizer by ``source``."""
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
     try:
-        with _offline(), warnings.catch_warnings():
+        with _quiet_hub(offline=not download), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # open_clip warns of every attention fallback
             if weights.suffix != ".safetensors" and grows(weights):
                 raise TextEncoderError(f"{weights} is refused: it unpacks to more than it is, as no file of torch.save")
@@ -219,7 +232,7 @@ def _missing_parts(text_cfg: dict[str, Any]) -> str:
         return ""
     commands = " and ".join(f"""'hf download {place} --include "*.json" "*.model" "*.txt"'""" for place in missing)
     cache = huggingface_hub.constants.HF_HUB_CACHE
-    return f"its tokenizer is not on this machine: fetch it once with {commands} (to {cache})"
+    return f"its tokenizer is not on this machine: {hub.BY_OPTION}, or once with {commands} (to {cache})"
 
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
@@ -259,14 +272,14 @@ def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models).
+def _quiet_hub(*, offline: bool) -> Iterator[None]:
+    """With ``offline`` every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models).
 
     open_clip's warnings are silenced meanwhile: it warns that no weights were loaded, which is our next step.
     """
     constants = huggingface_hub.constants
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = True
+    constants.HF_HUB_OFFLINE = offline or before
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

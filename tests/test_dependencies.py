@@ -1,0 +1,57 @@
+"""What the package and its tests import is what pyproject.toml declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OWN = {"zoom_engine", *(path.stem for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py"))}
+OF_OPEN_CLIP = {"torchvision", "timm"}
+"""What open_clip_torch itself needs; the package imports them for targets of these libraries alone, by name."""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names that a file imports, through `import_module` too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield (
+                ".".join(node.module.split(".")[:2])
+                if node.module.startswith("google.")
+                else node.module.partition(".")[0]
+            )
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "importorskip")):
+            yield from (str(arg.value).partition(".")[0] for arg in node.args[:1] if isinstance(arg, ast.Constant))
+
+
+def undeclared(folder: str, declared: set[str]) -> set[str]:
+    """Names of distributions that the files in ``folder`` import and ``declared`` lacks."""
+    named = {name for path in sorted((ROOT / folder).rglob("*.py")) for name in imports(path)}
+    foreign = named - set(sys.stdlib_module_names) - OWN
+    distributions = {**packages_distributions(), "google.protobuf": ["protobuf"]}
+    makers = {name: [normal(maker) for maker in distributions.get(name, [name])] for name in foreign}
+    return {name for name, found in makers.items() if not declared & set(found)}
+
+
+def normal(requirement: str) -> str:
+    """The name in a requirement, as package indices compare it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;]", requirement.strip())[0]).lower()
+
+
+@pytest.mark.parametrize("folder", ["zoom_engine", "export", "bench", "tests"])
+def test_every_import_is_declared(folder: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    users = [extra for extra in extras if extra not in ("test", "dev")]
+    wanted = users if folder in ("zoom_engine", "export") else [*users, "test"]
+    declared = {normal(line) for line in (*project["dependencies"], *(line for e in wanted for line in extras[e]))}
+    assert undeclared(folder, declared) <= (OF_OPEN_CLIP if folder != "tests" else set())

@@ -1,0 +1,47 @@
+"""Published files of the Hugging Face hub: those in its cache, and, where the user asks for it, fetched through it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+from zoom_engine.errors import ZoomError, one_line
+
+BY_OPTION = "fetch it with --download (download=True in Python)"
+"""What every error says of something that is published and not on this machine."""
+
+
+def cached(repository: str, file: str, *, revision: str | None = None) -> Path | None:
+    """The file in the hub's cache, None where it is not there. ValueError for a malformed name of a repository."""
+    found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch_first(repository: str, files: Sequence[str]) -> Path:
+    """The first of ``files`` that ``repository`` has, fetched into the hub's cache. Raises what the hub does."""
+    for file in files[:-1]:
+        try:
+            return Path(huggingface_hub.hf_hub_download(repository, file))
+        except LocalEntryNotFoundError:  # the hub was not reached
+            raise
+        except EntryNotFoundError:
+            continue
+    return Path(huggingface_hub.hf_hub_download(repository, files[-1]))
+
+
+def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | None = None) -> Path:
+    """The files of ``repository`` that match ``patterns``, fetched into the hub's cache: their folder there."""
+    return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+
+
+@contextlib.contextmanager
+def fetching(what: str, error: type[ZoomError], *, instead: str) -> Iterator[None]:
+    """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``."""
+    try:
+        yield
+    except Exception as reason:  # of sockets, of HTTP, of each library
+        raise error(f"{what} cannot be fetched ({one_line(reason)}): {instead}") from reason

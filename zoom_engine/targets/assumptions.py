@@ -1,0 +1,100 @@
+"""What a run says of a target whose input scale nobody told, and what fixed test pictures show about it.
+
+A network that is fed other numbers than it was trained on still answers, only worse. Two things can betray it in its
+outputs; both are doubts, never proof:
+
+- Its logits hardly move, even between black, white, noise and coloured blots (within `FLAT`).
+- They spread more than `GROWTH` times as far when it is fed -1 to 1 instead of 0 to 1. A network that is linear in its
+  input doubles its outputs then, and one that was trained on 0 to 1 has begun to saturate; more than double means that
+  the pictures do not yet reach the thresholds that training set.
+
+Measured on the eight avatar targets behind an affine map and on four attributes trained with each scale, all fed 0 to
+1: of 12 networks of 0 to 255 all are seen, of 12 of -1 to 1 ten, of 12 of ImageNet's mean and std six; of 14 that are
+fed rightly (two of dlib's among them) one is doubted wrongly. Channels in the other order show in neither (0 of 8).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.preprocessing import BLACK, WHITE
+from zoom_engine.targets.target import Target, probe_images
+
+FLAT = 0.5
+"""Logits: what the odds change by is then less than a factor of 1.65."""
+GROWTH = 2.2
+BLOTS = 32
+HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocessing= in Python)"
+
+
+def input_notices(target: Target, *, resolution: int) -> tuple[str, ...]:
+    """One line for each thing to tell of how `target` is fed, () where its file, its library or the user said it.
+
+    resolution: of the test pictures, height and width in pixels. `target` is one that `Target.check` has passed.
+    """
+    if not target.assumed:
+        return ()
+    lines = [
+        f"nothing says what target {target.name!r} is to be fed, so this is assumed: {target.preprocessing.in_words}; a"
+        f" wrong guess gives wrong rankings without an error: say it by {HOW}"
+    ]
+    doubt = _doubt(target, resolution)
+    return (*lines, doubt) if doubt else tuple(lines)
+
+
+def plain_images(height: int, width: int) -> dict[str, Tensor]:
+    """Images `[1, 3, height, width]` in [-1, 1] that mean nothing: black, white and noise."""
+    noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    plain = {"black": torch.full_like(noise, BLACK), "white": torch.full_like(noise, WHITE)}
+    return {**plain, "noise": BLACK + (WHITE - BLACK) * noise}
+
+
+@torch.no_grad()
+def _doubt(target: Target, resolution: int) -> str:
+    """What the test pictures show, "" where they show nothing."""
+    blots = probe_images(resolution, resolution, count=BLOTS)
+    images = torch.cat([blots, *plain_images(resolution, resolution).values()])
+    buffers = [*target.parameters(), *target.buffers()]
+    images = images.to(buffers[0].device) if buffers else images
+    outputs = _centred(target(images))
+    reach = float((outputs.amax(0) - outputs.amin(0)).max())
+    if reach < FLAT:
+        return (
+            f"target {target.name!r} hardly tells black, white, noise and coloured blots apart (its logits differ by"
+            f" {reach:.2g} at most): it may want larger numbers, such as --input-range 0,255"
+        )
+    growth = _growth(target, images[:BLOTS], _spread(outputs[:BLOTS]))
+    if growth <= GROWTH:
+        return ""
+    return (
+        f"target {target.name!r} may have been trained at more contrast: its outputs on test pictures spread"
+        f" {growth:.1f} times as far when it is fed -1 to 1 instead of 0 to 1; try --input-range=-1,1, or the mean and"
+        " std that it was trained with"
+    )
+
+
+def _growth(target: Target, images: Tensor, spread: float) -> float:
+    """How many times as far the outputs spread with -1 to 1 instead of the usual guess, 0 to 1, where they do by
+    `spread`; 0 where it is fed otherwise, or does not take such numbers."""
+    how = target.preprocessing
+    if how != dataclasses.replace(how, value_range=(0.0, 1.0), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)) or not spread:
+        return 0.0
+    try:
+        wider = target.replaced(preprocessing=dataclasses.replace(how, value_range=(-1.0, 1.0)))(images)
+    except TargetError:
+        return 0.0
+    return _spread(_centred(wider)) / spread
+
+
+def _centred(outputs: Tensor) -> Tensor:
+    """Logits `[B, K]`; of several classes without what all have in common."""
+    return outputs - outputs.mean(1, keepdim=True) if outputs.shape[1] > 1 else outputs
+
+
+def _spread(outputs: Tensor) -> float:
+    """Standard deviation over the images, the root mean square of the outputs'."""
+    return float(outputs.double().var(0).mean().sqrt())
