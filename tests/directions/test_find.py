@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, unit_relevance
-from zoom_engine.errors import DirectionError, ZoomError
+from zoom_engine.errors import CacheError, DirectionError, ZoomError
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -95,7 +95,7 @@ def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
 
 def test_an_unwritable_cache_is_named(toy: tuple[Any, Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DirectionError, match=r"cannot be written .* ZOOM_ENGINE_CACHE") as caught:
+    with pytest.raises(CacheError, match=r"cannot be used .* ZOOM_ENGINE_CACHE") as caught:
         find_directions(*toy, PROMPTS, neutral="face", samples=32, cache=tmp_path / "file")
     assert "\n" not in str(caught.value)
 
