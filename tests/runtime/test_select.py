@@ -120,6 +120,14 @@ def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
         assert "openvino is not installed" in found.reason
 
 
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+def test_auto_leaves_out_a_runtime_without_the_precision(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = choose_synthesizer(network, precision="bf16")
+    assert found.backend == "native"
+    assert "'onnxruntime' cannot run in bf16" in found.reason
+
+
 def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("openvino", "onnxruntime"):
         monkeypatch.setitem(sys.modules, module, None)

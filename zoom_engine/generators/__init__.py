@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoom_engine.domains import find_domain
+from zoom_engine.domains import domain_names, find_domain
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.conversion import convert_checkpoint
 from zoom_engine.generators.formats import describe_checkpoint, load_checkpoint
+from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2 import StyleGAN2
 
 __all__ = [
+    "SeedStyles",
     "StyleGAN2",
     "StyleGAN2Config",
     "StyleLayer",
+    "StyleRows",
     "StyleSpace",
     "StyleStatistics",
+    "check_generator",
     "convert_checkpoint",
     "describe_checkpoint",
     "load_generator",
@@ -44,9 +48,15 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
         return spec.eval().requires_grad_(False)
     if isinstance(spec, str) and (domain := find_domain(spec)) is not None:
         return domain.generator()
-    if not Path(spec).is_file():
-        raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
+    check_generator(spec)
     return load_checkpoint(Path(spec))
+
+
+def check_generator(spec: str | Path | StyleGAN2) -> None:
+    """Refuse what :func:`load_generator` could not find, without loading anything. Raises CheckpointError."""
+    if isinstance(spec, StyleGAN2) or (isinstance(spec, str) and spec in domain_names()) or Path(spec).is_file():
+        return
+    raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
 
 
 def of_one_class(generator: StyleGAN2, index: int | None) -> StyleGAN2:

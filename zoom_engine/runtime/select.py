@@ -143,11 +143,16 @@ def check_backend(backend: str, precision: str, device: str) -> None:
         if not native:
             raise BackendError(f"backend 'native' cannot run: {why_not}")
     if backend in RUNTIME_PRECISIONS:
-        if precision not in ("auto", *RUNTIME_PRECISIONS[backend]):
-            raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
+        if precision != "auto":
+            _check_precision(backend, precision)
         if backend == "openvino" and torch.device(device).type != "cpu":
             raise BackendError(f"backend 'openvino' cannot run on {device}: it is used on the CPU only")
         import_runtime(backend)
+
+
+def _check_precision(backend: str, precision: str) -> None:
+    if precision not in RUNTIME_PRECISIONS[backend]:
+        raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
 
 
 def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:
@@ -162,6 +167,7 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
 
 
 def _session(generator: StyleGAN2, backend: str, precision: str, device: str, cache: Path | None) -> Session:
+    _check_precision(backend, precision)
     # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
     stored = "fp32" if backend == "openvino" else precision
     model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)

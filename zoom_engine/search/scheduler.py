@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
+from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.search.choose import check_gradients
 from zoom_engine.search.evaluator import Evaluator, Originals
@@ -32,7 +33,7 @@ def run_units(
     *,
     search: Search,
     evaluator: Evaluator,
-    styles: Tensor,
+    styles: StyleRows,
     on_result: Callable[[Finished], None],
     batch_size: int = 32,
     pad: bool = True,
@@ -46,7 +47,7 @@ def run_units(
         units: what to do; units of one image should be neighbours, since an unedited image is kept only
             while units need it.
         search: how; `evaluator`: of what.
-        styles: float `[I, S]`; `Unit.image` is a row of it.
+        styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
         on_result: called after each batch in which units finished, and before an interruption or an error
             leaves this function; what was handed over is done, what was not is to be repeated.
         batch_size: rows per evaluation.
@@ -80,7 +81,7 @@ def run_shared(
     *,
     search: Search,
     evaluators: Sequence[Evaluator],
-    styles: Tensor,
+    styles: StyleRows,
     on_result: Callable[[SharedFinished], None],
     batch_size: int = 32,
     pad: bool = True,
@@ -114,7 +115,7 @@ def run_shared(
 
 
 def _check(
-    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: Tensor, batch_size: int
+    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: StyleRows, batch_size: int
 ) -> None:
     if batch_size < 1:
         raise ConfigError(f"batch size is {batch_size}, but must be at least 1")
@@ -173,7 +174,7 @@ class _Pool:
         self,
         units: Sequence[Unit],
         evaluators: Sequence[Evaluator],
-        styles: Tensor,
+        styles: StyleRows,
         batch_size: int,
         pad: bool,
     ) -> None:
@@ -230,7 +231,7 @@ class _Run:
         units: Sequence[Unit],
         search: Search,
         evaluators: Sequence[Evaluator],
-        styles: Tensor,
+        styles: StyleRows,
         batch_size: int,
         pad: bool,
     ) -> None:
