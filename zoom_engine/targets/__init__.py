@@ -3,7 +3,7 @@
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.describe import describe_target_file
-from zoom_engine.targets.loading import load_target
+from zoom_engine.targets.loading import check_target, load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
 from zoom_engine.targets.preprocessing import Preprocessing
@@ -17,6 +17,7 @@ __all__ = [
     "Preprocessing",
     "Target",
     "Task",
+    "check_target",
     "describe_target_file",
     "load_target",
     "save_onnx",
