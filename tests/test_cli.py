@@ -126,6 +126,7 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
     run, file = [*RUN, "--out", "a"], ["diagnose", "--generator", "file", "--target", "avatars:mustache", "--out", "a"]
     cases = [
         (file, "give at least one attribute"),
+        (["diagnose", "--generator", "none.pkl", "--target", "avatars:mustache", "--out", "a"], "no generator"),
         ([*file, "--attribute", "a face"], "repeats the neutral prompt"),
         ([*run, "--attribute", "a smiling face", "--neutral", "a person"], "repeats 'a smiling face'"),
         ([*run, "--label", "a face with a mustache"], "at least two prompts"),

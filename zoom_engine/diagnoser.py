@@ -29,7 +29,7 @@ from zoom_engine.directions import (
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, check_generator, load_generator, of_one_class
+from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, part_of, silent
 from zoom_engine.records import Record
 from zoom_engine.report import write_report
@@ -137,7 +137,6 @@ class Diagnoser:
         check_backend(backend, precision, device)
         self.cache = default_cache() if cache is None else Path(cache)
         check_cache(self.cache)
-        check_generator(generator)
         check_target(target)
         self.mode = mode
         self.edit_range = edit_range

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from zoom_engine.attributes import check_labels, parse_attributes
 from zoom_engine.domains import domain_names
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import CheckpointError, ConfigError
 
 RANGES = ("calibrated", "paper")
 SEEDS_PER_RUN = 100_000
@@ -28,8 +29,10 @@ def check_settings(
     """Refuse what no models could make good; options as `Diagnoser` takes them, None for its own choice.
 
     Raises:
-        ConfigError: for the first that is wrong.
+        CheckpointError: there is no such generator.
+        ConfigError: for the first option that is wrong.
     """
+    check_generator(generator)
     if edit_range not in RANGES:
         raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
     if batch_size < 1:
@@ -46,6 +49,12 @@ def check_settings(
     if attributes is not None and (neutral is not None or not of_domain):
         parse_attributes(attributes, **({} if neutral is None else {"neutral": neutral}))
     check_labels(labels or ())
+
+
+def check_generator(spec: object) -> None:
+    """Refuse a name or a path that `load_generator` could not find. Raises CheckpointError."""
+    if isinstance(spec, str | Path) and spec not in domain_names() and not Path(spec).is_file():
+        raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
 
 
 def check_images(images: int, seed: int) -> None:

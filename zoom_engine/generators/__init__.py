@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoom_engine.domains import domain_names, find_domain
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.domains import find_domain
+from zoom_engine.errors import ConfigError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.conversion import convert_checkpoint
@@ -14,6 +14,7 @@ from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.settings import check_generator
 
 __all__ = [
     "SeedStyles",
@@ -23,7 +24,6 @@ __all__ = [
     "StyleRows",
     "StyleSpace",
     "StyleStatistics",
-    "check_generator",
     "convert_checkpoint",
     "describe_checkpoint",
     "load_generator",
@@ -50,13 +50,6 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
         return domain.generator()
     check_generator(spec)
     return load_checkpoint(Path(spec))
-
-
-def check_generator(spec: str | Path | StyleGAN2) -> None:
-    """Refuse what :func:`load_generator` could not find, without loading anything. Raises CheckpointError."""
-    if isinstance(spec, StyleGAN2) or (isinstance(spec, str) and spec in domain_names()) or Path(spec).is_file():
-        return
-    raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
 
 
 def of_one_class(generator: StyleGAN2, index: int | None) -> StyleGAN2:
