@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.errors import ConfigError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
@@ -82,6 +87,113 @@ def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     environment = json.loads((tmp_path / "a" / "manifest.json").read_text())["environment"]
     assert environment["threads"] == 2
     assert environment["synthesis"].get("settings", {"threads": 2})["threads"] == 2
+
+
+class GivenError(Exception):
+    """Stands for the audit: what the command line made of its options."""
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Run a command and get the options that its `Diagnoser` was given."""
+
+    def diagnoser(**options: Any) -> None:
+        raise GivenError(options)
+
+    def run(*arguments: str) -> dict[str, Any]:
+        monkeypatch.setattr("zoom_engine.diagnoser.Diagnoser", diagnoser)
+        with pytest.raises(GivenError) as caught:
+            main(list(arguments))
+        options: dict[str, Any] = caught.value.args[0]
+        return options
+
+    return run
+
+
+def test_steps_join_the_other_search_options(tmp_path: Path, given: Callable[..., dict[str, Any]]) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text("[search_options]\nstep_size = 0.5\nsteps = 9\n")
+    run = [*RUN, "--out", str(tmp_path / "a"), "--config", str(config)]
+    assert given(*run)["search_options"] == {"step_size": 0.5, "steps": 9}
+    assert given(*run, "--steps", "3")["search_options"] == {"step_size": 0.5, "steps": 3}
+    config.write_text("steps = 4\n[search_options]\nstep_size = 0.5\n")
+    assert given(*run)["search_options"] == {"step_size": 0.5, "steps": 4}
+    config.write_text("images = 4\n")
+    assert "search_options" not in given(*run)
+
+
+def test_the_truncation_cutoff_is_an_option_of_command_line_and_file(
+    tmp_path: Path, given: Callable[..., dict[str, Any]]
+) -> None:
+    run = [*RUN, "--out", str(tmp_path / "a"), "--truncation", "0.7"]
+    assert given(*run, "--truncation-cutoff", "8")["truncation_cutoff"] == 8
+    (tmp_path / "audit.toml").write_text("truncation-cutoff = 6\n")
+    assert given(*run, "--config", str(tmp_path / "audit.toml"))["truncation_cutoff"] == 6
+    assert "truncation_cutoff" not in given(*run)
+
+
+def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
+    """In a process of its own, where nothing has imported torch: importing it and open_clip takes seconds."""
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("")
+    with AuditFolder.create(tmp_path / "other", {"config": {"images": 7, "seed": 0, "attributes": ["a hat"]}}):
+        pass
+    run, file = [*RUN, "--out", "a"], ["diagnose", "--generator", "file", "--target", "avatars:mustache", "--out", "a"]
+    cases = [
+        (file, "give at least one attribute"),
+        (["diagnose", "--generator", "none.pkl", "--target", "avatars:mustache", "--out", "a"], "no generator"),
+        ([*file, "--attribute", "a face"], "repeats the neutral prompt"),
+        ([*run, "--attribute", "a smiling face", "--neutral", "a person"], "repeats 'a smiling face'"),
+        ([*run, "--label", "a face with a mustache"], "at least two prompts"),
+        ([*run, "--label", "a face", "--label", "a face"], "two prompts are the same"),
+        ([*run, "--images", "0"], "images must be"),
+        ([*run, "--seed=-1"], "seed must be"),
+        ([*run, "--threshold", "1"], "threshold λ must be in"),
+        ([*run, "--truncation", "nan"], "truncation must be a finite number"),
+        ([*run, "--truncation-cutoff=-1"], "truncation cutoff"),
+        ([*run, "--batch-size", "0"], "batch size"),
+        ([*run, "--threads", "0"], "threads must be"),
+        ([*RUN, "--out", "file"], "is a file"),
+        ([*RUN, "--out", "file/a"], "is a file"),
+        ([*RUN, "--out", "foreign"], "not an audit folder"),
+        ([*RUN, "--out", "other"], "images is 7 there, 200 in this run"),
+        ([*RUN, "--out", "other", "--images", "7"], 'attributes[0] is "a hat" there'),
+        ([*run, "--cache", "file"], "cache"),
+    ]
+    script = (
+        "import json, sys\n"
+        "from zoom_engine.cli import main\n"
+        "for arguments in json.load(sys.stdin):\n"
+        "    assert main(arguments) == 1, arguments\n"
+        "    assert 'torch' not in sys.modules, arguments\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps([arguments for arguments, _ in cases]),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(cases)
+    for (arguments, says), line in zip(cases, lines, strict=True):
+        assert says in line, arguments
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "other"]
+
+
+@pytest.mark.parametrize(
+    "command", [[*RUN, "--out", "a"], ["demo", "--out", "a"], [*RUN, "--out", "a", "--threads", "1"]]
+)
+def test_a_sign_of_life_comes_before_the_first_import_that_takes_seconds(command: list[str], tmp_path: Path) -> None:
+    script = "import sys; sys.modules['torch'] = None; from zoom_engine.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=tmp_path, capture_output=True, text=True, timeout=200
+    )
+    assert done.stderr.lstrip().startswith("Starting:")
+    assert "import of torch halted" in done.stderr
 
 
 @pytest.mark.parametrize(

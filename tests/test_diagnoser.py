@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bars import Bars
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine import Diagnoser, Diagnosis, load_target
+from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
+from zoom_engine.generators import save_generator
 from zoom_engine.runtime import BACKENDS
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
@@ -63,7 +67,7 @@ def test_records_tell_one_story(audit: Path) -> None:
     run = diagnoser()
     records = [r for r in Diagnosis.load(audit).records if r["flipped"]][:4]
     assert records
-    styles = run.styles([r["seed"] for r in records])
+    styles = run.styles([r["seed"] for r in records])[:]
     evaluator = run.evaluator(run.edit_directions())
     with torch.no_grad():
         images = evaluator.render(styles, torch.tensor([r["edit_weights"] for r in records]))
@@ -104,9 +108,175 @@ def test_batch_size_does_not_steer_a_gradient_search() -> None:
     assert_alike(*found)
 
 
-def test_other_settings_do_not_go_into_the_same_folder(audit: Path) -> None:
+def test_other_settings_do_not_go_into_the_same_folder(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is measured."""
+    monkeypatch.setattr(Diagnoser, "edit_directions", lambda self: pytest.fail("directions were measured"))
+    for options, run in (
+        ({}, {"images": 13}),
+        ({"attributes": ATTRIBUTES[:2]}, {}),
+        ({"labels": []}, {}),
+        ({"truncation": 0.7}, {}),
+        ({"edit_range": "paper"}, {}),
+    ):
+        with pytest.raises(AuditError, match="other settings"):
+            diagnoser(**options).run(**{"images": 12, "seed": 4, "out": audit, **run})
+
+
+def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found otherwise they would pass for the audit's own; what can be compared without models is, before they load."""
+    found = diagnoser().edit_directions()
+    diagnoser(directions=found, threshold=found.threshold)
+    strange = dataclasses.replace(found, provenance={**found.provenance, "text_encoder": "another"})
+    with pytest.raises(DirectionError, match="another text encoder"):
+        diagnoser(directions=strange)
+    monkeypatch.setattr("zoom_engine.diagnoser.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
+    for options, says in (
+        ({"truncation": 0.7}, r"another truncation \(1.0, the audit has 0.7\)"),
+        ({"truncation": 1.0, "truncation_cutoff": 8}, "another truncation cutoff"),
+        ({"neutral": "a person"}, r"another neutral \('a face', the audit has 'a person'\)"),
+        ({"templates": "none"}, "another templates"),
+        ({"attributes": ATTRIBUTES[::-1]}, "another attributes"),
+        ({"threshold": 0.4}, "another threshold"),
+    ):
+        with pytest.raises(DirectionError, match=says):
+            diagnoser(directions=found, **options)
+
+
+def test_an_audit_does_not_go_on_with_another_matrix(audit: Path) -> None:
+    found = diagnoser().edit_directions()
+    moved = dataclasses.replace(found, matrix=found.matrix * 1.01)
     with pytest.raises(AuditError, match="other settings"):
-        diagnoser().run(images=13, seed=4, out=audit)
+        diagnoser(directions=moved).run(images=12, seed=4, out=audit)
+    kept = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]
+    assert kept == found.content_hash
+
+
+def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resumes(audit: Path, tmp_path: Path) -> None:
+    assert json.loads((audit / "manifest.json").read_text())["environment"]["generator"] == "avatars"
+    out = tmp_path / "audit"
+    options = {"text_encoder": "avatars", "attributes": ATTRIBUTES[:1], "edit_range": "paper"}
+    for name in ("one.safetensors", "two.safetensors"):
+        save_generator(load_generator("avatars"), tmp_path / name)
+        diagnoser(generator=tmp_path / name, **options).run(images=1, out=out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["environment"]["generator"] == str(tmp_path / "one.safetensors")
+    assert [one["generator"] for one in manifest["resumed_in"]] == [str(tmp_path / "two.safetensors")]
+    assert manifest["config"]["generator"] == load_generator("avatars").content_hash
+
+
+def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated"))
+    monkeypatch.setattr("zoom_engine.diagnoser.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
+    found = diagnoser(edit_range="paper").run(images=2, seed=4, out=tmp_path / "audit")
+    assert found.manifest["config"]["calibrated_range"] is None
+    assert not any("paper" in record or "calibrated" in record for record in found.records)
+    assert all(set(row) & {"paper", "calibrated"} == set() for row in found.sensitivity)
+    assert "a face with pale skin" in (tmp_path / "audit" / "report.html").read_text()
+
+
+def test_the_paper_s_range_is_recorded_beside_the_calibrated_one(audit: Path) -> None:
+    assert all("paper" in record for record in Diagnosis.load(audit).records)
+
+
+def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan(tmp_path: Path) -> None:
+    """Directions, ranges and bounds are forward work: in a scan's precision, and shared with it through the cache."""
+    scan = diagnoser(cache=tmp_path)
+    directions = scan.edit_directions()
+    bounds = scan.calibrated_range(directions).bounds
+    run = diagnoser(cache=tmp_path, search="sgd")
+    assert run.forward.describe() == scan.forward.describe() == scan.synthesizer.describe()
+    assert run.synthesizer.precision == "fp32"
+    config = run.settings(images=1, seed=0)
+    assert config["synthesis"] == {**run.synthesizer.describe(), "measurements": run.forward.describe()}
+    run.synthesizer = dataclasses.replace(run.synthesizer, session=None, generator=None)  # it cannot draw
+    calibrated = run.calibrated_range(run.edit_directions())
+    assert torch.equal(calibrated.bounds, bounds)
+    run.units(run.styles(range(2)), directions, calibrated, [(0, 0), (1, 1)])
+
+
+def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100,000 images some are bounded and searched, then the next: here four at a time, and resumed in between."""
+    monkeypatch.setattr("zoom_engine.diagnoser.UNITS_AT_ONCE", 4 * len(ATTRIBUTES))
+    out, bars = tmp_path / "audit", Bars()
+    shutil.copytree(audit, out)
+    (out / "summary.json").unlink()
+    lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
+    (out / "records.jsonl").write_text("".join(lines[:17]))
+    diagnoser(progress=bars).run(images=12, seed=4, out=out)
+    assert list(Diagnosis.load(out).records) == list(Diagnosis.load(audit).records)
+    (steps,) = bars.steps["Searching"]
+    assert steps[0] == 17
+    assert sum(steps) == bars.totals["Searching"] == 36
+
+
+class LoadedError(Exception):
+    """A model was loaded."""
+
+
+@pytest.fixture
+def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise LoadedError
+
+    for name in ("load_generator", "load_target", "text_encoder_for"):
+        monkeypatch.setattr(f"zoom_engine.diagnoser.{name}", load)
+
+
+@pytest.mark.usefixtures("nothing_loads")
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"attributes": []}, "give at least one attribute"),
+        ({"attributes": ["a face"]}, "neutral prompt"),
+        ({"labels": ["a face"]}, "at least two prompts"),
+        ({"templates": "best"}, "no set of templates"),
+        ({"templates": ["no place"]}, "exactly once"),
+        ({"search": "cmaes"}, "no single mode"),
+        ({"search": "sgd", "search_options": {"steps": 0}}, "steps"),
+        ({"directions": "guessed"}, "unknown method"),
+        ({"threshold": 1.0}, "threshold"),
+        ({"device": "toaster"}, "unknown device"),
+        ({"backend": "jax"}, "unknown backend"),
+        ({"backend": "openvino", "precision": "fp64"}, "unknown precision"),
+        ({"backend": "tensorrt"}, "tensorrt is not installed"),
+        ({"cache": "/dev/null/cache"}, "cache"),
+        ({"generator": "none.pkl"}, "no generator"),
+        ({"target": "none.onnx2"}, "no target"),
+        ({"target": "avatars:nobody"}, "has no target"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_anything_loads(options: dict[str, Any], says: str) -> None:
+    if options.get("backend") == "tensorrt" and importlib.util.find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is installed")
+    with pytest.raises(ZoomError, match=says):
+        diagnoser(**options)
+    with pytest.raises(LoadedError):
+        diagnoser()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"attributes": ["a face with a zorblax"]}, "zorblax"), ({"labels": ["a zorblax", "a face"]}, "zorblax")],
+)
+def test_words_are_refused_before_target_and_generator_load(
+    options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("load_generator", "load_target"):
+        monkeypatch.setattr(f"zoom_engine.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
+    with pytest.raises(TextEncoderError, match=says):
+        diagnoser(**options)
+
+
+def test_a_prompt_that_means_the_neutral_one_is_refused_before_target_and_generator_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = load_text_encoder("avatars")
+    deaf = torch.nn.functional.normalize(torch.ones(1, encoder.dim))
+    monkeypatch.setattr(encoder, "embed_texts", lambda prompts, **_: deaf.repeat(len(prompts), 1))
+    for name in ("load_generator", "load_target"):
+        monkeypatch.setattr(f"zoom_engine.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
+    with pytest.raises(DirectionError, match="cannot tell"):
+        diagnoser(text_encoder=encoder)
 
 
 def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

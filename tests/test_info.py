@@ -5,6 +5,7 @@ import torch
 
 import zoom_engine
 from zoom_engine import info, ops
+from zoom_engine.runtime import choose_synthesizer
 
 
 def test_tells_versions_instruction_set_and_runtimes() -> None:
@@ -36,8 +37,22 @@ def test_tells_what_the_cuda_operators_do(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(info.cuda, "cuda_available", lambda: (True, ""))
     monkeypatch.setattr(info.cuda, "unusable", lambda index: "too old" if index else "")
     text = info.describe()
-    assert "device 0: float32, bfloat16 and float16" in text
+    assert "device 0: float32, bfloat16 and float16, with --backend native" in text
     assert "device 1: too old" in text
+    assert "cuda:0: torch in bf16 (nothing was measured on a GPU yet" in text
+    assert "--backend native runs the CUDA operators" in text
+    assert "cuda:1: gradients by torch in fp32" in text
+    assert "the CUDA operators cannot run (too old)" in text
+
+
+def test_tells_what_an_audit_would_use() -> None:
+    from networks import spread_generator
+
+    text = info.describe()
+    chosen = choose_synthesizer(spread_generator())
+    followed = choose_synthesizer(spread_generator(), for_gradients=True)
+    assert f"cpu: {chosen.backend} in {chosen.precision} ({chosen.reason})" in text
+    assert f"cpu: gradients by {followed.gradients} in {followed.precision}" in text
 
 
 def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

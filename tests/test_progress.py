@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from zoom_engine.progress import ProgressFactory, forced, interruptible, progress, silent
+from zoom_engine.progress import ProgressFactory, forced, interruptible, part_of, progress, silent
 
 
 @pytest.mark.parametrize("factory", [progress, silent])
@@ -32,6 +32,18 @@ def test_forced_shows_description_counts_rate_and_note(capsys: pytest.CaptureFix
 def test_iterating_goes_on_where_an_earlier_run_stopped() -> None:
     assert list(silent(5, "Sampling", initial=3)) == [3, 4]
     assert list(silent((x for x in "ab"), "Sampling")) == ["a", "b"]
+
+
+def test_parts_of_a_longer_work_move_its_bar_and_leave_it_open(capsys: pytest.CaptureFixture[str]) -> None:
+    with forced(10, "Searching", unit="unit", initial=2) as bar:
+        for count in (3, 5):
+            with part_of(bar)(count, "Searching") as part:
+                part.update(count - 1)
+            assert list(part_of(bar)(["x"], "Searching")) == ["x"]
+    shown = capsys.readouterr().err
+    assert "Searching: 100%" in shown
+    assert "10/10 units" in shown
+    assert "3/3" not in shown
 
 
 @pytest.fixture

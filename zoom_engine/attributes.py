@@ -97,6 +97,15 @@ def check_prompt(text: str, role: str) -> str:
     return text
 
 
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The label prompts of a run, one per class, or none. Raises `ConfigError` for a single one and for equal ones."""
+    if isinstance(labels, str) or len(labels) == 1:
+        raise ConfigError("labels: give at least two prompts, one per class; with one there is nothing to tell apart")
+    if len(set(labels)) != len(labels):
+        raise ConfigError("labels: two prompts are the same; give a different one per class")
+    return tuple(check_prompt(label, "label") for label in labels)
+
+
 def slug(text: str) -> str:
     """A file name for any text: at most 49 of a-z, 0-9 and "-", readable, distinct for distinct texts.
 

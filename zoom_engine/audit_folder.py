@@ -19,7 +19,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -71,6 +71,18 @@ def check_folder(path: str | Path) -> None:
             raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
         if path.is_dir() and not (path / MANIFEST).exists():
             _refuse_foreign(path)
+
+
+def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
+    """Refuse to go on with an audit of other settings before hours are spent: ``known`` are those of the `config` that
+    are known by now. A folder without an audit is fine. Raises `AuditError`.
+    """
+    path = Path(path)
+    with _one_line(path, "read"):
+        if not (path / MANIFEST).is_file():
+            return
+    there, here = read_manifest(path)["config"], json.loads(json.dumps(known))
+    _refuse_difference(path, {name: there[name] for name in here if name in there}, here)
 
 
 class AuditFolder:
@@ -336,7 +348,11 @@ def _strict(manifest: dict[str, Any]) -> dict[str, Any]:
 def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     """An audit goes on with the options it was started with, or not at all."""
     fixed = [{key: value for key, value in one.items() if key not in _FREE_KEYS} for one in (there, here)]
-    difference = _first_difference(fixed[0], fixed[1])
+    _refuse_difference(path, *fixed)
+
+
+def _refuse_difference(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    difference = _first_difference(there, here)
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
 

@@ -9,10 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit_folder import check_config, check_folder
+from zoom_engine.cache_folder import check_cache, default_cache
 from zoom_engine.config_file import read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced, interruptible
+from zoom_engine.settings import check_images, check_settings
 
 LONGEST_ERROR = 2_000  # characters
 
@@ -86,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how far in [0, 1] the output must move for a flip to count as decisive",
     )
     diagnose.add_argument("--truncation", type=float, help="ψ; 1 is off")
+    diagnose.add_argument("--truncation-cutoff", type=int, help="the number of layers that ψ acts on (all)")
     diagnose.add_argument("--images", type=int)
     diagnose.add_argument("--out", type=Path, help="the audit folder; resumed where it exists")
     _add_run_options(diagnose)
@@ -200,6 +205,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """Around imports that take seconds, such as torch's: a sign of life at once."""
+    with forced(1, "Starting", unit="step") as bar:
+        yield
+        bar.update()
+
+
 _BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 _TARGET_OPTIONS = ("trust", "download", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
@@ -217,21 +230,33 @@ _DIAGNOSER_OPTIONS = (
         "mode",
         "search",
     ),
-    *("directions", "threshold", "edit_range", "decisive_change", "truncation", "download", *_RUN_OPTIONS),
+    *("directions", "threshold", "edit_range", "decisive_change", "truncation", "truncation_cutoff"),
+    *("download", *_RUN_OPTIONS),
+)
+
+_SETTINGS = (
+    *("generator", "attributes", "neutral", "labels", "edit_range"),
+    *("threshold", "truncation", "truncation_cutoff", "batch_size", "decisive_change"),
+)
+_CONFIG = (
+    *("attributes", "neutral", "labels", "mode", "search", "edit_range", "decisive_change"),
+    *("truncation", "truncation_cutoff"),
 )
 
 
 def _use_threads(threads: int) -> None:
     """Torch's own setting, which every runtime and the native operators follow."""
-    import torch
-
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
+    with _starting():
+        import torch
+
     torch.set_num_threads(threads)
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from zoom_engine.experiments.demo import IMAGES, run_demo
+    with _starting():
+        from zoom_engine.experiments.demo import IMAGES, run_demo
 
     found = run_demo(
         options.out,
@@ -246,8 +271,6 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _diagnose(options: argparse.Namespace) -> None:
-    from zoom_engine.diagnoser import Diagnoser
-
     values = read_config(options.config) if options.config else {}
     if "threads" in values and options.threads is None:
         _use_threads(values["threads"])
@@ -258,7 +281,11 @@ def _diagnose(options: argparse.Namespace) -> None:
     if options.templates and len(options.templates) == 1 and "{}" not in options.templates[0]:
         values["templates"] = options.templates[0]  # the name of a set
     if "steps" in values:
-        values["search_options"] = {"steps": values["steps"]}
+        values["search_options"] = {**values.get("search_options", {}), "steps": values["steps"]}
+    _refuse_early(values)
+    with _starting():
+        from zoom_engine.diagnoser import Diagnoser
+
     diagnoser = Diagnoser(
         progress=forced,
         notify=tell,
@@ -271,8 +298,22 @@ def _diagnose(options: argparse.Namespace) -> None:
     print(f"\nOpen {Path(values['out']) / 'report.html'}")
 
 
+def _refuse_early(values: dict[str, Any]) -> None:
+    """What `Diagnoser` and its `run` would refuse without any model: here it takes no second."""
+    check_settings(**_given(values, _SETTINGS))
+    images, seed = values.get("images", 200), values.get("seed", 0)
+    check_images(images, seed)
+    check_folder(values["out"])
+    check_cache(Path(values.get("cache") or default_cache()))
+    known = {"images": images, "seed": seed, **_given(values, _CONFIG)}
+    if "attributes" in known:
+        known["attributes"] = [attribute.text for attribute in map(Attribute.parse, known["attributes"])]
+    check_config(values["out"], known)
+
+
 def _edit(options: argparse.Namespace) -> None:
-    from zoom_engine.experiments.edit_sheet import write_edit_sheet
+    with _starting():
+        from zoom_engine.experiments.edit_sheet import write_edit_sheet
 
     write_edit_sheet(
         options.out,
@@ -313,7 +354,8 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _view(options: argparse.Namespace) -> None:
-    from zoom_engine.experiments.target_view import write_target_view
+    with _starting():
+        from zoom_engine.experiments.target_view import write_target_view
 
     lines = write_target_view(
         options.out,

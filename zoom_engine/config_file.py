@@ -30,7 +30,8 @@ _KINDS: dict[str, Callable[[object], bool]] = {
 _KIND_OF = {
     **dict.fromkeys(("generator", "target", "neutral", "text_encoder", "mode", "search", "directions"), "a text"),
     **dict.fromkeys(("edit_range", "device", "backend", "precision", "cache", "out"), "a text"),
-    **dict.fromkeys(("generator_class", "images", "seed", "steps", "batch_size", "threads"), "a whole number"),
+    **dict.fromkeys(("generator_class", "truncation_cutoff", "images", "seed", "steps"), "a whole number"),
+    **dict.fromkeys(("batch_size", "threads"), "a whole number"),
     **dict.fromkeys(("threshold", "truncation", "decisive_change"), "a number"),
     **dict.fromkeys(("attributes", "labels"), "a list of texts"),
     "templates": "a text or a list of texts",

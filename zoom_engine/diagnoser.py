@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from zoom_engine.attributes import parse_attributes
-from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_folder, read_manifest
-from zoom_engine.cache_folder import default_cache
+from zoom_engine.attributes import NEUTRAL, parse_attributes
+from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
+from zoom_engine.cache_folder import check_cache, default_cache
 from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
 from zoom_engine.directions import (
+    DEFAULT_THRESHOLD,
     CalibratedRange,
     EditDirections,
     calibrate_range,
+    check_method,
     find_directions,
     image_bounds,
     natural_region,
+    text_directions,
 )
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.errors import AuditError
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.progress import ProgressFactory, part_of, silent
 from zoom_engine.records import DECISIVE_CHANGE, Record
 from zoom_engine.report import write_report
-from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder, describe_environment
+from zoom_engine.runtime import (
+    Synthesizer,
+    check_backend,
+    choose_synthesizer,
+    compiled_target,
+    compiled_text_encoder,
+    describe_environment,
+    find_device,
+)
 from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
-from zoom_engine.targets import BlackBox, Target, check_target_options, input_notices, load_target
+from zoom_engine.settings import SEEDS_PER_RUN, check_images, check_settings
+from zoom_engine.targets import BlackBox, Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
-RANGES = ("calibrated", "paper")
-SEEDS_PER_RUN = 100_000
+UNITS_AT_ONCE = 512  # are bounded, then searched: memory does not grow with the images, and first records come soon
 
 
 class Diagnoser:
@@ -62,8 +73,8 @@ class Diagnoser:
         search: "scan" (single, forward only), "sgd" or "pgd" (they follow gradients) or "cmaes" (multi, forward only).
             None takes scan in single mode; in multi mode sgd where the target gives gradients, else cmaes.
         search_options: of the search, such as ``{"steps": 50}``.
-        directions: "regression", "sampled", "gradient", or ready ``EditDirections`` of these attributes.
-        threshold: λ in [0, 1), of the largest relevance.
+        directions: "regression", "sampled", "gradient", or ready ``EditDirections``, found with these settings.
+        threshold: λ in [0, 1), of the largest relevance; None is 0.1, or that of ready directions.
         edit_range: "calibrated" (as far as the attribute varies among unedited images; several attributes together
             also no further than unedited images lie from their mean) or "paper" (±30).
         decisive_change: how far, in [0, 1], the output must move for a flip to be called decisive; pictures and
@@ -72,7 +83,7 @@ class Diagnoser:
         truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
         batch_size: images per forward pass. Results do not depend on it beyond rounding.
         device: a torch device; precision: "auto", "fp32" or "bf16" (auto: bf16 where the processor computes in it,
-            but fp32 for searches by gradient).
+            but fp32 where a search follows gradients; what it starts from is measured as for any other).
         backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
             "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
         cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
@@ -100,7 +111,7 @@ class Diagnoser:
         search: str | None = None,
         search_options: Mapping[str, Any] | None = None,
         directions: str | EditDirections = "regression",
-        threshold: float = 0.1,
+        threshold: float | None = None,
         edit_range: str = "calibrated",
         decisive_change: float = DECISIVE_CHANGE,
         loss_weights: LossWeights | None = None,
@@ -115,18 +126,29 @@ class Diagnoser:
         progress: ProgressFactory = silent,
         notify: Notify = untold,
     ) -> None:
-        if edit_range not in RANGES:
-            raise ConfigError(f"unknown range '{edit_range}'; choose one of {', '.join(RANGES)}")
-        if batch_size < 1:
-            raise ConfigError(f"batch size must be at least 1, got {batch_size}")
-        if not 0 <= decisive_change <= 1:
-            raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
-        if search is not None or mode != "multi":
-            find_search(search or "scan", mode=mode, **dict(search_options or {}))  # refused before anything is loaded
-        about = {"download": download, **check_target_options(target_options)}
-        self.templates = find_templates(templates)
         domain = find_domain(generator) if isinstance(generator, str) else None
-        self.neutral = neutral or (domain.neutral if domain else "a face")
+        self.neutral = neutral or (domain.neutral if domain else NEUTRAL)
+        check_settings(
+            generator=generator,
+            attributes=attributes,
+            neutral=self.neutral,
+            labels=labels,
+            edit_range=edit_range,
+            threshold=threshold,
+            truncation=truncation,
+            truncation_cutoff=truncation_cutoff,
+            batch_size=batch_size,
+            decisive_change=decisive_change,
+        )
+        if search is not None or mode != "multi":
+            find_search(search or "scan", mode=mode, **dict(search_options or {}))
+        self.templates = find_templates(templates)
+        place = find_device(device)
+        check_backend(backend, precision, device)
+        self.cache = default_cache() if cache is None else Path(cache)
+        check_cache(self.cache)
+        check_target(target)
+        about = {"download": download, **check_target_options(target_options)}
         self.mode = mode
         self.edit_range = edit_range
         self.decisive_change = decisive_change
@@ -135,33 +157,53 @@ class Diagnoser:
         self.loss_weights = loss_weights or LossWeights()
         self.batch_size = batch_size
         self.progress = progress
-        self.cache = default_cache() if cache is None else Path(cache)
         self.generator_class = generator_class
-        self.generator = of_one_class(load_generator(generator), generator_class).to(_device(device))
-        self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
-        self.target: Target = load_target(target, **about).to(device)
-        self.target.check(self.generator.resolution)
-        self.notices = input_notices(self.target, resolution=self.generator.resolution)
+        self._generator_given = "a StyleGAN2" if isinstance(generator, StyleGAN2) else str(generator)
+        self._directions = directions
+        self._check_directions(attributes)
+        with progress(4, "Loading", unit="model") as bar:  # what can be refused by words alone comes first
+            self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
+            self._check_texts(attributes or (), labels or ())
+            bar.update(note="text encoder")
+            self.target: Target = load_target(target, **about).to(device)
+            self.search, self.search_reason = choose_search(
+                search, mode=mode, target=self.target, options=search_options
+            )
+            self.labels = tuple(self.target.labels if labels is None else labels)
+            if attributes is None:
+                attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
+            self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
+            self.text_encoder.check_words([*self.attributes, *self.labels])
+            bar.update(note="target")
+            self.generator = of_one_class(load_generator(generator), generator_class).to(place)
+            self.target.check(self.generator.resolution)
+            self.notices = input_notices(self.target, resolution=self.generator.resolution)
+            self._check_directions(self.attributes, of_models=True)
+            bar.update(note="generator")
+            self._choose_runtimes(backend, precision, device)
+            bar.update(note="runtime")
         for notice in self.notices:
             notify(notice)
-        self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
-        self.labels = tuple(self.target.labels if labels is None else labels)
-        if attributes is None:
-            attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
-        self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
-        self.text_encoder.check_words([self.neutral, *self.attributes, *self.labels])
-        self.synthesizer = choose_synthesizer(
-            self.generator,
-            backend=backend,
-            precision=precision,
-            device=device,
-            cache=self.cache,
-            for_gradients=self.search.needs_gradient,
-        )
+
+    def _choose_runtimes(self, backend: str, precision: str, device: str) -> None:
+        """What draws, and what judges: measurements need no gradients, whatever the search follows."""
+
+        def chosen(*, for_gradients: bool) -> Synthesizer:
+            return choose_synthesizer(
+                self.generator,
+                backend=backend,
+                precision=precision,
+                device=device,
+                cache=self.cache,
+                for_gradients=for_gradients,
+            )
+
+        self.forward = self.synthesizer = chosen(for_gradients=False)
+        if self.search.needs_gradient and precision == "auto":
+            self.synthesizer = chosen(for_gradients=True)
         self.target, target_runs = compiled_target(self.target, self.synthesizer)
         self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
         self._judges = {"target": target_runs, "text_encoder": encoder_runs}
-        self._directions = directions
 
     def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
         """Audit the target on ``images`` generated images.
@@ -170,33 +212,25 @@ class Diagnoser:
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
         Interrupted at any moment, the same call goes on where it was.
         """
-        if not 1 <= images <= SEEDS_PER_RUN:
-            raise ConfigError(f"images must be in 1..{SEEDS_PER_RUN}, got {images}")
-        if not 0 <= seed < 2**32 // SEEDS_PER_RUN:
-            raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {seed}")
+        check_images(images, seed)
         if out is not None:
             check_folder(out)
-            self._check_same_synthesis(Path(out))
+            self._check_same_audit(Path(out), images, seed)
         directions = self.edit_directions()
-        calibrated = self.calibrated_range(directions)
-        seeds = [seed * SEEDS_PER_RUN + i for i in range(images)]
+        calibrated = self.calibrated_range(directions) if self.edit_range == "calibrated" else None
+        seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
         manifest = self.manifest(directions, calibrated, images=images, seed=seed)
-        wanted = [(image, which) for image in range(images) for which in self._places()]
         if out is None:
             records: list[Record] = []
-            units = self.units(styles, directions, calibrated, wanted)
-            self._search(units, evaluator, styles, seeds, records.extend, finished=0)
+            self._search(seeds, styles, directions, calibrated, evaluator, done=set(), keep=records.extend)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            left = [(image, which) for image, which in wanted if (image, self._attribute(which)) not in done]
-            if left:
-                units = self.units(styles, directions, calibrated, left)
-                self._search(units, evaluator, styles, seeds, audit.append, finished=len(wanted) - len(left))
+            self._search(seeds, styles, directions, calibrated, evaluator, done=done, keep=audit.append)
             diagnosis = Diagnosis.load(out)
-            if left or not audit.finished:
+            if len(audit.done()) > len(done) or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
                 audit.finish(diagnosis.summary())
         write_report(Path(out))
@@ -206,9 +240,6 @@ class Diagnoser:
         """One direction per attribute, found or taken from the cache."""
         if isinstance(self._directions, EditDirections):
             self._directions.check_fits(self.generator)
-            self._directions.check_origin()
-            if self._directions.attributes != self.attributes:
-                raise ConfigError("the edit directions are of other attributes than the audit; give the same list")
             return self._directions
         return find_directions(
             self.generator,
@@ -216,11 +247,11 @@ class Diagnoser:
             self.attributes,
             neutral=self.neutral,
             method=self._directions,  # type: ignore[arg-type]
-            threshold=self.threshold,
+            threshold=DEFAULT_THRESHOLD if self.threshold is None else self.threshold,
             templates=self.templates,
             truncation=self.truncation,
             truncation_cutoff=self.truncation_cutoff,
-            synthesizer=self.synthesizer,
+            synthesizer=self.forward,
             batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,
@@ -233,18 +264,15 @@ class Diagnoser:
             self.text_encoder,
             directions,
             bound=PAPER_BOUND,
-            synthesizer=self.synthesizer,
+            synthesizer=self.forward,
             batch_size=self.batch_size,
             cache=self.cache,
             progress=self.progress,
         )
 
-    @torch.no_grad()
-    def styles(self, seeds: Sequence[int]) -> Tensor:
-        """The unedited style vectors ``[I, S]`` of the seeds."""
-        z = self.generator.latents(seeds)
-        w = self.generator.mapping(z, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
-        return self.generator.styles(w)
+    def styles(self, seeds: Sequence[int]) -> SeedStyles:
+        """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
+        return SeedStyles(self.generator, seeds, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
 
     def evaluator(self, directions: EditDirections) -> Evaluator:
         """What judges images and edit weights in this audit."""
@@ -260,33 +288,32 @@ class Diagnoser:
 
     def units(
         self,
-        styles: Tensor,
+        styles: StyleRows,
         directions: EditDirections,
-        calibrated: CalibratedRange,
+        calibrated: CalibratedRange | None,
         wanted: Sequence[tuple[int, int | None]],
     ) -> list[Unit]:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
-        In a calibrated single mode images are drawn, to see how far each may be edited.
+        Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go.
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])
-        natural = self.edit_range == "calibrated"
         if self.mode == "multi":
-            bounds = calibrated.bounds.double().numpy() if natural else np.tile(paper, (count, 1))
-            region = natural_region(
-                self.generator, directions, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff
-            )
-            around = region.around(styles)
-            return [Unit(image, None, bounds, natural=around[image], stay_natural=natural) for image, _ in wanted]
+            bounds = np.tile(paper, (count, 1)) if calibrated is None else calibrated.bounds.double().numpy()
+            region = natural_region(self.generator, directions, cache=self.cache)
+            return [
+                Unit(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
+                for image, _ in wanted
+            ]
         places = [(image, which) for image, which in wanted if which is not None]
-        if not natural:
+        if calibrated is None:
             return [Unit(image, which, _only(paper, which, count)) for image, which in places]
         limits = image_bounds(
             self.text_encoder,
             directions,
             calibrated,
-            self.synthesizer,
+            self.forward,
             styles,
             places,
             batch_size=self.batch_size,
@@ -302,65 +329,100 @@ class Diagnoser:
             for (image, which), own in zip(places, limits.double().numpy(), strict=True)
         ]
 
+    def settings(self, *, images: int, seed: int) -> dict[str, Any]:
+        """What determines the records and is known before anything is measured."""
+        return {
+            "target": self.target.name,
+            "target_details": self.target.describe(),
+            "attributes": list(self.attributes),
+            "neutral": self.neutral,
+            "labels": list(self.labels),
+            "mode": self.mode,
+            "search": self.search.name,
+            "search_options": self.search.to_dict(),
+            "search_reason": self.search_reason,
+            "loss_weights": dataclasses.asdict(self.loss_weights),
+            "images": images,
+            "seed": seed,
+            "generator": self.generator.content_hash,
+            **({} if self.generator_class is None else {"generator_class": self.generator_class}),
+            "resolution": self.generator.resolution,
+            "text_encoder": {"name": self.text_encoder.name, "content_hash": self.text_encoder.content_hash},
+            "truncation": self.truncation,
+            "truncation_cutoff": self.truncation_cutoff,
+            "edit_range": self.edit_range,
+            "decisive_change": self.decisive_change,
+            "bound": PAPER_BOUND,
+            "synthesis": {**self.synthesizer.describe(), "measurements": self.forward.describe()},
+        }
+
     def manifest(
-        self, directions: EditDirections, calibrated: CalibratedRange, *, images: int, seed: int
+        self, directions: EditDirections, calibrated: CalibratedRange | None, *, images: int, seed: int
     ) -> dict[str, Any]:
         """All that determines the records (``config``), and where they were made (``environment``)."""
+        synthesis = {**self.synthesizer.explain(), "measurements": self.forward.explain()}
         return {
             "config": {
-                "target": self.target.name,
-                "target_details": self.target.describe(),
-                "attributes": list(self.attributes),
-                "neutral": self.neutral,
-                "labels": list(self.labels),
-                "mode": self.mode,
-                "search": self.search.name,
-                "search_options": self.search.to_dict(),
-                "search_reason": self.search_reason,
-                "loss_weights": dataclasses.asdict(self.loss_weights),
-                "images": images,
-                "seed": seed,
-                "generator": self.generator.content_hash,
-                **({} if self.generator_class is None else {"generator_class": self.generator_class}),
-                "resolution": self.generator.resolution,
-                "text_encoder": {
-                    "name": self.text_encoder.name,
-                    "content_hash": self.text_encoder.content_hash,
-                },
-                "truncation": self.truncation,
-                "truncation_cutoff": self.truncation_cutoff,
-                "edit_range": self.edit_range,
-                "decisive_change": self.decisive_change,
-                "bound": PAPER_BOUND,
-                "calibrated_range": calibrated.bounds.tolist(),
+                **self.settings(images=images, seed=seed),
+                "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
                     "method": directions.method,
                     "threshold": directions.threshold,
                     "templates": directions.provenance["templates"],
+                    "content_hash": directions.content_hash,
                     "channels": list(directions.channels),
                     "strength": list(directions.strength),
                     "noise_floor": list(directions.noise_floor),
                 },
-                "synthesis": self.synthesizer.describe(),
             },
             "environment": {
                 **describe_environment(),
-                "synthesis": self.synthesizer.explain(),
+                "generator": self._generator_given,
+                "synthesis": synthesis,
                 "judges": self._judges,
                 "notices": list(self.notices),
             },
         }
 
-    def _check_same_synthesis(self, out: Path) -> None:
-        """Pictures of two runtimes do not mix in one audit: said before hours are spent, and what to give instead."""
+    def _check_directions(self, attributes: Sequence[str] | None, *, of_models: bool = False) -> None:
+        """Ready directions must be those that this audit would find; ``of_models`` is where its models are loaded."""
+        if not isinstance(self._directions, EditDirections):
+            check_method(self._directions)
+            return
+        self._directions.check_origin()
+        wanted: dict[str, Any] = {
+            "neutral": self.neutral,
+            "templates": self.templates,
+            "truncation": self.truncation,
+            "truncation_cutoff": self.truncation_cutoff,
+        }
+        if attributes is not None:
+            wanted["attributes"] = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
+        if self.threshold is not None:
+            wanted["threshold"] = self.threshold
+        if of_models:
+            wanted |= {"generator": self.generator.content_hash, "text_encoder": self.text_encoder.content_hash}
+        self._directions.check_settings(wanted)
+
+    def _check_texts(self, attributes: Sequence[str], labels: Sequence[str]) -> None:
+        """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
+        self.text_encoder.check_words([self.neutral, *attributes, *labels])
+        if attributes:
+            text_directions(self.text_encoder, attributes, neutral=self.neutral, templates=self.templates)
+        if labels:
+            self.text_encoder.embed_texts(labels)
+
+    def _check_same_audit(self, out: Path, images: int, seed: int) -> None:
+        """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
         if not (out / MANIFEST).is_file():
             return
         there, here = read_manifest(out)["config"].get("synthesis", {}), self.synthesizer.describe()
-        if there != here:
+        if any(there.get(key) != value for key, value in here.items()):
             raise AuditError(
                 f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
                 f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
             )
+        check_config(out, self.settings(images=images, seed=seed))
 
     def _places(self) -> Sequence[int | None]:
         """What is searched on each image: every attribute alone, or all together."""
@@ -371,39 +433,37 @@ class Diagnoser:
 
     def _search(
         self,
-        units: list[Unit],
-        evaluator: Evaluator,
-        styles: Tensor,
         seeds: Sequence[int],
-        keep: Any,
+        styles: SeedStyles,
+        directions: EditDirections,
+        calibrated: CalibratedRange | None,
+        evaluator: Evaluator,
         *,
-        finished: int,
+        done: Set[tuple[int, str | None]],
+        keep: Callable[[list[Record]], None],
     ) -> None:
-        """Search the units; finished ones go to ``keep`` as records, a batch at a time."""
+        """Search the units that are not done, some images at a time; ``keep`` gets finished ones after each batch."""
 
         def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
             keep([_record(unit, found, seeds[unit.image], self._attribute(unit.attribute)) for unit, found in results])
 
-        run_units(
-            units,
-            search=self.search,
-            evaluator=evaluator,
-            styles=styles,
-            on_result=on_result,
-            batch_size=self.batch_size,
-            progress=self.progress,
-            finished=finished,
-        )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' is not available here; use cpu")
-    return device
+        places = self._places()
+        at_once = math.ceil(UNITS_AT_ONCE / len(places))
+        with self.progress(len(seeds) * len(places), "Searching", unit="unit", initial=len(done)) as bar:
+            for first in range(0, len(seeds), at_once):
+                images = range(first, min(first + at_once, len(seeds)))
+                pairs = [(image, which) for image in images for which in places]
+                wanted = [(image, which) for image, which in pairs if (image, self._attribute(which)) not in done]
+                if wanted:
+                    run_units(
+                        self.units(styles, directions, calibrated, wanted),
+                        search=self.search,
+                        evaluator=evaluator,
+                        styles=styles,
+                        on_result=on_result,
+                        batch_size=self.batch_size,
+                        progress=part_of(bar),
+                    )
 
 
 def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:

@@ -35,6 +35,10 @@ class BackendError(ZoomError):
     """A backend that was asked for by name and cannot run here."""
 
 
+class CacheError(ZoomError):
+    """A cache folder that cannot be read or written: the user's to mend, whatever work it is for."""
+
+
 class ExportError(ZoomError):
     """A model that cannot be exported, or whose exported form does not do what torch does."""
 

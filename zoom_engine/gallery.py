@@ -18,6 +18,7 @@ from torch import Tensor
 from zoom_engine.attributes import slug
 from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.generators import StyleRows
 from zoom_engine.records import Record
 from zoom_engine.search import Evaluator
 
@@ -83,7 +84,7 @@ def _order(record: Record) -> tuple[float, int]:
     return -_telling(record), record["image"]
 
 
-def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: Tensor) -> None:
+def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:
     """Write ``images/`` and ``gallery.json`` of a finished search.
 
     ``styles [I, S]`` are the unedited style vectors; ``Record["image"]`` is a row of it.
@@ -98,7 +99,7 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
 
 
 def _strip(
-    audit: AuditFolder, record: Record, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor
+    audit: AuditFolder, record: Record, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows
 ) -> dict[str, Any]:
     """Original, intermediate and final images of one unit, with the target's output for each."""
     fractions = torch.linspace(0, 1, STRIP_FRAMES)

@@ -11,11 +11,12 @@ import torch
 import zoom_engine
 from zoom_engine import ops
 from zoom_engine.domains import domain_names
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
-from zoom_engine.runtime import describe_environment
+from zoom_engine.runtime import choose_synthesizer, describe_environment
 
 NATIVE_COST = "gradients through the generator run in plain torch, several times slower and with more memory"
-CUDA_COST = "on a GPU everything around the convolutions runs in plain torch, in several passes over memory each"
+CUDA_COST = "no --backend native on a GPU, where torch alone takes several passes over memory around each convolution"
 RUNTIMES = {
     "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),
     "openvino": ("OpenVINO", "no forward pass through it", "zoom-engine[cpu]"),
@@ -41,7 +42,22 @@ def _cuda_lines() -> list[str]:
     if not available:
         return [f"MISSING: {reason}", f"costs: {CUDA_COST}"]
     reasons = {index: cuda.unusable(index) for index in range(torch.cuda.device_count())}
-    return [f"device {index}: {why or 'float32, bfloat16 and float16'}" for index, why in reasons.items()]
+    able = "float32, bfloat16 and float16, with --backend native"
+    return [f"device {index}: {why or able}" for index, why in reasons.items()]
+
+
+def _audit_lines() -> list[str]:
+    """What an audit with no option for it would draw with: the choice itself, made for a generator of a few numbers."""
+    small = StyleGAN2(StyleGAN2Config(8, (2, 2), z_dim=2, w_dim=2, mapping_layers=1)).eval().requires_grad_(False)
+    lines = []
+    for device in ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]:
+        chosen = choose_synthesizer(small, device=device)
+        followed = choose_synthesizer(small, device=device, for_gradients=True)
+        lines += [
+            f"{device}: {chosen.backend} in {chosen.precision} ({chosen.reason})",
+            f"{device}: gradients by {followed.gradients} in {followed.precision}",
+        ]
+    return lines
 
 
 def _runtime_lines(packages: dict[str, str]) -> list[str]:
@@ -61,7 +77,7 @@ def _accelerators() -> list[str]:
 
 
 def describe() -> str:
-    """The whole text, a `label: value` line for each thing; no model is loaded."""
+    """The whole text, a `label: value` line for each thing; no file is loaded."""
     environment = describe_environment()
     packages: dict[str, str] = environment["packages"]
     sections = {
@@ -74,6 +90,7 @@ def describe() -> str:
         "operators": _native_lines(),
         "CUDA operators": _cuda_lines(),
         "runtimes": _runtime_lines(packages),
+        "an audit uses": _audit_lines(),
         "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
         "domains": [", ".join(domain_names()) or "none"],
     }

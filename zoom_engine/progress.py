@@ -91,6 +91,7 @@ class _Bar:
             file=sys.stderr,
             dynamic_ncols=True,
             smoothing=0.1,
+            leave=None,  # a bar within another one goes when it is done
             mininterval=0.2 if sys.stderr.isatty() else 10.0,
             bar_format=_FORMAT if total is not None else None,
         )
@@ -115,6 +116,37 @@ class _Bar:
         if note:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)
+
+
+class _Part:
+    """Work whose steps count in the bar of a longer one."""
+
+    def __init__(self, work: Iterable[Any], bar: Progress[Any]) -> None:
+        self._work, self._bar = work, bar
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._work:
+            yield item
+            self.update(1)
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def update(self, count: int = 1, *, note: str = "") -> None:
+        self._bar.update(count, note=note)
+
+
+def part_of(bar: Progress[Any]) -> ProgressFactory:
+    """A factory for the parts of a longer work: their steps go to its `bar`, which stays open after each."""
+
+    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+        return _Part(range(initial, work) if isinstance(work, int) else work, bar)
+
+    return progress
 
 
 def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from bars import Bars
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,3 +145,14 @@ def test_text_scores_are_cosines_with_the_text_direction(toy: tuple[Any, Any], f
     scores = text_scores(encoder, score_directions(encoder, found), [images[:2], images[2:]])
     wanted = text_directions(encoder, found.attributes, neutral=found.neutral, templates=found.provenance["templates"])
     torch.testing.assert_close(scores, encoder.embed_images(images) @ wanted.T)
+
+
+def test_progress_counts_looks_at_images_not_finished_bounds(toy: tuple[Any, Any], found: EditDirections) -> None:
+    """All bounds are found side by side, so counting them would stand at 0 and jump to the end."""
+    bars = Bars()
+    calibrate_range(*toy, found, samples=200, batch_size=16, progress=bars)
+    (steps,) = bars.steps["Calibrating the range"]
+    assert sum(steps) == bars.totals["Calibrating the range"]
+    moving = [step for step in steps if step]
+    assert moving[0] <= 16
+    assert max(moving) < bars.totals["Calibrating the range"] / 4

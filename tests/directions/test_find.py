@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from bars import Bars
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, unit_relevance
-from zoom_engine.errors import DirectionError, ZoomError
+from zoom_engine.errors import CacheError, DirectionError, ZoomError
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -95,7 +96,7 @@ def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
 
 def test_an_unwritable_cache_is_named(toy: tuple[Any, Any], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DirectionError, match=r"cannot be written .* ZOOM_ENGINE_CACHE") as caught:
+    with pytest.raises(CacheError, match=r"cannot be used .* ZOOM_ENGINE_CACHE") as caught:
         find_directions(*toy, PROMPTS, neutral="face", samples=32, cache=tmp_path / "file")
     assert "\n" not in str(caught.value)
 
@@ -107,6 +108,59 @@ def test_nan_images_are_named(toy: tuple[Any, Any], method: Any, monkeypatch: py
     monkeypatch.setattr(generator, "synthesis", lambda styles: plain(styles) * float("nan"))
     with pytest.raises(DirectionError, match="not finite"):
         find_directions(generator, encoder, PROMPTS, neutral="face", method=method, samples=32)
+
+
+@pytest.mark.parametrize(
+    ("setting", "other"),
+    [
+        ("attributes", ("beard", "man", "cap")),
+        ("neutral", "person"),
+        ("threshold", 0.3),
+        ("templates", ["a photo of {}"]),
+        ("truncation", 0.7),
+        ("truncation_cutoff", 8),
+        ("generator", "another"),
+        ("text_encoder", "another"),
+    ],
+)
+def test_directions_found_otherwise_than_an_audit_would_are_refused(
+    found: EditDirections, setting: str, other: Any
+) -> None:
+    own = {"attributes": found.attributes, "neutral": found.neutral, "threshold": found.threshold, **found.provenance}
+    found.check_settings(own)
+    with pytest.raises(DirectionError, match=f"of another {setting.replace('_', ' ')} ") as caught:
+        found.check_settings({**own, setting: other})
+    assert "\n" not in str(caught.value)
+    if setting in found.provenance:
+        silent = {key: value for key, value in found.provenance.items() if key != setting}
+        with pytest.raises(DirectionError, match=f"do not say with which {setting.replace('_', ' ')}"):
+            dataclasses.replace(found, provenance=silent).check_settings(own)
+
+
+def test_the_content_hash_is_the_matrix_s(found: EditDirections, tmp_path: Path) -> None:
+    found.save(tmp_path / "d.safetensors")
+    assert EditDirections.load(tmp_path / "d.safetensors").content_hash == found.content_hash
+    moved = found.matrix.clone()
+    moved[0, moved[0].nonzero()[0]] *= 1.0001
+    assert dataclasses.replace(found, matrix=moved).content_hash != found.content_hash
+
+
+@pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
+@pytest.mark.parametrize("truncation", [1.0, 0.7])
+def test_style_statistics_are_computed_once_and_kept(
+    toy: tuple[Any, Any], method: Any, truncation: float, tmp_path: Path
+) -> None:
+    """4,096 samples are 8 s of the processor at 1024²: once for each truncation that is needed, and never again."""
+    options = {"neutral": "face", "method": method, "samples": 32, "truncation": truncation, "cache": tmp_path}
+    bars = Bars()
+    first = find_directions(*toy, PROMPTS, **options, progress=bars)
+    needed = 1 if truncation == 1.0 or method == "sampled" else 2  # the untruncated generator's too
+    assert len(bars.steps["Measuring styles"]) == needed
+    assert sum(bars.steps["Measuring styles"][0]) == bars.totals["Measuring styles"] == 4096
+    again = Bars()
+    second = find_directions(*toy, PROMPTS, **options, progress=again)
+    assert "Measuring styles" not in again.steps
+    assert torch.equal(first.matrix, second.matrix)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from bars import Bars
 from torch import Tensor
 
 from zoom_engine.directions import (
@@ -123,3 +124,37 @@ def test_nothing_wanted(
     toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
 ) -> None:
     assert bounds_of(toy, found, calibrated, styles, []).shape == (0, 2)
+
+
+class Asked:
+    """Style rows that notes how many are asked for at once."""
+
+    def __init__(self, styles: Tensor) -> None:
+        self.styles, self.device, self.counts = styles, styles.device, []  # type: ignore[var-annotated]
+
+    def __len__(self) -> int:
+        return len(self.styles)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        self.counts.append(len(index))
+        return self.styles[index]
+
+
+def test_no_more_than_a_batch_of_styles_is_held(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    """With 100,000 images and ten attributes all of them would be tens of gigabytes."""
+    asked: Any = Asked(styles)
+    bounds = bounds_of(toy, found, calibrated, asked, WANTED, batch_size=8)
+    assert torch.equal(bounds, bounds_of(toy, found, calibrated, styles, WANTED))
+    assert max(asked.counts) == 8
+
+
+def test_progress_moves_with_every_batch_and_ends_at_the_end(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    bars = Bars()
+    bounds_of(toy, found, calibrated, styles, WANTED, batch_size=8, progress=bars)
+    (steps,) = bars.steps["Bounding the edits"]
+    assert sum(steps) == bars.totals["Bounding the edits"]
+    assert len(steps) > len(WANTED) / 8

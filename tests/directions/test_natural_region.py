@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def directions(matrix: Tensor) -> EditDirections:
         channels=(1,) * count,
         strength=(1.0,) * count,
         noise_floor=(0.1,) * count,
+        provenance={"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]},
     )
 
 
@@ -48,7 +50,7 @@ def test_an_edit_moves_the_position_as_the_edited_code_lies(toy: tuple[Any, Any]
     styles = codes(generator, 5)
     weights = np.array([0.7, -1.1, 0.4])
     edited = styles + torch.from_numpy(weights).float() @ moves.matrix
-    for before, after in zip(region.around(styles), region.around(edited), strict=True):
+    for before, after in zip(map(region.around, styles), map(region.around, edited), strict=True):
         np.testing.assert_allclose(before.position + before.gram @ weights, after.position, atol=1e-3)
         assert before.distance(weights) == pytest.approx(after.distance(np.zeros(3)), rel=1e-3)
 
@@ -65,7 +67,7 @@ def test_distances_are_mahalanobis_and_one_unedited_code_in_a_hundred_lies_beyon
     unit = torch.where(still, 1.0, std)
     u = ((styles - styles.mean(0)) / unit) @ torch.where(still, 0.0, moves.matrix.double() / unit).T
     expected = torch.einsum("bi,ij,bj->b", u, torch.linalg.inv(u.T @ u / len(u)), u).numpy()
-    found = np.array([around.distance(np.zeros(3)) for around in region.around(styles.float())])
+    found = np.array([around.distance(np.zeros(3)) for around in map(region.around, styles.float())])
     np.testing.assert_allclose(found, expected, rtol=0.2, atol=0.2)
     assert found.mean() == pytest.approx(3, rel=0.1)
     assert (found > region.limit).mean() == pytest.approx(0.01, abs=0.006)
@@ -74,7 +76,7 @@ def test_distances_are_mahalanobis_and_one_unedited_code_in_a_hundred_lies_beyon
 def test_edits_within_each_range_can_leave_the_region_together(toy: tuple[Any, Any], moves: EditDirections) -> None:
     generator, _ = toy
     region = natural_region(generator, moves)
-    centre = region.around(codes(generator, 4000).mean(0, keepdim=True))[0]
+    centre = region.around(codes(generator, 4000).mean(0))
     alone = [np.eye(3)[index] * 2.5 for index in range(3)]
     assert all(centre.holds(weights) for weights in alone)
     together = sum(alone)
@@ -111,7 +113,7 @@ def test_an_unusual_image_may_stay_as_it_is(toy: tuple[Any, Any], moves: EditDir
     generator, _ = toy
     region = natural_region(generator, moves)
     far = codes(generator, 1) + 20 * moves.matrix.sum(0)
-    (around,) = region.around(far)
+    around = region.around(far[0])
     assert around.limit > region.limit
     assert around.holds(np.zeros(3))
     assert not around.holds(np.ones(3))
@@ -123,7 +125,7 @@ def test_two_wordings_of_one_attribute_do_no_harm(toy: tuple[Any, Any], moves: E
     twice = torch.cat([moves.matrix[:1], moves.matrix[:1], moves.matrix[1:]])
     once, doubled = natural_region(generator, moves), natural_region(generator, directions(twice))
     styles = codes(generator, 50)
-    for one, two in zip(once.around(styles), doubled.around(styles), strict=True):
+    for one, two in zip(map(once.around, styles), map(doubled.around, styles), strict=True):
         assert two.distance(np.array([0.5, 0.5, 1.0, 0.0])) == pytest.approx(
             one.distance(np.array([1.0, 1.0, 0.0])), rel=1e-2
         )
@@ -132,3 +134,15 @@ def test_two_wordings_of_one_attribute_do_no_harm(toy: tuple[Any, Any], moves: E
 def test_directions_of_another_generator_are_refused(toy: tuple[Any, Any]) -> None:
     with pytest.raises(DirectionError, match="another generator"):
         natural_region(toy[0], directions(torch.ones(2, 5)))
+
+
+def test_what_was_measured_is_kept(toy: tuple[Any, Any], moves: EditDirections, tmp_path: Path) -> None:
+    generator, _ = toy
+    measured = natural_region(generator, moves, cache=tmp_path)
+    mapped = []
+    generator.mapping = lambda *_, **__: mapped.append(1)
+    kept = natural_region(generator, moves, cache=tmp_path)
+    assert not mapped
+    style = torch.ones(generator.style_space.size)
+    assert kept.around(style).distance(np.ones(3)) == measured.around(style).distance(np.ones(3))
+    assert kept.limit == measured.limit

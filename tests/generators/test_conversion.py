@@ -24,8 +24,9 @@ from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.export.__main__ import main as export
-from zoom_engine.generators import load_generator
+from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.generators.pickles.interpreter import MOST_MEMORY
+from zoom_engine.text import load_text_encoder
 
 LITERAL = Literal(z_dim=12)
 FILES = {
@@ -140,9 +141,13 @@ def test_inspect_shows_the_hash_by_which_an_audit_names_the_generator(
     assert "is a target" in capsys.readouterr().err
 
 
-def ready_directions(source: Path, provenance: dict[str, Any]) -> EditDirections:
+def ready_directions(source: Path, provenance: dict[str, Any], *, label: int | None = None) -> EditDirections:
     """All channels at once, under the name of an attribute."""
-    space = load_generator(source).style_space
+    generator = of_one_class(load_generator(source), label)
+    space = generator.style_space
+    if provenance:
+        encoder = load_text_encoder("avatars").content_hash
+        provenance = {**provenance, "generator": generator.content_hash, "text_encoder": encoder}
     return EditDirections(
         matrix=(~space.rgb_mask()).float()[None] / 10,
         attributes=("a smiling face",),
@@ -160,12 +165,16 @@ ORIGIN = {"truncation": 1.0, "truncation_cutoff": None, "templates": ["{}"]}
 
 
 def diagnoser(source: Path, **options: Any) -> Diagnoser:
-    options = {"generator": str(source), "directions": ready_directions(source, ORIGIN)} | options
+    options = {"generator": str(source)} | options
+    if "directions" not in options:
+        label = options.get("generator_class")
+        options["directions"] = ready_directions(Path(options["generator"]), ORIGIN, label=label)
     return Diagnoser(
         target="avatars:mustache",
         attributes=["a smiling face"],
         text_encoder="avatars",
         edit_range="paper",
+        templates="none",
         **options,
     )
 
@@ -201,7 +210,7 @@ def test_an_audit_takes_a_pickle_as_generator(tmp_path: Path) -> None:
     with pytest.raises(DirectionError, match="do not say how they were found"):
         diagnoser(source, directions=ready_directions(source, {})).run(images=2)
     with pytest.raises(ConfigError, match="not class-conditional"):
-        diagnoser(source, generator_class=0)
+        diagnoser(source, generator_class=0, directions=ready_directions(source, ORIGIN))
 
 
 TENSORFLOW = {
@@ -260,7 +269,7 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
         for label in (0, 2)
     }
     run = diagnoser(source, generator_class=2)
-    assert relative_error(run.generator.synthesis(run.styles([7]))[0], literal.image(7, label=2)) < 1e-4
+    assert relative_error(run.generator.synthesis(run.styles([7])[:])[0], literal.image(7, label=2)) < 1e-4
     manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in found]
     assert [config["generator_class"] for config in manifests] == [0, 2]
     outputs = [[record["original_output"] for record in diagnosis.records] for diagnosis in found.values()]

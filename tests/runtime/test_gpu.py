@@ -6,11 +6,14 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from cuda_on_cpu import install
 from networks import relative_error, spread_generator, styles_of
 
+from zoom_engine import ops
 from zoom_engine.errors import BackendError
 from zoom_engine.export import build_tensorrt_engine, export_synthesis
 from zoom_engine.export.__main__ import main
@@ -105,7 +108,65 @@ def test_a_build_without_the_provider_is_an_error(backend: str) -> None:
         choose_synthesizer(spread_generator(), backend=backend, precision="fp32", device="cuda")
 
 
-def test_auto_takes_torch_on_a_gpu_and_says_why() -> None:
-    found = choose_synthesizer(spread_generator(), device="cuda")
+@pytest.fixture
+def cuda_operators_here(monkeypatch: pytest.MonkeyPatch, cuda_extension_on_cpu: Any) -> list[str]:
+    """The CUDA operators as if there were a device, which is the CPU; the names of those that ran."""
+    install(monkeypatch, cuda_extension_on_cpu)
+    monkeypatch.setattr(ops.dispatch.cuda, "cuda_available", lambda: (True, ""))
+    monkeypatch.setattr(ops.dispatch.cuda, "unusable", lambda index: "" if index == 0 else "too old a card")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    ran, call = [], ops.cuda._call
+
+    def noted(name: str, *given: Any, **options: Any) -> None:
+        ran.append(name)
+        call(name, *given, **options)
+
+    monkeypatch.setattr(ops.cuda, "_call", noted)
+    return ran
+
+
+def test_native_on_a_gpu_draws_and_differentiates_with_the_cuda_operators(cuda_operators_here: list[str]) -> None:
+    network = spread_generator()
+    found = choose_synthesizer(network, backend="native", precision="fp32", device="cuda")
+    assert (found.describe(), found.gradients) == ({"backend": "native", "precision": "fp32"}, "native")
+    styles = styles_of(network, 2).requires_grad_(True)
+    with torch.no_grad():
+        assert relative_error(found(styles), network.synthesis(styles, plain=True)) < 1e-5
+    assert {"modulate", "modulated_epilogue", "upsample2x"} <= set(cuda_operators_here)
+    (gradient,) = torch.autograd.grad(found(styles).square().sum(), styles)
+    (wanted,) = torch.autograd.grad(network.synthesis(styles, plain=True).square().sum(), styles)
+    assert relative_error(gradient, wanted) < 1e-4
+    assert "modulated_epilogue_backward" in cuda_operators_here
+
+
+def test_auto_takes_torch_on_a_gpu_and_says_what_else_could_run(cuda_operators_here: list[str]) -> None:
+    network = spread_generator()
+    found = choose_synthesizer(network, device="cuda")
     assert (found.backend, found.precision, found.gradients) == ("torch", "bf16", "torch")
-    assert "no runtime was measured" in found.reason
+    assert "nothing was measured on a GPU yet" in found.reason
+    assert "--backend native runs the CUDA operators" in found.reason
+    found(styles_of(network, 1).requires_grad_(True)).sum().backward()
+    assert not cuda_operators_here, "torch is torch"
+
+
+@pytest.mark.usefixtures("cuda_operators_here")
+def test_a_card_that_the_cuda_operators_cannot_use_is_told() -> None:
+    with pytest.raises(BackendError, match="backend 'native' cannot run: too old a card"):
+        choose_synthesizer(spread_generator(), backend="native", device="cuda:1")
+    assert (
+        "the CUDA operators cannot run (too old a card)"
+        in choose_synthesizer(spread_generator(), device="cuda:1").reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("built", "says"), [((False, "zoom-engine was built without CUDA"), "built without CUDA"), ((True, ""), "no CUDA")]
+)
+def test_native_without_a_device_or_its_operators_is_an_error(
+    built: tuple[bool, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops.dispatch.cuda, "cuda_available", lambda: built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackendError, match=f"backend 'native' cannot run: .*{says}"):
+        choose_synthesizer(spread_generator(), backend="native", device="cuda")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -117,3 +119,21 @@ def test_only_where_openvino_draws(encoder: TextEncoder) -> None:
     plain = choose_synthesizer(load_generator("avatars"), backend="torch")
     assert compiled_target(target, plain) == (target, "torch")
     assert compiled_text_encoder(encoder, plain) == (encoder, "torch")
+
+
+def test_a_dropped_target_frees_what_was_compiled_of_it(synthesizer: Synthesizer) -> None:
+    """It is kept as long as the target is, for the next audit of the same one, and no longer."""
+    torch.manual_seed(0)
+    target = load_target(
+        nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 1))
+    )
+    compiled, runs = compiled_target(target, synthesizer)
+    assert runs == "openvino fp32"
+    assert isinstance(compiled.network, CompiledNetwork)
+    session = weakref.ref(compiled.network.session)
+    del compiled
+    gc.collect()
+    assert session() is not None
+    del target
+    gc.collect()
+    assert session() is None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import importlib.util
+import os
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ import torch
 from networks import relative_error, spread_generator, styles_of
 
 from zoom_engine import ops
-from zoom_engine.errors import BackendError, ConfigError
+from zoom_engine.errors import BackendError, CacheError, ConfigError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
 
@@ -116,10 +120,18 @@ def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
         assert "openvino is not installed" in found.reason
 
 
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+def test_auto_leaves_out_a_runtime_without_the_precision(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = choose_synthesizer(network, precision="bf16")
+    assert found.backend == "native"
+    assert "'onnxruntime' cannot run in bf16" in found.reason
+
+
 def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("openvino", "onnxruntime"):
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(ops, "native_available", lambda: (False, "never built"))
+    monkeypatch.setattr(ops, "compiled_on", lambda device: (False, "never built"))
     found = choose_synthesizer(network, precision="fp32")
     assert (found.backend, found.gradients) == ("torch", "torch")
     assert all(word in found.reason for word in ("openvino is not", "onnxruntime is not", "never built"))
@@ -144,11 +156,43 @@ def test_compiled_models_are_kept_and_damaged_ones_made_again(network: StyleGAN2
     assert len(list((tmp_path / "compiled").iterdir())) == 2
 
 
-@pytest.mark.parametrize("backend", RUNTIMES)
-def test_a_cache_in_the_way_of_a_file_is_named(network: StyleGAN2, backend: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", [*RUNTIMES, "auto"])
+def test_a_broken_cache_folder_is_an_error_and_no_missing_runtime(
+    network: StyleGAN2, backend: str, tmp_path: Path
+) -> None:
+    """For "auto" too, which would else go on with another runtime and say nothing of the folder."""
+    if backend == "auto" and choose_synthesizer(network, precision="fp32").session is None:
+        pytest.skip("no runtime is installed")
     (tmp_path / "file").write_text("")
-    with pytest.raises(BackendError, match="ZOOM_ENGINE_CACHE"):
+    with pytest.raises(CacheError, match=r"cannot be used .*ZOOM_ENGINE_CACHE"):
         choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path / "file")
+
+
+@pytest.mark.parametrize("backend", [*RUNTIMES, "auto"])
+def test_a_cache_that_takes_no_file_is_an_error(
+    network: StyleGAN2, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is there, the disk is full."""
+    if backend == "auto" and choose_synthesizer(network, precision="fp32").session is None:
+        pytest.skip("no runtime is installed")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(CacheError, match="No space left on device"):
+        choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_dropped_session_is_freed(network: StyleGAN2, backend: str) -> None:
+    """A process that audits one model after the other must not keep the compiled generators of all."""
+    found = choose_synthesizer(network, backend=backend, precision="fp32")
+    found(styles_of(network, 3))
+    session = weakref.ref(found.session)
+    del found
+    gc.collect()
+    assert session() is None
 
 
 def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +217,7 @@ def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatc
         ({"backend": "onnxruntime", "precision": "bf16"}, BackendError, "cannot run in bf16"),
         ({"backend": "onnxruntime-tensorrt"}, BackendError, "cannot run on cpu through tensorrt: use cuda"),
         ({"backend": "openvino", "device": "cuda"}, BackendError, "on the CPU only"),
-        ({"backend": "native", "device": "cuda"}, BackendError, "no cuda kernels"),
+        ({"backend": "native", "device": "meta"}, BackendError, "no operators for meta"),
     ],
 )
 def test_refusals_say_why(network: StyleGAN2, options: dict[str, Any], error: type[Exception], says: str) -> None:

@@ -26,11 +26,13 @@ from zoom_engine.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.avatars.evaluate import probe, true_effects
 from zoom_engine.avatars.networks import predict, to_uint8
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
-from zoom_engine.diagnoser import SEEDS_PER_RUN, Diagnoser
+from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.errors import ConfigError
+from zoom_engine.generators import StyleRows
 from zoom_engine.progress import forced
 from zoom_engine.runtime import compiled_target, describe_environment
 from zoom_engine.search import Evaluator, Scan, SearchResult, Unit, run_shared
+from zoom_engine.settings import SEEDS_PER_RUN
 
 LARGE, SMALL = 0.2, 0.05
 METHOD = 3  # raise it with any change of directions, range or search that changes sensitivities
@@ -120,11 +122,13 @@ def _truth_kept(
     results: list[tuple[int, Unit, SearchResult]],
     names: Sequence[str],
     evaluator: Evaluator,
-    styles: torch.Tensor,
+    styles: StyleRows,
 ) -> dict[str, list[int]]:
     """Per target: [flipped counterfactuals, those in which the probe sees the target's own attribute unchanged]."""
     judge = probe()
-    originals = torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles, 100)]) > 0
+    originals = (
+        torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles[:], 100)]) > 0
+    )
     counts = {name: [0, 0] for name in names}
     flips = [
         (names[which], unit, result)

@@ -5,6 +5,7 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
     METHODS,
+    check_method,
     directions_from_relevance,
     find_directions,
     unit_relevance,
@@ -35,6 +36,7 @@ __all__ = [
     "Relevance",
     "Sampling",
     "calibrate_range",
+    "check_method",
     "directions_from_relevance",
     "find_directions",
     "gradient_relevance",

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoom_engine.atomic import replacing
-from zoom_engine.errors import DirectionError
+from zoom_engine.cache_folder import cache_errors
+from zoom_engine.errors import CacheError, one_line
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
 
@@ -44,19 +45,18 @@ class DirectionCache:
         return tensors if finite else None
 
     def store(self, kind: str, depends_on: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Write atomically; DirectionError where the folder cannot be written."""
+        """Write atomically; CacheError where the folder cannot be written."""
         path = self._path(kind, depends_on)
         if path is None:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-                save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
-        except (OSError, SafetensorError) as error:
-            raise DirectionError(
-                f"the cache folder {self.folder} cannot be written ({error}): name another in ZOOM_ENGINE_CACHE"
-            ) from error
+            with cache_errors(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as temporary:
+                    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+                    save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
+        except SafetensorError as error:  # its own word for a disk that is full
+            raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
 
     def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
         """Forget what is stored for ``depends_on``, if anything is."""

@@ -18,13 +18,12 @@ way round), and every target moves. The yardstick is the attribute's own text sc
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,12 +33,13 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.progress import Progress, ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
 _GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
 _REFINEMENTS = 2
+MOST_LOOKS = len(_GRID) + _REFINEMENTS  # at the images of one side
 _STANDSTILL = 0.2  # of the mean gain so far
 _SMALLEST_SAMPLE = 16
 _SMALLEST_SIDE = 0.1  # of the samples: a few outliers are no side
@@ -95,7 +95,7 @@ def calibrate_range(
     sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer)
     depends_on = {
         **sampling.identity(generator, text_encoder),
-        "directions": hashlib.sha256(directions.matrix.numpy().tobytes()).hexdigest(),
+        "directions": directions.content_hash,
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
         "sides": [_SMALLEST_SIDE, side_images],
         "standstill": _STANDSTILL,
@@ -182,17 +182,18 @@ class _Bench:
     batch_size: int
 
     @torch.no_grad()
-    def embed(self, styles: Tensor) -> Tensor:
-        parts = [
-            check_finite(self.text_encoder.embed_images(self.sampling.synthesize(self.generator, part)).cpu())
-            for part in torch.split(styles, self.batch_size)
-        ]
+    def embed(self, styles: Tensor, bar: Progress[Any]) -> Tensor:
+        parts = []
+        for part in torch.split(styles, self.batch_size):
+            images = self.sampling.synthesize(self.generator, part)
+            parts.append(check_finite(self.text_encoder.embed_images(images).cpu()))
+            bar.update(len(part))
         return torch.cat(parts)
 
-    def mean_scores(self, ascents: Sequence[_Ascent]) -> list[float]:
+    def mean_scores(self, ascents: Sequence[_Ascent], bar: Progress[Any]) -> list[float]:
         """The mean score of each ascent's images at the weight that it asks for, all in full batches."""
         edited = [a.styles + a.ask() * self.matrix[a.attribute].to(a.styles) for a in ascents]
-        embedded = torch.split(self.embed(torch.cat(edited)), [len(part) for part in edited])
+        embedded = torch.split(self.embed(torch.cat(edited), bar), [len(part) for part in edited])
         return [float((e @ self.wanted[a.attribute]).mean()) for e, a in zip(embedded, ascents, strict=True)]
 
 
@@ -212,6 +213,7 @@ class _Ascent:
     above: tuple[float, float] | None = None
     path: list[tuple[float, float]] = field(default_factory=list)  # the grid so far, in case the goal is never passed
     refined: int = 0
+    looks: int = 0
 
     def __post_init__(self) -> None:
         self.path.append(self.below)
@@ -227,6 +229,7 @@ class _Ascent:
     def tell(self, score: float) -> None:
         weight = abs(self.ask())
         passed = self.sign * score >= self.sign * self.goal
+        self.looks += 1
         if self.above is not None:
             self.refined += 1
         else:
@@ -263,10 +266,8 @@ def _calibrate(
     embedded, styles = [], []
     with progress(sampling.samples, "Scoring unedited images", unit="image") as bar:
         for _, drawn in sampling.draw(bench.generator):
-            for part in torch.split(drawn, bench.batch_size):
-                embedded.append(bench.embed(part))
-                styles.append(part)
-                bar.update(len(part))
+            embedded.append(bench.embed(drawn, bar))
+            styles.append(drawn)
     scores, all_styles = torch.cat(embedded) @ bench.wanted.T, torch.cat(styles)
     sides = split_in_two(scores)
     ascents = []
@@ -285,11 +286,13 @@ def _calibrate(
                     below=(0.0, float(scores[chosen, attribute].mean())),
                 )
             )
-    with progress(len(ascents), "Calibrating the range", unit="bound") as bar:
+    most = MOST_LOOKS * sum(len(ascent.styles) for ascent in ascents)
+    with progress(most, "Calibrating the range", unit="image") as bar:
         while active := [ascent for ascent in ascents if not ascent.done]:
-            for ascent, score in zip(active, bench.mean_scores(active), strict=True):
+            for ascent, score in zip(active, bench.mean_scores(active, bar), strict=True):
                 ascent.tell(score)
-                bar.update(int(ascent.done))
+                if ascent.done:
+                    bar.update((MOST_LOOKS - ascent.looks) * len(ascent.styles))  # looks that are not needed
     results = [ascent.result() for ascent in ascents]
     return {
         "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),

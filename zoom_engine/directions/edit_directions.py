@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from zoom_engine.atomic import replacing
-from zoom_engine.errors import DirectionError
+from zoom_engine.errors import DirectionError, one_line
 from zoom_engine.generators import StyleGAN2
 
 FORMAT = "zoom-engine/edit-directions/1"
@@ -29,7 +31,8 @@ class EditDirections:
     entries are 0; a positive weight adds the attribute. Per attribute: ``channels``, how many entries are
     not 0; ``strength``, the largest |relevance| before scaling; ``noise_floor``, the strength that random
     text directions reach. ``threshold`` is λ; ``provenance`` (JSON) names generator, text encoder, options
-    and hashes; an audit needs its ``templates``, ``truncation`` and ``truncation_cutoff``.
+    and hashes; an audit holds ``generator``, ``text_encoder``, ``templates``, ``truncation`` and ``truncation_cutoff``
+    against its own.
     """
 
     matrix: Tensor
@@ -73,6 +76,32 @@ class EditDirections:
                 f"edit directions do not say how they were found: their provenance lacks {', '.join(wrong)};"
                 " take them from find_directions, or add what was used"
             )
+
+    def check_settings(self, wanted: Mapping[str, Any]) -> None:
+        """DirectionError that names the first of an audit's settings that these directions were not found with.
+
+        ``wanted`` holds some of attributes, neutral, threshold, templates, truncation, truncation_cutoff, generator and
+        text_encoder (the last two are content hashes).
+        """
+        own = {"attributes": self.attributes, "neutral": self.neutral, "threshold": self.threshold}
+        found = {**self.provenance, **own}
+        for name, value in wanted.items():
+            what = name.replace("_", " ")
+            if name not in found:
+                raise DirectionError(
+                    f"edit directions do not say with which {what} they were found: take them from find_directions, or"
+                    " add that to their provenance"
+                )
+            if _plain(found[name]) != _plain(value):
+                raise DirectionError(
+                    f"edit directions of another {what} ({_short(found[name])}, the audit has {_short(value)}): give"
+                    " the audit the same, or find them anew"
+                )
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of the matrix."""
+        return hashlib.sha256(self.matrix.contiguous().numpy().tobytes()).hexdigest()
 
     def save(self, path: str | Path) -> None:
         """Write to ``path`` (safetensors, metadata in its header) atomically."""
@@ -143,6 +172,14 @@ def _fault(directions: EditDirections) -> str | None:
     if not _is_mapping(directions.provenance):
         return "the provenance must be a mapping"
     return None
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _short(value: Any) -> str:
+    return one_line(repr(_plain(value)), 60)
 
 
 def _is_text(value: object) -> bool:

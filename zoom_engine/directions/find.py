@@ -187,6 +187,12 @@ def unit_relevance(
     return unit
 
 
+def check_method(method: str) -> None:
+    """Refuse a method that there is not. Raises DirectionError."""
+    if method not in METHODS:
+        raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
+
+
 def _relevance(
     generator: StyleGAN2,
     text_encoder: TextEncoder,
@@ -204,8 +210,7 @@ def _relevance(
     batch_size: int,
     progress: ProgressFactory,
 ) -> Relevance:
-    if method not in METHODS:
-        raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
+    check_method(method)
     count = DEFAULT_SAMPLES[method] if samples is None else samples
     forward_only = None if method == "gradient" else synthesizer
     sampling = Sampling(count, seed, truncation, truncation_cutoff, forward_only)

@@ -109,5 +109,6 @@ def gradient_relevance(
     """
     if sampling.samples < 1:
         raise DirectionError(f"gradient relevance needs at least one sample, not {sampling.samples}")
+    sampling = sampling.kept(cache, progress)
     details = {**sampling.identity(generator, text_encoder), "projected": projected}
     return GradientRelevance(generator, text_encoder, sampling, details, batch_size, cache, progress)

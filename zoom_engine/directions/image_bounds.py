@@ -14,13 +14,14 @@ the generator's artefacts. This also is what the truth of an attribute's effect 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
@@ -35,7 +36,7 @@ def image_bounds(
     directions: EditDirections,
     calibrated: CalibratedRange,
     synthesize: Callable[[Tensor], Tensor],
-    styles: Tensor,
+    styles: StyleRows,
     wanted: Sequence[tuple[int, int]],
     *,
     batch_size: int = 32,
@@ -43,33 +44,39 @@ def image_bounds(
 ) -> Tensor:
     """Lowest and highest edit weight ``[U, 2]`` (CPU, float32) of each wanted (image, attribute); one of them is 0.
 
-    ``styles [I, S]`` are the unedited images'; ``synthesize`` makes images ``[B, 3, R, R]`` of them.
+    ``styles [I, S]`` are the unedited images'; ``synthesize`` makes images ``[B, 3, R, R]`` of them. Of styles and
+    images no more than a batch is held at a time.
     """
-
     along = score_directions(text_encoder, directions)
-
-    def scores_of(edited: Tensor) -> Tensor:
-        images = (synthesize(part).clamp(-1, 1) for part in torch.split(edited, batch_size))
-        return text_scores(text_encoder, along, images)
-
     image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
     shown, row = torch.unique(image, return_inverse=True)
-    score = scores_of(styles[shown.to(styles.device)])[row, attribute]
-    has = score > calibrated.splits[attribute]
-    sign = torch.where(has, -1.0, 1.0)
-    side = (~has).long()
-    largest = (REACH * calibrated.bounds[attribute, side].abs()).clamp(max=calibrated.bound)
-    distance = sign * (calibrated.goals[attribute, side] - score)  # to the goal; negative beyond it
-    remaining = distance.clone()
-    share = torch.zeros(len(wanted))
-    left = torch.arange(len(wanted))
-    with progress(len(wanted), "Bounding the edits", unit="edit") as bar:
-        for step, before in zip(_STEPS, (0.0, *_STEPS), strict=False):
-            weight = (sign * step * largest)[left].to(styles)[:, None]
-            edited = styles[image[left].to(styles.device)] + weight * directions.matrix.to(styles)[attribute[left]]
+    with progress(len(shown) + len(_STEPS) * len(wanted), "Bounding the edits", unit="image") as bar:
+
+        def scores_of(images: Tensor, attributes: Tensor, weights: Tensor) -> Tensor:
+            """Text scores ``[B, N]`` of the images at edit weights ``[B]`` of one attribute each."""
+
+            def drawn() -> Iterator[Tensor]:
+                for part in torch.split(torch.arange(len(images)), batch_size):
+                    unedited = styles[images[part].to(styles.device)]
+                    edits = weights[part, None].to(unedited) * directions.matrix[attributes[part]].to(unedited)
+                    yield synthesize(unedited + edits).clamp(-1, 1)
+                    bar.update(len(part))
+
+            return text_scores(text_encoder, along, drawn())
+
+        score = scores_of(shown, torch.zeros_like(shown), torch.zeros(len(shown)))[row, attribute]
+        has = score > calibrated.splits[attribute]
+        sign = torch.where(has, -1.0, 1.0)
+        side = (~has).long()
+        largest = (REACH * calibrated.bounds[attribute, side].abs()).clamp(max=calibrated.bound)
+        distance = sign * (calibrated.goals[attribute, side] - score)  # to the goal; negative beyond it
+        remaining = distance.clone()
+        share = torch.zeros(len(wanted))
+        left = torch.arange(len(wanted))
+        for number, (step, before) in enumerate(zip(_STEPS, (0.0, *_STEPS), strict=False), start=1):
+            scores = scores_of(image[left], attribute[left], (sign * step * largest)[left])
             there = sign[left] * (
-                calibrated.goals[attribute[left], side[left]]
-                - scores_of(edited)[torch.arange(len(left)), attribute[left]]
+                calibrated.goals[attribute[left], side[left]] - scores[torch.arange(len(left)), attribute[left]]
             )
             here = remaining[left]
             crossed = there <= 0
@@ -79,7 +86,7 @@ def image_bounds(
             end = torch.where(stopped, before, step)
             share[left] = torch.where(crossed, before + (step - before) * way, end)
             done = crossed | stopped
-            bar.update(int(done.sum()) if step < 1 else len(left))
+            bar.update(int(done.sum()) * (len(_STEPS) - number))  # looks that are not needed
             remaining[left] = there
             left = left[~done]
             if not len(left):

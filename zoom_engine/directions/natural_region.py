@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.generators import StyleGAN2, sample_styles
 
@@ -80,53 +82,58 @@ class NaturalRegion:
     precision: Array
     limit: float
 
-    def around(self, styles: Tensor) -> list[NaturalEdits]:
-        """What is natural around each of the unedited images with ``styles [B, S]``."""
-        positions = self._positions(styles)
-        own = np.einsum("bi,ij,bj->b", positions, self.precision, positions)
-        return [
-            NaturalEdits(position, self.gram, self.precision, max(self.limit, float(distance)))
-            for position, distance in zip(positions, own, strict=True)
-        ]
-
-    def _positions(self, styles: Tensor) -> Array:
-        found: Array = ((styles.cpu().double() - self.mean) @ self.along).numpy()
-        return found
+    def around(self, style: Tensor) -> NaturalEdits:
+        """What is natural around the unedited image with ``style [S]``."""
+        position: Array = ((style.cpu().double() - self.mean) @ self.along).numpy()
+        own = float(position @ self.precision @ position)
+        return NaturalEdits(position, self.gram, self.precision, max(self.limit, own))
 
 
-@torch.no_grad()
 def natural_region(
     generator: StyleGAN2,
     directions: EditDirections,
     *,
-    truncation: float = 1.0,
-    truncation_cutoff: int | None = None,
     samples: int = SAMPLES,
     quantile: float = QUANTILE,
     seed: int = 2,
+    cache: Path | None = None,
 ) -> NaturalRegion:
     """The region along ``directions``, from ``samples`` style vectors of the mapping network; no picture is made.
 
-    Raises DirectionError for directions of another generator.
+    Truncation is that of the directions. ``cache`` is a folder for what was computed. Raises DirectionError for
+    directions of another generator.
     """
     directions.check_fits(generator)
-    drawn = sample_styles(
-        generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=truncation_cutoff
+    directions.check_origin()
+    truncation, cutoff = (directions.provenance[name] for name in ("truncation", "truncation_cutoff"))
+    depends_on = {
+        "generator": generator.content_hash,
+        "directions": directions.content_hash,
+        "truncation": [truncation, cutoff],
+        "sample": [samples, seed, quantile],
+    }
+    store = DirectionCache(cache)
+    found = store.load("natural-region", depends_on)
+    if found is None:
+        drawn = sample_styles(generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=cutoff)
+        found = _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double(), quantile)
+        store.store("natural-region", depends_on, found)
+    return NaturalRegion(
+        found["mean"], found["along"], found["gram"].numpy(), found["precision"].numpy(), float(found["limit"])
     )
-    styles = torch.cat([part.cpu() for _, part in drawn]).double()
+
+
+def _measured(styles: Tensor, matrix: Tensor, quantile: float) -> dict[str, Tensor]:
+    """The parts of a `NaturalRegion` from samples ``[K, S]`` and directions ``[N, S]``, both float64."""
     mean, std = styles.mean(0), styles.std(0, correction=0)
     moves = std > 1e-6 * std.max()
-    rows = torch.where(moves, directions.matrix.double() / torch.where(moves, std, 1.0), 0.0)
-    along = torch.where(moves, rows / torch.where(moves, std, 1.0), 0.0).T.contiguous()
+    unit = torch.where(moves, std, 1.0)
+    rows = torch.where(moves, matrix / unit, 0.0)
+    along = (rows / unit).T.contiguous()
     positions = (styles - mean) @ along
     covariance = positions.T @ positions / len(positions)
     ridge = _RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
     precision = torch.linalg.inv(covariance + ridge)
     distances = ((positions @ precision) * positions).sum(1)
-    return NaturalRegion(
-        mean,
-        along,
-        (rows @ rows.T).numpy(),
-        precision.numpy(),
-        float(torch.quantile(distances, quantile)),
-    )
+    limit = torch.quantile(distances, quantile)
+    return {"mean": mean, "along": along, "gram": rows @ rows.T, "precision": precision, "limit": limit}

@@ -72,6 +72,7 @@ def regression_relevance(
         )
     if not ridge >= 0:
         raise DirectionError(f"ridge must be at least 0, not {ridge}")
+    sampling = sampling.kept(cache, progress)
     drawn = sampling.identity(generator, text_encoder)
     store = DirectionCache(cache)
     tensors = store.load("regression", drawn)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
+from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder, check_prompt
 from zoom_engine.text.templates import GENERAL
@@ -25,7 +28,8 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 class Sampling:
     """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not.
 
-    ``synthesizer`` makes the images of forward-only measurements; None is torch in float32.
+    ``synthesizer`` makes the images of forward-only measurements; None is torch in float32. Statistics are kept in the
+    folder ``cache``.
     """
 
     samples: int
@@ -33,6 +37,8 @@ class Sampling:
     truncation: float = 1.0
     truncation_cutoff: int | None = None
     synthesizer: Synthesizer | None = None
+    cache: Path | None = field(default=None, compare=False)
+    progress: ProgressFactory = field(default=silent, compare=False)
 
     def synthesize(self, generator: StyleGAN2, styles: Tensor) -> Tensor:
         """Images [b, 3, R, R] of styles [b, S], forward only."""
@@ -50,8 +56,21 @@ class Sampling:
 
     def statistics(self, generator: StyleGAN2) -> StyleStatistics:
         """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
-        statistics = style_statistics(generator, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
-        return StyleStatistics(statistics.mean.cpu(), statistics.std.cpu())
+        cut = None if self.truncation == 1 else self.truncation_cutoff  # it means nothing then
+        depends_on = {"generator": generator.content_hash, "truncation": self.truncation, "truncation_cutoff": cut}
+        store = DirectionCache(self.cache)
+        tensors = store.load("statistics", depends_on)
+        if tensors is None:
+            found = style_statistics(
+                generator, truncation=self.truncation, truncation_cutoff=cut, progress=self.progress
+            )
+            tensors = {"mean": found.mean.cpu(), "std": found.std.cpu()}
+            store.store("statistics", depends_on, tensors)
+        return StyleStatistics(tensors["mean"], tensors["std"])
+
+    def kept(self, cache: Path | None, progress: ProgressFactory) -> Sampling:
+        """The same samples, their statistics computed once and kept in ``cache``."""
+        return dataclasses.replace(self, cache=cache, progress=progress)
 
     def untruncated(self) -> Sampling:
         """The same samples of the generator's whole range."""

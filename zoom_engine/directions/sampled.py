@@ -46,6 +46,7 @@ def sampled_relevance(
     """
     if sampling.samples < 1 or not alpha > 0:
         raise DirectionError(f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}")
+    sampling = sampling.kept(cache, progress)
     details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
     store = DirectionCache(cache)
     finished = store.load("sampled", details)

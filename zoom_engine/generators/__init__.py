@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.errors import ConfigError
 from zoom_engine.generators.checkpoint import save_generator
 from zoom_engine.generators.config import StyleGAN2Config
 from zoom_engine.generators.conversion import convert_checkpoint
 from zoom_engine.generators.formats import describe_checkpoint, describe_generator, load_checkpoint
+from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.settings import check_generator
 
 __all__ = [
+    "SeedStyles",
     "StyleGAN2",
     "StyleGAN2Config",
     "StyleLayer",
+    "StyleRows",
     "StyleSpace",
     "StyleStatistics",
     "convert_checkpoint",
@@ -45,8 +49,7 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
         return spec.eval().requires_grad_(False)
     if isinstance(spec, str) and (domain := find_domain(spec)) is not None:
         return domain.generator()
-    if not Path(spec).is_file():
-        raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")
+    check_generator(spec)
     return load_checkpoint(Path(spec))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError
 from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,16 @@ def style_statistics(
     seed: int = 0,
     truncation: float = 1.0,
     truncation_cutoff: int | None = None,
+    progress: ProgressFactory = silent,
 ) -> StyleStatistics:
     """Mean and (population) standard deviation of each style channel, from the mapping network alone."""
     batches = sample_styles(
         generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=truncation_cutoff
     )
-    styles = torch.cat([s for _, s in batches]).double()
+    parts = []
+    with progress(samples, "Measuring styles", unit="sample") as bar:
+        for _, part in batches:
+            parts.append(part)
+            bar.update(len(part))
+    styles = torch.cat(parts).double()
     return StyleStatistics(styles.mean(0).float(), styles.std(0, correction=0).float())

@@ -6,7 +6,7 @@ extension and its instruction sets.
 
 from __future__ import annotations
 
-from zoom_engine.ops.dispatch import implementation
+from zoom_engine.ops.dispatch import compiled_on, implementation
 from zoom_engine.ops.modulated_conv import modulated_conv2d
 from zoom_engine.ops.native import (
     NativeMissingWarning,
@@ -22,6 +22,7 @@ from zoom_engine.ops.upsample import upsample2x
 __all__ = [
     "NativeMissingWarning",
     "State",
+    "compiled_on",
     "implementation",
     "isa",
     "modulated_conv2d",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from zoom_engine.runtime.judges import compiled_network, compiled_target, compiled_text_encoder
-from zoom_engine.runtime.machine import bf16_in_hardware, cpu_features, describe_environment
-from zoom_engine.runtime.select import BACKENDS, Synthesizer, choose_synthesizer
+from zoom_engine.runtime.machine import bf16_in_hardware, cpu_features, describe_environment, find_device
+from zoom_engine.runtime.select import BACKENDS, Synthesizer, check_backend, choose_synthesizer
 
 __all__ = [
     "BACKENDS",
     "Synthesizer",
     "bf16_in_hardware",
+    "check_backend",
     "choose_synthesizer",
     "compiled_network",
     "compiled_target",
     "compiled_text_encoder",
     "cpu_features",
     "describe_environment",
+    "find_device",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError
+from zoom_engine.cache_folder import cache_errors
 from zoom_engine.runtime.machine import cpu_features
 
 
@@ -17,7 +17,7 @@ class CompiledCache:
     """A folder of files named by a SHA-256; without a folder nothing is kept.
 
     The name covers the bytes of the ONNX model, the processor's features, and whatever the runtime states: its version,
-    device and settings.
+    device and settings. A folder that cannot be read or written raises CacheError: it is no fault of the runtime's.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -30,21 +30,16 @@ class CompiledCache:
         stated: Mapping[str, Any] = {**depends_on, "cpu": list(cpu_features())}
         digest = hashlib.sha256(json.dumps(stated, sort_keys=True).encode())
         digest.update(hashlib.sha256(model).digest())
-        try:
+        with cache_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BackendError(self._unwritable(error)) from error
         return self._folder / f"{digest.hexdigest()[:32]}{suffix}"
+
+    def read(self, path: Path) -> bytes | None:
+        """What is there; None where nothing is."""
+        with cache_errors(path):
+            return path.read_bytes() if path.is_file() else None
 
     def write(self, path: Path, data: bytes) -> None:
         """Put ``data`` there, whole or not at all."""
-        try:
+        with cache_errors(path.parent):
             atomic.write_bytes(path, data)
-        except OSError as error:
-            raise BackendError(self._unwritable(error)) from error
-
-    def _unwritable(self, error: OSError) -> str:
-        return (
-            f"the cache folder {self._folder} cannot be written ({error.strerror or error}):"
-            " name another in ZOOM_ENGINE_CACHE"
-        )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import zoom_engine
+from zoom_engine.errors import ConfigError
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
@@ -73,3 +74,14 @@ def describe_environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "git_revision": git_revision(),
     }
+
+
+def find_device(name: str) -> torch.device:
+    """The device that torch calls ``name``; ConfigError where there is none."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}' is not available here; use cpu")
+    return device

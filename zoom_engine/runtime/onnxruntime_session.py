@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from zoom_engine import atomic
-from zoom_engine.errors import BackendError, one_line
+from zoom_engine.cache_folder import cache_errors
+from zoom_engine.errors import BackendError, CacheError, one_line
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES
@@ -53,7 +54,7 @@ class OnnxRuntimeSession:
         cache: Path | None = None,
         batched: bool = False,
     ) -> None:
-        ort = import_runtime("onnxruntime", "onnxruntime", "cpu")
+        ort = import_runtime("onnxruntime")
         self._device = torch.device(device)
         kind = provider or self._device.type
         if kind not in PROVIDERS or (kind == "cpu") != (self._device.type == "cpu"):
@@ -75,8 +76,8 @@ class OnnxRuntimeSession:
         try:
             chosen = _providers(kind, self._device.index or 0, stored, _inputs(model) if kind == "tensorrt" else {})
             self._session = _open(ort, model, options, chosen, stored if kind == "cpu" else None)
-        except OSError as error:
-            raise BackendError(f"the cache folder of {stored} cannot be written ({error.strerror or error})") from error
+        except CacheError:
+            raise
         except Exception as error:  # onnxruntime's errors share no base class
             raise BackendError(f"backend 'onnxruntime' cannot run this model: {one_line(error)}") from error
         active = self._session.get_providers()
@@ -153,6 +154,6 @@ def _open(ort: Any, model: bytes, options: Any, providers: list[Any], stored: Pa
             return ort.InferenceSession(str(stored), options, providers=providers)
         except Exception:  # a damaged file is as good as none: it is written anew
             options.graph_optimization_level = level
-    with atomic.replacing(stored) as temporary:
+    with cache_errors(stored.parent), atomic.replacing(stored) as temporary:
         options.optimized_model_filepath = str(temporary)
         return ort.InferenceSession(model, options, providers=providers)

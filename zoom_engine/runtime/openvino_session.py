@@ -10,7 +10,6 @@ In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engi
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import tempfile
 from collections import Counter
@@ -56,7 +55,7 @@ class OpenVinoSession:
         cache: Path | None = None,
         batched: bool = False,
     ) -> None:
-        self._openvino = import_runtime("openvino", "openvino", "cpu")
+        self._openvino = import_runtime("openvino")
         if precision not in HINTS:
             raise BackendError(f"backend 'openvino' has no precision {precision}; choose one of {', '.join(HINTS)}")
         self._model, self._precision = model, precision
@@ -65,6 +64,8 @@ class OpenVinoSession:
         self._batched = batched
         self._streams = 1 if batched else min(self._threads, MOST_STREAMS)
         self._core = self._openvino.Core()
+        self._networks: dict[int, Any] = {}  # by the number of streams, as are the requests
+        self._requests: dict[int, list[Any]] = {}
         self.settings: dict[str, Any] = {
             "version": self._openvino.__version__,
             "device": str(self._core.get_property("CPU", "FULL_DEVICE_NAME")),
@@ -90,7 +91,7 @@ class OpenVinoSession:
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
             for port in self._compiled(streams).outputs
         }
-        requests = self._requests(streams)
+        requests = self._free_requests(streams)
         for row in range(count + len(requests)):  # each waits for its last image before it takes the next
             request, done = requests[row % len(requests)], row - len(requests)
             if 0 <= done < count:
@@ -101,12 +102,17 @@ class OpenVinoSession:
                 request.start_async({name: value[row : row + 1] for name, value in arrays.items()})
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
-    @functools.cache  # noqa: B019  a session is made once and lives as long as the run
-    def _requests(self, streams: int) -> list[Any]:
-        return [self._compiled(streams).create_infer_request() for _ in range(streams)]
+    def _free_requests(self, streams: int) -> list[Any]:
+        if streams not in self._requests:
+            self._requests[streams] = [self._compiled(streams).create_infer_request() for _ in range(streams)]
+        return self._requests[streams]
 
-    @functools.cache  # noqa: B019
     def _compiled(self, streams: int) -> Any:
+        if streams not in self._networks:
+            self._networks[streams] = self._compile(streams)
+        return self._networks[streams]
+
+    def _compile(self, streams: int) -> Any:
         config = {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision],
             "INFERENCE_NUM_THREADS": self._threads,
@@ -115,11 +121,11 @@ class OpenVinoSession:
         }
         version = f"openvino {self._openvino.__version__}"
         stored = self._cache.path(self._model, suffix=".openvino", runtime=version, batched=self._batched, **config)
-        if stored is not None and stored.is_file():
-            try:
-                return self._core.import_model(io.BytesIO(stored.read_bytes()), "CPU", config)
-            except RuntimeError:  # a damaged file is as good as none: it is written anew
-                stored.unlink(missing_ok=True)
+        kept = None if stored is None else self._cache.read(stored)
+        if kept is not None:
+            # A damaged file is as good as none: it is written anew.
+            with contextlib.suppress(RuntimeError):
+                return self._core.import_model(io.BytesIO(kept), "CPU", config)
         try:
             network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
             if not self._batched:

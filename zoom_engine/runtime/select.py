@@ -17,7 +17,7 @@ from zoom_engine.graphs import synthesis_model
 from zoom_engine.runtime.machine import bf16_in_hardware
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
-from zoom_engine.runtime.session import Session
+from zoom_engine.runtime.session import Session, import_runtime
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
 BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
@@ -35,8 +35,8 @@ RUNTIME_PRECISIONS = {
 class Synthesizer:
     """Styles ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32; differentiable.
 
-    ``backend`` is what runs forward passes: "torch", "native" (the compiled operators, one call a layer), or the
-    runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs, which is "torch" or "native".
+    ``backend`` is what runs forward passes: "torch", "native" (the device's compiled operators, one call a layer), or
+    the runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs, "torch" or "native".
     ``precision`` is the dtype of the activations, ``reason`` says why these.
     """
 
@@ -92,23 +92,20 @@ def choose_synthesizer(
 
     On the CPU "auto" takes OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not use), else
     the native operators, else torch, by the measurements in ``bench/results``; there OpenVINO and the native operators
-    are within 5 % of each other in bf16. On a GPU it takes torch, as nothing was measured there yet. The choice depends
-    on what is installed and on the processor alone, so that an interrupted run goes on with what it began with.
+    are within 5 % of each other in bf16. On a GPU it takes torch, as nothing was measured there yet; "native" are the
+    CUDA operators there. The choice depends on what is installed and on the processor alone, so that an interrupted run
+    goes on with what it began with.
     ``cache`` is the folder where compiled models are kept.
 
     ``for_gradients`` says that gradients steer what follows: then the precision "auto" is fp32. In bf16 a target's last
     digits, which depend on the batch, turn roundings of the gradient, and a dozen steps make 1e-2 of that.
 
-    Raises :class:`BackendError` where a backend asked for by name cannot run here; nothing falls back.
+    Raises :class:`BackendError` where a backend asked for by name cannot run here, and :class:`CacheError` where the
+    cache cannot be used, whatever the backend; nothing falls back.
     """
-    if backend not in BACKENDS:
-        raise ConfigError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
-    if precision not in ("auto", *PRECISIONS):
-        raise ConfigError(f"unknown precision '{precision}'; choose one of auto, {', '.join(PRECISIONS)}")
+    check_backend(backend, precision, device)
     on_cpu = torch.device(device).type == "cpu"
-    native, why_not = ops.native_available()
-    if not on_cpu:
-        native, why_not = False, f"it has no {device} kernels yet"
+    native, why_not = ops.compiled_on(device)
     why_precision = ""
     if precision == "auto" and for_gradients:
         precision, why_precision = "fp32", "; fp32, as a gradient search amplifies rounding"
@@ -116,19 +113,46 @@ def choose_synthesizer(
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
         why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic here"
-    gradients = "native" if native and backend != "torch" else "torch"
 
     def made(name: str, reason: str) -> Synthesizer:
         if name == "native" and not native:
             raise BackendError(f"backend 'native' cannot run: {why_not}")
+        # On a GPU the compiled operators were not measured yet: they run where they are asked for.
+        gradients = "native" if native and ((on_cpu and backend != "torch") or name == "native") else "torch"
         session = _session(generator, name, precision, device, cache) if name in RUNTIME_PRECISIONS else None
         return Synthesizer(generator, name, precision, reason + why_precision, gradients, session)
 
     if backend != "auto":
         return made(backend, "asked for by name")
     if not on_cpu:
-        return made("torch", "on a GPU no runtime was measured yet: TensorRT and ONNX Runtime run there by name only")
+        cuda = "--backend native runs the CUDA operators" if native else f"the CUDA operators cannot run ({why_not})"
+        return made(
+            "torch", f"nothing was measured on a GPU yet: torch's own operators, and others by name only; {cuda}"
+        )
     return _first(("openvino", "onnxruntime", "native", "torch"), made)
+
+
+def check_backend(backend: str, precision: str, device: str) -> None:
+    """Refuse what no machine, or not this one, can run, before a model is loaded: see :func:`choose_synthesizer`."""
+    if backend not in BACKENDS:
+        raise ConfigError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
+    if precision not in ("auto", *PRECISIONS):
+        raise ConfigError(f"unknown precision '{precision}'; choose one of auto, {', '.join(PRECISIONS)}")
+    if backend == "native":
+        native, why_not = ops.compiled_on(device)
+        if not native:
+            raise BackendError(f"backend 'native' cannot run: {why_not}")
+    if backend in RUNTIME_PRECISIONS:
+        if precision != "auto":
+            _check_precision(backend, precision)
+        if backend == "openvino" and torch.device(device).type != "cpu":
+            raise BackendError(f"backend 'openvino' cannot run on {device}: it is used on the CPU only")
+        import_runtime(backend)
+
+
+def _check_precision(backend: str, precision: str) -> None:
+    if precision not in RUNTIME_PRECISIONS[backend]:
+        raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
 
 
 def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:
@@ -143,10 +167,7 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
 
 
 def _session(generator: StyleGAN2, backend: str, precision: str, device: str, cache: Path | None) -> Session:
-    if precision not in RUNTIME_PRECISIONS[backend]:
-        raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
-    if backend == "openvino" and torch.device(device).type != "cpu":
-        raise BackendError(f"backend 'openvino' cannot run on {device}: it is used on the CPU only")
+    _check_precision(backend, precision)
     # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
     stored = "fp32" if backend == "openvino" else precision
     model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)

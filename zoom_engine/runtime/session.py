@@ -11,6 +11,14 @@ from torch import Tensor
 
 from zoom_engine.errors import BackendError
 
+PACKAGES = {
+    "onnxruntime": ("onnxruntime", "cpu"),
+    "onnxruntime-tensorrt": ("onnxruntime", "gpu"),
+    "openvino": ("openvino", "cpu"),
+    "tensorrt": ("tensorrt", "gpu"),
+}
+"""Of each backend that is a runtime the package, and the extra of ours that installs it."""
+
 
 class Session(Protocol):
     """A compiled model. The batch is the first axis of every output and of the first input, and of all inputs but where
@@ -33,8 +41,9 @@ def ready(feeds: Mapping[str, Tensor], device: torch.device | str) -> tuple[dict
     return found, len(next(iter(found.values())))
 
 
-def import_runtime(module: str, backend: str, extra: str) -> Any:
-    """The runtime's Python package, imported late; BackendError where it is missing or broken."""
+def import_runtime(backend: str) -> Any:
+    """The Python package that ``backend`` runs on, imported late; BackendError where it is missing or broken."""
+    module, extra = PACKAGES[backend]
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -37,7 +37,7 @@ class TensorRTSession:
     """
 
     def __init__(self, model: bytes, *, device: str = "cuda", cache: Path | None = None) -> None:
-        trt = import_runtime("tensorrt", "tensorrt", "gpu")
+        trt = import_runtime("tensorrt")
         self._device = _cuda(device)
         with torch.cuda.device(self._device):
             self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
@@ -93,13 +93,13 @@ def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None,
     Network strongly typed: fp16 and bf16 are where the graph has them. One optimisation profile with batches of 1 to 8
     and 1 to 64 attributes. Raises BackendError.
     """
-    trt = import_runtime("tensorrt", "tensorrt", "gpu")
+    trt = import_runtime("tensorrt")
     gpu = torch.cuda.get_device_name(_cuda(device))
     kept = CompiledCache(cache)
     depends: dict[str, Any] = {"runtime": f"tensorrt {trt.__version__}", "device": gpu}
     stored = kept.path(model, suffix=".engine", profile=[BATCHES, ATTRIBUTES], **depends)
-    if stored is not None and stored.is_file() and not anew:
-        return stored.read_bytes()
+    if stored is not None and not anew and (plan := kept.read(stored)) is not None:
+        return plan
     timings = kept.path(b"", suffix=".timing", **depends)
     with torch.cuda.device(_cuda(device)):
         plan = _build(trt, model, timings, kept)
@@ -139,8 +139,8 @@ def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) ->
     config = builder.create_builder_config()
     config.clear_flag(trt.BuilderFlag.TF32)  # float32 means float32
     config.add_optimization_profile(_profile(builder, network))
-    old = timings.read_bytes() if timings is not None and timings.is_file() else b""
-    config.set_timing_cache(config.create_timing_cache(old), ignore_mismatch=False)
+    old = None if timings is None else kept.read(timings)
+    config.set_timing_cache(config.create_timing_cache(old or b""), ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BackendError("backend 'tensorrt' cannot build an engine of this model; its log above says why")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoom_engine.attributes import check_labels
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
 from zoom_engine.records import DECISIVE_CHANGE
@@ -164,19 +165,14 @@ class Evaluator:
     ) -> None:
         if not 0 <= decisive_change <= 1:
             raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
-        if isinstance(label_prompts, str) or len(label_prompts) == 1:
-            raise ConfigError(
-                "labels: give at least two prompts, one per class; with one there is nothing to tell apart"
-            )
-        if len(set(label_prompts)) != len(label_prompts):
-            raise ConfigError("labels: two prompts are the same; give a different one per class")
+        label_prompts = check_labels(label_prompts)
         if label_prompts and text_encoder is None:
             raise ConfigError("labels need a text encoder: give one, or leave the labels out")
         self.synthesize = synthesize
         self.directions = directions
         self.target = target
         self.text_encoder = text_encoder if label_prompts else None
-        self.label_prompts = tuple(label_prompts)
+        self.label_prompts = label_prompts
         self.loss_weights = loss_weights or LossWeights()
         self.decisive_change = decisive_change
         self._label_embeddings: Tensor | None = None

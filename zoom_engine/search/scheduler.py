@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
+from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.search.choose import check_gradients
 from zoom_engine.search.evaluator import Evaluator, Originals
@@ -30,7 +31,7 @@ def run_units(
     *,
     search: Search,
     evaluator: Evaluator,
-    styles: Tensor,
+    styles: StyleRows,
     on_result: Callable[[Finished], None],
     batch_size: int = 32,
     progress: ProgressFactory = silent,
@@ -43,7 +44,7 @@ def run_units(
         units: what to do; units of one image should be neighbours, since an unedited image is kept only
             while units need it.
         search: how; `evaluator`: of what.
-        styles: float `[I, S]`; `Unit.image` is a row of it.
+        styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
         on_result: called after each batch in which units finished, and before an interruption or an error
             leaves this function; what was handed over is done, what was not is to be repeated.
         batch_size: rows per evaluation, as long as there are so many.
@@ -75,7 +76,7 @@ def run_shared(
     *,
     search: Search,
     evaluators: Sequence[Evaluator],
-    styles: Tensor,
+    styles: StyleRows,
     on_result: Callable[[SharedFinished], None],
     batch_size: int = 32,
     progress: ProgressFactory = silent,
@@ -108,7 +109,7 @@ def run_shared(
 
 
 def _check(
-    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: Tensor, batch_size: int
+    units: Sequence[Unit], search: Search, evaluators: Sequence[Evaluator], styles: StyleRows, batch_size: int
 ) -> None:
     if batch_size < 1:
         raise ConfigError(f"batch size is {batch_size}, but must be at least 1")
@@ -167,7 +168,7 @@ class _Pool:
         self,
         units: Sequence[Unit],
         evaluators: Sequence[Evaluator],
-        styles: Tensor,
+        styles: StyleRows,
         batch_size: int,
     ) -> None:
         self._evaluators, self._styles = evaluators, styles
@@ -222,7 +223,7 @@ class _Run:
         units: Sequence[Unit],
         search: Search,
         evaluators: Sequence[Evaluator],
-        styles: Tensor,
+        styles: StyleRows,
         batch_size: int,
     ) -> None:
         self._search, self._evaluators, self._styles = search, evaluators, styles

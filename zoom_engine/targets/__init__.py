@@ -4,7 +4,7 @@ from zoom_engine.targets.assumptions import input_notices
 from zoom_engine.targets.binary import BinaryTask
 from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.describe import describe_target_file
-from zoom_engine.targets.loading import load_target
+from zoom_engine.targets.loading import check_target, load_target
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.onnx_writer import save_onnx
 from zoom_engine.targets.options import check_target_options
@@ -19,6 +19,7 @@ __all__ = [
     "Preprocessing",
     "Target",
     "Task",
+    "check_target",
     "check_target_options",
     "describe_target_file",
     "input_notices",

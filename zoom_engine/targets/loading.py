@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.domains import find_domain
+from zoom_engine.domains import Domain, find_domain
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.architectures import LIBRARIES, find_architecture
 from zoom_engine.targets.black_box import BlackBox, find_black_box
@@ -103,19 +103,32 @@ def load_target(
     return complete
 
 
+def check_target(spec: Spec) -> None:
+    """Refuse, by a `TargetError`, a path or a domain's name that `load_target` could not find; loads nothing."""
+    if not isinstance(spec, str | Path):
+        return
+    prefix = str(spec).partition(":")[0]
+    if _domain_of(spec) is None and prefix not in LIBRARIES and not str(spec).startswith(PREFIX):
+        kind_of_file(Path(spec))
+
+
 def _of_domain(spec: Spec) -> Target | None:
     """The target "domain:name"; None where `spec` is something else."""
+    domain = _domain_of(spec)
+    return None if domain is None else domain.target(str(spec).partition(":")[2])
+
+
+def _domain_of(spec: Spec) -> Domain | None:
+    """The domain of "domain:name", which has a target of that name; None where `spec` is something else."""
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
     domain = find_domain(domain_name) if colon else None
-    if domain is None:
-        return None
-    if target_name not in domain.target_names():
+    if domain is not None and target_name not in domain.target_names():
         raise TargetError(
             f"domain {domain_name!r} has no target {target_name!r}; it has {', '.join(domain.target_names())}"
         )
-    return domain.target(target_name)
+    return domain
 
 
 def _find(

@@ -1,0 +1,64 @@
+"""The unedited style vectors of many seeds, mapped when they are asked for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zoom_engine.generators.stylegan2 import StyleGAN2
+
+KEPT = 256  # rows; a search asks for those of the images under way again and again
+
+
+class SeedStyles:
+    """Stands for the tensor ``[I, S]`` (float32, on the generator's device) of ``seeds``, a row each, of any length.
+
+    ``styles[i]`` is ``[S]``, ``styles[a:b]`` and ``styles[index]`` with an int64 tensor are ``[B, S]``. Every row is
+    mapped alone, so that no bit of it depends on the rows beside it. Only the ``KEPT`` rows used last are in memory.
+    """
+
+    def __init__(
+        self,
+        generator: StyleGAN2,
+        seeds: Sequence[int],
+        *,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> None:
+        self._generator, self._seeds = generator, seeds
+        self._truncation, self._truncation_cutoff = truncation, truncation_cutoff
+        self._rows: OrderedDict[int, Tensor] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._seeds)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self._generator.device
+
+    def __getitem__(self, index: int | slice | Tensor) -> Tensor:
+        if isinstance(index, int):
+            return self._row(range(len(self))[index])
+        chosen = range(len(self))[index] if isinstance(index, slice) else index.tolist()
+        if not len(chosen):
+            return torch.empty(0, self._generator.style_space.size, device=self.device)
+        return torch.stack([self._row(row) for row in chosen])
+
+    @torch.no_grad()
+    def _row(self, row: int) -> Tensor:
+        if row not in self._rows:
+            z = self._generator.latents([self._seeds[row]])
+            w = self._generator.mapping(z, truncation=self._truncation, truncation_cutoff=self._truncation_cutoff)
+            self._rows[row] = self._generator.styles(w)[0]
+            while len(self._rows) > KEPT:
+                self._rows.popitem(last=False)
+        self._rows.move_to_end(row)
+        return self._rows[row]
+
+
+StyleRows = Tensor | SeedStyles
+"""Style vectors ``[I, S]`` that rows are taken of."""
