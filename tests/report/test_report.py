@@ -222,6 +222,7 @@ def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
         assert "Nothing is measured yet." in page.text
         assert "of the reported edits keep their label" not in page.text
         assert "What the intervals cover" not in page.text
+        assert not re.search(r"\b0 (%|of 0)", page.text.partition("All the numbers")[2])
     else:
         assert "So far: " in page.text
         images = done if mode == "multi" else {1: 1, 4: 2, 6: 2}[done]
