@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.cli import main
+from zoom_engine.directions import CalibratedRange
 from zoom_engine.errors import ConfigError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
@@ -226,13 +228,28 @@ def test_an_unknown_option_in_a_config_file_is_named(tmp_path: Path, capsys: pyt
 
 
 def test_edit_writes_a_sheet_of_the_right_size(tmp_path: Path) -> None:
-    from PIL import Image
-
     out = tmp_path / "sheet.png"
     arguments = ["edit", "--attribute", "a face with a beard", "--weights=-5,0,5", "--seeds", "0-1", "--out", str(out)]
     assert main(arguments) == 0
     with Image.open(out) as sheet:
-        assert sheet.size == (3 * 128, 2 * 128)
+        assert sheet.size == (3 * 128, 16 + 2 * 128)
+
+
+def test_edit_shows_by_default_the_range_that_an_audit_uses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = torch.tensor([[-4.0, 10.0], [-30.0, 8.0]])
+    ranges = CalibratedRange(bounds, torch.zeros(2), torch.zeros(2, 2), torch.ones(2, 2, dtype=torch.bool), 30.0)
+    monkeypatch.setattr("zoom_engine.experiments.edit_sheet.calibrate_range", lambda *_, **__: ranges)
+    out = tmp_path / "sheet.png"
+    attributes = ["--attribute", "a face with a beard", "--attribute", "a smiling face"]
+    assert main(["edit", *attributes, "--seeds", "3", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "a face with a beard: (−30), −4, −2, 0, +5, +10, (+30); in brackets: outside" in printed
+    assert "a smiling face: −30, −15, 0, +4, +8, (+30); in brackets: outside" in printed
+    with Image.open(out) as sheet:
+        assert sheet.size == (7 * 128, 2 * (16 + 128))
+        assert sheet.getpixel((6 * 128 + 64, 16 + 128 + 16 + 64)) == (255, 255, 255)
 
 
 def test_info_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,7 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     edit.add_argument("--text-encoder")
     _add_download(edit)
     edit.add_argument("--directions", choices=("regression", "sampled", "gradient"), default="regression")
-    edit.add_argument("--weights", type=_numbers, default="-30,-15,0,15,30", help="such as -30,-15,0,15,30")
+    edit.add_argument(
+        "--weights", type=_numbers, help="such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
+    )
     edit.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
     edit.add_argument("--truncation", type=float, default=1.0)
     edit.add_argument("--out", type=Path, required=True, help="a PNG file")
@@ -315,7 +317,7 @@ def _edit(options: argparse.Namespace) -> None:
     with _starting():
         from zoom_engine.experiments.edit_sheet import write_edit_sheet
 
-    write_edit_sheet(
+    ranges = write_edit_sheet(
         options.out,
         generator=options.generator,
         generator_class=options.generator_class,
@@ -329,6 +331,9 @@ def _edit(options: argparse.Namespace) -> None:
         download=bool(options.download),
         progress=forced,
     )
+    for shown in ranges:
+        note = "; in brackets: outside its calibrated range" if shown.calibrated else ""
+        print(f"{shown.attribute}: {', '.join(shown.labels())}{note}")
     print(f"Open {options.out}")
 
 

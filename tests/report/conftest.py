@@ -77,7 +77,11 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
 
 @pytest.fixture
 def make_audit(tmp_path: Path) -> MakeAudit:
-    """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves."""
+    """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
+
+    An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
+    does not say why its pictures were chosen.
+    """
 
     def make(
         name: str,
@@ -90,7 +94,11 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         mode: str = "single",
         size: int = 64,
         finish: bool = True,
+        done: int | None = None,
         strips_each: int = 2,
+        classes: tuple[str, ...] = ("no mustache", "mustache"),
+        calibrated: bool = True,
+        older: bool = False,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -100,14 +108,14 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "neutral": "a face",
             "target": target,
             "target_details": {
-                "task": {"task": "binary", "classes": ["no mustache", "mustache"]},
+                "task": {"task": "binary" if len(classes) == 2 else "multiclass", "classes": list(classes)},
                 "note": "",
             },
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
             "bound": 30.0,
-            "edit_range": "calibrated",
-            "calibrated_range": [[-12.0, 12.0]] * len(attributes),
+            "edit_range": "calibrated" if calibrated else "paper",
+            "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
             "directions": {"strength": [0.4] * len(attributes), "noise_floor": [0.1] * len(attributes)},
         }
         manifest = {"config": config, "environment": {"torch": "2.13", "machine": "<b>here</b>"}}
@@ -123,16 +131,38 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                 }
                 for i, record in enumerate(records[:: len(attributes)])
             ]
+        if len(classes) > 2:
+            records = [of_several_classes(record, len(classes)) for record in records]
         if not finish:
-            records = records[: len(records) // 2]
+            records = records[: len(records) // 2 if done is None else done]
         with AuditFolder.create(path, manifest) as folder:
             folder.append(records)
             if finish:
-                folder.write_json("gallery.json", gallery(folder, records, attributes, size, strips_each))
+                pictures = gallery(folder, records, attributes, size, strips_each)
+                if older:
+                    for strip in pictures["strips"]:
+                        del strip["kind"], strip["direction"], strip["decisive"]
+                folder.write_json("gallery.json", pictures)
                 folder.finish(Diagnosis(manifest, tuple(records)).summary())
         return path
 
     return make
+
+
+def of_several_classes(record: Record, count: int) -> Record:
+    """The record of a target that decides between the last two of `count` classes; the first ones never move."""
+    first = [0.05 / (count - 2)] * (count - 2)
+
+    def several(output: list[float]) -> list[float]:
+        return [*first, 0.95 * (1 - output[0]), 0.95 * output[0]]
+
+    outputs = {key: several(record[key]) for key in ("original_output", "output")}
+    points = [{**point, "output": several(point["output"])} for point in record["trajectory"]]
+    return {**record, **outputs, "trajectory": points}
+
+
+def predicted(output: list[float]) -> int:
+    return int(output[0] >= 0.5) if len(output) == 1 else int(np.argmax(output))
 
 
 def gallery(
@@ -150,6 +180,9 @@ def gallery(
                 frames.append({"file": name, "weight": weight, "caption": f"0.{2 + step}1"})
             strips.append(
                 {
+                    "kind": "flip" if record["flipped"] else "typical",
+                    "direction": [predicted(record[key]) for key in ("original_output", "output")],
+                    "decisive": record["flipped"],
                     "attribute": attribute,
                     "seed": record["seed"],
                     "flipped": record["flipped"],
@@ -161,8 +194,8 @@ def gallery(
                 }
             )
     for attribute in attributes:
-        names = [f"images/sheet-{slug(attribute)}-{place}.png" for place in range(5)]
+        names = [f"images/sheet-{slug(attribute)}-{place}.png" for place in range(7)]
         for place, name in enumerate(names):
             folder.write(name, picture(7, 30 * place, size))
-        sheets.append({"attribute": attribute, "weights": [-30, -15, 0, 15, 30], "rows": [names]})
+        sheets.append({"attribute": attribute, "weights": [-30, -12, -6, 0, 6, 12, 30], "rows": [names]})
     return {"strips": strips, "sheets": sheets}

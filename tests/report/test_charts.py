@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoom_engine.outputs import OutputReading
 from zoom_engine.records import Record
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
-from zoom_engine.report.words import certainty, effect, short_name
+from zoom_engine.report.words import effect, short_name
 from zoom_engine.tables import signed
+
+BINARY = OutputReading(("no", "yes"), binary=True)
+THREE = OutputReading(("a", "b", "c"), binary=False)
 
 
 def record(image: int, points: dict[float, list[float]], original: list[float]) -> Record:
@@ -27,7 +31,7 @@ def test_the_curve_is_the_mean_over_images_of_interpolated_outputs() -> None:
         record(1, {10.0: [0.6], -10.0: [0.2], 5.0: [0.2]}, [0.4]),
         record(2, {-10.0: [0.3], 10.0: [0.3]}, [0.3]),
     ]
-    curve = response_curve(records, 1)
+    curve = response_curve(records, 1, BINARY)
     assert curve is not None
     assert curve.weights[0] == -10
     assert curve.weights[-1] == 10
@@ -40,15 +44,15 @@ def test_the_curve_is_the_mean_over_images_of_interpolated_outputs() -> None:
 
 def test_the_curve_ends_where_fewer_than_half_of_the_images_reach() -> None:
     records = [record(0, {30.0: [0.9]}, [0.5])] + [record(i, {10.0: [0.6]}, [0.5]) for i in (1, 2)]
-    curve = response_curve(records, 1)
+    curve = response_curve(records, 1, BINARY)
     assert curve is not None
     assert 9 <= curve.weights[-1] <= 10
-    assert response_curve([], 1) is None
-    assert response_curve([record(0, {}, [0.5])], 1) is None
+    assert response_curve([], 1, BINARY) is None
+    assert response_curve([record(0, {}, [0.5])], 1, BINARY) is None
 
 
 def test_multi_class_curves_follow_the_class_first_predicted() -> None:
-    curve = response_curve([record(0, {10.0: [0.7, 0.2, 0.1]}, [0.1, 0.8, 0.1])], 1)
+    curve = response_curve([record(0, {10.0: [0.7, 0.2, 0.1]}, [0.1, 0.8, 0.1])], 1, THREE)
     assert curve is not None
     assert curve.mean[0] == pytest.approx(0.8)
     assert curve.mean[-1] == pytest.approx(0.2)
@@ -74,7 +78,7 @@ def test_bars_are_in_per_cent_of_the_axis() -> None:
 
 
 def test_curves_stay_inside_their_drawing() -> None:
-    curve = response_curve([record(0, {-30.0: [-0.1], 30.0: [1.2]}, [0.5])], 1)
+    curve = response_curve([record(0, {-30.0: [-0.1], 30.0: [1.2]}, [0.5])], 1, BINARY)
     assert curve is not None
     plot = curve_plot(curve, calibrated=[-40.0, 12.0], boundary=0.5, bound=30.0)
     points = [tuple(map(float, point.split())) for point in plot.line[1:].split("L")]
@@ -109,21 +113,6 @@ def test_effects_in_words() -> None:
     assert effect(-0.2, 0.41) == "Adding it: +0.41; removing it: −0.2 on average."
     assert effect(0.0, 0.004) == "Hardly any change on average."
     assert effect(None, 0.3) == "Adding it: +0.3 on average."
-
-
-def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
-    def rows(first: float, low: float) -> dict[str, object]:
-        top = {"attribute": "a", "mean_change": 0.4, "ci95": [low, 0.45], "first": first}
-        second = {"attribute": "b", "mean_change": 0.3, "ci95": [0.25, 0.35], "first": 1 - first}
-        return {"sensitivity": [top, second]}
-
-    names = {"a": "A", "b": "B"}
-    assert certainty(rows(1.0, 0.36), names)[0] == "Clear lead"
-    assert certainty(rows(0.97, 0.34), names)[0] == "Likely lead"
-    verdict, sentence = certainty(rows(0.6, 0.34), names)
-    assert verdict == "No clear lead"
-    assert "60 of 100" in sentence
-    assert "“B” with 0.30 [0.25, 0.35]" in sentence
 
 
 @given(st.floats(-1e4, 1e4))

@@ -74,7 +74,10 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     row = Diagnosis.load(audit).sensitivity[0]
     low, high = row["ci95"]
     measured = f"{row['mean_change']:.2f} [{low:.2f}, {high:.2f}] on average"
-    flips = f"{100 * row['flip_rate']:.0f} % of the images flip."
+    records = [r for r in Diagnosis.load(audit).records if r["attribute"] == row["attribute"]]
+    decisive = sum(r["flipped"] and abs(r["output"][0] - r["original_output"][0]) >= 0.1 for r in records)
+    assert 0 < decisive <= len(records) == 12
+    flips = f"{decisive} of 12 images flip decisively"
     assert f"Adding or removing “pale skin” moves this model’s output by {measured}; {flips}" in page.text
     assert "Clear lead" in page.text
     assert "the probability of “mustache”" in page.text
@@ -97,7 +100,7 @@ def test_the_markup_is_balanced_and_the_page_complete(page: Page) -> None:
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("h1") == 1
     for heading in (
-        "What was done",
+        "How the audit works",
         "Counterfactuals",
         "How the output responds",
         "What each edit does",
@@ -123,7 +126,7 @@ def test_the_page_needs_nothing_but_itself(page: Page) -> None:
 
 def test_every_picture_decodes_and_has_a_text_and_a_corner(page: Page) -> None:
     pictures = page.all("img")
-    assert len(pictures) == 2 + 6 * 4 + 3 * 5
+    assert len(pictures) == 2 + 6 * 4 + 3 * 7
     for attributes in pictures:
         assert attributes["alt"]
         data = base64.b64decode(attributes["src"].removeprefix("data:image/webp;base64,"))
@@ -192,11 +195,12 @@ def test_a_target_that_hardly_moves(make_audit) -> None:
     assert "Nothing stands out" in page.text
 
 
-def test_multi_mode_goes_by_edit_weights(make_audit) -> None:
+def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> None:
     page = Page(write_report(make_audit("audit", mode="multi")))
     assert page.open == []
-    assert "Edited together, the attributes flip" in page.text
-    assert "mean |edit weight|" in page.text
+    assert "With all attributes edited together" in page.text
+    assert "is moved furthest, by 0.30" in page.text
+    assert "share of its own range" in page.text
     assert "How the output responds" not in page.text
     assert "all attributes together" in page.text
 
@@ -206,20 +210,79 @@ def test_few_images(make_audit, images: int) -> None:
     page = Page(write_report(make_audit("audit", images=images)))
     assert page.open == []
     assert "nan" not in page.text.lower().replace("finance", "")
-    assert ("One measurement" in page.text) == (images == 1)
+    assert ("One image" in page.text) == (images == 1)
 
 
-def test_an_unfinished_audit_has_a_report_that_says_so(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", finish=False)))
-    assert "This audit is not finished" in page.text
-    assert "18 of 36 measurements are done" in page.text
+@pytest.mark.parametrize("mode", ["single", "multi"])
+@pytest.mark.parametrize("labels", [True, False], ids=["labels", "no-labels"])
+@pytest.mark.parametrize("done", [0, 1, 4, 6])
+def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
+    make_audit, mode: str, labels: bool, done: int
+) -> None:
+    audit = make_audit("audit", finish=False, mode=mode, labels=labels, done=done)
+    page = Page(write_report(audit))
+    assert page.open == []
+    measurements = 36 if mode == "single" else 12
+    assert f"This audit is not finished: {done} of {measurements} measurements are done" in page.text
+    assert page.text.startswith("Unfinished audit of")
     assert page.all("img") == []
+    for wrong in ("nan", "None", "Clear lead", "Likely lead", "One measurement"):
+        assert wrong not in page.text.replace("None of", "")
+    assert ("No label prompts were given" in page.text) == (not labels)
+    assert ("Label check on" in page.text) == labels
+    assert ("not checked" in page.text) == (not labels and done > 0)
+    if not done:
+        assert "Nothing is measured yet." in page.text
+        assert "of the reported edits keep their label" not in page.text
+        assert "What the intervals cover" not in page.text
+        assert not re.search(r"\b0 (%|of 0)", page.text.partition("All the numbers")[2])
+    else:
+        assert "So far: " in page.text
+        images = done if mode == "multi" else {1: 1, 4: 2, 6: 2}[done]
+        assert f"images so far {images}" in page.text
 
 
-def test_an_audit_without_any_record(make_audit) -> None:
-    audit = make_audit("audit", finish=False)
-    (audit / "records.jsonl").write_bytes(b"")
-    assert "no finished measurements yet" in Page(write_report(audit)).text
+def test_an_unfinished_audit_looks_unfinished_on_the_index(make_audit, tmp_path: Path) -> None:
+    for name, finish in (("done", True), ("half", False)):
+        write_report(make_audit(name, finish=finish))
+    text = Page(write_index(tmp_path, [tmp_path / "done", tmp_path / "half"])).text
+    assert text.count("Not finished: 18 of 36 measurements.") == 1
+    assert text.count("Pictures are drawn when the audit is finished.") == 1
+
+
+def test_pages_of_several_classes_speak_of_the_classes_that_are_predicted(make_audit) -> None:
+    audit = make_audit("audit", classes=("plain", "beard", "mustache"))
+    strips = json.loads((audit / "gallery.json").read_text())["strips"]
+    page = Page(write_report(audit))
+    flip = next(strip for strip in strips if strip["flipped"])
+    before, after = (
+        ("plain", "beard", "mustache")[flip["direction"][0]],
+        ("plain", "beard", "mustache")[flip["direction"][1]],
+    )
+    assert {before, after} == {"beard", "mustache"}
+    assert f"decisive flip from “{before}” to “{after}”" in page.text
+    assert "In the corner: the class that the model predicts for the picture, with its probability" in page.text
+    assert "the probability of the class that the model predicts before the edit" in page.text
+    assert "first predicted" not in page.text
+    assert "the model’s decision changes here" not in page.text
+
+
+def test_an_audit_without_a_calibrated_range_has_a_page_without_one(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", calibrated=False)))
+    assert "calibrated range" not in page.text
+    assert "marked “outside”" not in page.text
+    assert not [cell for cell in page.all("th") if cell.get("class") == "outside"]
+
+
+def test_sheets_mark_what_lies_outside_the_range_that_the_audit_uses(page: Page) -> None:
+    assert [cell for cell in page.all("th") if cell.get("class") == "outside"]
+    assert page.text.count("−30 outside −12 −6 0 +6 +12 +30 outside") == 3
+
+
+def test_galleries_of_older_audits_are_not_called_typical(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", older=True)))
+    assert "Chosen for a large change, not as typical" in page.text
+    assert [tag["class"] for tag in page.all("b") if tag.get("class", "").startswith("tag")] == ["tag plain"] * 7
 
 
 def test_the_report_is_a_function_of_the_folder(make_audit) -> None:
@@ -292,7 +355,21 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
     assert axes[0] == axes[1]
-    assert len(page.all("img")) == 4
+
+
+def test_the_cards_of_an_index_compare_line_by_line(make_audit, tmp_path: Path) -> None:
+    """The order is that of the largest value on any card, whatever is first on each; what an audit lacks is said."""
+    names = ("a face with a beard", "a smiling face", "a face with pale skin")
+    write_report(make_audit("sound", gain=0.2, attributes=names))
+    write_report(make_audit("biased", gain=1.5, attributes=(*names[1:], "an old face")))
+    page = Page(write_index(tmp_path, [tmp_path / "sound", tmp_path / "biased"]))
+    lines = [span["title"] for span in page.all("span") if span.get("class") == "name"]
+    assert len(lines) == 8
+    assert lines[:4] == lines[4:]
+    assert lines[0] == "a smiling face"
+    assert page.text.count("not in this audit") == 2
+    assert page.text.count("of 12 images flip decisively") >= 3
+    assert len(page.all("img")) == 2 * 2 + 6 * 2
 
 
 def test_the_index_links_only_reports_inside_its_folder(make_audit, tmp_path: Path) -> None:

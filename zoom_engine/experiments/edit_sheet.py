@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from zoom_engine import atomic
 from zoom_engine.cache_folder import default_cache
-from zoom_engine.directions import find_directions
+from zoom_engine.diagnosis import PAPER_BOUND
+from zoom_engine.directions import calibrate_range, find_directions
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
-from zoom_engine.gallery import png_bytes, to_pixels
+from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.tables import signed
 from zoom_engine.text import text_encoder_for
 
 MOST_PICTURES = 2000
+MOST_COLUMNS = 7  # of a calibrated sheet
+
+
+@dataclass(frozen=True)
+class SheetRange:
+    """The columns of one attribute: edit weights, and the calibrated range (lowest, highest) where it was asked for."""
+
+    attribute: str
+    weights: tuple[float, ...]
+    calibrated: tuple[float, float] | None
+
+    def labels(self) -> list[str]:
+        """The weights as text, in brackets outside the calibrated range."""
+        low, high = self.calibrated or (-np.inf, np.inf)
+        return [signed(weight) if low <= weight <= high else f"({signed(weight)})" for weight in self.weights]
 
 
 def write_edit_sheet(
@@ -32,14 +51,18 @@ def write_edit_sheet(
     neutral: str | None = None,
     text_encoder: str | None = None,
     method: str = "regression",
-    weights: Sequence[float] = (-30.0, -15.0, 0.0, 15.0, 30.0),
+    weights: Sequence[float] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
     download: bool = False,
     progress: ProgressFactory = silent,
-) -> None:
-    """Write ``out`` (PNG): for every attribute the rows of all seeds, for every weight a column."""
-    count = len(attributes) * len(seeds) * len(weights)
+) -> list[SheetRange]:
+    """Write ``out`` (PNG): for every attribute its weights, and under them the rows of all seeds; returns its columns.
+
+    Without ``weights`` each attribute is shown over its calibrated range, as an audit edits it, and at the paper's
+    ±30 beside it. That takes a few hundred pictures for each, once: the range is kept in the cache.
+    """
+    count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
@@ -57,14 +80,46 @@ def write_edit_sheet(
         cache=default_cache(),
         progress=progress,
     )
-    rows: list[NDArray[np.uint8]] = []
+    if weights is None:
+        calibrated = calibrate_range(
+            network,
+            encoder,
+            directions,
+            bound=PAPER_BOUND,
+            synthesizer=synthesize,
+            cache=default_cache(),
+            progress=progress,
+        )
+        limits = [(float(low), float(high)) for low, high in calibrated.bounds]
+        ranges = [
+            SheetRange(attribute, tuple(sheet_weights(*limit)), limit)
+            for attribute, limit in zip(attributes, limits, strict=True)
+        ]
+    else:
+        ranges = [SheetRange(attribute, tuple(weights), None) for attribute in attributes]
+    parts: list[NDArray[np.uint8]] = []
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds), truncation=truncation))
-        for direction in directions.matrix:
+        for shown, direction in zip(ranges, directions.matrix, strict=True):
+            parts.append(_header(shown.labels(), network.resolution))
             for style in styles:
-                edited = style + torch.tensor(weights)[:, None] * direction
-                rows.append(np.concatenate(list(to_pixels(synthesize(edited))), axis=1))
+                edited = style + torch.tensor(shown.weights)[:, None] * direction
+                parts.append(np.concatenate(list(to_pixels(synthesize(edited))), axis=1))
+    width = max(part.shape[1] for part in parts)
+    sheet = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
     try:
-        atomic.write_bytes(out, png_bytes(np.concatenate(rows)))
+        atomic.write_bytes(out, png_bytes(np.concatenate(sheet)))
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror or error}") from error
+    return ranges
+
+
+def _header(labels: Sequence[str], side: int) -> NDArray[np.uint8]:
+    """One label above each column of pictures ``side`` wide, black on white: uint8 ``[H, len(labels)·side, 3]``."""
+    height = max(16, side // 8)
+    picture = Image.new("RGB", (side * len(labels), height), "white")
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(size=0.7 * height)
+    for column, label in enumerate(labels):
+        draw.text((side * (column + 0.5), height / 2), label.replace("−", "-"), "black", font, anchor="mm")
+    return np.asarray(picture)

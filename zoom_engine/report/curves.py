@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.outputs import OutputReading
 from zoom_engine.records import Record
 
 Array = NDArray[np.float64]
@@ -19,8 +20,7 @@ _POINTS = 41
 class ResponseCurve:
     """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 [P].
 
-    The output is the probability of class 1 of a binary target, of the class that it predicted for the
-    unedited image otherwise.
+    The output is what `OutputReading.followed` takes of it.
     """
 
     weights: Array
@@ -34,13 +34,13 @@ class ResponseCurve:
         return there - here
 
 
-def response_curve(records: Sequence[Record], column: int) -> ResponseCurve | None:
+def response_curve(records: Sequence[Record], column: int, reading: OutputReading) -> ResponseCurve | None:
     """The curve of the attribute with index `column` from its records; None below two shared points.
 
     Each image's outputs are interpolated linearly between the weights tried on it, never beyond them; a point
     counts when at least half of the images reach it.
     """
-    curves = [curve for record in records if (curve := _of_record(record, column)) is not None]
+    curves = [curve for record in records if (curve := _of_record(record, column, reading)) is not None]
     if not curves:
         return None
     ends = min(weights[0] for weights, _ in curves), max(weights[-1] for weights, _ in curves)
@@ -53,13 +53,12 @@ def response_curve(records: Sequence[Record], column: int) -> ResponseCurve | No
     return ResponseCurve(grid[shared], np.nanmean(values[:, shared], axis=0), low, high)
 
 
-def _of_record(record: Record, column: int) -> tuple[Array, Array] | None:
+def _of_record(record: Record, column: int, reading: OutputReading) -> tuple[Array, Array] | None:
     """(weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
     original: Sequence[float] = record["original_output"]
-    shown = 0 if len(original) == 1 else int(np.argmax(original))
     points: list[dict[str, Any]] = record.get("trajectory") or []
-    outputs = {float(point["weights"][column]): float(point["output"][shown]) for point in points}
-    outputs[0.0] = float(original[shown])
+    outputs = {float(point["weights"][column]): reading.followed(point["output"], original) for point in points}
+    outputs[0.0] = reading.followed(original, original)
     if len(outputs) < 2:
         return None
     weights = sorted(outputs)

@@ -33,7 +33,8 @@ BUDGETS = (
     Budget(96, 64, 45, 8, 8),
 )
 
-INDEX_BUDGET = Budget(256, 64, 84, 1, 0)
+LEAD_BUDGET = Budget(256, 64, 84, 1, 0)  # of an index: the large picture of a card
+LINE_BUDGET = Budget(112, 64, 78, 1, 0)  # and those beside its bars
 
 
 @dataclass(frozen=True)

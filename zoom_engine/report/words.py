@@ -1,33 +1,46 @@
-"""The audit in words: short names of attributes, the headline, how sure it is, what limits it.
+"""The audit in words: short names of attributes, the headline, how sure it is, what a picture stands for.
 
-Plain text only: escaping is the templates' work.
+Plain text only: escaping is the templates' work. Every sentence must hold for an audit at any stage, from the first
+record on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.tables import decimal, percent, signed
+from zoom_engine.outputs import Counts, OutputReading
+from zoom_engine.tables import decimal, signed
 
 SMALL = 0.05
 """A mean change below this is called small: the study behind the method counts such true effects as none."""
 
-_LABELS_OFF = (
-    "No label prompts were given, so nothing checked that an edit left alone the very thing that the model "
-    "is meant to recognise. A flip may be a right answer to a changed picture."
-)
-_GENERATED = (
-    "All pictures are synthetic. The audit sees what its generator can draw and what its text model "
-    "understands by the prompts; it cannot find a sensitivity to anything else."
-)
-_NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
 _SEARCHES = {
     "scan": "a scan (no gradients, one attribute at a time)",
     "sgd": "SGD (it follows the model’s gradient)",
     "pgd": "PGD (it follows the sign of the model’s gradient)",
     "cmaes": "CMA-ES (no gradients, all attributes together)",
 }
-_COVERED = "not how well an edit matches its words: look at the direction sheets for that."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far the first place is to be trusted: a word or two with their `tone` ("good", "warn" or ""), and why."""
+
+    text: str
+    tone: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a picture stands for: a `tag` with its `tone`, the `outcome` of the edit, and for how many images."""
+
+    tag: str
+    tone: str
+    outcome: str
+    sentence: str
 
 
 def short_name(attribute: str, neutral: str) -> str:
@@ -51,42 +64,138 @@ def short_name(attribute: str, neutral: str) -> str:
     return " ".join(added)
 
 
-def headline(summary: dict[str, Any], names: dict[str, str]) -> str:
-    """The finding in one sentence or two. `names` maps attributes to their short names."""
-    rows = summary["sensitivity"]
-    top = rows[0] if rows else None
-    if top is None or not summary["units"]:
-        return "This audit has no finished measurements yet."
-    name = f"“{names[top['attribute']]}”"
+def value_of(row: Mapping[str, Any]) -> tuple[float | None, list[float] | None]:
+    """What a row of a summary is ranked by, in [0, 1], and its interval: the mean change of the output in single
+    mode, the share of the attribute's own range in multi mode."""
+    if "range_share" in row:
+        return row["range_share"], row["range_share_ci95"]
+    return row["mean_change"], row["ci95"]
+
+
+def unit(summary: Mapping[str, Any]) -> str:
+    """What `value_of` is."""
     if summary["mode"] == "multi":
-        flips, share = percent(summary["flip_rate"]), percent(top["share"])
-        return f"Edited together, the attributes flip {flips} of the images; {name} is {share} of the editing."
-    mean = top["mean_change"]
-    flips = f"{percent(top['flip_rate'])} of the images flip"
-    if mean < SMALL:
-        most = f"the most is {decimal(mean)} on average, for {name}"
-        return f"None of {len(rows)} attributes moves this model’s output by much: {most}."
-    return f"Adding or removing {name} moves this model’s output by {_measured(top)} on average; {flips}."
+        return "how far the attribute is moved, as a share of its own range, mean over images"
+    return "how far the output moves, from 0 to 1, mean over images"
 
 
-def certainty(summary: dict[str, Any], names: dict[str, str]) -> tuple[str, str]:
-    """How far the first place is to be trusted: a verdict of a word or two, and a sentence that says why."""
-    rows = [row for row in summary["sensitivity"] if _interval(row) is not None]
-    if len(rows) < 2:
-        return "One measurement", "With fewer than two images or attributes there is nothing to compare."
+def headline(
+    summary: dict[str, Any], names: Mapping[str, str], counts: Mapping[str | None, Counts], *, unfinished: bool
+) -> str:
+    """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
+    and, under None, of the images whatever the attribute."""
+    rows = [row for row in summary["sensitivity"] if value_of(row)[0] is not None]
+    if not rows:
+        return "Nothing is measured yet."
+    top, name = rows[0], f"“{names[rows[0]['attribute']]}”"
+    average = "on average" if counts[None].units > 1 else "in the one image measured"
+    if summary["mode"] == "multi":
+        furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
+        return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
+    mean, here = value_of(top)[0] or 0.0, counts[top["attribute"]]
+    if mean >= SMALL:
+        moves = f"Adding or removing {name} moves this model’s output by {_measured(top)} {average}"
+        return _so_far(f"{moves}; {flips(here)}.", unfinished)
+    if len(rows) == 1:
+        hardly = f"{name} hardly moves this model’s output: by {decimal(mean)} {average}"
+        return _so_far(f"{hardly}; {flips(here)}.", unfinished)
+    which = f"None of the {len(rows)} attributes measured" if unfinished else f"None of {len(rows)} attributes"
+    found = f"{which} moves this model’s output by much: the most is {decimal(mean)} {average}, for {name}."
+    if counts[None].decisive:
+        found += f" Under some edit, {flips(counts[None])}."
+    return _so_far(found, unfinished)
+
+
+def flips(counts: Counts) -> str:
+    """How many images flip, decisive and borderline ones apart: "2 of 9 images flip decisively, 1 is borderline"."""
+    borderline = counts.flipped - counts.decisive
+    if not counts.units:
+        return "no edit stays within what the generator draws"
+    if counts.units == 1:
+        decisively = "it flips decisively" if counts.decisive else "it flips, borderline"
+        return decisively if counts.flipped else "it does not flip"
+    if not counts.flipped:
+        return f"none of {counts.units} images flips"
+    are = "is" if borderline == 1 else "are"
+    if not counts.decisive:
+        return f"none of {counts.units} images flips decisively, {borderline} {are} borderline"
+    more = f", {borderline} {are} borderline" if borderline else ""
+    return f"{counts.decisive} of {counts.units} images {'flips' if counts.decisive == 1 else 'flip'} decisively{more}"
+
+
+def certainty(summary: dict[str, Any], names: Mapping[str, str], *, unfinished: bool) -> Verdict:
+    """How far the first place is to be trusted."""
+    found = _certainty(summary, names)
+    if not unfinished:
+        return found
+    missing = sum(value_of(row)[0] is None for row in summary["sensitivity"])
+    sentence = _so_far(found.sentence, True) if summary["units"] else found.sentence
+    if summary["units"] and missing:
+        sentence += f" {missing} of {len(summary['sensitivity'])} attributes are not measured yet."
+    return Verdict("Not finished", "warn", sentence)
+
+
+def _certainty(summary: dict[str, Any], names: Mapping[str, str]) -> Verdict:
+    if not summary["units"]:
+        return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
+    rows = [row for row in summary["sensitivity"] if value_of(row)[1] is not None]
+    if not rows:
+        return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
+    if len(rows) == 1:
+        alone = f"“{names[rows[0]['attribute']]}” is the only attribute measured on two images or more"
+        return Verdict("One attribute", "warn", f"{alone}: there is nothing to compare it with.")
     top, second = rows[0], rows[1]
-    if top["mean_change"] is not None and top["mean_change"] < SMALL:
-        highest = decimal(max(_interval(row)[1] for row in rows))
-        return "Nothing stands out", f"Even the upper ends of all intervals stay at or below {highest}."
+    (value, own), (_, other) = value_of(top), value_of(second)
+    assert value is not None
+    assert own is not None
+    assert other is not None
+    if summary["mode"] == "single" and value < SMALL:
+        highest = decimal(max(interval[1] for row in rows if (interval := value_of(row)[1])))
+        return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
     name = f"“{names[top['attribute']]}”"
     runner_up = f"“{names[second['attribute']]}” with {_measured(second)}"
-    first, apart = top["first"], _interval(top)[0] > _interval(second)[1]
+    first, apart = top["first"], own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
     if first >= 0.95 and apart:
-        return "Clear lead", f"{again}, and its interval is clear of the runner-up’s, {runner_up}."
+        return Verdict("Clear lead", "good", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
     if first >= 0.95:
-        return "Likely lead", f"{again}, though its interval overlaps the runner-up’s, {runner_up}."
-    return "No clear lead", f"{again}: it is close to {runner_up}. More images would tell them apart."
+        return Verdict("Likely lead", "", f"{again}, though its interval overlaps the runner-up’s, {runner_up}.")
+    close = f"{again}: it is close to {runner_up}. More images would tell them apart."
+    return Verdict("No clear lead", "warn", close)
+
+
+def standing(strip: Mapping[str, Any], counts: Counts, alike: int, reading: OutputReading) -> Standing:
+    """What a strip of gallery.json stands for: `counts` are of its attribute, `alike` flip decisively as it does.
+
+    Galleries of older audits do not say why a strip was chosen.
+    """
+    outcome = f"{strip['original_caption']} → {strip['caption']}, {_outcome(strip, reading)}"
+    kind = strip.get("kind")
+    images = f"{counts.units} images"
+    if kind == "typical":
+        if counts.units == 1:
+            return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
+        moved = f"{counts.moved or 'none'} of them change by {reading.decisive_change:g} or more"
+        return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
+    if kind == "extreme":
+        only = f"the largest change of {images}; {flips(counts)}"
+        return Standing(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
+    if kind == "flip":
+        so = f"{alike} of {images} {'flips' if alike == 1 else 'flip'} decisively in this direction"
+        if strip.get("extreme"):
+            tag = f"Most extreme of {counts.units}"
+            return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
+        middle = "this one" if alike == 1 else "one from the middle of them"
+        return Standing("Decisive flip", "good", outcome, f"{_upper(so)}: {middle}.")
+    return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
+
+
+def _outcome(strip: Mapping[str, Any], reading: OutputReading) -> str:
+    if not strip["flipped"]:
+        return "no flip"
+    way = " from {} to {}".format(*map(reading.class_name, strip["direction"])) if "direction" in strip else ""
+    kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.get("decisive")]
+    return f"{kind}{way}"
 
 
 def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
@@ -96,9 +205,9 @@ def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
 
 
 def search_sentence(config: dict[str, Any]) -> str:
-    """Which search ran and, where the manifest says so, why."""
+    """Which search the audit uses and, where the manifest says so, why."""
     name = str(config.get("search") or "")
-    sentence = f"The search was {_SEARCHES.get(name, name)}"
+    sentence = f"The search is {_SEARCHES.get(name, name)}"
     reason = config.get("search_reason")
     return f"{sentence}: {reason}." if reason else f"{sentence}."
 
@@ -112,86 +221,24 @@ def effect(at_low: float | None, at_high: float | None) -> str:
     ]
     if not parts or all(abs(change or 0.0) < 0.01 for change in (at_low, at_high)):
         return "Hardly any change on average."
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]} on average."
+    return f"{_upper('; '.join(parts))} on average."
 
 
-def limits(
-    summary: dict[str, Any],
-    config: dict[str, Any],
-    names: dict[str, str],
-    *,
-    beyond: float | None,
-    expected: int | None,
-) -> list[tuple[str, str]]:
-    """What a reader must not conclude: (title, explanation) pairs.
-
-    `beyond` is the share of paper-range flips that need weights outside the calibrated range, `expected` how
-    many units a finished audit has; both None where unknown.
-    """
-    found = []
-    if expected is not None and summary["units"] < expected:
-        done = f"{summary['units']} of {expected} measurements are done."
-        found.append(("Not finished", f"{done} Run the audit again to go on."))
-    if summary["label_kept"] is None:
-        found.append(("Label check off", _LABELS_OFF))
-    else:
-        labels = ", ".join(f"“{label}”" for label in config.get("labels") or [])
-        labels = f" ({labels})" if labels else ""
-        kept = f"{percent(summary['label_kept'])} of the reported edits keep their label"
-        found.append(
-            (
-                "Label check on",
-                f"A model of text and images compared the edited pictures with the label prompts{labels}; "
-                f"{kept}. It can be wrong too.",
-            )
-        )
-    if beyond is not None:
-        bound = f"±{config.get('bound', 30):g}"
-        found.append(
-            (
-                "Edits out of range",
-                f"Of the flips found with edit weights up to {bound}, {percent(beyond)} need a stronger edit "
-                "than the attribute varies by itself. Pictures out there can look unreal.",
-            )
-        )
-    weak = _weak(config, names)
-    if weak:
-        found.append(("Faint directions", f"The generator hardly answers to {weak}: read those rows with care."))
-    note = (config.get("target_details") or {}).get("note")
-    if note:
-        found.append(("About the target", str(note)))
-    found.append(("Generated pictures", _GENERATED))
-    found.append(("Sensitivity is not yet a fault", _NOT_A_FAULT))
-    here = f"They say how much the means could differ with other images ({summary['images']} here)"
-    found.append(("What the intervals cover", f"{here}, {_COVERED}"))
-    return found
-
-
-def _measured(row: dict[str, Any]) -> str:
-    value = row["mean_change"] if row["mean_change"] is not None else row["range_share"]
-    interval = _interval(row)
+def _measured(row: Mapping[str, Any]) -> str:
+    value, interval = value_of(row)
     return decimal(value) if interval is None else f"{decimal(value)} [{interval[0]:.2f}, {interval[1]:.2f}]"
-
-
-def _interval(row: dict[str, Any]) -> Any:
-    return row["ci95"] if row["mean_change"] is not None else row.get("range_share_ci95")
 
 
 def _often(share: float) -> str:
     return "in more than 99 of 100 cases" if share > 0.99 else f"in {100 * share:.0f} of 100 cases"
 
 
-def _weak(config: dict[str, Any], names: dict[str, str]) -> str:
-    """The attributes whose relevance is less than half above what random text reaches, as a list in words."""
-    directions = config.get("directions") or {}
-    found = zip(
-        config["attributes"],
-        directions.get("strength") or [],
-        directions.get("noise_floor") or [],
-        strict=False,
-    )
-    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)
+def _so_far(sentence: str, unfinished: bool) -> str:
+    return f"So far: {sentence[0].lower()}{sentence[1:]}" if unfinished else sentence
+
+
+def _upper(sentence: str) -> str:
+    return f"{sentence[0].upper()}{sentence[1:]}"
 
 
 def _article(word: str) -> str:

@@ -12,8 +12,10 @@ import jinja2
 
 from zoom_engine import atomic
 from zoom_engine.errors import AuditError
-from zoom_engine.report.page import read_page, same_axis
-from zoom_engine.report.pictures import BUDGETS, INDEX_BUDGET
+from zoom_engine.report.cards import cards
+from zoom_engine.report.page import Source, read_page
+from zoom_engine.report.pictures import BUDGETS
+from zoom_engine.report.words import flips
 from zoom_engine.tables import decimal, percent
 
 REPORT, INDEX = "report.html", "index.html"
@@ -38,9 +40,9 @@ def write_report(audit: str | Path) -> Path:
     unfinished audit has a report too, which says so. Raises `AuditError`.
     """
     audit = Path(audit)
-    html = ""
+    html, source = "", Source(audit)
     for budget in BUDGETS:
-        html = _template("report.html.j2").render(page=read_page(audit, budget))
+        html = _template("report.html.j2").render(page=read_page(source, budget))
         if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
             break
     else:
@@ -58,22 +60,21 @@ def write_index(
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
     Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, goes
-    by the name of its target. Histograms share one axis. Raises `AuditError`.
+    by the name of its target. All show the same attributes in the same order on one axis. Raises `AuditError`.
     """
     folder = Path(folder)
-    paths, links = [], []
     entries = [entry if isinstance(entry, IndexEntry) else IndexEntry(entry) for entry in audits]
+    sources, links = [], []
     for entry in entries:
         path = Path(entry.audit)
         if not path.resolve().is_relative_to(folder.resolve()):
             raise AuditError(f"{path} is not inside {folder}: an index links only what travels with it")
         if not (path / REPORT).is_file():
             raise AuditError(f"{path} has no {REPORT}: write its report first")
-        paths.append(path)
+        sources.append(Source(path))
         links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
-    pages = same_axis([read_page(path, INDEX_BUDGET) for path in paths])
-    cards = [{"entry": e, "page": page, "link": link} for e, page, link in zip(entries, pages, links, strict=True)]
-    html = _template("index.html.j2").render(cards=cards, title=title, introduction=introduction)
+    shown = list(zip(entries, links, cards(sources), strict=True))
+    html = _template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
     return _write(folder / INDEX, html)
 
 
@@ -94,6 +95,6 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"percent": percent, "decimal": decimal}
+    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "flips": flips, "short": "{:g}".format}
     environment.filters.update(filters)
     return environment.get_template(name)

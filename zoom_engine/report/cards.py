@@ -1,0 +1,76 @@
+"""Audits side by side: a card for each, with the same attributes in the same order, to be compared line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from zoom_engine.outputs import Counts
+from zoom_engine.report.charts import Axis, Bar, bar_for
+from zoom_engine.report.page import Source, axis_of
+from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
+from zoom_engine.report.strips import Strip
+from zoom_engine.report.words import value_of
+
+MOST_LINES = 24
+
+
+@dataclass(frozen=True)
+class Line:
+    """One attribute on a card; `value` and `counts` are None where the audit has none of it."""
+
+    name: str
+    attribute: str
+    value: float | None
+    bar: Bar
+    counts: Counts | None
+    strip: Strip | None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One audit: `lead` is the picture of the attribute that is first on all cards."""
+
+    source: Source
+    axis: Axis
+    lead: Strip | None
+    lines: tuple[Line, ...]
+    more_lines: int
+
+
+def cards(sources: Sequence[Source]) -> list[Card]:
+    """A card per audit. The attributes of all, the one that moves any of the targets most first."""
+    order = _common_order(sources)
+    axis = axis_of(sources)
+    found = []
+    for source in sources:
+        strip = source.first_strip(order[0]) if order else None
+        lead = None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
+        lines = tuple(_lines(source, sources, order[:MOST_LINES], axis))
+        found.append(Card(source, axis, lead, lines, max(0, len(order) - MOST_LINES)))
+    return found
+
+
+def _common_order(sources: Sequence[Source]) -> list[str]:
+    most: dict[str, float] = {}
+    for source in sources:
+        for row in source.summary["sensitivity"]:
+            most[row["attribute"]] = max(most.get(row["attribute"], 0.0), value_of(row)[0] or 0.0)
+    return sorted(most, key=lambda attribute: -most[attribute])
+
+
+def _lines(source: Source, sources: Sequence[Source], order: Sequence[str], axis: Axis) -> Iterator[Line]:
+    values = source.values()
+    for attribute in order:
+        name = next(one.names[attribute] for one in sources if attribute in one.names)
+        value, interval = values.get(attribute, (None, None))
+        single = attribute in values and source.diagnosis.mode == "single"
+        strip = source.first_strip(attribute) if single else None
+        yield Line(
+            name,
+            attribute,
+            value,
+            bar_for(axis, value, interval),
+            source.counts.get(attribute),
+            None if strip is None else source.load(strip, LINE_BUDGET, ends=True),
+        )

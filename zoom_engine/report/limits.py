@@ -1,0 +1,94 @@
+"""What a reader must not conclude from an audit, in words. Plain text: escaping is the templates' work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zoom_engine.outputs import Counts
+from zoom_engine.tables import percent
+
+_LABELS_OFF = (
+    "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
+    "is meant to recognise. A flip may be a right answer to a changed picture."
+)
+_GENERATED = (
+    "All pictures are synthetic. The audit sees what its generator can draw and what its text model "
+    "understands by the prompts; it cannot find a sensitivity to anything else."
+)
+_NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
+_COVERED = "not how well an edit matches its words: look at the direction sheets for that."
+
+
+def limits(
+    summary: dict[str, Any],
+    config: dict[str, Any],
+    names: Mapping[str, str],
+    counts: Counts,
+    *,
+    decisive_change: float,
+    beyond: float | None,
+) -> Iterator[tuple[str, str]]:
+    """(title, explanation) pairs.
+
+    `counts` are of the images whatever the attribute; `beyond` is the share of paper-range flips that need weights
+    outside the calibrated range, None where unknown.
+    """
+    labels = config.get("labels")
+    if (summary["label_kept"] is None and summary["units"]) or labels == []:
+        yield "Label check off", _LABELS_OFF
+    elif labels or summary["label_kept"] is not None:
+        named = ", ".join(f"“{label}”" for label in labels or [])
+        kept = f"{percent(summary['label_kept'])} of the reported edits keep their label" if summary["units"] else ""
+        yield (
+            "Label check on",
+            f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
+            f"{kept and f'; {kept}'}. It can be wrong too.",
+        )
+    if counts.flipped > counts.decisive:
+        yield (
+            "Borderline flips",
+            f"Of {counts.units} images, {counts.flipped - counts.decisive} flip in no other way than by less than"
+            f" {decisive_change:g} of the output: they were near the decision to begin with, and prove little.",
+        )
+    if counts.beyond:
+        yield (
+            "Edits beyond the generator",
+            f"{counts.beyond} of {counts.units + counts.beyond} images were edited beyond what the generator draws."
+            " They are left out of the pictures and of the flips in the headline: a flip out there proves nothing.",
+        )
+    elif summary["mode"] == "multi" and summary["units"] and summary["natural"] is None:
+        yield (
+            "Edits not held to the generator’s range",
+            "Several attributes edited together can leave what the generator draws though each stays within its own"
+            " range. This audit did not measure that: look at the pictures before a flip is believed.",
+        )
+    if beyond is not None:
+        yield (
+            "Edits out of range",
+            f"Of the flips found with edit weights up to ±{config.get('bound', 30):g}, {percent(beyond)} need a"
+            " stronger edit than the attribute varies by itself. Pictures out there can look unreal.",
+        )
+    weak = _weak(config, names)
+    if weak:
+        yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
+    note = (config.get("target_details") or {}).get("note")
+    if note:
+        yield "About the target", str(note)
+    yield "Generated pictures", _GENERATED
+    yield "Sensitivity is not yet a fault", _NOT_A_FAULT
+    if summary["images"] > 1:
+        here = f"They say how much the means could differ with other images ({summary['images']} here)"
+        yield "What the intervals cover", f"{here}, {_COVERED}"
+
+
+def _weak(config: dict[str, Any], names: Mapping[str, str]) -> str:
+    """The attributes whose relevance is less than half above what random text reaches, as a list in words."""
+    directions = config.get("directions") or {}
+    found = zip(
+        config["attributes"],
+        directions.get("strength") or [],
+        directions.get("noise_floor") or [],
+        strict=False,
+    )
+    return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)
