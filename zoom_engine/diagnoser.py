@@ -128,9 +128,10 @@ class Diagnoser:
         self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
         self.target: Target = load_target(target, **about).to(device)
         self.target.check(self.generator.resolution)
-        self.notices = input_notices(self.target, resolution=self.generator.resolution)
-        for notice in self.notices:
+        self.notices: list[str] = []
+        for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
+            self.notices.append(notice)
         self.search, self.search_reason = choose_search(search, mode=mode, target=self.target, options=search_options)
         self.labels = tuple(self.target.labels if labels is None else labels)
         if attributes is None:
@@ -328,7 +329,7 @@ class Diagnoser:
                 **describe_environment(),
                 "synthesis": self.synthesizer.explain(),
                 "judges": self._judges,
-                "notices": list(self.notices),
+                "notices": self.notices,
             },
         }
 
