@@ -177,13 +177,14 @@ class Diagnoser:
             bar.update(note="target")
             self.generator = of_one_class(load_generator(generator), generator_class).to(place)
             self.target.check(self.generator.resolution)
-            self.notices = input_notices(self.target, resolution=self.generator.resolution)
             self._check_directions(self.attributes, of_models=True)
             bar.update(note="generator")
             self._choose_runtimes(backend, precision, device)
             bar.update(note="runtime")
-        for notice in self.notices:
+        self.notices: list[str] = []
+        for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
+            self.notices.append(notice)
 
     def _choose_runtimes(self, backend: str, precision: str, device: str) -> None:
         """What draws, and what judges: measurements need no gradients, whatever the search follows."""
@@ -380,7 +381,7 @@ class Diagnoser:
                 "generator": self._generator_given,
                 "synthesis": synthesis,
                 "judges": self._judges,
-                "notices": list(self.notices),
+                "notices": self.notices,
             },
         }
 

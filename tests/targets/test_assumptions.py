@@ -95,7 +95,7 @@ def test_what_no_file_library_or_option_says_is_called_assumed(spec: str, tmp_pa
     target = load_target(made, **size, **options)
     assert target.assumed is assumed
     assert target.describe()["preprocessing_assumed"] is assumed
-    assert bool(input_notices(target, resolution=24)) is assumed
+    assert bool(list(input_notices(target, resolution=24))) is assumed
     for told in ({"value_range": (0, 255)}, {"std": [0.5]}, Preprocessing(size=24)) if options else ():
         if not ("function" in spec and isinstance(told, Preprocessing)):
             assert not load_target(made, preprocessing=told, **size, **options).assumed
@@ -142,7 +142,7 @@ def test_a_target_fed_another_scale_than_it_was_trained_on_is_doubted(scale: str
     """Those that are seen; `zoom_engine.targets.assumptions` says how many are not."""
     name, own, says = TRAINED[scale]
     target = load_target(Behind(name, own), name=name, task=BinaryTask(), preprocessing={"size": 128})
-    notices = input_notices(target, resolution=128)
+    notices = list(input_notices(target, resolution=128))
     assert "RGB in [0, 1], 128×128 pixels" in notices[0]
     assert "--input-range" in notices[0]
     assert all("\n" not in notice for notice in notices)
@@ -157,7 +157,7 @@ def test_a_network_that_refuses_other_numbers_is_not_doubted_for_it() -> None:
                 raise ValueError("numbers must not be negative")
             return (x.mean((2, 3)) - 0.5)[:, :1] * 20
 
-    assert len(input_notices(load_target(Strict(), task=BinaryTask(), resolution=16), resolution=16)) == 1
+    assert len(list(input_notices(load_target(Strict(), task=BinaryTask(), resolution=16), resolution=16))) == 1
 
 
 def test_an_audit_tells_it_first_and_keeps_it_in_manifest_and_report(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_an_audit_tells_it_first_and_keeps_it_in_manifest_and_report(tmp_path: P
     assert "<b>mine</b>" not in page
     run = Diagnoser(generator="avatars", target="avatars:mustache", attributes=["a smiling face"], notify=told.append)
     assert len(told) == 2
-    assert run.notices == ()
+    assert run.notices == []
 
 
 def test_view_says_it_and_shows_the_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,4 +201,4 @@ def test_view_says_it_and_shows_the_answers(tmp_path: Path, capsys: pytest.Captu
 def test_a_linear_network_is_not_doubted() -> None:
     """Its outputs double with the contrast, whatever it was trained on."""
     target = load_target(Function(lambda m: m[:, :1] * 9 - 4), task=BinaryTask(), resolution=16)
-    assert len(input_notices(target, resolution=16)) == 1
+    assert len(list(input_notices(target, resolution=16))) == 1

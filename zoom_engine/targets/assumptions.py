@@ -16,6 +16,7 @@ fed rightly (two of dlib's among them) one is doubted wrongly. Channels in the o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -31,19 +32,20 @@ BLOTS = 32
 HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocessing= in Python)"
 
 
-def input_notices(target: Target, *, resolution: int) -> tuple[str, ...]:
-    """One line for each thing to tell of how `target` is fed, () where its file, its library or the user said it.
+def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
+    """One line for each thing to tell of how `target` is fed, none where its file, its library or the user said it.
+    The first comes at once, before the target is asked about any picture.
 
     resolution: of the test pictures, height and width in pixels. `target` is one that `Target.check` has passed.
     """
     if not target.assumed:
-        return ()
-    lines = [
+        return
+    yield (
         f"nothing says what target {target.name!r} is to be fed, so this is assumed: {target.preprocessing.in_words}; a"
         f" wrong guess gives wrong rankings without an error: say it by {HOW}"
-    ]
-    doubt = _doubt(target, resolution)
-    return (*lines, doubt) if doubt else tuple(lines)
+    )
+    if doubt := _doubt(target, resolution):
+        yield doubt
 
 
 def plain_images(height: int, width: int) -> dict[str, Tensor]:

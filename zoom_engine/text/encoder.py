@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import TextEncoderError
+from zoom_engine.targets.preprocessing import BLACK, WHITE, Preprocessing
 from zoom_engine.text.prompts import check_prompt, fill_template, shorten, tokenize, words_of
 from zoom_engine.text.templates import NONE
 
@@ -63,6 +64,13 @@ class TextEncoder(nn.Module):
             raise TextEncoderError(
                 f"text encoder '{name}' resizes by '{self.interpolation}': bicubic or bilinear is needed"
             )
+        self.preprocessing = Preprocessing(
+            size=height,
+            resize_size=None if self.resize_mode == "squash" else height,
+            resize=self.interpolation,  # type: ignore[arg-type]
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+        )
         # The part of the model that holds the text tower's settings is the model itself in open_clip's plain
         # CLIP.
         self.context_length = int(getattr(self.model, "context_length", 0) or self.model.text.context_length)
@@ -115,14 +123,9 @@ class TextEncoder(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise TextEncoderError(f"images must be [B, 3, H, W], not {list(images.shape)}")
-        pixels = ((images.float() + 1) / 2).clamp(0, 1)
-        height, width = pixels.shape[-2:]
-        if (height, width) != (self.image_size, self.image_size):
-            size = self._resized(height, width)
-            pixels = F.interpolate(pixels, size=size, mode=self.interpolation, antialias=True, align_corners=False)
-            top, left = (round((side - self.image_size) / 2) for side in size)
-            pixels = pixels[..., top : top + self.image_size, left : left + self.image_size].clamp(0, 1)
-        embedded: Tensor = self.image_tower((pixels - self.mean) / self.std)
+        if self.resize_mode not in ("shortest", "squash") and images.shape[-2] != images.shape[-1]:
+            raise TextEncoderError(f"text encoder '{self.name}' pads images that are not square: give it square images")
+        embedded: Tensor = self.image_tower(self.preprocessing(images.float().clamp(BLACK, WHITE)))
         return embedded.float()
 
     def zero_shot(self, images: Tensor, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
@@ -130,15 +133,6 @@ class TextEncoder(nn.Module):
         return label_probabilities(
             self.embed_images(images), self.embed_texts(prompts, templates=templates), scale=self.logit_scale
         )
-
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after the model's own resize, before the centred crop."""
-        if self.resize_mode == "squash" or height == width:
-            return self.image_size, self.image_size
-        if self.resize_mode != "shortest":
-            raise TextEncoderError(f"text encoder '{self.name}' pads images that are not square: give it square images")
-        shorter = min(height, width)
-        return self.image_size * height // shorter, self.image_size * width // shorter
 
     @cached_property
     def content_hash(self) -> str:
