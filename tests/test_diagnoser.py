@@ -178,19 +178,22 @@ def test_the_paper_s_range_is_recorded_beside_the_calibrated_one(audit: Path) ->
     assert all("paper" in record for record in Diagnosis.load(audit).records)
 
 
-def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan(tmp_path: Path) -> None:
+def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
     """Directions, ranges and bounds are forward work: in a scan's precision, and shared with it through the cache."""
-    scan = diagnoser(cache=tmp_path)
+    scan = diagnoser()
     directions = scan.edit_directions()
     bounds = scan.calibrated_range(directions).bounds
-    run = diagnoser(cache=tmp_path, search="sgd")
+    run = diagnoser(search="sgd")
     assert run.forward.describe() == scan.forward.describe() == scan.synthesizer.describe()
     assert run.synthesizer.precision == "fp32"
     config = run.settings(images=1, seed=0)
     assert config["synthesis"] == {**run.synthesizer.describe(), "measurements": run.forward.describe()}
+    draws = run.forward
     run.synthesizer = dataclasses.replace(run.synthesizer, session=None, generator=None)  # it cannot draw
+    run.forward = dataclasses.replace(draws, session=None, generator=None)
     calibrated = run.calibrated_range(run.edit_directions())
     assert torch.equal(calibrated.bounds, bounds)
+    run.forward = draws
     run.units(run.styles(range(2)), directions, calibrated, [(0, 0), (1, 1)])
 
 
