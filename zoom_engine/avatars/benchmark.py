@@ -33,6 +33,8 @@ from zoom_engine.progress import forced
 from zoom_engine.runtime import compiled_target, describe_environment
 from zoom_engine.search import Evaluator, Scan, SearchResult, Unit, run_shared
 from zoom_engine.settings import SEEDS_PER_RUN
+from zoom_engine.text.prompts import fill_template
+from zoom_engine.text.templates import GENERAL
 
 LARGE, SMALL = 0.2, 0.05
 METHOD = 3  # raise it with any change of directions, range or search that changes sensitivities
@@ -263,7 +265,7 @@ def _kept(folder: Path | None, name: str, images: int | None, make: Callable[[],
 @cache
 def _made_by(images: int | None) -> dict[str, Any]:
     """What the figures depend on, short: weights, images, and how sensitivities are searched for."""
-    weights = [DOMAIN.generator().content_hash, DOMAIN.text_encoder().content_hash]
+    weights = [DOMAIN.generator().content_hash, _weights_of_words()]
     weights += [DOMAIN.target(name).content_hash for name in DOMAIN.target_names()]
     return {
         "method": METHOD,
@@ -271,6 +273,21 @@ def _made_by(images: int | None) -> dict[str, Any]:
         "search": Scan().to_dict(),
         "weights": hashlib.sha256(" ".join(weights).encode()).hexdigest()[:16],
     }
+
+
+def _weights_of_words() -> str:
+    """SHA-256 (hex) of all weights of the text encoder but the rows of tokens that no prompt of the benchmark has:
+    words that it learns beside them change none of the figures."""
+    encoder = DOMAIN.text_encoder()
+    prompts = [DOMAIN.neutral, *DOMAIN.attributes]
+    prompts += [label for name in DOMAIN.target_names() for label in DOMAIN.target(name).labels]
+    sentences = [fill_template(template, prompt) for prompt in prompts for template in ("{}", *GENERAL)]
+    tokens = torch.unique(encoder.tokenizer(sentences, context_length=encoder.context_length))
+    digest = hashlib.sha256()
+    for name, value in sorted(encoder.model.state_dict().items()):
+        read = value[tokens] if name == "token_embedding.weight" else value
+        digest.update(name.encode() + read.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def mean_run(runs: Sequence[dict[str, Any]], key: str) -> dict[str, Any]:
