@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -308,3 +309,34 @@ def test_target_options_of_file_and_command_line_come_together() -> None:
     }
     with pytest.raises(ConfigError, match="must be tables"):
         _target_options({"target_options": 3})
+
+
+def test_words_lists_what_the_text_encoder_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["words", "avatars"]) == 0
+    words = capsys.readouterr().out.split()
+    assert words == sorted(words)
+    assert {"beard", "smile", "specs", "wearing"} <= set(words)
+
+
+def test_words_says_where_a_text_encoder_does_not_tell(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoom_engine.text.load_text_encoder", lambda _: SimpleNamespace(name="clip", words=None))
+    assert main(["words", "clip"]) == 0
+    assert "text encoder 'clip' does not say which words it was trained on" in capsys.readouterr().out
+
+
+def test_a_misspelt_word_is_answered_with_the_one_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [
+        "diagnose",
+        "--generator",
+        "avatars",
+        "--target",
+        "avatars:mustache",
+        "--attribute",
+        "a face with a beerd",
+    ]
+    assert main([*command, "--out", str(tmp_path / "a")]) == 1
+    said = capsys.readouterr().err
+    assert "'avatars' was never trained on 'beerd' (did you mean 'beard'" in said
+    assert "zoom-engine words avatars" in said

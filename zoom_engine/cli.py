@@ -125,6 +125,10 @@ def build_parser() -> argparse.ArgumentParser:
     view.add_argument("--out", type=Path, required=True, help="a PNG file")
     view.set_defaults(run=_view)
 
+    words = commands.add_parser("words", help="list the words that a text encoder was trained on, one a line")
+    words.add_argument("text_encoder", nargs="?", default="avatars", metavar="TEXT_ENCODER", help="as --text-encoder")
+    words.set_defaults(run=_words)
+
     report = commands.add_parser("report", help="write report.html of an audit folder again, and print its table")
     report.add_argument("audit", type=Path)
     report.set_defaults(run=_report)
@@ -372,6 +376,16 @@ def _view(options: argparse.Namespace) -> None:
         notify=tell,
     )
     print("\n".join([*lines, f"Open {options.out}"]))
+
+
+def _words(options: argparse.Namespace) -> None:
+    from zoom_engine.text import load_text_encoder
+
+    encoder = load_text_encoder(options.text_encoder)
+    if encoder.words is None:
+        print(f"text encoder '{encoder.name}' does not say which words it was trained on: it takes any prompt")
+    else:
+        print("\n".join(sorted(encoder.words)))
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -49,6 +49,12 @@ def quality() -> dict[str, Any]:
             "seed": 1,
             "margin": 0.25,
             "attributes": {"beard": {"accuracy": 0.99, "worst_template": 0.96}},
+            "word_forms": {
+                "beard": {
+                    "whiskers / no whiskers": {"accuracy": 0.97, "cosine": 0.91},
+                    "bearded / not bearded": {"accuracy": 0.98, "cosine": 0.88},
+                }
+            },
         },
         "generator": {
             "samples": 10,
@@ -88,6 +94,7 @@ def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str,
     card = model_card(quality, benchmark(list(range(100, 110))))
     for figure in ("precision **0.930**", "29.6 dB", "5, 90.0, 7.0 (hat)", "| t | 10/10 | 0/10 | 10/10 |", "AUC 1.000"):
         assert figure in card
+    assert "| beard | 2 | 97.0 | 0.88 (bearded / not bearded) |" in card
     assert re.search(r"hat \| 5, 30.0, 7.0 \(hat\) \| refused \|", card)
     assert re.search(r"regression: 1 of 2 .*\nsampled: 0 of 2.*\ngradient: not measured yet", card)
     assert card.count("<summary>The whole matrix for") == 2

@@ -403,6 +403,12 @@ def test_words_that_training_never_read_are_refused_where_they_are_known(folder:
     encoder.check_words(["A jet-black hat|a hat"])
     with pytest.raises(TextEncoderError, match=r"never trained on 'zorblax' \(in 'a zorblax hat'\)"):
         encoder.check_words(["a hat", "a zorblax hat"])
+    with pytest.raises(TextEncoderError) as caught:
+        encoder.check_words(["a blak zorblax haat"])
+    assert "on 'blak' (did you mean 'black'?), 'zorblax', 'haat' (did you mean 'hat'?) (in" in str(caught.value)
+    assert f"'zoom-engine words {copy}' lists them all" in str(caught.value)
+    with pytest.raises(TextEncoderError, match="text encoder 'hats' was never trained on 'zorblax'"):
+        load_text_encoder(copy, called="hats").check_words(["a zorblax"])
     (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": "hat"}))
     with pytest.raises(TextEncoderError, match="must be a list of words"):
         load_text_encoder(copy)

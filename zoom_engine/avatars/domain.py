@@ -43,7 +43,7 @@ class AvatarDomain:
 
     @cache  # noqa: B019
     def text_encoder(self) -> TextEncoder:
-        return load_text_encoder(WEIGHTS / "text")
+        return load_text_encoder(WEIGHTS / "text", called=self.name)
 
     def target_names(self) -> tuple[str, ...]:
         return tuple(sorted(path.stem for path in (WEIGHTS / "targets").glob("*.safetensors")))

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine import atomic
@@ -24,10 +23,11 @@ from zoom_engine.avatars.networks import SmallCNN, predict, to_float, to_uint8
 from zoom_engine.avatars.parameters import LATENT_DIM, parameters_from_latents
 from zoom_engine.avatars.renderer import render, sample
 from zoom_engine.avatars.weights_io import WEIGHTS, load_network
+from zoom_engine.avatars.word_quality import balanced, word_quality
 from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
 from zoom_engine.cache_folder import default_cache
-from zoom_engine.directions import METHODS, find_directions
-from zoom_engine.directions.find import Method
+from zoom_engine.directions import METHODS, Sampling, find_directions, regression_relevance
+from zoom_engine.directions.find import DEFAULT_SAMPLES, Method
 from zoom_engine.errors import DirectionError
 from zoom_engine.progress import forced
 from zoom_engine.runtime import (
@@ -77,7 +77,7 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     """Balanced zero-shot accuracy per attribute on held-out renders that are clearly on one side.
 
     ``accuracy`` averages the prompts' embeddings over templates that training never saw, ``worst_template`` is the
-    lowest figure of a single one.
+    lowest figure of a single one. ``word_forms`` has the same for the other forms of the words, see `word_quality`.
     """
     encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
     images, parameters = sample(count, TEXT_SEED)
@@ -91,18 +91,20 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     for attribute in ATTRIBUTES:
         prompts = zero_shot_prompts(attribute)
         single = [
-            _balanced(embedded, encoder.embed_texts(prompts, templates=[t]), table[attribute])
+            balanced(embedded, encoder.embed_texts(prompts, templates=[t]), table[attribute])
             for t in HELD_OUT_TEMPLATES
         ]
-        together = _balanced(embedded, encoder.embed_texts(prompts, templates=HELD_OUT_TEMPLATES), table[attribute])
+        together = balanced(embedded, encoder.embed_texts(prompts, templates=HELD_OUT_TEMPLATES), table[attribute])
         rows[attribute] = {"accuracy": together, "worst_template": min(single)}
-    return {"renders": count, "margin": CLEAR_MARGIN, "seed": TEXT_SEED, "attributes": rows}
-
-
-def _balanced(images: Tensor, texts: Tensor, margin: NDArray[np.float32]) -> float:
-    says = (images @ texts[0] > images @ texts[1]).numpy()
-    present, absent = margin >= CLEAR_MARGIN, margin <= -CLEAR_MARGIN
-    return round(float((says[present].mean() + (~says[absent]).mean()) / 2), 4)
+    relevance = regression_relevance(
+        DOMAIN.generator(),
+        encoder,
+        sampling=Sampling(DEFAULT_SAMPLES["regression"], synthesizer=synthesizer()),
+        cache=default_cache(),
+        progress=forced,
+    )
+    forms = word_quality(encoder, relevance, embedded, table, neutral=DOMAIN.neutral)
+    return {"renders": count, "margin": CLEAR_MARGIN, "seed": TEXT_SEED, "attributes": rows, "word_forms": forms}
 
 
 def precision_recall(real: Tensor, fake: Tensor, *, neighbours: int = NEIGHBOURS) -> tuple[float, float]:

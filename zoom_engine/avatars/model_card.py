@@ -30,7 +30,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 | model | file | recipe |
 | --- | --- | --- |
 | generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.avatars.train generator`; no adversarial phase |
-| text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text` |
+| text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text`, then `… train words` for other forms of its words |
 | targets | `weights/targets/` | small CNNs, four sound and four with a planted bias: `… train targets` |
 | probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
 
@@ -38,7 +38,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 drawing parameters, and their ties (beards with men, grey hair with age) were chosen by us.
 
 **Known limits**: the generator blurs hair texture, curls and the ends of hair, and faces dissolve towards ±30. The text encoder reads the words of its
-training captions alone (`trained_words` in its folder); prompts with others are refused.
+training alone (`zoom-engine words avatars`); prompts with others are refused.
 """
 
 NO_BENCHMARK = """## Planted bias and truth
@@ -82,7 +82,28 @@ def _text(figures: dict[str, Any]) -> str:
         f"## Text encoder\n\nBalanced zero-shot accuracy (%) on {figures['renders']} held-out renders (seed {figures['seed']}) whose margin is at least"
         f" {figures['margin']} of the parameter's range, with templates that training never saw. {good} of {len(rows)} attributes reach 95 %.\n\n"
         + _table(["attribute", "all held-out templates", "worst single template"], rows)
+        + _word_forms(figures["word_forms"])
     )
+
+
+def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
+    rows = [
+        [name, len(pairs), _percent(min(row["accuracy"] for row in pairs.values())), _least_alike(pairs)]
+        for name, pairs in figures.items()
+    ]
+    count = sum(len(pairs) for pairs in figures.values())
+    return (
+        f'\nOther forms of these words (`avatars/word_forms.py`), {count} pairs of prompts such as "a face with a smile" and "a face without a'
+        " smile\": their accuracy on the same renders, and how far the edit direction (regression) of each is that of the attribute's own prompt."
+        ' Falls short: the denials of `smiling`, `bald`, `angry` and `old` ("a face without a smile", "not old") are told from their positive, but'
+        ' make no edit direction of their own; give the positive, or an opposite such as "a serious face".\n\n'
+        + _table(["attribute", "pairs", "lowest accuracy, %", "least cosine of directions"], rows)
+    )
+
+
+def _least_alike(pairs: dict[str, dict[str, float]]) -> str:
+    pair, row = min(pairs.items(), key=lambda item: item[1]["cosine"])
+    return f"{row['cosine']:.2f} ({pair})"
 
 
 def _generator(figures: dict[str, Any]) -> str:

@@ -95,8 +95,8 @@ def _phrase(attribute: str, *, present: bool) -> str:
         return f"a face {'with' if present else 'without'} {wording.present[0]}"
     words = wording.present if present else wording.absent
     if wording.kind == "noun":
-        return f"the face of {_with_article(words[0])}"
-    return f"{_with_article(words[0])} face"
+        return f"the face of {with_article(words[0])}"
+    return f"{with_article(words[0])} face"
 
 
 def vocabulary() -> list[str]:
@@ -118,7 +118,7 @@ def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TE
             for row in rows]  # fmt: skip
 
 
-def _pick(rng: np.random.Generator, words: Sequence[str]) -> str:
+def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
     return words[int(rng.integers(len(words)))]
 
 
@@ -134,7 +134,7 @@ def draw_caption(
         positive = bool(present) and (not absent or rng.random() < 0.72)
         pool = present if positive else absent
         chosen[pool.pop(int(rng.integers(len(pool))))] = positive
-    return _pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng)), chosen
+    return pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng)), chosen
 
 
 def _counts(most: int) -> list[float]:
@@ -145,7 +145,7 @@ def _counts(most: int) -> list[float]:
 
 
 def _sentence(chosen: Mapping[str, bool], *, has_hair: bool, rng: np.random.Generator) -> str:
-    noun = _pick(rng, NOUNS)
+    noun = pick(rng, NOUNS)
     gender = None
     adjectives: list[str] = []
     have: list[str] = []
@@ -157,36 +157,36 @@ def _sentence(chosen: Mapping[str, bool], *, has_hair: bool, rng: np.random.Gene
             continue
         words = wording.present if is_present else wording.absent
         if wording.kind == "noun":
-            gender = _pick(rng, words)
+            gender = pick(rng, words)
         elif wording.kind == "adjective":
             if name == "bald" and not is_present:
                 if not any(other in HAIR_ATTRIBUTES for other in chosen):
                     have.append("hair")
             else:
-                adjectives.append(_pick(rng, words))
+                adjectives.append(pick(rng, words))
         elif is_present:
-            have.append(_pick(rng, words))
+            have.append(pick(rng, words))
         elif not words or (name in _NEEDS_HAIR and not has_hair) or rng.random() < 0.4:
-            lack.append(_pick(rng, wording.present))
+            lack.append(pick(rng, wording.present))
         else:
-            have.append(_pick(rng, words))
+            have.append(pick(rng, words))
     if merged is not None:
         have.append(merged[0])
     rng.shuffle(adjectives)
     rng.shuffle(have)
     if gender is None:
-        subject = _with_article(" ".join([*adjectives, noun]))
+        subject = with_article(" ".join([*adjectives, noun]))
     elif rng.random() < 0.25:
-        subject = f"the face of {_with_article(' '.join([*adjectives, gender]))}"
+        subject = f"the face of {with_article(' '.join([*adjectives, gender]))}"
     else:
-        subject = _with_article(" ".join([*adjectives, gender]))
+        subject = with_article(" ".join([*adjectives, gender]))
     who = gender is not None and not subject.startswith("the") and rng.random() < 0.1
     verb = "who has" if who else "with"
     parts = [subject]
     if have:
-        parts.append(f"{verb} {_listed(have, 'and')}")
+        parts.append(f"{verb} {listed(have, 'and')}")
     if lack:
-        parts.append(f"{'and ' if have else ''}without {_listed(lack, 'or')}")
+        parts.append(f"{'and ' if have else ''}without {listed(lack, 'or')}")
     return " ".join(parts)
 
 
@@ -207,11 +207,11 @@ def _hair_phrase(chosen: Mapping[str, bool], *, has_hair: bool) -> tuple[str, fr
     return (" ".join([*words, "hair"]), frozenset(used)) if len(words) >= 2 else None
 
 
-def _with_article(phrase: str) -> str:
+def with_article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def _listed(words: Sequence[str], conjunction: str) -> str:
+def listed(words: Sequence[str], conjunction: str) -> str:
     if len(words) == 1:
         return words[0]
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TextEncoderError
 from zoom_engine.targets.preprocessing import BLACK, WHITE, Preprocessing
-from zoom_engine.text.prompts import check_prompt, fill_template, shorten, tokenize, words_of
+from zoom_engine.text.prompts import check_prompt, fill_template, nearest_words, shorten, tokenize, words_of
 from zoom_engine.text.templates import NONE
 
 _TEXT_BATCH = 256
@@ -89,12 +90,15 @@ class TextEncoder(nn.Module):
         What such a word is embedded as is chance: the direction that it leads to is as strong as that of a word with a
         meaning, and no relevance tells the two apart.
         """
-        for prompt in prompts if self.words is not None else ():
-            unknown = [word for word in words_of(prompt) if self.words is not None and word not in self.words]
+        if self.words is None:
+            return
+        for prompt in prompts:
+            unknown = [word for word in dict.fromkeys(words_of(prompt)) if word not in self.words]
             if unknown:
+                meant = [f"'{word}'{_did_you_mean(nearest_words(word, self.words))}" for word in unknown]
                 raise TextEncoderError(
-                    f"text encoder '{self.name}' was never trained on {', '.join(map(repr, unknown))} (in"
-                    f" '{shorten(prompt)}'): use words that it knows"
+                    f"text encoder '{self.name}' was never trained on {', '.join(meant)} (in '{shorten(prompt)}'):"
+                    f" use words that it knows; 'zoom-engine words {shlex.quote(self.name)}' lists them all"
                 )
 
     @torch.no_grad()
@@ -163,6 +167,10 @@ class _ImageTower(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         embedded: Tensor = self.model.encode_image(x, normalize=True)
         return embedded
+
+
+def _did_you_mean(words: Sequence[str]) -> str:
+    return f" (did you mean {' or '.join(map(repr, words))}?)" if words else ""
 
 
 def label_probabilities(image_embeddings: Tensor, label_embeddings: Tensor, *, scale: float) -> Tensor:

@@ -46,8 +46,12 @@ def text_encoder_for(
     return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen, download=download)
 
 
-def load_text_encoder(spec: str | Path | TextEncoder, *, download: bool = False) -> TextEncoder:
+def load_text_encoder(
+    spec: str | Path | TextEncoder, *, called: str | None = None, download: bool = False
+) -> TextEncoder:
     """The text encoder that ``spec`` names, on the CPU, frozen.
+
+    ``called`` is the name of an encoder in a folder, by default the folder's path: a domain gives its own.
 
     ``spec`` is one of: a `TextEncoder` (returned as it is); the name of a domain (``"avatars"``); a folder,
     or
@@ -65,9 +69,9 @@ def load_text_encoder(spec: str | Path | TextEncoder, *, download: bool = False)
         return spec
     name = os.fspath(spec)
     if name.startswith("local-dir:"):
-        return _load_folder(Path(name.removeprefix("local-dir:")), name)
+        return _load_folder(Path(name.removeprefix("local-dir:")), called or name)
     if Path(name).is_dir():
-        return _load_folder(Path(name), name)
+        return _load_folder(Path(name), called or name)
     if name.startswith("hf-hub:"):
         return _load_snapshot(name, download=download)
     if ":" in name:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -41,6 +42,11 @@ def check_prompt(prompt: str) -> str:
 def words_of(prompt: str) -> list[str]:
     """The words of a prompt, in lower case, without punctuation."""
     return re.findall(r"[^\W_]+", prompt.lower())
+
+
+def nearest_words(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
+    """Those of the ``known`` words that are spelled most like ``word``, the likest first; none where none is near."""
+    return difflib.get_close_matches(word, sorted(known), n=most, cutoff=0.7)
 
 
 def fill_template(template: str, prompt: str) -> str:

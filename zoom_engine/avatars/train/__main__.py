@@ -9,12 +9,16 @@ import torch
 
 from zoom_engine.avatars.weights_io import WEIGHTS
 
-PARTS = ("probe", "generator", "text", "targets")
+PARTS = ("probe", "generator", "text", "words", "targets")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.avatars.train", description=__doc__)
-    parser.add_argument("part", choices=PARTS, help="what to train; the generator needs the probe, targets need both")
+    parser.add_argument(
+        "part",
+        choices=PARTS,
+        help="what to train; the generator needs the probe, targets need both, words the text encoder",
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/avatars"), help="renders and checkpoints (resumed)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights are written")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -32,6 +36,10 @@ def main() -> None:
         from zoom_engine.avatars.train.text import train_text
 
         train_text(options.work, options.out)
+    elif options.part == "words":
+        from zoom_engine.avatars.train.word_forms import train_word_forms
+
+        train_word_forms(options.work, options.out)
     else:
         from zoom_engine.avatars.train.targets import train_targets
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ IMAGE_STEPS = 1_200
 TEXT_STEPS = 3_000
 IMAGE_BATCH = 64
 TEXT_BATCH = 256
+WEIGHT_FILE = "open_clip_model.safetensors"
 EDGE = 0.1
 SPREAD_WEIGHT = 0.05
 CONFIG: dict[str, Any] = {
@@ -184,11 +186,16 @@ def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
 
 
 def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
-    """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config and float16 weights."""
+    """Write the model as float16, knowing the words of the captions."""
+    tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
+    write_text_encoder(tensors, folder, info, words=vocabulary())
+
+
+def write_text_encoder(tensors: dict[str, Tensor], folder: Path, info: dict[str, Any], *, words: Sequence[str]) -> None:
+    """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config, with the ``words`` it knows, and weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: vocabulary()}
+    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
     with replacing(folder / "open_clip_config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=1) + "\n")
-    tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
-    with replacing(folder / "open_clip_model.safetensors") as temporary:
+    with replacing(folder / WEIGHT_FILE) as temporary:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
