@@ -16,7 +16,6 @@ from zoom_engine.directions.relevance import (
     MatrixRelevance,
     Relevance,
     Sampling,
-    noise_floor,
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
@@ -36,7 +35,6 @@ __all__ = [
     "find_directions",
     "gradient_relevance",
     "image_bounds",
-    "noise_floor",
     "regression_relevance",
     "sampled_relevance",
     "score_directions",
