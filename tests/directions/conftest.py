@@ -6,6 +6,7 @@ e = normalise(FAR·e0 + C·a), with orthonormal columns C. The picture is the st
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleSpace
+from zoom_engine.text import find_templates
 
 DIM, FAR, PIXEL = 48, 8.0, 0.02
 PROMPTS = ("beard", "man", "hat")
@@ -61,7 +63,7 @@ class ToyGenerator(nn.Module):
 class ToyEncoder(nn.Module):
     """The interface of TextEncoder; reads the attributes off the channels that are not toRGB."""
 
-    name, dim, logit_scale = "toy", DIM, 10.0
+    name, dim, logit_scale, tokenizer = "toy", DIM, 10.0, None
 
     def __init__(self, generator: ToyGenerator, attribute_map: Tensor) -> None:
         super().__init__()
@@ -71,6 +73,7 @@ class ToyEncoder(nn.Module):
         self.read = attribute_map @ torch.linalg.pinv(generator.affine * seen)
         self.bias = generator.bias
         self.content_hash = f"toy-{attribute_map.double().sum():.6f}"
+        self.wording = 0.02
         texts = {"face": self.e0, "gibberish": self.e0 + 0.3 * self.unseen}
         for index, prompt in enumerate(PROMPTS):
             texts[prompt] = self.e0 + 0.3 * self.columns[:, index]
@@ -87,7 +90,20 @@ class ToyEncoder(nn.Module):
     def check_words(self, prompts: Sequence[str]) -> None: ...
 
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ("{}",)) -> Tensor:
-        return torch.stack([self.texts[prompt.strip()] for prompt in prompts])
+        """What the toy does not know lies anywhere; phrasings differ a little, and by nothing on their average."""
+        sentences = [[self._sentence(prompt.strip(), template) for template in templates] for prompt in prompts]
+        return F.normalize(torch.stack([torch.stack(row).mean(dim=0) for row in sentences]), dim=1)
+
+    def _sentence(self, prompt: str, template: str) -> Tensor:
+        text = self.texts.get(prompt, F.normalize(self.e0 + 0.3 * _anywhere(prompt), dim=0))
+        phrasings = find_templates("general")
+        place = phrasings.index(template)
+        return text + (-1) ** place * self.wording * _anywhere(f"{prompt} {phrasings[place // 2]}")
+
+
+def _anywhere(text: str) -> Tensor:
+    noise = torch.randn(DIM, generator=torch.Generator().manual_seed(zlib.crc32(text.encode())))
+    return F.normalize(noise, dim=0)
 
 
 def make_toy(*, tied: float = 0.0, orthogonal: bool = True) -> tuple[Any, Any]:

@@ -15,7 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, unit_relevance
+from zoom_engine.directions import (
+    EditDirections,
+    Sampling,
+    directions_from_relevance,
+    find_directions,
+    gradient_relevance,
+    regression_relevance,
+    text_directions,
+    unit_relevance,
+)
+from zoom_engine.directions.answers import PICTURES
+from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.errors import CacheError, DirectionError, ZoomError
 
 PROMPTS = ("beard", "man", "hat")
@@ -71,15 +82,35 @@ def test_one_weight_is_one_standard_deviation(toy: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
-def test_positive_weight_adds_and_random_text_is_refused(toy: tuple[Any, Any], method: Any) -> None:
+def test_positive_weight_adds_and_a_text_that_says_nothing_is_refused_before_measuring(
+    toy: tuple[Any, Any], method: Any
+) -> None:
     generator, encoder = toy
     samples = {"regression": 400, "sampled": 4, "gradient": 8}[method]
     found = find_directions(generator, encoder, ["hat"], neutral="face", method=method, samples=samples)
     assert (found.matrix @ encoder.read.T)[0, 2] > 0
-    with pytest.raises(DirectionError, match="'gibberish' more than random text") as caught:
+    before = generator.synthesized
+    with pytest.raises(DirectionError, match=r"answer 'gibberish' no better than random text.*level 10%") as caught:
         find_directions(generator, encoder, ["hat", "gibberish"], neutral="face", method=method, samples=samples)
-    assert "largest |relevance|" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert generator.synthesized - before == PICTURES
+
+
+@pytest.mark.parametrize("method", ["regression", "sampled", "gradient"])
+def test_every_relevance_is_tested_against_random_texts_too(toy: tuple[Any, Any], method: str) -> None:
+    generator, encoder = toy
+    relevance: Any = {
+        "regression": lambda: regression_relevance(generator, encoder, sampling=Sampling(400)),
+        "sampled": lambda: sampled_relevance(generator, encoder, sampling=Sampling(4)),
+        "gradient": lambda: gradient_relevance(generator, encoder, sampling=Sampling(8)),
+    }[method]()
+    found = directions_from_relevance(relevance, generator, encoder, PROMPTS, neutral="face")
+    assert all(strength > floor > 0 for strength, floor in zip(found.strength, found.noise_floor, strict=True))
+    assert found.provenance["level"] == 0.1
+    with pytest.raises(DirectionError, match=r"'gibberish' more than random text: largest \|relevance\|.*level 10%"):
+        directions_from_relevance(relevance, generator, encoder, ["hat", "gibberish"], neutral="face")
+    passed = directions_from_relevance(relevance, generator, encoder, ["gibberish"], neutral="face", level=1)
+    assert passed.attributes == ("gibberish",)
 
 
 def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:
@@ -185,6 +216,8 @@ def test_bad_attributes(toy: tuple[Any, Any], attributes: Any, complaint: str) -
         ({"threshold": -0.1}, "threshold"),
         ({"threshold": float("nan")}, "threshold"),
         ({"top_k": 0}, "top_k"),
+        ({"level": 0.0}, "level must be in"),
+        ({"level": 0.001}, "too small for 99 random texts: 0.01 is least"),
         ({"absolute": True}, "absolute threshold"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from zoom_engine.directions import Sampling, find_directions, gradient_relevance, text_directions
+from zoom_engine.directions.answers import PICTURES
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -59,10 +60,10 @@ def test_each_direction_is_computed_once(toy: tuple[Any, Any], tmp_path: Path) -
     generator, encoder = toy
     options: dict[str, Any] = {"neutral": "face", "method": "gradient", "samples": 4, "cache": tmp_path}
     first = find_directions(generator, encoder, ["beard"], **options)
-    assert generator.synthesized == 8  # one pass for the prompt, one for random text
+    assert generator.synthesized == PICTURES + 8  # one pass for the prompt, one for random texts
     again = find_directions(generator, encoder, ["beard"], **options)
-    assert generator.synthesized == 8
+    assert generator.synthesized == PICTURES + 8
     assert torch.equal(first.matrix, again.matrix)
     both = find_directions(generator, encoder, ["man", "beard"], **options)
-    assert generator.synthesized == 12
+    assert generator.synthesized == PICTURES + 12
     assert torch.equal(both.matrix[1], first.matrix[0])

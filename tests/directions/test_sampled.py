@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoom_engine.directions import Sampling, find_directions, sampled_relevance
+from zoom_engine.directions import Sampling, find_directions, sampled_relevance, text_directions
 from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
@@ -95,7 +95,8 @@ def test_the_references_absolute_threshold(toy: tuple[Any, Any]) -> None:
     everything = find_directions(*toy, PROMPTS, threshold=0.0, **options)
     relative = find_directions(*toy, PROMPTS, threshold=0.5, **options)
     absolute = find_directions(*toy, PROMPTS, threshold=0.5, absolute=True, **options)
-    strongest = torch.tensor(everything.strength)[:, None]
+    wanted = text_directions(toy[1], PROMPTS, neutral="face")
+    strongest = sampled_relevance(*toy, sampling=Sampling(3)).strength(wanted)[:, None]
     std = Sampling(3).statistics(toy[0]).std
     r = everything.matrix / std.clamp(min=1e-9)
     r = r / r.abs().amax(dim=1, keepdim=True) * strongest
@@ -103,4 +104,4 @@ def test_the_references_absolute_threshold(toy: tuple[Any, Any]) -> None:
     assert relative.channels == tuple((r.abs() >= 0.5 * strongest).sum(dim=1).tolist())
     with pytest.raises(DirectionError, match=r"no style channel of 'beard' passes λ = 0.99: .* is 0\.\d+") as caught:
         find_directions(*toy, PROMPTS, threshold=0.99, absolute=True, **options)
-    assert f"{everything.strength[0]:.3g}" in str(caught.value)
+    assert f"{float(strongest[0]):.3g}" in str(caught.value)

@@ -36,7 +36,7 @@ def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], metho
     generator, encoder = models
     prompts = ["a red hat", "a wide smile"]
     samples = {"regression": 256, "sampled": 6, "gradient": 16}[method]
-    found = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, quantile=0.0)
+    found = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, level=1.0)
     assert found.matrix.shape == (2, generator.style_space.size)
     assert (found.matrix[:, generator.style_space.rgb_mask()] == 0).all()
     natural = calibrate_range(generator, encoder, found, samples=80, side_images=8)

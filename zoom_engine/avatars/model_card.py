@@ -96,7 +96,7 @@ def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
         f'\nOther forms of these words (`avatars/word_forms.py`), {count} pairs of prompts such as "a face with a smile" and "a face without a'
         " smile\": their accuracy on the same renders, and how far the edit direction (regression) of each is that of the attribute's own prompt."
         ' Falls short: the denials of `smiling`, `bald`, `angry` and `old` ("a face without a smile", "not old") are told from their positive, but'
-        ' make no edit direction of their own; give the positive, or an opposite such as "a serious face".\n\n'
+        ' make no edit direction of their own: give the positive, or an opposite such as "a serious face". "A big smile" is read as big eyes.\n\n'
         + _table(["attribute", "pairs", "lowest accuracy, %", "least cosine of directions"], rows)
     )
 

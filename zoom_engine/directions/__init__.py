@@ -18,7 +18,6 @@ from zoom_engine.directions.relevance import (
     MatrixRelevance,
     Relevance,
     Sampling,
-    noise_floor,
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
@@ -42,7 +41,6 @@ __all__ = [
     "gradient_relevance",
     "image_bounds",
     "natural_region",
-    "noise_floor",
     "regression_relevance",
     "sampled_relevance",
     "score_directions",

@@ -29,10 +29,10 @@ class EditDirections:
 
     One edit weight is one standard deviation along the direction: Δs_i = σ ⊙ r_i with ‖r_i‖₂ = 1. toRGB
     entries are 0; a positive weight adds the attribute. Per attribute: ``channels``, how many entries are
-    not 0; ``strength``, the largest |relevance| before scaling; ``noise_floor``, the strength that random
-    text directions reach. ``threshold`` is λ; ``provenance`` (JSON) names generator, text encoder, options
-    and hashes; an audit holds ``generator``, ``text_encoder``, ``templates``, ``truncation`` and ``truncation_cutoff``
-    against its own.
+    not 0; ``strength``, the largest |relevance| before scaling, in units of what phrasings differ by;
+    ``noise_floor``, the strength that random texts reach. ``threshold`` is λ; ``provenance`` (JSON) names
+    generator, text encoder, options and hashes; an audit holds ``generator``, ``text_encoder``, ``templates``,
+    ``truncation`` and ``truncation_cutoff`` against its own.
     """
 
     matrix: Tensor

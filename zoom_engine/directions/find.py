@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.directions import gradient, regression, sampled
+from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.gradient import gradient_relevance
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
 from zoom_engine.directions.relevance import (
-    DEFAULT_QUANTILE,
     Relevance,
     Sampling,
-    noise_floor,
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
+from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
@@ -57,7 +58,7 @@ def find_directions(
     truncation: float = 1.0,
     truncation_cutoff: int | None = None,
     synthesizer: Synthesizer | None = None,
-    quantile: float = DEFAULT_QUANTILE,
+    level: float = DEFAULT_LEVEL,
     cache: Path | None = None,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
@@ -72,21 +73,37 @@ def find_directions(
     goes through ``generator.synthesis`` in float32 instead: the native operators where they run, else torch's.
     ``cache`` is a folder for what was computed.
 
-    Raises DirectionError, naming the attribute and its largest |relevance|: where random text directions
-    reach as much (their ``quantile``), and where no channel passes λ.
+    Raises DirectionError, naming the attribute: on a few pictures, before anything is measured, where they answer it no
+    better than random texts (`answers.check_answers`, which also refuses an encoder that knows nothing); where random
+    texts reach its largest |relevance|; and where no channel passes λ. A random text passes each of the first two
+    tests with probability ``level``, each text by itself; at level 1 both are left out.
     """
+    check_method(method)
+    text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
+    texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
+    forward_only = None if method == "gradient" else synthesizer
+    count = DEFAULT_SAMPLES[method] if samples is None else samples
+    sampling = Sampling(count, seed, truncation, truncation_cutoff, forward_only)
+    if texts is not None:
+        check_answers(
+            generator,
+            text_encoder,
+            attributes,
+            texts,
+            sampling=sampling,
+            level=level,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+        )
     relevance = _relevance(
         generator,
         text_encoder,
         method=method,
-        samples=samples,
+        sampling=sampling,
         estimator=estimator,
         ridge=ridge,
         alpha=alpha,
-        seed=seed,
-        truncation=truncation,
-        truncation_cutoff=truncation_cutoff,
-        synthesizer=synthesizer,
         cache=cache,
         batch_size=batch_size,
         progress=progress,
@@ -101,7 +118,8 @@ def find_directions(
         absolute=absolute,
         top_k=top_k,
         templates=templates,
-        quantile=quantile,
+        level=level,
+        texts=texts,
     )
 
 
@@ -116,9 +134,15 @@ def directions_from_relevance(
     absolute: bool = False,
     top_k: int | None = None,
     templates: Sequence[str] = GENERAL,
-    quantile: float = DEFAULT_QUANTILE,
+    level: float = DEFAULT_LEVEL,
+    texts: Phrased | None = None,
 ) -> EditDirections:
-    """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then."""
+    """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then.
+
+    ``texts`` are the attributes' phrasings where they are there already. Strength is the largest |relevance| times the
+    text's clearness: a channel's answer to what the text says, in units of what its phrasings differ by. Without that
+    random texts would count as much as others for being far off, or for moving the embedding hardly at all.
+    """
     if absolute and relevance.method != "sampled":
         raise DirectionError("an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)")
     if not threshold >= 0 or (not absolute and threshold >= 1):
@@ -127,13 +151,16 @@ def directions_from_relevance(
         raise DirectionError(f"top_k must be at least 1, not {top_k}")
     wanted = text_directions(text_encoder, attributes, neutral=neutral, templates=templates)
     rows = relevance.relevance(wanted)
-    strengths = relevance.strength(wanted).tolist()
-    floor = noise_floor(relevance, text_encoder.dim, quantile=quantile)
+    texts = texts or phrase(text_encoder, attributes, neutral=neutral, templates=templates)
+    strengths = (relevance.strength(wanted) * clearness(texts.wanted)).tolist()
+    random = texts.random[: relevance.random_texts]
+    null = relevance.strength(F.normalize(random.mean(dim=1), dim=1)) * clearness(random)
+    floor = exceeds(null, level)
     for attribute, strength in zip(attributes, strengths, strict=True):
-        if not strength > floor:
+        if level != 1 and not strength > floor:
             raise DirectionError(
                 f"no style channel answers '{attribute}' more than random text: largest |relevance|"
-                f" {strength:.3g}, random text reaches {floor:.3g} ({quantile:.0%} quantile);"
+                f" {strength:.3g}, random texts reach {floor:.3g} (level {level:.0%});"
                 " use words that the text encoder knows"
             )
     std = relevance.sampling.statistics(generator).std
@@ -151,14 +178,14 @@ def directions_from_relevance(
         threshold=threshold,
         channels=tuple((matrix != 0).sum(dim=1).tolist()),
         strength=tuple(strengths),
-        noise_floor=(floor,) * len(attributes),
+        noise_floor=(max(floor, 0.0),) * len(attributes),
         provenance={
             **relevance.details,
             "text_encoder_name": text_encoder.name,
             "templates": list(templates),
             "absolute_threshold": absolute,
             "top_k": top_k,
-            "noise_quantile": quantile,
+            "level": level,
         },
     )
 
@@ -198,22 +225,14 @@ def _relevance(
     text_encoder: TextEncoder,
     *,
     method: Method,
-    samples: int | None,
+    sampling: Sampling,
     estimator: Estimator,
     ridge: float,
     alpha: float,
-    seed: int,
-    truncation: float,
-    truncation_cutoff: int | None,
-    synthesizer: Synthesizer | None,
     cache: Path | None,
     batch_size: int,
     progress: ProgressFactory,
 ) -> Relevance:
-    check_method(method)
-    count = DEFAULT_SAMPLES[method] if samples is None else samples
-    forward_only = None if method == "gradient" else synthesizer
-    sampling = Sampling(count, seed, truncation, truncation_cutoff, forward_only)
     if method == "regression":
         return regression_relevance(
             generator,

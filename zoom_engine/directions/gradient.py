@@ -39,7 +39,7 @@ class GradientRelevance:
     cache: Path | None = None
     progress: ProgressFactory = silent
     method: str = "gradient"
-    null_directions: int = 16
+    random_texts: int = 19  # each costs a backward pass per image
     _seen: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def relevance(self, text_directions: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.wording import RANDOM_TEXTS
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
 from zoom_engine.progress import ProgressFactory, silent
@@ -20,7 +21,6 @@ from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder, check_prompt
 from zoom_engine.text.templates import GENERAL
 
-DEFAULT_QUANTILE = 0.5
 _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, not meaning
 
 
@@ -94,7 +94,7 @@ class Relevance(Protocol):
     """The relevance of all style channels to text directions.
 
     ``method`` is "sampled", "regression" or "gradient"; ``details`` are the options and hashes it depends on
-    (JSON); ``null_directions`` is how many random text directions it can afford for the noise floor.
+    (JSON); ``random_texts`` is how many random texts it can afford to be held against.
     """
 
     @property
@@ -107,7 +107,7 @@ class Relevance(Protocol):
     def details(self) -> dict[str, Any]: ...
 
     @property
-    def null_directions(self) -> int: ...
+    def random_texts(self) -> int: ...
 
     def relevance(self, text_directions: Tensor) -> Tensor:
         """Unit vectors [P, D] → relevance [P, S], 0 for toRGB channels; the edit is σ ⊙ relevance."""
@@ -131,7 +131,7 @@ class MatrixRelevance:
     evidence: Tensor
     sampling: Sampling
     details: dict[str, Any] = field(default_factory=dict)
-    null_directions: int = 1000
+    random_texts: int = RANDOM_TEXTS
 
     def relevance(self, text_directions: Tensor) -> Tensor:
         return text_directions.to(self.matrix) @ self.matrix.T
@@ -172,18 +172,6 @@ def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequenc
     wordings = [check_prompt(wording) for wording in check_prompt(prompt).split("|")]
     embedded = text_encoder.embed_texts(wordings, templates=templates)
     return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()
-
-
-def random_directions(count: int, dim: int, *, seed: int = 0) -> Tensor:
-    """``count`` unit vectors [count, D], uniform on the sphere: text that has nothing to do with images."""
-    noise = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
-    return F.normalize(noise, dim=1)
-
-
-def noise_floor(relevance: Relevance, dim: int, *, quantile: float = DEFAULT_QUANTILE, seed: int = 0) -> float:
-    """The strength that random text directions stay below with probability ``quantile``."""
-    strengths = relevance.strength(random_directions(relevance.null_directions, dim, seed=seed))
-    return float(torch.quantile(strengths.double(), quantile))
 
 
 def check_finite(embeddings: Tensor) -> Tensor:

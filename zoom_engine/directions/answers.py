@@ -1,0 +1,135 @@
+"""Do unedited pictures answer a text at all? Asked on a few pictures, before anything is measured on many.
+
+A picture's score on a text in one of T phrasings is s[x, t] = ⟨E(x), E(text in t) − E(neutral in t)⟩. What a picture
+answers in all phrasings is the text; what it answers in one only is wording. Two questions follow:
+
+1. **Does the encoder know anything?** Random texts are said in several phrasings, and each phrasing of one is looked
+   for among all texts in another phrasing, by how the pictures rank on it. A trained encoder finds nearly all: a
+   phrasing changes the ranking little, another text much. With random weights a phrasing changes it as much as another
+   text does. With 99 random texts on 128 avatars, found were: 93 % by the avatars' encoder; 61 % and 96 % after 50 and
+   150 of the 3,000 steps that its text tower is trained; of random weights 12 % by a ViT-B/32, 7 % by an RN50, 10 to
+   16 % by the avatars' architecture and a small ViT. Fewer than `LEAST_RECOGNISED` are refused. Limits: it was tried on
+   no published CLIP, and it is the text tower that it mostly tells. Towers that were each trained, but not together,
+   pass (85 %, with one rotated against the other), and so does a trained text tower beside an image tower of random
+   weights (78 %).
+2. **Does this text say anything?** Its agreement is F = T · variance over pictures of the mean over phrasings, divided
+   by the variance left over (two-way analysis of variance, one score per cell). It has to exceed what random texts
+   reach: one drawn as they are passes with probability ``level`` at most, each text by itself. What adds nothing to
+   the neutral prompt, or nothing that these pictures differ by, is wording for the most part. F depends neither on how
+   far a text lies from the neutral prompt nor on scale; an attribute that none of the pictures has fares like any
+   random text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.relevance import Sampling, check_finite
+from zoom_engine.directions.wording import Phrased, exceeds
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+PICTURES = 128
+LEAST_RECOGNISED = 0.5
+
+
+def check_answers(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    attributes: Sequence[str],
+    texts: Phrased,
+    *,
+    sampling: Sampling,
+    level: float,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> None:
+    """DirectionError where `PICTURES` unedited pictures answer no text (the encoder is named), or one of the
+    ``attributes`` (all are named) no better than random texts. ``sampling`` says which pictures; ``texts`` are the
+    attributes' phrasings; ``cache`` keeps the pictures' embeddings."""
+    pictures = _pictures(generator, text_encoder, sampling, batch_size, cache, progress)
+    if bool((pictures == pictures[0]).all()):
+        raise DirectionError("all samples of the generator look the same to the text encoder: there is nothing to edit")
+    known = recognised(pictures, texts.random)
+    if known < LEAST_RECOGNISED:
+        raise DirectionError(
+            f"text encoder '{text_encoder.name}' knows nothing of these pictures: of {len(texts.random)} random texts"
+            f" they answer {known:.0%} alike in another phrasing ({LEAST_RECOGNISED:.0%} is least); its weights or its"
+            " tokenizer do not belong together, or were never trained: choose another"
+        )
+    found = agreement(pictures, texts.wanted)
+    floor = exceeds(agreement(pictures, texts.random), level)
+    refused = [i for i in found.argsort().tolist() if not found[i] > floor]
+    if refused:
+        others = f" (so with {', '.join(repr(attributes[i]) for i in refused[1:])})" if refused[1:] else ""
+        raise DirectionError(
+            f"the pictures answer '{attributes[refused[0]]}' no better than random text: its phrasings agree by"
+            f" {float(found[refused[0]]):.3g}, those of random texts by up to {floor:.3g} (level {level:.0%}){others};"
+            " use words that the text encoder knows, for what differs between pictures"
+        )
+
+
+def recognised(pictures: Tensor, differences: Tensor) -> float:
+    """The share of texts that pictures rank by most alike to themselves in another phrasing.
+
+    ``pictures [n, D]`` are embeddings, ``differences [P, T, D]`` texts; averaged over all pairs of phrasings.
+    """
+    scores = _scores(pictures, differences).transpose(0, 1)  # [T, P, n]
+    ranks = F.normalize(scores - scores.mean(dim=2, keepdim=True), dim=2)
+    right = torch.arange(len(differences))
+    pairs = permutations(range(len(ranks)), 2)
+    return float(
+        torch.stack([((ranks[a] @ ranks[b].T).argmax(dim=1) == right).double().mean() for a, b in pairs]).mean()
+    )
+
+
+def agreement(pictures: Tensor, differences: Tensor) -> Tensor:
+    """F [P] of texts ``differences [P, T, D]`` on ``pictures [n, D]``; 0 where scores do not vary at all."""
+    scores = _scores(pictures, differences).transpose(1, 2)  # [P, n, T]
+    _, count, phrasings = scores.shape
+    scores = scores - scores.mean(dim=1, keepdim=True)
+    mean = scores.mean(dim=2, keepdim=True)
+    between = phrasings * mean.square().sum(dim=(1, 2)) / (count - 1)
+    left = (scores - mean).square().sum(dim=(1, 2)) / ((count - 1) * (phrasings - 1))
+    return torch.where(between > 0, between / left.clamp(min=1e-30), 0.0)
+
+
+def _scores(pictures: Tensor, differences: Tensor) -> Tensor:
+    return torch.einsum("nd,ptd->ptn", pictures.double(), differences.double())
+
+
+@torch.no_grad()
+def _pictures(
+    generator: StyleGAN2,
+    text_encoder: TextEncoder,
+    sampling: Sampling,
+    batch_size: int,
+    cache: Path | None,
+    progress: ProgressFactory,
+) -> Tensor:
+    """Embeddings [n, D] of the first pictures of the sampling's seed."""
+    few = dataclasses.replace(sampling, samples=PICTURES)
+    key = few.identity(generator, text_encoder)
+    store = DirectionCache(cache)
+    kept = store.load("pictures", key)
+    if kept is None:
+        rows = []
+        with progress(PICTURES, "Checking prompts", unit="image") as bar:
+            for _, styles in few.draw(generator):
+                for part in torch.split(styles, batch_size):
+                    rows.append(check_finite(text_encoder.embed_images(few.synthesize(generator, part)).cpu()))
+                    bar.update(len(part))
+        kept = {"embeddings": torch.cat(rows)}
+        store.store("pictures", key, kept)
+    return kept["embeddings"]

@@ -1,0 +1,101 @@
+"""What a text means and what its phrasing adds: the same text in several templates, beside random texts in the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.errors import DirectionError
+from zoom_engine.text import TextEncoder, check_prompt
+from zoom_engine.text.random_texts import random_texts
+from zoom_engine.text.templates import GENERAL
+
+RANDOM_TEXTS = 99
+PHRASINGS = 4
+DEFAULT_LEVEL = 0.1
+"""The probability that a random text passes for one with a meaning, in each of the tests that refuse texts."""
+
+_LEAST_NOISE = 1e-5  # of unit vectors in float32: below it phrasings differ by rounding
+
+
+@dataclass(frozen=True)
+class Phrased:
+    """Texts in T phrasings, as the neutral prompt moves to each: E(text in t) − E(neutral in t), of unit vectors.
+
+    ``wanted [N, T, D]`` are the attributes, ``random [M, T, D]`` the random texts that they are held against.
+    """
+
+    wanted: Tensor
+    random: Tensor
+
+
+def phrase(
+    text_encoder: TextEncoder,
+    attributes: Sequence[str],
+    *,
+    neutral: str,
+    templates: Sequence[str] = GENERAL,
+    cache: Path | None = None,
+) -> Phrased:
+    """The attributes and `RANDOM_TEXTS` random texts in the first `PHRASINGS` templates (general ones where there are
+    fewer). ``cache`` keeps the random texts' embeddings."""
+    said = tuple(dict.fromkeys([*templates, *GENERAL]))[:PHRASINGS]
+    base = _embedded(text_encoder, [neutral], said)
+    wanted = torch.cat([_of_wordings(text_encoder, attribute, said) for attribute in attributes]) - base
+    return Phrased(wanted, _random(text_encoder, neutral, said, cache) - base)
+
+
+def clearness(differences: Tensor) -> Tensor:
+    """[P, T, D] → [P]: how far a text moves the neutral prompt, over how much phrasings differ about it."""
+    mean = differences.mean(dim=1, keepdim=True)
+    noise = (differences - mean).square().sum(dim=2).mean(dim=1).sqrt()
+    clear: Tensor = mean.squeeze(1).norm(dim=1) / noise.clamp(min=_LEAST_NOISE)
+    return clear
+
+
+def exceeds(null: Tensor, level: float) -> float:
+    """The value that ``null [M]`` has to be exceeded by: random texts do so with probability ``level`` at most.
+
+    It is the k-th largest of the M, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they are.
+    At level 1 everything passes. Raises DirectionError where M texts cannot tell so little.
+    """
+    if not 0 < level <= 1:
+        raise DirectionError(f"level must be in (0, 1], not {level}: it is the share of random texts that may pass")
+    rank = int(level * (len(null) + 1) + 1e-9)
+    if rank < 1:
+        raise DirectionError(
+            f"level {level:g} is too small for {len(null)} random texts: {1 / (len(null) + 1):g} is least"
+        )
+    return float("-inf") if rank > len(null) else float(null.sort(descending=True).values[rank - 1])
+
+
+def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequence[str]) -> Tensor:
+    rows = [text_encoder.embed_texts(texts, templates=[template]).float().cpu() for template in templates]
+    return torch.stack(rows, dim=1)
+
+
+def _of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
+    wordings = [check_prompt(wording) for wording in check_prompt(prompt).split("|")]
+    return F.normalize(_embedded(text_encoder, wordings, templates).mean(dim=0, keepdim=True), dim=-1)
+
+
+def _random(text_encoder: TextEncoder, neutral: str, templates: Sequence[str], cache: Path | None) -> Tensor:
+    key = {
+        "text_encoder": text_encoder.content_hash,
+        "neutral": neutral,
+        "templates": list(templates),
+        "count": RANDOM_TEXTS,
+    }
+    store = DirectionCache(cache)
+    kept = store.load("random-texts", key)
+    if kept is None:
+        texts = random_texts(text_encoder.tokenizer, neutral, RANDOM_TEXTS)
+        kept = {"embeddings": _embedded(text_encoder, texts, templates)}
+        store.store("random-texts", key, kept)
+    return kept["embeddings"]

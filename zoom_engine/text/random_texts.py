@@ -1,0 +1,43 @@
+"""Texts that say nothing: what a prompt with a meaning is compared with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+_LEAST_VOCABULARY = 1000
+_SHORTEST, _LONGEST = 4, 12  # letters of a word
+
+
+def random_texts(tokenizer: Any, neutral: str, count: int, *, seed: int = 0) -> list[str]:
+    """``count`` different texts: the neutral prompt, then one or two words drawn from the tokenizer's vocabulary.
+
+    So they differ from the neutral prompt as an attribute's prompt does, by a word or two, but by any words. Where no
+    vocabulary of whole words can be read, the words are made up. Deterministic in ``seed``.
+    """
+    rng = random.Random(seed)
+    words = vocabulary_words(tokenizer)
+    if len(words) < _LEAST_VOCABULARY:
+        words = [_made_up(rng) for _ in range(2 * count)]
+    texts: dict[str, None] = {}
+    while len(texts) < count:
+        texts[" ".join([neutral, *rng.sample(words, rng.randint(1, 2))])] = None
+    return list(texts)
+
+
+def vocabulary_words(tokenizer: Any) -> list[str]:
+    """The whole words of a tokenizer's vocabulary, sorted: of open_clip's own (``word</w>``), of a byte-pair or
+    sentence-piece one (``Ġword``, ``▁word``), or of word pieces (``word`` beside ``##ing``)."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    tokens: Iterable[str] = getattr(tokenizer, "encoder", None) or (inner.get_vocab() if inner is not None else ())
+    found = {token.removesuffix("</w>") for token in tokens if token.endswith("</w>")}
+    found |= {token[1:] for token in tokens if token[:1] in ("Ġ", "▁")}
+    if any(token.startswith("##") for token in tokens):
+        found |= set(tokens)
+    return sorted(word for word in found if word.isalpha() and _SHORTEST <= len(word) <= _LONGEST)
+
+
+def _made_up(rng: random.Random) -> str:
+    letters = ("bcdfghjklmnprstvz", "aeiou")
+    return "".join(rng.choice(letters[place % 2]) for place in range(rng.randint(_SHORTEST, 8)))
