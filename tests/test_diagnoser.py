@@ -363,7 +363,7 @@ def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_pat
         config = json.loads((tmp_path / mode / "manifest.json").read_text())["config"]
         assert config["search"] == search
         assert not config["target_details"]["differentiable"]
-        assert f"The search was {says}" in (tmp_path / mode / "report.html").read_text()
+        assert f"The search is {says}" in (tmp_path / mode / "report.html").read_text()
         assert len(found.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
     assert "scan" in refused(TargetError, tmp_path, **options, mode="multi", search="pgd")
 

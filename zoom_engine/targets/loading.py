@@ -107,8 +107,8 @@ def check_target(spec: Spec) -> None:
     """Refuse, by a `TargetError`, a path or a domain's name that `load_target` could not find; loads nothing."""
     if not isinstance(spec, str | Path):
         return
-    prefix = str(spec).partition(":")[0]
-    if _domain_of(spec) is None and prefix not in LIBRARIES and not str(spec).startswith(PREFIX):
+    elsewhere = str(spec).partition(":")[0] in LIBRARIES or str(spec).startswith((PREFIX, HUB))
+    if not elsewhere and _domain_of(spec) is None:
         kind_of_file(Path(spec))
 
 
