@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
-from zoom_engine.progress import ProgressFactory, forced, interruptible, part_of, progress, silent
+from zoom_engine.progress import ProgressFactory, forced, part_of, progress, silent
 
 
 @pytest.mark.parametrize("factory", [progress, silent])
@@ -46,49 +45,70 @@ def test_parts_of_a_longer_work_move_its_bar_and_leave_it_open(capsys: pytest.Ca
     assert "3/3" not in shown
 
 
-@pytest.fixture
-def heeded() -> Iterator[None]:
-    """SIGINT raises, as in a command at a terminal, even where the tests run in a shell's background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+PRESSED = """
+import gc, os, signal
+from zoom_engine.progress import interruptible, silent
 
-
-def press_ctrl_c() -> None:
+def press_ctrl_c():
     os.kill(os.getpid(), signal.SIGINT)
     sum(range(10_000))  # Python runs the handler between two instructions
 
-
-class PressesCtrlC:
-    """Interrupts the process while Python runs a destructor, which swallows exceptions."""
-
-    def __del__(self) -> None:
+class PressesCtrlC:  # while Python runs a destructor, which swallows exceptions
+    def __del__(self):
         press_ctrl_c()
 
+def interrupted(run):
+    try:
+        run()
+    except KeyboardInterrupt:
+        return True
+    return False
 
-@pytest.mark.usefixtures("heeded")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, even in a shell's background
+"""
+
+
+def alone(code: str) -> None:
+    """Run `code` in a process of its own: a test's process has threads of other libraries, and ended at a Ctrl-C."""
+    done = subprocess.run([sys.executable, "-c", PRESSED + textwrap.dedent(code)], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.decode()) == (0, "done\n"), done.stderr.decode()
+
+
 def test_an_interrupt_swallowed_by_a_destructor_stops_the_next_step() -> None:
-    with interruptible(), silent(3, "Searching") as bar:
-        bar.update(1)
-        PressesCtrlC()
-        gc.collect()
-        with pytest.raises(KeyboardInterrupt):
+    alone(
+        """
+        with interruptible(), silent(3, "Searching") as bar:
             bar.update(1)
-    with silent(3, "Searching") as bar:
-        bar.update(1)
+            PressesCtrlC()
+            gc.collect()
+            assert interrupted(lambda: bar.update(1))
+        with silent(3, "Searching") as bar:
+            bar.update(1)
+        print("done")
+        """
+    )
 
 
-@pytest.mark.usefixtures("heeded")
 def test_an_interrupt_raises_at_once_and_the_handler_before_comes_back() -> None:
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        press_ctrl_c()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    alone(
+        """
+        def run():
+            with interruptible():
+                press_ctrl_c()
+        assert interrupted(run)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        print("done")
+        """
+    )
 
 
-@pytest.mark.usefixtures("heeded")
 def test_an_ignored_interrupt_stays_ignored() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with interruptible(), silent(2, "Searching") as bar:
-        press_ctrl_c()
-        bar.update(1)
+    alone(
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with interruptible(), silent(2, "Searching") as bar:
+            press_ctrl_c()
+            bar.update(1)
+        print("done")
+        """
+    )
