@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoom_engine.outputs import Counts, OutputReading
-from zoom_engine.records import Record
+from zoom_engine.records import Record, output_change
 from zoom_engine.targets import BinaryTask, MultiClassTask
 
 TASKS = (BinaryTask(classes=("no", "yes")), MultiClassTask(classes=("a", "b", "c")))
@@ -26,7 +26,7 @@ def test_changes_and_flips_are_the_tasks_own(task: BinaryTask | MultiClassTask, 
     original, edited = torch.tensor([before[:width]]), torch.tensor([after[:width]])
     recorded = [task.recorded(output)[0].tolist() for output in (original, edited)]
     read = reading(task)
-    assert read.change(recorded[1], recorded[0]) == pytest.approx(float(task.change(edited, original)[0]), abs=1e-6)
+    assert output_change(recorded[1], recorded[0]) == pytest.approx(float(task.change(edited, original)[0]), abs=1e-6)
     flipped = read.predicted(recorded[1]) != read.predicted(recorded[0])
     if min(abs(float(task.margin(output, output)[0])) for output in (original, edited)) > 1e-3:
         assert flipped == bool(task.flipped(edited, original)[0])

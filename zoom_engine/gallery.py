@@ -21,7 +21,7 @@ from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
 from zoom_engine.generators import StyleRows
 from zoom_engine.outputs import Counts, OutputReading, evidence
-from zoom_engine.records import Record
+from zoom_engine.records import Record, output_change
 from zoom_engine.search import Evaluator
 
 STRIP_FRAMES = 4
@@ -128,7 +128,7 @@ def _peak(kind: str, record: Record, reading: OutputReading) -> Pick:
     point = min(points, key=lambda point: sum(map(abs, point["weights"])), default=reported)
     before, after = record["original_output"], point["output"]
     direction = (reading.predicted(before), reading.predicted(after))
-    decisive = direction[0] != direction[1] and reading.change(after, before) >= reading.decisive_change
+    decisive = direction[0] != direction[1] and output_change(after, before) >= reading.decisive_change
     return Pick(
         kind,
         record,

@@ -58,11 +58,6 @@ class OutputReading:
         """The one number of `output` to draw over edit weights."""
         return float(output[0] if self.binary else output[_largest(original)])
 
-    def change(self, output: Sequence[float], original: Sequence[float]) -> float:
-        """The task's |f(x̂) - f(x)| in [0, 1]: for several classes half the sum of the differences."""
-        moved = sum(abs(a - b) for a, b in zip(output, original, strict=True))
-        return moved if self.binary else moved / 2
-
     def predicted(self, output: Sequence[float]) -> int:
         """The number of the predicted class."""
         return int(output[0] >= 0.5) if self.binary else _largest(output)

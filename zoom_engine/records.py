@@ -8,7 +8,7 @@ counted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,13 +34,18 @@ def sort_key(record: Record) -> tuple[int, str]:
 def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
     """Whether the record holds a counterfactual whose output moved by at least `least`.
 
-    Records of older versions do not say so: there the one counterfactual that they hold is measured, by the total
-    variation distance of its probabilities (of one probability: its difference).
+    Records of older versions do not say so: there the one counterfactual that they hold is measured.
     """
     if "decisive" in record:
         return bool(record["decisive"])
-    moved = [abs(a - b) for a, b in zip(record["output"], record["original_output"], strict=True)]
-    return bool(record["flipped"]) and (moved[0] if len(moved) == 1 else sum(moved) / 2) >= least
+    return bool(record["flipped"]) and output_change(record["output"], record["original_output"]) >= least
+
+
+def output_change(output: Sequence[float], original: Sequence[float]) -> float:
+    """The task's |f(x̂) - f(x)| in [0, 1] of recorded outputs: of one probability its difference, of several classes
+    half the sum of the differences (total variation distance)."""
+    moved = [abs(a - b) for a, b in zip(output, original, strict=True)]
+    return moved[0] if len(moved) == 1 else sum(moved) / 2
 
 
 def to_line(record: Record) -> bytes:

@@ -44,14 +44,20 @@ def check_settings(
         raise ConfigError(f"truncation must be a finite number, got {truncation}")
     if truncation_cutoff is not None and truncation_cutoff < 0:
         raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {truncation_cutoff}")
-    if decisive_change is not None and not 0 <= decisive_change <= 1:
-        raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
+    if decisive_change is not None:
+        check_decisive_change(decisive_change)
     of_domain = isinstance(generator, str) and generator in domain_names()
     if attributes is None and not of_domain:
         attributes = ()  # only a domain brings its own
     if attributes is not None and (neutral is not None or not of_domain):
         parse_attributes(attributes, **({} if neutral is None else {"neutral": neutral}))
     check_labels(labels or ())
+
+
+def check_decisive_change(change: float) -> None:
+    """Refuse what no change of an output can reach, or be below. Raises ConfigError."""
+    if not 0 <= change <= 1:
+        raise ConfigError(f"decisive_change must be in [0, 1], got {change}")
 
 
 def check_generator(spec: object) -> None:

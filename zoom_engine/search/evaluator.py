@@ -15,6 +15,7 @@ from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
 from zoom_engine.records import DECISIVE_CHANGE
 from zoom_engine.search.iterates import Array, Iterate
+from zoom_engine.settings import check_decisive_change
 from zoom_engine.targets.target import Target
 
 Synthesize = Callable[[Tensor], Tensor]
@@ -163,8 +164,7 @@ class Evaluator:
         loss_weights: LossWeights | None = None,
         decisive_change: float = DECISIVE_CHANGE,
     ) -> None:
-        if not 0 <= decisive_change <= 1:
-            raise ConfigError(f"decisive_change must be in [0, 1], got {decisive_change}")
+        check_decisive_change(decisive_change)
         label_prompts = check_labels(label_prompts)
         if label_prompts and text_encoder is None:
             raise ConfigError("labels need a text encoder: give one, or leave the labels out")
