@@ -9,7 +9,9 @@ namespace zoom::cpu {
 namespace {
 
 struct AmxEngine : Pairs {
-  static constexpr Index kPixels = 32, kTile = 32;
+  static constexpr Index kPixels = 64, kTile = 32;
+  // The three rows under the taps stay in the first-level cache, beside the weights of a pass.
+  static constexpr Index kWidest = 64;
   static constexpr Index kUnitChannels = Pairs::kChannels, kBlockVectors = kUnits * kUnitChannels / kLanes;
 
   // Other code of this thread may configure tiles in its own way, but not while a session lasts.
@@ -23,23 +25,45 @@ struct AmxEngine : Pairs {
     Session& operator=(const Session&) = delete;
   };
 
-  // Reads and writes whole tiles of 16 pixels, whatever `count` is.
+  // Reads and writes whole tiles of 16 pixels, whatever `count` is. Weights of a pass stay in the first-level
+  // cache while all pixels are multiplied with them; the sums wait in `out`.
   static void multiply(const Operand& a, const float* weights, Index count, float* out) {
-    count > 16 ? product<true>(a, weights, out) : product<false>(a, weights, out);
+    const Index slice = a.tap_count * kUnits * kTile;
+    const Index pass = larger(1, kPassBytes / (slice * 4));
+    for (Index first = 0; first < a.blocks; first += pass) {
+      const Operand part{a.panel + first * a.stride, smaller(pass, a.blocks - first), a.stride, a.taps,
+                         a.tap_count};
+      for (Index at = 0; at < count; at += 32) {
+        (count - at > 16 ? product<true> : product<false>)(part, at, weights, first > 0, out + at * kTile);
+      }
+      weights += part.blocks * slice;
+    }
   }
 
  private:
+  // Of weights: beside them, the pixels under the taps and the sums fit into 48 KB.
+  static constexpr Index kPassBytes = 20480;
+
   // Tiles 0 to 3 are the sums, 4 and 5 hold pixels, 6 and 7 weights.
   template <bool kBoth>
-  static void product(const Operand& a, const float* weights, float* out) {
+  static void product(const Operand& a, Index at, const float* weights, bool more, float* out) {
     constexpr Index kPixelBytes = kUnits * 4, kTileBytes = kTile * 4;
-    ZOOM_TILE_ZERO(0);
-    ZOOM_TILE_ZERO(1);
-    ZOOM_TILE_ZERO(2);
-    ZOOM_TILE_ZERO(3);
+    if (more) {
+      ZOOM_TILE_LOAD(0, out, kTileBytes);
+      ZOOM_TILE_LOAD(1, out + 16, kTileBytes);
+      if constexpr (kBoth) {
+        ZOOM_TILE_LOAD(2, out + 16 * kTile, kTileBytes);
+        ZOOM_TILE_LOAD(3, out + 16 * kTile + 16, kTileBytes);
+      }
+    } else {
+      ZOOM_TILE_ZERO(0);
+      ZOOM_TILE_ZERO(1);
+      ZOOM_TILE_ZERO(2);
+      ZOOM_TILE_ZERO(3);
+    }
     for (Index block = 0; block < a.blocks; ++block) {
       for (Index tap = 0; tap < a.tap_count; ++tap) {
-        const float* pixel = a.panel + block * a.stride + a.taps[tap];
+        const float* pixel = a.panel + block * a.stride + a.taps[tap] + at * kUnits;
         ZOOM_TILE_LOAD(6, weights, kTileBytes);
         ZOOM_TILE_LOAD(7, weights + 16, kTileBytes);
         ZOOM_TILE_LOAD(4, pixel, kPixelBytes);

@@ -8,6 +8,7 @@ namespace {
 
 struct Vec {
   static constexpr std::int64_t kLanes = 8;
+  static constexpr bool kStoresLines = false;
   __m256 v;
 
   Vec() = default;
@@ -34,6 +35,12 @@ struct Vec {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
+  // Lane i is the sum of all lanes of rows[i].
+  static Vec sums(const Vec* rows) {
+    float all[kLanes];
+    for (std::int64_t i = 0; i < kLanes; ++i) all[i] = rows[i].sum();
+    return load(all);
   }
   void store(float* to) const { _mm256_storeu_ps(to, v); }
   void store(float* to, std::int64_t count) const { _mm256_maskstore_ps(to, mask(count), v); }

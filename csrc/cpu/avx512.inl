@@ -31,14 +31,42 @@ struct Vec {
 
   __m256i narrow() const {
     // To nearest, ties to even; a NaN stays one.
+#if defined(__AVX512BF16__)
+    return (__m256i)_mm512_cvtneps_pbh(v);
+#else
     const __m512i bits = _mm512_castps_si512(v);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
     const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
     const __m512i safe = _mm512_mask_mov_epi32(rounded, nan, _mm512_set1_epi32(0x7fc00000));
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(safe, 16));
+#endif
   }
-  float sum() const { return _mm512_reduce_add_ps(v); }
+#if defined(__AVX512BF16__)
+  // Two vectors of bfloat16 are a cache line, which may go past the caches if `to` is its start.
+  static constexpr bool kStoresLines = true;
+  static void store_line(bfloat16* to, const Vec* pair, bool past) {
+    const __m512i line = (__m512i)_mm512_cvtne2ps_pbh(pair[1].v, pair[0].v);
+    past ? _mm512_stream_si512(reinterpret_cast<__m512i*>(to), line) : _mm512_storeu_si512(to, line);
+  }
+#else
+  static constexpr bool kStoresLines = false;
+#endif
+  // Lane i is the sum of all lanes of rows[i].
+  static Vec sums(const Vec* rows) {
+    __m512 fours[4];
+    for (int i = 0; i < 4; ++i) {
+      const Vec* r = rows + 4 * i;
+      const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(r[0].v, r[1].v), _mm512_unpackhi_ps(r[0].v, r[1].v));
+      const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(r[2].v, r[3].v), _mm512_unpackhi_ps(r[2].v, r[3].v));
+      fours[i] = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x44), _mm512_shuffle_ps(ab, cd, 0xee));
+    }
+    const __m512 low = _mm512_add_ps(_mm512_shuffle_f32x4(fours[0], fours[1], 0x44),
+                                     _mm512_shuffle_f32x4(fours[0], fours[1], 0xee));
+    const __m512 high = _mm512_add_ps(_mm512_shuffle_f32x4(fours[2], fours[3], 0x44),
+                                      _mm512_shuffle_f32x4(fours[2], fours[3], 0xee));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(low, high, 0x88), _mm512_shuffle_f32x4(low, high, 0xdd));
+  }
   void store(float* to) const { _mm512_storeu_ps(to, v); }
   void store(float* to, std::int64_t count) const { _mm512_mask_storeu_ps(to, mask(count), v); }
   void store(bfloat16* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrow()); }

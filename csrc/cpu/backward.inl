@@ -58,11 +58,16 @@ struct Gradient {
     const T* all_grad = op.grad ? static_cast<const T*>(op.grad) + offset : nullptr;
     const float* noise = op.noise ? op.noise + at_row : nullptr;
     const float* grad_rgb = op.grad_rgb ? op.grad_rgb + image * 3 * plane + at_row : nullptr;
+    // Copies, since a store may change what a reference names. The row below is asked for early.
+    const Activation activation = op.activation;
+    const Index out_channels = op.out_channels, below = op.out_width * op.out_channels;
     for (Index w = begin; w < end; ++w) {
       Vec y[kVectors], g[kVectors];
-      load_channels<kVectors>(y, all_y + w * op.out_channels, live);
+      load_channels<kVectors>(y, all_y + w * out_channels, live);
+      __builtin_prefetch(all_y + w * out_channels + below);
       if (all_grad) {
-        load_channels<kVectors>(g, all_grad + w * op.out_channels, live);
+        load_channels<kVectors>(g, all_grad + w * out_channels, live);
+        __builtin_prefetch(all_grad + w * out_channels + below);
       } else {
         load_parameter<kVectors>(g, nullptr, live, 0.0f);
       }
@@ -74,9 +79,9 @@ struct Gradient {
         }
       }
       for (int v = 0; v < kVectors; ++v) {
-        const Vec dv = epilogue_gradient_from(y[v], g[v], op.activation);
+        const Vec dv = epilogue_gradient_from(y[v], g[v], activation);
         const Vec shift = noise ? bias[v] + Vec(noise[w]) : bias[v];
-        const Vec scaled = fused(shift, Vec(-1.0f), before_activation(y[v], op.activation));
+        const Vec scaled = fused(shift, Vec(-1.0f), before_activation(y[v], activation));
         dscale[v] = fused(dv, scaled, dscale[v]);
         g[v] = dv * scale[v];
       }
@@ -179,16 +184,21 @@ void finish_input(const ModulatedConv& op, Index image, Index row, Index col, In
   load_parameter<kVectors>(style, op.style ? op.style + image * op.in_channels + channel : nullptr, live,
                            1.0f);
   load_parameter<kVectors>(sums, nullptr, live, 0.0f);
+  const bool past =
+      past_caches<kVectors>(static_cast<const T*>(op.dx), op.batch * op.height * op.width, op.in_channels);
   for (Index n = 0; n < count; ++n) {
     const Index at = offset + n * op.in_channels;
     Vec x[kVectors], dx[kVectors];
     load_channels<kVectors>(dx, product + n * kVectors * kLanes, kVectors * kLanes);
-    if (dstyle) load_channels<kVectors>(x, static_cast<const T*>(op.x) + at, live);
+    if (dstyle) {
+      load_channels<kVectors>(x, static_cast<const T*>(op.x) + at, live);
+      __builtin_prefetch(static_cast<const T*>(op.x) + at + op.width * op.in_channels);
+    }
     for (int v = 0; v < kVectors; ++v) {
       if (dstyle) sums[v] = fused(dx[v], x[v], sums[v]);
       dx[v] = dx[v] * style[v];
     }
-    if (op.dx) store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live);
+    if (op.dx) store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live, past);
   }
   for (int v = 0; dstyle && v < kVectors && v * kLanes < live; ++v) {
     add_lanes(dstyle + channel + v * kLanes, sums[v], live - v * kLanes);
@@ -209,6 +219,7 @@ void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
                                                 count, tile * Engine::kTile, u,
                                                 task.dstyle ? task.dstyle + image * op.in_channels : nullptr);
       });
+  Engine::settle();
 }
 
 }  // namespace

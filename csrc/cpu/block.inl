@@ -72,8 +72,24 @@ ZOOM_INLINE void load_channels(Vec* to, const T* from, Index live) {
   }
 }
 
+// A result of this size is not in the caches any more when it is read again: whole lines of it are written
+// past them, which saves reading what is overwritten.
+constexpr Index kPastCaches = 8 << 20;
+
 template <int kVectors, class T>
-ZOOM_INLINE void store_channels(T* to, const Vec* from, Index live) {
+constexpr bool kIsLine = Vec::kStoresLines && kVectors == 2 && sizeof(T) == 2;
+
+template <int kVectors, class T>
+ZOOM_INLINE bool past_caches(const T* result, Index pixels, Index channels) {
+  return kIsLine<kVectors, T> && pixels * channels * Index{sizeof(T)} >= kPastCaches &&
+         channels % (kVectors * kLanes) == 0 && reinterpret_cast<std::uintptr_t>(result) % 64 == 0;
+}
+
+template <int kVectors, class T, class V = Vec>
+ZOOM_INLINE void store_channels(T* to, const Vec* from, Index live, bool past = false) {
+  if constexpr (kIsLine<kVectors, T>) {
+    if (live >= kVectors * kLanes) return V::store_line(to, from, past);
+  }
   for (int i = 0; i < kVectors; ++i) {
     const Index rest = live - i * kLanes;
     if (rest > 0) store(to + i * kLanes, from[i], rest);

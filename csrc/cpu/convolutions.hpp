@@ -37,6 +37,7 @@ struct Task {
 struct Convolutions {
   std::int64_t pixels;         // of the largest tile: a product may write as many pixels, and read them
   std::int64_t channels;       // output channels of a tile
+  std::int64_t widest;         // columns of a block
   std::int64_t unit_channels;  // input channels in a unit of the panel: 1 float or 2 bfloat16
   void (*forward)(const ModulatedConv&, const Matrix&, const Task&);
   void (*backward)(const ModulatedConv&, const Matrix&, const Task&);

@@ -34,9 +34,11 @@ void pack_input(const ModulatedConv& op, const Matrix& matrix, const Block& bloc
         Vec style[kVectors];
         load_parameter<kVectors>(style, op.style ? op.style + b * op.in_channels + channel : nullptr, live,
                                  1.0f);
+        const Index below = op.width * op.in_channels;  // asked for early: what comes next
         for (Index col = first; col < last; ++col) {
           Vec x[kVectors];
           load_channels<kVectors>(x, from + col * op.in_channels, live);
+          __builtin_prefetch(from + col * op.in_channels + below);
           for (int v = 0; v < kVectors; ++v) x[v] = x[v] * style[v];
           Engine::put(to + col * kUnits, x);
         }
@@ -50,16 +52,33 @@ void pack_input(const ModulatedConv& op, const Matrix& matrix, const Block& bloc
 template <class T, int kVectors>
 struct Finish {
   const ModulatedConv& op;
+  // Copies, since a store may change what a reference names.
+  const Activation activation;
+  const Index out_channels;
+  const bool has_next, past;
+  const Index rgb_plane;
   Index image, channel, live;
   float* rgb_planes;  // of the image
   bool add;           // to rgb, or set it
   Vec scale[kVectors], bias[kVectors], next[kVectors], rgb_weight[3][kVectors];
+  Vec waiting[3][kLanes];  // of a run of pixels: the lanes of rgb, to be added up together
+  Index waits = 0;
   const float* noise;
   T* out;
   float* rgb;
 
   ZOOM_INLINE Finish(const ModulatedConv& conv, Index b, Index first_channel, float* all_rgb, bool add_rgb)
-      : op(conv), image(b), channel(first_channel), live(op.out_channels - channel), add(add_rgb) {
+      : op(conv),
+        activation(conv.activation),
+        out_channels(conv.out_channels),
+        has_next(conv.next_style),
+        past(past_caches<kVectors>(static_cast<const T*>(conv.out),
+                                   conv.batch * conv.out_height * conv.out_width, out_channels)),
+        rgb_plane(conv.out_height * conv.out_width),
+        image(b),
+        channel(first_channel),
+        live(op.out_channels - channel),
+        add(add_rgb) {
     const auto of_image = [&](const float* values) {
       return values ? values + image * op.out_channels + channel : nullptr;
     };
@@ -70,6 +89,7 @@ struct Finish {
     for (Index k = 0; k < 3; ++k) {
       const Index at = (image * 3 + k) * op.out_channels + channel;
       load_parameter<kVectors>(rgb_weight[k], rgb_planes ? op.rgb_weight + at : nullptr, live, 0.0f);
+      for (Index i = 0; rgb_planes && i < kLanes; ++i) waiting[k][i] = Vec(0.0f);
     }
   }
 
@@ -81,26 +101,38 @@ struct Finish {
     rgb = rgb_planes ? rgb_planes + h * op.out_width : nullptr;
   }
 
-  ZOOM_INLINE void operator()(const Vec* u, Index w) const {
+  // Pixels come in rows, from left to right.
+  ZOOM_INLINE void operator()(const Vec* u, Index w) {
     Vec y[kVectors];
     for (int v = 0; v < kVectors; ++v) {
       const Vec shift = noise ? bias[v] + Vec(noise[w]) : bias[v];
-      y[v] = epilogue(u[v], scale[v], shift, op.activation);
+      y[v] = epilogue(u[v], scale[v], shift, activation);
     }
     if (rgb) {
       for (Index k = 0; k < 3; ++k) {
         Vec sum = y[0] * rgb_weight[k][0];
         for (int v = 1; v < kVectors; ++v) sum = fused(y[v], rgb_weight[k][v], sum);
-        float& to = rgb[k * op.out_height * op.out_width + w];
-        to = add ? to + sum.sum() : sum.sum();
+        waiting[k][waits] = sum;
       }
+      if (++waits == kLanes) end_run(w + 1);
     }
     if (out) {
-      if (op.next_style) {
+      if (has_next) {
         for (int v = 0; v < kVectors; ++v) y[v] = y[v] * next[v];
       }
-      store_channels<kVectors>(out + w * op.out_channels, y, live);
+      store_channels<kVectors>(out + w * out_channels, y, live, past);
     }
+  }
+
+  // What waits for rgb is written: the pixels before column `end`.
+  ZOOM_INLINE void end_run(Index end) {
+    if (waits == 0) return;
+    for (Index k = 0; k < 3; ++k) {
+      float* to = rgb + k * rgb_plane + end - waits;
+      const Vec sums = Vec::sums(waiting[k]);
+      store(to, add ? load(to, waits) + sums : sums, waits);
+    }
+    waits = 0;
   }
 };
 
@@ -119,6 +151,7 @@ void forward_plain(const ModulatedConv& op, const Matrix& matrix, const Task& ta
                              load_channels<kVectors>(at, u + n * Engine::kTile, Engine::kTile);
                              finish(at, block.left + col + n);
                            }
+                           finish.end_run(block.left + col + count);
                          });
 }
 
@@ -169,6 +202,7 @@ void filter(const Block& block, const Strip<Engine::kTile>& strip, Index panel_r
       finish(u[0], 2 * (block.left + col));
       finish(u[1], 2 * (block.left + col) + 1);
     }
+    finish.end_run(2 * (block.left + block.cols));
   }
 }
 
@@ -221,6 +255,7 @@ template <class Engine, class T>
 void forward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   [[maybe_unused]] const typename Engine::Session session;
   (op.up ? forward_up<Engine, T> : forward_plain<Engine, T>)(op, matrix, task);
+  Engine::settle();
 }
 
 }  // namespace

@@ -27,11 +27,15 @@ struct FloatDot {
   static ZOOM_INLINE void put(float* pixel, const Vec* channels) {
     for (Index i = 0; i < kUnits / kLanes; ++i) channels[i].store(pixel + i * kLanes);
   }
+  // Before others are told that results are there: those that went past the caches are in order.
+  static void settle() {}
 };
 
 template <class Dot, int kMostPixels, int kTileVectors>
 struct VectorEngine : Dot {
   static constexpr Index kPixels = kMostPixels, kTile = kTileVectors * kLanes;
+  // Wide enough that the border costs little, narrow enough that several rows fit.
+  static constexpr Index kWidest = 128;
   static constexpr Index kUnitChannels = Dot::kChannels, kBlockVectors = kUnits * kUnitChannels / kLanes;
 
   // What a thread holds while it multiplies.

@@ -12,6 +12,7 @@ struct Pairs {
   static ZOOM_INLINE void put(float* pixel, const Vec* channels) {
     _mm512_storeu_ps(pixel, (__m512)_mm512_cvtne2ps_pbh(channels[1].v, channels[0].v));
   }
+  static void settle() { _mm_sfence(); }
 };
 
 }  // namespace

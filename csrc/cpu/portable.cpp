@@ -8,6 +8,7 @@ namespace {
 
 struct Vec {
   static constexpr std::int64_t kLanes = 8;
+  static constexpr bool kStoresLines = false;
   float lane[kLanes];
 
   Vec() = default;
@@ -35,6 +36,12 @@ struct Vec {
     float total = 0.0f;
     for (const float v : lane) total += v;
     return total;
+  }
+  // Lane i is the sum of all lanes of rows[i].
+  static Vec sums(const Vec* rows) {
+    float all[kLanes];
+    for (std::int64_t i = 0; i < kLanes; ++i) all[i] = rows[i].sum();
+    return load(all);
   }
 
   template <class F>

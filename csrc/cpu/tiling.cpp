@@ -9,8 +9,8 @@ using Index = std::int64_t;
 
 // A panel of this size stays in the second-level cache beside the weights of one tile.
 constexpr Index kPanelBytes = 1 << 19;
-// Of a block: wide enough that the border costs little, narrow enough that several rows fit.
-constexpr Index kWidest = 128, kFewestRows = 4;
+// Of a block: enough that the border costs little.
+constexpr Index kFewestRows = 4;
 // What is filtered after the product has a halo of products, not only of reads.
 constexpr Index kWidestFiltered = 64, kFewestFiltered = 32;
 // Tasks for many threads where there are few blocks: each packs the panel again, and a panel of several
@@ -41,7 +41,7 @@ Tiling::Tiling(const Product& p, const ModulatedConv& op, const Matrix& matrix, 
       unit_channels(kernels.unit_channels) {
   const Index pixel_bytes = product.planes * channel_blocks * kUnits * 4;
   const Index limit = kPanelBytes / pixel_bytes;
-  cols = even(width, product.filtered ? kWidestFiltered : kWidest);
+  cols = even(width, product.filtered ? kWidestFiltered : kernels.widest);
   rows = even(height, std::max(limit / cols, product.filtered ? kFewestFiltered : kFewestRows));
   images =
       rows == height && cols == width ? even(batch, std::clamp<Index>(limit / (rows * cols), 1, batch)) : 1;
