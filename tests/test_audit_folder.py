@@ -355,6 +355,14 @@ def test_another_config_is_refused_with_its_first_difference(
         pass
 
 
+def test_an_option_that_is_not_set_may_be_null_or_missing(tmp_path: Path) -> None:
+    config = MANIFEST["config"]
+    with AuditFolder.create(tmp_path / "audit", {"config": {**config, "truncation_cutoff": None}}):
+        pass
+    with AuditFolder.resume(tmp_path / "audit", {"config": {**config, "generator_class": None}}):
+        pass
+
+
 def test_another_environment_is_noted_once(tmp_path: Path) -> None:
     work(tmp_path / "audit", finish=False)
     for version in ("2.1", "2.1", "2.0", "2.2"):

@@ -362,6 +362,8 @@ def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
         there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
     if isinstance(there, dict) and isinstance(here, dict):
         for name in [*there, *(name for name in here if name not in there)]:
+            if there.get(name) is None and here.get(name) is None:
+                continue  # not set is not set, whether or not it is said
             child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
             if name not in there or name not in here:
                 known = there if name in there else here

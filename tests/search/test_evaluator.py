@@ -9,7 +9,8 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import ssim
-from zoom_engine.search import Evaluator, LossWeights, Originals, find_search
+from zoom_engine.search import Evaluator, Originals, find_search
+from zoom_engine.settings import LossWeights
 
 STYLES = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)) * 2
 WEIGHTS = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)) * 3

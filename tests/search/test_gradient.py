@@ -9,7 +9,8 @@ from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, unit
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.search import PGD, SGD, LossWeights, Search, SearchResult, Unit, run_units
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, run_units
+from zoom_engine.settings import LossWeights
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 

@@ -37,7 +37,7 @@ from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 
 LARGE, SMALL = 0.2, 0.05
-METHOD = 3  # raise it with any change of directions, range or search that changes sensitivities
+METHOD = 4  # raise it with any change of directions, range or search that changes sensitivities or counterfactuals
 BOOTSTRAP = 2000
 
 
@@ -76,7 +76,7 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
         evaluators=evaluators,
         styles=styles,
         on_result=results.extend,
-        batch_size=diagnoser.batch_size,
+        batch_size=diagnoser.settings.batch_size,
         progress=forced,
     )
     table = _means(results, names, images)
