@@ -338,5 +338,5 @@ def test_a_misspelt_word_is_answered_with_the_one_meant(tmp_path: Path, capsys: 
     ]
     assert main([*command, "--out", str(tmp_path / "a")]) == 1
     said = capsys.readouterr().err
-    assert "'avatars' was never trained on 'beerd' (did you mean 'beard'" in said
+    assert "it was never trained on 'beerd' (did you mean 'beard'" in said
     assert "zoom-engine words avatars" in said
