@@ -44,7 +44,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
+from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, check_search, choose_search, run_units
 from zoom_engine.settings import SEEDS_PER_RUN, check_images, check_settings
 from zoom_engine.targets import BlackBox, Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -140,8 +140,7 @@ class Diagnoser:
             batch_size=batch_size,
             decisive_change=decisive_change,
         )
-        if search is not None or mode != "multi":
-            find_search(search or "scan", mode=mode, **dict(search_options or {}))
+        check_search(search, mode=mode, options=search_options)
         self.templates = find_templates(templates)
         place = find_device(device)
         check_backend(backend, precision, device)
