@@ -223,6 +223,29 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "other"]
 
 
+def test_the_demo_refuses_its_folder_before_a_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoom_engine.experiments.demo.Diagnoser", lambda **_: pytest.fail("a model was loaded"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "foreign" / "biased").mkdir(parents=True)
+    (tmp_path / "foreign" / "biased" / "thesis.txt").write_text("mine")
+    with AuditFolder.create(tmp_path / "other" / "biased", {"config": {"images": 7, "seed": 0}}):
+        pass
+
+    def refused(out: str, *more: str) -> str:
+        assert main(["demo", "--out", str(tmp_path / out), *more]) == 1
+        return capsys.readouterr().err
+
+    assert "is a file" in refused("file")
+    assert "not an audit folder" in refused("foreign")
+    assert "images is 7 there, 32 in this run" in refused("other")
+    assert "images must be" in refused("new", "--images", "0")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "not writable" in refused("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "other"]
+
+
 @pytest.mark.parametrize(
     "command", [[*RUN, "--out", "a"], ["demo", "--out", "a"], [*RUN, "--out", "a", "--threads", "1"]]
 )
@@ -374,5 +397,5 @@ def test_a_misspelt_word_is_answered_with_the_one_meant(tmp_path: Path, capsys: 
     ]
     assert main([*command, "--out", str(tmp_path / "a")]) == 1
     said = capsys.readouterr().err
-    assert "'avatars' was never trained on 'beerd' (did you mean 'beard'" in said
+    assert "it was never trained on 'beerd' (did you mean 'beard'" in said
     assert "zoom-engine words avatars" in said

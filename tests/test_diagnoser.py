@@ -236,6 +236,7 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"templates": ["no place"]}, "exactly once"),
         ({"search": "cmaes"}, "no single mode"),
         ({"search": "sgd", "search_options": {"steps": 0}}, "steps"),
+        ({"mode": "multi", "search_options": {"stepz": 3}}, "'stepz'"),
         ({"directions": "guessed"}, "unknown method"),
         ({"threshold": 1.0}, "threshold"),
         ({"device": "toaster"}, "unknown device"),

@@ -170,6 +170,15 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
     assert Diagnosis(manifest("multi"), ()).summary()["sensitivity"][0]["share"] == 0
 
 
+def test_a_flip_beyond_what_the_generator_draws_is_not_decisive() -> None:
+    flip = {**single(0, 0), "attribute": None, "paper": None, "flipped": True, "decisive": True}
+    records = tuple({**flip, "image": image, "natural": natural} for image, natural in enumerate((True, False, None)))
+    summary = Diagnosis(manifest("multi"), records).summary()
+    assert summary["flip_rate"] == 1
+    assert summary["decisive_flip_rate"] == pytest.approx(2 / 3)
+    assert summary["sensitivity"][0]["decisive_flip_rate"] == pytest.approx(2 / 3)
+
+
 def test_records_of_older_versions_are_told_decisive_by_what_their_counterfactual_moved() -> None:
     def old(output: list[float], original: list[float], *, flipped: bool = True) -> Record:
         record = {**single(0, 0), "output": output, "original_output": original, "flipped": flipped}

@@ -76,3 +76,4 @@ def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
     assert Counts.of([*records, beyond], read) == Counts(units=4, moved=2, flipped=2, decisive=1, beyond=1)
     said = {**records[0], "decisive": True}
     assert read.decisive(said)
+    assert not read.decisive({**said, "natural": False})

@@ -45,7 +45,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import Evaluator, SearchResult, Unit, choose_search, find_search, run_units
+from zoom_engine.search import Evaluator, SearchResult, Unit, check_search, choose_search, run_units
 from zoom_engine.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import find_templates, text_encoder_for
@@ -78,8 +78,7 @@ class Diagnoser:
         self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
         if settings.attributes is not None:
             parse_attributes(settings.attributes, neutral=self.neutral)
-        if settings.search is not None or settings.mode != "multi":
-            find_search(settings.search or "scan", mode=settings.mode, **dict(settings.search_options or {}))
+        check_search(settings.search, mode=settings.mode, options=settings.search_options)
         self.templates = find_templates(settings.templates)
         place = find_device(settings.device)
         check_backend(settings.backend, settings.precision, settings.device)

@@ -99,10 +99,10 @@ class Diagnosis:
 
         Top level: `mode`, `search`, `images` (how many have a record), `units` (records), `flip_rate` (share
         of images that some edit flips), `decisive_flip_rate` (that some edit flips decisively: the output moves by
-        at least the audit's `decisive_change`), `label_kept` (share of units whose edit keeps the zero-shot label;
-        None without label prompts), `natural` (multi mode: share of units whose edit stays within what the
-        generator draws; None where that was not measured), `ssim` (mean over flipping counterfactuals; None without
-        any) and `sensitivity`, one row per attribute, sorted. A row:
+        at least the audit's `decisive_change`, and the edit stays within what the generator draws), `label_kept` (share
+        of units whose edit keeps the zero-shot label; None without label prompts), `natural` (multi mode: share of
+        units whose edit stays so; None where that was not measured), `ssim` (mean over flipping counterfactuals; None
+        without any) and `sensitivity`, one row per attribute, sorted. A row:
 
         - `attribute`; `share`: its part of the histogram, all sum to 1
         - single mode, sorts: `mean_change`, the mean over images of |f(x̂) - f(x)| in [0, 1]; `ci95`, its
@@ -138,7 +138,7 @@ class Diagnosis:
         }
 
     def is_decisive(self, record: Record) -> bool:
-        """Whether a record of this audit holds a decisive counterfactual."""
+        """Whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
         return is_decisive(record, least=self.manifest["config"].get("decisive_change", DECISIVE_CHANGE))
 
     def ranges(self) -> Array:

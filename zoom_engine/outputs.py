@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.records import DECISIVE_CHANGE, Record, is_decisive
+from zoom_engine.records import DECISIVE_CHANGE, Record, is_decisive, is_natural
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class OutputReading:
         return self.predicted(record["original_output"]), self.predicted(record["output"])
 
     def decisive(self, record: Record) -> bool:
-        """The record holds a counterfactual that moves the output by at least `decisive_change`."""
+        """The record holds a natural counterfactual that moves the output by at least `decisive_change`."""
         return is_decisive(record, least=self.decisive_change)
 
 
@@ -102,8 +102,8 @@ class Counts:
 
 
 def evidence(records: Iterable[Record]) -> list[Record]:
-    """The records whose edit does not lead beyond what the generator draws: a flip out there proves nothing."""
-    return [record for record in records if record.get("natural") is not False]
+    """The records whose edit does not lead beyond what the generator draws."""
+    return [record for record in records if is_natural(record)]
 
 
 def _largest(output: Sequence[float]) -> int:

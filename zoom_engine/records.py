@@ -31,11 +31,19 @@ def sort_key(record: Record) -> tuple[int, str]:
     return record["image"], record["attribute"] or ""
 
 
+def is_natural(record: Record) -> bool:
+    """Whether the edit leads no further than what the generator draws, as far as that was measured: a flip out there
+    proves nothing."""
+    return record.get("natural") is not False
+
+
 def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
-    """Whether the record holds a counterfactual whose output moved by at least `least`.
+    """Whether the record holds a natural counterfactual whose output moved by at least `least`.
 
     Records of older versions do not say so: there the one counterfactual that they hold is measured.
     """
+    if not is_natural(record):
+        return False
     if "decisive" in record:
         return bool(record["decisive"])
     return bool(record["flipped"]) and output_change(record["output"], record["original_output"]) >= least

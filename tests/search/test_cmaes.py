@@ -12,7 +12,16 @@ from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, itera
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.search import CMAES, SGD, Search, SearchResult, Unit, choose_search, run_units
+from zoom_engine.search import (
+    CMAES,
+    SGD,
+    Search,
+    SearchResult,
+    Unit,
+    check_search,
+    choose_search,
+    run_units,
+)
 from zoom_engine.settings import LossWeights
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 
@@ -149,3 +158,19 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="cmaes has no single mode"):
         choose_search("cmaes", mode="single", target=black)
+
+
+def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target() -> None:
+    for options in ({}, {"steps": 3}, {"learning_rate": 0.1}, {"population": 8}):
+        check_search(None, mode="multi", options=options)
+    for mode, options, says in (
+        ("multi", {"stepz": 3}, "sgd has no option 'stepz': its options are steps, .*; cmaes has no option 'stepz'"),
+        ("multi", {"learning_rate": 0.1, "population": 8}, "sgd has no option 'population'.*cmaes has no .*'learn"),
+        ("multi", {"steps": 0}, "sgd: steps is 0.*cmaes: steps is 0"),
+        ("single", {"steps": 3}, "^scan has no option 'steps': its options are points, outer_points, tolerance$"),
+        ("both", {}, "no mode 'both'"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            check_search(None, mode=mode, options=options)
+    with pytest.raises(ConfigError, match="sgd has no option 'population'"):
+        check_search("sgd", mode="multi", options={"population": 8})

@@ -18,7 +18,7 @@ from typing import Any
 
 from zoom_engine.audit_folder import SUMMARY
 from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.outputs import Counts, OutputReading, evidence
+from zoom_engine.outputs import Counts, OutputReading
 from zoom_engine.records import Record
 from zoom_engine.report import words
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
@@ -158,7 +158,7 @@ class Source:
             record["attribute"] == strip["attribute"]
             and self.reading.decisive(record)
             and list(self.reading.direction(record)) == strip.get("direction")
-            for record in evidence(self.diagnosis.records)
+            for record in self.diagnosis.records
         )
 
 

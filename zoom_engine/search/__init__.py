@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoom_engine.search.choose import SEARCHES, check_gradients, choose_search, find_search
+from zoom_engine.search.choose import SEARCHES, check_gradients, check_search, choose_search, find_search
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
@@ -26,6 +26,7 @@ __all__ = [
     "SearchState",
     "Unit",
     "check_gradients",
+    "check_search",
     "choose_search",
     "find_search",
     "run_shared",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ SEARCHES: dict[str, type[Scan] | type[SGD] | type[PGD] | type[CMAES]] = {
     "pgd": PGD,
     "cmaes": CMAES,
 }
+SUITED = {"single": ("scan", "scan"), "multi": ("sgd", "cmaes")}
+"""Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
 
 
 def find_search(name: str, *, mode: str, **options: Any) -> Search:
@@ -29,8 +32,11 @@ def find_search(name: str, *, mode: str, **options: Any) -> Search:
     """
     if name not in SEARCHES:
         raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(SEARCHES)}")
-    if mode not in ("single", "multi"):
-        raise ConfigError(f"there is no mode {mode!r}: choose single or multi")
+    _check_mode(mode)
+    known = [field.name for field in dataclasses.fields(SEARCHES[name])]
+    unknown = next((option for option in options if option not in known), None)
+    if unknown is not None:
+        raise ConfigError(f"{name} has no option {unknown!r}: its options are {', '.join(known)}")
     try:
         search = SEARCHES[name](**options)
     except TypeError as error:
@@ -62,13 +68,28 @@ def choose_search(
         search = find_search(name, mode=mode, **options)
         check_gradients(search, target)
         return search, "it was asked for by name"
+    _check_mode(mode)
+    with_gradients, without = SUITED[mode]
+    search = find_search(with_gradients if target.differentiable else without, mode=mode, **options)
     none = f"the target gives no gradients ({target.note or 'forward only'})"
     if mode == "single":
         reason = "one attribute at a time needs no gradients"
-        return find_search("scan", mode=mode, **options), reason if target.differentiable else f"{reason}, and {none}"
-    if target.differentiable:
-        return find_search("sgd", mode=mode, **options), "all attributes move together and the target gives gradients"
-    return find_search("cmaes", mode=mode, **options), f"all attributes move together and {none}"
+        return search, reason if target.differentiable else f"{reason}, and {none}"
+    gives = "the target gives gradients" if target.differentiable else none
+    return search, f"all attributes move together and {gives}"
+
+
+def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
+    """Refuse what `choose_search` would refuse for every target, before there is one. Raises ConfigError."""
+    _check_mode(mode)
+    refusals = []
+    for possible in dict.fromkeys(SUITED[mode]) if name is None else (name,):
+        try:
+            find_search(possible, mode=mode, **dict(options or {}))
+            return
+        except ConfigError as error:
+            refusals.append(str(error))
+    raise ConfigError("; ".join(refusals))
 
 
 def check_gradients(search: Search, target: Target) -> None:
@@ -78,3 +99,8 @@ def check_gradients(search: Search, target: Target) -> None:
             f"target {target.name!r} gives no gradients ({target.note or 'forward only'}), which {search.name} needs:"
             " use search scan (mode single) or cmaes (mode multi)"
         )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in SUITED:
+        raise ConfigError(f"there is no mode {mode!r}: choose single or multi")
