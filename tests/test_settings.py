@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoom_engine import AuditSettings
+from zoom_engine import AuditSettings, cli, config_file, diagnoser
 from zoom_engine.errors import CheckpointError, ConfigError
-from zoom_engine.settings import OPTIONS, LossWeights, RunSettings
+from zoom_engine.settings import OPTIONS, LossWeights, RunSettings, option, options_of
 
 GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
 
@@ -35,7 +36,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], says: str) -> None:
         AuditSettings(**GIVEN, **options)
 
 
-def test_a_generator_that_is_nowhere_and_one_without_attributes_are_refused(tmp_path: Any) -> None:
+def test_a_generator_that_is_nowhere_and_one_without_attributes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no generator"):
         AuditSettings(**{**GIVEN, "generator": "none.pkl"})
     (tmp_path / "some.pkl").write_bytes(b"")
@@ -73,3 +74,34 @@ def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:
         assert f"{name}: {about.text}" in str(AuditSettings.__doc__)
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(settings, name, None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MoreSettings(AuditSettings):
+    zoom: int = option("how near to look", 3, decides=True)
+
+
+def test_a_field_is_all_that_an_option_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One more field, and Python, file, command line, help and manifest have the option."""
+    for module in (cli, config_file, diagnoser):
+        monkeypatch.setattr(module, "AuditSettings", MoreSettings)
+        if hasattr(module, "OPTIONS"):
+            monkeypatch.setattr(module, "OPTIONS", options_of(MoreSettings))
+    audit = diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"], zoom=5)
+    assert audit.config(RunSettings())["zoom"] == 5
+    assert diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"]).config(RunSettings())["zoom"] == 3
+    with pytest.raises(SystemExit):
+        cli.main(["diagnose", "--help"])
+    assert "--zoom ZOOM" in capsys.readouterr().out
+    config, asked = tmp_path / "audit.toml", []
+    config.write_text('zoom = 7\ngenerator = "avatars"\ntarget = "avatars:mustache"\n')
+    monkeypatch.setattr(diagnoser, "Diagnoser", lambda settings, **_: asked.append(settings.zoom))
+    for given in ([], ["--zoom", "9"]):
+        with pytest.raises(AttributeError):  # of the stand-in, which audits nothing
+            cli.main(["diagnose", "--config", str(config), "--out", str(tmp_path / "out"), *given])
+    assert asked == [7, 9]
+    config.write_text('zoom = "near"\n')
+    with pytest.raises(ConfigError, match="'zoom' must be a whole number"):
+        config_file.read_config(config)

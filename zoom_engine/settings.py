@@ -196,7 +196,7 @@ class AuditSettings:
 
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""
-        chosen = {name: getattr(self, name) for name, about in OPTIONS.items() if about.decides}
+        chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
         chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
@@ -222,12 +222,13 @@ class RunSettings:
         return {"images": self.images, "seed": self.seed}
 
 
-def _about(of: type) -> dict[str, About]:
-    return {field.name: field.metadata["about"] for field in dataclasses.fields(of)}
+def options_of(settings: type) -> dict[str, About]:
+    """What there is to say of each field."""
+    return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
 
 
-OPTIONS = _about(AuditSettings)
-RUN_OPTIONS = _about(RunSettings)
+OPTIONS = options_of(AuditSettings)
+RUN_OPTIONS = options_of(RunSettings)
 
 
 def signature_with(*others: inspect.Parameter) -> inspect.Signature:
