@@ -26,7 +26,7 @@ from typing import Any
 
 from zoom_engine import atomic
 from zoom_engine.errors import AuditError
-from zoom_engine.records import Record, Unit, scan, to_line, unit_of
+from zoom_engine.records import Record, Unit, scan, to_line
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
 FORMAT = {"name": "zoom-engine audit", "version": 1}
@@ -183,7 +183,7 @@ class AuditFolder:
             return
         if self._file is None or self._broken:
             raise AuditError(f"{self.path} can take no more records after the earlier failure: resume the audit")
-        units = [unit_of(record) for record in records]
+        units = [record.unit for record in records]
         repeated = next((unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None)
         if repeated is not None:
             raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
@@ -246,7 +246,7 @@ class AuditFolder:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o666)
         try:
             for record, stop in scan(path):
-                self._done.add(unit_of(record))
+                self._done.add(record.unit)
                 self._size = stop
             self._file = descriptor
             if os.fstat(descriptor).st_size != self._size:

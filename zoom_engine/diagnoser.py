@@ -331,6 +331,8 @@ class Diagnoser:
             wanted["attributes"] = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
         if settings.threshold is not None:
             wanted["threshold"] = settings.threshold
+        if settings.level is not None:
+            wanted["level"] = settings.level
         if of_models:
             wanted |= {"generator": self.generator.content_hash, "text_encoder": self.text_encoder.content_hash}
         ready.check_settings(wanted)
@@ -410,26 +412,23 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
 
 
 def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) -> Record:
-    record: Record = {
-        "image": unit.image,
-        "seed": seed,
-        "attribute": attribute,
-        "edit_weights": [round(float(w), 6) for w in result.edit_weights],
-        "original_output": [round(v, 6) for v in result.original_output],
-        "output": [round(v, 6) for v in result.output],
-        "change": round(result.change, 6),
-        "flipped": result.flipped,
-        "decisive": result.decisive,
-        "label_kept": result.label_kept,
-        "ssim": None if result.ssim is None else round(result.ssim, 6),
-        "flip_weight": None if result.flip_weight is None else round(result.flip_weight, 6),
-        "steps": result.steps,
-        "evaluations": result.evaluations,
-        "stop": result.stop,
-        "trajectory": result.trajectory,
-    }
-    if result.natural is not None:
-        record["natural"] = result.natural
-    if result.paper is not None:
-        record["paper"] = result.paper
-    return record
+    return Record(
+        image=unit.image,
+        seed=seed,
+        attribute=attribute,
+        edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
+        original_output=tuple(round(v, 6) for v in result.original_output),
+        output=tuple(round(v, 6) for v in result.output),
+        change=round(result.change, 6),
+        flipped=result.flipped,
+        decisive=result.decisive,
+        label_kept=result.label_kept,
+        ssim=None if result.ssim is None else round(result.ssim, 6),
+        flip_weight=None if result.flip_weight is None else round(result.flip_weight, 6),
+        steps=result.steps,
+        evaluations=result.evaluations,
+        stop=result.stop,
+        trajectory=result.trajectory,
+        natural=result.natural,
+        paper=result.paper,
+    )

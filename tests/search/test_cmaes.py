@@ -62,8 +62,8 @@ def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
         assert mine.flipped
         assert theirs.flipped
         assert np.all(np.abs(mine.edit_weights) <= 4)
-        last = np.array(mine.trajectory[-1]["weights"])
-        reached = np.array(theirs.trajectory[-1]["weights"])
+        last = np.array(mine.trajectory[-1].weights)
+        reached = np.array(theirs.trajectory[-1].weights)
         assert literal_loss(STYLES[image], last) <= literal_loss(STYLES[image], reached) + 0.3
         assert mine.change >= theirs.change - 0.05
 
@@ -92,7 +92,7 @@ def test_attributes_without_a_range_stay_and_one_alone_moves() -> None:
     (result,) = run(CMAES(steps=25), [Unit(0, None, bounds)])
     assert not result.edit_weights[:2].any()
     assert 0 < result.edit_weights[2] <= 6
-    assert all(-2 <= point["weights"][2] <= 6 for point in result.trajectory)
+    assert all(-2 <= point.weights[2] <= 6 for point in result.trajectory)
 
 
 def test_patience_stops_after_the_first_flip() -> None:
