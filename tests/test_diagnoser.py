@@ -325,8 +325,8 @@ def test_several_attributes_together_stay_within_what_the_generator_draws() -> N
     found = run.run(images=4, seed=2)
     assert [record["natural"] for record in found.records] == [True] * 4
     assert found.summary()["natural"] == 1
-    for record in found.records:
-        assert np.all(np.abs(record["edit_weights"]) <= np.abs(found.ranges()).max(axis=1))
+    for record in found.records:  # which hold weights of six digits
+        assert np.all(np.abs(record["edit_weights"]) <= np.abs(found.ranges()).max(axis=1) + 1e-6)
     directions = run.edit_directions()
     calibrated = run.calibrated_range(directions)
     (unit,) = run.units(run.styles([0]), directions, calibrated, [(0, None)])
