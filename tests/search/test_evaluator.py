@@ -155,12 +155,13 @@ def test_originals_gather_and_join() -> None:
 
 
 def test_find_search() -> None:
-    assert find_search("scan", mode="single", points=6).to_dict()["points"] == 6
+    assert find_search("scan", mode="single", options={"points": 6}).to_dict()["points"] == 6
     for name, mode, options, message in (
         ("adam", "single", {}, "no search"),
         ("scan", "multi", {}, "no multi mode"),
         ("sgd", "both", {}, "no mode"),
-        ("pgd", "multi", {"momentum": 1}, "momentum"),
+        ("pgd", "multi", {"momentum": 1}, "no option 'momentum': its options are steps, learning_rate"),
+        ("pgd", "multi", {"mode": "single"}, "no option 'mode'"),
     ):
         with pytest.raises(ConfigError, match=message):
-            find_search(name, mode=mode, **options)  # type: ignore[arg-type]
+            find_search(name, mode=mode, options=options)

@@ -24,7 +24,7 @@ SUITED = {"single": ("scan", "scan"), "multi": ("sgd", "cmaes")}
 """Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
 
 
-def find_search(name: str, *, mode: str, **options: Any) -> Search:
+def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
     """The search called `name` ("scan", "sgd", "pgd", "cmaes"), for mode "single" or "multi", with its options.
 
     Raises:
@@ -33,6 +33,7 @@ def find_search(name: str, *, mode: str, **options: Any) -> Search:
     if name not in SEARCHES:
         raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(SEARCHES)}")
     _check_mode(mode)
+    options = options or {}
     known = [field.name for field in dataclasses.fields(SEARCHES[name])]
     unknown = next((option for option in options if option not in known), None)
     if unknown is not None:
@@ -63,14 +64,13 @@ def choose_search(
         ConfigError: see `find_search`.
         TargetError: when a gradient search is asked for by name and the target gives no gradients.
     """
-    options = dict(options or {})
     if name is not None:
-        search = find_search(name, mode=mode, **options)
+        search = find_search(name, mode=mode, options=options)
         check_gradients(search, target)
         return search, "it was asked for by name"
     _check_mode(mode)
     with_gradients, without = SUITED[mode]
-    search = find_search(with_gradients if target.differentiable else without, mode=mode, **options)
+    search = find_search(with_gradients if target.differentiable else without, mode=mode, options=options)
     none = f"the target gives no gradients ({target.note or 'forward only'})"
     if mode == "single":
         reason = "one attribute at a time needs no gradients"
@@ -85,7 +85,7 @@ def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | No
     refusals = []
     for possible in dict.fromkeys(SUITED[mode]) if name is None else (name,):
         try:
-            find_search(possible, mode=mode, **dict(options or {}))
+            find_search(possible, mode=mode, options=options)
             return
         except ConfigError as error:
             refusals.append(str(error))
