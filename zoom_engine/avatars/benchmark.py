@@ -37,7 +37,7 @@ from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 
 LARGE, SMALL = 0.2, 0.05
-METHOD = 4  # raise it with any change of directions, range or search that changes sensitivities or counterfactuals
+METHOD = 3  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 
 
