@@ -66,7 +66,7 @@ def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[s
                 start = time.perf_counter()
                 diagnosis = diagnoser.run(images=images)
                 seconds = time.perf_counter() - start
-            flips = {(r["image"], r["attribute"]): bool(r["flipped"]) for r in diagnosis.records}
+            flips = {(r.image, r.attribute): bool(r.flipped) for r in diagnosis.records}
             wanted = wanted or flips
             yield {
                 "target": target,

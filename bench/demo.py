@@ -58,11 +58,11 @@ def compare(found: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[s
     """The shares of equal decisions over all units of all audits, and the most sensitive attribute of each audit."""
     unedited, flips = [], []
     for name, diagnosis in found.items():
-        other = {(r["image"], r["attribute"]): r for r in wanted[name].records}
+        other = {(r.image, r.attribute): r for r in wanted[name].records}
         for record in diagnosis.records:
-            beside = other[record["image"], record["attribute"]]
-            unedited.append((record["original_output"][0] > 0.5) == (beside["original_output"][0] > 0.5))
-            flips.append((record["flipped"], record["label_kept"]) == (beside["flipped"], beside["label_kept"]))
+            beside = other[record.image, record.attribute]
+            unedited.append((record.original_output[0] > 0.5) == (beside.original_output[0] > 0.5))
+            flips.append((record.flipped, record.label_kept) == (beside.flipped, beside.label_kept))
     return {
         "units": len(flips),
         "unedited_equal": round(sum(unedited) / len(unedited), 4),

@@ -10,6 +10,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from zoom_engine.audit_folder import AuditFolder, check_folder, inside, read_manifest
 from zoom_engine.errors import AuditError
-from zoom_engine.records import Record, read_records, sort_key, to_line
+from zoom_engine.records import Point, Record, Within, read_records, sort_key, to_line
 
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")
 MANIFEST = {
@@ -30,16 +31,25 @@ UNITS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
 def record(image: int, attribute: str) -> Record:
     """The record that any run computes for this unit: a function of the unit alone."""
     values = random.Random(f"{image} {attribute}")
-    points = [{"weights": [values.uniform(-9, 9) for _ in ATTRIBUTES], "change": values.random()} for _ in range(9)]
-    return {
-        "image": image,
-        "seed": image,
-        "attribute": attribute,
-        "edit_weights": [values.uniform(-9, 9) for _ in ATTRIBUTES],
-        "change": values.random(),
-        "flipped": values.random() < 0.5,
-        "trajectory": points,
-    }
+
+    def point() -> Point:
+        weights = tuple(values.uniform(-9, 9) for _ in ATTRIBUTES)
+        return Point(weights=weights, output=(values.random(),), change=values.random(), label_kept=None, ssim=None)
+
+    return Record(
+        image=image,
+        seed=image,
+        attribute=attribute,
+        edit_weights=tuple(values.uniform(-9, 9) for _ in ATTRIBUTES),
+        original_output=(values.random(),),
+        output=(values.random(),),
+        change=values.random(),
+        flipped=values.random() < 0.5,
+        label_kept=None,
+        ssim=None,
+        trajectory=tuple(point() for _ in range(9)),
+        paper=Within(change=values.random(), flipped=True, decisive=values.random() < 0.5),
+    )
 
 
 EXPECTED = sorted((record(*unit) for unit in UNITS), key=sort_key)
@@ -274,6 +284,9 @@ def test_every_torn_last_line_is_cut(tmp_path: Path) -> None:
         b'{"image": true, "attribute": "x"}',
         b'{"image": 1}',
         b'{"image": 1, "attribute": NaN}',
+        b'{"image": 1, "attribute": "x"}',
+        to_line(EXPECTED[0]).strip().replace(b'"edit_weights":[', b'"edit_weights":["x",'),
+        to_line(EXPECTED[0]).strip().replace(b'"weights"', b'"heights"'),
     ],
 )
 def test_a_damaged_middle_line_is_named(tmp_path: Path, damage: bytes) -> None:
@@ -313,7 +326,7 @@ def test_a_repeated_unit_is_named(tmp_path: Path) -> None:
 def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path, bad: object) -> None:
     with AuditFolder.create(tmp_path / "audit", MANIFEST) as folder:
         with pytest.raises(AuditError, match="image 0") as error:
-            folder.append([record(*UNITS[5]), {**record(*UNITS[0]), "change": bad}])
+            folder.append([record(*UNITS[5]), replace(record(*UNITS[0]), change=bad)])
         one_line(error)
         with pytest.raises(AuditError, match="cannot be written"):
             folder.write_json("gallery.json", {"x": bad})
@@ -352,6 +365,14 @@ def test_another_config_is_refused_with_its_first_difference(
         AuditFolder.resume(tmp_path / "audit", other)
     one_line(error)
     with AuditFolder.resume(tmp_path / "audit", MANIFEST):
+        pass
+
+
+def test_an_option_that_is_not_set_may_be_null_or_missing(tmp_path: Path) -> None:
+    config = MANIFEST["config"]
+    with AuditFolder.create(tmp_path / "audit", {"config": {**config, "truncation_cutoff": None}}):
+        pass
+    with AuditFolder.resume(tmp_path / "audit", {"config": {**config, "generator_class": None}}):
         pass
 
 

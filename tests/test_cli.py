@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from torch import nn
 
 from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.cli import main
+from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import CalibratedRange
 from zoom_engine.errors import ConfigError
+from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
@@ -97,42 +100,74 @@ class GivenError(Exception):
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Run a command and get the options that its `Diagnoser` was given."""
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AuditSettings]:
+    """Run a command and get the settings that its `Diagnoser` was given."""
 
-    def diagnoser(**options: Any) -> None:
-        raise GivenError(options)
+    def diagnoser(settings: AuditSettings, **_: Any) -> None:
+        raise GivenError(settings)
 
-    def run(*arguments: str) -> dict[str, Any]:
+    def run(*arguments: str) -> AuditSettings:
         monkeypatch.setattr("zoom_engine.diagnoser.Diagnoser", diagnoser)
         with pytest.raises(GivenError) as caught:
             main(list(arguments))
-        options: dict[str, Any] = caught.value.args[0]
-        return options
+        settings: AuditSettings = caught.value.args[0]
+        return settings
 
     return run
 
 
-def test_steps_join_the_other_search_options(tmp_path: Path, given: Callable[..., dict[str, Any]]) -> None:
+def test_steps_join_the_other_search_options(tmp_path: Path, given: Callable[..., AuditSettings]) -> None:
     config = tmp_path / "audit.toml"
     config.write_text("[search_options]\nstep_size = 0.5\nsteps = 9\n")
     run = [*RUN, "--out", str(tmp_path / "a"), "--config", str(config)]
-    assert given(*run)["search_options"] == {"step_size": 0.5, "steps": 9}
-    assert given(*run, "--steps", "3")["search_options"] == {"step_size": 0.5, "steps": 3}
+    assert given(*run).search_options == {"step_size": 0.5, "steps": 9}
+    assert given(*run, "--steps", "3").search_options == {"step_size": 0.5, "steps": 3}
     config.write_text("steps = 4\n[search_options]\nstep_size = 0.5\n")
-    assert given(*run)["search_options"] == {"step_size": 0.5, "steps": 4}
+    assert given(*run).search_options == {"step_size": 0.5, "steps": 4}
     config.write_text("images = 4\n")
-    assert "search_options" not in given(*run)
+    assert given(*run).search_options is None
+    assert given(*run, "--search-option", "step_size=0.25", "--search-option", "kind=fast").search_options == {
+        "step_size": 0.25,
+        "kind": "fast",
+    }
 
 
 def test_the_truncation_cutoff_is_an_option_of_command_line_and_file(
-    tmp_path: Path, given: Callable[..., dict[str, Any]]
+    tmp_path: Path, given: Callable[..., AuditSettings]
 ) -> None:
     run = [*RUN, "--out", str(tmp_path / "a"), "--truncation", "0.7"]
-    assert given(*run, "--truncation-cutoff", "8")["truncation_cutoff"] == 8
+    assert given(*run, "--truncation-cutoff", "8").truncation_cutoff == 8
     (tmp_path / "audit.toml").write_text("truncation-cutoff = 6\n")
-    assert given(*run, "--config", str(tmp_path / "audit.toml"))["truncation_cutoff"] == 6
-    assert "truncation_cutoff" not in given(*run)
+    assert given(*run, "--config", str(tmp_path / "audit.toml")).truncation_cutoff == 6
+    assert given(*run).truncation_cutoff is None
+
+
+def test_loss_weights_and_level_are_options_of_command_line_and_file(
+    tmp_path: Path, given: Callable[..., AuditSettings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, config = [*RUN, "--out", str(tmp_path / "a")], tmp_path / "audit.toml"
+    settings = given(*run, "--loss-weights", "50,0,2", "--level", "0.5")
+    assert settings.loss_weights == LossWeights(target=50, structure=0, label=2)
+    assert settings.level == 0.5
+    config.write_text("level = 1\n[loss_weights]\nlabel = 0\n")
+    settings = given(*run, "--config", str(config))
+    assert settings.loss_weights == LossWeights(label=0)
+    assert settings.level == 1
+    for wrong, says in (("lable = 0", "loss weights are target, structure, label"), ("label = -1", "at least 0")):
+        config.write_text(f"[loss_weights]\n{wrong}\n")
+        assert main([*run, "--config", str(config)]) == 1
+        assert says in capsys.readouterr().err
+
+
+def test_help_and_signature_name_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["diagnose", "--help"])
+    shown = capsys.readouterr().out
+    for name, about in {**OPTIONS, **RUN_OPTIONS}.items():
+        if name not in ("target_options", "search_options"):
+            assert f"--{(about.name or name).replace('_', '-')}" in shown
+    assert list(inspect.signature(Diagnoser).parameters) == [*OPTIONS, "progress", "notify"]
+    assert str(AuditSettings.__doc__).count(": ") > len(OPTIONS)
 
 
 def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
@@ -153,6 +188,7 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
         ([*run, "--images", "0"], "images must be"),
         ([*run, "--seed=-1"], "seed must be"),
         ([*run, "--threshold", "1"], "threshold λ must be in"),
+        ([*run, "--level", "0"], "level must be in (0, 1]"),
         ([*run, "--truncation", "nan"], "truncation must be a finite number"),
         ([*run, "--truncation-cutoff=-1"], "truncation cutoff"),
         ([*run, "--batch-size", "0"], "batch size"),
@@ -184,6 +220,29 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
     assert len(lines) == len(cases)
     for (arguments, says), line in zip(cases, lines, strict=True):
         assert says in line, arguments
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "other"]
+
+
+def test_the_demo_refuses_its_folder_before_a_model_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoom_engine.experiments.demo.Diagnoser", lambda **_: pytest.fail("a model was loaded"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "foreign" / "biased").mkdir(parents=True)
+    (tmp_path / "foreign" / "biased" / "thesis.txt").write_text("mine")
+    with AuditFolder.create(tmp_path / "other" / "biased", {"config": {"images": 7, "seed": 0}}):
+        pass
+
+    def refused(out: str, *more: str) -> str:
+        assert main(["demo", "--out", str(tmp_path / out), *more]) == 1
+        return capsys.readouterr().err
+
+    assert "is a file" in refused("file")
+    assert "not an audit folder" in refused("foreign")
+    assert "images is 7 there, 32 in this run" in refused("other")
+    assert "images must be" in refused("new", "--images", "0")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert "not writable" in refused("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "foreign", "other"]
 
 
@@ -338,5 +397,5 @@ def test_a_misspelt_word_is_answered_with_the_one_meant(tmp_path: Path, capsys: 
     ]
     assert main([*command, "--out", str(tmp_path / "a")]) == 1
     said = capsys.readouterr().err
-    assert "'avatars' was never trained on 'beerd' (did you mean 'beard'" in said
+    assert "it was never trained on 'beerd' (did you mean 'beard'" in said
     assert "zoom-engine words avatars" in said

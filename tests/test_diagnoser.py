@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.generators import save_generator
-from zoom_engine.runtime import BACKENDS
+from zoom_engine.settings import BACKENDS, RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
 BIASED = "avatars:mustache-biased-pale-skin"
@@ -65,16 +65,16 @@ def test_the_folder_holds_what_it_should(audit: Path) -> None:
 def test_records_tell_one_story(audit: Path) -> None:
     """Weights and outputs of a record belong to the same picture: draw it again and ask the target."""
     run = diagnoser()
-    records = [r for r in Diagnosis.load(audit).records if r["flipped"]][:4]
+    records = [r for r in Diagnosis.load(audit).records if r.flipped][:4]
     assert records
-    styles = run.styles([r["seed"] for r in records])[:]
+    styles = run.styles([r.seed for r in records])[:]
     evaluator = run.evaluator(run.edit_directions())
     with torch.no_grad():
-        images = evaluator.render(styles, torch.tensor([r["edit_weights"] for r in records]))
+        images = evaluator.render(styles, torch.tensor([r.edit_weights for r in records]))
         found = run.target.task.probabilities(run.target(images))
-    wanted = torch.tensor([r["output"][0] for r in records])
+    wanted = torch.tensor([r.output[0] for r in records])
     assert torch.allclose(found, wanted, atol=0.02)
-    assert all((r["output"][0] > 0.5) != (r["original_output"][0] > 0.5) for r in records)
+    assert all((r.output[0] > 0.5) != (r.original_output[0] > 0.5) for r in records)
 
 
 def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit: Path) -> None:
@@ -89,12 +89,12 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
 
 def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:
     """At least 99 % equal decisions, and where they are equal edit weights within 1e-3."""
-    by_unit = [{(r["image"], r["attribute"]): r for r in records} for records in (some, others)]
+    by_unit = [{(r.image, r.attribute): r for r in records} for records in (some, others)]
     pairs = [(record, by_unit[1][unit]) for unit, record in by_unit[0].items()]
-    equal = [(a, b) for a, b in pairs if a["flipped"] == b["flipped"]]
+    equal = [(a, b) for a, b in pairs if a.flipped == b.flipped]
     assert len(by_unit[0]) == len(by_unit[1])
     assert len(equal) >= 0.99 * len(pairs)
-    assert max(abs(x - y) for a, b in equal for x, y in zip(a["edit_weights"], b["edit_weights"], strict=True)) < 1e-3
+    assert max(abs(x - y) for a, b in equal for x, y in zip(a.edit_weights, b.edit_weights, strict=True)) < 1e-3
 
 
 def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
@@ -104,7 +104,7 @@ def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
 def test_batch_size_does_not_steer_a_gradient_search() -> None:
     options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 12}}
     found = [diagnoser(**options, batch_size=size).run(images=6, seed=4).records for size in (1, 4)]
-    assert any(any(record["edit_weights"]) for record in found[0])
+    assert any(any(record.edit_weights) for record in found[0])
     assert_alike(*found)
 
 
@@ -169,13 +169,13 @@ def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("zoom_engine.diagnoser.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
     found = diagnoser(edit_range="paper").run(images=2, seed=4, out=tmp_path / "audit")
     assert found.manifest["config"]["calibrated_range"] is None
-    assert not any("paper" in record or "calibrated" in record for record in found.records)
+    assert not any(record.paper or record.calibrated for record in found.records)
     assert all(set(row) & {"paper", "calibrated"} == set() for row in found.sensitivity)
     assert "a face with pale skin" in (tmp_path / "audit" / "report.html").read_text()
 
 
 def test_the_paper_s_range_is_recorded_beside_the_calibrated_one(audit: Path) -> None:
-    assert all("paper" in record for record in Diagnosis.load(audit).records)
+    assert all(record.paper is not None for record in Diagnosis.load(audit).records)
 
 
 def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
@@ -186,7 +186,7 @@ def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
     run = diagnoser(search="sgd")
     assert run.forward.describe() == scan.forward.describe() == scan.synthesizer.describe()
     assert run.synthesizer.precision == "fp32"
-    config = run.settings(images=1, seed=0)
+    config = run.config(RunSettings(images=1))
     assert config["synthesis"] == {**run.synthesizer.describe(), "measurements": run.forward.describe()}
     draws = run.forward
     run.synthesizer = dataclasses.replace(run.synthesizer, session=None, generator=None)  # it cannot draw
@@ -236,6 +236,7 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"templates": ["no place"]}, "exactly once"),
         ({"search": "cmaes"}, "no single mode"),
         ({"search": "sgd", "search_options": {"steps": 0}}, "steps"),
+        ({"mode": "multi", "search_options": {"stepz": 3}}, "'stepz'"),
         ({"directions": "guessed"}, "unknown method"),
         ({"threshold": 1.0}, "threshold"),
         ({"device": "toaster"}, "unknown device"),
@@ -312,7 +313,7 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
     run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
     found = run.run(images=3, seed=2, out=tmp_path / "audit")
     assert len(found.records) == 3
-    assert all(record["attribute"] is None for record in found.records)
+    assert all(record.attribute is None for record in found.records)
     summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
     assert all(row["mean_change"] is None for row in summary["sensitivity"])
 
@@ -322,10 +323,10 @@ def test_several_attributes_together_stay_within_what_the_generator_draws() -> N
     hasty = {"mode": "multi", "search": "pgd", "search_options": {"steps": 4, "learning_rate": 8.0}, "labels": []}
     run = diagnoser(**hasty, attributes=None)
     found = run.run(images=4, seed=2)
-    assert [record["natural"] for record in found.records] == [True] * 4
+    assert [record.natural for record in found.records] == [True] * 4
     assert found.summary()["natural"] == 1
     for record in found.records:
-        assert np.all(np.abs(record["edit_weights"]) <= np.abs(found.ranges()).max(axis=1))
+        assert np.all(np.abs(record.edit_weights) <= np.abs(found.ranges()).max(axis=1) + 1e-6)  # as records round
     directions = run.edit_directions()
     calibrated = run.calibrated_range(directions)
     (unit,) = run.units(run.styles([0]), directions, calibrated, [(0, None)])
@@ -333,7 +334,7 @@ def test_several_attributes_together_stay_within_what_the_generator_draws() -> N
     assert unit.natural.holds(np.zeros(len(calibrated.bounds)))
     assert not unit.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
     marked = diagnoser(**hasty, attributes=None, edit_range="paper").run(images=4, seed=2)
-    assert False in [record["natural"] for record in marked.records]  # the paper's range is not bounded, but told
+    assert False in [record.natural for record in marked.records]  # the paper's range is not bounded, but told
 
 
 def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_path: Path) -> None:
@@ -382,7 +383,7 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
 
 def test_labels_can_be_turned_off() -> None:
     found = diagnoser(labels=[]).run(images=2, seed=3)
-    assert all(record["label_kept"] is None for record in found.records)
+    assert all(record.label_kept is None for record in found.records)
 
 
 class Broken(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.errors import AuditError
-from zoom_engine.records import Record
+from zoom_engine.records import Record, to_line
 
 ATTRIBUTES = ["a smiling face", "a face with pale skin|a pale face", "a face with a beard"]
 KEYS = {"attribute", "mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate", "label_kept", "ssim"}
@@ -28,20 +29,22 @@ def single(image: int, column: int, *, labels: bool = True) -> Record:
     weights = [0.0] * len(ATTRIBUTES)
     weights[column] = float(random.uniform(-20, 20))
     change = float(random.beta(1 + 6 * (column == 1), 4))
-    return {
-        "image": image,
-        "seed": image,
-        "attribute": ATTRIBUTES[column],
-        "edit_weights": weights,
-        "original_output": [0.2],
-        "output": [0.2 + 0.8 * change],
-        "change": change,
-        "flipped": change > 0.3,
-        "decisive": change > 0.5,
-        "label_kept": bool(random.random() < 0.9) if labels else None,
-        "ssim": float(random.uniform(0.5, 1)),
-        "paper": {"change": min(1.0, change + 0.1), "flipped": change > 0.2, "decisive": change > 0.4},
-    }
+    return Record.from_json(
+        {
+            "image": image,
+            "seed": image,
+            "attribute": ATTRIBUTES[column],
+            "edit_weights": weights,
+            "original_output": [0.2],
+            "output": [0.2 + 0.8 * change],
+            "change": change,
+            "flipped": change > 0.3,
+            "decisive": change > 0.5,
+            "label_kept": bool(random.random() < 0.9) if labels else None,
+            "ssim": float(random.uniform(0.5, 1)),
+            "paper": {"change": min(1.0, change + 0.1), "flipped": change > 0.2, "decisive": change > 0.4},
+        }
+    )
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def diagnosis() -> Diagnosis:
 
 
 def by_attribute(diagnosis: Diagnosis) -> dict[str, list[Record]]:
-    return {a: [r for r in diagnosis.records if r["attribute"] == a] for a in ATTRIBUTES}
+    return {a: [r for r in diagnosis.records if r.attribute == a] for a in ATTRIBUTES}
 
 
 def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) -> None:
@@ -62,19 +65,19 @@ def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) 
         assert set(row) >= KEYS
         records = by_attribute(diagnosis)[row["attribute"]]
         column = ATTRIBUTES.index(row["attribute"])
-        flips = [r for r in records if r["flipped"]]
-        assert row["mean_change"] == pytest.approx(np.mean([r["change"] for r in records]))
+        flips = [r for r in records if r.flipped]
+        assert row["mean_change"] == pytest.approx(np.mean([r.change for r in records]))
         assert row["share"] == pytest.approx(row["mean_change"] / total)
         assert row["flip_rate"] == len(flips) / 40
-        assert row["decisive_flip_rate"] == sum(r["decisive"] for r in records) / 40
-        assert row["label_kept"] == pytest.approx(np.mean([r["label_kept"] for r in records]))
-        assert row["ssim"] == pytest.approx(np.mean([r["ssim"] for r in flips]))
-        assert row["mean_abs_weight"] == pytest.approx(np.mean([abs(r["edit_weights"][column]) for r in records]))
-        assert row["paper"]["mean_change"] == pytest.approx(np.mean([r["paper"]["change"] for r in records]))
-        assert row["paper"]["flip_rate"] == np.mean([r["paper"]["flipped"] for r in records])
-        assert row["paper"]["decisive_flip_rate"] == np.mean([r["paper"]["decisive"] for r in records])
+        assert row["decisive_flip_rate"] == sum(r.decisive for r in records) / 40
+        assert row["label_kept"] == pytest.approx(np.mean([r.label_kept for r in records]))
+        assert row["ssim"] == pytest.approx(np.mean([r.ssim for r in flips]))
+        assert row["mean_abs_weight"] == pytest.approx(np.mean([abs(r.edit_weights[column]) for r in records]))
+        assert row["paper"]["mean_change"] == pytest.approx(np.mean([r.paper.change for r in records]))
+        assert row["paper"]["flip_rate"] == np.mean([r.paper.flipped for r in records])
+        assert row["paper"]["decisive_flip_rate"] == np.mean([r.paper.decisive for r in records])
         low, high = row["ci95"]
-        standard_error = np.std([r["change"] for r in records]) / np.sqrt(40)
+        standard_error = np.std([r.change for r in records]) / np.sqrt(40)
         assert low == pytest.approx(row["mean_change"] - 1.96 * standard_error, abs=0.4 * standard_error)
         assert high == pytest.approx(row["mean_change"] + 1.96 * standard_error, abs=0.4 * standard_error)
     assert sum(row["share"] for row in rows) == pytest.approx(1)
@@ -85,16 +88,16 @@ def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) 
 
 def test_totals(diagnosis: Diagnosis) -> None:
     summary = diagnosis.summary()
-    flips = [r for r in diagnosis.records if r["flipped"]]
+    flips = [r for r in diagnosis.records if r.flipped]
     assert summary["mode"] == "single"
     assert summary["search"] == "scan"
     assert (summary["images"], summary["units"]) == (40, 120)
-    assert summary["flip_rate"] == len({r["image"] for r in flips}) / 40
-    assert summary["decisive_flip_rate"] == len({r["image"] for r in flips if r["decisive"]}) / 40
+    assert summary["flip_rate"] == len({r.image for r in flips}) / 40
+    assert summary["decisive_flip_rate"] == len({r.image for r in flips if r.decisive}) / 40
     assert summary["decisive_flip_rate"] < summary["flip_rate"]
     assert summary["natural"] is None
-    assert summary["ssim"] == pytest.approx(np.mean([r["ssim"] for r in flips]))
-    assert summary["label_kept"] == pytest.approx(np.mean([r["label_kept"] for r in diagnosis.records]))
+    assert summary["ssim"] == pytest.approx(np.mean([r.ssim for r in flips]))
+    assert summary["label_kept"] == pytest.approx(np.mean([r.label_kept for r in diagnosis.records]))
 
 
 def test_the_summary_depends_on_records_and_seed_alone(diagnosis: Diagnosis) -> None:
@@ -105,7 +108,7 @@ def test_the_summary_depends_on_records_and_seed_alone(diagnosis: Diagnosis) -> 
 
 
 def test_without_labels_and_without_flips_there_are_nulls_not_nan() -> None:
-    records = [{**single(i, c, labels=False), "flipped": False, "paper": None} for i in range(3) for c in range(3)]
+    records = [replace(single(i, c, labels=False), flipped=False, paper=None) for i in range(3) for c in range(3)]
     summary = Diagnosis(manifest(), tuple(records)).summary()
     assert summary["label_kept"] is None
     assert summary["ssim"] is None
@@ -120,13 +123,13 @@ def test_few_images_and_missing_units_are_strict_json_too() -> None:
         json.dumps(summary, allow_nan=False)
         assert len(summary["sensitivity"]) == 3
         for row in summary["sensitivity"]:
-            known = sum(record["attribute"] == row["attribute"] for record in records)
+            known = sum(record.attribute == row["attribute"] for record in records)
             assert (row["mean_change"] is None) == (known == 0)
             assert (row["ci95"] is None) == (known < 2)
 
 
 def test_a_target_that_never_moves_has_shares_of_zero() -> None:
-    records = tuple({**single(i, c), "change": 0.0, "paper": None} for i in range(4) for c in range(3))
+    records = tuple(replace(single(i, c), change=0.0, paper=None) for i in range(4) for c in range(3))
     rows = Diagnosis(manifest(), records).sensitivity
     assert [row["share"] for row in rows] == [0, 0, 0]
     assert [row["ci95"] for row in rows] == [[0, 0]] * 3
@@ -136,8 +139,7 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
     weights = np.random.default_rng(0).normal(size=(30, 3)).clip(-2, 2) * [1, 0.2, 5]
     weights[:10, 0] = 0.0
     records = tuple(
-        {**single(i, 0), "attribute": None, "edit_weights": [float(w) for w in weights[i]], "paper": None}
-        | {"natural": i % 3 > 0}
+        replace(single(i, 0), attribute=None, edit_weights=tuple(weights[i].tolist()), paper=None, natural=i % 3 > 0)
         for i in range(30)
     )
     # Raw, the last attribute moves most, and the second least; of its own range the second moves most.
@@ -157,7 +159,7 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
         assert row["share"] == pytest.approx(means[column] / means.sum())
         assert row["range_share_ci95"][0] < row["range_share"] < row["range_share_ci95"][1]
         assert row["mean_abs_weight"] == pytest.approx(np.abs(weights).mean(0)[column])
-    used = [record["flipped"] for record in records[10:]]
+    used = [record.flipped for record in records[10:]]
     assert rows[2]["flip_rate"] == pytest.approx(np.mean(used))
     assert audit.summary()["natural"] == pytest.approx(2 / 3)
     assert "33 % of the edits leave what the generator draws" in audit.table()
@@ -170,11 +172,20 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
     assert Diagnosis(manifest("multi"), ()).summary()["sensitivity"][0]["share"] == 0
 
 
+def test_a_flip_beyond_what_the_generator_draws_is_not_decisive() -> None:
+    flip = replace(single(0, 0), attribute=None, paper=None, flipped=True, decisive=True)
+    records = tuple(replace(flip, image=image, natural=natural) for image, natural in enumerate((True, False, None)))
+    summary = Diagnosis(manifest("multi"), records).summary()
+    assert summary["flip_rate"] == 1
+    assert summary["decisive_flip_rate"] == pytest.approx(2 / 3)
+    assert summary["sensitivity"][0]["decisive_flip_rate"] == pytest.approx(2 / 3)
+
+
 def test_records_of_older_versions_are_told_decisive_by_what_their_counterfactual_moved() -> None:
     def old(output: list[float], original: list[float], *, flipped: bool = True) -> Record:
-        record = {**single(0, 0), "output": output, "original_output": original, "flipped": flipped}
-        del record["decisive"]
-        return record
+        line = json.loads(to_line(single(0, 0))) | {"output": output, "original_output": original, "flipped": flipped}
+        del line["decisive"]
+        return Record.from_json(line)
 
     audit = Diagnosis(manifest(), ())
     assert audit.is_decisive(old([0.61], [0.49]))
@@ -208,9 +219,9 @@ def test_saving_takes_the_pictures_along(diagnosis: Diagnosis, tmp_path: Path) -
 
 def test_records_of_other_attributes_are_refused() -> None:
     with pytest.raises(AuditError, match="image 3, attribute 'a cat'"):
-        Diagnosis(manifest(), ({**single(3, 0), "attribute": "a cat"},))
+        Diagnosis(manifest(), (replace(single(3, 0), attribute="a cat"),))
     with pytest.raises(AuditError, match="image 3"):
-        Diagnosis(manifest(), ({**single(3, 0), "edit_weights": [1.0]},))
+        Diagnosis(manifest(), (replace(single(3, 0), edit_weights=(1.0,)),))
     with pytest.raises(AuditError, match="'mode'"):
         Diagnosis({"config": {"mode": "both", "attributes": ATTRIBUTES}}, ())
 

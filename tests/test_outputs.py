@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -50,7 +52,7 @@ def test_a_binary_caption_is_the_probability_of_class_1() -> None:
 
 def test_records_tell_what_an_older_manifest_does_not() -> None:
     assert OutputReading.of({}, []).binary
-    read = OutputReading.of({}, [{"original_output": [0.2, 0.3, 0.5]}])
+    read = OutputReading.of({}, [replace(unit(0, 0.2, 0.3), original_output=(0.2, 0.3, 0.5))])
     assert not read.binary
     assert read.class_name(2) == "class 2"
     assert read.decisive_change == 0.1
@@ -58,13 +60,18 @@ def test_records_tell_what_an_older_manifest_does_not() -> None:
 
 def unit(image: int, before: float, after: float) -> Record:
     flipped = (before >= 0.5) != (after >= 0.5)
-    return {
-        "image": image,
-        "original_output": [before],
-        "output": [after],
-        "change": abs(after - before),
-        "flipped": flipped,
-    }
+    return Record(
+        image=image,
+        seed=image,
+        attribute="a hat",
+        edit_weights=(1.0,),
+        original_output=(before,),
+        output=(after,),
+        change=abs(after - before),
+        flipped=flipped,
+        label_kept=None,
+        ssim=None,
+    )
 
 
 def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
@@ -72,7 +79,8 @@ def test_counts_tell_decisive_flips_from_borderline_ones() -> None:
     records = [unit(0, 0.49, 0.51), unit(1, 0.2, 0.7), unit(2, 0.1, 0.4), unit(3, 0.1, 0.1)]
     assert Counts.of(records, read) == Counts(units=4, moved=2, flipped=2, decisive=1)
     assert Counts.of([*records, unit(1, 0.2, 0.3)], read) == Counts(units=4, moved=2, flipped=2, decisive=1)
-    beyond = {**unit(4, 0.1, 0.9), "natural": False}
+    beyond = replace(unit(4, 0.1, 0.9), natural=False)
     assert Counts.of([*records, beyond], read) == Counts(units=4, moved=2, flipped=2, decisive=1, beyond=1)
-    said = {**records[0], "decisive": True}
+    said = replace(records[0], decisive=True)
     assert read.decisive(said)
+    assert not read.decisive(replace(said, natural=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 import textwrap
@@ -43,6 +45,55 @@ def test_parts_of_a_longer_work_move_its_bar_and_leave_it_open(capsys: pytest.Ca
     assert "Searching: 100%" in shown
     assert "10/10 units" in shown
     assert "3/3" not in shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def nested(factory: ProgressFactory, stream: io.StringIO) -> str:
+    """What a bar within another one, which takes no ten seconds, leaves on stderr."""
+    with contextlib.redirect_stderr(stream), factory(3, "Searching", unit="unit") as bar:
+        for _ in factory(range(500), "Bounding", unit="image"):
+            pass
+        bar.update(3, note="flip rate 0.31")
+    return stream.getvalue()
+
+
+def test_a_file_holds_plain_lines_the_first_and_the_last_state() -> None:
+    text = nested(forced, io.StringIO())
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert [line.partition(" [")[0] for line in text.splitlines()] == [
+        "Searching:   0% 0/3 units",
+        "Bounding:   0% 0/500 images",
+        "Bounding: 100% 500/500 images",
+        "Searching: 100% 3/3 units",
+    ]
+    assert text.endswith(", flip rate 0.31]\n")
+
+
+def test_a_file_gets_a_line_every_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("zoom_engine.progress.monotonic", lambda: now)
+    with forced(30, "Sampling", initial=5) as bar:
+        for _ in range(23):
+            now += 1
+            bar.update()
+    shown = capsys.readouterr().err.splitlines()
+    assert [line.partition("% ")[2].partition(" ")[0] for line in shown] == ["5/30", "15/30", "25/30", "28/30"]
+    assert "[00:10<00:15,  1.00step/s]" in shown[1]
+
+
+@pytest.mark.parametrize("factory", [forced, progress])
+def test_a_terminal_has_bars(factory: ProgressFactory) -> None:
+    text = nested(factory, Terminal())
+    assert "##########" in text
+    assert "\r" in text
+    assert text.endswith("\n")
 
 
 PRESSED = """

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from zoom_engine.domains import find_domain as find_domain
     from zoom_engine.errors import ZoomError as ZoomError
     from zoom_engine.generators import load_generator as load_generator
+    from zoom_engine.settings import AuditSettings as AuditSettings
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AuditSettings": "zoom_engine.settings",
     "Diagnoser": "zoom_engine.diagnoser",
     "Diagnosis": "zoom_engine.diagnosis",
     "EditDirections": "zoom_engine.directions",

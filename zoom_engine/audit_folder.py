@@ -26,7 +26,7 @@ from typing import Any
 
 from zoom_engine import atomic
 from zoom_engine.errors import AuditError
-from zoom_engine.records import Record, Unit, scan, to_line, unit_of
+from zoom_engine.records import Record, Unit, scan, to_line
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
 FORMAT = {"name": "zoom-engine audit", "version": 1}
@@ -183,7 +183,7 @@ class AuditFolder:
             return
         if self._file is None or self._broken:
             raise AuditError(f"{self.path} can take no more records after the earlier failure: resume the audit")
-        units = [unit_of(record) for record in records]
+        units = [record.unit for record in records]
         repeated = next((unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None)
         if repeated is not None:
             raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
@@ -246,7 +246,7 @@ class AuditFolder:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o666)
         try:
             for record, stop in scan(path):
-                self._done.add(unit_of(record))
+                self._done.add(record.unit)
                 self._size = stop
             self._file = descriptor
             if os.fstat(descriptor).st_size != self._size:
@@ -362,6 +362,8 @@ def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
         there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
     if isinstance(there, dict) and isinstance(here, dict):
         for name in [*there, *(name for name in here if name not in there)]:
+            if there.get(name) is None and here.get(name) is None:
+                continue  # not set is not set, whether or not it is said
             child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
             if name not in there or name not in here:
                 known = there if name in there else here

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import Attribute
 from zoom_engine.audit_folder import check_config, check_folder
 from zoom_engine.cache_folder import check_cache, default_cache
-from zoom_engine.config_file import read_config
+from zoom_engine.config_file import option_types, read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced, interruptible
-from zoom_engine.settings import check_images, check_settings
+from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
 
 LONGEST_ERROR = 2_000  # characters
+_Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,82 +49,48 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="audit a sound and a biased face classifier and compare them")
     demo.add_argument("--out", type=Path, default=Path("audit"), help="folder for index.html and both audits")
-    demo.add_argument("--images", type=int, default=None, help="generated faces per target")
-    _add_run_options(demo)
+    _add_settings(demo, ["images", "seed"])
+    _add_machine(demo)
     demo.set_defaults(run=_demo)
 
-    diagnose = commands.add_parser("diagnose", help="audit a target model")
+    diagnose = commands.add_parser(
+        "diagnose",
+        help="audit a target model",
+        usage="zoom-engine diagnose --generator GENERATOR --target TARGET --attribute PROMPT ... --out FOLDER"
+        " [OPTION ...]",
+    )
+    _add_settings(diagnose, _COMMON)
     diagnose.add_argument("--config", type=Path, help="TOML file with the same options; the command line wins")
-    diagnose.add_argument("--generator", help="a domain (avatars) or a checkpoint file")
-    _add_generator_class(diagnose)
-    diagnose.add_argument(
-        "--target",
-        help="domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS, hf-hub:OWNER/NAME,"
-        " or python:FILE.py:NAME",
+    rest = [name for name in (*OPTIONS, *RUN_OPTIONS) if name not in (*_COMMON, *_TABLES, *_RUNTIME)]
+    more = diagnose.add_argument_group("how it is audited")
+    _add_settings(more, rest)
+    more.add_argument("--steps", type=int, help="steps of a gradient search, or generations of cmaes")
+    more.add_argument(
+        "--search-option", action="append", type=_named, help="NAME=VALUE, such as step_size=0.5; repeat for more"
     )
-    _add_target_options(diagnose)
-    diagnose.add_argument("--attribute", action="append", dest="attributes", help="a prompt; repeat for more")
-    diagnose.add_argument("--neutral", help="the prompt that attributes are compared with")
-    diagnose.add_argument(
-        "--label",
-        action="append",
-        dest="labels",
-        help="a class prompt for the label check; repeat for each class",
-    )
-    diagnose.add_argument("--text-encoder", help="open_clip NAME:TAG or a folder")
-    diagnose.add_argument(
-        "--template",
-        action="append",
-        dest="templates",
-        help="sentences that attributes are put into: a set (none, general, faces, imagenet, imagenet-short),"
-        " or one of your own such as 'a photo of {}'; repeat for more",
-    )
-    diagnose.add_argument("--mode", choices=("single", "multi"))
-    diagnose.add_argument("--search", choices=("scan", "sgd", "pgd", "cmaes"))
-    diagnose.add_argument("--steps", type=int, help="steps of a gradient search, or generations of cmaes")
-    diagnose.add_argument("--directions", choices=("regression", "sampled", "gradient"))
-    diagnose.add_argument("--threshold", type=float, help="λ in [0, 1) of the largest relevance")
-    diagnose.add_argument("--range", choices=("calibrated", "paper"), dest="edit_range")
-    diagnose.add_argument(
-        "--decisive-change",
-        type=float,
-        help="how far in [0, 1] the output must move for a flip to count as decisive",
-    )
-    diagnose.add_argument("--truncation", type=float, help="ψ; 1 is off")
-    diagnose.add_argument("--truncation-cutoff", type=int, help="the number of layers that ψ acts on (all)")
-    diagnose.add_argument("--images", type=int)
-    diagnose.add_argument("--out", type=Path, help="the audit folder; resumed where it exists")
-    _add_run_options(diagnose)
+    _add_target_options(diagnose.add_argument_group("how the target is read"))
+    _add_machine(diagnose.add_argument_group("what it runs on"))
     diagnose.set_defaults(run=_diagnose)
 
     edit = commands.add_parser("edit", help="draw images at several weights of edit directions")
-    edit.add_argument("--generator", default="avatars")
-    _add_generator_class(edit)
-    edit.add_argument("--attribute", action="append", dest="attributes", required=True)
-    edit.add_argument("--neutral")
-    edit.add_argument("--text-encoder")
-    _add_download(edit)
-    edit.add_argument("--directions", choices=("regression", "sampled", "gradient"), default="regression")
+    _add_settings(edit, _DRAWN)
     edit.add_argument(
         "--weights", type=_numbers, help="such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
     )
     edit.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
-    edit.add_argument("--truncation", type=float, default=1.0)
     edit.add_argument("--out", type=Path, required=True, help="a PNG file")
-    edit.set_defaults(run=_edit)
+    edit.set_defaults(run=_edit, generator="avatars")
 
     _add_checkpoint_commands(commands)
 
     view = commands.add_parser(
         "view", help="what a target sees: the pictures after its resize and crop, and its answers"
     )
-    view.add_argument("--generator", default="avatars")
-    _add_generator_class(view)
-    view.add_argument("--target", required=True)
+    _add_settings(view, ["generator", "generator_class", "target"])
     _add_target_options(view)
     view.add_argument("--seeds", type=_seeds, default="0-7", help="such as 0-7 or 3,5,9")
     view.add_argument("--out", type=Path, required=True, help="a PNG file")
-    view.set_defaults(run=_view)
+    view.set_defaults(run=_view, generator="avatars")
 
     words = commands.add_parser("words", help="list the words that a text encoder was trained on, one a line")
     words.add_argument("text_encoder", nargs="?", default="avatars", metavar="TEXT_ENCODER", help="as --text-encoder")
@@ -142,7 +109,7 @@ def _add_checkpoint_commands(commands: Any) -> None:
     convert = commands.add_parser("convert", help="write a generator checkpoint of any known format as safetensors")
     convert.add_argument("source", type=Path, metavar="IN")
     convert.add_argument("out", type=Path, metavar="OUT.safetensors")
-    _add_generator_class(convert)
+    _add_settings(convert, ["generator_class"])
     convert.add_argument("--half", action="store_true", help="store float16")
     convert.set_defaults(run=_convert)
 
@@ -150,27 +117,14 @@ def _add_checkpoint_commands(commands: Any) -> None:
     inspect.add_argument(
         "file", metavar="FILE", help="a file or folder, a domain (avatars), or a target's name as for diagnose"
     )
-    _add_generator_class(inspect)
-    _add_download(inspect)
+    _add_settings(inspect, ["generator_class", "download"])
     _add_input_options(inspect)
     inspect.set_defaults(run=_inspect)
 
 
-def _add_generator_class(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--generator-class", type=int, metavar="N", help="of a class-conditional generator the class to draw, from 0"
-    )
-
-
-def _add_download(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--download", action="store_true", default=None, help="fetch published weights that are not on this machine"
-    )
-
-
-def _add_target_options(parser: argparse.ArgumentParser) -> None:
+def _add_target_options(parser: _Options) -> None:
     """What `load_target` takes beside the target; each goes into `target_options`."""
-    _add_download(parser)
+    _add_settings(parser, ["download"])
     parser.add_argument("--trust", action="store_true", default=None, help="run a target file that contains a program")
     parser.add_argument("--class", action="append", dest="classes", help="a class name, in the outputs' order; repeat")
     parser.add_argument("--output", help="of several outputs the one to audit: its name or index")
@@ -179,7 +133,7 @@ def _add_target_options(parser: argparse.ArgumentParser) -> None:
     _add_input_options(parser)
 
 
-def _add_input_options(parser: argparse.ArgumentParser) -> None:
+def _add_input_options(parser: _Options) -> None:
     """The fields of a target's `Preprocessing`."""
     parser.add_argument("--input-size", type=_sizes, dest="size", help="pixels: 224, or 192,256 (height, width)")
     parser.add_argument("--input-resize-size", type=_sizes, dest="resize_size", help="resize to this before the crop")
@@ -201,14 +155,28 @@ def _target_options(values: dict[str, Any]) -> dict[str, Any]:
     return {**options, "preprocessing": preprocessing} if preprocessing else options
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, help="names the images: number i is seed·100000 + i")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--device", help="cpu or cuda")
-    parser.add_argument("--backend", choices=_BACKENDS)
-    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"))
+def _add_settings(parser: _Options, names: Iterable[str]) -> None:
+    """Options for fields of `AuditSettings` and `RunSettings`; those that are not given stay None."""
+    types, about = option_types(), {**OPTIONS, **RUN_OPTIONS}
+    for name in names:
+        flag = f"--{(about[name].name or name).replace('_', '-')}"
+        shown = (about[name].name or name).upper()
+        text = about[name].text.replace("%", "%%")
+        kinds = types[name]
+        if kinds == (bool,):
+            parser.add_argument(flag, dest=name, action="store_true", default=None, help=text)
+        elif Sequence in kinds:
+            parser.add_argument(flag, dest=name, metavar=shown, action="append", help=f"{text}; repeat for more")
+        else:
+            form = _loss_weights if LossWeights in kinds else kinds[0]
+            choices = about[name].choices
+            metavar = None if choices else shown
+            parser.add_argument(flag, dest=name, metavar=metavar, type=form, choices=choices, help=text)
+
+
+def _add_machine(parser: _Options) -> None:
+    _add_settings(parser, _RUNTIME)
     parser.add_argument("--threads", type=int, help="of the processor, for torch and for the runtimes")
-    parser.add_argument("--cache", type=Path, help="folder for edit directions and compiled models")
 
 
 @contextlib.contextmanager
@@ -219,35 +187,15 @@ def _starting() -> Iterator[None]:
         bar.update()
 
 
-_BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
+_COMMON = ("generator", "target", "attributes", "images", "out")
 _TARGET_OPTIONS = ("trust", "download", "classes", "output", "kind", "head")
 _INPUT_OPTIONS = ("size", "resize_size", "resize", "value_range", "mean", "std", "channel_order", "layout")
-_RUN_OPTIONS = ("batch_size", "device", "backend", "precision", "cache")
-_DIAGNOSER_OPTIONS = (
-    *(
-        "generator",
-        "generator_class",
-        "target",
-        "attributes",
-        "neutral",
-        "labels",
-        "text_encoder",
-        "templates",
-        "mode",
-        "search",
-    ),
-    *("directions", "threshold", "edit_range", "decisive_change", "truncation", "truncation_cutoff"),
-    *("download", *_RUN_OPTIONS),
+_TABLES = ("target_options", "search_options", "download")  # with options of their own
+_DRAWN = (
+    *("generator", "generator_class", "attributes", "neutral", "text_encoder", "download"),
+    *("directions", "truncation"),
 )
-
-_SETTINGS = (
-    *("generator", "attributes", "neutral", "labels", "edit_range"),
-    *("threshold", "truncation", "truncation_cutoff", "batch_size", "decisive_change"),
-)
-_CONFIG = (
-    *("attributes", "neutral", "labels", "mode", "search", "edit_range", "decisive_change"),
-    *("truncation", "truncation_cutoff"),
-)
+_RUNTIME = ("batch_size", "device", "backend", "precision", "cache")
 
 
 def _use_threads(threads: int) -> None:
@@ -269,7 +217,7 @@ def _demo(options: argparse.Namespace) -> None:
         images=IMAGES if options.images is None else options.images,
         seed=options.seed or 0,
         progress=forced,
-        **_given(vars(options), _RUN_OPTIONS),
+        **_given(vars(options), _RUNTIME),
     )
     for diagnosis in found.values():
         print(diagnosis.table(), end="\n\n")
@@ -281,60 +229,37 @@ def _diagnose(options: argparse.Namespace) -> None:
     if "threads" in values and options.threads is None:
         _use_threads(values["threads"])
     values |= {key: value for key, value in vars(options).items() if value is not None}
-    missing = next((name for name in ("generator", "target", "out") if name not in values), None)
-    if missing:
-        raise ConfigError(f"--{missing} is missing; see zoom-engine diagnose --help")
+    _require(values, ["generator", "target", "out"], "diagnose")
     if options.templates and len(options.templates) == 1 and "{}" not in options.templates[0]:
         values["templates"] = options.templates[0]  # the name of a set
-    if "steps" in values:
-        values["search_options"] = {**values.get("search_options", {}), "steps": values["steps"]}
-    _refuse_early(values)
+    values["target_options"] = _target_options(values)
+    values["search_options"] = _search_options(values)
+    settings, run = AuditSettings(**_given(values, OPTIONS)), RunSettings(**_given(values, RUN_OPTIONS))
+    # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
+    check_folder(values["out"])
+    check_cache(Path(settings.cache or default_cache()))
+    check_config(values["out"], {**run.deciding(), **settings.deciding()})
     with _starting():
         from zoom_engine.diagnoser import Diagnoser
 
-    diagnoser = Diagnoser(
-        progress=forced,
-        notify=tell,
-        target_options=_target_options(values),
-        **_given(values, _DIAGNOSER_OPTIONS),
-        **({"search_options": values["search_options"]} if "search_options" in values else {}),
-    )
-    diagnosis = diagnoser.run(images=values.get("images", 200), seed=values.get("seed", 0), out=values["out"])
+    diagnosis = Diagnoser(settings, progress=forced, notify=tell).run(**_given(vars(run), RUN_OPTIONS))
     print(diagnosis.table())
     print(f"\nOpen {Path(values['out']) / 'report.html'}")
 
 
-def _refuse_early(values: dict[str, Any]) -> None:
-    """What `Diagnoser` and its `run` would refuse without any model: here it takes no second."""
-    check_settings(**_given(values, _SETTINGS))
-    images, seed = values.get("images", 200), values.get("seed", 0)
-    check_images(images, seed)
-    check_folder(values["out"])
-    check_cache(Path(values.get("cache") or default_cache()))
-    known = {"images": images, "seed": seed, **_given(values, _CONFIG)}
-    if "attributes" in known:
-        known["attributes"] = [attribute.text for attribute in map(Attribute.parse, known["attributes"])]
-    check_config(values["out"], known)
+def _search_options(values: dict[str, Any]) -> dict[str, Any] | None:
+    """`search_options` of a configuration file, with the command line's over them."""
+    options = {**values.get("search_options", {}), **dict(values.get("search_option", ())), **_given(values, ["steps"])}
+    return options or None
 
 
 def _edit(options: argparse.Namespace) -> None:
+    _require(vars(options), ["attributes"], "edit")
     with _starting():
         from zoom_engine.experiments.edit_sheet import write_edit_sheet
 
-    ranges = write_edit_sheet(
-        options.out,
-        generator=options.generator,
-        generator_class=options.generator_class,
-        attributes=options.attributes,
-        neutral=options.neutral,
-        text_encoder=options.text_encoder,
-        method=options.directions,
-        weights=options.weights,
-        seeds=options.seeds,
-        truncation=options.truncation,
-        download=bool(options.download),
-        progress=forced,
-    )
+    given = _given(vars(options), [*_DRAWN, "weights", "seeds"])
+    ranges = write_edit_sheet(options.out, progress=forced, **given)
     for shown in ranges:
         note = "; in brackets: outside its calibrated range" if shown.calibrated else ""
         print(f"{shown.attribute}: {', '.join(shown.labels())}{note}")
@@ -363,6 +288,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _view(options: argparse.Namespace) -> None:
+    _require(vars(options), ["target"], "view")
     with _starting():
         from zoom_engine.experiments.target_view import write_target_view
 
@@ -402,13 +328,37 @@ def _info(options: argparse.Namespace) -> None:
     print(describe())
 
 
-def _given(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _require(values: Mapping[str, Any], names: Iterable[str], command: str) -> None:
+    for name in names:
+        if values.get(name) is None:
+            flag = {**OPTIONS, **RUN_OPTIONS}[name].name or name
+            raise ConfigError(f"--{flag} is missing; see zoom-engine {command} --help")
+
+
+def _given(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: values[name] for name in names if values.get(name) is not None}
 
 
 def _numbers(text: str) -> list[float]:
     with _wanting("numbers such as 0.5 or -1,1", text):
         return [float(part) for part in text.split(",")]
+
+
+def _loss_weights(text: str) -> LossWeights:
+    with _wanting("three numbers, of L_target, L_struct and L_attr, such as 50,10,1", text):
+        target, structure, label = (float(part) for part in text.split(","))
+    return LossWeights(target=target, structure=structure, label=label)
+
+
+def _named(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as TOML has it; else a text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"write NAME=VALUE, such as step_size=0.5, not {text!r}")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
 
 
 def _sizes(text: str) -> int | tuple[int, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zoom_engine.attributes import NEUTRAL, parse_attributes
@@ -17,6 +17,7 @@ from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_config, check_
 from zoom_engine.cache_folder import check_cache, default_cache
 from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
 from zoom_engine.directions import (
+    DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
     CalibratedRange,
     EditDirections,
@@ -33,7 +34,7 @@ from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, part_of, silent
-from zoom_engine.records import DECISIVE_CHANGE, Record
+from zoom_engine.records import Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
     Synthesizer,
@@ -44,10 +45,10 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import Evaluator, LossWeights, SearchResult, Unit, choose_search, find_search, run_units
-from zoom_engine.settings import SEEDS_PER_RUN, check_images, check_settings
-from zoom_engine.targets import BlackBox, Target, check_target, check_target_options, input_notices, load_target
-from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
+from zoom_engine.search import Evaluator, SearchResult, Unit, check_search, choose_search, run_units
+from zoom_engine.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
+from zoom_engine.text import find_templates, text_encoder_for
 
 UNITS_AT_ONCE = 512  # are bounded, then searched: memory does not grow with the images, and first records come soon
 
@@ -56,38 +57,7 @@ class Diagnoser:
     """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
 
     Args:
-        generator: a domain's name ("avatars"), the path of a checkpoint, or a ``StyleGAN2``.
-        generator_class: of a class-conditional generator the class to draw, counted from 0.
-        target: the model under audit, by all that ``load_target`` takes: "domain:name", a model's path, an
-            ``nn.Module``, a function, a ``Target``.
-        target_options: passed to ``load_target``, such as ``{"classes": ["cat", "dog"]}``.
-        attributes: prompts, each becomes one edit direction; several wordings of one are separated by "|".
-            Defaults to the domain's, without those that name the target's own classes.
-        neutral: the prompt that is subtracted from each attribute's. Defaults to the domain's.
-        labels: prompts of the target's classes for the label check and L_attr; None takes the target's own,
-            an empty list turns both off.
-        text_encoder: open_clip "name:tag", a folder, or a ``TextEncoder``; defaults to the domain's, else ViT-B/32.
-        templates: sentences that each attribute is put into, its embedding the average: a set's name ("none",
-            "general", "faces", "imagenet", "imagenet-short") or a list such as ``["a photo of {}"]``.
-        mode: "single" (one attribute at a time) or "multi" (all together).
-        search: "scan" (single, forward only), "sgd" or "pgd" (they follow gradients) or "cmaes" (multi, forward only).
-            None takes scan in single mode; in multi mode sgd where the target gives gradients, else cmaes.
-        search_options: of the search, such as ``{"steps": 50}``.
-        directions: "regression", "sampled", "gradient", or ready ``EditDirections``, found with these settings.
-        threshold: λ in [0, 1), of the largest relevance; None is 0.1, or that of ready directions.
-        edit_range: "calibrated" (as far as the attribute varies among unedited images; several attributes together
-            also no further than unedited images lie from their mean) or "paper" (±30).
-        decisive_change: how far, in [0, 1], the output must move for a flip to be called decisive; pictures and
-            headlines take decisive flips.
-        loss_weights: α, β, γ of L_target, L_struct and L_attr, for gradient searches.
-        truncation, truncation_cutoff: ψ and the number of layers that it acts on (None: all).
-        batch_size: images per forward pass. Results do not depend on it beyond rounding.
-        device: a torch device; precision: "auto", "fp32" or "bf16" (auto: bf16 where the processor computes in it,
-            but fp32 where a search follows gradients; what it starts from is measured as for any other).
-        backend: what runs forward passes: "auto" (the fastest that is there), "torch", "native", "onnxruntime",
-            "onnxruntime-tensorrt", "openvino" or "tensorrt". Gradients are the native operators' or torch's.
-        cache: folder for relevance matrices and compiled models; None uses the user's cache folder.
-        download: fetch published weights of target and text encoder that are not on this machine.
+        settings: what is audited and how; or its fields, each by its name, see ``AuditSettings``.
         progress: how long work shows itself, see ``zoom_engine.progress``.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
 
@@ -97,132 +67,94 @@ class Diagnoser:
 
     def __init__(
         self,
+        settings: AuditSettings | None = None,
         *,
-        generator: str | Path | StyleGAN2,
-        generator_class: int | None = None,
-        target: str | Path | torch.nn.Module | BlackBox,
-        target_options: Mapping[str, Any] | None = None,
-        attributes: Sequence[str] | None = None,
-        neutral: str | None = None,
-        labels: Sequence[str] | None = None,
-        text_encoder: str | Path | TextEncoder | None = None,
-        templates: str | Sequence[str] = "general",
-        mode: str = "single",
-        search: str | None = None,
-        search_options: Mapping[str, Any] | None = None,
-        directions: str | EditDirections = "regression",
-        threshold: float | None = None,
-        edit_range: str = "calibrated",
-        decisive_change: float = DECISIVE_CHANGE,
-        loss_weights: LossWeights | None = None,
-        truncation: float = 1.0,
-        truncation_cutoff: int | None = None,
-        batch_size: int = 32,
-        device: str = "cpu",
-        backend: str = "auto",
-        precision: str = "auto",
-        cache: str | Path | None = None,
-        download: bool = False,
         progress: ProgressFactory = silent,
         notify: Notify = untold,
+        **options: Any,
     ) -> None:
-        domain = find_domain(generator) if isinstance(generator, str) else None
-        self.neutral = neutral or (domain.neutral if domain else NEUTRAL)
-        check_settings(
-            generator=generator,
-            attributes=attributes,
-            neutral=self.neutral,
-            labels=labels,
-            edit_range=edit_range,
-            threshold=threshold,
-            truncation=truncation,
-            truncation_cutoff=truncation_cutoff,
-            batch_size=batch_size,
-            decisive_change=decisive_change,
-        )
-        if search is not None or mode != "multi":
-            find_search(search or "scan", mode=mode, **dict(search_options or {}))
-        self.templates = find_templates(templates)
-        place = find_device(device)
-        check_backend(backend, precision, device)
-        self.cache = default_cache() if cache is None else Path(cache)
+        self.settings = settings = replace(settings, **options) if settings else AuditSettings(**options)
+        domain = find_domain(settings.generator) if isinstance(settings.generator, str) else None
+        self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
+        if settings.attributes is not None:
+            parse_attributes(settings.attributes, neutral=self.neutral)
+        check_search(settings.search, mode=settings.mode, options=settings.search_options)
+        self.templates = find_templates(settings.templates)
+        place = find_device(settings.device)
+        check_backend(settings.backend, settings.precision, settings.device)
+        self.cache = default_cache() if settings.cache is None else Path(settings.cache)
         check_cache(self.cache)
-        check_target(target)
-        about = {"download": download, **check_target_options(target_options)}
-        self.mode = mode
-        self.edit_range = edit_range
-        self.decisive_change = decisive_change
-        self.threshold = threshold
-        self.truncation, self.truncation_cutoff = truncation, truncation_cutoff
-        self.loss_weights = loss_weights or LossWeights()
-        self.batch_size = batch_size
+        check_target(settings.target)
+        about = {"download": settings.download, **check_target_options(settings.target_options)}
         self.progress = progress
-        self.generator_class = generator_class
-        self._generator_given = "a StyleGAN2" if isinstance(generator, StyleGAN2) else str(generator)
-        self._directions = directions
-        self._check_directions(attributes)
+        self._check_directions(settings.attributes)
         with progress(4, "Loading", unit="model") as bar:  # what can be refused by words alone comes first
-            self.text_encoder = text_encoder_for(generator, text_encoder, download=download).to(device)
-            self._check_texts(attributes or (), labels or ())
+            encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
+            self.text_encoder = encoder.to(settings.device)
+            self._check_texts(settings.attributes or (), settings.labels or ())
             bar.update(note="text encoder")
-            self.target: Target = load_target(target, **about).to(device)
+            self.target: Target = load_target(settings.target, **about).to(settings.device)
             self.search, self.search_reason = choose_search(
-                search, mode=mode, target=self.target, options=search_options
+                settings.search, mode=settings.mode, target=self.target, options=settings.search_options
             )
-            self.labels = tuple(self.target.labels if labels is None else labels)
+            self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
+            attributes = settings.attributes
             if attributes is None:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
             self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
             self.text_encoder.check_words([*self.attributes, *self.labels])
             bar.update(note="target")
-            self.generator = of_one_class(load_generator(generator), generator_class).to(place)
+            self.generator = of_one_class(load_generator(settings.generator), settings.generator_class).to(place)
             self.target.check(self.generator.resolution)
             self._check_directions(self.attributes, of_models=True)
             bar.update(note="generator")
-            self._choose_runtimes(backend, precision, device)
+            self._choose_runtimes()
             bar.update(note="runtime")
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
             self.notices.append(notice)
 
-    def _choose_runtimes(self, backend: str, precision: str, device: str) -> None:
+    def _choose_runtimes(self) -> None:
         """What draws, and what judges: measurements need no gradients, whatever the search follows."""
+        settings = self.settings
 
         def chosen(*, for_gradients: bool) -> Synthesizer:
             return choose_synthesizer(
                 self.generator,
-                backend=backend,
-                precision=precision,
-                device=device,
+                backend=settings.backend,
+                precision=settings.precision,
+                device=settings.device,
                 cache=self.cache,
                 for_gradients=for_gradients,
             )
 
         self.forward = self.synthesizer = chosen(for_gradients=False)
-        if self.search.needs_gradient and precision == "auto":
+        if self.search.needs_gradient and settings.precision == "auto":
             self.synthesizer = chosen(for_gradients=True)
         self.target, target_runs = compiled_target(self.target, self.synthesizer)
         self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
         self._judges = {"target": target_runs, "text_encoder": encoder_runs}
 
-    def run(self, *, images: int = 200, seed: int = 0, out: str | Path | None = None) -> Diagnosis:
+    def run(
+        self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
+    ) -> Diagnosis:
         """Audit the target on ``images`` generated images.
 
         ``seed`` names the images: number i is the generator's seed ``seed · 100000 + i``. ``out`` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
         Interrupted at any moment, the same call goes on where it was.
         """
-        check_images(images, seed)
+        run = RunSettings(images=images, seed=seed, out=out)
         if out is not None:
             check_folder(out)
-            self._check_same_audit(Path(out), images, seed)
+            self._check_same_audit(Path(out), run)
         directions = self.edit_directions()
-        calibrated = self.calibrated_range(directions) if self.edit_range == "calibrated" else None
+        calibrated = self.calibrated_range(directions) if self.settings.edit_range == "calibrated" else None
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
-        manifest = self.manifest(directions, calibrated, images=images, seed=seed)
+        manifest = self.manifest(directions, calibrated, run)
         if out is None:
             records: list[Record] = []
             self._search(seeds, styles, directions, calibrated, evaluator, done=set(), keep=records.extend)
@@ -239,21 +171,23 @@ class Diagnoser:
 
     def edit_directions(self) -> EditDirections:
         """One direction per attribute, found or taken from the cache."""
-        if isinstance(self._directions, EditDirections):
-            self._directions.check_fits(self.generator)
-            return self._directions
+        settings = self.settings
+        if isinstance(settings.directions, EditDirections):
+            settings.directions.check_fits(self.generator)
+            return settings.directions
         return find_directions(
             self.generator,
             self.text_encoder,
             self.attributes,
             neutral=self.neutral,
-            method=self._directions,  # type: ignore[arg-type]
-            threshold=DEFAULT_THRESHOLD if self.threshold is None else self.threshold,
+            method=settings.directions,
+            threshold=DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold,
+            level=DEFAULT_LEVEL if settings.level is None else settings.level,
             templates=self.templates,
-            truncation=self.truncation,
-            truncation_cutoff=self.truncation_cutoff,
+            truncation=settings.truncation,
+            truncation_cutoff=settings.truncation_cutoff,
             synthesizer=self.forward,
-            batch_size=self.batch_size,
+            batch_size=settings.batch_size,
             cache=self.cache,
             progress=self.progress,
         )
@@ -266,14 +200,15 @@ class Diagnoser:
             directions,
             bound=PAPER_BOUND,
             synthesizer=self.forward,
-            batch_size=self.batch_size,
+            batch_size=self.settings.batch_size,
             cache=self.cache,
             progress=self.progress,
         )
 
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
         """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
-        return SeedStyles(self.generator, seeds, truncation=self.truncation, truncation_cutoff=self.truncation_cutoff)
+        truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
+        return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
     def evaluator(self, directions: EditDirections) -> Evaluator:
         """What judges images and edit weights in this audit."""
@@ -283,8 +218,8 @@ class Diagnoser:
             self.target,
             text_encoder=self.text_encoder,
             label_prompts=self.labels,
-            loss_weights=self.loss_weights,
-            decisive_change=self.decisive_change,
+            loss_weights=self.settings.loss_weights,
+            decisive_change=self.settings.decisive_change,
         )
 
     def units(
@@ -300,7 +235,7 @@ class Diagnoser:
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])
-        if self.mode == "multi":
+        if self.settings.mode == "multi":
             bounds = np.tile(paper, (count, 1)) if calibrated is None else calibrated.bounds.double().numpy()
             region = natural_region(self.generator, directions, cache=self.cache)
             return [
@@ -317,7 +252,7 @@ class Diagnoser:
             self.forward,
             styles,
             places,
-            batch_size=self.batch_size,
+            batch_size=self.settings.batch_size,
             progress=self.progress,
         )
         return [
@@ -330,41 +265,35 @@ class Diagnoser:
             for (image, which), own in zip(places, limits.double().numpy(), strict=True)
         ]
 
-    def settings(self, *, images: int, seed: int) -> dict[str, Any]:
+    def config(self, run: RunSettings) -> dict[str, Any]:
         """What determines the records and is known before anything is measured."""
         return {
+            **self.settings.deciding(),
+            **run.deciding(),
             "target": self.target.name,
             "target_details": self.target.describe(),
             "attributes": list(self.attributes),
             "neutral": self.neutral,
             "labels": list(self.labels),
-            "mode": self.mode,
             "search": self.search.name,
             "search_options": self.search.to_dict(),
             "search_reason": self.search_reason,
-            "loss_weights": dataclasses.asdict(self.loss_weights),
-            "images": images,
-            "seed": seed,
             "generator": self.generator.content_hash,
-            **({} if self.generator_class is None else {"generator_class": self.generator_class}),
             "resolution": self.generator.resolution,
             "text_encoder": {"name": self.text_encoder.name, "content_hash": self.text_encoder.content_hash},
-            "truncation": self.truncation,
-            "truncation_cutoff": self.truncation_cutoff,
-            "edit_range": self.edit_range,
-            "decisive_change": self.decisive_change,
             "bound": PAPER_BOUND,
             "synthesis": {**self.synthesizer.describe(), "measurements": self.forward.describe()},
         }
 
     def manifest(
-        self, directions: EditDirections, calibrated: CalibratedRange | None, *, images: int, seed: int
+        self, directions: EditDirections, calibrated: CalibratedRange | None, run: RunSettings
     ) -> dict[str, Any]:
         """All that determines the records (``config``), and where they were made (``environment``)."""
         synthesis = {**self.synthesizer.explain(), "measurements": self.forward.explain()}
+        given = self.settings.generator
         return {
             "config": {
-                **self.settings(images=images, seed=seed),
+                **self.config(run),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
                     "method": directions.method,
@@ -378,7 +307,7 @@ class Diagnoser:
             },
             "environment": {
                 **describe_environment(),
-                "generator": self._generator_given,
+                "generator": "a StyleGAN2" if isinstance(given, StyleGAN2) else str(given),
                 "synthesis": synthesis,
                 "judges": self._judges,
                 "notices": self.notices,
@@ -387,23 +316,26 @@ class Diagnoser:
 
     def _check_directions(self, attributes: Sequence[str] | None, *, of_models: bool = False) -> None:
         """Ready directions must be those that this audit would find; ``of_models`` is where its models are loaded."""
-        if not isinstance(self._directions, EditDirections):
-            check_method(self._directions)
+        settings, ready = self.settings, self.settings.directions
+        if not isinstance(ready, EditDirections):
+            check_method(ready)
             return
-        self._directions.check_origin()
+        ready.check_origin()
         wanted: dict[str, Any] = {
             "neutral": self.neutral,
             "templates": self.templates,
-            "truncation": self.truncation,
-            "truncation_cutoff": self.truncation_cutoff,
+            "truncation": settings.truncation,
+            "truncation_cutoff": settings.truncation_cutoff,
         }
         if attributes is not None:
             wanted["attributes"] = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
-        if self.threshold is not None:
-            wanted["threshold"] = self.threshold
+        if settings.threshold is not None:
+            wanted["threshold"] = settings.threshold
+        if settings.level is not None:
+            wanted["level"] = settings.level
         if of_models:
             wanted |= {"generator": self.generator.content_hash, "text_encoder": self.text_encoder.content_hash}
-        self._directions.check_settings(wanted)
+        ready.check_settings(wanted)
 
     def _check_texts(self, attributes: Sequence[str], labels: Sequence[str]) -> None:
         """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
@@ -413,7 +345,7 @@ class Diagnoser:
         if labels:
             self.text_encoder.embed_texts(labels)
 
-    def _check_same_audit(self, out: Path, images: int, seed: int) -> None:
+    def _check_same_audit(self, out: Path, run: RunSettings) -> None:
         """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
         if not (out / MANIFEST).is_file():
             return
@@ -423,11 +355,11 @@ class Diagnoser:
                 f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
                 f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
             )
-        check_config(out, self.settings(images=images, seed=seed))
+        check_config(out, self.config(run))
 
     def _places(self) -> Sequence[int | None]:
         """What is searched on each image: every attribute alone, or all together."""
-        return [None] if self.mode == "multi" else range(len(self.attributes))
+        return [None] if self.settings.mode == "multi" else range(len(self.attributes))
 
     def _attribute(self, which: int | None) -> str | None:
         return None if which is None else self.attributes[which]
@@ -462,9 +394,14 @@ class Diagnoser:
                         evaluator=evaluator,
                         styles=styles,
                         on_result=on_result,
-                        batch_size=self.batch_size,
+                        batch_size=self.settings.batch_size,
                         progress=part_of(bar),
                     )
+
+
+# What help and editors show: the settings' own fields.
+_OWN = [p for p in inspect.signature(Diagnoser.__init__).parameters.values() if p.name in ("progress", "notify")]
+Diagnoser.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-defined]
 
 
 def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:
@@ -475,26 +412,23 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
 
 
 def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) -> Record:
-    record: Record = {
-        "image": unit.image,
-        "seed": seed,
-        "attribute": attribute,
-        "edit_weights": [round(float(w), 6) for w in result.edit_weights],
-        "original_output": [round(v, 6) for v in result.original_output],
-        "output": [round(v, 6) for v in result.output],
-        "change": round(result.change, 6),
-        "flipped": result.flipped,
-        "decisive": result.decisive,
-        "label_kept": result.label_kept,
-        "ssim": None if result.ssim is None else round(result.ssim, 6),
-        "flip_weight": None if result.flip_weight is None else round(result.flip_weight, 6),
-        "steps": result.steps,
-        "evaluations": result.evaluations,
-        "stop": result.stop,
-        "trajectory": result.trajectory,
-    }
-    if result.natural is not None:
-        record["natural"] = result.natural
-    if result.paper is not None:
-        record["paper"] = result.paper
-    return record
+    return Record(
+        image=unit.image,
+        seed=seed,
+        attribute=attribute,
+        edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
+        original_output=tuple(round(v, 6) for v in result.original_output),
+        output=tuple(round(v, 6) for v in result.output),
+        change=round(result.change, 6),
+        flipped=result.flipped,
+        decisive=result.decisive,
+        label_kept=result.label_kept,
+        ssim=None if result.ssim is None else round(result.ssim, 6),
+        flip_weight=None if result.flip_weight is None else round(result.flip_weight, 6),
+        steps=result.steps,
+        evaluations=result.evaluations,
+        stop=result.stop,
+        trajectory=result.trajectory,
+        natural=result.natural,
+        paper=result.paper,
+    )

@@ -47,9 +47,9 @@ class Diagnosis:
             raise AuditError("the manifest's config needs 'mode' (single or multi) and 'attributes'")
         known = {None} if config["mode"] == "multi" else set(attributes)
         for record in self.records:
-            if record["attribute"] not in known or len(record.get("edit_weights", ())) != len(attributes):
+            if record.attribute not in known or len(record.edit_weights) != len(attributes):
                 raise AuditError(
-                    f"the record of image {record['image']}, attribute {record['attribute']!r} is not of "
+                    f"the record of image {record.image}, attribute {record.attribute!r} is not of "
                     "this audit: run it again in a new folder"
                 )
         object.__setattr__(self, "records", tuple(sorted(self.records, key=sort_key)))
@@ -99,10 +99,10 @@ class Diagnosis:
 
         Top level: `mode`, `search`, `images` (how many have a record), `units` (records), `flip_rate` (share
         of images that some edit flips), `decisive_flip_rate` (that some edit flips decisively: the output moves by
-        at least the audit's `decisive_change`), `label_kept` (share of units whose edit keeps the zero-shot label;
-        None without label prompts), `natural` (multi mode: share of units whose edit stays within what the
-        generator draws; None where that was not measured), `ssim` (mean over flipping counterfactuals; None without
-        any) and `sensitivity`, one row per attribute, sorted. A row:
+        at least the audit's `decisive_change`, and the edit stays within what the generator draws), `label_kept` (share
+        of units whose edit keeps the zero-shot label; None without label prompts), `natural` (multi mode: share of
+        units whose edit stays so; None where that was not measured), `ssim` (mean over flipping counterfactuals; None
+        without any) and `sensitivity`, one row per attribute, sorted. A row:
 
         - `attribute`; `share`: its part of the histogram, all sum to 1
         - single mode, sorts: `mean_change`, the mean over images of |f(x̂) - f(x)| in [0, 1]; `ci95`, its
@@ -118,27 +118,25 @@ class Diagnosis:
         `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
         """
         rows = _single_rows(self, resamples, seed) if self.mode == "single" else _multi_rows(self, resamples, seed)
-        flipped = [record for record in self.records if record["flipped"]]
-        images = {record["image"] for record in self.records}
+        flipped = [record for record in self.records if record.flipped]
+        images = {record.image for record in self.records}
         return {
             "mode": self.mode,
             "search": self.manifest["config"].get("search"),
             "images": len(images),
             "units": len(self.records),
-            "flip_rate": len({record["image"] for record in flipped}) / len(images) if images else None,
+            "flip_rate": len({record.image for record in flipped}) / len(images) if images else None,
             "decisive_flip_rate": (
-                len({record["image"] for record in flipped if self.is_decisive(record)}) / len(images)
-                if images
-                else None
+                len({record.image for record in flipped if self.is_decisive(record)}) / len(images) if images else None
             ),
-            "label_kept": _mean(record["label_kept"] for record in self.records),
-            "natural": _mean(record.get("natural") for record in self.records),
-            "ssim": _mean(record["ssim"] for record in flipped),
+            "label_kept": _mean(record.label_kept for record in self.records),
+            "natural": _mean(record.natural for record in self.records),
+            "ssim": _mean(record.ssim for record in flipped),
             "sensitivity": rows,
         }
 
     def is_decisive(self, record: Record) -> bool:
-        """Whether a record of this audit holds a decisive counterfactual."""
+        """Whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
         return is_decisive(record, least=self.manifest["config"].get("decisive_change", DECISIVE_CHANGE))
 
     def ranges(self) -> Array:
@@ -157,28 +155,28 @@ class Diagnosis:
 def _single_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[str, Any]]:
     """Rows of single mode, by falling mean change."""
     attributes, records = diagnosis.attributes, diagnosis.records
-    column = {attribute: index for index, attribute in enumerate(attributes)}
+    column: dict[str | None, int] = {attribute: index for index, attribute in enumerate(attributes)}
 
-    columns = [column[record["attribute"]] for record in records]
+    columns = [column[record.attribute] for record in records]
 
     def matrix(values: Iterable[Any]) -> Array:
         return _matrix(records, columns, len(attributes), values)
 
-    change = _measured(matrix(record["change"] for record in records), resamples, seed)
-    flipped = column_means(matrix(record["flipped"] for record in records))
+    change = _measured(matrix(record.change for record in records), resamples, seed)
+    flipped = column_means(matrix(record.flipped for record in records))
     decisive = column_means(matrix(diagnosis.is_decisive(record) for record in records))
-    label_kept = column_means(matrix(record["label_kept"] for record in records))
-    ssim = column_means(matrix(record["ssim"] if record["flipped"] else None for record in records))
-    weights = (abs(record["edit_weights"][i]) for record, i in zip(records, columns, strict=True))
+    label_kept = column_means(matrix(record.label_kept for record in records))
+    ssim = column_means(matrix(record.ssim if record.flipped else None for record in records))
+    weights = (abs(record.edit_weights[i]) for record, i in zip(records, columns, strict=True))
     weight = column_means(matrix(weights))
     others = {}
     for name in RANGES:
-        within = [record.get(name) or {} for record in records]
+        within = [record.within(name) for record in records]
         if any(within):
             others[name] = (
-                _measured(matrix(one.get("change") for one in within), resamples, seed),
-                column_means(matrix(one.get("flipped") for one in within)),
-                column_means(matrix(one.get("decisive") for one in within)),
+                _measured(matrix(one and one.change for one in within), resamples, seed),
+                column_means(matrix(one and one.flipped for one in within)),
+                column_means(matrix(one and one.decisive for one in within)),
             )
     rows = []
     for index, attribute in enumerate(attributes):
@@ -202,7 +200,7 @@ def _multi_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[st
     """Rows of multi mode, by falling share of the range that edits take: raw weights of two attributes do not
     compare, since one may vary three times as far as the other."""
     attributes, records = diagnosis.attributes, diagnosis.records
-    weights = np.array([record["edit_weights"] for record in records], dtype=np.float64)
+    weights = np.array([record.edit_weights for record in records], dtype=np.float64)
     weights = weights.reshape(len(records), len(attributes))
     low, high = np.abs(diagnosis.ranges()).T
     shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
@@ -217,10 +215,10 @@ def _multi_rows(diagnosis: Diagnosis, resamples: int, seed: int) -> list[dict[st
                 "ci95": None,
                 "share": measured["share"],
                 "first": measured["first"],
-                "flip_rate": _mean(record["flipped"] for record in using),
+                "flip_rate": _mean(record.flipped for record in using),
                 "decisive_flip_rate": _mean(diagnosis.is_decisive(record) for record in using),
-                "label_kept": _mean(record["label_kept"] for record in using),
-                "ssim": _mean(record["ssim"] for record in using if record["flipped"]),
+                "label_kept": _mean(record.label_kept for record in using),
+                "ssim": _mean(record.ssim for record in using if record.flipped),
                 "range_share": measured["mean_change"],
                 "range_share_ci95": measured["ci95"],
                 "mean_abs_weight": _plain(raw[index]),
@@ -250,11 +248,11 @@ def _measured(values: Array, resamples: int, seed: int) -> list[dict[str, Any]]:
 
 def _matrix(records: Sequence[Record], columns: Sequence[int], width: int, values: Iterable[Any]) -> Array:
     """One value per record as float64 [I, width], a row per image; NaN where there is none."""
-    row = {image: index for index, image in enumerate(sorted({record["image"] for record in records}))}
+    row = {image: index for index, image in enumerate(sorted({record.image for record in records}))}
     matrix = np.full((len(row), width), np.nan)
     for record, column, value in zip(records, columns, values, strict=True):
         if value is not None:
-            matrix[row[record["image"]], column] = value
+            matrix[row[record.image], column] = value
     return matrix
 
 

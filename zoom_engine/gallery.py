@@ -21,7 +21,7 @@ from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
 from zoom_engine.generators import StyleRows
 from zoom_engine.outputs import Counts, OutputReading, evidence
-from zoom_engine.records import Record, output_change
+from zoom_engine.records import Point, Record, output_change
 from zoom_engine.search import Evaluator
 
 STRIP_FRAMES = 4
@@ -78,7 +78,7 @@ def picks(diagnosis: Diagnosis) -> list[Pick]:
         return list(_picks(evidence(diagnosis.records), reading, MULTI_FLIPS))[:MULTI_STRIPS]
     chosen: list[Pick] = []
     for row in diagnosis.sensitivity:
-        units = [record for record in diagnosis.records if record["attribute"] == row["attribute"]]
+        units = [record for record in diagnosis.records if record.attribute == row["attribute"]]
         chosen += list(_picks(units, reading, 1))[:STRIPS_PER_ATTRIBUTE]
     return chosen
 
@@ -87,7 +87,7 @@ def _picks(records: Sequence[Record], reading: OutputReading, flips_each: int) -
     """Of one attribute's records the units to show, the most telling of the others first."""
     if not records:
         return
-    units = sorted(records, key=lambda record: (record["change"], record["image"]))
+    units = sorted(records, key=lambda record: (record.change, record.image))
     typical, extreme = units[(len(units) - 1) // 2], units[-1]
     flips: dict[tuple[int, int], list[Record]] = {}
     for record in units:
@@ -95,7 +95,7 @@ def _picks(records: Sequence[Record], reading: OutputReading, flips_each: int) -
             flips.setdefault(reading.direction(record), []).append(record)
     directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
     chosen = [record for pool in directions for record in _middle(pool, flips_each)]
-    stands_out = extreme["change"] - typical["change"] >= reading.decisive_change
+    stands_out = extreme.change - typical.change >= reading.decisive_change
     if 2 * Counts.of(units, reading).decisive < len(units):
         yield _peak("typical", typical, reading)
     for record in chosen:
@@ -114,29 +114,31 @@ def _middle(units: Sequence[Record], count: int) -> list[Record]:
 def _counterfactual(record: Record, reading: OutputReading, *, extreme: bool) -> Pick:
     """The picture of a decisive flip: what its record holds."""
     direction = reading.direction(record)
-    return Pick("flip", record, record["edit_weights"], direction, True, record["label_kept"], record["ssim"], extreme)
+    return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
 
 
 def _peak(kind: str, record: Record, reading: OutputReading) -> Pick:
     """The point where the record's change was found: of a flipping unit that is not the counterfactual it reports."""
-    points = [
-        point
-        for point in record.get("trajectory") or ()
-        if point["change"] == record["change"] and point["label_kept"] is not False
-    ]
-    reported = {"weights": record["edit_weights"], **{key: record[key] for key in ("output", "label_kept", "ssim")}}
-    point = min(points, key=lambda point: sum(map(abs, point["weights"])), default=reported)
-    before, after = record["original_output"], point["output"]
+    points = [point for point in record.trajectory if point.change == record.change and point.label_kept is not False]
+    reported = Point(
+        weights=record.edit_weights,
+        output=record.output,
+        change=record.change,
+        label_kept=record.label_kept,
+        ssim=record.ssim,
+    )
+    point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
+    before, after = record.original_output, point.output
     direction = (reading.predicted(before), reading.predicted(after))
     decisive = direction[0] != direction[1] and output_change(after, before) >= reading.decisive_change
     return Pick(
         kind,
         record,
-        point["weights"],
+        point.weights,
         direction,
         decisive,
-        point["label_kept"],
-        point["ssim"],
+        point.label_kept,
+        point.ssim,
         extreme=kind == "extreme",
     )
 
@@ -151,7 +153,7 @@ def sheet_weights(low: float, high: float) -> list[float]:
 def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:
     """Write ``images/`` and ``gallery.json`` of a finished search.
 
-    ``styles [I, S]`` are the unedited style vectors; ``Record["image"]`` is a row of it.
+    ``styles [I, S]`` are the unedited style vectors; ``Record.image`` is a row of it.
     """
     strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis)]
     rows = min(SHEET_ROWS, len(styles))
@@ -166,10 +168,10 @@ def _strip(
     record = pick.record
     fractions = torch.linspace(0, 1, STRIP_FRAMES)
     weights = fractions[:, None] * torch.tensor(pick.edit_weights, dtype=torch.float32)
-    images, captions = _shown(evaluator, styles[record["image"]].expand(STRIP_FRAMES, -1), weights)
-    single = record["attribute"] is not None
-    column = diagnosis.attributes.index(record["attribute"]) if single else 0
-    stem = f"images/strip-{slug(record['attribute'] or 'all')}-{pick.kind}-{record['seed']}"
+    images, captions = _shown(evaluator, styles[record.image].expand(STRIP_FRAMES, -1), weights)
+    single = record.attribute is not None
+    column = diagnosis.attributes.index(record.attribute) if single else 0
+    stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
     frames = []
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         name = f"{stem}-{index}.png"
@@ -177,9 +179,9 @@ def _strip(
         frames.append({"file": name, "weight": float(weights[index, column]) if single else None, "caption": caption})
     return {
         "kind": pick.kind,
-        "attribute": record["attribute"],
-        "image": record["image"],
-        "seed": record["seed"],
+        "attribute": record.attribute,
+        "image": record.image,
+        "seed": record.seed,
         "direction": list(pick.direction),
         "flipped": pick.direction[0] != pick.direction[1],
         "decisive": pick.decisive,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.records import DECISIVE_CHANGE, Record, is_decisive
+from zoom_engine.records import DECISIVE_CHANGE, Record, is_decisive, is_natural
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OutputReading:
     def of(cls, config: dict[str, Any], records: Sequence[Record]) -> OutputReading:
         """From a manifest's `config`; the records decide where it does not describe the task."""
         task = (config.get("target_details") or {}).get("task") or {}
-        binary = len(records[0]["original_output"]) == 1 if records else task.get("task", "binary") == "binary"
+        binary = len(records[0].original_output) == 1 if records else task.get("task", "binary") == "binary"
         decisive = config.get("decisive_change")
         return cls(
             tuple(str(name) for name in task.get("classes") or ()),
@@ -67,10 +67,10 @@ class OutputReading:
 
     def direction(self, record: Record) -> tuple[int, int]:
         """The classes predicted for the unedited image and for the record's edited one."""
-        return self.predicted(record["original_output"]), self.predicted(record["output"])
+        return self.predicted(record.original_output), self.predicted(record.output)
 
     def decisive(self, record: Record) -> bool:
-        """The record holds a counterfactual that moves the output by at least `decisive_change`."""
+        """The record holds a natural counterfactual that moves the output by at least `decisive_change`."""
         return is_decisive(record, least=self.decisive_change)
 
 
@@ -90,20 +90,20 @@ class Counts:
         """Count the images whose records, one or several each, move or flip."""
         images: dict[int, list[Record]] = {}
         for record in records:
-            images.setdefault(record["image"], []).append(record)
+            images.setdefault(record.image, []).append(record)
         shown = [found for units in images.values() if (found := evidence(units))]
         return cls(
             len(shown),
-            sum(any(record["change"] >= reading.decisive_change for record in units) for units in shown),
-            sum(any(record["flipped"] for record in units) for units in shown),
+            sum(any(record.change >= reading.decisive_change for record in units) for units in shown),
+            sum(any(record.flipped for record in units) for units in shown),
             sum(any(reading.decisive(record) for record in units) for units in shown),
             len(images) - len(shown),
         )
 
 
 def evidence(records: Iterable[Record]) -> list[Record]:
-    """The records whose edit does not lead beyond what the generator draws: a flip out there proves nothing."""
-    return [record for record in records if record.get("natural") is not False]
+    """The records whose edit does not lead beyond what the generator draws."""
+    return [record for record in records if is_natural(record)]
 
 
 def _largest(output: Sequence[float]) -> int:

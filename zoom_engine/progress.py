@@ -1,4 +1,4 @@
-"""Progress bars with rate and time left, silent wherever nobody watches.
+"""Progress bars with rate and time left, as lines in a file, silent wherever nobody watches.
 
 Long work takes `progress: ProgressFactory = silent` and calls it, over a loop or by hand::
 
@@ -19,15 +19,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sized
+from time import monotonic
 from types import FrameType, TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 Work = Iterable[Any] | int
-_COUNTS = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s"
-_FORMAT = _COUNTS + " [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+_BAR = "{desc}: {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {unit}s [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+_LINE = _BAR.replace(" {bar}", "")
+_SECONDS_PER_LINE = 10.0
 
 
 _interrupted = threading.Event()
@@ -76,25 +78,11 @@ class ProgressFactory(Protocol):
     def __call__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]: ...
 
 
-class _Bar:
-    """A tqdm bar with the few methods of `Progress`."""
+class _Silent:
+    """Work that does not show; what all work shares: to iterate is to advance, and after Ctrl-C nothing advances."""
 
-    def __init__(self, work: Work, description: str, unit: str, initial: int, shown: bool) -> None:
+    def __init__(self, work: Work, initial: int) -> None:
         self._work: Iterable[Any] = range(initial, work) if isinstance(work, int) else work
-        total = work if isinstance(work, int) else (len(work) if isinstance(work, Sized) else None)
-        self._bar: Any = tqdm(
-            total=total,
-            desc=description,
-            unit=unit,
-            initial=initial,
-            disable=not shown,
-            file=sys.stderr,
-            dynamic_ncols=True,
-            smoothing=0.1,
-            leave=None,  # a bar within another one goes when it is done
-            mininterval=0.2 if sys.stderr.isatty() else 10.0,
-            bar_format=_FORMAT if total is not None else None,
-        )
 
     def __iter__(self) -> Iterator[Any]:
         with self:
@@ -102,34 +90,7 @@ class _Bar:
                 yield item
                 self.update(1)
 
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
-
-    def update(self, count: int = 1, *, note: str = "") -> None:
-        if _interrupted.is_set():
-            raise KeyboardInterrupt
-        if note:
-            self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(count)
-
-
-class _Part:
-    """Work whose steps count in the bar of a longer one."""
-
-    def __init__(self, work: Iterable[Any], bar: Progress[Any]) -> None:
-        self._work, self._bar = work, bar
-
-    def __iter__(self) -> Iterator[Any]:
-        for item in self._work:
-            yield item
-            self.update(1)
-
-    def __enter__(self) -> _Part:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -137,14 +98,99 @@ class _Part:
     ) -> None: ...
 
     def update(self, count: int = 1, *, note: str = "") -> None:
+        if _interrupted.is_set():
+            raise KeyboardInterrupt
+        self._advance(count, note)
+
+    def _advance(self, count: int, note: str) -> None: ...
+
+
+class _Bar(_Silent):
+    """A tqdm bar, for terminals."""
+
+    def __init__(self, work: Work, description: str, unit: str, initial: int) -> None:
+        super().__init__(work, initial)
+        total = _total(work)
+        self._bar: Any = tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            initial=initial,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            smoothing=0.1,
+            leave=None,  # a bar within another one goes when it is done
+            mininterval=0.2,
+            bar_format=_BAR if total is not None else None,
+        )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def _advance(self, count: int, note: str) -> None:
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(count)
+
+
+class _Lines(_Silent):
+    """A line at the start, every `_SECONDS_PER_LINE` and at the end, for files: what redraws itself is noise there."""
+
+    def __init__(self, work: Work, description: str, unit: str, initial: int) -> None:
+        super().__init__(work, initial)
+        total = _total(work)
+        self._about = {
+            "total": total,
+            "prefix": description,
+            "unit": unit,
+            "initial": initial,
+            "bar_format": _LINE if total is not None else None,
+        }
+        self._done, self._note = initial, ""
+        self._start = monotonic()
+        self._print()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._printed_done != self._done:
+            self._print()
+
+    def _advance(self, count: int, note: str) -> None:
+        self._done += count
+        self._note = note or self._note
+        if monotonic() - self._printed_at >= _SECONDS_PER_LINE:
+            self._print()
+
+    def _print(self) -> None:
+        self._printed_at, self._printed_done = monotonic(), self._done
+        elapsed = self._printed_at - self._start
+        line = tqdm.format_meter(self._done, elapsed=elapsed, postfix=self._note, **self._about)
+        print(line, file=sys.stderr, flush=True)
+
+
+class _Part(_Silent):
+    """Work whose steps count in the bar of a longer one."""
+
+    def __init__(self, work: Work, initial: int, bar: Progress[Any]) -> None:
+        super().__init__(work, initial)
+        self._bar = bar
+
+    def _advance(self, count: int, note: str) -> None:
         self._bar.update(count, note=note)
+
+
+def _total(work: Work) -> int | None:
+    return work if isinstance(work, int) else (len(work) if isinstance(work, Sized) else None)
 
 
 def part_of(bar: Progress[Any]) -> ProgressFactory:
     """A factory for the parts of a longer work: their steps go to its `bar`, which stays open after each."""
 
     def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-        return _Part(range(initial, work) if isinstance(work, int) else work, bar)
+        return _Part(work, initial, bar)
 
     return progress
 
@@ -154,14 +200,16 @@ def progress(work: Work, description: str, *, unit: str = "step", initial: int =
 
     `initial` counts the steps that an interrupted run has finished: they show, but do not enter the rate.
     """
-    return _Bar(work, description, unit, initial, shown=sys.stderr.isatty())
+    return _Bar(work, description, unit, initial) if sys.stderr.isatty() else _Silent(work, initial)
 
 
 def forced(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """`progress` that shows even when stderr is not a terminal (every ten seconds, for log files)."""
-    return _Bar(work, description, unit, initial, shown=True)
+    """`progress` that shows even when stderr is not a terminal: as plain lines, one every ten seconds."""
+    if sys.stderr.isatty():
+        return _Bar(work, description, unit, initial)
+    return _Lines(work, description, unit, initial)
 
 
 def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
     """`progress` that never shows: the default of the API."""
-    return _Bar(work, description, unit, initial, shown=False)
+    return _Silent(work, initial)

@@ -1,44 +1,168 @@
-"""One line of records.jsonl: how a finished unit of work is written and read back.
+"""`Record`: what an audit knows of one unit of work, and the line of records.jsonl that holds it.
 
-A record is a dict with at least `image` (int) and `attribute` (str, or None for "all attributes together");
-the pair names its unit. Lines are strict JSON (no NaN) and end with a newline: a line without one never
-counted.
+Lines are strict JSON (no NaN), in the order of the fields, and end with a newline: a line without one never counted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from zoom_engine.errors import AuditError
 
-Record = dict[str, Any]
 Unit = tuple[int, str | None]
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
 
 
-def unit_of(record: Record) -> Unit:
-    """The unit that a record belongs to: (image, attribute), attribute None in multi-attribute mode."""
-    return record["image"], record["attribute"]
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One point that a search tried: edit weights `[N]`, and what target and label check said there."""
+
+    weights: tuple[float, ...]
+    output: tuple[float, ...]
+    change: float
+    label_kept: bool | None
+    ssim: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Within:
+    """What was found within another range than the audit's own; `decisive` is None in records of older versions."""
+
+    change: float
+    flipped: bool
+    decisive: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A finished unit: an image, and one attribute or None for all together.
+
+    seed: the generator's, of the image.
+    edit_weights `[N]`, output, ssim: of one point: the counterfactual, else the point of largest change, see
+        `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,
+        evaluations, stop and trajectory. Numbers are rounded to six digits.
+    decisive: there is a decisive counterfactual; None in records of older versions, see `is_decisive`.
+    natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
+    paper, calibrated: within that range, where it is not the audit's own.
+    """
+
+    image: int
+    seed: int
+    attribute: str | None
+    edit_weights: tuple[float, ...]
+    original_output: tuple[float, ...]
+    output: tuple[float, ...]
+    change: float
+    flipped: bool
+    decisive: bool | None = None
+    label_kept: bool | None
+    ssim: float | None
+    flip_weight: float | None = None
+    steps: int = 0
+    evaluations: int = 0
+    stop: str = ""
+    trajectory: tuple[Point, ...] = ()
+    natural: bool | None = None
+    paper: Within | None = None
+    calibrated: Within | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """What the record belongs to: (image, attribute)."""
+        return self.image, self.attribute
+
+    def within(self, name: str) -> Within | None:
+        """What was found within the range of that name, "paper" or "calibrated"."""
+        return {"paper": self.paper, "calibrated": self.calibrated}[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as its line holds it; what was not measured is left out."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values["trajectory"] = [_plain(point) for point in self.trajectory]
+        for name in ("decisive", "natural", "paper", "calibrated"):
+            if values[name] is None:
+                del values[name]
+            elif isinstance(values[name], Within):
+                values[name] = _plain(values[name])
+        return values
+
+    @classmethod
+    def from_json(cls, line: Any) -> Record:
+        """The record of a parsed line; names that this version does not know are left out.
+
+        Raises TypeError or ValueError for what is no record.
+        """
+        if not isinstance(line, dict):
+            raise TypeError("not an object")
+        image, attribute = line.get("image"), line.get("attribute", 0)
+        if not isinstance(image, int) or isinstance(image, bool) or not isinstance(attribute, str | None):
+            raise TypeError("no image number or no attribute")
+        values = _known(cls, line)
+        for name in ("edit_weights", "original_output", "output"):
+            values[name] = _numbers(values, name)
+        values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())
+        for name in ("paper", "calibrated"):
+            if values.get(name) is not None:
+                values[name] = Within(**_known(Within, values[name]))
+        return cls(**values)
+
+
+def _plain(value: Point | Within) -> dict[str, Any]:
+    return {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if field.name != "decisive" or getattr(value, field.name) is not None
+    }
+
+
+def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the fields of ``of``. Raises ValueError for one that is missing."""
+    values = {field.name: line[field.name] for field in dataclasses.fields(of) if field.name in line}
+    for field in dataclasses.fields(of):
+        if field.name not in values and field.default is dataclasses.MISSING:
+            raise ValueError(f"no '{field.name}'")
+    return values
+
+
+def _point(line: Mapping[str, Any]) -> Point:
+    values = _known(Point, line)
+    return Point(**{**values, **{name: _numbers(values, name) for name in ("weights", "output")}})
+
+
+def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
+    found = values[name]
+    if not isinstance(found, list) or not all(isinstance(one, int | float) for one in found):
+        raise TypeError(f"'{name}' is no list of numbers")
+    return tuple(found)
 
 
 def sort_key(record: Record) -> tuple[int, str]:
     """Orders records the same way whatever order they were finished in."""
-    return record["image"], record["attribute"] or ""
+    return record.image, record.attribute or ""
+
+
+def is_natural(record: Record) -> bool:
+    """Whether the edit leads no further than what the generator draws, as far as that was measured: a flip out there
+    proves nothing."""
+    return record.natural is not False
 
 
 def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
-    """Whether the record holds a counterfactual whose output moved by at least `least`.
+    """Whether the record holds a natural counterfactual whose output moved by at least `least`.
 
     Records of older versions do not say so: there the one counterfactual that they hold is measured.
     """
-    if "decisive" in record:
-        return bool(record["decisive"])
-    return bool(record["flipped"]) and output_change(record["output"], record["original_output"]) >= least
+    if not is_natural(record):
+        return False
+    if record.decisive is not None:
+        return record.decisive
+    return record.flipped and output_change(record.output, record.original_output) >= least
 
 
 def output_change(output: Sequence[float], original: Sequence[float]) -> float:
@@ -51,10 +175,10 @@ def output_change(output: Sequence[float], original: Sequence[float]) -> float:
 def to_line(record: Record) -> bytes:
     """The record as one line of JSON. Raises `AuditError` for NaN, infinity and what JSON cannot hold."""
     try:
-        text = json.dumps(record, allow_nan=False, separators=(",", ":"))
-        _check(json.loads(text))
+        text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
+        Record.from_json(json.loads(text))
     except (ValueError, TypeError) as error:
-        unit = f"image {record.get('image')}, attribute {record.get('attribute')!r}"
+        unit = f"image {record.image}, attribute {record.attribute!r}"
         raise AuditError(f"the record of {unit} cannot be written: {error}") from None
     return text.encode("ascii") + b"\n"
 
@@ -73,13 +197,12 @@ def scan(path: Path) -> Iterator[tuple[Record, int]]:
                 return
             stop += len(raw)
             try:
-                record = json.loads(raw, parse_constant=_refuse_constant)
-                _check(record)
+                record = Record.from_json(json.loads(raw, parse_constant=_refuse_constant))
             except (ValueError, TypeError) as error:
                 raise AuditError(
                     f"{path}, line {number} is damaged ({error}): delete it and run again to redo its unit"
                 ) from None
-            first = seen.setdefault(unit_of(record), number)
+            first = seen.setdefault(record.unit, number)
             if first != number:
                 raise AuditError(f"{path}, line {number} repeats the unit of line {first}: delete one of the two lines")
             yield record, stop
@@ -91,14 +214,6 @@ def read_records(path: Path) -> list[Record]:
     Raises as `scan`.
     """
     return sorted((record for record, _ in scan(path)), key=sort_key)
-
-
-def _check(record: Any) -> None:
-    if not isinstance(record, dict):
-        raise TypeError("not an object")
-    image, attribute = record.get("image"), record.get("attribute", 0)
-    if not isinstance(image, int) or isinstance(image, bool) or not isinstance(attribute, str | None):
-        raise TypeError("no image number or no attribute")
 
 
 def _refuse_constant(name: str) -> NoReturn:

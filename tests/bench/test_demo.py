@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from zoom_engine import Diagnosis
+from zoom_engine.records import Record
 
 
 def diagnosis(backend: str, flips: list[bool]) -> Diagnosis:
@@ -21,24 +21,26 @@ def diagnosis(backend: str, flips: list[bool]) -> Diagnosis:
         },
         "environment": {"synthesis": {"reason": "asked for by name", "gradients": "torch"}},
     }
-    records: list[dict[str, Any]] = [
-        {
-            "image": image,
-            "seed": image,
-            "attribute": "a hat",
-            "edit_weights": [1.0],
-            "original_output": [0.3],
-            "output": [0.6 if flipped else 0.4],
-            "change": 0.3 if flipped else 0.1,
-            "flipped": flipped,
-            "label_kept": None,
-            "ssim": 0.9,
-            "flip_weight": 1.0 if flipped else None,
-            "steps": 1,
-            "evaluations": 1,
-            "stop": "done",
-            "trajectory": [],
-        }
+    records = [
+        Record.from_json(
+            {
+                "image": image,
+                "seed": image,
+                "attribute": "a hat",
+                "edit_weights": [1.0],
+                "original_output": [0.3],
+                "output": [0.6 if flipped else 0.4],
+                "change": 0.3 if flipped else 0.1,
+                "flipped": flipped,
+                "label_kept": None,
+                "ssim": 0.9,
+                "flip_weight": 1.0 if flipped else None,
+                "steps": 1,
+                "evaluations": 1,
+                "stop": "done",
+                "trajectory": [],
+            }
+        )
         for image, flipped in enumerate(flips)
     ]
     return Diagnosis(manifest, tuple(records))

@@ -76,6 +76,6 @@ def test_the_file_and_the_function_are_audited_and_the_reports_say_how(tmp_path:
         assert config["search_reason"] in page
     records = [json.loads(line) for line in (tmp_path / "file" / "records.jsonl").read_text().splitlines()]
     assert len(records) == len(called.records) == 8
-    first = {(record["image"], record["attribute"]): record["original_output"][0] for record in records}
+    first = {(line["image"], line["attribute"]): line["original_output"][0] for line in records}
     for record in called.records:  # bytes and floats differ by rounding alone
-        assert record["original_output"][0] == pytest.approx(first[record["image"], record["attribute"]], abs=0.05)
+        assert record.original_output[0] == pytest.approx(first[record.image, record.attribute], abs=0.05)

@@ -272,7 +272,7 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
     assert relative_error(run.generator.synthesis(run.styles([7])[:])[0], literal.image(7, label=2)) < 1e-4
     manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in found]
     assert [config["generator_class"] for config in manifests] == [0, 2]
-    outputs = [[record["original_output"] for record in diagnosis.records] for diagnosis in found.values()]
+    outputs = [[record.original_output for record in diagnosis.records] for diagnosis in found.values()]
     assert outputs[0] != outputs[1]
     commands = {
         "diagnose": ["--target", "avatars:mustache", "--text-encoder", "avatars", "--attribute", "a smiling face"],

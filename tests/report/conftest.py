@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,20 +61,22 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
     flips = [point for point in points if (point["output"][0] > 0.5) != (original > 0.5)]
     near_flips = [point for point in near if point in flips]
     shown = near_flips[0] if near_flips else best
-    return {
-        "image": image,
-        "seed": image,
-        "attribute": attributes[column],
-        "edit_weights": shown["weights"],
-        "original_output": [original],
-        "output": shown["output"],
-        "change": best["change"],
-        "flipped": bool(near_flips),
-        "label_kept": True if labels else None,
-        "ssim": 0.9 if near_flips else None,
-        "trajectory": points,
-        "paper": {"change": max(point["change"] for point in points), "flipped": bool(flips)},
-    }
+    return Record.from_json(
+        {
+            "image": image,
+            "seed": image,
+            "attribute": attributes[column],
+            "edit_weights": shown["weights"],
+            "original_output": [original],
+            "output": shown["output"],
+            "change": best["change"],
+            "flipped": bool(near_flips),
+            "label_kept": True if labels else None,
+            "ssim": 0.9 if near_flips else None,
+            "trajectory": points,
+            "paper": {"change": max(point["change"] for point in points), "flipped": bool(flips)},
+        }
+    )
 
 
 @pytest.fixture
@@ -123,12 +127,12 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":
             records = [
-                {
-                    **record,
-                    "attribute": None,
-                    "paper": None,
-                    "edit_weights": [3.0 / (1 + c) + 0.1 * i for c in columns],
-                }
+                replace(
+                    record,
+                    attribute=None,
+                    paper=None,
+                    edit_weights=tuple(3.0 / (1 + c) + 0.1 * i for c in columns),
+                )
                 for i, record in enumerate(records[:: len(attributes)])
             ]
         if len(classes) > 2:
@@ -153,15 +157,16 @@ def of_several_classes(record: Record, count: int) -> Record:
     """The record of a target that decides between the last two of `count` classes; the first ones never move."""
     first = [0.05 / (count - 2)] * (count - 2)
 
-    def several(output: list[float]) -> list[float]:
-        return [*first, 0.95 * (1 - output[0]), 0.95 * output[0]]
+    def several(output: tuple[float, ...]) -> tuple[float, ...]:
+        return (*first, 0.95 * (1 - output[0]), 0.95 * output[0])
 
-    outputs = {key: several(record[key]) for key in ("original_output", "output")}
-    points = [{**point, "output": several(point["output"])} for point in record["trajectory"]]
-    return {**record, **outputs, "trajectory": points}
+    points = tuple(replace(point, output=several(point.output)) for point in record.trajectory)
+    return replace(
+        record, original_output=several(record.original_output), output=several(record.output), trajectory=points
+    )
 
 
-def predicted(output: list[float]) -> int:
+def predicted(output: Sequence[float]) -> int:
     return int(output[0] >= 0.5) if len(output) == 1 else int(np.argmax(output))
 
 
@@ -170,24 +175,24 @@ def gallery(
 ) -> dict[str, Any]:
     """Strips of the first records of each attribute, and a sheet each, with their pictures."""
     strips, sheets = [], []
-    for attribute in {record["attribute"]: None for record in records}:
-        for record in [r for r in records if r["attribute"] == attribute][:strips_each]:
+    for attribute in {record.attribute: None for record in records}:
+        for record in [r for r in records if r.attribute == attribute][:strips_each]:
             frames = []
             for step in range(4):
-                name = f"images/strip-{slug(str(attribute))}-{record['seed']}-{step}.png"
-                folder.write(name, picture(record["seed"], 20 * step, size))
+                name = f"images/strip-{slug(str(attribute))}-{record.seed}-{step}.png"
+                folder.write(name, picture(record.seed, 20 * step, size))
                 weight = None if attribute is None else 4.0 * step
                 frames.append({"file": name, "weight": weight, "caption": f"0.{2 + step}1"})
             strips.append(
                 {
-                    "kind": "flip" if record["flipped"] else "typical",
-                    "direction": [predicted(record[key]) for key in ("original_output", "output")],
-                    "decisive": record["flipped"],
+                    "kind": "flip" if record.flipped else "typical",
+                    "direction": [predicted(record.original_output), predicted(record.output)],
+                    "decisive": record.flipped,
                     "attribute": attribute,
-                    "seed": record["seed"],
-                    "flipped": record["flipped"],
-                    "label_kept": record["label_kept"],
-                    "ssim": record["ssim"],
+                    "seed": record.seed,
+                    "flipped": record.flipped,
+                    "label_kept": record.label_kept,
+                    "ssim": record.ssim,
                     "original_caption": frames[0]["caption"],
                     "caption": frames[-1]["caption"],
                     "frames": frames,

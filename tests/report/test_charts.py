@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoom_engine.outputs import OutputReading
-from zoom_engine.records import Record
+from zoom_engine.records import Point, Record
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.words import effect, short_name
@@ -21,8 +21,23 @@ THREE = OutputReading(("a", "b", "c"), binary=False)
 
 
 def record(image: int, points: dict[float, list[float]], original: list[float]) -> Record:
-    trajectory = [{"weights": [0.0, weight], "output": output} for weight, output in points.items()]
-    return {"image": image, "attribute": "x", "original_output": original, "trajectory": trajectory}
+    trajectory = [
+        Point(weights=(0.0, weight), output=tuple(output), change=0.0, label_kept=None, ssim=None)
+        for weight, output in points.items()
+    ]
+    return Record(
+        image=image,
+        seed=image,
+        attribute="x",
+        edit_weights=(0.0, 0.0),
+        original_output=tuple(original),
+        output=tuple(original),
+        change=0.0,
+        flipped=False,
+        label_kept=None,
+        ssim=None,
+        trajectory=tuple(trajectory),
+    )
 
 
 def test_the_curve_is_the_mean_over_images_of_interpolated_outputs() -> None:

@@ -74,8 +74,8 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     row = Diagnosis.load(audit).sensitivity[0]
     low, high = row["ci95"]
     measured = f"{row['mean_change']:.2f} [{low:.2f}, {high:.2f}] on average"
-    records = [r for r in Diagnosis.load(audit).records if r["attribute"] == row["attribute"]]
-    decisive = sum(r["flipped"] and abs(r["output"][0] - r["original_output"][0]) >= 0.1 for r in records)
+    records = [r for r in Diagnosis.load(audit).records if r.attribute == row["attribute"]]
+    decisive = sum(r.flipped and abs(r.output[0] - r.original_output[0]) >= 0.1 for r in records)
     assert 0 < decisive <= len(records) == 12
     flips = f"{decisive} of 12 images flip decisively"
     assert f"Adding or removing “pale skin” moves this model’s output by {measured}; {flips}" in page.text

@@ -12,7 +12,17 @@ from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, itera
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.search import CMAES, SGD, LossWeights, Search, SearchResult, Unit, choose_search, run_units
+from zoom_engine.search import (
+    CMAES,
+    SGD,
+    Search,
+    SearchResult,
+    Unit,
+    check_search,
+    choose_search,
+    run_units,
+)
+from zoom_engine.settings import LossWeights
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 
 TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)
@@ -52,8 +62,8 @@ def test_it_flips_what_gradients_flip_and_reaches_as_low_a_loss() -> None:
         assert mine.flipped
         assert theirs.flipped
         assert np.all(np.abs(mine.edit_weights) <= 4)
-        last = np.array(mine.trajectory[-1]["weights"])
-        reached = np.array(theirs.trajectory[-1]["weights"])
+        last = np.array(mine.trajectory[-1].weights)
+        reached = np.array(theirs.trajectory[-1].weights)
         assert literal_loss(STYLES[image], last) <= literal_loss(STYLES[image], reached) + 0.3
         assert mine.change >= theirs.change - 0.05
 
@@ -82,7 +92,7 @@ def test_attributes_without_a_range_stay_and_one_alone_moves() -> None:
     (result,) = run(CMAES(steps=25), [Unit(0, None, bounds)])
     assert not result.edit_weights[:2].any()
     assert 0 < result.edit_weights[2] <= 6
-    assert all(-2 <= point["weights"][2] <= 6 for point in result.trajectory)
+    assert all(-2 <= point.weights[2] <= 6 for point in result.trajectory)
 
 
 def test_patience_stops_after_the_first_flip() -> None:
@@ -148,3 +158,19 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="cmaes has no single mode"):
         choose_search("cmaes", mode="single", target=black)
+
+
+def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target() -> None:
+    for options in ({}, {"steps": 3}, {"learning_rate": 0.1}, {"population": 8}):
+        check_search(None, mode="multi", options=options)
+    for mode, options, says in (
+        ("multi", {"stepz": 3}, "sgd has no option 'stepz': its options are steps, .*; cmaes has no option 'stepz'"),
+        ("multi", {"learning_rate": 0.1, "population": 8}, "sgd has no option 'population'.*cmaes has no .*'learn"),
+        ("multi", {"steps": 0}, "sgd: steps is 0.*cmaes: steps is 0"),
+        ("single", {"steps": 3}, "^scan has no option 'steps': its options are points, outer_points, tolerance$"),
+        ("both", {}, "no mode 'both'"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            check_search(None, mode=mode, options=options)
+    with pytest.raises(ConfigError, match="sgd has no option 'population'"):
+        check_search("sgd", mode="multi", options={"population": 8})

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import ssim
-from zoom_engine.search import Evaluator, LossWeights, Originals, find_search
+from zoom_engine.search import Evaluator, Originals, find_search
+from zoom_engine.settings import LossWeights
 
 STYLES = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)) * 2
 WEIGHTS = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)) * 3
@@ -154,12 +155,13 @@ def test_originals_gather_and_join() -> None:
 
 
 def test_find_search() -> None:
-    assert find_search("scan", mode="single", points=6).to_dict()["points"] == 6
+    assert find_search("scan", mode="single", options={"points": 6}).to_dict()["points"] == 6
     for name, mode, options, message in (
         ("adam", "single", {}, "no search"),
         ("scan", "multi", {}, "no multi mode"),
         ("sgd", "both", {}, "no mode"),
-        ("pgd", "multi", {"momentum": 1}, "momentum"),
+        ("pgd", "multi", {"momentum": 1}, "no option 'momentum': its options are steps, learning_rate"),
+        ("pgd", "multi", {"mode": "single"}, "no option 'mode'"),
     ):
         with pytest.raises(ConfigError, match=message):
-            find_search(name, mode=mode, **options)  # type: ignore[arg-type]
+            find_search(name, mode=mode, options=options)

@@ -9,7 +9,8 @@ from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, unit
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.search import PGD, SGD, LossWeights, Search, SearchResult, Unit, run_units
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, run_units
+from zoom_engine.settings import LossWeights
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 
@@ -53,7 +54,7 @@ def test_the_path_is_the_formulas(sign: bool) -> None:
     for start in (-1.0, 4.0):
         (result,) = run(search, [unit(0, 0, -3, 3)], torch.tensor([[start, 0, 0, 0]]))
         expected = literal_descent(start, 0.7, 12, -3, 3, sign=sign)
-        path = [point["weights"][0] for point in result.trajectory]
+        path = [point.weights[0] for point in result.trajectory]
         np.testing.assert_allclose(path, expected[: len(path)], atol=1e-4)
         assert np.sign(path[-1]) == np.sign(2 - start)
         assert abs(path[-1]) <= 3
@@ -62,16 +63,14 @@ def test_the_path_is_the_formulas(sign: bool) -> None:
 def test_pgd_stays_on_the_grid_and_moves_all_attributes() -> None:
     (result,) = run(PGD(steps=9), [unit(0, None, -30, 30)], torch.zeros(1, 4))
     for point in result.trajectory:
-        np.testing.assert_allclose(
-            np.array(point["weights"]) / 0.1, np.round(np.array(point["weights"]) / 0.1), atol=1e-6
-        )
-    np.testing.assert_allclose(result.trajectory[-1]["weights"], [0.9, 0.9, 0.9], atol=1e-6)
+        np.testing.assert_allclose(np.array(point.weights) / 0.1, np.round(np.array(point.weights) / 0.1), atol=1e-6)
+    np.testing.assert_allclose(result.trajectory[-1].weights, [0.9, 0.9, 0.9], atol=1e-6)
 
 
 def test_default_rates_are_the_references() -> None:
     single, multi = run(PGD(steps=1), [unit(0, 0, -30, 30), unit(0, None, -30, 30)], torch.zeros(1, 4))
-    assert single.trajectory[-1]["weights"] == [0.2, 0, 0]
-    assert multi.trajectory[-1]["weights"] == [0.1, 0.1, 0.1]
+    assert single.trajectory[-1].weights == (0.2, 0, 0)
+    assert multi.trajectory[-1].weights == (0.1, 0.1, 0.1)
     assert SGD().to_dict() == {"name": "sgd", "steps": 100, "learning_rate": None, "patience": None}
 
 
@@ -79,8 +78,8 @@ def test_single_mode_moves_only_its_attribute() -> None:
     results = run(SGD(steps=5, learning_rate=1.0), [unit(0, a, -30, 30) for a in range(3)], torch.zeros(1, 4))
     for attribute, result in enumerate(results):
         for point in result.trajectory:
-            assert all(w == 0 for i, w in enumerate(point["weights"]) if i != attribute)
-        assert result.trajectory[-1]["weights"][attribute] > 0
+            assert all(w == 0 for i, w in enumerate(point.weights) if i != attribute)
+        assert result.trajectory[-1].weights[attribute] > 0
 
 
 def test_the_best_iterate_is_reported_not_the_last() -> None:
@@ -90,7 +89,7 @@ def test_the_best_iterate_is_reported_not_the_last() -> None:
     assert result.edit_weights[0] == pytest.approx(2.1)
     assert result.flip_weight == pytest.approx(2.1)
     assert result.output[0] == pytest.approx(1 / (1 + np.exp(-0.1)), abs=1e-4)
-    assert result.trajectory[-1]["weights"][0] == pytest.approx(9.0)
+    assert result.trajectory[-1].weights[0] == pytest.approx(9.0)
     assert result.change == pytest.approx(1 / (1 + np.exp(-7)) - 1 / (1 + np.exp(2)), abs=1e-3)
 
 
@@ -121,8 +120,8 @@ def test_gradients_do_not_leak_from_image_to_image() -> None:
     together = run(search, units, styles, batch_size=5, weights=everything)
     for place, each in enumerate(units):
         (alone,) = run(search, [each], styles, batch_size=1, weights=everything)
-        assert [p["weights"] for p in alone.trajectory] == [
-            pytest.approx(p["weights"], abs=1e-5) for p in together[place].trajectory
+        assert [p.weights for p in alone.trajectory] == [
+            pytest.approx(p.weights, abs=1e-5) for p in together[place].trajectory
         ]
     again = run(search, units, styles, batch_size=5, weights=everything)
     assert [r.edit_weights.tolist() for r in again] == [r.edit_weights.tolist() for r in together]

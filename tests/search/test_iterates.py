@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_toys import iterate
 
+from zoom_engine.records import Within
 from zoom_engine.search.iterates import Array, Iterate, Tally, Unit, within
 
 UNIT = Unit(0, 0, np.array([[-5.0, 10.0]]), np.array([[-30.0, 30.0]]))
@@ -29,7 +30,7 @@ def test_sensitivity_is_the_largest_label_keeping_change_within_the_bounds() -> 
     ).result("done", by_weight=True)
     assert result.change == 0.6
     assert result.change_weights == [4.0]
-    assert result.paper == {"change": 0.8, "flipped": True, "decisive": True}
+    assert result.paper == Within(change=0.8, flipped=True, decisive=True)
 
 
 def test_the_counterfactual_is_the_most_similar_flip_not_the_last() -> None:
@@ -133,7 +134,7 @@ def test_definitions_hold_for_any_iterates(rows: list[tuple[float, float, float,
         assert result.decisive == bool(far)
         assert result.ssim == max(it.ssim for it in far or flips)
         assert result.flip_weight == min(abs(it.weights[0]) for it in flips)
-    curve = [point["weights"][0] for point in result.trajectory]
+    curve = [point.weights[0] for point in result.trajectory]
     assert curve == sorted(curve)
     assert 0.0 in curve
 

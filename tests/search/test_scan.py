@@ -11,6 +11,7 @@ from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, unit
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
+from zoom_engine.records import Within
 from zoom_engine.search import Scan, SearchResult, Unit, run_units
 from zoom_engine.search.evaluator import Evaluator
 from zoom_engine.search.scan import grid, outer_grid
@@ -156,21 +157,21 @@ def test_both_ranges_are_reported() -> None:
     (result,) = scan(evaluator(lambda x: x[:, 0] - 20), unit(0, 0, -5, 5, outer=30))
     assert not result.flipped
     assert result.change < 1e-6
-    assert result.paper == {"change": pytest.approx(1.0, abs=1e-3), "flipped": True, "decisive": True}
-    assert result.trajectory[0]["weights"][0] == -30
+    assert result.paper == Within(change=pytest.approx(1.0, abs=1e-3), flipped=True, decisive=True)
+    assert result.trajectory[0].weights[0] == -30
     (inside,) = scan(evaluator(), unit(0, 0, -5, 5))
     assert inside.paper is None
 
 
 def test_the_response_curve_is_there_in_order() -> None:
     (result,) = scan(evaluator(), unit(0, 0, -10, 10))
-    weights = [point["weights"][0] for point in result.trajectory]
+    weights = [point.weights[0] for point in result.trajectory]
     assert weights == sorted(weights)
     assert weights[0] == -10
     assert weights[-1] == 10
     assert 0 in weights
     for point in result.trajectory:
-        assert point["output"][0] == pytest.approx(1 / (1 + np.exp(2 - point["weights"][0])), abs=1e-4)
+        assert point.output[0] == pytest.approx(1 / (1 + np.exp(2 - point.weights[0])), abs=1e-4)
 
 
 def test_grid_only_and_frozen_attribute() -> None:

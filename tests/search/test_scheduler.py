@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -198,15 +199,15 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
         for u, result in alone:
             other = together.pop((index, u.image, u.attribute))
             np.testing.assert_allclose(other.edit_weights, result.edit_weights, atol=1e-3)
-            assert other.trajectory == [
-                {
-                    **point,
-                    "output": pytest.approx(point["output"], abs=1e-5),
-                    "change": pytest.approx(point["change"], abs=1e-5),
-                    "ssim": pytest.approx(point["ssim"], abs=1e-5),
-                }
+            assert other.trajectory == tuple(
+                replace(
+                    point,
+                    output=pytest.approx(point.output, abs=1e-5),
+                    change=pytest.approx(point.change, abs=1e-5),
+                    ssim=pytest.approx(point.ssim, abs=1e-5),
+                )
                 for point in result.trajectory
-            ]
+            )
     assert not together
     assert shared < 0.6 * pictures
 

@@ -401,13 +401,13 @@ def test_words_that_training_never_read_are_refused_where_they_are_known(folder:
     (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": ["a", "jet", "black", "hat"]}))
     encoder = load_text_encoder(copy)
     encoder.check_words(["A jet-black hat|a hat"])
-    with pytest.raises(TextEncoderError, match=r"never trained on 'zorblax' \(in 'a zorblax hat'\)"):
+    with pytest.raises(TextEncoderError, match="cannot read 'a zorblax hat': it was never trained on 'zorblax'; use"):
         encoder.check_words(["a hat", "a zorblax hat"])
     with pytest.raises(TextEncoderError) as caught:
         encoder.check_words(["a blak zorblax haat"])
-    assert "on 'blak' (did you mean 'black'?), 'zorblax', 'haat' (did you mean 'hat'?) (in" in str(caught.value)
-    assert f"'zoom-engine words {copy}' lists them all" in str(caught.value)
-    with pytest.raises(TextEncoderError, match="text encoder 'hats' was never trained on 'zorblax'"):
+    assert "on 'blak' (did you mean 'black'?), 'zorblax', 'haat' (did you mean 'hat'?); use words" in str(caught.value)
+    assert f"'zoom-engine words {copy}' lists" in str(caught.value)
+    with pytest.raises(TextEncoderError, match="text encoder 'hats' cannot read 'a zorblax': it was never trained on"):
         load_text_encoder(copy, called="hats").check_words(["a zorblax"])
     (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": "hat"}))
     with pytest.raises(TextEncoderError, match="must be a list of words"):

@@ -76,7 +76,7 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
         evaluators=evaluators,
         styles=styles,
         on_result=results.extend,
-        batch_size=diagnoser.batch_size,
+        batch_size=diagnoser.settings.batch_size,
         progress=forced,
     )
     table = _means(results, names, images)
@@ -103,7 +103,7 @@ def _means(results: list[tuple[int, Unit, SearchResult]], names: Sequence[str], 
     for which, unit, result in results:
         place = which, unit.attribute, unit.image
         change[place] = result.change
-        paper[place] = result.paper["change"] if result.paper else np.nan
+        paper[place] = result.paper.change if result.paper else np.nan
         flipped[place] = result.flipped
 
     def table(values: NDArray[np.float64]) -> dict[str, dict[str, float]]:

@@ -27,7 +27,7 @@ from zoom_engine.avatars.word_quality import balanced, word_quality
 from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
 from zoom_engine.cache_folder import default_cache
 from zoom_engine.directions import METHODS, Sampling, find_directions, regression_relevance
-from zoom_engine.directions.find import DEFAULT_SAMPLES, Method
+from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.errors import DirectionError
 from zoom_engine.progress import forced
 from zoom_engine.runtime import (
@@ -43,7 +43,7 @@ from zoom_engine.targets.target import probe_images
 TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
 # Sampled relevance renders every channel twice per sample: 8 of them are 21,000 pictures here.
-SAMPLES: dict[Method, int | None] = {"regression": None, "sampled": 8, "gradient": None}
+SAMPLES: dict[str, int | None] = {"regression": None, "sampled": 8, "gradient": None}
 WANTED_CHANGE, ALLOWED_CHANGE = 0.80, 0.15
 NEIGHBOURS = 3
 
@@ -169,7 +169,7 @@ def _features(judge: SmallCNN, images: Tensor) -> Tensor:
     return torch.cat([judge.features(to_float(part)) for part in torch.split(images, 200)])
 
 
-def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) -> dict[str, Any]:
+def edit_quality(method: str, *, choose_on: int = 64, measure_on: int = 256) -> dict[str, Any]:
     """What each edit direction changes, as the probe sees it.
 
     A face without the attribute is edited by +w, one that has it by -w. The weight w of each attribute is chosen on
@@ -214,7 +214,7 @@ def edit_quality(method: Method, *, choose_on: int = 64, measure_on: int = 256) 
     }
 
 
-def _directions_by(method: Method) -> dict[str, Tensor | str]:
+def _directions_by(method: str) -> dict[str, Tensor | str]:
     """The edit direction ``[S]`` of each attribute, or why there is none."""
     encoder, _ = compiled_text_encoder(DOMAIN.text_encoder(), synthesizer())
 
@@ -304,7 +304,7 @@ def contact_sheet(path: Path, *, rows: int = 6, columns: int = 12) -> None:
 PARTS = ("text", "generator", "edits", "targets")
 
 
-def measure(part: str, methods: Sequence[Method] = METHODS) -> dict[str, Any]:
+def measure(part: str, methods: Sequence[str] = METHODS) -> dict[str, Any]:
     """The figures of one of ``PARTS``; ``methods`` are the kinds of edit direction that "edits" compares."""
     if part == "edits":
         return {method: edit_quality(method) for method in methods}

@@ -21,8 +21,10 @@ from zoom_engine.directions.relevance import (
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
+from zoom_engine.directions.wording import DEFAULT_LEVEL
 
 __all__ = [
+    "DEFAULT_LEVEL",
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
     "METHODS",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +28,8 @@ from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
-Method = Literal["regression", "sampled", "gradient"]
-METHODS: tuple[Method, ...] = ("regression", "sampled", "gradient")
-DEFAULT_SAMPLES: dict[Method, int] = {
+METHODS = ("regression", "sampled", "gradient")
+DEFAULT_SAMPLES: dict[str, int] = {
     "regression": regression.DEFAULT_SAMPLING.samples,
     "sampled": sampled.DEFAULT_SAMPLING.samples,
     "gradient": gradient.DEFAULT_SAMPLING.samples,
@@ -45,7 +43,7 @@ def find_directions(
     attributes: Sequence[str],
     *,
     neutral: str,
-    method: Method = "regression",
+    method: str = "regression",
     threshold: float = DEFAULT_THRESHOLD,
     absolute: bool = False,
     top_k: int | None = None,
@@ -224,7 +222,7 @@ def _relevance(
     generator: StyleGAN2,
     text_encoder: TextEncoder,
     *,
-    method: Method,
+    method: str,
     sampling: Sampling,
     estimator: Estimator,
     ridge: float,

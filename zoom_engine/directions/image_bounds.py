@@ -14,15 +14,17 @@ the generator's artefacts. This also is what the truth of an attribute's effect 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import Synthesize, render
 from zoom_engine.text import TextEncoder
 
 REACH = 1.25  # of the calibrated bound
@@ -35,7 +37,7 @@ def image_bounds(
     text_encoder: TextEncoder,
     directions: EditDirections,
     calibrated: CalibratedRange,
-    synthesize: Callable[[Tensor], Tensor],
+    synthesize: Synthesize,
     styles: StyleRows,
     wanted: Sequence[tuple[int, int]],
     *,
@@ -58,8 +60,8 @@ def image_bounds(
             def drawn() -> Iterator[Tensor]:
                 for part in torch.split(torch.arange(len(images)), batch_size):
                     unedited = styles[images[part].to(styles.device)]
-                    edits = weights[part, None].to(unedited) * directions.matrix[attributes[part]].to(unedited)
-                    yield synthesize(unedited + edits).clamp(-1, 1)
+                    alone = F.one_hot(attributes[part], len(directions.attributes)) * weights[part, None]
+                    yield render(synthesize, unedited, alone, directions.matrix)
                     bar.update(len(part))
 
             return text_scores(text_encoder, along, drawn())

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.audit_folder import check_config, check_folder
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import IndexEntry, write_index
+from zoom_engine.settings import RunSettings
 
 AUDITS = (
     (
@@ -32,8 +34,13 @@ def run_demo(
 ) -> dict[str, Diagnosis]:
     """Audit both targets into ``out/sound`` and ``out/biased`` and write ``out/index.html``.
 
-    ``options`` go to :class:`Diagnoser`. Interrupted, the same call goes on where it was.
+    ``options`` go to :class:`Diagnoser`. Interrupted, the same call goes on where it was. Folders that cannot take both
+    audits are refused before a model is loaded.
     """
+    run = RunSettings(images=images, seed=seed)
+    for name, *_ in AUDITS:
+        check_folder(out / name)
+        check_config(out / name, run.deciding())
     found: dict[str, Diagnosis] = {}
     for name, target, _, _ in AUDITS:
         diagnoser = Diagnoser(generator="avatars", target=target, progress=progress, **options)

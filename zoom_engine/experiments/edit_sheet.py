@@ -20,7 +20,7 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.runtime import choose_synthesizer, render
 from zoom_engine.tables import signed
 from zoom_engine.text import text_encoder_for
 
@@ -50,7 +50,7 @@ def write_edit_sheet(
     attributes: Sequence[str],
     neutral: str | None = None,
     text_encoder: str | None = None,
-    method: str = "regression",
+    directions: str = "regression",
     weights: Sequence[float] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     truncation: float = 1.0,
@@ -69,12 +69,12 @@ def write_edit_sheet(
     network = of_one_class(load_generator(generator), generator_class)
     encoder = text_encoder_for(generator, text_encoder, download=download)
     synthesize = choose_synthesizer(network, cache=default_cache())
-    directions = find_directions(
+    found = find_directions(
         network,
         encoder,
         attributes,
         neutral=neutral or (domain.neutral if domain else "a face"),
-        method=method,  # type: ignore[arg-type]
+        method=directions,
         truncation=truncation,
         synthesizer=synthesize,
         cache=default_cache(),
@@ -84,7 +84,7 @@ def write_edit_sheet(
         calibrated = calibrate_range(
             network,
             encoder,
-            directions,
+            found,
             bound=PAPER_BOUND,
             synthesizer=synthesize,
             cache=default_cache(),
@@ -100,11 +100,12 @@ def write_edit_sheet(
     parts: list[NDArray[np.uint8]] = []
     with torch.no_grad():
         styles = network.styles(network.mapping(network.latents(seeds), truncation=truncation))
-        for shown, direction in zip(ranges, directions.matrix, strict=True):
+        for shown, direction in zip(ranges, found.matrix, strict=True):
             parts.append(_header(shown.labels(), network.resolution))
             for style in styles:
-                edited = style + torch.tensor(shown.weights)[:, None] * direction
-                parts.append(np.concatenate(list(to_pixels(synthesize(edited))), axis=1))
+                weights_of = torch.tensor(shown.weights)[:, None]
+                images = render(synthesize, style.expand(len(weights_of), -1), weights_of, direction[None])
+                parts.append(np.concatenate(list(to_pixels(images)), axis=1))
     width = max(part.shape[1] for part in parts)
     sheet = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,9 +54,8 @@ def response_curve(records: Sequence[Record], column: int, reading: OutputReadin
 
 def _of_record(record: Record, column: int, reading: OutputReading) -> tuple[Array, Array] | None:
     """(weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
-    original: Sequence[float] = record["original_output"]
-    points: list[dict[str, Any]] = record.get("trajectory") or []
-    outputs = {float(point["weights"][column]): reading.followed(point["output"], original) for point in points}
+    original = record.original_output
+    outputs = {point.weights[column]: reading.followed(point.output, original) for point in record.trajectory}
     outputs[0.0] = reading.followed(original, original)
     if len(outputs) < 2:
         return None

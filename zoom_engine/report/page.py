@@ -18,7 +18,7 @@ from typing import Any
 
 from zoom_engine.audit_folder import SUMMARY
 from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.outputs import Counts, OutputReading, evidence
+from zoom_engine.outputs import Counts, OutputReading
 from zoom_engine.records import Record
 from zoom_engine.report import words
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
@@ -103,7 +103,7 @@ class Source:
         attributes = () if self.diagnosis.mode == "multi" else self.diagnosis.attributes
         found: dict[str | None, list[Record]] = {None: list(self.diagnosis.records), **{a: [] for a in attributes}}
         for record in self.diagnosis.records if attributes else ():
-            found[record["attribute"]].append(record)
+            found[record.attribute].append(record)
         return {attribute: Counts.of(records, self.reading) for attribute, records in found.items()}
 
     @property
@@ -155,10 +155,10 @@ class Source:
     def _alike(self, strip: dict[str, Any]) -> int:
         """How many images flip decisively as the strip's does."""
         return sum(
-            record["attribute"] == strip["attribute"]
+            record.attribute == strip["attribute"]
             and self.reading.decisive(record)
             and list(self.reading.direction(record)) == strip.get("direction")
-            for record in evidence(self.diagnosis.records)
+            for record in self.diagnosis.records
         )
 
 
@@ -216,7 +216,7 @@ def _curves(source: Source) -> Iterator[Curve]:
         return
     bound, ranges = float(source.config.get("bound") or 0.0), source.config.get("calibrated_range")
     for attribute in source.order:
-        records = [record for record in diagnosis.records if record["attribute"] == attribute]
+        records = [record for record in diagnosis.records if record.attribute == attribute]
         column = diagnosis.attributes.index(attribute)
         curve = response_curve(records, column, reading)
         if curve is None:
@@ -238,7 +238,7 @@ def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | 
     """Of the units that flip within the paper's range, the share that does not within the calibrated one."""
     if other is None or used == other:
         return None
-    pairs = [(record["flipped"], (record.get(other) or {}).get("flipped")) for record in records]
+    pairs = [(record.flipped, (there := record.within(other)) and there.flipped) for record in records]
     paper = [(mine, there) if other == "paper" else (there, mine) for mine, there in pairs]
     flips = [calibrated for calibrated, wide in paper if wide]
     return sum(not calibrated for calibrated in flips) / len(flips) if flips else None

@@ -19,8 +19,8 @@ from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session, import_runtime
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
+from zoom_engine.settings import BACKENDS
 
-BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 RUNTIME_PRECISIONS = {

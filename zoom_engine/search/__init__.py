@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zoom_engine.search.choose import SEARCHES, check_gradients, choose_search, find_search
+from zoom_engine.search.choose import SEARCHES, check_gradients, check_search, choose_search, find_search
 from zoom_engine.search.cmaes import CMAES
-from zoom_engine.search.evaluator import Evaluation, Evaluator, LossWeights, Originals
+from zoom_engine.search.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
@@ -19,7 +19,6 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "Iterate",
-    "LossWeights",
     "Originals",
     "Scan",
     "Search",
@@ -27,6 +26,7 @@ __all__ = [
     "SearchState",
     "Unit",
     "check_gradients",
+    "check_search",
     "choose_search",
     "find_search",
     "run_shared",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,11 @@ SEARCHES: dict[str, type[Scan] | type[SGD] | type[PGD] | type[CMAES]] = {
     "pgd": PGD,
     "cmaes": CMAES,
 }
+SUITED = {"single": ("scan", "scan"), "multi": ("sgd", "cmaes")}
+"""Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
 
 
-def find_search(name: str, *, mode: str, **options: Any) -> Search:
+def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
     """The search called `name` ("scan", "sgd", "pgd", "cmaes"), for mode "single" or "multi", with its options.
 
     Raises:
@@ -29,8 +32,12 @@ def find_search(name: str, *, mode: str, **options: Any) -> Search:
     """
     if name not in SEARCHES:
         raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(SEARCHES)}")
-    if mode not in ("single", "multi"):
-        raise ConfigError(f"there is no mode {mode!r}: choose single or multi")
+    _check_mode(mode)
+    options = options or {}
+    known = [field.name for field in dataclasses.fields(SEARCHES[name])]
+    unknown = next((option for option in options if option not in known), None)
+    if unknown is not None:
+        raise ConfigError(f"{name} has no option {unknown!r}: its options are {', '.join(known)}")
     try:
         search = SEARCHES[name](**options)
     except TypeError as error:
@@ -57,18 +64,32 @@ def choose_search(
         ConfigError: see `find_search`.
         TargetError: when a gradient search is asked for by name and the target gives no gradients.
     """
-    options = dict(options or {})
     if name is not None:
-        search = find_search(name, mode=mode, **options)
+        search = find_search(name, mode=mode, options=options)
         check_gradients(search, target)
         return search, "it was asked for by name"
+    _check_mode(mode)
+    with_gradients, without = SUITED[mode]
+    search = find_search(with_gradients if target.differentiable else without, mode=mode, options=options)
     none = f"the target gives no gradients ({target.note or 'forward only'})"
     if mode == "single":
         reason = "one attribute at a time needs no gradients"
-        return find_search("scan", mode=mode, **options), reason if target.differentiable else f"{reason}, and {none}"
-    if target.differentiable:
-        return find_search("sgd", mode=mode, **options), "all attributes move together and the target gives gradients"
-    return find_search("cmaes", mode=mode, **options), f"all attributes move together and {none}"
+        return search, reason if target.differentiable else f"{reason}, and {none}"
+    gives = "the target gives gradients" if target.differentiable else none
+    return search, f"all attributes move together and {gives}"
+
+
+def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
+    """Refuse what `choose_search` would refuse for every target, before there is one. Raises ConfigError."""
+    _check_mode(mode)
+    refusals = []
+    for possible in dict.fromkeys(SUITED[mode]) if name is None else (name,):
+        try:
+            find_search(possible, mode=mode, options=options)
+            return
+        except ConfigError as error:
+            refusals.append(str(error))
+    raise ConfigError("; ".join(refusals))
 
 
 def check_gradients(search: Search, target: Target) -> None:
@@ -78,3 +99,8 @@ def check_gradients(search: Search, target: Target) -> None:
             f"target {target.name!r} gives no gradients ({target.note or 'forward only'}), which {search.name} needs:"
             " use search scan (mode single) or cmaes (mode multi)"
         )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in SUITED:
+        raise ConfigError(f"there is no mode {mode!r}: choose single or multi")

@@ -118,7 +118,7 @@ class CMAESState:
         if not self._stop:
             return None
         result = self._tally.result(self._stop, by_weight=False)
-        return dataclasses.replace(result, trajectory=[iterate.to_json() for iterate in self._path])
+        return dataclasses.replace(result, trajectory=tuple(iterate.to_point() for iterate in self._path))
 
     def _draw(self) -> None:
         self._population = np.stack([self._optimizer.ask() for _ in range(self._optimizer.population_size)])

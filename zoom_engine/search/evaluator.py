@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -14,11 +14,11 @@ from zoom_engine.attributes import check_labels
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
 from zoom_engine.records import DECISIVE_CHANGE
+from zoom_engine.runtime import Synthesize, render
 from zoom_engine.search.iterates import Array, Iterate
-from zoom_engine.settings import check_decisive_change
+from zoom_engine.settings import LossWeights, check_decisive_change
 from zoom_engine.targets.target import Target
 
-Synthesize = Callable[[Tensor], Tensor]
 WhichSSIM = Literal["all", "flipped", "none"]
 
 
@@ -30,15 +30,6 @@ class LabelEncoder(Protocol):
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ...) -> Tensor: ...
 
     def embed_images(self, images: Tensor) -> Tensor: ...
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a 0 skips its term."""
-
-    target: float = 50.0
-    structure: float = 10.0
-    label: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,9 +179,7 @@ class Evaluator:
     def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
         """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
         differentiable as autograd is on or off."""
-        if edit_weights is not None:
-            styles = styles + edit_weights.to(styles.dtype) @ self.directions
-        return self.synthesize(styles).float().clamp(-1, 1)
+        return render(self.synthesize, styles, edit_weights, self.directions)
 
     def embed(self, images: Tensor) -> Tensor | None:
         """Image embeddings `[B, D]` for `judge`, which several evaluators with the same text encoder can

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.records import Point, Within
+
 Array = NDArray[np.float64]
 
 
@@ -74,15 +76,15 @@ class Iterate:
         """A counterfactual: the prediction flipped and the label did not."""
         return self.flipped and self.keeps
 
-    def to_json(self) -> dict[str, Any]:
+    def to_point(self) -> Point:
         """One point of a record's trajectory."""
-        return {
-            "weights": [round(float(weight), 6) for weight in self.weights],
-            "output": [round(value, 6) for value in self.output],
-            "change": round(self.change, 6),
-            "label_kept": self.label_kept,
-            "ssim": None if math.isnan(self.ssim) else round(self.ssim, 6),
-        }
+        return Point(
+            weights=tuple(round(float(weight), 6) for weight in self.weights),
+            output=tuple(round(value, 6) for value in self.output),
+            change=round(self.change, 6),
+            label_kept=self.label_kept,
+            ssim=None if math.isnan(self.ssim) else round(self.ssim, 6),
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,9 +106,9 @@ class SearchResult:
     flip_weight: single mode: smallest |edit weight| that flips and keeps the label, None where there is none.
     steps: rounds of asking; evaluations: points evaluated, the unedited image not counted.
     stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
-    trajectory: the points (see `Iterate.to_json`), the unedited image among them: by weight for a scan, in
+    trajectory: the points (see `Iterate.to_point`), the unedited image among them: by weight for a scan, in
         order of time otherwise; of CMA-ES only each generation's best.
-    paper: the same "change", "flipped" and "decisive" within `Unit.outer`, None without one.
+    paper: change, flipped and decisive within `Unit.outer`, None without one.
     """
 
     edit_weights: Array
@@ -122,9 +124,9 @@ class SearchResult:
     steps: int
     evaluations: int
     stop: str
-    trajectory: list[dict[str, Any]]
+    trajectory: tuple[Point, ...]
     natural: bool | None = None
-    paper: dict[str, Any] | None = None
+    paper: Within | None = None
 
 
 class SearchState(Protocol):
@@ -221,7 +223,7 @@ class Tally:
             steps=self.steps,
             evaluations=len(self.tried),
             stop="label-lost" if lost else stop,
-            trajectory=[it.to_json() for it in points],
+            trajectory=tuple(it.to_point() for it in points),
             natural=None if unit.natural is None else unit.natural.holds(best.weights),
             paper=self._paper(),
         )
@@ -232,13 +234,13 @@ class Tally:
             return None
         return min(abs(float(it.weights[attribute])) for it in successes)
 
-    def _paper(self) -> dict[str, Any] | None:
+    def _paper(self) -> Within | None:
         outer = self.unit.outer
         if outer is None:
             return None
         kept = [it for it in self.tried if it.keeps and within(it.weights, outer)]
-        return {
-            "change": round(max((it.change for it in kept), default=0.0), 6),
-            "flipped": any(it.flipped for it in kept),
-            "decisive": any(it.decisive for it in kept),
-        }
+        return Within(
+            change=round(max((it.change for it in kept), default=0.0), 6),
+            flipped=any(it.flipped for it in kept),
+            decisive=any(it.decisive for it in kept),
+        )

@@ -97,8 +97,8 @@ class TextEncoder(nn.Module):
             if unknown:
                 meant = [f"'{word}'{_did_you_mean(nearest_words(word, self.words))}" for word in unknown]
                 raise TextEncoderError(
-                    f"text encoder '{self.name}' was never trained on {', '.join(meant)} (in '{shorten(prompt)}'):"
-                    f" use words that it knows; 'zoom-engine words {shlex.quote(self.name)}' lists them all"
+                    f"text encoder '{self.name}' cannot read '{shorten(prompt)}': it was never trained on"
+                    f" {', '.join(meant)}; use words that 'zoom-engine words {shlex.quote(self.name)}' lists"
                 )
 
     @torch.no_grad()
