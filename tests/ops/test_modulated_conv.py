@@ -242,6 +242,13 @@ def test_layers_of_real_networks(batch: int, cin: int, cout: int, size: int, up:
     check(Case(batch=batch, cin=cin, cout=cout, height=size, width=size, up=up, dtype=dtype, clamp=256.0))
 
 
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize(("size", "up"), [(384, False), (192, True)])
+def test_results_that_are_written_past_the_caches(size: int, up: bool) -> None:
+    """From 8 MB on, which the small ones above never have."""
+    check(Case(batch=1, cin=32, cout=32, height=size, width=size, up=up, dtype=torch.bfloat16, with_rgb=True))
+
+
 @pytest.mark.parametrize("up", [False, True])
 @pytest.mark.parametrize("clamp", [None, 1.0])
 def test_float64_agrees_with_the_definition(up: bool, clamp: float | None) -> None:

@@ -210,7 +210,8 @@ def _benchmark(figures: dict[str, Any]) -> str:
     if kept["kept"] is not None:
         text += (
             f"\n\nOf {kept['flips']} flipped counterfactuals the probe sees the target's own attribute unchanged in"
-            f" {_percent(kept['kept'])} %."
+            f" {_percent(kept['kept'])} %. These runs chose counterfactuals by similarity alone; since then decisive ones come"
+            " first, which was not measured on ten seeds yet."
         )
     return text + "\n"
 
