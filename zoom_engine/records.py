@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | None]
+_LEFT_OUT = ("decisive", "natural", "paper", "calibrated")  # of a line, where they are None
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -83,13 +84,10 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as its line holds it; what was not measured is left out."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = _plain(self)
         values["trajectory"] = [_plain(point) for point in self.trajectory]
-        for name in ("decisive", "natural", "paper", "calibrated"):
-            if values[name] is None:
-                del values[name]
-            elif isinstance(values[name], Within):
-                values[name] = _plain(values[name])
+        for name in {"paper", "calibrated"} & values.keys():
+            values[name] = _plain(values[name])
         return values
 
     @classmethod
@@ -113,12 +111,9 @@ class Record:
         return cls(**values)
 
 
-def _plain(value: Point | Within) -> dict[str, Any]:
-    return {
-        field.name: getattr(value, field.name)
-        for field in dataclasses.fields(value)
-        if field.name != "decisive" or getattr(value, field.name) is not None
-    }
+def _plain(value: Record | Point | Within) -> dict[str, Any]:
+    values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: one for name, one in values.items() if one is not None or name not in _LEFT_OUT}
 
 
 def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.records import DECISIVE_CHANGE
 
 RANGES = ("calibrated", "paper")
+METHODS = ("regression", "sampled", "gradient")
 BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 SEEDS_PER_RUN = 100_000
 
@@ -125,7 +126,7 @@ class AuditSettings:
         "how edit directions are found",
         "regression",
         python="or ready EditDirections, found with these settings",
-        choices=("regression", "sampled", "gradient"),
+        choices=METHODS,
     )
     threshold: float | None = option(
         "λ in [0, 1), of the largest relevance; by default 0.1, or that of ready directions", None

@@ -26,7 +26,7 @@ from zoom_engine.avatars.weights_io import WEIGHTS, load_network
 from zoom_engine.avatars.word_quality import balanced, word_quality
 from zoom_engine.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
 from zoom_engine.cache_folder import default_cache
-from zoom_engine.directions import METHODS, Sampling, find_directions, regression_relevance
+from zoom_engine.directions import Sampling, find_directions, regression_relevance
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.errors import DirectionError
 from zoom_engine.progress import forced
@@ -38,6 +38,7 @@ from zoom_engine.runtime import (
     compiled_text_encoder,
     describe_environment,
 )
+from zoom_engine.settings import METHODS
 from zoom_engine.targets.target import probe_images
 
 TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300

@@ -15,7 +15,7 @@ from typing import Any
 from zoom_engine import atomic
 from zoom_engine.avatars.benchmark import mean_run, planted_attribute
 from zoom_engine.avatars.scatter import truth_scatter
-from zoom_engine.directions import METHODS
+from zoom_engine.settings import METHODS
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
 SCATTER = Path(__file__).parent / "pictures" / "truth.svg"

@@ -4,7 +4,6 @@ from zoom_engine.directions.calibration import CalibratedRange, calibrate_range,
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
-    METHODS,
     check_method,
     directions_from_relevance,
     find_directions,
@@ -27,7 +26,6 @@ __all__ = [
     "DEFAULT_LEVEL",
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
-    "METHODS",
     "CalibratedRange",
     "EditDirections",
     "GradientRelevance",

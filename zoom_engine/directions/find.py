@@ -25,10 +25,10 @@ from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
+from zoom_engine.settings import METHODS
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
-METHODS = ("regression", "sampled", "gradient")
 DEFAULT_SAMPLES: dict[str, int] = {
     "regression": regression.DEFAULT_SAMPLING.samples,
     "sampled": sampled.DEFAULT_SAMPLING.samples,
