@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit_folder import check_config, check_folder
-from zoom_engine.cache_folder import check_cache, default_cache
+from zoom_engine.audit.folder import check_config, check_folder
+from zoom_engine.audit.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
 from zoom_engine.config_file import option_types, read_config
 from zoom_engine.errors import ConfigError, ZoomError, one_line
+from zoom_engine.files.cache import check_cache, default_cache
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced, interruptible
-from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
 
 LONGEST_ERROR = 2_000  # characters
 _Options = argparse.ArgumentParser | argparse._ArgumentGroup
@@ -315,7 +315,7 @@ def _words(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from zoom_engine.diagnosis import Diagnosis
+    from zoom_engine.audit.diagnosis import Diagnosis
     from zoom_engine.report import write_report
 
     print(Diagnosis.load(options.audit).table())

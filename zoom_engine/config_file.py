@@ -8,8 +8,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from zoom_engine.audit.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
 from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
 
 _SHORT = {"steps": int, "threads": int}  # the command line's own: of the search's options, and of torch
 
