@@ -21,7 +21,7 @@ from tensorflow_files import tensorflow_bytes
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
-from zoom_engine.domains.avatars.weights_io import WEIGHTS
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator, of_one_class

@@ -12,9 +12,9 @@ from safetensors import safe_open
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.evaluate import generated, precision_recall, probe, text_quality
-from zoom_engine.domains.avatars.networks import predict, to_float
 from zoom_engine.domains.avatars.renderer import sample
-from zoom_engine.domains.avatars.weights_io import WEIGHTS
+from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.networks import predict, to_float
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import load_target
 

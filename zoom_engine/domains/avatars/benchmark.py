@@ -27,8 +27,9 @@ from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.domains.avatars.evaluate import probe, true_effects
-from zoom_engine.domains.avatars.networks import predict, to_uint8
-from zoom_engine.domains.avatars.weights_io import WEIGHTS, load_network
+from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.networks import predict, to_uint8
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.files import atomic

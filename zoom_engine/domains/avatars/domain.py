@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from zoom_engine.domains.avatars.networks import SmallCNN
-from zoom_engine.domains.avatars.weights_io import WEIGHTS, load_network
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.wording import prompt
+from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import TargetError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint

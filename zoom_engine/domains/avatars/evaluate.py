@@ -21,12 +21,13 @@ from zoom_engine.directions import Sampling, find_directions, regression_relevan
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, margins
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.networks import SmallCNN, predict, to_float, to_uint8
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, parameters_from_latents
 from zoom_engine.domains.avatars.renderer import render, sample
-from zoom_engine.domains.avatars.weights_io import WEIGHTS, load_network
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.word_quality import balanced, word_quality
 from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
+from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import DirectionError
 from zoom_engine.files import atomic
 from zoom_engine.files.cache import default_cache

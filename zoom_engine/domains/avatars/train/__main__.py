@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from zoom_engine.domains.avatars.weights_io import WEIGHTS
+from zoom_engine.domains.avatars.weights import WEIGHTS
 
 PARTS = ("probe", "generator", "text", "words", "targets")
 

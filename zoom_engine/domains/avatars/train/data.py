@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoom_engine.domains.avatars.networks import to_float
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
 from zoom_engine.domains.avatars.renderer import render
+from zoom_engine.domains.networks import to_float
 from zoom_engine.files.atomic import replacing
 from zoom_engine.progress import forced
 

@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine.domains.avatars.networks import to_uint8
 from zoom_engine.domains.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
 from zoom_engine.domains.avatars.train.data import Renders, in_chunks, latents_for, renders
-from zoom_engine.domains.avatars.train.loop import Average, cosine, rng_for, run
-from zoom_engine.domains.avatars.weights_io import load_network
+from zoom_engine.domains.networks import to_uint8
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
 from zoom_engine.runtime import bf16_in_hardware

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, labels
-from zoom_engine.domains.avatars.networks import SmallCNN
-from zoom_engine.domains.avatars.train.augment import augment
 from zoom_engine.domains.avatars.train.data import Renders, renders
-from zoom_engine.domains.avatars.train.loop import Average, cosine, rng_for, run
-from zoom_engine.domains.avatars.weights_io import save_network
+from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.training.augment import augment
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.weights_files import save_network
 from zoom_engine.runtime import bf16_in_hardware
 
 SEED = 7

@@ -24,14 +24,14 @@ from torch import Tensor
 
 from zoom_engine.domains.avatars.attributes import intervene, labels
 from zoom_engine.domains.avatars.domain import as_target
-from zoom_engine.domains.avatars.networks import SmallCNN, predict, to_float
 from zoom_engine.domains.avatars.parameters import Parameters
-from zoom_engine.domains.avatars.train.augment import augment
 from zoom_engine.domains.avatars.train.data import renders
 from zoom_engine.domains.avatars.train.generator import drawings
-from zoom_engine.domains.avatars.train.loop import Average, cosine, rng_for, run
-from zoom_engine.domains.avatars.weights_io import load_network, save_network
 from zoom_engine.domains.avatars.wording import zero_shot_prompts
+from zoom_engine.domains.networks import SmallCNN, predict, to_float
+from zoom_engine.domains.training.augment import augment
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.weights_files import load_network, save_network
 from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.targets import save_onnx
 

@@ -27,10 +27,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, margins
-from zoom_engine.domains.avatars.train.augment import augment
 from zoom_engine.domains.avatars.train.data import Renders, renders
-from zoom_engine.domains.avatars.train.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.avatars.wording import TEMPLATES, draw_caption, vocabulary
+from zoom_engine.domains.training.augment import augment
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.files.atomic import replacing
 from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.text.load import WORDS_KEY

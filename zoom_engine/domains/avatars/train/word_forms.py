@@ -23,10 +23,10 @@ from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.train.data import renders
-from zoom_engine.domains.avatars.train.loop import cosine, rng_for, run
 from zoom_engine.domains.avatars.train.text import CONFIG, EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
 from zoom_engine.domains.avatars.word_forms import draw_contrast, draw_pair, known_words
 from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, TEMPLATES, vocabulary
+from zoom_engine.domains.training.loop import cosine, rng_for, run
 from zoom_engine.text.templates import TEMPLATE_SETS
 
 SEED = 11

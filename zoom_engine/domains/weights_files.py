@@ -1,4 +1,4 @@
-"""The domain's own weight files: safetensors with a JSON header, float16 on disk."""
+"""Weight files of the embedded domains' networks: safetensors with a JSON header, float16 on disk."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from zoom_engine.domains.avatars.networks import SmallCNN
+from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.errors import TargetError
 from zoom_engine.files.atomic import replacing
-
-WEIGHTS = Path(__file__).parent / "weights"
 
 
 def save_network(network: nn.Module, path: Path, info: dict[str, Any]) -> None:

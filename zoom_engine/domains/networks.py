@@ -1,4 +1,4 @@
-"""The small convolutional network of the avatar targets and of the probe that judges edits."""
+"""The small convolutional network of the embedded targets, and of the probe that looks at edits."""
 
 from __future__ import annotations
 
