@@ -80,8 +80,8 @@ class Pictures:
         squares = dict.fromkeys(self.made, 0.0)
         for part in torch.split(styles, PART):
             wanted = torch.zeros(())
-            for key, synthesize in self.made.items():
-                images = synthesize(part).clamp(-1, 1)
+            for key, renderer in self.made.items():
+                images = renderer.render(part)
                 squares[key] += float((images - wanted).double().square().sum())
                 wanted = images if key == "torch" else wanted
                 for name in targets:
@@ -102,7 +102,7 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
     targets = {name: load_target(f"avatars:{name}") for name in names}
     pictures = Pictures(generator, runtimes)
     count = math.ceil(images * UNDECIDED)
-    random = generator.styles(generator.mapping(generator.latents(range(images - count))))
+    random = generator.sample(range(images - count))
     shared, shared_squares = pictures.judge(random, targets)
     quick = choose_synthesizer(generator, precision="fp32")
     for name, target in targets.items():
@@ -124,15 +124,15 @@ def measure(names: Sequence[str], runtimes: Sequence[str], images: int) -> Itera
         yield from ({"target": name, "runtime": key, "skipped": why} for key, why in pictures.skipped.items())
 
 
-def undecided(generator: StyleGAN2, target: Target, synthesize: Synthesizer, count: int) -> Tensor:
+def undecided(generator: StyleGAN2, target: Target, renderer: Synthesizer, count: int) -> Tensor:
     """Style vectors ``[count, S]`` of pictures whose probability is 0.2 to 0.8, evenly in the logit, by bisection."""
 
-    judge = compiled_target(target, synthesize)[0]
+    judge = compiled_target(target, renderer)[0]
 
     def logits(styles: Tensor) -> Tensor:
-        return torch.cat([judge(synthesize(part).clamp(-1, 1))[:, 0] for part in torch.split(styles, PART)])
+        return torch.cat([judge(renderer.render(part))[:, 0] for part in torch.split(styles, PART)])
 
-    pool = generator.styles(generator.mapping(generator.latents(POOL)))
+    pool = generator.sample(POOL)
     classes = logits(pool) >= 0
     low, high = pool[~classes], pool[classes]
     picks = torch.Generator().manual_seed(0)

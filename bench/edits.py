@@ -44,8 +44,8 @@ def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: 
         calls: dict[str, Callable[[], object]] = {}
         for case in cases:
             if parse(case)[0] == resolution:
-                directions = torch.randn(parse(case)[1], generator.style_space.size) / 100
-                directions[:, generator.style_space.rgb_mask()] = 0.0
+                directions = torch.randn(parse(case)[1], generator.space.size) / 100
+                directions[:, generator.space.fixed_mask()] = 0.0
                 for variant in variants:
                     synthesize = once if variant == "once" else per_layer
                     calls[f"{case} {variant}"] = functools.partial(
@@ -97,7 +97,7 @@ def per_layer(generator: StyleGAN2, styles: Tensor, weights: Tensor, directions:
     """The same image of a network of architecture "skip"; edit directions leave the toRGB alone."""
     x = generator.const.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
     image: Tensor | None = None
-    for layer in generator.style_space.layers:
+    for layer in generator.space.layers:
         own = slice(layer.start, layer.stop)
         if layer.is_rgb:
             rgb = generator.to_rgb[layer.name](x, styles[:, own])

@@ -68,7 +68,7 @@ def floor(generator: StyleGAN2, work: str, batch: int, precision: str) -> float:
     peak, bandwidth = peak_operations(precision), peak_bandwidth()
     backward = work == "forward_backward"
     seconds = 0.0
-    for layer in generator.style_space.layers:
+    for layer in generator.space.layers:
         pixels = layer.resolution**2
         if layer.is_rgb:
             # The picture of half the size is read and this one written, in float32.

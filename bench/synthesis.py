@@ -196,7 +196,7 @@ def runner(generator: StyleGAN2, variant: str, work: str) -> Callable[[Tensor], 
     if work == "forward_backward" and variant in RUNTIMES:
         raise BackendError("forward only: gradients stay with torch and the native operators")
     require_arithmetic(precision)
-    return choose_synthesizer(generator, backend=backend, precision=precision)
+    return choose_synthesizer(generator, backend=backend, precision=precision).render
 
 
 def require_arithmetic(precision: str) -> None:

@@ -19,7 +19,7 @@ def textbook_synthesis(generator: StyleGAN2, styles: Tensor) -> Tensor:
     """Style vectors ``[B, S]`` → images ``[B, 3, R, R]``, float32; differentiable."""
     x = generator.const[None].repeat(len(styles), 1, 1, 1)
     image: Tensor | None = None
-    for layer in generator.style_space.layers:
+    for layer in generator.space.layers:
         style = styles[:, layer.start : layer.stop]
         if layer.is_rgb:
             rgb = _to_rgb(generator.to_rgb[layer.name], x, style)

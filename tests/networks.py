@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
+from zoom_engine.generators.generator import edited, shown
 
 CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2)
 
@@ -34,6 +36,16 @@ def styles_of(network: StyleGAN2, count: int, *, first: int = 0) -> torch.Tensor
 
 def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A renderer that draws codes by a function ``[B, S]`` → ``[B, 3, R, R]``."""
+
+    function: Callable[[Tensor], Tensor]
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        return shown(self.function(edited(codes, edit_weights, directions)))
 
 
 class Function(nn.Module):

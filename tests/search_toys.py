@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from networks import Drawing
 from torch import Tensor, nn
 
 from zoom_engine.evaluator import Evaluator
@@ -68,7 +69,7 @@ LABELS = ("green", "not green")
 
 
 def evaluator(function: Callable[[Tensor], Tensor] = linear, **options: object) -> Evaluator:
-    return Evaluator(synthesize, DIRECTIONS, target(function), **options)  # type: ignore[arg-type]
+    return Evaluator(Drawing(synthesize), DIRECTIONS, target(function), **options)  # type: ignore[arg-type]
 
 
 def bounds(attribute: int | None, low: float, high: float) -> Array:

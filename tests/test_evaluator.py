@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from networks import Drawing
 from search_toys import DIRECTIONS, LABELS, SCALE, ColourLabels, evaluator, linear, synthesize, target
 from torch import Tensor
 
@@ -126,7 +127,7 @@ def test_ssim_is_computed_only_where_asked() -> None:
 
 
 def test_images_are_clamped_to_what_can_be_shown() -> None:
-    where = Evaluator(lambda styles: synthesize(styles) * 100, DIRECTIONS, target(linear))
+    where = Evaluator(Drawing(lambda styles: synthesize(styles) * 100), DIRECTIONS, target(linear))
     images = where.render(STYLES, WEIGHTS)
     assert images.amin() == -1
     assert images.amax() == 1

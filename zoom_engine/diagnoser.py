@@ -30,11 +30,17 @@ from zoom_engine.directions import (
     text_directions,
 )
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.files.cache import check_cache, default_cache
 from zoom_engine.gallery import build_gallery
-from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, load_generator, of_one_class
+from zoom_engine.generators import (
+    SeedStyles,
+    StyleRows,
+    check_generator_options,
+    load_generator,
+    of_one_class,
+)
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, part_of, silent
 from zoom_engine.report import write_report
@@ -86,6 +92,7 @@ class Diagnoser:
         self.cache = default_cache() if settings.cache is None else Path(settings.cache)
         check_cache(self.cache)
         check_target(settings.target)
+        generator_options = check_generator_options(settings.generator_options)
         about = {"download": settings.download, **check_target_options(settings.target_options)}
         self.progress = progress
         self._check_directions(settings.attributes)
@@ -95,9 +102,6 @@ class Diagnoser:
             self._check_texts(settings.attributes or (), settings.labels or ())
             bar.update(note="text encoder")
             self.target: Target = load_target(settings.target, **about).to(settings.device)
-            self.search, self.search_reason = choose_search(
-                settings.search, mode=settings.mode, target=self.target, options=settings.search_options
-            )
             self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
             attributes = settings.attributes
             if attributes is None:
@@ -105,7 +109,15 @@ class Diagnoser:
             self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
             self.text_encoder.check_words([*self.attributes, *self.labels])
             bar.update(note="target")
-            self.generator = of_one_class(load_generator(settings.generator), settings.generator_class).to(place)
+            loaded = load_generator(settings.generator, **generator_options)
+            self.generator = of_one_class(loaded, settings.generator_class).to(place)
+            self.search, self.search_reason = choose_search(
+                settings.search,
+                mode=settings.mode,
+                target=self.target,
+                generator=self.generator,
+                options=settings.search_options,
+            )
             self.target.check(self.generator.resolution)
             self._check_directions(self.attributes, of_models=True)
             bar.update(note="generator")
@@ -150,6 +162,9 @@ class Diagnoser:
         if out is not None:
             check_folder(out)
             self._check_same_audit(Path(out), run)
+        population = self.generator.population
+        if population is not None and images > population:
+            raise ConfigError(f"there are {population} codes to sample, not {images}: give as many images at most")
         directions = self.edit_directions()
         calibrated = self.calibrated_range(directions) if self.settings.edit_range == "calibrated" else None
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
@@ -308,7 +323,7 @@ class Diagnoser:
             },
             "environment": {
                 **describe_environment(),
-                "generator": "a StyleGAN2" if isinstance(given, StyleGAN2) else str(given),
+                "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
                 "synthesis": synthesis,
                 "networks": self._networks,
                 "notices": self.notices,

@@ -13,8 +13,8 @@ from zoom_engine.attributes import check_labels
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.audit.settings import LossWeights, check_decisive_change
 from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.generators import Renderer
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
-from zoom_engine.runtime import Synthesize, render
 from zoom_engine.targets.target import Target
 
 WhichSSIM = Literal["all", "flipped", "none"]
@@ -94,8 +94,7 @@ class Evaluator:
     calls, and rows never mix.
 
     Args:
-        synthesize: styles `[B, S]` → images `[B, 3, R, R]` in about [-1, 1]; differentiable if gradients
-            are wanted. Images are clamped to [-1, 1]: what is judged is what can be shown.
+        renderer: what draws; differentiable if gradients are wanted.
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
         text_encoder: needed for labels.
@@ -112,7 +111,7 @@ class Evaluator:
 
     def __init__(
         self,
-        synthesize: Synthesize,
+        renderer: Renderer,
         directions: Tensor,
         target: Target,
         *,
@@ -126,7 +125,7 @@ class Evaluator:
         label_prompts = check_labels(label_prompts)
         if label_prompts and text_encoder is None:
             raise ConfigError("labels need a text encoder: give one, or leave the labels out")
-        self.synthesize = synthesize
+        self.renderer = renderer
         self.directions = directions
         self.target = target
         self.text_encoder = text_encoder if label_prompts else None
@@ -146,7 +145,7 @@ class Evaluator:
     def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
         """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
         differentiable as autograd is on or off."""
-        return render(self.synthesize, styles, edit_weights, self.directions)
+        return self.renderer.render(styles, edit_weights, self.directions)
 
     def embed(self, images: Tensor) -> Tensor | None:
         """Image embeddings `[B, D]` for `judge`, which several evaluators with the same text encoder can

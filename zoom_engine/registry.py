@@ -31,6 +31,9 @@ DOMAINS = Kind(
     ("name", "neutral", "attributes", "generator", "text_encoder", "target_names", "target"),
 )
 
+GENERATORS = Kind("generator family", "zoom_engine.generators", ("load",))
+"""``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
+
 
 def names(kind: Kind) -> tuple[str, ...]:
     """All registered names, sorted. Nothing is imported."""

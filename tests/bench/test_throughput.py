@@ -105,8 +105,8 @@ def test_edits_by_layer_are_the_same_edits(capsys: pytest.CaptureFixture[str]) -
     from throughput import main
 
     generator = network(8)
-    directions = torch.randn(3, generator.style_space.size)
-    directions[:, generator.style_space.rgb_mask()] = 0.0
+    directions = torch.randn(3, generator.space.size)
+    directions[:, generator.space.fixed_mask()] = 0.0
     arguments = (generator, work_inputs(generator, 1), directions)
     a, b = (edits.search_step(function, *arguments) for function in (edits.once, edits.per_layer))
     assert relative_error(a, b) < 1e-4

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleSpace
+from zoom_engine.generators.generator import edited
 from zoom_engine.text import find_templates
 
 DIM, FAR, PIXEL = 48, 8.0, 0.02
@@ -29,11 +30,11 @@ class ToyGenerator(nn.Module):
 
     def __init__(self, covariance_root: Tensor) -> None:
         super().__init__()
-        self.style_space = StyleSpace(
+        self.space = StyleSpace(
             [("conv0", 4, 9, False), ("rgb0", 4, 3, True), ("conv1", 8, 11, False), ("rgb1", 8, 3, True)]
         )
         random = torch.Generator().manual_seed(5)
-        size = self.style_space.size
+        size = self.space.size
         self.affine = torch.randn(size, self.w_dim, generator=random) * torch.linspace(0.2, 2, size)[:, None]
         self.affine[4] = 0  # a channel that never moves
         self.bias = torch.randn(size, generator=random)
@@ -52,7 +53,16 @@ class ToyGenerator(nn.Module):
     def affine_weight(self) -> Tensor:
         return self.affine
 
-    def synthesis(self, styles: Tensor, *, max_resolution: int | None = None) -> Tensor:
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        w = self.mapping(torch.randn(count, self.z_dim, generator=random), truncation=truncation)
+        return w[:, -1], self.styles(w)
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        return self.synthesis(edited(codes, edit_weights, directions))
+
+    def synthesis(self, styles: Tensor) -> Tensor:
         if self.fail_after is not None and self.synthesized + len(styles) > self.fail_after:
             raise KeyboardInterrupt
         self.synthesized += len(styles)
@@ -69,7 +79,7 @@ class ToyEncoder(nn.Module):
         super().__init__()
         basis = torch.linalg.qr(torch.randn(DIM, DIM, generator=torch.Generator().manual_seed(9))).Q
         self.e0, self.columns, self.unseen = basis[:, 0], basis[:, 1:4], basis[:, 4]
-        seen = (~generator.style_space.rgb_mask()).float()[:, None]
+        seen = (~generator.space.fixed_mask()).float()[:, None]
         self.read = attribute_map @ torch.linalg.pinv(generator.affine * seen)
         self.bias = generator.bias
         self.content_hash = f"toy-{attribute_map.double().sum():.6f}"

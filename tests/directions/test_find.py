@@ -76,7 +76,7 @@ def test_one_weight_is_one_standard_deviation(toy: tuple[Any, Any]) -> None:
     for row in r:
         kept = row[row != 0].abs()
         assert kept.min() >= 0.3 * kept.max() * 0.999
-    assert (directions.matrix[:, generator.style_space.rgb_mask()] == 0).all()
+    assert (directions.matrix[:, generator.space.fixed_mask()] == 0).all()
     assert directions.channels == tuple((r != 0).sum(dim=1).tolist())
     assert all(s > n > 0 for s, n in zip(directions.strength, directions.noise_floor, strict=True))
 

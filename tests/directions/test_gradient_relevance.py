@@ -23,13 +23,13 @@ def test_equals_finite_differences(toy: tuple[Any, Any]) -> None:
     std = sampling.statistics(generator).std
     base = torch.cat([s for _, s in sampling.draw(generator)])
     step = 1e-2
-    for channel in range(generator.style_space.size):
+    for channel in range(generator.space.size):
         shifted = [base.clone(), base.clone()]
         for sign, styles in zip((1, -1), shifted, strict=True):
             styles[:, channel] += sign * step
         ends = [encoder.embed_images(generator.synthesis(s)) @ wanted.T for s in shifted]
         slope = (ends[0] - ends[1]).mean(dim=0) / (2 * step)
-        expected = slope * std[channel] * (not generator.style_space.layer_of(channel).is_rgb)
+        expected = slope * std[channel] * (not generator.space.layer_of(channel).is_rgb)
         torch.testing.assert_close(rows[:, channel], expected, atol=2e-4, rtol=2e-3)
 
 
@@ -40,7 +40,7 @@ def test_projection_is_the_nearest_point_of_the_column_space(toy: tuple[Any, Any
     bare = gradient_relevance(generator, encoder, sampling=sampling, projected=False).relevance(wanted)
     projected = gradient_relevance(generator, encoder, sampling=sampling).relevance(wanted)
     std = sampling.statistics(generator).std
-    mask = (~generator.style_space.rgb_mask()) & (std > 0)
+    mask = (~generator.space.fixed_mask()) & (std > 0)
     columns = (generator.affine[mask] / std[mask, None]).double()
     nearest = columns @ torch.linalg.lstsq(columns, bare[:, mask].double().T).solution
     torch.testing.assert_close(projected[:, mask].double(), nearest.T, atol=1e-6, rtol=1e-4)

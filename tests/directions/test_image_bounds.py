@@ -46,7 +46,7 @@ def bounds_of(
     toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, *rest: Any, **size: int
 ) -> Tensor:
     generator, encoder = toy
-    return image_bounds(encoder, found, calibrated, generator.synthesis, *rest, **size)
+    return image_bounds(encoder, found, calibrated, generator, *rest, **size)
 
 
 def test_an_image_ends_where_its_own_score_meets_the_goal(

@@ -143,6 +143,6 @@ def test_what_was_measured_is_kept(toy: tuple[Any, Any], moves: EditDirections, 
     generator.mapping = lambda *_, **__: mapped.append(1)
     kept = natural_region(generator, moves, cache=tmp_path)
     assert not mapped
-    style = torch.ones(generator.style_space.size)
+    style = torch.ones(generator.space.size)
     assert kept.around(style).distance(np.ones(3)) == measured.around(style).distance(np.ones(3))
     assert kept.limit == measured.limit

@@ -62,7 +62,7 @@ def test_directions_stay_where_the_generator_goes(toy: tuple[Any, Any], estimato
     std = relevance.sampling.statistics(generator).std
     wanted = text_directions(encoder, PROMPTS, neutral="face", templates=("{}",))
     edits = (std * relevance.relevance(wanted)).double()
-    mask = ~generator.style_space.rgb_mask()
+    mask = ~generator.space.fixed_mask()
     assert (edits[:, ~mask] == 0).all()
     column_space = generator.affine[mask].double()
     coefficients = torch.linalg.lstsq(column_space, edits[:, mask].T).solution

@@ -20,9 +20,9 @@ def literal(generator: Any, encoder: Any, sampling: Sampling, alpha: float) -> T
     """StyleCLIP's fs3, one image at a time."""
     statistics = sampling.statistics(generator)
     base = torch.cat([s for _, s in sampling.draw(generator)])
-    matrix = torch.zeros(generator.style_space.size, encoder.dim)
-    for channel in range(generator.style_space.size):
-        if generator.style_space.layer_of(channel).is_rgb or statistics.std[channel] == 0:
+    matrix = torch.zeros(generator.space.size, encoder.dim)
+    for channel in range(generator.space.size):
+        if generator.space.layer_of(channel).is_rgb or statistics.std[channel] == 0:
             continue
         total = torch.zeros(encoder.dim)
         for style in base:

@@ -17,7 +17,7 @@ from zoom_engine.text import TextEncoder
 def models() -> tuple[StyleGAN2, TextEncoder]:
     torch.manual_seed(0)
     generator = StyleGAN2(StyleGAN2Config(16, (8, 8, 6), z_dim=8, w_dim=8, mapping_layers=2))
-    for layer in generator.style_space.layers:
+    for layer in generator.space.layers:
         modules = generator.to_rgb if layer.is_rgb else generator.convs
         torch.nn.init.ones_(modules[layer.name].affine.bias)  # type: ignore[union-attr, arg-type]
     clip = open_clip.CLIP(
@@ -37,8 +37,8 @@ def test_edits_raise_the_text_score(models: tuple[StyleGAN2, TextEncoder], metho
     prompts = ["a red hat", "a wide smile"]
     samples = {"regression": 256, "sampled": 6, "gradient": 16}[method]
     found = find_directions(generator, encoder, prompts, neutral="a face", method=method, samples=samples, level=1.0)
-    assert found.matrix.shape == (2, generator.style_space.size)
-    assert (found.matrix[:, generator.style_space.rgb_mask()] == 0).all()
+    assert found.matrix.shape == (2, generator.space.size)
+    assert (found.matrix[:, generator.space.fixed_mask()] == 0).all()
     natural = calibrate_range(generator, encoder, found, samples=80, side_images=8)
     wanted = text_directions(encoder, prompts, neutral="a face")
     styles = generator.styles(generator.mapping(generator.latents(range(24))))

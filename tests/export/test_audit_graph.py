@@ -42,7 +42,7 @@ def test_outputs_and_images_are_torchs(as_file: bool, tmp_path: Path) -> None:
     assert exported.parity.errors["images"] < 1e-5
     assert exported.support.faults == ()
     session = ort.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
-    styles, weights, matrix = styles_of(network, 3), torch.randn(3, 2), torch.randn(2, network.style_space.size) * 0.1
+    styles, weights, matrix = styles_of(network, 3), torch.randn(3, 2), torch.randn(2, network.space.size) * 0.1
     feeds = {"styles": styles.numpy(), "edit_weights": weights.numpy(), "edit_directions": matrix.numpy()}
     outputs, images = session.run(["outputs", "images"], feeds)
     wanted = network.synthesis(styles + weights @ matrix).clamp(-1, 1)
@@ -81,7 +81,7 @@ def test_inputs_of_other_types_are_converted(kind: int, tmp_path: Path) -> None:
     target = load_target(tmp_path / "pooled.onnx", task=BinaryTask(), preprocessing=values)
     network = spread_generator()
     wanted = target(network.synthesis(styles_of(network, 4)).clamp(-1, 1))
-    zeros = torch.zeros(1, network.style_space.size)
+    zeros = torch.zeros(1, network.space.size)
     graph = audit_model(network, model, target.preprocessing, output_shape=[1], directions=zeros)
     session = OnnxRuntimeSession(graph.SerializeToString())
     found = session.run({"styles": styles_of(network, 4), "edit_weights": torch.zeros(4, 1)})["outputs"]

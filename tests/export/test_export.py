@@ -23,7 +23,7 @@ ort = pytest.importorskip("onnxruntime")
 
 
 def directions_of(network: StyleGAN2) -> EditDirections:
-    matrix = torch.zeros(2, network.style_space.size)
+    matrix = torch.zeros(2, network.space.size)
     matrix[0, 3] = matrix[1, 30] = 0.5
     return EditDirections(matrix, ("a smile", "a hat"), "a face", "regression", 0.1, (1, 1), (1.0, 1.0), (0.1, 0.1))
 
@@ -36,7 +36,7 @@ def test_the_file_does_what_torch_does(precision: str, limit: float, tmp_path: P
     assert exported.parity.errors["images"] < limit
     assert exported.support.faults == ()
     session = ort.InferenceSession(str(exported.path), providers=["CPUExecutionProvider"])
-    styles, weights, matrix = styles_of(network, 2), torch.randn(2, 7), torch.randn(7, network.style_space.size) * 0.1
+    styles, weights, matrix = styles_of(network, 2), torch.randn(2, 7), torch.randn(7, network.space.size) * 0.1
     (found,) = session.run(
         None, {"styles": styles.numpy(), "edit_weights": weights.numpy(), "edit_directions": matrix.numpy()}
     )

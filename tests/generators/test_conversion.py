@@ -144,17 +144,17 @@ def test_inspect_shows_the_hash_by_which_an_audit_names_the_generator(
 def ready_directions(source: Path, provenance: dict[str, Any], *, label: int | None = None) -> EditDirections:
     """All channels at once, under the name of an attribute."""
     generator = of_one_class(load_generator(source), label)
-    space = generator.style_space
+    space = generator.space
     if provenance:
         encoder = load_text_encoder("avatars").content_hash
         provenance = {**provenance, "generator": generator.content_hash, "text_encoder": encoder}
     return EditDirections(
-        matrix=(~space.rgb_mask()).float()[None] / 10,
+        matrix=(~space.fixed_mask()).float()[None] / 10,
         attributes=("a smiling face",),
         neutral="a face",
         method="regression",
         threshold=0.0,
-        channels=(int((~space.rgb_mask()).sum()),),
+        channels=(int((~space.fixed_mask()).sum()),),
         strength=(1.0,),
         noise_floor=(0.0,),
         provenance=provenance,

@@ -24,7 +24,7 @@ def test_rows_are_those_of_the_mapping(network: StyleGAN2) -> None:
     torch.testing.assert_close(styles[:], styles_of(network, 10, first=5))
     assert torch.equal(styles[3], styles[3:4][0])
     assert torch.equal(styles[-1], styles[9])
-    assert styles[4:4].shape == (0, network.style_space.size)
+    assert styles[4:4].shape == (0, network.space.size)
     with pytest.raises(IndexError):
         styles[10]
 
@@ -49,5 +49,5 @@ def test_memory_does_not_grow_with_the_seeds(network: StyleGAN2) -> None:
     for first in range(0, 4 * KEPT, 32):
         styles[first : first + 32]
     gc.collect()
-    held = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.style_space.size,)]
+    held = [o for o in gc.get_objects() if issubclass(type(o), Tensor) and o.shape == (network.space.size,)]
     assert len(held) <= KEPT + 8

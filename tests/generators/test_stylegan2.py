@@ -60,7 +60,7 @@ def literal_layer(layer: ModulatedConv, x: Tensor, style: Tensor) -> Tensor:
 def literal_synthesis(network: StyleGAN2, styles: Tensor) -> Tensor:
     x = network.const.expand(len(styles), -1, -1, -1)
     image = None
-    for layer in network.style_space.layers:
+    for layer in network.space.layers:
         style = styles[:, layer.start : layer.stop]
         if layer.is_rgb:
             module = network.to_rgb[layer.name]
@@ -187,7 +187,7 @@ def test_style_space_covers_the_style_vector_in_order() -> None:
     assert space.layers[-1].stop == space.size
     # conv widths in, toRGB widths in: 12+12, 12+10+10, 10+8+8, 8+6+6
     assert space.size == 24 + 32 + 26 + 20
-    assert int(space.rgb_mask().sum()) == 12 + 10 + 8 + 6
+    assert int(space.fixed_mask().sum()) == 12 + 10 + 8 + 6
     shares = space.split(torch.arange(2.0 * space.size).view(2, -1))
     assert list(shares) == [layer.name for layer in space.layers]
     assert all(shares[layer.name][1, 0] == space.size + layer.start for layer in space.layers)
@@ -253,7 +253,7 @@ def test_impossible_shapes_are_refused(resolution: int, channels: tuple[int, ...
 def test_architectures_with_one_picture_draw_at_full_resolution_only(architecture: str) -> None:
     network = spread_network(StyleGAN2Config(16, (6, 5, 4), 8, 8, 2, architecture=architecture))
     styles = network.styles(network.mapping(network.latents([1]).double()))
-    assert network.style_space.layers[-1].is_rgb
-    assert int(network.style_space.rgb_mask().sum()) == 4
+    assert network.space.layers[-1].is_rgb
+    assert int(network.space.fixed_mask().sum()) == 4
     with pytest.raises(ConfigError, match="at 16 only"):
         network.synthesis(styles, max_resolution=8)

@@ -41,7 +41,7 @@ def test_one_file_takes_every_batch_and_number_of_attributes(config: StyleGAN2Co
     for batch in (1, 3, 8):
         for count in (1, 5, 20):
             styles = styles_of(network, batch, first=count)
-            weights, directions = torch.randn(batch, count), 0.1 * torch.randn(count, network.style_space.size)
+            weights, directions = torch.randn(batch, count), 0.1 * torch.randn(count, network.space.size)
             feeds = {"styles": styles, "edit_weights": weights, "edit_directions": directions}
             wanted = network.synthesis(styles + weights @ directions)
             assert relative_error(session.run(feeds)["images"], wanted) < 1e-5
@@ -49,7 +49,7 @@ def test_one_file_takes_every_batch_and_number_of_attributes(config: StyleGAN2Co
 
 def test_given_directions_are_a_constant() -> None:
     network = spread_generator()
-    directions, weights = torch.randn(4, network.style_space.size), torch.randn(2, 4)
+    directions, weights = torch.randn(4, network.space.size), torch.randn(2, 4)
     model = synthesis_model(network, directions=directions)
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
     styles = styles_of(network, 2)
@@ -162,7 +162,7 @@ def test_the_file_describes_itself() -> None:
     model = synthesis_model(network, metadata={"source": "abc"})
     found = {entry.key: entry.value for entry in model.metadata_props}
     layout = json.loads(found["zoom_engine.style_space"])
-    assert [row["stop"] for row in layout] == [layer.stop for layer in network.style_space.layers]
+    assert [row["stop"] for row in layout] == [layer.stop for layer in network.space.layers]
     assert found["zoom_engine.generator"] == network.content_hash
     assert found["source"] == "abc"
     weight = next(tensor for tensor in model.graph.initializer if tensor.name == "b4_conv1.weight")

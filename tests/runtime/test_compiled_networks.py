@@ -29,7 +29,7 @@ def synthesizer() -> Synthesizer:
 @pytest.fixture(scope="module")
 def pictures(synthesizer: Synthesizer) -> Tensor:
     generator = synthesizer.generator
-    return synthesizer(generator.styles(generator.mapping(generator.latents(range(7))))).clamp(-1, 1)
+    return synthesizer.render(generator.styles(generator.mapping(generator.latents(range(7)))))
 
 
 @pytest.fixture(scope="module")

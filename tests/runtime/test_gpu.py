@@ -35,9 +35,9 @@ def test_tensorrt_makes_the_pictures_that_torch_makes(precision: str, limit: flo
     found = choose_synthesizer(network, backend="tensorrt", precision=precision, device="cuda", cache=tmp_path)
     for batch in (1, 3, 8, 40):
         styles = styles_of(network, batch)
-        images = found(styles)
+        images = found.render(styles)
         assert images.is_cuda
-        assert relative_error(images, network.synthesis(styles)) < limit
+        assert relative_error(images, network.render(styles)) < limit
 
 
 @pytest.mark.gpu
@@ -59,9 +59,11 @@ def test_onnxruntime_stays_on_the_gpu(backend: str, tmp_path: Path) -> None:
         pytest.skip(f"this build of ONNX Runtime has no {wanted}")
     network = spread_generator().cuda()
     styles = styles_of(network, 3)
-    images = choose_synthesizer(network, backend=backend, precision="fp32", device="cuda", cache=tmp_path)(styles)
+    images = choose_synthesizer(network, backend=backend, precision="fp32", device="cuda", cache=tmp_path).render(
+        styles
+    )
     assert images.is_cuda
-    assert relative_error(images, network.synthesis(styles)) < 1e-4
+    assert relative_error(images, network.render(styles)) < 1e-4
 
 
 def test_without_tensorrt_it_is_an_error_by_name(
@@ -132,10 +134,10 @@ def test_native_on_a_gpu_draws_and_differentiates_with_the_cuda_operators(cuda_o
     assert (found.describe(), found.gradients) == ({"backend": "native", "precision": "fp32"}, "native")
     styles = styles_of(network, 2).requires_grad_(True)
     with torch.no_grad():
-        assert relative_error(found(styles), network.synthesis(styles, plain=True)) < 1e-5
+        assert relative_error(found.render(styles), network.render(styles, plain=True)) < 1e-5
     assert {"modulate", "modulated_epilogue", "upsample2x"} <= set(cuda_operators_here)
-    (gradient,) = torch.autograd.grad(found(styles).square().sum(), styles)
-    (wanted,) = torch.autograd.grad(network.synthesis(styles, plain=True).square().sum(), styles)
+    (gradient,) = torch.autograd.grad(found.render(styles).square().sum(), styles)
+    (wanted,) = torch.autograd.grad(network.render(styles, plain=True).square().sum(), styles)
     assert relative_error(gradient, wanted) < 1e-4
     assert "modulated_epilogue_backward" in cuda_operators_here
 
@@ -146,7 +148,7 @@ def test_auto_takes_torch_on_a_gpu_and_says_what_else_could_run(cuda_operators_h
     assert (found.backend, found.precision, found.gradients) == ("torch", "bf16", "torch")
     assert "nothing was measured on a GPU yet" in found.reason
     assert "--backend native runs the CUDA operators" in found.reason
-    found(styles_of(network, 1).requires_grad_(True)).sum().backward()
+    found.render(styles_of(network, 1).requires_grad_(True)).sum().backward()
     assert not cuda_operators_here, "torch is torch"
 
 

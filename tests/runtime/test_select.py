@@ -37,7 +37,7 @@ def test_runtimes_make_the_pictures_that_torch_makes(network: StyleGAN2, backend
     assert found.describe() == {"backend": backend, "precision": "fp32"}
     for batch in (1, 3, 8):
         styles = styles_of(network, batch)
-        assert relative_error(found(styles), network.synthesis(styles)) < 1e-5
+        assert relative_error(found.render(styles), network.render(styles)) < 1e-5
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
@@ -46,14 +46,14 @@ def test_native_makes_the_pictures_that_torch_makes(network: StyleGAN2, precisio
     found = choose_synthesizer(network, backend="native", precision=precision)
     assert (found.backend, found.gradients) == ("native", "native")
     styles = styles_of(network, 3)
-    assert relative_error(found(styles), network.synthesis(styles, plain=True)) < limit
+    assert relative_error(found.render(styles), network.render(styles, plain=True)) < limit
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
     found, drawn, synthesis = choose_synthesizer(network, backend="native", precision="fp32"), [], network.synthesis
     styles = styles_of(network, 5)
-    together = found(styles)
+    together = found.render(styles)
 
     def counted(part: torch.Tensor, **options: Any) -> torch.Tensor:
         drawn.append(len(part))
@@ -61,9 +61,9 @@ def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: py
 
     monkeypatch.setattr(network, "synthesis", counted)
     monkeypatch.setattr("zoom_engine.runtime.select.AT_ONCE", 2 * 6 * 32**2 * 4)
-    assert relative_error(found(styles), together) < 1e-6
+    assert relative_error(found.render(styles), together) < 1e-6
     assert drawn == [2, 2, 1]
-    found(styles.requires_grad_(True))
+    found.render(styles.requires_grad_(True))
     assert drawn[3:] == [5], "gradients keep what they need anyway"
 
 
@@ -71,10 +71,10 @@ def test_native_takes_a_large_batch_in_parts(network: StyleGAN2, monkeypatch: py
 def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, backend: str) -> None:
     found = choose_synthesizer(network, backend=backend, precision="fp32")
     styles = styles_of(network, 6)
-    together = found(styles)
-    assert torch.equal(together.flip(0), found(styles.flip(0)))
-    assert torch.equal(together[1:4], found(styles[1:4]))
-    assert torch.equal(together, found(styles))
+    together = found.render(styles)
+    assert torch.equal(together.flip(0), found.render(styles.flip(0)))
+    assert torch.equal(together[1:4], found.render(styles[1:4]))
+    assert torch.equal(together, found.render(styles))
 
 
 def test_gradient_searches_are_in_float32_unless_told(network: StyleGAN2) -> None:
@@ -93,18 +93,18 @@ def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
     settings = found.explain()["settings"]
     assert settings["precision"] == "bf16"
     assert settings["convolutions"]["bf16"] >= 4
-    assert 1e-4 < relative_error(found(styles), network.synthesis(styles)) < 5e-3
+    assert 1e-4 < relative_error(found.render(styles), network.render(styles)) < 5e-3
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_gradients_stay(network: StyleGAN2, backend: str) -> None:
     found = choose_synthesizer(network, backend=backend, precision="fp32")
     styles = styles_of(network, 2).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(found(styles).square().sum(), styles)
-    (wanted,) = torch.autograd.grad(network.synthesis(styles, plain=True).square().sum(), styles)
+    (gradient,) = torch.autograd.grad(found.render(styles).square().sum(), styles)
+    (wanted,) = torch.autograd.grad(network.render(styles, plain=True).square().sum(), styles)
     assert relative_error(gradient, wanted) < 1e-4
     with torch.no_grad():
-        assert not found(styles).requires_grad
+        assert not found.render(styles).requires_grad
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)
@@ -142,15 +142,15 @@ def test_auto_ends_with_torch(network: StyleGAN2, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_compiled_models_are_kept_and_damaged_ones_made_again(network: StyleGAN2, backend: str, tmp_path: Path) -> None:
     styles = styles_of(network, 2)
-    wanted = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)(styles)
+    wanted = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path).render(styles)
     (file,) = (tmp_path / "compiled").iterdir()
     written = file.stat().st_mtime_ns
     again = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
-    assert torch.equal(again(styles), wanted)
+    assert torch.equal(again.render(styles), wanted)
     assert file.stat().st_mtime_ns == written
     file.write_bytes(b"damaged")
     mended = choose_synthesizer(network, backend=backend, precision="fp32", cache=tmp_path)
-    assert torch.equal(mended(styles), wanted)
+    assert torch.equal(mended.render(styles), wanted)
     assert file.stat().st_size > 1000
     choose_synthesizer(spread_generator(seed=1), backend=backend, precision="fp32", cache=tmp_path)
     assert len(list((tmp_path / "compiled").iterdir())) == 2
@@ -188,7 +188,7 @@ def test_a_cache_that_takes_no_file_is_an_error(
 def test_a_dropped_session_is_freed(network: StyleGAN2, backend: str) -> None:
     """A process that audits one model after the other must not keep the compiled generators of all."""
     found = choose_synthesizer(network, backend=backend, precision="fp32")
-    found(styles_of(network, 3))
+    found.render(styles_of(network, 3))
     session = weakref.ref(found.session)
     del found
     gc.collect()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import Drawing
 from search_toys import DIRECTIONS, LABELS, ColourLabels, bounds, evaluator, linear, synthesize, target, unit
 from torch import Tensor
 
@@ -73,7 +74,7 @@ def test_nothing_is_drawn_that_nobody_asked_for() -> None:
             return synthesize(styles)
 
         found: Finished = []
-        where = Evaluator(watching, DIRECTIONS, target(linear))
+        where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
         run_units(units, search=search, evaluator=where, styles=STYLES, batch_size=8, on_result=found.extend)
         assert sum(drawn) == sum(result.evaluations for _, result in found) + len({each.image for each in units})
         assert max(drawn) <= 8
@@ -88,7 +89,7 @@ def test_each_original_is_drawn_once() -> None:
         plain.extend(row.numpy().tobytes() for row in styles)
         return synthesize(styles)
 
-    where = Evaluator(watching, DIRECTIONS, target(linear))
+    where = Evaluator(Drawing(watching), DIRECTIONS, target(linear))
     found: Finished = []
     run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=4, on_result=found.extend)
     assert max(shapes) == 4
@@ -110,7 +111,7 @@ def test_batches_are_kept_full() -> None:
     run_units(
         units,
         search=Scan(),
-        evaluator=Evaluator(watching, DIRECTIONS, target(linear)),
+        evaluator=Evaluator(Drawing(watching), DIRECTIONS, target(linear)),
         styles=STYLES,
         batch_size=16,
         on_result=found.extend,
@@ -144,7 +145,7 @@ def test_an_interruption_hands_over_what_is_finished_and_repeats_nothing(failing
         return synthesize(styles)
 
     done: Finished = []
-    where = Evaluator(interrupted, DIRECTIONS, target(linear))
+    where = Evaluator(Drawing(interrupted), DIRECTIONS, target(linear))
     with pytest.raises(KeyboardInterrupt):
         run_units(SINGLE, search=Scan(), evaluator=where, styles=STYLES, batch_size=16, on_result=done.extend)
     finished = {(each.image, each.attribute) for each, _ in done}
@@ -182,7 +183,7 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
     functions = [linear, lambda x: x[:, 0] + x[:, 2] - 1, lambda x: x[:, 1] - 0.5]
     encoder = ColourLabels(0.5)
     evaluators = [
-        Evaluator(counting, DIRECTIONS, target(function), text_encoder=encoder, label_prompts=LABELS)
+        Evaluator(Drawing(counting), DIRECTIONS, target(function), text_encoder=encoder, label_prompts=LABELS)
         for function in functions
     ]
     together: dict[tuple[int, int, int | None], SearchResult] = {}
@@ -223,7 +224,7 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
         ({"units": [unit(0, None, -1, 1)]}, ConfigError, "no multi mode"),
         ({"batch_size": 0}, ConfigError, "batch size"),
         (
-            {"search": SGD(), "evaluator": Evaluator(synthesize, DIRECTIONS, deaf)},
+            {"search": SGD(), "evaluator": Evaluator(Drawing(synthesize), DIRECTIONS, deaf)},
             TargetError,
             "no gradients",
         ),
@@ -235,7 +236,7 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="one target"):
         run_shared(SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES, on_result=pytest.fail)
-    other = Evaluator(lambda styles: synthesize(styles), DIRECTIONS, target(linear))
+    other = Evaluator(Drawing(lambda styles: synthesize(styles)), DIRECTIONS, target(linear))
     with pytest.raises(ConfigError, match="same generator"):
         run_shared(SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES, on_result=pytest.fail)
 

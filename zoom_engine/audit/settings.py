@@ -75,7 +75,13 @@ class AuditSettings:
         ConfigError: for the first option that no models could make good.
     """
 
-    generator: str | Path | Any = option("a domain (avatars) or a checkpoint file", python="or a StyleGAN2")
+    generator: str | Path | Any = option(
+        "a domain (avatars), a StyleGAN2 checkpoint, an ONNX file from codes to images, or FAMILY:REST of a package",
+        python="a torch module, an EditableGenerator",
+    )
+    generator_options: Mapping[str, Any] | None = option(
+        "passed to load_generator, such as {'codes': 'codes.npy', 'value_range': [0, 1]}", None
+    )
     generator_class: int | None = option(
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
     )
@@ -256,5 +262,8 @@ def check_decisive_change(change: float) -> None:
 
 def check_generator(spec: object) -> None:
     """Refuse a name or a path that `load_generator` could not find. Raises CheckpointError."""
-    if isinstance(spec, str | Path) and spec not in registry.names(registry.DOMAINS) and not Path(spec).is_file():
+    if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
+        return
+    family, colon, _ = str(spec).partition(":")
+    if not colon or family not in registry.names(registry.GENERATORS):
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")

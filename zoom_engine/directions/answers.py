@@ -35,7 +35,7 @@ from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite
 from zoom_engine.directions.wording import Phrased, exceeds
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
@@ -44,7 +44,7 @@ LEAST_RECOGNISED = 0.5
 
 
 def check_answers(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     attributes: Sequence[str],
     texts: Phrased,
@@ -111,7 +111,7 @@ def _scores(pictures: Tensor, differences: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _pictures(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     sampling: Sampling,
     batch_size: int,
@@ -128,7 +128,7 @@ def _pictures(
         with progress(PICTURES, "Checking prompts", unit="image") as bar:
             for _, styles in few.draw(generator):
                 for part in torch.split(styles, batch_size):
-                    rows.append(check_finite(text_encoder.embed_images(few.synthesize(generator, part)).cpu()))
+                    rows.append(check_finite(text_encoder.embed_images(few.renderer_of(generator).render(part)).cpu()))
                     bar.update(len(part))
         kept = {"embeddings": torch.cat(rows)}
         store.store("pictures", key, kept)

@@ -26,13 +26,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import Progress, ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
@@ -65,7 +66,7 @@ class CalibratedRange:
 
 
 def calibrate_range(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     directions: EditDirections,
     *,
@@ -174,7 +175,7 @@ def split_in_two(scores: Tensor) -> Sides:
 class _Bench:
     """Text scores of edited images."""
 
-    generator: StyleGAN2
+    generator: EditableGenerator
     text_encoder: TextEncoder
     sampling: Sampling
     matrix: Tensor
@@ -182,18 +183,21 @@ class _Bench:
     batch_size: int
 
     @torch.no_grad()
-    def embed(self, styles: Tensor, bar: Progress[Any]) -> Tensor:
+    def embed(self, styles: Tensor, bar: Progress[Any], edit_weights: Tensor | None = None) -> Tensor:
         parts = []
-        for part in torch.split(styles, self.batch_size):
-            images = self.sampling.synthesize(self.generator, part)
+        for rows in torch.split(torch.arange(len(styles)), self.batch_size):
+            weights = None if edit_weights is None else edit_weights[rows]
+            images = self.sampling.renderer_of(self.generator).render(styles[rows], weights, self.matrix)
             parts.append(check_finite(self.text_encoder.embed_images(images).cpu()))
-            bar.update(len(part))
+            bar.update(len(rows))
         return torch.cat(parts)
 
     def mean_scores(self, ascents: Sequence[_Ascent], bar: Progress[Any]) -> list[float]:
         """The mean score of each ascent's images at the weight that it asks for, all in full batches."""
-        edited = [a.styles + a.ask() * self.matrix[a.attribute].to(a.styles) for a in ascents]
-        embedded = torch.split(self.embed(torch.cat(edited), bar), [len(part) for part in edited])
+        alone = [a.ask() * F.one_hot(torch.full((len(a.styles),), a.attribute), len(self.matrix)) for a in ascents]
+        embedded = torch.split(
+            self.embed(torch.cat([a.styles for a in ascents]), bar, torch.cat(alone)), [len(part) for part in alone]
+        )
         return [float((e @ self.wanted[a.attribute]).mean()) for e, a in zip(embedded, ascents, strict=True)]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoom_engine.errors import DirectionError, one_line
 from zoom_engine.files.atomic import replacing
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 
 FORMAT = "zoom-engine/edit-directions/1"
 _MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
@@ -50,9 +50,9 @@ class EditDirections:
         if fault:
             raise DirectionError(f"edit directions are not valid: {fault}")
 
-    def check_fits(self, generator: StyleGAN2) -> None:
+    def check_fits(self, generator: EditableGenerator) -> None:
         """DirectionError where these directions were not made for ``generator``."""
-        size = generator.style_space.size
+        size = generator.space.size
         made_for = self.provenance.get("generator", generator.content_hash)
         if self.matrix.shape[1] != size or made_for != generator.content_hash:
             raise DirectionError(

@@ -23,7 +23,7 @@ from zoom_engine.directions.relevance import (
 from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
@@ -38,7 +38,7 @@ DEFAULT_THRESHOLD = 0.1
 
 
 def find_directions(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     attributes: Sequence[str],
     *,
@@ -68,7 +68,7 @@ def find_directions(
     largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
     (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance.
     ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
-    goes through ``generator.synthesis`` in float32 instead: the native operators where they run, else torch's.
+    goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
     ``cache`` is a folder for what was computed.
 
     Raises DirectionError, naming the attribute: on a few pictures, before anything is measured, where they answer it no
@@ -123,7 +123,7 @@ def find_directions(
 
 def directions_from_relevance(
     relevance: Relevance,
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     attributes: Sequence[str],
     *,
@@ -219,7 +219,7 @@ def check_method(method: str) -> None:
 
 
 def _relevance(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     *,
     method: str,

@@ -19,7 +19,7 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
@@ -31,7 +31,7 @@ _RANK_TOLERANCE = 1e-6
 class GradientRelevance:
     """Computes the rows that are asked for, and keeps each on disk by its text direction (with ``cache``)."""
 
-    generator: StyleGAN2
+    generator: EditableGenerator
     text_encoder: TextEncoder
     sampling: Sampling
     details: dict[str, Any]
@@ -62,12 +62,12 @@ class GradientRelevance:
     def _measure(self, text_directions: Tensor) -> Tensor:
         device = self.generator.device
         wanted = text_directions.to(device=device, dtype=torch.float32)
-        total = torch.zeros(len(wanted), self.generator.style_space.size, dtype=torch.float64)
+        total = torch.zeros(len(wanted), self.generator.space.size, dtype=torch.float64)
         with self.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
             for _, style in self.sampling.draw(self.generator):
                 for part in torch.split(style, self.batch_size):
                     leaf = part.detach().clone().requires_grad_(True)
-                    embedded = check_finite(self.text_encoder.embed_images(self.generator.synthesis(leaf)))
+                    embedded = check_finite(self.text_encoder.embed_images(self.generator.render(leaf)))
                     for index, direction in enumerate(wanted):
                         (slope,) = torch.autograd.grad(
                             (embedded @ direction).sum(), leaf, retain_graph=index + 1 < len(wanted)
@@ -76,12 +76,15 @@ class GradientRelevance:
                     bar.update(len(part))
         mean = check_finite(total / self.sampling.samples)
         std = self.sampling.statistics(self.generator).std
-        per_std = inverse_std(std, self.generator.style_space.rgb_mask())
+        per_std = inverse_std(std, self.generator.space.fixed_mask())
         scaled = torch.where(per_std > 0, mean * std.double(), 0.0)
         if self.details["projected"]:
+            affine = self.generator.affine_weight()
+            if affine is None:
+                return scaled.float()
             natural = self.sampling.untruncated().statistics(self.generator).std
-            natural_per_std = inverse_std(natural, self.generator.style_space.rgb_mask())
-            basis = affine_basis(self.generator.affine_weight().cpu(), natural_per_std)
+            natural_per_std = inverse_std(natural, self.generator.space.fixed_mask())
+            basis = affine_basis(affine.cpu(), natural_per_std)
             scaled = torch.where(per_std > 0, scaled @ basis @ basis.T, 0.0)
         return scaled.float()
 
@@ -94,7 +97,7 @@ def affine_basis(affine_weight: Tensor, per_std: Tensor) -> Tensor:
 
 
 def gradient_relevance(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     *,
     sampling: Sampling = DEFAULT_SAMPLING,

@@ -22,9 +22,8 @@ from torch import Tensor
 
 from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.generators import StyleRows
+from zoom_engine.generators import Renderer, StyleRows
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.runtime import Synthesize, render
 from zoom_engine.text import TextEncoder
 
 REACH = 1.25  # of the calibrated bound
@@ -37,7 +36,7 @@ def image_bounds(
     text_encoder: TextEncoder,
     directions: EditDirections,
     calibrated: CalibratedRange,
-    synthesize: Synthesize,
+    renderer: Renderer,
     styles: StyleRows,
     wanted: Sequence[tuple[int, int]],
     *,
@@ -46,7 +45,7 @@ def image_bounds(
 ) -> Tensor:
     """Lowest and highest edit weight ``[U, 2]`` (CPU, float32) of each wanted (image, attribute); one of them is 0.
 
-    ``styles [I, S]`` are the unedited images'; ``synthesize`` makes images ``[B, 3, R, R]`` of them. Of styles and
+    ``styles [I, S]`` are the unedited images'; ``renderer`` draws them. Of styles and
     images no more than a batch is held at a time.
     """
     along = score_directions(text_encoder, directions)
@@ -61,7 +60,7 @@ def image_bounds(
                 for part in torch.split(torch.arange(len(images)), batch_size):
                     unedited = styles[images[part].to(styles.device)]
                     alone = F.one_hot(attributes[part], len(directions.attributes)) * weights[part, None]
-                    yield render(synthesize, unedited, alone, directions.matrix)
+                    yield renderer.render(unedited, alone, directions.matrix)
                     bar.update(len(part))
 
             return text_scores(text_encoder, along, drawn())

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.generators import StyleGAN2, sample_styles
+from zoom_engine.generators import EditableGenerator, sample_styles
 
 QUANTILE = 0.99
 SAMPLES = 2048
@@ -90,7 +90,7 @@ class NaturalRegion:
 
 
 def natural_region(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     directions: EditDirections,
     *,
     samples: int = SAMPLES,

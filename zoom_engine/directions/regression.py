@@ -32,7 +32,7 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
@@ -53,7 +53,7 @@ class Moments:
 
 
 def regression_relevance(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
@@ -85,7 +85,7 @@ def regression_relevance(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"
         )
     std = sampling.statistics(generator).std
-    per_std = inverse_std(std, generator.style_space.rgb_mask())[:, None]
+    per_std = inverse_std(std, generator.space.fixed_mask())[:, None]
     covariance = per_std * moments.style_embedding
     if estimator == "correlation":
         matrix = covariance
@@ -93,8 +93,9 @@ def regression_relevance(
         on_latent = _ridge_solve(moments.latent, moments.latent_embedding, ridge)
         # Truncation scales a layer's styles and their σ alike, so A/σ is that of the untruncated generator.
         natural = sampling.untruncated().statistics(generator).std
-        natural_per_std = inverse_std(natural, generator.style_space.rgb_mask())[:, None]
-        matrix = natural_per_std * (generator.affine_weight().double().cpu() @ on_latent)
+        natural_per_std = inverse_std(natural, generator.space.fixed_mask())[:, None]
+        affine = generator.affine_weight()
+        matrix = natural_per_std * (on_latent if affine is None else affine.double().cpu() @ on_latent)
     else:
         matrix = _ridge_solve(moments.embedding, covariance.T, ridge).T
     evidence = covariance @ _inverse_root(moments.embedding)
@@ -124,7 +125,7 @@ def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
 
 @torch.no_grad()
 def _measure(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     sampling: Sampling,
     *,
@@ -135,11 +136,12 @@ def _measure(
     latents, styles, embeddings = [], [], []
     with progress(sampling.samples, "Measuring directions", unit="image") as bar:
         for w, style in sampling.draw(generator):
-            # All entries of w are affine images of one another: the last, truncated least, stands for all.
-            latents.append(w[:, -1].cpu())
+            latents.append(w.cpu())
             styles.append(style.cpu())
             for part in torch.split(style, batch_size):
-                embeddings.append(check_finite(text_encoder.embed_images(sampling.synthesize(generator, part)).cpu()))
+                embeddings.append(
+                    check_finite(text_encoder.embed_images(sampling.renderer_of(generator).render(part)).cpu())
+                )
                 bar.update(len(part))
     e, w, s = (_centred(parts) for parts in (embeddings, latents, styles))
     count = len(e)

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.wording import RANDOM_TEXTS
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2, StyleStatistics, sample_styles, style_statistics
+from zoom_engine.generators import EditableGenerator, Renderer, StyleStatistics, sample_styles, style_statistics
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder, check_prompt
@@ -40,12 +40,12 @@ class Sampling:
     cache: Path | None = field(default=None, compare=False)
     progress: ProgressFactory = field(default=silent, compare=False)
 
-    def synthesize(self, generator: StyleGAN2, styles: Tensor) -> Tensor:
-        """Images [b, 3, R, R] of styles [b, S], forward only."""
-        return generator.synthesis(styles) if self.synthesizer is None else self.synthesizer(styles)
+    def renderer_of(self, generator: EditableGenerator) -> Renderer:
+        """What draws ``generator``'s pictures."""
+        return generator if self.synthesizer is None else self.synthesizer
 
-    def draw(self, generator: StyleGAN2) -> Iterator[tuple[Tensor, Tensor]]:
-        """(w [b, num_ws, w_dim], styles [b, S]) in batches."""
+    def draw(self, generator: EditableGenerator) -> Iterator[tuple[Tensor, Tensor]]:
+        """(latents [b, W], codes [b, S]) in batches."""
         return sample_styles(
             generator,
             samples=self.samples,
@@ -54,7 +54,7 @@ class Sampling:
             truncation_cutoff=self.truncation_cutoff,
         )
 
-    def statistics(self, generator: StyleGAN2) -> StyleStatistics:
+    def statistics(self, generator: EditableGenerator) -> StyleStatistics:
         """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
         cut = None if self.truncation == 1 else self.truncation_cutoff  # it means nothing then
         depends_on = {"generator": generator.content_hash, "truncation": self.truncation, "truncation_cutoff": cut}
@@ -76,7 +76,7 @@ class Sampling:
         """The same samples of the generator's whole range."""
         return dataclasses.replace(self, truncation=1.0)
 
-    def identity(self, generator: StyleGAN2, text_encoder: TextEncoder) -> dict[str, Any]:
+    def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """What a measurement on these samples depends on, for cache keys and provenance (JSON)."""
         made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
         return {
@@ -181,7 +181,7 @@ def check_finite(embeddings: Tensor) -> Tensor:
     return embeddings
 
 
-def inverse_std(std: Tensor, rgb_mask: Tensor) -> Tensor:
+def inverse_std(std: Tensor, fixed_mask: Tensor) -> Tensor:
     """1/σ [S] (float64), 0 for toRGB channels and for channels that never move."""
-    moves = (std > 1e-6 * std.max()) & ~rgb_mask.cpu()
+    moves = (std > 1e-6 * std.max()) & ~fixed_mask.cpu()
     return torch.where(moves, 1 / std.double().clamp(min=1e-30), 0.0)

@@ -20,7 +20,7 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
@@ -29,7 +29,7 @@ _NO_CHANGE = 1e-6  # two unit embeddings closer than this differ by rounding alo
 
 
 def sampled_relevance(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
@@ -52,8 +52,8 @@ def sampled_relevance(
     finished = store.load("sampled", details)
     if finished is None:
         part = store.load("sampled-part", details) or {
-            "matrix": torch.zeros(generator.style_space.size, text_encoder.dim),
-            "done": torch.zeros(generator.style_space.size, dtype=torch.bool),
+            "matrix": torch.zeros(generator.space.size, text_encoder.dim),
+            "done": torch.zeros(generator.space.size, dtype=torch.bool),
         }
         saver = _Saver(store, details, part, save_every)
         with saver:
@@ -87,7 +87,7 @@ class _Saver:
 
 
 def _fill(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     sampling: Sampling,
     alpha: float,
@@ -99,7 +99,7 @@ def _fill(
     """Compute the rows that ``part`` lacks, in place."""
     statistics = sampling.statistics(generator)
     base = torch.cat([styles for _, styles in sampling.draw(generator)])
-    channels = inverse_std(statistics.std, generator.style_space.rgb_mask()).nonzero().flatten()
+    channels = inverse_std(statistics.std, generator.space.fixed_mask()).nonzero().flatten()
     todo = channels[~part["done"][channels]]
     push = alpha * statistics.std
     values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
@@ -115,7 +115,7 @@ def _fill(
 
 @torch.no_grad()
 def _relevance_rows(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     text_encoder: TextEncoder,
     sampling: Sampling,
     base: Tensor,
@@ -129,7 +129,7 @@ def _relevance_rows(
     for job in torch.split(jobs, batch_size):
         styles = base[job[:, 1]].clone()
         styles[torch.arange(len(job)), channels[job[:, 0]]] = values[job[:, 0], job[:, 2]].to(styles)
-        embedded.append(check_finite(text_encoder.embed_images(sampling.synthesize(generator, styles)).cpu()))
+        embedded.append(check_finite(text_encoder.embed_images(sampling.renderer_of(generator).render(styles)).cpu()))
     pairs = torch.cat(embedded).view(len(channels), len(base), 2, -1)
     mean = _unit(pairs[:, :, 1] - pairs[:, :, 0]).mean(dim=1)
     return _unit(mean)

@@ -21,7 +21,7 @@ from zoom_engine.files.cache import default_cache
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.runtime import choose_synthesizer, render
+from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.text import text_encoder_for
 
 MOST_PICTURES = 2000
@@ -68,7 +68,7 @@ def write_edit_sheet(
     domain = find_domain(generator)
     network = of_one_class(load_generator(generator), generator_class)
     encoder = text_encoder_for(generator, text_encoder, download=download)
-    synthesize = choose_synthesizer(network, cache=default_cache())
+    renderer = choose_synthesizer(network, cache=default_cache())
     found = find_directions(
         network,
         encoder,
@@ -76,7 +76,7 @@ def write_edit_sheet(
         neutral=neutral or (domain.neutral if domain else "a face"),
         method=directions,
         truncation=truncation,
-        synthesizer=synthesize,
+        synthesizer=renderer,
         cache=default_cache(),
         progress=progress,
     )
@@ -86,7 +86,7 @@ def write_edit_sheet(
             encoder,
             found,
             bound=PAPER_BOUND,
-            synthesizer=synthesize,
+            synthesizer=renderer,
             cache=default_cache(),
             progress=progress,
         )
@@ -99,12 +99,12 @@ def write_edit_sheet(
         ranges = [SheetRange(attribute, tuple(weights), None) for attribute in attributes]
     parts: list[NDArray[np.uint8]] = []
     with torch.no_grad():
-        styles = network.styles(network.mapping(network.latents(seeds), truncation=truncation))
+        styles = network.sample(seeds, truncation=truncation)
         for shown, direction in zip(ranges, found.matrix, strict=True):
             parts.append(_header(shown.labels(), network.resolution))
             for style in styles:
                 weights_of = torch.tensor(shown.weights)[:, None]
-                images = render(synthesize, style.expand(len(weights_of), -1), weights_of, direction[None])
+                images = renderer.render(style.expand(len(weights_of), -1), weights_of, direction[None])
                 parts.append(np.concatenate(list(to_pixels(images)), axis=1))
     width = max(part.shape[1] for part in parts)
     sheet = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]

@@ -14,7 +14,7 @@ from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
-from zoom_engine.runtime import choose_synthesizer, render
+from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.targets import check_target_options, input_notices, load_target
 from zoom_engine.targets.assumptions import plain_images
 
@@ -39,8 +39,7 @@ def write_target_view(
     network = of_one_class(load_generator(generator), generator_class)
     loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
     with torch.no_grad():
-        styles = network.styles(network.mapping(network.latents(seeds)))
-        images = render(choose_synthesizer(network), styles)
+        images = choose_synthesizer(network).render(network.sample(seeds))
         fed = loaded.preprocessing(images)
         seen = loaded.preprocessing.picture(fed)
         answers = ", ".join(loaded.task.caption(row) for row in loaded(images))

@@ -13,7 +13,7 @@ from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis_graph import Exported, matrix_of, source_metadata, write_model
 from zoom_engine.export.target_network import target_network
-from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.graphs import audit_model
 from zoom_engine.graphs.metadata import PREFIX
 from zoom_engine.notices import Notify, untold
@@ -54,7 +54,7 @@ def export_audit_graph(
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
     options = check_target_options(target_options)
-    network = of_one_class(load_generator(generator), generator_class).cpu()
+    network = load_stylegan2(generator, generator_class).cpu()
     size = max_resolution or network.resolution
     judge = load_target(target, **{"resolution": size, **options})
     for notice in input_notices(judge, resolution=size):

@@ -15,7 +15,7 @@ from zoom_engine.errors import ExportError
 from zoom_engine.export.parity import LIMITS, Parity, measure_parity
 from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
 from zoom_engine.files import atomic
-from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.graphs import synthesis_model
 from zoom_engine.graphs.metadata import PREFIX
 
@@ -56,7 +56,7 @@ def export_synthesis(
         ConfigError: a class must be chosen and is not, there is none to choose, or no such class.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
-    network = of_one_class(load_generator(generator), generator_class).cpu()
+    network = load_stylegan2(generator, generator_class).cpu()
     matrix = matrix_of(directions, network)
     model = synthesis_model(
         network,

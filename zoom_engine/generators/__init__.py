@@ -1,15 +1,16 @@
-"""Generators: StyleGAN2 in StyleSpace, and how to load one."""
+"""Generators whose pictures can be edited through a flat code, and how to load one."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from zoom_engine import registry
-from zoom_engine.audit.settings import check_generator
-from zoom_engine.errors import ConfigError
 from zoom_engine.generators.checkpoints.conversion import convert_checkpoint
-from zoom_engine.generators.checkpoints.formats import describe_checkpoint, describe_generator, load_checkpoint
+from zoom_engine.generators.checkpoints.formats import describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoints.safetensors_file import save_generator
+from zoom_engine.generators.codes import read_codes
+from zoom_engine.generators.contract import check_editable_generator
+from zoom_engine.generators.decoder import Decoder
+from zoom_engine.generators.generator import EditableGenerator, Renderer
+from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
+from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
@@ -17,6 +18,10 @@ from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.network import StyleGAN2
 
 __all__ = [
+    "Decoder",
+    "EditableGenerator",
+    "OnnxDecoder",
+    "Renderer",
     "SeedStyles",
     "StyleGAN2",
     "StyleGAN2Config",
@@ -24,47 +29,16 @@ __all__ = [
     "StyleRows",
     "StyleSpace",
     "StyleStatistics",
+    "check_editable_generator",
+    "check_generator_options",
     "convert_checkpoint",
     "describe_checkpoint",
     "describe_generator",
     "load_generator",
+    "load_stylegan2",
     "of_one_class",
+    "read_codes",
     "sample_styles",
     "save_generator",
     "style_statistics",
 ]
-
-
-def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
-    """A generator from a domain's name ("avatars"), the path of a checkpoint, or a ready ``StyleGAN2``.
-
-    The file's content tells its format: our safetensors, NVIDIA's PyTorch or TensorFlow pickles, rosinality's
-    ``.pt``. Nothing in it is executed. The result is frozen and in evaluation mode.
-
-    Raises:
-        UnsafeCheckpointError: the file asks to run code; no option overrides it.
-        CheckpointError: there is no such file, or it cannot be loaded.
-    """
-    if isinstance(spec, StyleGAN2):
-        return spec.eval().requires_grad_(False)
-    if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
-        generator: StyleGAN2 = domain.generator()
-        return generator
-    check_generator(spec)
-    return load_checkpoint(Path(spec))
-
-
-def of_one_class(generator: StyleGAN2, index: int | None) -> StyleGAN2:
-    """A generator that needs no class: of a class-conditional one the copy that draws class ``index`` alone.
-
-    Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
-    out of range.
-    """
-    if index is not None:
-        return generator.of_class(index)
-    if generator.config.c_dim:
-        raise ConfigError(
-            f"the generator draws {generator.config.c_dim} classes: choose the one to draw, 0 to"
-            f" {generator.config.c_dim - 1}, with generator_class (--generator-class)"
-        )
-    return generator

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.generator import EditableGenerator
 
 KEPT = 256  # rows; a search asks for those of the images under way again and again
 
@@ -22,7 +22,7 @@ class SeedStyles:
 
     def __init__(
         self,
-        generator: StyleGAN2,
+        generator: EditableGenerator,
         seeds: Sequence[int],
         *,
         truncation: float = 1.0,
@@ -45,15 +45,15 @@ class SeedStyles:
             return self._row(range(len(self))[index])
         chosen = range(len(self))[index] if isinstance(index, slice) else index.tolist()
         if not len(chosen):
-            return torch.empty(0, self._generator.style_space.size, device=self.device)
+            return torch.empty(0, self._generator.space.size, device=self.device)
         return torch.stack([self._row(row) for row in chosen])
 
     @torch.no_grad()
     def _row(self, row: int) -> Tensor:
         if row not in self._rows:
-            z = self._generator.latents([self._seeds[row]])
-            w = self._generator.mapping(z, truncation=self._truncation, truncation_cutoff=self._truncation_cutoff)
-            self._rows[row] = self._generator.styles(w)[0]
+            self._rows[row] = self._generator.sample(
+                [self._seeds[row]], truncation=self._truncation, truncation_cutoff=self._truncation_cutoff
+            )[0]
             while len(self._rows) > KEPT:
                 self._rows.popitem(last=False)
         self._rows.move_to_end(row)

@@ -48,7 +48,7 @@ class StyleSpace:
         shares = torch.split(styles, [layer.channels for layer in self.layers], dim=1)
         return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
 
-    def rgb_mask(self) -> Tensor:
+    def fixed_mask(self) -> Tensor:
         """Bool ``[S]``: true for the entries that feed a toRGB convolution (edit directions are 0 there)."""
         mask = torch.zeros(self.size, dtype=torch.bool)
         for layer in self.layers:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 
 
@@ -23,7 +23,7 @@ class StyleStatistics:
 
 @torch.no_grad()
 def sample_styles(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     *,
     samples: int,
     seed: int = 0,
@@ -31,7 +31,7 @@ def sample_styles(
     truncation_cutoff: int | None = None,
     batch_size: int = 256,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``(w [b, num_ws, w_dim], styles [b, S])`` of ``samples`` random latents, in batches.
+    """Yield ``(latents [b, W], codes [b, S])`` of ``samples`` random latents, in batches (``EditableGenerator.draw``).
 
     The latents come from one generator seeded with ``seed``: the same seed gives the same samples.
     """
@@ -39,13 +39,12 @@ def sample_styles(
         raise ConfigError(f"samples must be at least 1, got {samples}")
     rng = torch.Generator().manual_seed(seed)
     for begin in range(0, samples, batch_size):
-        z = torch.randn(min(batch_size, samples - begin), generator.z_dim, generator=rng).to(generator.device)
-        w = generator.mapping(z, truncation=truncation, truncation_cutoff=truncation_cutoff)
-        yield w, generator.styles(w)
+        count = min(batch_size, samples - begin)
+        yield generator.draw(count, rng, truncation=truncation, truncation_cutoff=truncation_cutoff)
 
 
 def style_statistics(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     *,
     samples: int = 4096,
     seed: int = 0,
@@ -53,7 +52,7 @@ def style_statistics(
     truncation_cutoff: int | None = None,
     progress: ProgressFactory = silent,
 ) -> StyleStatistics:
-    """Mean and (population) standard deviation of each style channel, from the mapping network alone."""
+    """Mean and (population) standard deviation of each style channel, no picture is made."""
     batches = sample_styles(
         generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=truncation_cutoff
     )

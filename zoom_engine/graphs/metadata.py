@@ -20,7 +20,7 @@ def synthesis_metadata(generator: StyleGAN2, resolution: int, precision: str) ->
             "stop": layer.stop,
             "rgb": layer.is_rgb,
         }
-        for layer in generator.style_space.layers
+        for layer in generator.space.layers
     ]
     return {
         f"{PREFIX}version": zoom_engine.__version__,

@@ -84,7 +84,7 @@ def add_edits(
     builder: GraphBuilder, generator: StyleGAN2, *, directions: Tensor | None, edits: bool
 ) -> dict[str, Shape]:
     """Nodes from the inputs (returned, with their shapes) to the value "edited", the edited styles ``[batch, S]``."""
-    size = generator.style_space.size
+    size = generator.space.size
     inputs: dict[str, Shape] = {"styles": ["batch", size]}
     if not edits:
         builder.node("Identity", ["styles"], "edited")
@@ -107,7 +107,7 @@ def add_synthesis(
     """Nodes from the value ``styles [batch, S]`` to ``output [batch, 3, R, R]``, both float32."""
     if precision not in ELEMENT:
         raise ConfigError(f"unknown precision '{precision}'; choose one of {', '.join(ELEMENT)}")
-    drawn = [layer.resolution for layer in generator.style_space.layers if layer.is_rgb]
+    drawn = [layer.resolution for layer in generator.space.layers if layer.is_rgb]
     if max_resolution not in drawn:
         architecture = generator.config.architecture
         raise ConfigError(
@@ -126,7 +126,7 @@ class _Synthesis:
         self.scale = self.scales["const"]
 
     def write(self, styles: str, output: str, max_resolution: int) -> None:
-        layers = [layer for layer in self.generator.style_space.layers if layer.resolution <= max_resolution]
+        layers = [layer for layer in self.generator.space.layers if layer.resolution <= max_resolution]
         float32_up_to = max_resolution // 2 if max_resolution <= SMALL else FLOAT32_UP_TO
         x = self.stored("const", self.generator.const[None] / self.scale)
         self.split(styles, layers)
@@ -158,7 +158,7 @@ class _Synthesis:
         """The style of each layer by its name; what layers beyond the resolution would read is left."""
         sizes = [layer.channels for layer in layers]
         names = [f"{layer.name}.style" for layer in layers]
-        left = self.generator.style_space.size - sum(sizes)
+        left = self.generator.space.size - sum(sizes)
         if left:
             sizes, names = [*sizes, left], [*names, "styles.left"]
         node = helper.make_node("Split", [styles, self.b.constant("sizes", sizes)], names, name="styles.split", axis=1)

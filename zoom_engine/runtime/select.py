@@ -13,7 +13,9 @@ from torch import Tensor
 from zoom_engine import ops
 from zoom_engine.audit.settings import BACKENDS
 from zoom_engine.errors import BackendError, ConfigError
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator, StyleGAN2
+from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.onnx_decoder import CODES, IMAGES, OnnxDecoder
 from zoom_engine.graphs import synthesis_model
 from zoom_engine.runtime.machine import bf16_in_hardware
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
@@ -33,41 +35,39 @@ RUNTIME_PRECISIONS = {
 
 @dataclass(frozen=True)
 class Synthesizer:
-    """Styles ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32; differentiable.
+    """A generator on what runs it here, a `zoom_engine.generators.Renderer`; differentiable where the generator is.
 
     ``backend`` is what runs forward passes: "torch", "native" (the device's compiled operators, one call a layer), or
-    the runtime of ``session``. Where a gradient to the styles is wanted ``gradients`` runs, "torch" or "native".
+    the runtime of ``session``. Where a gradient is wanted ``gradients`` runs, "torch", "native" or "none".
     ``precision`` is the dtype of the activations, ``reason`` says why these.
     """
 
-    generator: StyleGAN2
+    generator: EditableGenerator
     backend: str
     precision: str
     reason: str
     gradients: str
     session: Session | None = field(default=None, repr=False)
 
-    def __call__(self, styles: Tensor) -> Tensor:
-        for_gradients = torch.is_grad_enabled() and styles.requires_grad
-        if self.session is not None and not for_gradients:
-            return self.session.run({"styles": styles})["images"]
-        if self.gradients == "torch" or for_gradients:
-            return self._synthesis(styles)
-        at_once = self._at_once()
-        if len(styles) <= at_once:
-            return self._synthesis(styles)
-        return torch.cat([self._synthesis(part) for part in torch.split(styles, at_once)])
-
-    def _synthesis(self, styles: Tensor) -> Tensor:
-        plain = self.gradients == "torch"
-        return self.generator.synthesis(styles, precision=PRECISIONS[self.precision], plain=plain)
-
-    def _at_once(self) -> int:
-        """Pictures whose largest layer takes ``AT_ONCE`` bytes, at least one."""
-        config = self.generator.config
-        sizes = zip(config.channels, config.resolutions, strict=True)
-        largest = max(channels * resolution**2 for channels, resolution in sizes)
-        return max(1, AT_ONCE // (largest * PRECISIONS[self.precision].itemsize))
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        """See `zoom_engine.generators.Renderer`."""
+        follow = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (codes, edit_weights))
+        if self.session is not None and not follow:
+            return drawn_by(self.session, self.generator, codes, edit_weights, directions)
+        if not isinstance(self.generator, StyleGAN2):
+            return self.generator.render(codes, edit_weights, directions)
+        options: dict[str, Any] = {"precision": PRECISIONS[self.precision], "plain": self.gradients == "torch"}
+        at_once = len(codes) if self.gradients == "torch" or follow else _at_once(self.generator, self.precision)
+        parts = [
+            self.generator.render(
+                codes[rows : rows + at_once],
+                None if edit_weights is None else edit_weights[rows : rows + at_once],
+                directions,
+                **options,
+            )
+            for rows in range(0, len(codes), at_once)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def describe(self) -> dict[str, Any]:
         """What records depend on, JSON-ready."""
@@ -79,8 +79,15 @@ class Synthesizer:
         return {"reason": self.reason, "gradients": self.gradients, **({"settings": settings} if settings else {})}
 
 
+def _at_once(generator: StyleGAN2, precision: str) -> int:
+    """Pictures whose largest layer takes ``AT_ONCE`` bytes, at least one."""
+    sizes = zip(generator.config.channels, generator.config.resolutions, strict=True)
+    largest = max(channels * resolution**2 for channels, resolution in sizes)
+    return max(1, AT_ONCE // (largest * PRECISIONS[precision].itemsize))
+
+
 def choose_synthesizer(
-    generator: StyleGAN2,
+    generator: EditableGenerator,
     *,
     backend: str = "auto",
     precision: str = "auto",
@@ -100,14 +107,22 @@ def choose_synthesizer(
     ``for_gradients`` says that gradients steer what follows: then the precision "auto" is fp32. In bf16 a target's last
     digits, which depend on the batch, turn roundings of the gradient, and a dozen steps make 1e-2 of that.
 
+    Of generators other than StyleGAN2 a graph that comes as ONNX runs on a runtime, a torch module as itself, both in
+    fp32 unless asked otherwise.
+
     Raises :class:`BackendError` where a backend asked for by name cannot run here, and :class:`CacheError` where the
     cache cannot be used, whatever the backend; nothing falls back.
     """
     check_backend(backend, precision, device)
+    possible = backends_of(generator)
+    if for_gradients and not generator.differentiable:
+        raise BackendError("this generator gives no gradients: use search scan (mode single) or cmaes (mode multi)")
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.compiled_on(device)
     why_precision = ""
-    if precision == "auto" and for_gradients:
+    if precision == "auto" and not isinstance(generator, StyleGAN2):
+        precision, why_precision = "fp32", "; fp32, as nothing was measured for generators of this kind"
+    elif precision == "auto" and for_gradients:
         precision, why_precision = "fp32", "; fp32, as a gradient search amplifies rounding"
     elif precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
@@ -115,21 +130,27 @@ def choose_synthesizer(
         why_precision = "; bf16 arithmetic in hardware" if fast else "; no bf16 arithmetic here"
 
     def made(name: str, reason: str) -> Synthesizer:
+        if name not in possible:
+            raise BackendError(f"backend '{name}' cannot run this generator: {' and '.join(possible)} can")
+        if possible == ("torch",) and precision != "fp32":
+            raise BackendError(f"this generator runs in fp32 only, not in {precision}")
         if name == "native" and not native:
             raise BackendError(f"backend 'native' cannot run: {why_not}")
         # On a GPU the compiled operators were not measured yet: they run where they are asked for.
-        gradients = "native" if native and ((on_cpu and backend != "torch") or name == "native") else "torch"
+        compiled = "native" in possible and native and ((on_cpu and backend != "torch") or name == "native")
+        gradients = "native" if compiled else "torch" if generator.differentiable else "none"
         session = _session(generator, name, precision, device, cache) if name in RUNTIME_PRECISIONS else None
         return Synthesizer(generator, name, precision, reason + why_precision, gradients, session)
 
     if backend != "auto":
         return made(backend, "asked for by name")
-    if not on_cpu:
+    if not on_cpu and "torch" in possible:
         cuda = "--backend native runs the CUDA operators" if native else f"the CUDA operators cannot run ({why_not})"
         return made(
             "torch", f"nothing was measured on a GPU yet: torch's own operators, and others by name only; {cuda}"
         )
-    return _first(("openvino", "onnxruntime", "native", "torch"), made)
+    order = ("openvino", "onnxruntime", "native", "torch") if on_cpu else ("onnxruntime",)
+    return _first(tuple(name for name in order if name in possible), made)
 
 
 def check_backend(backend: str, precision: str, device: str) -> None:
@@ -166,11 +187,36 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
     return made(order[-1], "; ".join(["the fastest that runs here", *missing]))
 
 
-def _session(generator: StyleGAN2, backend: str, precision: str, device: str, cache: Path | None) -> Session:
+def backends_of(generator: EditableGenerator) -> tuple[str, ...]:
+    """The backends that can run ``generator`` at all, on some machine."""
+    if isinstance(generator, StyleGAN2):
+        return ("torch", "native", *RUNTIME_PRECISIONS)
+    return tuple(RUNTIME_PRECISIONS) if isinstance(generator, OnnxDecoder) else ("torch",)
+
+
+def drawn_by(
+    session: Session,
+    generator: EditableGenerator,
+    codes: Tensor,
+    edit_weights: Tensor | None,
+    directions: Tensor | None,
+) -> Tensor:
+    """What ``session`` draws of ``generator``'s graph. The edits are added before: a session computes picture by
+    picture, and one product of the batch is cheaper."""
+    name = CODES if isinstance(generator, OnnxDecoder) else "styles"
+    images = session.run({name: edited(codes, edit_weights, directions)})[IMAGES]
+    return generator.finished(images) if isinstance(generator, OnnxDecoder) else shown(images)
+
+
+def _session(generator: EditableGenerator, backend: str, precision: str, device: str, cache: Path | None) -> Session:
     _check_precision(backend, precision)
-    # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
-    stored = "fp32" if backend == "openvino" else precision
-    model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
+    if isinstance(generator, OnnxDecoder):
+        model = generator.graph
+    else:
+        assert isinstance(generator, StyleGAN2)
+        # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
+        stored = "fp32" if backend == "openvino" else precision
+        model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
     if backend == "openvino":
         return OpenVinoSession(model, precision=precision, cache=cache)
     if backend.startswith("onnxruntime"):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.iterates import Search
 from zoom_engine.search.pgd import PGD
@@ -53,30 +54,41 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
 
 
 def choose_search(
-    name: str | None, *, mode: str, target: Target, options: Mapping[str, Any] | None = None
+    name: str | None,
+    *,
+    mode: str,
+    target: Target,
+    generator: EditableGenerator | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Search, str]:
-    """The search for `target`, and in a few words why it is this one.
+    """The search for `target` on pictures of `generator` (None: one with gradients), and in a few words why this one.
 
-    One attribute at a time is scanned. All together follow the gradient (sgd) where the target gives one,
+    One attribute at a time is scanned. All together follow the gradient (sgd) where both give one,
     else CMA-ES finds its way without.
 
     Raises:
         ConfigError: see `find_search`.
-        TargetError: when a gradient search is asked for by name and the target gives no gradients.
+        TargetError: when a gradient search is asked for by name and there are no gradients.
     """
+    none = why_no_gradients(target, generator)
     if name is not None:
         search = find_search(name, mode=mode, options=options)
-        check_gradients(search, target)
+        check_gradients(search, target, generator)
         return search, "it was asked for by name"
     _check_mode(mode)
     with_gradients, without = SUITED[mode]
-    search = find_search(with_gradients if target.differentiable else without, mode=mode, options=options)
-    none = f"the target gives no gradients ({target.note or 'forward only'})"
+    search = find_search(without if none else with_gradients, mode=mode, options=options)
     if mode == "single":
         reason = "one attribute at a time needs no gradients"
-        return search, reason if target.differentiable else f"{reason}, and {none}"
-    gives = "the target gives gradients" if target.differentiable else none
-    return search, f"all attributes move together and {gives}"
+        return search, f"{reason}, and {none}" if none else reason
+    return search, f"all attributes move together and {none or 'the target gives gradients'}"
+
+
+def why_no_gradients(target: Target, generator: EditableGenerator | None = None) -> str:
+    """Who gives no gradients, and why; "" where there are some."""
+    if not target.differentiable:
+        return f"the target gives no gradients ({target.note or 'forward only'})"
+    return "" if generator is None or generator.differentiable else "the generator gives no gradients (forward only)"
 
 
 def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
@@ -92,11 +104,12 @@ def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | No
     raise ConfigError("; ".join(refusals))
 
 
-def check_gradients(search: Search, target: Target) -> None:
-    """Refuse a gradient search on a target without gradients, by a `TargetError` that names what can run."""
-    if search.needs_gradient and not target.differentiable:
+def check_gradients(search: Search, target: Target, generator: EditableGenerator | None = None) -> None:
+    """Refuse a gradient search where there are none, by a `TargetError` that names what can run."""
+    none = why_no_gradients(target, generator)
+    if search.needs_gradient and none:
         raise TargetError(
-            f"target {target.name!r} gives no gradients ({target.note or 'forward only'}), which {search.name} needs:"
+            f"target {target.name!r}: {none}, which {search.name} needs:"
             " use search scan (mode single) or cmaes (mode multi)"
         )
 

@@ -85,7 +85,7 @@ def run_shared(
 ) -> None:
     """`run_units` for several targets at once: a picture that several of them ask for is made once.
 
-    The evaluators must have the same `synthesize` and `directions`; those with the same text encoder also
+    The evaluators must have the same `renderer` and `directions`; those with the same text encoder also
     share its embeddings. Results are those of one `run_units` per evaluator, and come as (index of the
     evaluator, unit, result). Gradient searches take one evaluator.
     """
@@ -118,7 +118,7 @@ def _check(
         raise ConfigError("there is no target to search: give at least one evaluator")
     first = evaluators[0]
     for other in evaluators[1:]:
-        if other.synthesize != first.synthesize or not torch.equal(other.directions, first.directions):
+        if other.renderer != first.renderer or not torch.equal(other.directions, first.directions):
             raise ConfigError("evaluators can share pictures only with the same generator and the same edit directions")
     if search.needs_gradient:
         if len(evaluators) > 1:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.module_hash import module_hash
 from zoom_engine.targets.loaders.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.binary import BinaryTask
@@ -34,17 +33,6 @@ def task_from_dict(values: Mapping[str, Any]) -> Task:
         return kinds[kind](**options)
     except TypeError as error:
         raise TargetError(f"task {kind!r}: {error}") from error
-
-
-def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
-    """SHA-256 of a module's structure, its parameters and buffers, and of any JSON-ready dicts beside it."""
-    digest = hashlib.sha256(repr(module).encode())
-    for name, value in module.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    for values in extra:
-        digest.update(json.dumps(values, sort_keys=True).encode())
-    return digest.hexdigest()
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:

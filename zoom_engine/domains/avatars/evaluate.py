@@ -60,13 +60,19 @@ def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, 
     generator = DOMAIN.generator()
     z = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, generator.z_dim)).astype(np.float32))
     styles = generator.styles(generator.mapping(z))
-    return styles, synthesize(styles, batch_size=batch_size)
+    return styles, drawn(styles, at_once=batch_size)
 
 
 @torch.no_grad()
-def synthesize(styles: Tensor, *, batch_size: int = 100) -> Tensor:
-    """Images uint8 ``[n, 128, 128, 3]`` of style vectors, by the engine's own choice of backend."""
-    return torch.cat([to_uint8(synthesizer()(part)) for part in torch.split(styles, batch_size)])
+def drawn(
+    styles: Tensor, weights: Tensor | None = None, direction: Tensor | None = None, *, at_once: int = 100
+) -> Tensor:
+    """Images uint8 ``[n, 128, 128, 3]`` of styles ``[n, S]``, edited by ``weights [n]`` along ``direction [S]``."""
+    parts = []
+    for rows in torch.split(torch.arange(len(styles)), at_once):
+        edits = (None, None) if weights is None or direction is None else (weights[rows, None], direction[None])
+        parts.append(to_uint8(synthesizer().render(styles[rows], *edits)))
+    return torch.cat(parts)
 
 
 @cache
@@ -161,7 +167,7 @@ def _psnr(count: int = 500) -> float:
     z = np.random.default_rng(SAMPLE_SEED + 1).standard_normal((count, LATENT_DIM)).astype(np.float32)
     truth = torch.from_numpy(render(parameters_from_latents(z))).float()
     generator = DOMAIN.generator()
-    images = synthesize(generator.styles(generator.mapping(torch.from_numpy(z)))).float()
+    images = drawn(generator.styles(generator.mapping(torch.from_numpy(z)))).float()
     error = (images - truth).square().mean(dim=(1, 2, 3))
     return round(float((10 * torch.log10(255.0**2 / error)).mean()), 2)
 
@@ -193,8 +199,8 @@ def edit_quality(method: str, *, choose_on: int = 64, measure_on: int = 256) -> 
         outside = [i for i, other in enumerate(ATTRIBUTES) if i != index and other not in exclusions(name)]
 
         def changed(at: float, base: Tensor, has: Tensor, direction: Tensor = direction, index: int = index) -> Tensor:
-            signs = torch.where(has[:, index], -at, at)[:, None]
-            return ((predict(judge, synthesize(base + signs * direction)) > 0) != has).float().mean(0)
+            weights = torch.where(has[:, index], -at, at)
+            return ((predict(judge, drawn(base, weights, direction)) > 0) != has).float().mean(0)
 
         weight = _choose_weight(lambda at: changed(at, chosen_styles, before_chosen), index, outside)
         rates = changed(weight, styles, before)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from zoom_engine import ops
 from zoom_engine.errors import ConfigError
+from zoom_engine.generators.generator import edited, shown
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.mapping import MappingNetwork
@@ -172,7 +173,7 @@ class StyleGAN2(nn.Module):
                 self.to_rgb[f"b{resolution}_torgb"] = ToRGB(width, config.w_dim, clamp=config.conv_clamp)
                 layers.append((f"b{resolution}_torgb", resolution, width, True))
             previous = width
-        self.style_space = StyleSpace(layers)
+        self.space = StyleSpace(layers)
         self._content_hash: str | None = None
 
     def _add_conv(
@@ -194,6 +195,14 @@ class StyleGAN2(nn.Module):
     @property
     def resolution(self) -> int:
         return self.config.resolution
+
+    @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
+    def population(self) -> None:
+        """Seeds never end."""
 
     @property
     def z_dim(self) -> int:
@@ -254,6 +263,22 @@ class StyleGAN2(nn.Module):
         z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
         return torch.from_numpy(z.astype(np.float32)).to(self.device)
 
+    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """The style vectors ``[B, S]`` of the seeds."""
+        w = self.mapping(self.latents(seeds), truncation=truncation, truncation_cutoff=truncation_cutoff)
+        return self.styles(w)
+
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Random ``w [count, w_dim]`` and their style vectors ``[count, S]``.
+
+        All entries of one w are affine images of one another: the last, truncated least, stands for all.
+        """
+        z = torch.randn(count, self.z_dim, generator=random).to(self.device)
+        w = self.mapping(z, truncation=truncation, truncation_cutoff=truncation_cutoff)
+        return w[:, -1], self.styles(w)
+
     def mapping(
         self,
         z: Tensor,
@@ -274,7 +299,7 @@ class StyleGAN2(nn.Module):
         return w
 
     def styles(self, w: Tensor) -> Tensor:
-        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``style_space``."""
+        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``space``."""
         parts = [self._module_of(layer).affine(w[:, index]) for layer, index in self._layers_with_w()]
         return torch.cat(parts, dim=1)
 
@@ -283,7 +308,19 @@ class StyleGAN2(nn.Module):
 
         Where one w feeds every layer, its columns span the styles that the generator ever visits.
         """
-        return torch.cat([self._module_of(layer).affine.weight for layer in self.style_space.layers]).detach()
+        return torch.cat([self._module_of(layer).affine.weight for layer in self.space.layers]).detach()
+
+    def render(
+        self,
+        codes: Tensor,
+        edit_weights: Tensor | None = None,
+        directions: Tensor | None = None,
+        *,
+        precision: torch.dtype = torch.float32,
+        plain: bool = False,
+    ) -> Tensor:
+        """See `zoom_engine.generators.EditableGenerator`; ``precision`` and ``plain`` as for `synthesis`."""
+        return shown(self.synthesis(edited(codes, edit_weights, directions), precision=precision, plain=plain))
 
     def synthesis(
         self,
@@ -299,8 +336,8 @@ class StyleGAN2(nn.Module):
         activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
         ``plain`` composes every operator from torch's own, for exporters and compilers.
         """
-        if styles.dim() != 2 or styles.shape[1] != self.style_space.size:
-            raise ConfigError(f"styles must be [B, {self.style_space.size}], got {list(styles.shape)}")
+        if styles.dim() != 2 or styles.shape[1] != self.space.size:
+            raise ConfigError(f"styles must be [B, {self.space.size}], got {list(styles.shape)}")
         limit = self.resolution if max_resolution is None else max_resolution
         if limit not in self.config.resolutions:
             raise ConfigError(f"max_resolution {limit} is not one of {list(self.config.resolutions)}")
@@ -309,8 +346,8 @@ class StyleGAN2(nn.Module):
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
         before, fused = x, None
-        of_layer = self.style_space.split(styles)
-        layers = [layer for layer in self.style_space.layers if layer.resolution <= limit]
+        of_layer = self.space.split(styles)
+        layers = [layer for layer in self.space.layers if layer.resolution <= limit]
         for layer, following in zip(layers, [*layers[1:], None], strict=True):
             style = of_layer[layer.name]
             if layer.is_rgb:
@@ -356,7 +393,7 @@ class StyleGAN2(nn.Module):
         """Each layer with the index of the w that it reads: a block's toRGB shares the next block's first."""
         pairs: list[tuple[StyleLayer, int]] = []
         index = 0
-        for layer in self.style_space.layers:
+        for layer in self.space.layers:
             pairs.append((layer, index))
             if not layer.is_rgb:
                 index += 1

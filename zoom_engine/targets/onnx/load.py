@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.files.onnx_file import read_onnx_file
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
-from zoom_engine.targets.onnx.limits import check_limits
 from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.preprocessing import InputOptions, Layout, Preprocessing
 from zoom_engine.targets.target import probe_images
@@ -94,7 +91,7 @@ def read_onnx(
     Raises:
         TargetError: one line.
     """
-    model, digest = _read(path)
+    model, digest = read_onnx_file(path, refusal=TargetError)
     opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
@@ -136,45 +133,6 @@ def read_onnx(
         note,
         digest,
     )
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield attribute.t
-            yield from attribute.tensors
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
-
-
-def _read(path: Path) -> tuple[onnx.ModelProto, str]:
-    """The checked model with all its data, and the SHA-256 of its files."""
-    try:
-        content = path.read_bytes()
-        model = onnx.load_model_from_string(content)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
-    except DecodeError as error:
-        raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
-    digest = hashlib.sha256(content)
-    folder = path.resolve().parent
-    files = {ExternalDataInfo(t).location for t in _tensors(model.graph) if uses_external_data(t)}
-    for name in sorted(files):
-        file = (folder / name).resolve()
-        if not file.is_relative_to(folder):
-            raise TargetError(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
-        if not file.is_file():
-            raise TargetError(f"{path}: its data file {name!r} is missing: put it beside the model")
-        digest.update(file.read_bytes())
-    try:
-        check_limits(path, model)
-        if files:
-            load_external_data_for_model(model, str(folder))
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError, RuntimeError, OSError) as error:
-        raise TargetError(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
-    return model, digest.hexdigest()
 
 
 def tells_scale(metadata: Mapping[str, Any], kind: type[np.generic]) -> bool:

@@ -1,0 +1,233 @@
+"""Any decoder is a generator: torch modules and ONNX files, from normal codes or a file of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from zoom_engine.errors import CheckpointError, ConfigError, ZoomError
+from zoom_engine.generators import (
+    Decoder,
+    EditableGenerator,
+    OnnxDecoder,
+    check_editable_generator,
+    load_generator,
+    of_one_class,
+    read_codes,
+)
+
+SIZE, SIDE = 5, 16
+
+
+class Painter(nn.Module):
+    """A code paints a smooth picture; ``scale`` and ``shift`` move it out of [-1, 1]."""
+
+    code_size = SIZE
+
+    def __init__(self, *, scale: float = 1.0, shift: float = 0.0, side: int = SIDE) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(SIZE, 3 * side * side)
+        self.norm = nn.BatchNorm1d(3 * side * side)  # mixes a batch unless it is in evaluation mode
+        self.scale, self.shift, self.side = scale, shift, side
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.norm(self.layer(codes)).tanh().view(-1, 3, self.side, self.side) * self.scale + self.shift
+
+
+def onnx_file(path: Path, **changes: Any) -> Path:
+    """``codes @ W`` as pictures, in ONNX; ``changes`` make it something else."""
+    weight = Painter().layer.weight.detach().numpy().T / 3
+    shape = changes.get("shape", ["n", SIZE])
+    nodes = [
+        onnx.helper.make_node("MatMul", ["z", "w"], ["flat"]),
+        onnx.helper.make_node("Reshape", ["flat", "sides"], ["x"]),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    inputs = [value("z", changes.get("type", onnx.TensorProto.FLOAT), shape), *changes.get("inputs", [])]
+    sides = np.array(changes.get("sides", [-1, 3, SIDE, SIDE]), np.int64)
+    graph = onnx.helper.make_graph(
+        nodes,
+        "decoder",
+        inputs,
+        [value("x", onnx.TensorProto.FLOAT, ["n", 3, None, None])],
+        [onnx.numpy_helper.from_array(weight, "w"), onnx.numpy_helper.from_array(sides, "sides")],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(path))
+    return path
+
+
+def test_a_torch_module_is_a_generator() -> None:
+    network = Painter().train()
+    generator = load_generator(network)
+    assert isinstance(generator, Decoder)
+    assert isinstance(generator, EditableGenerator)
+    check_editable_generator(generator)
+    assert (generator.space.size, generator.resolution, generator.population) == (SIZE, SIDE, None)
+    assert network.training, "the caller's own module is left alone"
+    codes = generator.sample([3, 4])
+    torch.testing.assert_close(generator.render(codes), network.eval()(codes))
+    assert generator.content_hash == load_generator(Painter()).content_hash
+    assert generator.content_hash != Decoder(Painter(), value_range=(-1.0, 2.0)).content_hash
+    assert of_one_class(generator, None) is generator
+    with pytest.raises(ConfigError, match="not class-conditional"):
+        of_one_class(generator, 1)
+
+
+def test_normal_codes_are_of_the_seed_alone() -> None:
+    generator = Decoder(Painter())
+    wanted = np.random.RandomState(7).randn(SIZE)
+    np.testing.assert_allclose(generator.sample([6, 7])[1], wanted, rtol=1e-6)
+    halved = generator.sample([7], truncation=0.5)
+    torch.testing.assert_close(halved, generator.sample([7]) / 2)
+    with pytest.raises(ConfigError, match="truncation_cutoff"):
+        generator.sample([0], truncation_cutoff=2)
+    with pytest.raises(ConfigError, match="seeds"):
+        generator.sample([-1])
+
+
+@pytest.mark.parametrize("kind", ["npy", "safetensors"])
+def test_codes_come_from_a_file(tmp_path: Path, kind: str) -> None:
+    table = torch.randn(6, SIZE) + 3
+    path = tmp_path / f"codes.{kind}"
+    if kind == "npy":
+        np.save(path, table.numpy())
+    else:
+        save_file({"codes": table}, path)
+    generator = load_generator(Painter(), codes=path)
+    assert generator.population == 6
+    torch.testing.assert_close(generator.sample([1, 7]), table[[1, 1]])
+    _, drawn = generator.draw(50, torch.Generator().manual_seed(0))
+    assert {tuple(row.tolist()) for row in drawn} == {tuple(row.tolist()) for row in table}
+    torch.testing.assert_close(generator.sample([2], truncation=0.0)[0], table.mean(0))
+    assert generator.content_hash != load_generator(Painter()).content_hash
+
+
+@pytest.mark.parametrize(
+    ("write", "complaint"),
+    [
+        (lambda p: p.write_bytes(b""), "holds no codes"),
+        (lambda p: p.write_bytes(b"\x93NUMPY" + bytes(40)), "holds no codes"),
+        (lambda p: np.save(p, np.array([{"a": 1}], dtype=object), allow_pickle=True), "holds no codes"),
+        (lambda p: np.save(p, np.zeros(4, np.float32)), r"\[K, S\]"),
+        (lambda p: np.save(p, np.full((2, SIZE), np.nan)), "finite"),
+        (lambda p: save_file({"a": torch.zeros(1, 1), "b": torch.zeros(1, 1)}, p), "holds 2 tensors"),
+        (lambda p: None, "holds no codes"),
+    ],
+)
+def test_files_that_hold_no_codes_are_refused(tmp_path: Path, write: Any, complaint: str) -> None:
+    path = tmp_path / "codes.npy"
+    write(path)
+    with pytest.raises(CheckpointError, match=complaint) as caught:
+        read_codes(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_output_of_another_range_is_told_apart_or_refused() -> None:
+    with pytest.raises(ConfigError, match="value_range"):
+        Decoder(Painter(scale=127.5, shift=127.5))
+    bytes_like = Decoder(Painter(scale=127.5, shift=127.5), value_range=(0.0, 255.0))
+    plain = Decoder(Painter())
+    torch.testing.assert_close(bytes_like.render(plain.sample([0])), plain.render(plain.sample([0])), atol=1e-5, rtol=0)
+
+
+class Grey(Painter):
+    def forward(self, codes: Tensor) -> Tensor:
+        return super().forward(codes)[:, :1]
+
+
+class Sizeless(Painter):
+    code_size = None  # type: ignore[assignment]
+
+
+class NotFinite(Painter):
+    def forward(self, codes: Tensor) -> Tensor:
+        return super().forward(codes) / 0
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "complaint"),
+    [
+        (Grey(), {}, r"images \[B, 3, R, R\]"),
+        (Sizeless(), {}, "code_size"),
+        (NotFinite(), {}, "NaN or infinity"),
+        (nn.Linear(3, 4), {"codes": torch.zeros(2, 3)}, r"images \[B, 3, R, R\]"),
+        (Painter(), {"codes": torch.zeros(2, 3)}, "fails on codes"),
+        (Painter(), {"value_range": (1, 1)}, "value_range"),
+        (Painter(), {"value_range": (1, 2, 3)}, "two numbers"),
+    ],
+)
+def test_modules_that_are_no_decoders_are_refused(network: nn.Module, options: Any, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_generator(network, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_onnx_file_is_a_generator_and_runs_as_it_came(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    generator = load_generator(onnx_file(tmp_path / "decoder.onnx"))
+    assert isinstance(generator, OnnxDecoder)
+    check_editable_generator(generator)
+    assert (generator.space.size, generator.resolution, generator.differentiable) == (SIZE, SIDE, False)
+    codes = generator.sample([0, 1, 2])
+    weight = Painter().layer.weight.detach() / 3
+    wanted = (codes @ weight.T).view(-1, 3, SIDE, SIDE).clamp(-1, 1)
+    torch.testing.assert_close(generator.render(codes), wanted, atol=1e-5, rtol=0)
+    renamed = onnx_file(tmp_path / "anything")
+    assert load_generator(renamed).content_hash == generator.content_hash, "told by content"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"shape": ["n", None]}, "S fixed"),
+        ({"shape": ["n", SIZE, 1]}, r"\[batch, S\]"),
+        ({"type": onnx.TensorProto.INT64}, "float32"),
+        ({"sides": [-1, 1, SIDE, 3 * SIDE]}, r"\[B, 3, R, R\]"),
+        ({"sides": [-1, 3, 2 * SIDE, SIDE // 2]}, "must be"),
+        ({"inputs": [onnx.helper.make_tensor_value_info("y", 1, [1])]}, "one is needed"),
+    ],
+)
+def test_onnx_files_that_are_no_decoders_are_refused(tmp_path: Path, changes: Any, complaint: str) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ZoomError, match=complaint) as caught:
+        load_generator(onnx_file(tmp_path / "decoder.onnx", **changes))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04", b"\x80\x04K\x01.", bytes(100)])
+def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "decoder.onnx"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        load_generator(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_generator(tmp_path / "elsewhere.onnx")
+
+
+def test_external_data_outside_its_folder_is_refused(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "decoder.onnx")
+    model = onnx.load(str(path))
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../secret")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="outside its own folder"):
+        load_generator(path)
+
+
+def test_options_of_a_decoder_belong_to_no_other_generator() -> None:
+    with pytest.raises(ConfigError, match="belong to a decoder"):
+        load_generator("avatars", codes=torch.zeros(1, 1))
+    with pytest.raises(ConfigError, match="is no generator: it lacks affine_weight"):
+        load_generator(object())  # type: ignore[arg-type]

@@ -1,0 +1,81 @@
+"""An ONNX file that comes from others: read whole, and held to limits before anything of it is allocated or run."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
+
+from zoom_engine.errors import ZoomError, one_line
+
+MOST_NODES = 100_000
+MOST_ELEMENTS = 2**28
+"""Of one tensor for one image: a gibibyte of float32, far above any image model's."""
+
+
+def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
+    """The checked model with all its data, and the SHA-256 of its files. Raises ``refusal``, one line."""
+    try:
+        content = path.read_bytes()
+        model = onnx.load_model_from_string(content)
+    except OSError as error:
+        raise refusal(f"{path}: cannot be read ({error.strerror})") from error
+    except DecodeError as error:
+        raise refusal(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    digest = hashlib.sha256(content)
+    folder = path.resolve().parent
+    files = {ExternalDataInfo(t).location for t in _tensors(model.graph) if uses_external_data(t)}
+    for name in sorted(files):
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder):
+            raise refusal(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
+        if not file.is_file():
+            raise refusal(f"{path}: its data file {name!r} is missing: put it beside the model")
+        digest.update(file.read_bytes())
+    try:
+        _check_limits(path, model, refusal)
+        if files:
+            load_external_data_for_model(model, str(folder))
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, OSError) as error:
+        if isinstance(error, ZoomError):
+            raise
+        raise refusal(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
+    return model, digest.hexdigest()
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _check_limits(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
+    """Refuse a graph of too many nodes, and one whose constants or inferred values are too large."""
+    if len(model.graph.node) > MOST_NODES:
+        raise refusal(f"{path}: has {len(model.graph.node)} nodes; {MOST_NODES} is the limit")
+    for tensor in model.graph.initializer:
+        _check_size(path, tensor.name, tensor.dims, refusal)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        raise refusal(f"{path}: its shapes do not fit together ({one_line(error)})") from error
+    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        sizes = [d.dim_value for d in value.type.tensor_type.shape.dim if d.dim_value > 0]
+        _check_size(path, value.name, sizes, refusal)
+
+
+def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomError]) -> None:
+    sizes = list(sizes)
+    if min(sizes, default=1) < 0 or math.prod(sizes) > MOST_ELEMENTS:
+        shape = "×".join(str(size) for size in sizes)
+        raise refusal(f"{path}: refused, since its tensor {name!r} of {shape} is too large")

@@ -1,0 +1,95 @@
+"""Where the codes of a decoder come from: a standard normal distribution, or a file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from zoom_engine.errors import CheckpointError, ConfigError, one_line
+
+MOST_ENTRIES = 1 << 16  # of a code
+
+
+class Codes:
+    """Where a decoder's codes ``[S]`` come from: ``table [K, S]``, or (None) a standard normal distribution."""
+
+    def __init__(self, size: int, table: Tensor | None = None) -> None:
+        if not 1 <= size <= MOST_ENTRIES:
+            raise ConfigError(f"a code has {size} entries; the engine edits codes of 1 to {MOST_ENTRIES}")
+        if table is not None and (table.ndim != 2 or table.shape[1] != size or not len(table)):
+            raise ConfigError(f"the decoder reads codes of {size} entries, but those given are {list(table.shape)}")
+        self.size, self.table = size, table
+
+    @property
+    def population(self) -> int | None:
+        """K, or None."""
+        return None if self.table is None else len(self.table)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What sampled codes depend on, JSON-ready."""
+        table = self.table
+        return {"codes": "normal" if table is None else hashlib.sha256(table.numpy().tobytes()).hexdigest()}
+
+    def sample(self, seeds: Sequence[int], truncation: float, truncation_cutoff: int | None) -> Tensor:
+        """Seed i is row i modulo K of the table, or drawn by NumPy's ``RandomState(i)``, as NVIDIA's latents are."""
+        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
+            raise ConfigError("seeds must be integers in 0..4294967295")
+        if self.table is not None:
+            codes = self.table[torch.tensor([int(seed) % len(self.table) for seed in seeds], dtype=torch.long)]
+        else:
+            rows = [np.random.RandomState(int(seed)).randn(self.size) for seed in seeds]
+            codes = torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.size))
+        return self._truncated(codes, truncation, truncation_cutoff)
+
+    def draw(
+        self, count: int, random: torch.Generator, truncation: float, truncation_cutoff: int | None
+    ) -> tuple[Tensor, Tensor]:
+        """See `EditableGenerator.draw`; rows of the table are drawn with replacement."""
+        if self.table is None:
+            codes = torch.randn(count, self.size, generator=random)
+        else:
+            codes = self.table[torch.randint(len(self.table), (count,), generator=random)]
+        codes = self._truncated(codes, truncation, truncation_cutoff)
+        return codes, codes
+
+    def _truncated(self, codes: Tensor, truncation: float, cutoff: int | None) -> Tensor:
+        """c ← c̄ + ψ·(c − c̄), c̄ being the average code."""
+        if cutoff is not None:
+            raise ConfigError("truncation_cutoff counts a StyleGAN's layers: a decoder's code has none, leave it out")
+        if truncation == 1.0:
+            return codes
+        average = torch.zeros(self.size) if self.table is None else self.table.mean(0)
+        return average.lerp(codes, truncation)
+
+
+def read_codes(path: str | Path) -> Tensor:
+    """Codes ``[K, S]`` (float32) of a file: NumPy's ``.npy``, or safetensors with one tensor.
+
+    Raises CheckpointError where it cannot be read, or holds anything else, or numbers that are not finite.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        if content.startswith(b"\x93NUMPY"):
+            array = np.load(io.BytesIO(content), allow_pickle=False)
+            table = torch.from_numpy(array.astype(np.float32, casting="same_kind"))
+        else:
+            tensors = load_safetensors(content)
+            if len(tensors) != 1:
+                raise CheckpointError(f"{path} holds {len(tensors)} tensors: a file of codes holds one, [K, S]")
+            table = next(iter(tensors.values())).float()
+    except (OSError, ValueError, TypeError, SafetensorError, MemoryError) as error:
+        raise CheckpointError(f"{path} holds no codes (.npy or safetensors, [K, S]): {one_line(error)}") from error
+    if table.ndim != 2 or not table.numel() or not bool(table.isfinite().all()):
+        raise CheckpointError(f"{path} holds no codes: [K, S] finite numbers are needed, not {list(table.shape)}")
+    return table

@@ -1,0 +1,146 @@
+"""Any torch module with a flat code as a generator.
+
+Its codes come from a standard normal distribution, or from a file of codes (the latents of a training set, a VAE's
+means). They are their own latents, and every entry may be edited.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.generators.codes import Codes
+from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.style_space import StyleSpace
+from zoom_engine.module_hash import module_hash
+
+MOST_SIDE = 4096  # pixels
+
+
+class Decoder(nn.Module):
+    """A torch module from codes ``[B, S]`` to images ``[B, 3, R, R]``, frozen, as an `EditableGenerator`.
+
+    Args:
+        network: the module; it is copied.
+        code_size: S; where it is not given, that of ``codes``, else the network's own ``code_size``, ``latent_dim`` or
+            ``z_dim``.
+        codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
+        value_range: what the network's output has for black and white.
+
+    Raises:
+        ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        code_size: int | None = None,
+        codes: Tensor | None = None,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+    ) -> None:
+        super().__init__()
+        size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
+        self._codes = Codes(size, None if codes is None else codes.float().cpu())
+        self._range = checked_range(value_range)
+        self.network = copy.deepcopy(network)
+        self.eval().requires_grad_(False)
+        self.register_buffer("_place", torch.zeros(()), persistent=False)
+        self.space = StyleSpace([("code", 0, size, False)])
+        self.content_hash = module_hash(network, self._codes.identity, {"range": list(value_range)})
+        with torch.no_grad():
+            self.resolution = checked_side(self._drawn(self.sample([0, 1])))
+
+    @property
+    def device(self) -> torch.device:
+        place = self._place
+        assert isinstance(place, Tensor)
+        return place.device
+
+    @property
+    def differentiable(self) -> bool:
+        return True
+
+    @property
+    def population(self) -> int | None:
+        return self._codes.population
+
+    def train(self, mode: bool = True) -> Self:
+        """A generator under audit stays in evaluation mode."""
+        return super().train(False)
+
+    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """See `EditableGenerator.sample`."""
+        return self._codes.sample(seeds, truncation, truncation_cutoff).to(self.device)
+
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `EditableGenerator.draw`."""
+        latents, codes = self._codes.draw(count, random, truncation, truncation_cutoff)
+        return latents.to(self.device), codes.to(self.device)
+
+    def affine_weight(self) -> None:
+        """Codes are their own latents."""
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        """See `EditableGenerator.render`."""
+        return shown(self._drawn(edited(codes, edit_weights, directions)))
+
+    def _drawn(self, codes: Tensor) -> Tensor:
+        try:
+            images = self.network(codes)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ConfigError(f"the decoder fails on codes of {list(codes.shape)}: {one_line(error)}") from error
+        return scaled(images, self._range)
+
+
+def _own_size(network: nn.Module) -> int:
+    for name in ("code_size", "latent_dim", "z_dim"):
+        size = getattr(network, name, None)
+        if isinstance(size, int) and not isinstance(size, bool):
+            return size
+    raise ConfigError(
+        f"how many numbers a code of {type(network).__name__} has is not known: give Decoder(network, code_size=...)"
+    )
+
+
+def checked_range(value_range: tuple[float, float]) -> tuple[float, float]:
+    black, white = (float(value) for value in value_range)
+    if not (np.isfinite([black, white]).all() and black != white):
+        raise ConfigError(f"value_range must be two different finite numbers, black and white, not {value_range}")
+    return black, white
+
+
+def scaled(images: Any, value_range: tuple[float, float]) -> Tensor:
+    """A decoder's output in [-1, 1]."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        what = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise ConfigError(f"the decoder must return images [B, 3, R, R] of floats, not {what}")
+    black, white = value_range
+    return images if value_range == (-1.0, 1.0) else (images - black) * (2 / (white - black)) - 1
+
+
+def checked_side(images: Tensor) -> int:
+    rows, columns = images.shape[-2:]
+    if len(images) != 2 or rows != columns or not 4 <= rows <= MOST_SIDE:
+        raise ConfigError(
+            f"the decoder's images of two codes are {list(images.shape)}: they must be [2, 3, R, R] with R of 4 to"
+            f" {MOST_SIDE}"
+        )
+    if not bool(images.isfinite().all()):
+        raise ConfigError("the decoder's images hold NaN or infinity: check its weights")
+    if float(images.abs().max()) > 4:
+        raise ConfigError(
+            f"the decoder's images reach {float(images.abs().max()):.3g}, where black is -1 and white 1: give its"
+            " value_range, such as (0, 255)"
+        )
+    return int(rows)

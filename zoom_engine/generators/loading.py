@@ -1,0 +1,138 @@
+"""`load_generator`: from a name, a path or an object to an `EditableGenerator`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from zoom_engine import registry
+from zoom_engine.audit.settings import check_generator
+from zoom_engine.errors import CheckpointError, ConfigError, TargetError
+from zoom_engine.generators.checkpoints.formats import load_checkpoint
+from zoom_engine.generators.codes import read_codes
+from zoom_engine.generators.contract import check_editable_generator
+from zoom_engine.generators.decoder import Decoder
+from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.generators.onnx_decoder import OnnxDecoder
+from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.targets.loaders.files import kind_by_content
+
+Spec = str | Path | nn.Module | EditableGenerator
+DECODER_OPTIONS = ("codes", "value_range")
+
+
+def load_generator(
+    spec: Spec,
+    *,
+    codes: str | Path | Tensor | None = None,
+    value_range: Sequence[float] | None = None,
+) -> EditableGenerator:
+    """A generator, frozen and in evaluation mode.
+
+    Args:
+        spec: what to load, one of
+
+            - a domain's name ("avatars")
+            - the path of a StyleGAN2 checkpoint: our safetensors, NVIDIA's PyTorch or TensorFlow pickles, rosinality's
+              ``.pt``, told apart by content. Nothing in it is executed
+            - the path of an ONNX file that draws images ``[B, 3, R, R]`` of codes ``[B, S]``
+            - a torch module that does so (copied), see `Decoder`
+            - "FAMILY:REST", of a family that a package registered
+            - an `EditableGenerator`
+        codes: of an ONNX file or a module what to sample from, ``[K, S]`` or a file of them (`read_codes`); by default
+            a standard normal distribution.
+        value_range: of these what their output has for black and white, by default -1 and 1.
+
+    Raises:
+        UnsafeCheckpointError: the file asks to run code; no option overrides it.
+        CheckpointError: there is no such file, or it cannot be loaded.
+        ConfigError: options that do not belong to it, or an object that is no generator.
+    """
+    if isinstance(spec, nn.Module) and not isinstance(spec, EditableGenerator):
+        return Decoder(spec, codes=_table(codes), value_range=_pair(value_range))
+    if isinstance(spec, str | Path) and _is_onnx(spec):
+        return OnnxDecoder(Path(spec), codes=_table(codes), value_range=_pair(value_range))
+    if codes is not None or value_range is not None:
+        raise ConfigError("codes and value_range belong to a decoder (an ONNX file or a torch module): leave them out")
+    if not isinstance(spec, str | Path):
+        return _checked(spec)
+    if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
+        return _checked(domain.generator())
+    family, colon, rest = str(spec).partition(":")
+    if colon and (found := registry.find(registry.GENERATORS, family)) is not None:
+        return _checked(found.load(rest))
+    check_generator(spec)
+    return load_checkpoint(Path(spec))
+
+
+def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> StyleGAN2:
+    """`load_generator` and `of_one_class` where nothing but a StyleGAN2 will do; ConfigError for another generator."""
+    generator = of_one_class(load_generator(spec), index)
+    if not isinstance(generator, StyleGAN2):
+        raise ConfigError(f"{spec} is a {type(generator).__name__}: a StyleGAN2 is needed here")
+    return generator
+
+
+def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """``options`` for `load_generator` as they are; ConfigError for one that it does not have."""
+    options = dict(options or {})
+    unknown = next((name for name in options if name not in DECODER_OPTIONS), None)
+    if unknown is not None:
+        raise ConfigError(f"a generator has no option {unknown!r}: its options are {', '.join(DECODER_OPTIONS)}")
+    return options
+
+
+def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGenerator:
+    """A generator that needs no class: of a class-conditional one the copy that draws class ``index`` alone.
+
+    Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
+    out of range.
+    """
+    if not isinstance(generator, StyleGAN2):
+        if index is not None:
+            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+        return generator
+    if index is not None:
+        return generator.of_class(index)
+    if generator.config.c_dim:
+        raise ConfigError(
+            f"the generator draws {generator.config.c_dim} classes: choose the one to draw, 0 to"
+            f" {generator.config.c_dim - 1}, with generator_class (--generator-class)"
+        )
+    return generator
+
+
+def _checked(generator: Any) -> EditableGenerator:
+    """A generator that others made: frozen, and held to the contract."""
+    if isinstance(generator, nn.Module):
+        generator.eval().requires_grad_(False)
+    if not isinstance(generator, StyleGAN2 | Decoder | OnnxDecoder):
+        check_editable_generator(generator)
+    return generator  # type: ignore[no-any-return]
+
+
+def _is_onnx(spec: str | Path) -> bool:
+    path = Path(spec)
+    if path.suffix.lower() == ".onnx":
+        if not path.is_file():
+            raise CheckpointError(f"no generator '{spec}': there is no such file")
+        return True
+    try:
+        return path.is_file() and kind_by_content(path) == "onnx"
+    except TargetError:
+        return False
+
+
+def _table(codes: str | Path | Tensor | None) -> Tensor | None:
+    return read_codes(codes) if isinstance(codes, str | Path) else codes
+
+
+def _pair(value_range: Sequence[float] | None) -> tuple[float, float]:
+    if value_range is None:
+        return (-1.0, 1.0)
+    if len(value_range) != 2:
+        raise ConfigError(f"value_range must be two numbers, black and white, not {list(value_range)}")
+    return float(value_range[0]), float(value_range[1])

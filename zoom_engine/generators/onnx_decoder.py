@@ -1,0 +1,168 @@
+"""An ONNX file with a flat code as a generator: it runs as it came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor
+
+from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
+from zoom_engine.files.onnx_file import read_onnx_file
+from zoom_engine.generators.codes import Codes
+from zoom_engine.generators.decoder import checked_range, checked_side, scaled
+from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.style_space import StyleSpace
+
+METADATA = "zoom_engine."
+CODES = "codes"
+IMAGES = "images"
+"""The input and the output of `OnnxDecoder.graph`."""
+
+
+class OnnxDecoder:
+    """An ONNX file from codes ``[B, S]`` to images ``[B, 3, R, R]``, run as it came, forward only.
+
+    Files of our own (``zoom-engine``'s export of a StyleGAN2's synthesis) are read too: their inputs for edits are tied
+    to zero, and their codes are style vectors, which no normal distribution gives: ``codes`` must be given.
+
+    Args:
+        path: the file.
+        codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
+        value_range: what the graph's output has for black and white.
+
+    Raises:
+        CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
+        ConfigError: codes are missing, or do not fit.
+        BackendError: onnxruntime is missing.
+    """
+
+    def __init__(
+        self, path: Path, *, codes: Tensor | None = None, value_range: tuple[float, float] = (-1.0, 1.0)
+    ) -> None:
+        self._range = checked_range(value_range)
+        model, _ = read_onnx_file(path, refusal=CheckpointError)
+        size = _named_ends(model, path)
+        of_styles = any(entry.key.startswith(METADATA) for entry in model.metadata_props)
+        if of_styles and codes is None:
+            raise ConfigError(f"{path} reads style vectors: give a file of them as codes (--codes)")
+        self._codes = Codes(size, None if codes is None else codes.float().cpu())
+        self.graph = model.SerializeToString(deterministic=True)
+        self.space = StyleSpace([("code", 0, size, False)])
+        digest = hashlib.sha256(self.graph)
+        digest.update(repr((self._codes.identity, list(value_range))).encode())
+        self.content_hash = digest.hexdigest()
+        self._session: Any = None
+        self.resolution = checked_side(self.render(self.sample([0, 1])))
+
+    device = torch.device("cpu")
+    differentiable = False
+
+    @property
+    def population(self) -> int | None:
+        return self._codes.population
+
+    def to(self, device: torch.device | str) -> Self:
+        """An ONNX file has no device of its own: its runtime chooses where it runs."""
+        return self
+
+    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """See `EditableGenerator.sample`."""
+        return self._codes.sample(seeds, truncation, truncation_cutoff)
+
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `EditableGenerator.draw`."""
+        return self._codes.draw(count, random, truncation, truncation_cutoff)
+
+    def affine_weight(self) -> None:
+        """Codes are their own latents."""
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        """See `EditableGenerator.render`: by ONNX Runtime, picture by picture. An audit uses what is fastest here."""
+        if self._session is None:
+            self._session = _onnxruntime_session(self.graph)
+        rows = edited(codes, edit_weights, directions).detach().float().cpu().numpy()
+        try:
+            images = [self._session.run([IMAGES], {CODES: rows[row : row + 1]})[0] for row in range(len(rows))]
+        except Exception as error:  # ONNX Runtime raises classes of its own
+            raise BackendError(f"onnxruntime cannot run the decoder: {one_line(error)}") from error
+        return self.finished(torch.from_numpy(np.concatenate(images)))
+
+    def finished(self, images: Tensor) -> Tensor:
+        """The graph's output as images in [-1, 1]."""
+        return shown(scaled(images, self._range))
+
+
+def _onnxruntime_session(graph: bytes) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            f"onnxruntime is needed to draw: {one_line(error)}; pip install 'zoom-engine[cpu]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise CheckpointError(f"onnxruntime refuses the decoder: {one_line(error)}") from error
+
+
+def _named_ends(model: onnx.ModelProto, path: Path) -> int:
+    """S; the input becomes `CODES`, the output `IMAGES`, and inputs for edits (of our own exports) are tied to 0."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = {value.name: value for value in model.graph.input if value.name not in constants}
+    edits = [name for name in ("edit_weights", "edit_directions") if name in inputs and "styles" in inputs]
+    left = [name for name in inputs if name not in edits]
+    if len(left) != 1 or len(model.graph.output) < 1:
+        raise CheckpointError(f"{path} is no decoder: it has the inputs {', '.join(left) or 'none'}, one is needed")
+    value = inputs[left[0]]
+    tensor = value.type.tensor_type
+    shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
+    if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or not shape[1]:
+        raise CheckpointError(f"{path} is no decoder: its input must be float32 [batch, S] with S fixed, not {shape}")
+    size = int(shape[1])
+    for name in edits:
+        columns = size if name == "edit_directions" else _width(inputs[name])
+        zeros = np.zeros((1, columns), np.float32)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(zeros, name))
+        model.graph.input.remove(inputs[name])
+    _rename(model, left[0], CODES)
+    _rename(model, model.graph.output[0].name, IMAGES)
+    del model.graph.output[1:]
+    _open_batch(model)
+    return size
+
+
+def _width(value: onnx.ValueInfoProto) -> int:
+    return int(value.type.tensor_type.shape.dim[1].dim_value) or 1
+
+
+def _open_batch(model: onnx.ModelProto) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        if value.name in (CODES, IMAGES) and value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del model.graph.value_info[:]
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    if old == new:
+        return
+    used = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    if new in used:
+        _rename(model, new, f"{new}_of_the_file")
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name == old:
+                    names[index] = new
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        if value.name == old:
+            value.name = new
