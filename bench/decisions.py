@@ -86,7 +86,7 @@ class Pictures:
                 wanted = images if key == "torch" else wanted
                 for name in targets:
                     judge = judges[name, key]
-                    found[name][key].append(judge.task.probabilities(judge(images)))
+                    found[name][key].append(judge.task.recorded(judge(images))[:, 0])
         return {name: {key: torch.cat(p) for key, p in rows.items()} for name, rows in found.items()}, squares
 
 

@@ -53,7 +53,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, run_units
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import find_templates, text_encoder_for
 
@@ -292,7 +292,7 @@ class Diagnoser:
             "neutral": self.neutral,
             "labels": list(self.labels),
             "search": self.search.name,
-            "search_options": self.search.to_dict(),
+            "search_options": describe_search(self.search),
             "search_reason": self.search_reason,
             "generator": self.generator.content_hash,
             "resolution": self.generator.resolution,

@@ -17,12 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from zoom_engine.attributes import slug
+from zoom_engine.audit.counts import Counts, evidence
 from zoom_engine.audit.diagnosis import PAPER_BOUND, Diagnosis
 from zoom_engine.audit.folder import AuditFolder
-from zoom_engine.audit.outputs import Counts, OutputReading, evidence
-from zoom_engine.audit.records import Point, Record, output_change
+from zoom_engine.audit.records import Point, Record
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
+from zoom_engine.targets import Task
 
 STRIP_FRAMES = 4
 STRIPS_PER_ATTRIBUTE = 3
@@ -38,7 +39,7 @@ class Pick:
 
     kind: what the unit stands for: "typical" (of all units, the one of median change), "flip" (of the decisive flips
     in its direction, one in the middle) or "extreme". `extreme`: no unit changed more, and the median one far less.
-    direction: the classes predicted before and after the edit; `decisive`: they differ, and the output moved enough.
+    direction: the task's states before and after the edit; `decisive`: they differ, and the output moved enough.
     """
 
     kind: str
@@ -64,7 +65,7 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def picks(diagnosis: Diagnosis) -> list[Pick]:
+def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
     """The units to show, most sensitive attribute first; in multi mode one choice among all units.
 
     Of each attribute first what is typical: where at least half of the images flip decisively the median one of these
@@ -72,36 +73,69 @@ def picks(diagnosis: Diagnosis) -> list[Pick]:
     are shown. The unit of largest change may follow, where it moves the output decisively further than the median.
     Edits beyond what the generator draws are left out.
     """
-    config = diagnosis.manifest["config"]
-    reading = OutputReading.of(config, diagnosis.records)
+    choice = _Choice(diagnosis, task)
     if diagnosis.mode == "multi":
-        return list(_picks(evidence(diagnosis.records), reading, MULTI_FLIPS))[:MULTI_STRIPS]
+        return list(choice.picks(evidence(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
     chosen: list[Pick] = []
     for row in diagnosis.sensitivity:
         units = [record for record in diagnosis.records if record.attribute == row["attribute"]]
-        chosen += list(_picks(units, reading, 1))[:STRIPS_PER_ATTRIBUTE]
+        chosen += list(choice.picks(units, 1))[:STRIPS_PER_ATTRIBUTE]
     return chosen
 
 
-def _picks(records: Sequence[Record], reading: OutputReading, flips_each: int) -> Iterator[Pick]:
-    """Of one attribute's records the units to show, the most telling of the others first."""
-    if not records:
-        return
-    units = sorted(records, key=lambda record: (record.change, record.image))
-    typical, extreme = units[(len(units) - 1) // 2], units[-1]
-    flips: dict[tuple[int, int], list[Record]] = {}
-    for record in units:
-        if reading.decisive(record):
-            flips.setdefault(reading.direction(record), []).append(record)
-    directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
-    chosen = [record for pool in directions for record in _middle(pool, flips_each)]
-    stands_out = extreme.change - typical.change >= reading.decisive_change
-    if 2 * Counts.of(units, reading).decisive < len(units):
-        yield _peak("typical", typical, reading)
-    for record in chosen:
-        yield _counterfactual(record, reading, extreme=stands_out and record is extreme)
-    if stands_out and not any(record is extreme for record in chosen):
-        yield _peak("extreme", extreme, reading)
+class _Choice:
+    """Chooses among the records of one audit."""
+
+    def __init__(self, diagnosis: Diagnosis, task: Task) -> None:
+        self._diagnosis, self._task = diagnosis, task
+
+    def picks(self, records: Sequence[Record], flips_each: int) -> Iterator[Pick]:
+        """Of one attribute's records the units to show, the most telling of the others first."""
+        if not records:
+            return
+        least = self._diagnosis.decisive_change
+        units = sorted(records, key=lambda record: (record.change, record.image))
+        typical, extreme = units[(len(units) - 1) // 2], units[-1]
+        flips: dict[tuple[int, int], list[Record]] = {}
+        for record in units:
+            if self._diagnosis.is_decisive(record):
+                flips.setdefault(direction_of(record, record.output, self._task), []).append(record)
+        directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
+        chosen = [record for pool in directions for record in _middle(pool, flips_each)]
+        stands_out = extreme.change - typical.change >= least
+        if 2 * Counts.of(units, least=least).decisive < len(units):
+            yield self._peak("typical", typical)
+        for record in chosen:
+            yield self._counterfactual(record, extreme=stands_out and record is extreme)
+        if stands_out and not any(record is extreme for record in chosen):
+            yield self._peak("extreme", extreme)
+
+    def _counterfactual(self, record: Record, *, extreme: bool) -> Pick:
+        """The picture of a decisive flip: what its record holds."""
+        direction = direction_of(record, record.output, self._task)
+        return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
+
+    def _peak(self, kind: str, record: Record) -> Pick:
+        """The point where the record's change was found: of a flipping unit that is not its counterfactual."""
+        points = [p for p in record.trajectory if p.change == record.change and p.label_kept is not False]
+        reported = Point(
+            weights=record.edit_weights,
+            output=record.output,
+            change=record.change,
+            label_kept=record.label_kept,
+            ssim=record.ssim,
+        )
+        point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
+        direction = direction_of(record, point.output, self._task)
+        decisive = direction[0] != direction[1] and point.change >= self._diagnosis.decisive_change
+        kept, ssim = point.label_kept, point.ssim
+        return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
+
+
+def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
+    """The task's states of the record's unedited image and of ``output``."""
+    original = record.original_output
+    return task.state(original, original), task.state(output, original)
 
 
 def _middle(units: Sequence[Record], count: int) -> list[Record]:
@@ -109,38 +143,6 @@ def _middle(units: Sequence[Record], count: int) -> list[Record]:
     count = min(count, len(units))
     parts = sorted(range(count), key=lambda part: abs(2 * part + 1 - count))
     return [units[((2 * part + 1) * len(units) - 1) // (2 * count)] for part in parts]
-
-
-def _counterfactual(record: Record, reading: OutputReading, *, extreme: bool) -> Pick:
-    """The picture of a decisive flip: what its record holds."""
-    direction = reading.direction(record)
-    return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
-
-
-def _peak(kind: str, record: Record, reading: OutputReading) -> Pick:
-    """The point where the record's change was found: of a flipping unit that is not the counterfactual it reports."""
-    points = [point for point in record.trajectory if point.change == record.change and point.label_kept is not False]
-    reported = Point(
-        weights=record.edit_weights,
-        output=record.output,
-        change=record.change,
-        label_kept=record.label_kept,
-        ssim=record.ssim,
-    )
-    point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
-    before, after = record.original_output, point.output
-    direction = (reading.predicted(before), reading.predicted(after))
-    decisive = direction[0] != direction[1] and output_change(after, before) >= reading.decisive_change
-    return Pick(
-        kind,
-        record,
-        point.weights,
-        direction,
-        decisive,
-        point.label_kept,
-        point.ssim,
-        extreme=kind == "extreme",
-    )
 
 
 def sheet_weights(low: float, high: float) -> list[float]:
@@ -155,7 +157,7 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
 
     ``styles [I, S]`` are the unedited style vectors; ``Record.image`` is a row of it.
     """
-    strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis)]
+    strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task)]
     rows = min(SHEET_ROWS, len(styles))
     sheets = [_sheet(audit, index, diagnosis, evaluator, styles[:rows]) for index in range(len(diagnosis.attributes))]
     audit.write_json("gallery.json", {"strips": strips, "sheets": sheets})
@@ -215,5 +217,6 @@ def _sheet(
 @torch.no_grad()
 def _shown(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[NDArray[np.uint8], Sequence[str]]:
     images = evaluator.render(styles, weights.to(styles.device))
-    outputs = evaluator.target(images)
-    return to_pixels(images), [evaluator.target.task.caption(row) for row in outputs]
+    outputs, task = evaluator.target(images), evaluator.target.task
+    pictures = [task.overlay(pixels, row) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+    return np.stack(pictures), [task.caption(row) for row in outputs]

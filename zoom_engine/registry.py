@@ -18,11 +18,15 @@ from zoom_engine.errors import ConfigError, one_line
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that can be registered: what messages call it, its entry-point group, and what it must have."""
+    """A kind of thing that can be registered: what messages call it, its entry-point group, and what it must have.
+
+    ``made``: a class or a function that is registered makes the thing; else it is the thing.
+    """
 
     what: str
     group: str
     members: tuple[str, ...]
+    made: bool = True
 
 
 DOMAINS = Kind(
@@ -33,6 +37,12 @@ DOMAINS = Kind(
 
 GENERATORS = Kind("generator family", "zoom_engine.generators", ("load",))
 """``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
+TASKS = Kind("task", "zoom_engine.tasks", ("from_dict", "recorded", "caption", "state"), made=False)
+"""A class that is a `zoom_engine.targets.Task`; ``from_dict`` takes what its ``to_dict`` says beside the name."""
+SEARCHES = Kind(
+    "search", "zoom_engine.searches", ("name", "in_words", "modes", "needs_gradient", "needs_loss", "start"), made=False
+)
+"""A dataclass of a search's options that is a `zoom_engine.search.Search`."""
 
 
 def names(kind: Kind) -> tuple[str, ...]:
@@ -61,7 +71,7 @@ def find(kind: Kind, name: str) -> Any:
 def _load(kind: Kind, entry: EntryPoint) -> Any:
     try:
         loaded = entry.load()
-        if isinstance(loaded, type) or _missing(kind, loaded):
+        if kind.made and (isinstance(loaded, type) or _missing(kind, loaded)):
             loaded = loaded()
     except Exception as error:  # whatever a third-party package raises while it is imported
         reason = one_line(f"{type(error).__name__}: {error}")

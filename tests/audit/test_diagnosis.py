@@ -12,7 +12,7 @@ import pytest
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
-from zoom_engine.audit.records import Record, to_line
+from zoom_engine.audit.records import Record
 from zoom_engine.errors import AuditError
 
 ATTRIBUTES = ["a smiling face", "a face with pale skin|a pale face", "a face with a beard"]
@@ -179,22 +179,6 @@ def test_a_flip_beyond_what_the_generator_draws_is_not_decisive() -> None:
     assert summary["flip_rate"] == 1
     assert summary["decisive_flip_rate"] == pytest.approx(2 / 3)
     assert summary["sensitivity"][0]["decisive_flip_rate"] == pytest.approx(2 / 3)
-
-
-def test_records_of_older_versions_are_told_decisive_by_what_their_counterfactual_moved() -> None:
-    def old(output: list[float], original: list[float], *, flipped: bool = True) -> Record:
-        line = json.loads(to_line(single(0, 0))) | {"output": output, "original_output": original, "flipped": flipped}
-        del line["decisive"]
-        return Record.from_json(line)
-
-    audit = Diagnosis(manifest(), ())
-    assert audit.is_decisive(old([0.61], [0.49]))
-    assert not audit.is_decisive(old([0.51], [0.49]))
-    assert not audit.is_decisive(old([0.4], [0.1], flipped=False))
-    assert audit.is_decisive(old([0.35, 0.55, 0.1], [0.5, 0.4, 0.1]))
-    assert not audit.is_decisive(old([0.44, 0.46, 0.1], [0.46, 0.44, 0.1]))
-    stricter = Diagnosis({"config": {**manifest()["config"], "decisive_change": 0.2}}, ())
-    assert not stricter.is_decisive(old([0.61], [0.49]))
 
 
 def test_save_and_load(diagnosis: Diagnosis, tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoom_engine.audit.outputs import OutputReading
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.audit.table import signed
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.sentences import effect, short_name
+from zoom_engine.targets import BinaryTask, MultiClassTask
 
-BINARY = OutputReading(("no", "yes"), binary=True)
-THREE = OutputReading(("a", "b", "c"), binary=False)
+BINARY = BinaryTask(classes=("no", "yes"))
+THREE = MultiClassTask(classes=("a", "b", "c"))
 
 
 def record(image: int, points: dict[float, list[float]], original: list[float]) -> Record:
@@ -95,7 +95,7 @@ def test_bars_are_in_per_cent_of_the_axis() -> None:
 def test_curves_stay_inside_their_drawing() -> None:
     curve = response_curve([record(0, {-30.0: [-0.1], 30.0: [1.2]}, [0.5])], 1, BINARY)
     assert curve is not None
-    plot = curve_plot(curve, calibrated=[-40.0, 12.0], boundary=0.5, bound=30.0)
+    plot = curve_plot(curve, calibrated=[-40.0, 12.0], boundary=0.5, axis=(0.0, 1.0), bound=30.0)
     points = [tuple(map(float, point.split())) for point in plot.line[1:].split("L")]
     assert all(
         plot.left <= x <= plot.width - plot.right and plot.top <= y <= plot.height - plot.bottom for x, y in points

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.audit.outputs import Counts, OutputReading
+from zoom_engine.audit.counts import Counts
 from zoom_engine.report.sentences import certainty, flips, headline, standing
+from zoom_engine.targets import MultiClassTask
 
 NAMES = {"a": "A", "b": "B"}
-READING = OutputReading(("cat", "dog", "fox"), binary=False)
+READING = MultiClassTask(classes=("cat", "dog", "fox"))
 
 
 def summary(*rows: dict[str, Any], mode: str = "single") -> dict[str, Any]:
@@ -93,7 +94,7 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
     strip = {"original_caption": "dog 0.8", "caption": "fox 0.6", "flipped": True}
     if kind:
         strip |= {"kind": kind, "direction": [1, 2], "decisive": True}
-    found = standing(strip, Counts(32, 9, 2, 2), 2, READING)
+    found = standing(strip, Counts(32, 9, 2, 2), 2, READING, least=0.1)
     assert found.tag == tag
     assert found.sentence.startswith(sentence)
     assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
@@ -101,4 +102,4 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
     strip = {"original_caption": "0.01", "caption": "0.94", "flipped": True, "kind": "flip", "extreme": True}
-    assert standing(strip, Counts(32, 1, 1, 1), 1, READING).tag == "Most extreme of 32"
+    assert standing(strip, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"

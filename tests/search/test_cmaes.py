@@ -13,7 +13,17 @@ from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.search import CMAES, SGD, Search, SearchResult, Unit, check_search, choose_search, run_units
+from zoom_engine.search import (
+    CMAES,
+    SGD,
+    Search,
+    SearchResult,
+    Unit,
+    check_search,
+    choose_search,
+    describe_search,
+    run_units,
+)
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 
 TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)
@@ -139,8 +149,8 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
     for target, mode, name in ((white, "single", "scan"), (white, "multi", "sgd"), (black, "single", "scan")):
         assert choose_search(None, mode=mode, target=target)[0].name == name
     search, reason = choose_search(None, mode="multi", target=black, options={"steps": 3})
-    assert search.to_dict()["name"] == "cmaes"
-    assert search.to_dict()["steps"] == 3
+    assert search.name == "cmaes"
+    assert describe_search(search)["steps"] == 3
     assert "gives no gradients" in reason
     assert choose_search("pgd", mode="multi", target=white)[1] == "it was asked for by name"
     for name in ("sgd", "pgd"):

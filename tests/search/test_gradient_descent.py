@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError
-from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, run_units
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, describe_search, run_units
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 
@@ -71,7 +71,7 @@ def test_default_rates_are_the_references() -> None:
     single, multi = run(PGD(steps=1), [unit(0, 0, -30, 30), unit(0, None, -30, 30)], torch.zeros(1, 4))
     assert single.trajectory[-1].weights == (0.2, 0, 0)
     assert multi.trajectory[-1].weights == (0.1, 0.1, 0.1)
-    assert SGD().to_dict() == {"name": "sgd", "steps": 100, "learning_rate": None, "patience": None}
+    assert describe_search(SGD()) == {"name": "sgd", "steps": 100, "learning_rate": None, "patience": None}
 
 
 def test_single_mode_moves_only_its_attribute() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoom_engine.audit.records import Within
 from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Scan, SearchResult, Unit, run_units
+from zoom_engine.search import Scan, SearchResult, Unit, describe_search, run_units
 from zoom_engine.search.scan import grid, outer_grid
 
 
@@ -54,7 +54,7 @@ def test_the_outer_grid_covers_what_the_outer_range_adds() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(start=st.floats(-6, 6), tolerance=st.sampled_from([0.3, 0.05, 0.001]))
+@given(start=st.floats(-6, 6).filter(lambda x: abs(x - 2) > 1e-3), tolerance=st.sampled_from([0.3, 0.05, 0.001]))
 def test_the_flip_weight_of_a_linear_target_is_found_to_the_tolerance(start: float, tolerance: float) -> None:
     styles = torch.tensor([[start, 0.0, 0.0, 0.0]])
     (result,) = scan(evaluator(), unit(0, 0, -10, 10), styles=styles, tolerance=tolerance)
@@ -197,4 +197,4 @@ def test_options_and_modes_are_checked() -> None:
         Scan(points=1)
     with pytest.raises(ConfigError, match="tolerance"):
         Scan(tolerance=0)
-    assert Scan().to_dict() == {"name": "scan", "points": 8, "outer_points": 4, "tolerance": 0.05}
+    assert describe_search(Scan()) == {"name": "scan", "points": 8, "outer_points": 4, "tolerance": 0.05}

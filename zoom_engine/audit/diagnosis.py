@@ -137,7 +137,13 @@ class Diagnosis:
 
     def is_decisive(self, record: Record) -> bool:
         """Whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
-        return is_decisive(record, least=self.manifest["config"].get("decisive_change", DECISIVE_CHANGE))
+        return is_decisive(record, least=self.decisive_change)
+
+    @property
+    def decisive_change(self) -> float:
+        """From which change of the output on, in [0, 1], a flip is decisive."""
+        least = self.manifest["config"].get("decisive_change")
+        return DECISIVE_CHANGE if least is None else float(least)
 
     def ranges(self) -> Array:
         """Lowest and highest edit weight that the audit's search may take, per attribute: float64 `[N, 2]`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -151,20 +151,14 @@ def is_natural(record: Record) -> bool:
 def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
     """Whether the record holds a natural counterfactual whose output moved by at least `least`.
 
-    Records of older versions do not say so: there the one counterfactual that they hold is measured.
+    Records of older versions do not say so: there the change at the one counterfactual that they hold counts.
     """
     if not is_natural(record):
         return False
     if record.decisive is not None:
         return record.decisive
-    return record.flipped and output_change(record.output, record.original_output) >= least
-
-
-def output_change(output: Sequence[float], original: Sequence[float]) -> float:
-    """The task's |f(x̂) - f(x)| in [0, 1] of recorded outputs: of one probability its difference, of several classes
-    half the sum of the differences (total variation distance)."""
-    moved = [abs(a - b) for a, b in zip(output, original, strict=True)]
-    return moved[0] if len(moved) == 1 else sum(moved) / 2
+    there = (point.change for point in record.trajectory if point.weights == record.edit_weights)
+    return record.flipped and next(there, record.change) >= least
 
 
 def to_line(record: Record) -> bytes:

@@ -124,7 +124,7 @@ class AuditSettings:
         "scan (single, forward only), sgd or pgd (they follow gradients), cmaes (multi, forward only); by default scan"
         " in single mode, in multi mode sgd where the target gives gradients, else cmaes",
         None,
-        choices=("scan", "sgd", "pgd", "cmaes"),
+        choices=("scan", "sgd", "pgd", "cmaes", *registry.names(registry.SEARCHES)),
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option("of the search, such as {'steps': 50}", None)

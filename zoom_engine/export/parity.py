@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ExportError
 from zoom_engine.generators import StyleGAN2, style_statistics
+from zoom_engine.generators.generator import edited
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session
@@ -86,7 +87,7 @@ def measure_parity(
             matrix, weights = directions, STEP * torch.randn(batch, count, generator=random) / count**0.5
         feeds = {"styles": styles, "edit_weights": weights, "edit_directions": matrix}
         taken = {value.name: feeds[value.name] for value in model.graph.input}
-        wanted = reference(styles + weights @ matrix)
+        wanted = reference(edited(styles, weights, matrix))
         for output, found in session.run(taken).items():
             error = float((found.double() - wanted[output].double()).norm() / wanted[output].double().norm())
             errors[output] = max(errors.get(output, 0.0), error) if error == error else float("nan")

@@ -72,21 +72,29 @@ class CurvePlot:
 
 
 def curve_plot(
-    curve: ResponseCurve, *, calibrated: Sequence[float] | None, boundary: float | None, bound: float
+    curve: ResponseCurve,
+    *,
+    calibrated: Sequence[float] | None,
+    boundary: float | None,
+    axis: tuple[float, float],
+    bound: float,
 ) -> CurvePlot:
-    """Lay out `curve` over edit weights within ±`bound` and outputs in [0, 1].
+    """Lay out `curve` over edit weights within ±`bound` and outputs within `axis`.
 
     `calibrated` is the range to shade, `boundary` the output at which a prediction flips (None without such
     a level).
     """
     width, height, left, right, top, bottom = 280, 168, 30, 8, 8, 24
     bound = max(bound, float(np.abs(curve.weights).max()))
+    lowest, highest = axis
 
     def x(weight: float) -> float:
         return round(left + (width - left - right) * (weight + bound) / (2 * bound), 1)
 
     def y(output: float) -> float:
-        return round(top + (height - top - bottom) * (1 - min(max(output, 0.0), 1.0)), 1)
+        return round(
+            top + (height - top - bottom) * (1 - min(max((output - lowest) / (highest - lowest), 0.0), 1.0)), 1
+        )
 
     def path(weights: Array, outputs: Array) -> str:
         return "L".join(f"{x(w)} {y(o)}" for w, o in zip(weights, outputs, strict=True))
@@ -105,6 +113,6 @@ def curve_plot(
         zero=x(0.0),
         range=shade,
         weights=tuple((x(w), signed(w)) for w in (-bound, -bound / 2, 0.0, bound / 2, bound)),
-        outputs=tuple((y(o), f"{o:g}") for o in (0.0, 0.5, 1.0)),
+        outputs=tuple((y(o), f"{o:g}") for o in (lowest, (lowest + highest) / 2, highest)),
         boundary=None if boundary is None else y(boundary),
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.audit.outputs import OutputReading
 from zoom_engine.audit.records import Record
+from zoom_engine.targets import Task
 
 Array = NDArray[np.float64]
 _POINTS = 41
@@ -19,7 +19,7 @@ _POINTS = 41
 class ResponseCurve:
     """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 [P].
 
-    The output is what `OutputReading.followed` takes of it.
+    The output is what `Task.followed` takes of it.
     """
 
     weights: Array
@@ -33,13 +33,13 @@ class ResponseCurve:
         return there - here
 
 
-def response_curve(records: Sequence[Record], column: int, reading: OutputReading) -> ResponseCurve | None:
+def response_curve(records: Sequence[Record], column: int, task: Task) -> ResponseCurve | None:
     """The curve of the attribute with index `column` from its records; None below two shared points.
 
     Each image's outputs are interpolated linearly between the weights tried on it, never beyond them; a point
     counts when at least half of the images reach it.
     """
-    curves = [curve for record in records if (curve := _of_record(record, column, reading)) is not None]
+    curves = [curve for record in records if (curve := _of_record(record, column, task)) is not None]
     if not curves:
         return None
     ends = min(weights[0] for weights, _ in curves), max(weights[-1] for weights, _ in curves)
@@ -52,11 +52,11 @@ def response_curve(records: Sequence[Record], column: int, reading: OutputReadin
     return ResponseCurve(grid[shared], np.nanmean(values[:, shared], axis=0), low, high)
 
 
-def _of_record(record: Record, column: int, reading: OutputReading) -> tuple[Array, Array] | None:
+def _of_record(record: Record, column: int, task: Task) -> tuple[Array, Array] | None:
     """(weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
     original = record.original_output
-    outputs = {point.weights[column]: reading.followed(point.output, original) for point in record.trajectory}
-    outputs[0.0] = reading.followed(original, original)
+    outputs = {point.weights[column]: task.followed(point.output, original) for point in record.trajectory}
+    outputs[0.0] = task.followed(original, original)
     if len(outputs) < 2:
         return None
     weights = sorted(outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoom_engine.audit.outputs import Counts
+from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.table import percent
 
 _LABELS_OFF = (

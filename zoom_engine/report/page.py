@@ -16,16 +16,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import SUMMARY
-from zoom_engine.audit.outputs import Counts, OutputReading
 from zoom_engine.audit.records import Record
+from zoom_engine.errors import AuditError, TargetError
+from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.limits import limits
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet, read_gallery
+from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Source:
         self.target = str(self.config.get("target") or "the model")
         neutral = str(self.config.get("neutral") or "")
         self.names = {a: sentences.short_name(a, neutral) for a in self.diagnosis.attributes}
-        self.reading = OutputReading.of(self.config, self.diagnosis.records)
+        self.task = task_of(self.config, self.diagnosis.records)
+        self.decisive_change = self.diagnosis.decisive_change
         self.finished = (audit / SUMMARY).exists()
         self.strips, self._sheets = read_gallery(audit)
 
@@ -104,7 +108,7 @@ class Source:
         found: dict[str | None, list[Record]] = {None: list(self.diagnosis.records), **{a: [] for a in attributes}}
         for record in self.diagnosis.records if attributes else ():
             found[record.attribute].append(record)
-        return {attribute: Counts.of(records, self.reading) for attribute, records in found.items()}
+        return {attribute: Counts.of(records, least=self.decisive_change) for attribute, records in found.items()}
 
     @property
     def expected(self) -> int | None:
@@ -148,18 +152,31 @@ class Source:
         """A strip with its pictures; of `ends` only the first and the last."""
         name = self.names.get(strip["attribute"], "all attributes together")
         counts = self.counts.get(strip["attribute"], self.counts[None])
-        standing = sentences.standing(strip, counts, self._alike(strip), self.reading)
-        frames = load_frames(self.audit, strip, name=name, corner=self.reading.corner, budget=budget, ends=ends)
+        standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.decisive_change)
+        frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
         return Strip(name, strip["seed"], strip["label_kept"], strip["ssim"], standing, frames)
 
     def _alike(self, strip: dict[str, Any]) -> int:
         """How many images flip decisively as the strip's does."""
         return sum(
             record.attribute == strip["attribute"]
-            and self.reading.decisive(record)
-            and list(self.reading.direction(record)) == strip.get("direction")
+            and self.diagnosis.is_decisive(record)
+            and list(direction_of(record, record.output, self.task)) == strip.get("direction")
             for record in self.diagnosis.records
         )
+
+
+def task_of(config: dict[str, Any], records: Sequence[Record]) -> Task:
+    """The task of an audited target. Where the manifest does not describe it the recorded outputs tell: one number is
+    a probability, several are those of classes. Raises `AuditError` for a task that is not known here."""
+    described = (config.get("target_details") or {}).get("task")
+    try:
+        if described:
+            return task_from_dict(described)
+    except TargetError as error:
+        raise AuditError(f"the audit's outputs cannot be read: {error}") from error
+    count = len(records[0].original_output) if records else 1
+    return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))
 
 
 def read_page(source: Source, budget: Budget) -> Page:
@@ -170,7 +187,7 @@ def read_page(source: Source, budget: Budget) -> Page:
     axis = axis_of([source])
     proof = source.first_strip(source.order[0])
     beyond = _beyond(source.diagnosis.records, used, other)
-    change = source.reading.decisive_change
+    change = source.decisive_change
     return Page(
         source=source,
         proof=None if proof is None else source.load(proof, budget),
@@ -211,21 +228,21 @@ def _sheet(source: Source, sheet: dict[str, Any], budget: Budget) -> Sheet:
 
 def _curves(source: Source) -> Iterator[Curve]:
     """Response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
-    diagnosis, reading = source.diagnosis, source.reading
+    diagnosis, task = source.diagnosis, source.task
     if diagnosis.mode == "multi":
         return
     bound, ranges = float(source.config.get("bound") or 0.0), source.config.get("calibrated_range")
     for attribute in source.order:
         records = [record for record in diagnosis.records if record.attribute == attribute]
         column = diagnosis.attributes.index(attribute)
-        curve = response_curve(records, column, reading)
+        curve = response_curve(records, column, task)
         if curve is None:
             continue
         calibrated = ranges[column] if ranges else None
         low, high = calibrated or (curve.weights[0], curve.weights[-1])
         yield Curve(
             source.names[attribute],
-            curve_plot(curve, calibrated=calibrated, boundary=reading.boundary, bound=bound),
+            curve_plot(curve, calibrated=calibrated, boundary=task.boundary, axis=task.axis, bound=bound),
             sentences.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
         )
 

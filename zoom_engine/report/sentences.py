@@ -10,18 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.audit.outputs import Counts, OutputReading
+from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.table import decimal, signed
+from zoom_engine.search import search_type
+from zoom_engine.targets import Task
 
 SMALL = 0.05
 """A mean change below this is called small: the study behind the method counts such true effects as none."""
-
-_SEARCHES = {
-    "scan": "a scan (no gradients, one attribute at a time)",
-    "sgd": "SGD (it follows the model’s gradient)",
-    "pgd": "PGD (it follows the sign of the model’s gradient)",
-    "cmaes": "CMA-ES (no gradients, all attributes together)",
-}
 
 
 @dataclass(frozen=True)
@@ -164,18 +159,18 @@ def _certainty(summary: dict[str, Any], names: Mapping[str, str]) -> Verdict:
     return Verdict("No clear lead", "warn", close)
 
 
-def standing(strip: Mapping[str, Any], counts: Counts, alike: int, reading: OutputReading) -> Standing:
+def standing(strip: Mapping[str, Any], counts: Counts, alike: int, task: Task, *, least: float) -> Standing:
     """What a strip of gallery.json stands for: `counts` are of its attribute, `alike` flip decisively as it does.
 
-    Galleries of older audits do not say why a strip was chosen.
+    From a change of `least` on a flip is decisive. Galleries of older audits do not say why a strip was chosen.
     """
-    outcome = f"{strip['original_caption']} → {strip['caption']}, {_outcome(strip, reading)}"
+    outcome = f"{strip['original_caption']} → {strip['caption']}, {_outcome(strip, task)}"
     kind = strip.get("kind")
     images = f"{counts.units} images"
     if kind == "typical":
         if counts.units == 1:
             return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
-        moved = f"{counts.moved or 'none'} of them change by {reading.decisive_change:g} or more"
+        moved = f"{counts.moved or 'none'} of them change by {least:g} or more"
         return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
@@ -190,10 +185,10 @@ def standing(strip: Mapping[str, Any], counts: Counts, alike: int, reading: Outp
     return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
 
-def _outcome(strip: Mapping[str, Any], reading: OutputReading) -> str:
+def _outcome(strip: Mapping[str, Any], task: Task) -> str:
     if not strip["flipped"]:
         return "no flip"
-    way = " from {} to {}".format(*map(reading.class_name, strip["direction"])) if "direction" in strip else ""
+    way = " from {} to {}".format(*map(task.state_name, strip["direction"])) if "direction" in strip else ""
     kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.get("decisive")]
     return f"{kind}{way}"
 
@@ -207,7 +202,8 @@ def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
 def search_sentence(config: dict[str, Any]) -> str:
     """Which search the audit uses and, where the manifest says so, why."""
     name = str(config.get("search") or "")
-    sentence = f"The search is {_SEARCHES.get(name, name)}"
+    kind = search_type(name)
+    sentence = f"The search is {kind.in_words if kind else name}"
     reason = config.get("search_reason")
     return f"{sentence}: {reason}." if reason else f"{sentence}."
 

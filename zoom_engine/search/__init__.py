@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from zoom_engine.search.choose import SEARCHES, check_gradients, check_search, choose_search, find_search
+from zoom_engine.search.choose import (
+    SEARCHES,
+    check_gradients,
+    check_search,
+    choose_search,
+    describe_search,
+    find_search,
+    search_type,
+)
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.pgd import PGD
@@ -24,7 +32,9 @@ __all__ = [
     "check_gradients",
     "check_search",
     "choose_search",
+    "describe_search",
     "find_search",
     "run_shared",
     "run_units",
+    "search_type",
 ]

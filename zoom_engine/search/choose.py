@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from zoom_engine import registry
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.search.cmaes import CMAES
@@ -15,7 +16,7 @@ from zoom_engine.search.scan import Scan
 from zoom_engine.search.sgd import SGD
 from zoom_engine.targets.target import Target
 
-SEARCHES: dict[str, type[Scan] | type[SGD] | type[PGD] | type[CMAES]] = {
+SEARCHES: dict[str, type[Search]] = {
     "scan": Scan,
     "sgd": SGD,
     "pgd": PGD,
@@ -25,32 +26,46 @@ SUITED = {"single": ("scan", "scan"), "multi": ("sgd", "cmaes")}
 """Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
 
 
+def search_names() -> tuple[str, ...]:
+    """Our searches, and those that packages registered (`zoom_engine.registry.SEARCHES`)."""
+    return (*SEARCHES, *registry.names(registry.SEARCHES))
+
+
+def search_type(name: str) -> type[Search] | None:
+    """The search called ``name``, None where there is none."""
+    found: type[Search] | None = SEARCHES.get(name) or registry.find(registry.SEARCHES, name)
+    return found
+
+
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
-    """The search called `name` ("scan", "sgd", "pgd", "cmaes"), for mode "single" or "multi", with its options.
+    """The search called `name`, for mode "single" or "multi", with its options.
 
     Raises:
         ConfigError: for an unknown name, mode or option, and for a search that cannot do the mode.
     """
-    if name not in SEARCHES:
-        raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(SEARCHES)}")
+    kind = search_type(name)
+    if kind is None:
+        raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(search_names())}")
     _check_mode(mode)
     options = options or {}
-    known = [field.name for field in dataclasses.fields(SEARCHES[name])]
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = next((option for option in options if option not in known), None)
     if unknown is not None:
         raise ConfigError(f"{name} has no option {unknown!r}: its options are {', '.join(known)}")
     try:
-        search = SEARCHES[name](**options)
+        search = kind(**options)
     except TypeError as error:
         raise ConfigError(f"search {name}: {error}") from error
     if mode not in search.modes:
-        how = (
-            "one attribute at a time: use sgd, pgd or cmaes"
-            if mode == "multi"
-            else "all attributes together: use scan, sgd or pgd"
-        )
-        raise ConfigError(f"{name} has no {mode} mode, it moves {how}")
+        others = [other for other in SEARCHES if mode in SEARCHES[other].modes]
+        how = "one attribute at a time" if mode == "multi" else "all attributes together"
+        raise ConfigError(f"{name} has no {mode} mode, it moves {how}: use {', '.join(others)}")
     return search
+
+
+def describe_search(search: Search) -> dict[str, Any]:
+    """Name and options, for the manifest."""
+    return {"name": search.name, **dataclasses.asdict(search)}  # type: ignore[call-overload]
 
 
 def choose_search(

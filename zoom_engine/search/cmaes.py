@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,12 @@ class CMAES:
     the trajectory keeps the point of the lowest loss.
     """
 
+    name: ClassVar[str] = "cmaes"
+    in_words: ClassVar[str] = "CMA-ES (no gradients, all attributes together)"
+    modes: ClassVar[tuple[str, ...]] = ("multi",)
+    needs_gradient: ClassVar[bool] = False
+    needs_loss: ClassVar[bool] = True
+
     steps: int = 30
     population: int | None = None
     sigma: float = 0.3
@@ -42,28 +48,9 @@ class CMAES:
             raise ConfigError(f"cmaes: patience is {self.patience}, but must be 0 or more generations")
         _optimizer()
 
-    @property
-    def name(self) -> str:
-        return "cmaes"
-
-    @property
-    def needs_gradient(self) -> bool:
-        return False
-
-    @property
-    def needs_loss(self) -> bool:
-        return True
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        return ("multi",)
-
     def start(self, unit: Unit, origin: Iterate) -> CMAESState:
         """Begin on `unit` with a population around the unedited image."""
         return CMAESState(self, unit, origin)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, **dataclasses.asdict(self)}
 
 
 class CMAESState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +25,11 @@ class GradientSearch:
         among the points that were evaluated.
     """
 
+    name: ClassVar[str]
+    modes: ClassVar[tuple[str, ...]] = ("single", "multi")
+    needs_gradient: ClassVar[bool] = True
+    needs_loss: ClassVar[bool] = True
+
     steps: int = 100
     learning_rate: float | None = None
     patience: int | None = None
@@ -37,22 +42,6 @@ class GradientSearch:
         if self.patience is not None and self.patience < 0:
             raise ConfigError(f"{self.name}: patience is {self.patience}, but must be 0 or more steps")
 
-    @property
-    def name(self) -> str:
-        raise NotImplementedError
-
-    @property
-    def needs_gradient(self) -> bool:
-        return True
-
-    @property
-    def needs_loss(self) -> bool:
-        return True
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        return ("single", "multi")
-
     def direction(self, gradient: Array) -> Array:
         """The step `[N]` against which η is counted."""
         raise NotImplementedError
@@ -63,9 +52,6 @@ class GradientSearch:
         if rate is None:
             rate = DEFAULT_RATE_MULTI if unit.attribute is None else DEFAULT_RATE_SINGLE
         return GradientState(unit, origin, self.direction, steps=self.steps, rate=rate, patience=self.patience)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, **dataclasses.asdict(self)}
 
 
 class GradientState:

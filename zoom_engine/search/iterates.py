@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,28 +143,21 @@ class SearchState(Protocol):
 
 
 class Search(Protocol):
-    """A way to search: options, and a `SearchState` per unit. States share nothing, so units cannot
-    influence one another."""
+    """A way to search: a dataclass of its options, and a `SearchState` per unit. States share nothing, so units cannot
+    influence one another.
 
-    @property
-    def name(self) -> str: ...
+    name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
+    needs_gradient: its points must come back with gradients; needs_loss: with the loss L.
+    """
 
-    @property
-    def needs_gradient(self) -> bool: ...
-
-    @property
-    def needs_loss(self) -> bool:
-        """Its points must come back with the loss L, without a gradient."""
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        """Of "single" and "multi", those that it can do."""
+    name: ClassVar[str]
+    in_words: ClassVar[str]
+    modes: ClassVar[tuple[str, ...]]
+    needs_gradient: ClassVar[bool]
+    needs_loss: ClassVar[bool]
 
     def start(self, unit: Unit, origin: Iterate) -> SearchState:
         """Begin on `unit`; `origin` is the unedited image, already evaluated."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Name and options, for the manifest."""
 
 
 def within(weights: Array, bounds: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,9 +15,8 @@ from zoom_engine.search.iterates import Array
 class PGD(GradientSearch):
     """Descent by the sign, so that weights stay multiples of η. Options: see `GradientSearch`."""
 
-    @property
-    def name(self) -> str:
-        return "pgd"
+    name: ClassVar[str] = "pgd"
+    in_words: ClassVar[str] = "PGD (it follows the sign of the model’s gradient)"
 
     def direction(self, gradient: Array) -> Array:
         """The gradient's sign, 0 where it is 0."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,6 +34,12 @@ class Scan:
         direction); None leaves the flip weight at the grid.
     """
 
+    name: ClassVar[str] = "scan"
+    in_words: ClassVar[str] = "a scan (no gradients, one attribute at a time)"
+    modes: ClassVar[tuple[str, ...]] = ("single",)
+    needs_gradient: ClassVar[bool] = False
+    needs_loss: ClassVar[bool] = False
+
     points: int = 8
     outer_points: int = 4
     tolerance: float | None = 0.05
@@ -44,30 +50,11 @@ class Scan:
         if self.tolerance is not None and not self.tolerance > 0:
             raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
 
-    @property
-    def name(self) -> str:
-        return "scan"
-
-    @property
-    def needs_gradient(self) -> bool:
-        return False
-
-    @property
-    def needs_loss(self) -> bool:
-        return False
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        return ("single",)
-
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
         """Begin on `unit`, which must have an attribute."""
         if unit.attribute is None:
             raise ConfigError("scan moves one attribute at a time: use sgd, pgd or cmaes for all together")
         return ScanState(self, unit, unit.attribute, origin)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, **dataclasses.asdict(self)}
 
 
 def grid(low: float, high: float, points: int) -> list[float]:

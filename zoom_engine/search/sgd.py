@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from zoom_engine.search.gradient_descent import GradientSearch
 from zoom_engine.search.iterates import Array
@@ -12,9 +13,8 @@ from zoom_engine.search.iterates import Array
 class SGD(GradientSearch):
     """Plain gradient descent, for one attribute or all together. Options: see `GradientSearch`."""
 
-    @property
-    def name(self) -> str:
-        return "sgd"
+    name: ClassVar[str] = "sgd"
+    in_words: ClassVar[str] = "SGD (it follows the model’s gradient)"
 
     def direction(self, gradient: Array) -> Array:
         """The gradient itself."""

@@ -7,10 +7,8 @@ from zoom_engine.targets.loading import check_target, load_target
 from zoom_engine.targets.onnx.write import save_onnx
 from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.target import Target, task_from_dict
-from zoom_engine.targets.tasks.binary import BinaryTask
-from zoom_engine.targets.tasks.multiclass import MultiClassTask
-from zoom_engine.targets.tasks.task import Task
+from zoom_engine.targets.target import Target
+from zoom_engine.targets.tasks import BinaryTask, MultiClassTask, Task, task_from_dict
 
 __all__ = [
     "BinaryTask",

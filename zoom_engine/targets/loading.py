@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from zoom_engine.targets.loaders.python_object import PREFIX, import_object
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
 from zoom_engine.targets.onnx.load import onnx_preprocessing, read_onnx, tells_scale
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
-from zoom_engine.targets.target import Target, probe_images, task_from_dict
+from zoom_engine.targets.target import Target, probe_images
+from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import Kind, guess_task
-from zoom_engine.targets.tasks.task import Task
 
 PROBE_SIZE = 128
 Spec = str | Path | nn.Module | BlackBox
@@ -36,7 +36,7 @@ def load_target(
     spec: Spec,
     *,
     name: str | None = None,
-    task: Task | None = None,
+    task: Task | str | Mapping[str, Any] | None = None,
     preprocessing: InputOptions = None,
     classes: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
@@ -66,9 +66,9 @@ def load_target(
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
         name: how reports call it; the domain's, the file's or the class's name where not given.
-        task: what it predicts. Where neither this nor the file says so it is guessed: one or two outputs
-            are a binary decision, more are classes; a final sigmoid or softmax means probabilities. An
-            output that could be either is an error.
+        task: what it predicts: a `Task`, the name of one, or its `to_dict`. Where neither this nor the file says so it
+            is guessed: one or two outputs are a binary decision, more are classes; a final sigmoid or softmax
+            means probabilities. An output that could be either is an error.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
             differ from the model's own. The model's own comes from its file or library where it has one (an
             ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
@@ -86,6 +86,8 @@ def load_target(
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
+    if isinstance(task, str | Mapping):
+        task = task_from_dict({"task": task} if isinstance(task, str) else task)
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
         loaded = _load(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)

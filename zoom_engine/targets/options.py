@@ -7,6 +7,7 @@ from typing import Any
 
 from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.tasks import Task
 
 
 def _whole(value: object) -> bool:
@@ -24,11 +25,11 @@ _KINDS: dict[str, Callable[[object], bool]] = {
     "a whole number": _whole,
     "a name or an index": lambda value: isinstance(value, str) or _whole(value),
     "true or false": lambda value: isinstance(value, bool),
-    "a task": lambda value: hasattr(value, "outputs"),
+    "a task, its name or its description": lambda value: isinstance(value, str | Mapping | Task),
 }
 _KIND_OF = {
     "name": "a text",
-    "task": "a task",
+    "task": "a task, its name or its description",
     "preprocessing": "a table of its fields",
     **dict.fromkeys(("classes", "labels"), "a list of texts"),
     "resolution": "a whole number",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,27 +11,9 @@ from zoom_engine.errors import TargetError, one_line
 from zoom_engine.module_hash import module_hash
 from zoom_engine.targets.loaders.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.tasks.binary import BinaryTask
-from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
-
-
-def task_from_dict(values: Mapping[str, Any]) -> Task:
-    """Rebuild a task from its `to_dict`; `TargetError` for one that this version does not know."""
-    kinds: dict[str, type[BinaryTask] | type[MultiClassTask]] = {
-        "binary": BinaryTask,
-        "multiclass": MultiClassTask,
-    }
-    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    kind = options.pop("task", None)
-    if kind not in kinds:
-        raise TargetError(f"unknown task {kind!r}: this version has {', '.join(kinds)}")
-    try:
-        return kinds[kind](**options)
-    except TypeError as error:
-        raise TargetError(f"task {kind!r}: {error}") from error
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:

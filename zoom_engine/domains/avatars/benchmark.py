@@ -36,7 +36,7 @@ from zoom_engine.files import atomic
 from zoom_engine.generators import StyleRows
 from zoom_engine.progress import forced
 from zoom_engine.runtime import compiled_target, describe_environment
-from zoom_engine.search import Scan, SearchResult, Unit, run_shared
+from zoom_engine.search import Scan, SearchResult, Unit, describe_search, run_shared
 from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 
@@ -274,7 +274,7 @@ def _made_by(images: int | None) -> dict[str, Any]:
     return {
         "method": METHOD,
         "images": images,
-        "search": Scan().to_dict(),
+        "search": describe_search(Scan()),
         "weights": hashlib.sha256(" ".join(weights).encode()).hexdigest()[:16],
     }
 

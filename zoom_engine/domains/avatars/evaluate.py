@@ -274,7 +274,7 @@ def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
         for name, row in effects.items():
             target = targets[name]
             with_it, without = (
-                torch.cat([target.task.probabilities(target(part)) for part in torch.split(images, 50)])
+                torch.cat([target.task.recorded(target(part))[:, 0] for part in torch.split(images, 50)])
                 for images in pair
             )
             row[attribute] = round(float((with_it - without).abs().mean()), 4)

@@ -1,1 +1,33 @@
-"""What a target predicts: one file per task."""
+"""What a target predicts: one file and one entry per task. Packages register theirs (`zoom_engine.registry.TASKS`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoom_engine import registry
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.binary import BinaryTask
+from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.task import Task
+
+TASKS: dict[str, type[Task]] = {
+    "binary": BinaryTask,
+    "multiclass": MultiClassTask,
+}
+
+__all__ = ["TASKS", "BinaryTask", "MultiClassTask", "Task", "task_from_dict"]
+
+
+def task_from_dict(described: Mapping[str, Any]) -> Task:
+    """Rebuild a task from its `to_dict`; `TargetError` for one that neither this version nor a package knows."""
+    options = dict(described)
+    name = str(options.pop("task", ""))
+    kind: type[Task] | None = TASKS.get(name) or registry.find(registry.TASKS, name)
+    if kind is None:
+        known = ", ".join([*TASKS, *registry.names(registry.TASKS)])
+        raise TargetError(f"unknown task {name!r}: this version has {known}")
+    try:
+        return kind.from_dict(options)
+    except (TypeError, ValueError, KeyError) as error:
+        raise TargetError(f"task {name!r}: {error}") from error

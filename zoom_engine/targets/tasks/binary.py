@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -10,23 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
-PROBABILITY_EPS = 1e-6
-
-
-def checked_probabilities(raw: Tensor) -> Tensor:
-    """`raw`, or a `TargetError` when an entry is outside [0, 1] by more than rounding."""
-    if bool(((raw < -1e-4) | (raw > 1 + 1e-4)).any()):
-        raise TargetError(
-            f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g},"
-            " which are no probabilities: declare them as logits"
-        )
-    return raw
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BinaryTask:
+class BinaryTask(OfClasses):
     """One decision between `classes[0]` and `classes[1]`, taken at probability 0.5.
 
     output: what the network returns: "logit" `[B]` or `[B, 1]` of class 1, "two-logits" `[B, 2]` (their
@@ -75,10 +66,6 @@ class BinaryTask:
             probability = probability[:, 1:] / probability.sum(1, keepdim=True).clamp_min(PROBABILITY_EPS)
         return torch.logit(probability, eps=PROBABILITY_EPS)
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """`[B]`: the probability of class 1."""
-        return outputs[:, 0].sigmoid()
-
     def recorded(self, outputs: Tensor) -> Tensor:
         """`[B, 1]`: the probability of class 1."""
         return outputs.sigmoid()
@@ -93,7 +80,7 @@ class BinaryTask:
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: |p(x̂) − p(x)|."""
-        return (self.probabilities(outputs) - self.probabilities(original)).abs()
+        return (self.recorded(outputs) - self.recorded(original)).abs()[:, 0]
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: binary cross-entropy to the opposite of the original prediction (Luo 2023), which is
@@ -104,9 +91,28 @@ class BinaryTask:
         """The probability of class 1, such as "0.83"."""
         return f"{outputs_row[0].sigmoid().item():.2f}"
 
-    def to_json(self, outputs_row: Tensor) -> list[float]:
-        """The probability of class 1, in a list of one."""
-        return [round(value, 6) for value in self.recorded(outputs_row[None])[0].tolist()]
+    @property
+    def corner(self) -> str:
+        """The probability of class 1."""
+        return "the model’s output" if self.classes == ("0", "1") else f"the probability of “{self.classes[1]}”"
+
+    @property
+    def curve(self) -> str:
+        """The same."""
+        return self.corner
+
+    @property
+    def boundary(self) -> float:
+        """The decision."""
+        return 0.5
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The probability of class 1."""
+        return float(recorded[0])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """The class."""
+        return int(recorded[0] >= 0.5)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `task_from_dict` takes it back."""

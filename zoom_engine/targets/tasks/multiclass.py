@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -10,13 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.binary import PROBABILITY_EPS, checked_probabilities
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities
 
 MultiClassOutput = Literal["logits", "probabilities"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultiClassTask:
+class MultiClassTask(OfClasses):
     """One of `classes`, the one with the largest output.
 
     output: "logits" `[B, C]` or "probabilities" `[B, C]` (then the logits are their logarithms).
@@ -55,10 +56,6 @@ class MultiClassTask:
             return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()
         return flat
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """`[B, C]`, rows sum to 1."""
-        return outputs.softmax(1)
-
     def recorded(self, outputs: Tensor) -> Tensor:
         """`[B, C]`: the probabilities."""
         return outputs.softmax(1)
@@ -75,7 +72,7 @@ class MultiClassTask:
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: total variation distance, half the sum over classes of |p(x̂) − p(x)|."""
-        return (self.probabilities(outputs) - self.probabilities(original)).abs().sum(1) / 2
+        return (self.recorded(outputs) - self.recorded(original)).abs().sum(1) / 2
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: cross-entropy to `toward`, or to the original's runner-up (also where the original is
@@ -92,9 +89,17 @@ class MultiClassTask:
         probability, index = outputs_row.softmax(0).max(0)
         return f"{self.classes[int(index)]} {probability.item():.2f}"
 
-    def to_json(self, outputs_row: Tensor) -> list[float]:
-        """All C probabilities."""
-        return [round(value, 6) for value in outputs_row.softmax(0).tolist()]
+    corner = "the class that the model predicts for the picture, with its probability"
+    curve = "the probability of the class that the model predicts before the edit"
+    boundary = None
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The probability of the class that is predicted before the edit."""
+        return float(recorded[_largest(original)])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """The predicted class."""
+        return _largest(recorded)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `task_from_dict` takes it back."""
@@ -104,3 +109,7 @@ class MultiClassTask:
             "output": self.output,
             "toward": self.toward,
         }
+
+
+def _largest(recorded: Sequence[float]) -> int:
+    return max(range(len(recorded)), key=recorded.__getitem__)

@@ -1,29 +1,34 @@
-"""The part of a target that depends on what it predicts."""
+"""The part of a target that depends on what it predicts: a task answers for all that is done with an output."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+Pixels = NDArray[np.uint8]
 
+
+@runtime_checkable
 class Task(Protocol):
-    """How to read, compare and push the outputs of one kind of model. `original` is always the output for
+    """How to read, compare, push and show the outputs of one kind of model. `original` is always the output for
     the unedited image.
 
-    Outputs are `[B, K]` in whatever form `outputs` makes of a network's raw output; every method works row
-    by row and never mixes images.
+    Outputs are `[B, K]` in whatever form `outputs` makes of a network's raw output; every method on them works row
+    by row and never mixes images. Records keep `recorded` numbers, `[M]` a row; what reports say of them is said by
+    the methods that take such a row.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the task, as in its entry and in manifests."""
 
     def outputs(self, raw: Tensor) -> Tensor:
         """The network's raw output `[B, …]` → outputs float32 `[B, K]`; `TargetError` when the shape is not
         what this task reads."""
-
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """Probabilities in [0, 1]: binary `[B]` of class 1, multi-class `[B, C]`."""
 
     def recorded(self, outputs: Tensor) -> Tensor:
         """The numbers `[B, M]` that a record keeps of an output (probabilities, for a classifier)."""
@@ -44,8 +49,39 @@ class Task(Protocol):
     def caption(self, outputs_row: Tensor) -> str:
         """A few characters for the corner of a picture, from one row `[K]`."""
 
-    def to_json(self, outputs_row: Tensor) -> list[float]:
-        """`recorded` of one row `[K]`, as JSON numbers."""
+    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+        """The picture uint8 `[R, R, 3]` with the output drawn into it, from one row `[K]`; as it is where there is
+        nothing to draw."""
+
+    @property
+    def corner(self) -> str:
+        """What `caption` says, in words: "the probability of “cat”"."""
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """Lowest and highest of what `followed` returns, for the axis of a chart."""
+
+    @property
+    def boundary(self) -> float | None:
+        """The value of `followed` at which a prediction flips; None where that depends on other numbers."""
+
+    @property
+    def curve(self) -> str:
+        """What `followed` is, in words."""
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The one number of a recorded output to draw over edit weights."""
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """What the recorded output says, as a number: a flip leads from the original's state to another one."""
+
+    def state_name(self, state: int) -> str:
+        """A state in words: "“cat”"."""
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready description with a key "task"; `targets.task_from_dict` takes it back."""
+        """A JSON-ready description: "task", the task's name, and what `from_dict` takes."""
+
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> Task:
+        """The task of what `to_dict` says beside its name; TypeError, ValueError, KeyError or TargetError for what is
+        none."""

@@ -1,0 +1,53 @@
+"""What classifiers have in common: recorded outputs are probabilities of classes that have names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from torch import Tensor
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.task import Pixels
+
+PROBABILITY_EPS = 1e-6
+
+
+def checked_probabilities(raw: Tensor) -> Tensor:
+    """`raw`, or a `TargetError` when an entry is outside [0, 1] by more than rounding."""
+    if bool(((raw < -1e-4) | (raw > 1 + 1e-4)).any()):
+        raise TargetError(
+            f"the target's outputs reach from {raw.min().item():.3g} to {raw.max().item():.3g},"
+            " which are no probabilities: declare them as logits"
+        )
+    return raw
+
+
+def class_name(classes: Sequence[str], index: int) -> str:
+    """The name of a class in quotes, or "class 3" where it has none."""
+    named = index < len(classes) and classes[index] != str(index)
+    return f"“{classes[index]}”" if named else f"class {index}"
+
+
+class OfClasses:
+    """The parts of a `Task` that all classifiers share."""
+
+    classes: tuple[str, ...]
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """Probabilities."""
+        return 0.0, 1.0
+
+    def state_name(self, state: int) -> str:
+        """The class."""
+        return class_name(self.classes, state)
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+        """A class has no place in the picture."""
+        return pixels
+
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> Self:
+        """Its fields, lists in place of tuples."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
