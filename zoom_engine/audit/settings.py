@@ -35,7 +35,15 @@ class About(NamedTuple):
     python: str = ""
     name: str | None = None
     choices: tuple[str, ...] | None = None
+    registered: registry.Kind | None = None
     decides: bool = False
+
+    @property
+    def possible(self) -> tuple[str, ...] | None:
+        """The choices, and what packages registered beside them; None where anything can be given."""
+        if self.choices is None or self.registered is None:
+            return self.choices
+        return (*self.choices, *registry.names(self.registered))
 
 
 def option(text: str, default: Any = dataclasses.MISSING, **about: Any) -> Any:
@@ -124,7 +132,8 @@ class AuditSettings:
         "scan (single, forward only), sgd or pgd (they follow gradients), cmaes (multi, forward only); by default scan"
         " in single mode, in multi mode sgd where the target gives gradients, else cmaes",
         None,
-        choices=("scan", "sgd", "pgd", "cmaes", *registry.names(registry.SEARCHES)),
+        choices=("scan", "sgd", "pgd", "cmaes"),
+        registered=registry.SEARCHES,
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option("of the search, such as {'steps': 50}", None)

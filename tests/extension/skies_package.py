@@ -1,0 +1,193 @@
+"""What somebody else's package may bring: a generator family, a task, a search and a domain, by entry points alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoom_engine import load_text_encoder
+from zoom_engine.generators import StyleSpace
+from zoom_engine.generators.generator import edited, shown
+from zoom_engine.search import Iterate, SearchResult, SearchState, Unit
+from zoom_engine.search.iterates import Array, Trials
+from zoom_engine.targets import Preprocessing, Target
+from zoom_engine.targets.tasks.task import Pixels
+
+ENTRY_POINTS = f"""\
+[zoom_engine.generators]
+skies = {__name__}:SkyFamily
+
+[zoom_engine.tasks]
+level = {__name__}:LevelTask
+
+[zoom_engine.searches]
+ends = {__name__}:Ends
+
+[zoom_engine.domains]
+skies = {__name__}:Skies
+"""
+
+
+class SkyGenerator:
+    """Horizons: the first three entries of the code are the sky's colour, the next three the ground's, then a height.
+
+    It is no torch module, and its code has a part that must not be edited.
+    """
+
+    resolution, differentiable, population = 32, True, None
+
+    def __init__(self, brightness: float) -> None:
+        self.brightness = brightness
+        self.content_hash = f"sky-{brightness}"
+        self.space = StyleSpace([("colours", 32, 6, False), ("height", 32, 1, True)])
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device | str) -> Self:
+        return self
+
+    def sample(
+        self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> Tensor:
+        rows = [np.random.default_rng(seed).standard_normal(7) for seed in seeds]
+        return truncation * torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, 7))
+
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        codes = truncation * torch.randn(count, 7, generator=random)
+        return codes, codes
+
+    def affine_weight(self) -> None: ...
+
+    def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+        codes = edited(codes, edit_weights, directions)
+        row = torch.linspace(-1, 1, self.resolution)[None, None, :, None]
+        ground = ((row - codes[:, 6, None, None, None].tanh() / 2) * 8).sigmoid()
+        sky, soil = (codes[:, part, None, None].mul(0.3).tanh() for part in (slice(0, 3), slice(3, 6)))
+        picture = (1 - ground) * sky + ground * soil + self.brightness
+        return shown(picture.expand(-1, -1, -1, self.resolution))
+
+
+class SkyFamily:
+    """``--generator skies:0.2``."""
+
+    def load(self, rest: str) -> SkyGenerator:
+        return SkyGenerator(float(rest or 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class LevelTask:
+    """A level from 0 to 10; it flips where it moves by ``tolerance`` or more."""
+
+    tolerance: float = 0.5
+    name: ClassVar[str] = "level"
+    axis: ClassVar[tuple[float, float]] = (0.0, 10.0)
+    boundary: ClassVar[None] = None
+    corner: ClassVar[str] = "the level that the model reads"
+    curve: ClassVar[str] = "the level"
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        return raw.flatten(1).float()
+
+    def recorded(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.tolerance - (outputs - original).abs()[:, 0]
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.margin(outputs, original) <= 0
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original).abs()[:, 0].div(10).clamp(max=1)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.margin(outputs, original)
+
+    def caption(self, outputs_row: Tensor) -> str:
+        return f"level {outputs_row[0].item():.1f}"
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+        marked = pixels.copy()
+        marked[-2:, : int(len(pixels) * float(outputs_row[0]) / 10)] = (255, 0, 255)
+        return marked
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        return float(recorded[0])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        return int(abs(recorded[0] - original[0]) >= self.tolerance)
+
+    def state_name(self, state: int) -> str:
+        return ("in place", "out of place")[state]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"task": self.name, "tolerance": self.tolerance}
+
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> LevelTask:
+        return cls(**described)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ends:
+    """Looks at the ends of a unit's range, and at the middle of each side."""
+
+    name: ClassVar[str] = "ends"
+    in_words: ClassVar[str] = "a look at the ends"
+    modes: ClassVar[tuple[str, ...]] = ("single",)
+    needs_gradient: ClassVar[bool] = False
+    needs_loss: ClassVar[bool] = False
+
+    between: int = 1
+
+    def start(self, unit: Unit, origin: Iterate) -> SearchState:
+        return _Looks(unit, origin, self.between)
+
+
+class _Looks:
+    def __init__(self, unit: Unit, origin: Iterate, between: int) -> None:
+        self.trials = Trials(unit, origin)
+        shares = [share / (between + 1) for share in range(1, between + 2)]
+        ends = [unit.bounds[:, side] for side in (0, 1) if unit.bounds[:, side].any()]
+        self.points: Array = np.stack([share * end for end in ends for share in shares])
+
+    def ask(self) -> Array:
+        return self.points
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self.trials.add(iterates)
+
+    def result(self) -> SearchResult | None:
+        return self.trials.result("looked", by_weight=True) if self.trials.steps else None
+
+
+class ReadsLevel(nn.Module):
+    """How bright the upper half is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 10 * x[:, :, : x.shape[2] // 2].mean((1, 2, 3))[:, None]
+
+
+class Skies:
+    """Pictures of skies; the words are the avatars', which mean nothing here."""
+
+    name, neutral, attributes = "skies", "a face", ("a face with blond hair", "a smiling face")
+
+    def generator(self) -> SkyGenerator:
+        return SkyGenerator(0.0)
+
+    def text_encoder(self) -> Any:
+        return load_text_encoder("avatars")
+
+    def target_names(self) -> tuple[str, ...]:
+        return ("level",)
+
+    def target(self, name: str) -> Target:
+        preprocessing = Preprocessing(value_range=(0.0, 1.0))
+        return Target(ReadsLevel(), name="skies:level", task=LevelTask(), preprocessing=preprocessing)

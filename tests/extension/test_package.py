@@ -1,0 +1,78 @@
+"""A package that no file of the engine names brings a generator, a task, a search and a domain, and audits with them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zoom_engine import Diagnosis, registry
+from zoom_engine.cli import main
+from zoom_engine.generators import check_editable_generator, load_generator
+from zoom_engine.targets import task_from_dict
+from zoom_engine.targets.tasks import Task
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is installed: its modules and its metadata are on the path."""
+    monkeypatch.syspath_prepend(HERE)
+    import skies_package
+
+    info = tmp_path / "site" / "skies-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skies\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(skies_package.ENTRY_POINTS)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+
+
+def test_no_file_of_the_engine_names_it() -> None:
+    found = subprocess.run(["grep", "-rliE", r"\bskies|LevelTask", str(ROOT / "zoom_engine")], capture_output=True)
+    assert found.returncode == 1, found.stdout.decode()
+
+
+@pytest.mark.usefixtures("package")
+def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
+    assert "skies" in registry.names(registry.DOMAINS)
+    check_editable_generator(load_generator("skies:0.1"))
+    task = task_from_dict({"task": "level", "tolerance": 0.25})
+    assert isinstance(task, Task)
+    assert task.to_dict() == {"task": "level", "tolerance": 0.25}
+
+
+@pytest.mark.usefixtures("package")
+def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "audit"
+    audit = ["diagnose", "--generator", "skies", "--target", "skies:level", "--images", "6", "--out", str(out)]
+    audit += ["--search", "ends", "--search-option", "between=2", "--level", "1", "--cache", str(tmp_path / "cache")]
+    assert main(audit) == 0, capsys.readouterr().err
+    diagnosis = Diagnosis.load(out)
+    assert len(diagnosis.records) == 12
+    assert {record.stop for record in diagnosis.records} == {"looked"}
+    assert all(record.evaluations in (3, 6) for record in diagnosis.records)
+    assert any(record.flipped for record in diagnosis.records)
+    config = json.loads((out / "manifest.json").read_text())["config"]
+    assert config["search_options"] == {"name": "ends", "between": 2}
+    assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.5}
+    page = (out / "report.html").read_text()
+    for sentence in ("a look at the ends", "the level that the model reads", "in place", "level "):
+        assert sentence in page
+    assert "probability" not in page
+    strip = json.loads((out / "gallery.json").read_text())["strips"][0]["frames"][0]["file"]
+    assert (np.asarray(Image.open(out / strip))[-1, 0] == (255, 0, 255)).all(), "the task drew into the picture"
+    again = ["diagnose", "--generator", "skies:0.1", "--target", "skies:level", "--attribute", "a smiling face"]
+    again += ["--neutral", "a face", "--text-encoder", "avatars", "--images", "2", "--level", "1"]
+    again += ["--mode", "multi", "--range", "paper", "--steps", "2", "--cache", str(tmp_path / "cache")]
+    assert main([*again, "--out", str(tmp_path / "multi")]) == 0, capsys.readouterr().err
+    assert torch.tensor(Diagnosis.load(tmp_path / "multi").records[0].edit_weights).abs().sum() > 0
