@@ -121,7 +121,9 @@ class AuditSettings:
         choices=("scan", "sgd", "pgd", "cmaes"),
         decides=True,
     )
-    search_options: Mapping[str, Any] | None = option("of the search, such as {'steps': 50}", None)
+    search_options: Mapping[str, Any] | None = option(
+        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+    )
     directions: str | Any = option(
         "how edit directions are found",
         "regression",

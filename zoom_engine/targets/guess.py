@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
+from zoom_engine.target_settings import Kind
 from zoom_engine.targets.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.found import Final
 from zoom_engine.targets.multiclass import MultiClassTask
 from zoom_engine.targets.task import Task
-
-Kind = Literal["logits", "probabilities"]
 
 
 def guess_task(

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from zoom_engine.domains import Domain, find_domain
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.target_settings import Kind
 from zoom_engine.targets.architectures import LIBRARIES, find_architecture
 from zoom_engine.targets.black_box import BlackBox, find_black_box
 from zoom_engine.targets.entry import Entry, one_tensor
 from zoom_engine.targets.files import check_trust, kind_of_file
 from zoom_engine.targets.found import Found
-from zoom_engine.targets.guess import Kind, guess_task
+from zoom_engine.targets.guess import guess_task
 from zoom_engine.targets.hugging_face import find_hugging_face
 from zoom_engine.targets.module import find_module
 from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx, tells_scale

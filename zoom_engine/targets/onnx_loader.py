@@ -19,12 +19,13 @@ from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_m
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.target_settings import Layout
 from zoom_engine.targets.fixed_batch import OneByOne
 from zoom_engine.targets.found import Final
 from zoom_engine.targets.onnx_graph import DEFAULT_DOMAINS, OnnxGraph
 from zoom_engine.targets.onnx_limits import check_limits
 from zoom_engine.targets.onnx_ops import UnsupportedError
-from zoom_engine.targets.preprocessing import Layout, Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import probe_images
 
 METADATA_KEY = "zoom_engine"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
+from zoom_engine.cli.forms import kinds
+from zoom_engine.cli.options import CommandSettings
 from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights, RunSettings
-
-_SHORT = {"steps": int, "threads": int}  # the command line's own: of the search's options, and of torch
+from zoom_engine.settings import AuditSettings, LossWeights, RunSettings, options_of
 
 
 def _is_number(value: object) -> bool:
@@ -34,17 +33,6 @@ _FORMS: dict[type, tuple[str, Callable[[object], bool]]] = {
 }
 
 
-def option_types() -> dict[str, tuple[type, ...]]:
-    """The types that each option has in a file or on a command line: without None, and without objects."""
-    hints = {**get_type_hints(AuditSettings), **get_type_hints(RunSettings), **_SHORT}
-    return {name: tuple(kind for kind in _alternatives(hint) if kind in _FORMS) for name, hint in hints.items()}
-
-
-def _alternatives(hint: Any) -> list[type]:
-    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return [get_origin(kind) or kind for kind in kinds]
-
-
 def read_config(path: Path) -> dict[str, Any]:
     """The options in the TOML file ``path``, by the names of `AuditSettings` and `RunSettings`; keys may be written
     with _ or -, and as on the command line.
@@ -58,8 +46,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not a TOML file: {one_line(error)}") from error
-    types = option_types()
-    renamed = {about.name: name for name, about in {**OPTIONS, **RUN_OPTIONS}.items() if about.name}
+    every = (AuditSettings, RunSettings, CommandSettings)
+    types = {name: kinds(hint) for settings in every for name, hint in get_type_hints(settings).items()}
+    renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}
     values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
     for key, value in values.items():
         if key not in types:

@@ -1,0 +1,39 @@
+"""`zoom-engine edit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.cli.forms import numbers, read_by
+from zoom_engine.cli.options import DOMAIN, SEEDS, Picture, Seeds, options, takes
+from zoom_engine.cli.start import starting
+from zoom_engine.progress import forced
+from zoom_engine.settings import AuditSettings
+
+WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
+
+
+@takes(
+    options(AuditSettings, "attributes", required=True),
+    options(AuditSettings, "generator", defaults={"generator": DOMAIN}),
+    options(AuditSettings, "generator_class", "neutral", "text_encoder", "download", "directions", "truncation"),
+)
+def edit(
+    *,
+    weights: Annotated[Sequence[float] | None, Parameter(help=WEIGHTS, metavar="WEIGHTS"), read_by(numbers)] = None,
+    seeds: Seeds = SEEDS,
+    out: Picture,
+    **given: Any,
+) -> None:
+    """Draw images at several weights of edit directions."""
+    with starting():
+        from zoom_engine.experiments.edit_sheet import write_edit_sheet
+
+    given = {"generator": DOMAIN, **given}
+    for shown in write_edit_sheet(out, weights=weights, seeds=seeds, progress=forced, **given):
+        note = "; in brackets: outside its calibrated range" if shown.calibrated else ""
+        print(f"{shown.attribute}: {', '.join(shown.labels())}{note}")
+    print(f"Open {out}")
