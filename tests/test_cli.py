@@ -20,7 +20,7 @@ from zoom_engine.audit_folder import AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import CalibratedRange
-from zoom_engine.settings import OPTIONS, RUN_OPTIONS, AuditSettings, LossWeights
+from zoom_engine.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
@@ -79,7 +79,7 @@ def test_an_option_of_another_form_says_which_is_wanted(
     option: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["view", "--target", "avatars:mustache", "--out", "seen.png", option]) == 2
-    assert f"{says} See zoom-engine view --help" in capsys.readouterr().err
+    assert f"{says} (see zoom-engine view --help)" in capsys.readouterr().err
 
 
 def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
@@ -160,11 +160,11 @@ def test_loss_weights_and_level_are_options_of_command_line_and_file(
 def test_help_and_signature_name_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "--help"]) == 0
     shown = capsys.readouterr().out
-    for name, about in {**OPTIONS, **RUN_OPTIONS}.items():
+    for name, about in {**options_of(AuditSettings), **options_of(RunSettings)}.items():
         if name != "target_options":
             assert f"--{(about.name or name).replace('_', '-')}" in shown
-    assert list(inspect.signature(Diagnoser).parameters) == [*OPTIONS, "progress", "notify"]
-    assert str(AuditSettings.__doc__).count(": ") > len(OPTIONS)
+    assert list(inspect.signature(Diagnoser).parameters) == [*options_of(AuditSettings), "progress", "notify"]
+    assert str(AuditSettings.__doc__).count(": ") > len(options_of(AuditSettings))
 
 
 def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from zoom_engine import AuditSettings, diagnoser, settings
 from zoom_engine.cli import config, main
 from zoom_engine.errors import CheckpointError, ConfigError
-from zoom_engine.settings import OPTIONS, LossWeights, RunSettings, option
+from zoom_engine.settings import LossWeights, RunSettings, option, options_of
 
 GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
 
@@ -71,7 +71,7 @@ def test_what_decides_the_records_is_what_the_manifest_gets() -> None:
 
 def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:
     settings = AuditSettings(**GIVEN)
-    for name, about in OPTIONS.items():
+    for name, about in options_of(AuditSettings).items():
         assert about.text
         assert f"{name}: {about.text}" in str(AuditSettings.__doc__)
         with pytest.raises(dataclasses.FrozenInstanceError):

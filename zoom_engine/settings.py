@@ -230,10 +230,6 @@ def options_of(settings: type) -> dict[str, About]:
     return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
 
 
-OPTIONS = options_of(AuditSettings)
-RUN_OPTIONS = options_of(RunSettings)
-
-
 def signature_with(*others: inspect.Parameter) -> inspect.Signature:
     """That of a method which takes the fields of `AuditSettings` and `others`, all by keyword."""
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
@@ -247,7 +243,7 @@ def described(options: Mapping[str, About]) -> str:
     )
 
 
-AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(OPTIONS)}"
+AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(options_of(AuditSettings))}"
 
 
 def check_decisive_change(change: float) -> None:

@@ -18,7 +18,7 @@ from zoom_engine.errors import ZoomError, one_line
 from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
-COMMANDS = ("demo", "diagnose", "edit", "view", "report", "inspect", "convert", "words", "info", "completion")
+COMMANDS = ("demo", "diagnose", "edit", "view", "report", "inspect", "convert", "words", "info")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build_app()(sys.argv[1:] if arguments is None else arguments)
     except CycloptsError as error:
         command = " ".join(["zoom-engine", *(error.command_chain or ())])
-        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} See {command} --help", file=sys.stderr)
+        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)", file=sys.stderr)
         return 2
     except ZoomError as error:
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
@@ -56,4 +56,5 @@ def build_app() -> App:
     )
     for position, name in enumerate(COMMANDS):
         app.command(getattr(importlib.import_module(f"zoom_engine.cli.{name}"), name), sort_key=position)
+    app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh or fish).")
     return app

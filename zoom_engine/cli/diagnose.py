@@ -33,10 +33,9 @@ REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACH
 
 @takes(
     options(AuditSettings, *FIRST),
-    options(RunSettings, "images", "out"),
+    options(RunSettings),
     options(AuditSettings, *REST, group=HOW),
     options(CommandSettings, "steps", group=HOW),
-    options(RunSettings, "seed", group=HOW),
     target_options(),
     machine_options(),
 )
@@ -47,7 +46,13 @@ def diagnose(
     ] = None,
     **given: Any,
 ) -> None:
-    """Audit a target model: which attributes is it sensitive to?"""
+    """Audit a target model: which attributes is it sensitive to?
+
+    It needs --generator, --target and --out, here or in the file of --config. For example:
+
+      zoom-engine diagnose --generator avatars --target avatars:eyeglasses --out audit \\
+          --attribute "a smiling face" --attribute "a face with bangs"
+    """
     stored = read_config(config) if config else {}
     values = {**stored, **given}
     use_threads(values.get("threads"))
@@ -58,8 +63,8 @@ def diagnose(
         case [name] if "{}" not in name:
             values["templates"] = name  # of a set
     values["target_options"] = read_target_options(given, stored.get("target_options"))
-    steps = {"steps": values["steps"]} if "steps" in values else {}
-    values["search_options"] = {**stored.get("search_options", {}), **given.get("search_options", {}), **steps} or None
+    search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)
+    values["search_options"] = search or None
     settings = AuditSettings(**given_of(options_of(AuditSettings), values))
     run = given_of(options_of(RunSettings), values)
     # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.

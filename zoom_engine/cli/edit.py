@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.forms import numbers, read_by
-from zoom_engine.cli.options import DOMAIN, SEEDS, Picture, Seeds, options, takes
+from zoom_engine.cli.forms import NUMBERS
+from zoom_engine.cli.options import DOMAIN, EIGHT, Picture, Seeds, options, takes
 from zoom_engine.cli.start import starting
 from zoom_engine.progress import forced
 from zoom_engine.settings import AuditSettings
@@ -23,8 +23,8 @@ WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 besi
 )
 def edit(
     *,
-    weights: Annotated[Sequence[float] | None, Parameter(help=WEIGHTS, metavar="WEIGHTS"), read_by(numbers)] = None,
-    seeds: Seeds = SEEDS,
+    weights: Annotated[Sequence[float] | None, Parameter(help=WEIGHTS, metavar="WEIGHTS"), NUMBERS] = None,
+    seeds: Seeds = EIGHT,
     out: Picture,
     **given: Any,
 ) -> None:

@@ -2,83 +2,71 @@
 
 from __future__ import annotations
 
-import contextlib
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from cyclopts import Parameter
 
+from zoom_engine.kinds import kinds_of
 from zoom_engine.settings import LossWeights
 
 
-def kinds(hint: Any) -> list[Any]:
-    """The types that a value has in a file or on a command line: without None, and without objects."""
-    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return [get_origin(part) or part for part in parts if part not in (NoneType, Any)]
+def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:
+    """An option of one text, or of repeated ones, that may begin with a minus; `wanted` says its form."""
+
+    def convert(_: Any, tokens: Sequence[Any]) -> Any:
+        try:
+            return [read(token.value) for token in tokens] if repeated else read(tokens[0].value)
+        except ValueError as error:
+            raise ValueError(f"write {wanted}, not {', '.join(repr(token.value) for token in tokens)}") from error
+
+    return Parameter(converter=convert, n_tokens=1, allow_leading_hyphen=True)
 
 
-def form_of(hint: Any) -> tuple[Any, Parameter]:
-    """The type that cyclopts is told for a setting of this hint, and how it reads the text."""
-    of = kinds(hint)
-    if LossWeights in of:
-        return str, read_by(loss_weights)
-    if tuple in of:
-        return str, read_by(sizes if int in of else numbers)
-    if Mapping in of:
-        return list[str], Parameter(converter=lambda _, tokens: dict(named(token.value) for token in tokens))
-    if Sequence in of:
-        return list[str], Parameter()
-    return hint if Literal in of else of[0], Parameter()
+def _seeds(text: str) -> list[int]:
+    ends = [part.partition("-") for part in text.split(",")]
+    return [seed for first, _, last in ends for seed in range(int(first), int(last or first) + 1)]
 
 
-def read_by(form: Callable[[str], Any]) -> Parameter:
-    """An option of one text that `form` reads, which may begin with a minus."""
-    return Parameter(converter=lambda _, tokens: form(tokens[0].value), n_tokens=1, allow_leading_hyphen=True)
-
-
-def numbers(text: str) -> list[float]:
-    with _wanting("numbers such as 0.5 or -1,1", text):
-        return [float(part) for part in text.split(",")]
-
-
-def seeds(text: str) -> list[int]:
-    found: list[int] = []
-    with _wanting("seeds such as 0-7 or 3,5,9", text):
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
-    return found
-
-
-def sizes(text: str) -> int | tuple[int, int]:
+def _sizes(text: str) -> int | tuple[int, int]:
     height, comma, width = text.partition(",")
-    with _wanting("pixels such as 224 or 192,256 (height, width)", text):
-        return (int(height), int(width)) if comma else int(height)
+    return (int(height), int(width)) if comma else int(height)
 
 
-def loss_weights(text: str) -> LossWeights:
-    with _wanting("three numbers, of L_target, L_struct and L_attr, such as 50,10,1", text):
-        target, structure, label = (float(part) for part in text.split(","))
+def _loss_weights(text: str) -> LossWeights:
+    target, structure, label = (float(part) for part in text.split(","))
     return LossWeights(target=target, structure=structure, label=label)
 
 
-def named(text: str) -> tuple[str, Any]:
-    """NAME=VALUE, the value as TOML has it; else a text."""
+def _named(text: str) -> tuple[str, Any]:
+    """The value as TOML has it; else a text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
-        raise ValueError(f"write NAME=VALUE, such as step_size=0.5, not {text!r}")
+        raise ValueError
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name, value
 
 
-@contextlib.contextmanager
-def _wanting(form: str, text: str) -> Iterator[None]:
-    """Says which form an option has, where `text` is of another."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"write {form}, not {text!r}") from error
+SEEDS = read_by(_seeds, "seeds such as 0-7 or 3,5,9")
+NUMBERS = read_by(lambda text: [float(part) for part in text.split(",")], "numbers such as 0.5 or -1,1")
+SIZES = read_by(_sizes, "pixels such as 224 or 192,256 (height, width)")
+WEIGHTS = read_by(_loss_weights, "three numbers, of L_target, L_struct and L_attr, such as 50,10,1")
+NAMED = read_by(_named, "NAME=VALUE, such as step_size=0.5", repeated=True)
+WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
+
+
+def form_of(hint: Any) -> tuple[Any, Parameter]:
+    """The type that cyclopts is told for a setting of this hint, and how it reads the text."""
+    kinds = kinds_of(hint)
+    if LossWeights in kinds:
+        return str, WEIGHTS
+    if tuple in kinds:
+        return str, SIZES if int in kinds else NUMBERS
+    if Mapping in kinds:
+        return list[str], NAMED
+    if Sequence in kinds:
+        return list[str], Parameter()
+    return str if Literal in kinds else kinds[0], {int: WHOLE, float: REAL}.get(kinds[0], Parameter())

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.options import given_of, input_options, options, takes
-from zoom_engine.settings import AuditSettings, options_of
-from zoom_engine.target_settings import InputSettings
+from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
+from zoom_engine.settings import AuditSettings
 
 FILE = "a file or folder, a domain (avatars), or a target's name as for diagnose"
 
@@ -18,7 +17,7 @@ def inspect(file: Annotated[str, Parameter(help=FILE)], /, **given: Any) -> None
     """Say what a generator or target file holds, and why it is refused."""
     from zoom_engine.inspection import describe_file
 
-    read = given_of(options_of(InputSettings), given)
+    read = given_of(INPUT, given)
     described = describe_file(file, read, **given_of(("generator_class", "download"), given))
     print(described.text)
     if described.refusal is not None:

@@ -12,8 +12,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.cli.forms import form_of, kinds, read_by, seeds
+from zoom_engine.cli.forms import SEEDS, form_of
 from zoom_engine.errors import ConfigError
+from zoom_engine.kinds import kinds_of
 from zoom_engine.settings import AuditSettings, option, options_of
 from zoom_engine.target_settings import InputSettings, TargetSettings
 
@@ -23,9 +24,8 @@ Options = list[inspect.Parameter]
 DOMAIN = "avatars"
 """The generator of commands that only look."""
 MACHINE = ("batch_size", "device", "backend", "precision", "cache")
-SEEDS = range(8)
-_SEEDS = Parameter(help="such as 0-7 or 3,5,9", metavar="SEEDS", show_default="0-7")
-Seeds = Annotated[Sequence[int], _SEEDS, read_by(seeds)]
+Seeds = Annotated[Sequence[int], Parameter(help="such as 0-7 or 3,5,9", metavar="SEEDS", show_default="0-7"), SEEDS]
+EIGHT = range(8)
 Picture = Annotated[Path, Parameter(help="a PNG file", metavar="FILE")]
 USUAL = Group("Options", sort_key=0)
 _hints = functools.cache(get_type_hints)
@@ -57,18 +57,19 @@ def options(
 ) -> Options:
     """An option for each named field of `settings`, or for all; `defaults` are shown in place of their own."""
     hints, about = _hints(settings), options_of(settings)
-    own = {field.name: field.default for field in dataclasses.fields(settings)}
+    own = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
     made: Options = []
     for name in names or own:
         flag = (about[name].name or name).replace("_", "-")
+        choices = about[name].choices
         kind, form = form_of(hints[name])
-        default = (defaults or own).get(name, own[name])
-        default = None if default is dataclasses.MISSING else default
+        default = None if own[name] is dataclasses.MISSING else own[name]
         told = Parameter(
             name=f"--{flag}",
-            help=about[name].text + ("; repeat for more" if Sequence in kinds(hints[name]) else ""),
-            metavar="" if about[name].choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
-            choices=about[name].choices,
+            help=about[name].text + ("; repeat for more" if Sequence in kinds_of(hints[name]) else ""),
+            metavar="" if choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
+            choices=choices,
+            show_choices=not all(choice in about[name].text for choice in choices or ()),
             show_default=isinstance(default, str | int | float) and default is not False,
             group=group,
             required=required,
@@ -81,25 +82,26 @@ def options(
     return made
 
 
-def machine_options() -> Options:
-    """What an audit runs on."""
-    group = Group("What it runs on", sort_key=3)
-    return [*options(AuditSettings, *MACHINE, group=group), *options(CommandSettings, "threads", group=group)]
+INPUT = options_of(InputSettings)
+TARGET = ("download", *options_of(TargetSettings))
+
+
+def input_options(group: Group = USUAL) -> Options:
+    """What a target's input looks like; what is not given is as its file or library says."""
+    return options(InputSettings, group=group, defaults=dict.fromkeys(INPUT))
 
 
 def target_options() -> Options:
     """How a target is read; `read_target_options` puts together what was given of them."""
     group = Group("How the target is read", sort_key=2)
-    return [
-        *options(AuditSettings, "download", group=group),
-        *options(TargetSettings, group=group),
-        *input_options(group),
-    ]
+    download, rest = options(AuditSettings, "download", group=group), options(TargetSettings, group=group)
+    return [*download, *rest, *input_options(group)]
 
 
-def input_options(group: Group = USUAL) -> Options:
-    """What a target's input looks like; what is not given is as its file or library says."""
-    return options(InputSettings, group=group, defaults=dict.fromkeys(options_of(InputSettings)))
+def machine_options() -> Options:
+    """What an audit runs on."""
+    group = Group("What it runs on", sort_key=3)
+    return [*options(AuditSettings, *MACHINE, group=group), *options(CommandSettings, "threads", group=group)]
 
 
 def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any]:
@@ -107,8 +109,8 @@ def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[st
     stored = {} if stored is None else stored
     if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
         raise ConfigError("target_options and its preprocessing must be tables")
-    preprocessing = {**stored.get("preprocessing", {}), **given_of(options_of(InputSettings), given)}
-    found = {**stored, **given_of(("download", *options_of(TargetSettings)), given)}
+    preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
+    found = {**stored, **given_of(TARGET, given)}
     return {**found, "preprocessing": preprocessing} if preprocessing else found
 
 

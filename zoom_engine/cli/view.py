@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoom_engine.cli.options import (
-    DOMAIN,
-    SEEDS,
-    Picture,
-    Seeds,
-    options,
-    read_target_options,
-    takes,
-    target_options,
-)
+from zoom_engine.cli.options import DOMAIN, EIGHT, Picture, Seeds, options, read_target_options, takes, target_options
 from zoom_engine.cli.start import starting
 from zoom_engine.notices import tell
 from zoom_engine.settings import AuditSettings
@@ -24,7 +15,7 @@ from zoom_engine.settings import AuditSettings
     options(AuditSettings, "generator", "generator_class", defaults={"generator": DOMAIN}),
     target_options(),
 )
-def view(*, seeds: Seeds = SEEDS, out: Picture, **given: Any) -> None:
+def view(*, seeds: Seeds = EIGHT, out: Picture, **given: Any) -> None:
     """Draw what a target sees: the pictures after its resize and crop, and its answers."""
     with starting():
         from zoom_engine.experiments.target_view import write_target_view

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 
+@runtime_checkable
 class Task(Protocol):
     """How to read, compare and push the outputs of one kind of model. `original` is always the output for
     the unedited image.
