@@ -37,7 +37,7 @@ def misfit(hint: Any, value: object) -> str | None:
 
 
 def _word(kind: Any) -> str:
-    return _WORDS.get(kind) or ("a table" if dataclasses.is_dataclass(kind) else f"a {kind.__name__}")
+    return _WORDS.get(kind) or ("a table" if dataclasses.is_dataclass(kind) else f"a {kind.__name__.lower()}")
 
 
 def _fits(kind: Any, value: object) -> bool:
