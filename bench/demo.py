@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine import atomic
-from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.experiments.demo import IMAGES, run_demo
+from zoom_engine.files import atomic
 from zoom_engine.runtime import describe_environment
 
 BACKENDS = ("auto", "torch")

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.generators.stylegan2 import LRELU_GAIN, LRELU_SLOPE, ModulatedConv, ToRGB
+from zoom_engine.generators.stylegan2.network import LRELU_GAIN, LRELU_SLOPE, ModulatedConv, ToRGB
 
 
 def textbook_synthesis(generator: StyleGAN2, styles: Tensor) -> Tensor:

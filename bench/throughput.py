@@ -19,7 +19,7 @@ from typing import Any
 import edits
 import synthesis
 
-from zoom_engine import atomic
+from zoom_engine.files import atomic
 from zoom_engine.runtime import describe_environment
 
 SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together

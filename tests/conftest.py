@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))  # `networks` and `cuda_on_cpu`, which several folders share
+sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -16,11 +16,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from zoom_engine.audit_folder import AuditFolder
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import CalibratedRange
-from zoom_engine.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
+from zoom_engine.audit.settings import BACKENDS, RunSettings
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.generators import save_generator
-from zoom_engine.settings import BACKENDS, RunSettings
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
 BIASED = "avatars:mustache-biased-pale-skin"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.records import Record
 from zoom_engine.gallery import Pick, picks, sheet_weights
-from zoom_engine.records import Record
 
 ATTRIBUTE = "a smiling face"
 BINARY = {"task": "binary", "classes": ["without", "with"]}

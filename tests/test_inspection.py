@@ -10,8 +10,8 @@ import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
-from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.inspection import describe_file, holds_target
 
 

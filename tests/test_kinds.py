@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
+from zoom_engine.audit.settings import LossWeights
 from zoom_engine.kinds import misfit
-from zoom_engine.settings import LossWeights
 
 
 @pytest.mark.parametrize(

@@ -9,23 +9,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoom_engine.audit.diagnosis import Diagnosis as Diagnosis
+    from zoom_engine.audit.settings import AuditSettings as AuditSettings
     from zoom_engine.diagnoser import Diagnoser as Diagnoser
-    from zoom_engine.diagnosis import Diagnosis as Diagnosis
     from zoom_engine.directions import EditDirections as EditDirections
     from zoom_engine.directions import find_directions as find_directions
     from zoom_engine.domains import find_domain as find_domain
     from zoom_engine.errors import ZoomError as ZoomError
     from zoom_engine.generators import load_generator as load_generator
-    from zoom_engine.settings import AuditSettings as AuditSettings
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AuditSettings": "zoom_engine.settings",
+    "AuditSettings": "zoom_engine.audit.settings",
     "Diagnoser": "zoom_engine.diagnoser",
-    "Diagnosis": "zoom_engine.diagnosis",
+    "Diagnosis": "zoom_engine.audit.diagnosis",
     "EditDirections": "zoom_engine.directions",
     "ZoomError": "zoom_engine.errors",
     "find_directions": "zoom_engine.directions",

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.attributes import NEUTRAL, parse_attributes
-from zoom_engine.audit_folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
-from zoom_engine.cache_folder import check_cache, default_cache
-from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.audit.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
@@ -30,11 +31,12 @@ from zoom_engine.directions import (
 )
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.files.cache import check_cache, default_cache
 from zoom_engine.gallery import build_gallery
 from zoom_engine.generators import SeedStyles, StyleGAN2, StyleRows, load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, part_of, silent
-from zoom_engine.records import Record
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
     Synthesizer,
@@ -45,8 +47,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import Evaluator, SearchResult, Unit, check_search, choose_search, run_units
-from zoom_engine.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import find_templates, text_encoder_for
 
@@ -116,7 +117,7 @@ class Diagnoser:
             self.notices.append(notice)
 
     def _choose_runtimes(self) -> None:
-        """What draws, and what judges: measurements need no gradients, whatever the search follows."""
+        """What draws pictures, and what looks at them; measurements need no gradients, whatever the search follows."""
         settings = self.settings
 
         def chosen(*, for_gradients: bool) -> Synthesizer:
@@ -134,7 +135,7 @@ class Diagnoser:
             self.synthesizer = chosen(for_gradients=True)
         self.target, target_runs = compiled_target(self.target, self.synthesizer)
         self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
-        self._judges = {"target": target_runs, "text_encoder": encoder_runs}
+        self._networks = {"target": target_runs, "text_encoder": encoder_runs}
 
     def run(
         self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
@@ -211,7 +212,7 @@ class Diagnoser:
         return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
     def evaluator(self, directions: EditDirections) -> Evaluator:
-        """What judges images and edit weights in this audit."""
+        """What evaluates edit weights in this audit."""
         return Evaluator(
             self.synthesizer,
             directions.matrix.to(self.generator.device),
@@ -309,7 +310,7 @@ class Diagnoser:
                 **describe_environment(),
                 "generator": "a StyleGAN2" if isinstance(given, StyleGAN2) else str(given),
                 "synthesis": synthesis,
-                "judges": self._judges,
+                "networks": self._networks,
                 "notices": self.notices,
             },
         }

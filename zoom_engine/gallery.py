@@ -17,12 +17,12 @@ from PIL import Image
 from torch import Tensor
 
 from zoom_engine.attributes import slug
-from zoom_engine.audit_folder import AuditFolder
-from zoom_engine.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.audit.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.outputs import Counts, OutputReading, evidence
+from zoom_engine.audit.records import Point, Record, output_change
+from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
-from zoom_engine.outputs import Counts, OutputReading, evidence
-from zoom_engine.records import Point, Record, output_change
-from zoom_engine.search import Evaluator
 
 STRIP_FRAMES = 4
 STRIPS_PER_ATTRIBUTE = 3

@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 
 import zoom_engine
-from zoom_engine import ops
-from zoom_engine.domains import domain_names
+from zoom_engine import ops, registry
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
 from zoom_engine.runtime import choose_synthesizer, describe_environment
@@ -92,7 +91,7 @@ def describe() -> str:
         "runtimes": _runtime_lines(packages),
         "an audit uses": _audit_lines(),
         "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
-        "domains": [", ".join(domain_names()) or "none"],
+        "domains": [", ".join(registry.names(registry.DOMAINS)) or "none"],
     }
     if environment["git_revision"]:
         sections["revision"] = [environment["git_revision"]]

@@ -13,13 +13,13 @@ from typing import Any
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint, describe_generator
-from zoom_engine.generators.checkpoint import read_own_header
-from zoom_engine.generators.formats import Description, checkpoint_hash, table
+from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
+from zoom_engine.generators.checkpoints.safetensors_file import read_own_header
 from zoom_engine.targets import describe_target_file
-from zoom_engine.targets.architectures import LIBRARIES, choose_architecture
 from zoom_engine.targets.describe import describe_architecture
-from zoom_engine.targets.files import is_safetensors, kind_by_content, kind_of_file
-from zoom_engine.targets.published import HUB, hub_folder
+from zoom_engine.targets.loaders.architectures import LIBRARIES, choose_architecture
+from zoom_engine.targets.loaders.files import is_safetensors, kind_by_content, kind_of_file
+from zoom_engine.targets.loaders.published import HUB, hub_folder
 
 
 def describe_file(

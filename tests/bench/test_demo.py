@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoom_engine import Diagnosis
-from zoom_engine.records import Record
+from zoom_engine.audit.records import Record
 
 
 def diagnosis(backend: str, flips: list[bool]) -> Diagnosis:

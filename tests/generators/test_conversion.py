@@ -18,14 +18,14 @@ from checkpoint_files import draw, nvidia_bytes, relative_error, rosinality_byte
 from literal_stylegan2 import Literal
 from tensorflow_files import tensorflow_bytes
 
-from zoom_engine.avatars.weights_io import WEIGHTS
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator, of_one_class
-from zoom_engine.generators.pickles.interpreter import MOST_MEMORY
+from zoom_engine.generators.checkpoints.pickles.interpreter import MOST_MEMORY
 from zoom_engine.text import load_text_encoder
 
 LITERAL = Literal(z_dim=12)

@@ -17,8 +17,8 @@ from torch import nn
 
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators import describe_checkpoint, load_generator
-from zoom_engine.generators.pickles.interpreter import Budget
-from zoom_engine.generators.pickles.torch_files import load_storage
+from zoom_engine.generators.checkpoints.pickles.interpreter import Budget
+from zoom_engine.generators.checkpoints.pickles.torch_files import load_storage
 
 VARIANTS = {
     "skip": Literal(),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, sample_styles, style_statistics
-from zoom_engine.generators.stylegan2 import ModulatedConv
+from zoom_engine.generators.stylegan2.network import ModulatedConv
 
 
 def spread_network(config: StyleGAN2Config = CONFIG, seed: int = 0) -> StyleGAN2:

@@ -16,7 +16,7 @@ from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
-from zoom_engine.generators.pickles import printable
+from zoom_engine.generators.checkpoints.pickles import printable
 
 VARIANTS = {
     "skip": Literal(mapping_layers=8),

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from zoom_engine.attributes import slug
-from zoom_engine.audit_folder import AuditFolder
-from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.records import Record
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.records import Record
 
 ATTRIBUTES = ("a face with pale skin|a pale face", "a smiling face", "a face with a beard")
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoom_engine.outputs import OutputReading
-from zoom_engine.records import Point, Record
+from zoom_engine.audit.outputs import OutputReading
+from zoom_engine.audit.records import Point, Record
+from zoom_engine.audit.table import signed
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
-from zoom_engine.report.words import effect, short_name
-from zoom_engine.tables import signed
+from zoom_engine.report.sentences import effect, short_name
 
 BINARY = OutputReading(("no", "yes"), binary=True)
 THREE = OutputReading(("a", "b", "c"), binary=False)

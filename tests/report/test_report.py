@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoom_engine.diagnosis import Diagnosis
+from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.errors import AuditError
 from zoom_engine.report import IndexEntry, write_index, write_report, writer
 from zoom_engine.report.pictures import BUDGETS

@@ -11,18 +11,9 @@ import torch
 from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, unit
 from torch import Tensor
 
+from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.search import (
-    CMAES,
-    SGD,
-    Search,
-    SearchResult,
-    Unit,
-    check_search,
-    choose_search,
-    run_units,
-)
-from zoom_engine.settings import LossWeights
+from zoom_engine.search import CMAES, SGD, Search, SearchResult, Unit, check_search, choose_search, run_units
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 
 TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)

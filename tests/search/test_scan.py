@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, unit
 from torch import Tensor
 
+from zoom_engine.audit.records import Within
 from zoom_engine.errors import ConfigError
-from zoom_engine.records import Within
+from zoom_engine.evaluator import Evaluator
 from zoom_engine.search import Scan, SearchResult, Unit, run_units
-from zoom_engine.search.evaluator import Evaluator
 from zoom_engine.search.scan import grid, outer_grid
 
 

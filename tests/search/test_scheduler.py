@@ -12,7 +12,8 @@ from search_toys import DIRECTIONS, LABELS, ColourLabels, bounds, evaluator, lin
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.search import PGD, SGD, Evaluator, Scan, Search, SearchResult, Unit, run_shared, run_units
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.search import PGD, SGD, Scan, Search, SearchResult, Unit, run_shared, run_units
 from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser
-from zoom_engine.avatars.domain import DOMAIN
 from zoom_engine.cli import main
+from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, input_notices, load_target, save_onnx
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -13,7 +13,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
-from zoom_engine.targets.hugging_face import hugging_face_preprocessing
+from zoom_engine.targets.loaders.hugging_face import hugging_face_preprocessing
 
 NAMES = {0: "cat", 1: "dog", 2: "fox"}
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
-from zoom_engine.targets.onnx_loader import read_onnx
+from zoom_engine.targets.onnx.load import read_onnx
 
 RANDOM = np.random.default_rng(0)
 
@@ -344,7 +344,7 @@ def test_without_onnx_runtime_the_reference_is_the_judge(tmp_path: Path, monkeyp
             raise ImportError(name)
         return whole(name, package)
 
-    monkeypatch.setattr("zoom_engine.targets.onnx_loader.importlib.import_module", missing)
+    monkeypatch.setattr("zoom_engine.targets.onnx.load.importlib.import_module", missing)
     assert read_onnx(save(simple(), tmp_path)).differentiable
     odd = build(
         [*chain(node("Relu", "c", "d"))[:-1], node("Einsum", "flat w", equation="bi,ki->bk")],
@@ -378,7 +378,7 @@ def test_an_unknown_operator_leaves_it_usable_without_gradients(tmp_path: Path) 
 
 def test_a_conversion_that_differs_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnxruntime")
-    from zoom_engine.targets.onnx_ops import OPERATORS
+    from zoom_engine.targets.onnx.ops import OPERATORS
 
     monkeypatch.setitem(OPERATORS, "Relu", lambda call: call.need(0).relu() * 1.05)
     target = load_target(save(simple(), tmp_path), task=BinaryTask())

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 from networks import Function
+from registered import a_domain, register
 from torch import nn
 
+from zoom_engine import registry
 from zoom_engine.errors import TargetError, ZoomError
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 
@@ -153,14 +155,8 @@ def test_an_unknown_spec_says_what_is_possible(spec: str) -> None:
 def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Target(Function(lambda m: m[:, :1] * 9 - 4), name="toys:red", task=LOGIT)
 
-    class Toys:
-        def target_names(self) -> tuple[str, ...]:
-            return ("red",)
-
-        def target(self, name: str) -> Target:
-            return made
-
-    monkeypatch.setattr("zoom_engine.targets.loading.find_domain", lambda name: Toys() if name == "toys" else None)
+    toys = a_domain(target_names=lambda: ("red",), target=lambda name: made)
+    register(monkeypatch, registry.DOMAINS, toys=toys)
     assert load_target("toys:red") is made
     with pytest.raises(TargetError, match="it has red"):
         load_target("toys:green")

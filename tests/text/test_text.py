@@ -7,7 +7,6 @@ import shutil
 import socket
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
@@ -17,8 +16,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from registered import a_domain, register
 from safetensors.torch import save_file
 
+from zoom_engine import registry
 from zoom_engine.errors import TextEncoderError
 from zoom_engine.text import TextEncoder, find_templates, label_probabilities, load_text_encoder, text_encoder_for
 from zoom_engine.text.templates import GENERAL
@@ -315,8 +316,7 @@ def test_a_tokenizer_of_another_repository_that_is_not_here_is_named(
 
 
 def test_a_domains_name_gives_its_encoder(encoder: TextEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    domain = SimpleNamespace(text_encoder=lambda: encoder)
-    monkeypatch.setattr("zoom_engine.text.load.find_domain", {"toys": domain}.get)
+    register(monkeypatch, registry.DOMAINS, toys=a_domain(text_encoder=lambda: encoder))
     assert load_text_encoder("toys") is encoder
 
 

@@ -6,10 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
 from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.kinds import misfit
-from zoom_engine.settings import AuditSettings, LossWeights, RunSettings, options_of
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.settings import RunSettings
 from zoom_engine.cli.options import machine_options, options, takes
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.progress import forced
-from zoom_engine.settings import RunSettings
 
 
 @takes(options(RunSettings, "images", "seed", defaults={"images": None}), machine_options())

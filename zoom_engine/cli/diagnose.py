@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit_folder import check_config, check_folder
-from zoom_engine.cache_folder import check_cache, default_cache
+from zoom_engine.audit.folder import check_config, check_folder
+from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     MACHINE,
@@ -22,9 +22,9 @@ from zoom_engine.cli.options import (
 )
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.errors import ConfigError
+from zoom_engine.files.cache import check_cache, default_cache
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced
-from zoom_engine.settings import AuditSettings, RunSettings, options_of
 
 HOW = Group("How it is audited", sort_key=1)
 FIRST = ("generator", "target", "attributes")

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.forms import NUMBERS
 from zoom_engine.cli.options import DOMAIN, EIGHT, Picture, Seeds, options, takes
 from zoom_engine.cli.start import starting
 from zoom_engine.progress import forced
-from zoom_engine.settings import AuditSettings
 
 WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.settings import LossWeights
 from zoom_engine.kinds import kinds_of
-from zoom_engine.settings import LossWeights
 
 
 def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:

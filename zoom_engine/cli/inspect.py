@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
-from zoom_engine.settings import AuditSettings
 
 FILE = "a file or folder, a domain (avatars), or a target's name as for diagnose"
 

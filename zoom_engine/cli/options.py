@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Group, Parameter
 
+from zoom_engine.audit.settings import AuditSettings, option, options_of
+from zoom_engine.audit.target_settings import InputSettings, TargetSettings
 from zoom_engine.cli.forms import SEEDS, form_of
 from zoom_engine.errors import ConfigError
 from zoom_engine.kinds import kinds_of
-from zoom_engine.settings import AuditSettings, option, options_of
-from zoom_engine.target_settings import InputSettings, TargetSettings
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Options = list[inspect.Parameter]

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 def report(audit: Annotated[Path, Parameter(help="an audit folder")], /) -> None:
     """Write report.html of an audit folder again, and print its table."""
-    from zoom_engine.diagnosis import Diagnosis
+    from zoom_engine.audit.diagnosis import Diagnosis
     from zoom_engine.report import write_report
 
     print(Diagnosis.load(audit).table())

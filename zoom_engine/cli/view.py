@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import DOMAIN, EIGHT, Picture, Seeds, options, read_target_options, takes, target_options
 from zoom_engine.cli.start import starting
 from zoom_engine.notices import tell
-from zoom_engine.settings import AuditSettings
 
 
 @takes(

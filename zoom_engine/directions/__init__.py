@@ -9,7 +9,7 @@ from zoom_engine.directions.find import (
     find_directions,
     unit_relevance,
 )
-from zoom_engine.directions.gradient import GradientRelevance, gradient_relevance
+from zoom_engine.directions.gradient_relevance import GradientRelevance, gradient_relevance
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance

@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoom_engine.atomic import replacing
-from zoom_engine.cache_folder import cache_errors
 from zoom_engine.errors import CacheError, one_line
+from zoom_engine.files.atomic import replacing
+from zoom_engine.files.cache import cache_errors
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
 

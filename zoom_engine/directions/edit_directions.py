@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoom_engine.atomic import replacing
 from zoom_engine.errors import DirectionError, one_line
+from zoom_engine.files.atomic import replacing
 from zoom_engine.generators import StyleGAN2
 
 FORMAT = "zoom-engine/edit-directions/1"

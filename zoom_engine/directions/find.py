@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.directions import gradient, regression, sampled
+from zoom_engine.audit.settings import METHODS
+from zoom_engine.directions import gradient_relevance as gradient
+from zoom_engine.directions import regression, sampled
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.directions.gradient import gradient_relevance
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
 from zoom_engine.directions.relevance import (
     Relevance,
@@ -25,7 +26,6 @@ from zoom_engine.errors import DirectionError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
-from zoom_engine.settings import METHODS
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
@@ -252,6 +252,6 @@ def _relevance(
             cache=cache,
             progress=progress,
         )
-    return gradient_relevance(
+    return gradient.gradient_relevance(
         generator, text_encoder, sampling=sampling, batch_size=batch_size, cache=cache, progress=progress
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit_folder import check_config, check_folder
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.folder import check_config, check_folder
+from zoom_engine.audit.settings import RunSettings
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.diagnosis import Diagnosis
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import IndexEntry, write_index
-from zoom_engine.settings import RunSettings
 
 AUDITS = (
     (

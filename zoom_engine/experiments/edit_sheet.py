@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zoom_engine import atomic
-from zoom_engine.cache_folder import default_cache
-from zoom_engine.diagnosis import PAPER_BOUND
+from zoom_engine.audit.diagnosis import PAPER_BOUND
+from zoom_engine.audit.table import signed
 from zoom_engine.directions import calibrate_range, find_directions
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
+from zoom_engine.files import atomic
+from zoom_engine.files.cache import default_cache
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import choose_synthesizer, render
-from zoom_engine.tables import signed
 from zoom_engine.text import text_encoder_for
 
 MOST_PICTURES = 2000

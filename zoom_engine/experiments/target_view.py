@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoom_engine import atomic
 from zoom_engine.errors import ConfigError
+from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.notices import Notify, untold

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.cache_folder import default_cache
+from zoom_engine.audit.settings import AuditSettings, options_of
+from zoom_engine.audit.target_settings import TargetSettings
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ConfigError, ZoomError, one_line
-from zoom_engine.export.audit import export_audit_graph
-from zoom_engine.export.synthesis import Exported, export_synthesis
+from zoom_engine.export.audit_graph import export_audit_graph
+from zoom_engine.export.synthesis_graph import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
+from zoom_engine.files.cache import default_cache
 from zoom_engine.notices import tell
 from zoom_engine.runtime.tensorrt_session import build_tensorrt_engine
-from zoom_engine.settings import AuditSettings, options_of
-from zoom_engine.target_settings import TargetSettings
 from zoom_engine.targets import check_target_options
 
 EXAMPLE = """'{"preprocessing": {"size": 224, "mean": [0.5]}}'"""

@@ -14,9 +14,9 @@ from torch import nn
 
 from zoom_engine.errors import ExportError, TargetError, one_line
 from zoom_engine.targets import Target
-from zoom_engine.targets.files import kind_of_file
-from zoom_engine.targets.onnx_loader import chosen_output
-from zoom_engine.targets.onnx_writer import target_model
+from zoom_engine.targets.loaders.files import kind_of_file
+from zoom_engine.targets.onnx.load import chosen_output
+from zoom_engine.targets.onnx.write import target_model
 
 OPSET = 17  # of torch's exporter; raised when the graphs are joined
 
@@ -28,7 +28,7 @@ def target_network(
     ``resolution``.
 
     An ONNX file is taken as it is. Everything else is written node by node where its layers are known
-    (:mod:`zoom_engine.targets.onnx_writer`), or by torch's tracing exporter, which needs no further package.
+    (:mod:`zoom_engine.targets.onnx.write`), or by torch's tracing exporter, which needs no further package.
 
     Raises:
         ExportError: neither can write it, or the file cannot be read again.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoom_engine.domains import find_domain
+from zoom_engine import registry
+from zoom_engine.audit.settings import check_generator
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.checkpoint import save_generator
-from zoom_engine.generators.config import StyleGAN2Config
-from zoom_engine.generators.conversion import convert_checkpoint
-from zoom_engine.generators.formats import describe_checkpoint, describe_generator, load_checkpoint
+from zoom_engine.generators.checkpoints.conversion import convert_checkpoint
+from zoom_engine.generators.checkpoints.formats import describe_checkpoint, describe_generator, load_checkpoint
+from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
-from zoom_engine.generators.statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
-from zoom_engine.generators.stylegan2 import StyleGAN2
-from zoom_engine.settings import check_generator
+from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
+from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+from zoom_engine.generators.stylegan2.network import StyleGAN2
 
 __all__ = [
     "SeedStyles",
@@ -47,8 +47,9 @@ def load_generator(spec: str | Path | StyleGAN2) -> StyleGAN2:
     """
     if isinstance(spec, StyleGAN2):
         return spec.eval().requires_grad_(False)
-    if isinstance(spec, str) and (domain := find_domain(spec)) is not None:
-        return domain.generator()
+    if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
+        generator: StyleGAN2 = domain.generator()
+        return generator
     check_generator(spec)
     return load_checkpoint(Path(spec))
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.generators.stylegan2.network import StyleGAN2
 
 KEPT = 256  # rows; a search asks for those of the images under way again and again
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from zoom_engine.outputs import Counts
+from zoom_engine.audit.outputs import Counts
 from zoom_engine.report.charts import Axis, Bar, bar_for
 from zoom_engine.report.page import Source, axis_of
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
+from zoom_engine.report.sentences import value_of
 from zoom_engine.report.strips import Strip
-from zoom_engine.report.words import value_of
 
 MOST_LINES = 24
 

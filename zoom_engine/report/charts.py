@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.audit.table import signed
 from zoom_engine.report.curves import ResponseCurve
-from zoom_engine.tables import signed
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.outputs import OutputReading
-from zoom_engine.records import Record
+from zoom_engine.audit.outputs import OutputReading
+from zoom_engine.audit.records import Record
 
 Array = NDArray[np.float64]
 _POINTS = 41

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zoom_engine.outputs import Counts
-from zoom_engine.tables import percent
+from zoom_engine.audit.outputs import Counts
+from zoom_engine.audit.table import percent
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "

@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit_folder import SUMMARY
-from zoom_engine.diagnosis import Diagnosis
-from zoom_engine.outputs import Counts, OutputReading
-from zoom_engine.records import Record
-from zoom_engine.report import words
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.audit.outputs import Counts, OutputReading
+from zoom_engine.audit.records import Record
+from zoom_engine.report import sentences
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.limits import limits
@@ -80,7 +80,7 @@ class Source:
         self.config: dict[str, Any] = self.diagnosis.manifest["config"]
         self.target = str(self.config.get("target") or "the model")
         neutral = str(self.config.get("neutral") or "")
-        self.names = {a: words.short_name(a, neutral) for a in self.diagnosis.attributes}
+        self.names = {a: sentences.short_name(a, neutral) for a in self.diagnosis.attributes}
         self.reading = OutputReading.of(self.config, self.diagnosis.records)
         self.finished = (audit / SUMMARY).exists()
         self.strips, self._sheets = read_gallery(audit)
@@ -121,24 +121,24 @@ class Source:
 
     @property
     def headline(self) -> str:
-        return words.headline(self.summary, self.names, self.counts, unfinished=not self.finished)
+        return sentences.headline(self.summary, self.names, self.counts, unfinished=not self.finished)
 
     @property
-    def verdict(self) -> words.Verdict:
-        return words.certainty(self.summary, self.names, unfinished=not self.finished)
+    def verdict(self) -> sentences.Verdict:
+        return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def unit(self) -> str:
         """What the bars show."""
-        return words.unit(self.summary)
+        return sentences.unit(self.summary)
 
     @property
     def search(self) -> str:
-        return words.search_sentence(self.config)
+        return sentences.search_sentence(self.config)
 
     def values(self) -> dict[str, tuple[float | None, Sequence[float] | None]]:
         """What each attribute is ranked by, with its interval."""
-        return {row["attribute"]: words.value_of(row) for row in self.summary["sensitivity"]}
+        return {row["attribute"]: sentences.value_of(row) for row in self.summary["sensitivity"]}
 
     def first_strip(self, attribute: str) -> dict[str, Any] | None:
         """The strip that stands for an attribute: the first of it, in multi mode of all."""
@@ -148,7 +148,7 @@ class Source:
         """A strip with its pictures; of `ends` only the first and the last."""
         name = self.names.get(strip["attribute"], "all attributes together")
         counts = self.counts.get(strip["attribute"], self.counts[None])
-        standing = words.standing(strip, counts, self._alike(strip), self.reading)
+        standing = sentences.standing(strip, counts, self._alike(strip), self.reading)
         frames = load_frames(self.audit, strip, name=name, corner=self.reading.corner, budget=budget, ends=ends)
         return Strip(name, strip["seed"], strip["label_kept"], strip["ssim"], standing, frames)
 
@@ -185,7 +185,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         settings=tuple(_flat({key: value for key, value in source.diagnosis.manifest.items() if key != "format"})),
         range_used=used,
         other_range=other,
-        notices=words.notices(source.diagnosis.manifest),
+        notices=sentences.notices(source.diagnosis.manifest),
     )
 
 
@@ -198,7 +198,7 @@ def axis_of(sources: Sequence[Source]) -> Axis:
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for figures in source.summary["sensitivity"]:
         attribute = figures["attribute"]
-        value, interval = words.value_of(figures)
+        value, interval = sentences.value_of(figures)
         bar = bar_for(axis, value, interval)
         yield Row(source.names[attribute], attribute, figures, source.counts.get(attribute), value, interval, bar)
 
@@ -226,7 +226,7 @@ def _curves(source: Source) -> Iterator[Curve]:
         yield Curve(
             source.names[attribute],
             curve_plot(curve, calibrated=calibrated, boundary=reading.boundary, bound=bound),
-            words.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
+            sentences.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
         )
 
 

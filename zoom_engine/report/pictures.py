@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from zoom_engine.audit_folder import inside
+from zoom_engine.audit.folder import inside
 from zoom_engine.errors import AuditError
 
 

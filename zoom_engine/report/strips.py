@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.audit.table import signed
 from zoom_engine.errors import AuditError
 from zoom_engine.report.pictures import Budget, Picture, load_picture
-from zoom_engine.report.words import Standing
-from zoom_engine.tables import signed
+from zoom_engine.report.sentences import Standing
 
 GALLERY = "gallery.json"
 

@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 import jinja2
 
-from zoom_engine import atomic
+from zoom_engine.audit.table import decimal, percent
 from zoom_engine.errors import AuditError
+from zoom_engine.files import atomic
 from zoom_engine.report.cards import cards
 from zoom_engine.report.page import Source, read_page
 from zoom_engine.report.pictures import BUDGETS
-from zoom_engine.report.words import flips
-from zoom_engine.tables import decimal, percent
+from zoom_engine.report.sentences import flips
 
 REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000

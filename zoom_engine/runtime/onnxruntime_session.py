@@ -16,9 +16,9 @@ import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine import atomic
-from zoom_engine.cache_folder import cache_errors
 from zoom_engine.errors import BackendError, CacheError, one_line
+from zoom_engine.files import atomic
+from zoom_engine.files.cache import cache_errors
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine import ops
+from zoom_engine.audit.settings import BACKENDS
 from zoom_engine.errors import BackendError, ConfigError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.graphs import synthesis_model
@@ -19,7 +20,6 @@ from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session, import_runtime
 from zoom_engine.runtime.tensorrt_session import TensorRTSession
-from zoom_engine.settings import BACKENDS
 
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine import atomic
 from zoom_engine.errors import BackendError, one_line
+from zoom_engine.files import atomic
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 

@@ -1,10 +1,9 @@
-"""Searches for counterfactuals, what they evaluate, and the scheduler that batches them."""
+"""Searches for counterfactuals, and the scheduler that batches them."""
 
 from __future__ import annotations
 
 from zoom_engine.search.choose import SEARCHES, check_gradients, check_search, choose_search, find_search
 from zoom_engine.search.cmaes import CMAES
-from zoom_engine.search.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
@@ -16,10 +15,7 @@ __all__ = [
     "PGD",
     "SEARCHES",
     "SGD",
-    "Evaluation",
-    "Evaluator",
     "Iterate",
-    "Originals",
     "Scan",
     "Search",
     "SearchResult",

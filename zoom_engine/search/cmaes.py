@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Tally, Unit
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class CMAESState:
 
     def __init__(self, options: CMAES, unit: Unit, origin: Iterate) -> None:
         self._options = options
-        self._tally = Tally(unit, origin)
+        self._trials = Trials(unit, origin)
         self._moves = unit.bounds[:, 0] < unit.bounds[:, 1]
         self._stop = "" if self._moves.any() else "no-range"
         self._flipped_at: int | None = None
@@ -93,15 +93,15 @@ class CMAESState:
         """The population, as edit weights `[k, N]`."""
         points = np.zeros((len(self._population), len(self._moves)))
         points[:, self._moves] = self._population * self._scale
-        return np.stack([self._tally.unit.allowed(point) for point in points])
+        return np.stack([self._trials.unit.allowed(point) for point in points])
 
     def tell(self, iterates: list[Iterate]) -> None:
-        self._tally.add(iterates)
+        self._trials.add(iterates)
         losses = [iterate.loss for iterate in iterates if iterate.loss is not None]
         if len(losses) < len(iterates):
             raise ConfigError("this search needs losses, which were not evaluated")
         self._path.append(iterates[int(np.argmin(losses))])
-        done, patience = self._tally.steps, self._options.patience
+        done, patience = self._trials.steps, self._options.patience
         if self._flipped_at is None and any(iterate.success for iterate in iterates):
             self._flipped_at = done
         self._optimizer.tell(list(zip(self._population, losses, strict=True)))
@@ -117,7 +117,7 @@ class CMAESState:
     def result(self) -> SearchResult | None:
         if not self._stop:
             return None
-        result = self._tally.result(self._stop, by_weight=False)
+        result = self._trials.result(self._stop, by_weight=False)
         return dataclasses.replace(result, trajectory=tuple(iterate.to_point() for iterate in self._path))
 
     def _draw(self) -> None:

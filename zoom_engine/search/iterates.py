@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.records import Point, Within
+from zoom_engine.audit.records import Point, Within
 
 Array = NDArray[np.float64]
 
@@ -67,14 +67,14 @@ class Iterate:
     decisive: bool = False
 
     @property
-    def keeps(self) -> bool:
+    def keeps_label(self) -> bool:
         """The ground truth is kept, as far as anyone can tell."""
         return self.label_kept is not False
 
     @property
     def success(self) -> bool:
         """A counterfactual: the prediction flipped and the label did not."""
-        return self.flipped and self.keeps
+        return self.flipped and self.keeps_label
 
     def to_point(self) -> Point:
         """One point of a record's trajectory."""
@@ -173,7 +173,7 @@ def within(weights: Array, bounds: Array) -> bool:
     return bool(np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1]))
 
 
-class Tally:
+class Trials:
     """All points of one unit, and the result by definition."""
 
     def __init__(self, unit: Unit, origin: Iterate) -> None:
@@ -195,8 +195,8 @@ class Tally:
         moved = [it for it in inside if np.any(it.weights)]
         successes = [it for it in inside if it.success]
         decisive = [it for it in successes if it.decisive]
-        lost = bool(moved) and not any(it.keeps for it in moved)
-        peak = max([origin, *(it for it in inside if it.keeps)], key=lambda it: it.change)
+        lost = bool(moved) and not any(it.keeps_label for it in moved)
+        peak = max([origin, *(it for it in inside if it.keeps_label)], key=lambda it: it.change)
         best = min(
             decisive or successes,
             key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
@@ -238,7 +238,7 @@ class Tally:
         outer = self.unit.outer
         if outer is None:
             return None
-        kept = [it for it in self.tried if it.keeps and within(it.weights, outer)]
+        kept = [it for it in self.tried if it.keeps_label and within(it.weights, outer)]
         return Within(
             change=round(max((it.change for it in kept), default=0.0), 6),
             flipped=any(it.flipped for it in kept),

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from zoom_engine.search.gradient import GradientSearch
+from zoom_engine.search.gradient_descent import GradientSearch
 from zoom_engine.search.iterates import Array
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Tally, Unit
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ class _Bracket:
         if iterate.success:
             self.high, self.high_margin = cell, iterate.margin
         else:
-            self.low, self.low_margin = cell, (iterate.margin if iterate.keeps else None)
+            self.low, self.low_margin = cell, (iterate.margin if iterate.keeps_label else None)
 
 
 class ScanState:
@@ -147,7 +147,7 @@ class ScanState:
     def __init__(self, options: Scan, unit: Unit, attribute: int, origin: Iterate) -> None:
         self._options = options
         self._attribute = attribute
-        self._tally = Tally(unit, origin)
+        self._trials = Trials(unit, origin)
         self._low, self._high = (float(bound) for bound in unit.bounds[attribute])
         weights = grid(self._low, self._high, options.points)
         if unit.outer is not None:
@@ -160,12 +160,12 @@ class ScanState:
         self._stop = "" if weights else "no-range"
 
     def ask(self) -> Array:
-        points = np.zeros((len(self._wanted), len(self._tally.unit.bounds)))
+        points = np.zeros((len(self._wanted), len(self._trials.unit.bounds)))
         points[:, self._attribute] = self._wanted
         return points
 
     def tell(self, iterates: list[Iterate]) -> None:
-        self._tally.add(iterates)
+        self._trials.add(iterates)
         if self._sides is None:
             self._sides = self._brackets()
             if not self._sides:
@@ -178,7 +178,7 @@ class ScanState:
             self._plan()
 
     def result(self) -> SearchResult | None:
-        return self._tally.result(self._stop, by_weight=True) if self._stop else None
+        return self._trials.result(self._stop, by_weight=True) if self._stop else None
 
     def _brackets(self) -> list[_Bracket]:
         """On each side of 0, the first grid point that flips and its neighbour; the side that flips at the
@@ -186,15 +186,17 @@ class ScanState:
         tolerance = self._options.tolerance or math.inf
         brackets = []
         for sign in (1, -1):
-            near = self._tally.origin
-            side = [it for it in self._tally.tried if sign * it.weights[self._attribute] > 0]
+            near = self._trials.origin
+            side = [it for it in self._trials.tried if sign * it.weights[self._attribute] > 0]
             for far in sorted(side, key=lambda it: abs(float(it.weights[self._attribute]))):
                 if not self._low <= far.weights[self._attribute] <= self._high:
                     break
                 if far.success:
                     ends = float(near.weights[self._attribute]), float(far.weights[self._attribute])
                     cells = max(math.ceil(abs(ends[1] - ends[0]) / tolerance - 1e-9), 1)
-                    brackets.append(_Bracket(*ends, cells, 0, cells, near.margin if near.keeps else None, far.margin))
+                    brackets.append(
+                        _Bracket(*ends, cells, 0, cells, near.margin if near.keeps_label else None, far.margin)
+                    )
                     break
                 near = far
         return sorted(brackets, key=lambda bracket: abs(bracket.far))

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError
+from zoom_engine.evaluator import Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.search.choose import check_gradients
-from zoom_engine.search.evaluator import Evaluator, Originals
+from zoom_engine.search.evaluated import iterates, origins
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
 
 Finished = list[tuple[Unit, SearchResult]]
@@ -257,7 +258,7 @@ class _Run:
         return True
 
     def _begin(self, unit: Unit, index: int) -> None:
-        (origin,) = self._evaluators[index].origins(self._pool.row(unit.image, index))
+        (origin,) = origins(self._evaluators[index], self._pool.row(unit.image, index))
         self._proceed(_Task(unit, index, self._search.start(unit, origin)))
 
     def _proceed(self, task: _Task) -> None:
@@ -286,7 +287,7 @@ class _Run:
         images, styles, weights = self._inputs(batch)
         evaluation, gradients = evaluator.value_and_grad(styles, weights, self._pool.gather(images, 0))
         points = weights.double().cpu().numpy()
-        for row, iterate in zip(batch, evaluation.iterates(points, gradients), strict=True):
+        for row, iterate in zip(batch, iterates(evaluation, points, gradients), strict=True):
             for task, place in row.waiting:
                 self._tell(task, place, dataclasses.replace(iterate, weights=row.weights))
 
@@ -310,7 +311,7 @@ class _Run:
                 loss=self._search.needs_loss,
             )
             for i, iterate in zip(
-                places, evaluation.iterates(np.stack([batch[i].weights for i in places])), strict=True
+                places, iterates(evaluation, np.stack([batch[i].weights for i in places])), strict=True
             ):
                 told += [(task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index]
         for task, place, iterate in told:

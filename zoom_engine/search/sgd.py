@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from zoom_engine.search.gradient import GradientSearch
+from zoom_engine.search.gradient_descent import GradientSearch
 from zoom_engine.search.iterates import Array
 
 

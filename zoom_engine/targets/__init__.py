@@ -1,16 +1,16 @@
 """Target models: what is audited, how its input is made and how its output is read."""
 
 from zoom_engine.targets.assumptions import input_notices
-from zoom_engine.targets.binary import BinaryTask
-from zoom_engine.targets.black_box import BlackBox
 from zoom_engine.targets.describe import describe_target_file
+from zoom_engine.targets.loaders.black_box import BlackBox
 from zoom_engine.targets.loading import check_target, load_target
-from zoom_engine.targets.multiclass import MultiClassTask
-from zoom_engine.targets.onnx_writer import save_onnx
+from zoom_engine.targets.onnx.write import save_onnx
 from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target, task_from_dict
-from zoom_engine.targets.task import Task
+from zoom_engine.targets.tasks.binary import BinaryTask
+from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.task import Task
 
 __all__ = [
     "BinaryTask",

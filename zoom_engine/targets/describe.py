@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,16 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.architectures import Architecture
-from zoom_engine.targets.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
-from zoom_engine.targets.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
-from zoom_engine.targets.onnx_loader import METADATA_KEY, image_input, onnx_preprocessing, read_metadata, tells_scale
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.loaders.architectures import Architecture
+from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
+from zoom_engine.targets.loaders.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
+from zoom_engine.targets.onnx.load import METADATA_KEY, image_input, onnx_preprocessing, read_metadata, tells_scale
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 
 SHOWN = 20
-Options = Preprocessing | Mapping[str, Any] | None
 
 
-def describe_target_file(path: Path, options: Options = None) -> list[str]:
+def describe_target_file(path: Path, options: InputOptions = None) -> list[str]:
     """Lines "what: value" on the target at `path`: its kind, inputs, outputs, operators, classes and preprocessing, as
     far as the file tells them. Files that contain a program are named as such and not opened further.
 
@@ -41,7 +39,7 @@ def describe_target_file(path: Path, options: Options = None) -> list[str]:
     return _program(path, kind, options)
 
 
-def describe_architecture(architecture: Architecture, options: Options = None) -> list[str]:
+def describe_architecture(architecture: Architecture, options: InputOptions = None) -> list[str]:
     """Such lines on an architecture of torchvision or timm with weights; they are not read."""
     return [
         f"kind: {architecture.name} with weights from a file",
@@ -55,7 +53,7 @@ def _preprocessing(used: Preprocessing, *, said: bool = True, size: str = "") ->
     return [f"preprocessing: {_plain(used.to_dict())}", *([] if said else [f"note: {default}"])]
 
 
-def _onnx(path: Path, options: Options) -> list[str]:
+def _onnx(path: Path, options: InputOptions) -> list[str]:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
@@ -97,7 +95,7 @@ def _value(value: Any) -> str:
     return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type).lower()} [{', '.join(sizes)}]"
 
 
-def _hugging_face(folder: Path, options: Options) -> list[str]:
+def _hugging_face(folder: Path, options: InputOptions) -> list[str]:
     config = read_json(folder / CONFIG)
     architectures = [str(name) for name in config.get("architectures") or []]
     lines = ["kind: Hugging Face model", f"architecture: {_few(architectures)}"]
@@ -113,7 +111,7 @@ def _hugging_face(folder: Path, options: Options) -> list[str]:
     return [*lines, *_preprocessing(own.updated(options), said=stored.is_file())]
 
 
-def _program(path: Path, kind: FileKind, options: Options) -> list[str]:
+def _program(path: Path, kind: FileKind, options: InputOptions) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     return [

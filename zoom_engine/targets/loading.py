@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.domains import Domain, find_domain
+from zoom_engine import registry
+from zoom_engine.audit.target_settings import Kind
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.target_settings import Kind
-from zoom_engine.targets.architectures import LIBRARIES, find_architecture
-from zoom_engine.targets.black_box import BlackBox, find_black_box
-from zoom_engine.targets.entry import Entry, one_tensor
-from zoom_engine.targets.files import check_trust, kind_of_file
-from zoom_engine.targets.found import Found
-from zoom_engine.targets.guess import guess_task
-from zoom_engine.targets.hugging_face import find_hugging_face
-from zoom_engine.targets.module import find_module
-from zoom_engine.targets.onnx_loader import onnx_preprocessing, read_onnx, tells_scale
-from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
-from zoom_engine.targets.published import HUB, hub_folder
-from zoom_engine.targets.python_object import PREFIX, import_object
+from zoom_engine.targets.loaders.architectures import LIBRARIES, load_architecture
+from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
+from zoom_engine.targets.loaders.entry import Entry, one_tensor
+from zoom_engine.targets.loaders.files import check_trust, kind_of_file
+from zoom_engine.targets.loaders.hugging_face import load_hugging_face
+from zoom_engine.targets.loaders.loaded_model import LoadedModel
+from zoom_engine.targets.loaders.module import load_module
+from zoom_engine.targets.loaders.published import HUB, hub_folder
+from zoom_engine.targets.loaders.python_object import PREFIX, import_object
+from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
+from zoom_engine.targets.onnx.load import onnx_preprocessing, read_onnx, tells_scale
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import Target, probe_images, task_from_dict
-from zoom_engine.targets.task import Task
-from zoom_engine.targets.torch_programs import find_exported_program, find_torchscript
+from zoom_engine.targets.tasks.guess import guess_task
+from zoom_engine.targets.tasks.task import Task
 
 PROBE_SIZE = 128
 Spec = str | Path | nn.Module | BlackBox
-Options = Preprocessing | Mapping[str, Any] | None
 
 
 def load_target(
@@ -39,7 +38,7 @@ def load_target(
     *,
     name: str | None = None,
     task: Task | None = None,
-    preprocessing: Options = None,
+    preprocessing: InputOptions = None,
     classes: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     resolution: int | None = None,
@@ -90,8 +89,8 @@ def load_target(
     """
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        found = _find(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)
-        complete = _as_target(found, name, task, classes, kind, head, resolution or PROBE_SIZE)
+        loaded = _load(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)
+        complete = _as_target(loaded, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
             f"target {complete.name!r} is complete: of the options only labels can be given beside it, not"
@@ -116,15 +115,16 @@ def check_target(spec: Spec) -> None:
 def _of_domain(spec: Spec) -> Target | None:
     """The target "domain:name"; None where `spec` is something else."""
     domain = _domain_of(spec)
-    return None if domain is None else domain.target(str(spec).partition(":")[2])
+    target: Target | None = None if domain is None else domain.target(str(spec).partition(":")[2])
+    return target
 
 
-def _domain_of(spec: Spec) -> Domain | None:
+def _domain_of(spec: Spec) -> Any:
     """The domain of "domain:name", which has a target of that name; None where `spec` is something else."""
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
-    domain = find_domain(domain_name) if colon else None
+    domain = registry.find(registry.DOMAINS, domain_name) if colon else None
     if domain is not None and target_name not in domain.target_names():
         raise TargetError(
             f"domain {domain_name!r} has no target {target_name!r}; it has {', '.join(domain.target_names())}"
@@ -132,44 +132,44 @@ def _domain_of(spec: Spec) -> Domain | None:
     return domain
 
 
-def _find(
-    spec: Spec, options: Options, output: str | int | None, trust: bool, download: bool, resolution: int
-) -> Found:
+def _load(
+    spec: Spec, options: InputOptions, output: str | int | None, trust: bool, download: bool, resolution: int
+) -> LoadedModel:
     if isinstance(spec, str) and spec.startswith(PREFIX):
         spec = import_object(spec, trust=trust)
     if isinstance(spec, nn.Module):
-        found = find_module(spec, options)
+        loaded = load_module(spec, options)
     elif isinstance(spec, str | Path):
         if str(spec).partition(":")[0] in LIBRARIES:
-            found = find_architecture(str(spec), options, download=download)
+            loaded = load_architecture(str(spec), options, download=download)
         elif str(spec).startswith(HUB):
-            found = find_hugging_face(hub_folder(str(spec), download=download), options)
-            found = dataclasses.replace(found, name=str(spec).removeprefix(HUB))
+            loaded = load_hugging_face(hub_folder(str(spec), download=download), options)
+            loaded = dataclasses.replace(loaded, name=str(spec).removeprefix(HUB))
         else:
             path = Path(spec)
             kind = kind_of_file(path)
             if kind == "onnx":
-                return _find_onnx(path, options, output, resolution)
+                return _load_onnx(path, options, output, resolution)
             if kind == "torchscript":
                 check_trust(path, kind, trust)
-                found = find_torchscript(path, options)
+                loaded = load_torchscript(path, options)
             elif kind == "exported-program":
                 check_trust(path, kind, trust)
-                found = find_exported_program(path, options)
+                loaded = load_exported_program(path, options)
             else:
-                found = find_hugging_face(path, options)
+                loaded = load_hugging_face(path, options)
     elif callable(spec):
-        found = find_black_box(spec, options, resolution=resolution)
+        loaded = load_black_box(spec, options, resolution=resolution)
     else:
         raise TargetError(f"a {type(spec).__name__} is no target: give a name, a path, a torch module or a function")
-    return found if output is None else dataclasses.replace(found, network=Entry(found.network, output), final="")
+    return loaded if output is None else dataclasses.replace(loaded, network=Entry(loaded.network, output), final="")
 
 
-def _find_onnx(path: Path, options: Options, output: str | int | None, resolution: int) -> Found:
+def _load_onnx(path: Path, options: InputOptions, output: str | int | None, resolution: int) -> LoadedModel:
     hw = Preprocessing().updated(options).hw
     model = read_onnx(path, hw=hw, output=output, resolution=resolution)
     metadata = model.metadata
-    return Found(
+    return LoadedModel(
         network=model.network,
         name=str(metadata.get("name") or path.stem),
         preprocessing=onnx_preprocessing(metadata, model.kind, model.size, model.layout, options),
@@ -184,7 +184,7 @@ def _find_onnx(path: Path, options: Options, output: str | int | None, resolutio
 
 
 def _as_target(
-    found: Found,
+    loaded: LoadedModel,
     name: str | None,
     task: Task | None,
     classes: Sequence[str] | None,
@@ -192,36 +192,36 @@ def _as_target(
     head: int | str | None,
     resolution: int,
 ) -> Target:
-    name = name or found.name
-    if task is None and found.task is not None and (classes, kind, head) == (None, None, None):
-        task = found.task
+    name = name or loaded.name
+    if task is None and loaded.task is not None and (classes, kind, head) == (None, None, None):
+        task = loaded.task
     if task is None:
         task = guess_task(
-            _raw_outputs(found, name, resolution),
+            _raw_outputs(loaded, name, resolution),
             name=name,
-            classes=found.classes if classes is None else classes,
-            final=found.final,
+            classes=loaded.classes if classes is None else classes,
+            final=loaded.final,
             kind=kind,
             head=head,
         )
     return Target(
-        found.network,
+        loaded.network,
         name=name,
         task=task,
-        preprocessing=found.preprocessing,
-        assumed=found.assumed,
-        labels=found.labels,
-        differentiable=found.differentiable,
-        note=found.note,
-        content_hash=found.content_hash,
+        preprocessing=loaded.preprocessing,
+        assumed=loaded.assumed,
+        labels=loaded.labels,
+        differentiable=loaded.differentiable,
+        note=loaded.note,
+        content_hash=loaded.content_hash,
     )
 
 
-def _raw_outputs(found: Found, name: str, resolution: int) -> Tensor:
-    height, width = found.preprocessing.hw or (resolution, resolution)
+def _raw_outputs(loaded: LoadedModel, name: str, resolution: int) -> Tensor:
+    height, width = loaded.preprocessing.hw or (resolution, resolution)
     try:
         with torch.no_grad():
-            raw = found.network(found.preprocessing(probe_images(height, width)))
+            raw = loaded.network(loaded.preprocessing(probe_images(height, width)))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise TargetError(
             f"target {name!r} fails on an input of 3×{height}×{width}: {one_line(error)};"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoom_engine.audit.target_settings import ChannelOrder, InputSettings, Layout, Resize
 from zoom_engine.errors import TargetError
-from zoom_engine.target_settings import ChannelOrder, InputSettings, Layout, Resize
 
 BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""
@@ -161,7 +161,7 @@ class Preprocessing(InputSettings):
             return self.resize_size * height // shorter, self.resize_size * width // shorter
         return self.resize_size
 
-    def updated(self, options: Preprocessing | Mapping[str, Any] | None) -> Preprocessing:
+    def updated(self, options: InputOptions) -> Preprocessing:
         """This preprocessing with the user's `options` in it: some fields, or (a `Preprocessing`) all of them. A new
         size without a resize_size drops this one's."""
         if isinstance(options, Preprocessing):
@@ -221,6 +221,10 @@ def _applied(step: Step, x: Tensor) -> Tensor:
             assert_never(step)
 
 
-def scale_is_assumed(options: Preprocessing | Mapping[str, Any] | None, *, told: bool) -> bool:
+InputOptions = Preprocessing | Mapping[str, Any] | None
+"""A whole preprocessing, or those of its fields that differ from the model's own."""
+
+
+def scale_is_assumed(options: InputOptions, *, told: bool) -> bool:
     """Neither the model's file or library (`told`) nor the user's `options` say which numbers black and white are."""
     return not told and not isinstance(options, Preprocessing) and not any(name in (options or {}) for name in SCALE)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.binary import BinaryTask
-from zoom_engine.targets.entry import one_tensor
-from zoom_engine.targets.multiclass import MultiClassTask
+from zoom_engine.targets.loaders.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.task import Task
+from zoom_engine.targets.tasks.binary import BinaryTask
+from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
 

@@ -20,10 +20,10 @@ import huggingface_hub
 import open_clip
 from open_clip.factory import load_checkpoint
 
-from zoom_engine import hub
-from zoom_engine.archives import grows
-from zoom_engine.domains import domain_names, find_domain
+from zoom_engine import registry
 from zoom_engine.errors import TextEncoderError, one_line
+from zoom_engine.files import hub
+from zoom_engine.files.archives import grows
 from zoom_engine.text.encoder import TextEncoder
 
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
@@ -40,9 +40,8 @@ def text_encoder_for(
     generator: object, chosen: str | Path | TextEncoder | None, *, download: bool = False
 ) -> TextEncoder:
     """The text encoder ``chosen``; where there is none, that of the generator's domain, else the paper's ViT-B/32."""
-    domain = find_domain(generator) if isinstance(generator, str) else None
-    if chosen is None and domain is not None:
-        return domain.text_encoder()
+    if chosen is None and isinstance(generator, str) and generator in registry.names(registry.DOMAINS):
+        chosen = generator
     return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen, download=download)
 
 
@@ -76,14 +75,15 @@ def load_text_encoder(
         return _load_snapshot(name, download=download)
     if ":" in name:
         return _load_builtin(name, download=download)
-    domain = find_domain(name)
+    domain = registry.find(registry.DOMAINS, name)
     if domain is None:
-        known = ", ".join(domain_names()) or "none is installed"
+        known = ", ".join(registry.names(registry.DOMAINS)) or "none is installed"
         raise TextEncoderError(
             f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE}, or open_clip's NAME:TAG"
             f" such as {DEFAULT_TEXT_ENCODER}"
         )
-    return domain.text_encoder()
+    encoder: TextEncoder = domain.text_encoder()
+    return encoder
 
 
 def _load_folder(folder: Path, name: str, *, download: bool = False) -> TextEncoder:

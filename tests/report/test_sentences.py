@@ -1,0 +1,104 @@
+"""Sentences that must hold for an audit at any stage: what is measured, how sure it is, how many images flip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zoom_engine.audit.outputs import Counts, OutputReading
+from zoom_engine.report.sentences import certainty, flips, headline, standing
+
+NAMES = {"a": "A", "b": "B"}
+READING = OutputReading(("cat", "dog", "fox"), binary=False)
+
+
+def summary(*rows: dict[str, Any], mode: str = "single") -> dict[str, Any]:
+    return {"mode": mode, "units": 1 if rows else 0, "sensitivity": list(rows)}
+
+
+def row(attribute: str, value: float | None, ci: list[float] | None, first: float = 0.5) -> dict[str, Any]:
+    return {"attribute": attribute, "mean_change": value, "ci95": ci, "first": first}
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (Counts(32, 9, 3, 2), "2 of 32 images flip decisively, 1 is borderline"),
+        (Counts(32, 9, 1, 1), "1 of 32 images flips decisively"),
+        (Counts(32, 9, 2, 0), "none of 32 images flips decisively, 2 are borderline"),
+        (Counts(32, 9, 0, 0), "none of 32 images flips"),
+        (Counts(0, 0, 0, 0, beyond=3), "no edit stays within what the generator draws"),
+        (Counts(1, 1, 1, 1), "it flips decisively"),
+        (Counts(1, 0, 1, 0), "it flips, borderline"),
+        (Counts(1, 0, 0, 0), "it does not flip"),
+    ],
+)
+def test_decisive_flips_are_counted_apart_from_borderline_ones(counts: Counts, words: str) -> None:
+    assert flips(counts) == words
+
+
+def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
+    def rows(first: float, low: float) -> dict[str, Any]:
+        return summary(row("a", 0.4, [low, 0.45], first), row("b", 0.3, [0.25, 0.35], 1 - first))
+
+    assert certainty(rows(1.0, 0.36), NAMES, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), NAMES, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), NAMES, unfinished=False)
+    assert verdict.text == "No clear lead"
+    assert "60 of 100" in verdict.sentence
+    assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
+
+
+def test_an_unfinished_audit_has_no_clear_lead() -> None:
+    half = summary(row("a", 0.4, [0.36, 0.45], 1.0), row("b", 0.3, [0.25, 0.35], 0.0), row("c", None, None))
+    verdict = certainty(half, NAMES, unfinished=True)
+    assert verdict.text == "Not finished"
+    assert verdict.sentence.startswith("So far: “A” comes first")
+    assert "1 of 3 attributes are not measured yet" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "sentence"),
+    [
+        ((), "Not measured", "no measurement"),
+        ((row("a", 0.4, None), row("b", 0.3, None)), "One image", "With one image"),
+        ((row("a", 0.4, [0.3, 0.5]),), "One attribute", "“A” is the only attribute"),
+    ],
+)
+def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
+    found = certainty(summary(*rows), NAMES, unfinished=False)
+    assert found.text == verdict
+    assert sentence in found.sentence
+
+
+def test_the_headline_counts_the_attributes_that_were_measured() -> None:
+    rows = summary(row("a", 0.01, None), row("b", None, None))
+    counts = {"a": Counts(1, 0, 0, 0), "b": Counts(0, 0, 0, 0), None: Counts(1, 0, 0, 0)}
+    found = headline(rows, NAMES, counts, unfinished=True)
+    assert found == "So far: “A” hardly moves this model’s output: by 0.01 in the one image measured; it does not flip."
+    assert headline(summary(row("a", None, None)), NAMES, counts, unfinished=True) == "Nothing is measured yet."
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag", "sentence"),
+    [
+        ("typical", "Typical", "The median change of 32 images; 9 of them change by 0.1 or more; 2 of 32"),
+        ("flip", "Decisive flip", "2 of 32 images flip decisively in this direction"),
+        ("extreme", "Most extreme of 32", "The largest change of 32 images; 2 of 32"),
+        (None, "Example", "Chosen for a large change, not as typical; 2 of 32"),
+    ],
+)
+def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str, sentence: str) -> None:
+    strip = {"original_caption": "dog 0.8", "caption": "fox 0.6", "flipped": True}
+    if kind:
+        strip |= {"kind": kind, "direction": [1, 2], "decisive": True}
+    found = standing(strip, Counts(32, 9, 2, 2), 2, READING)
+    assert found.tag == tag
+    assert found.sentence.startswith(sentence)
+    assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
+
+
+def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
+    strip = {"original_caption": "0.01", "caption": "0.94", "flipped": True, "kind": "flip", "extreme": True}
+    assert standing(strip, Counts(32, 1, 1, 1), 1, READING).tag == "Most extreme of 32"

@@ -1,0 +1,139 @@
+"""Target networks and image towers on OpenVINO: torch's answers, torch's gradients, and torch where it must be."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoom_engine import load_generator, load_target
+from zoom_engine.domains import find_domain
+from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
+from zoom_engine.runtime.compiled_networks import CompiledNetwork
+from zoom_engine.runtime.select import Synthesizer
+from zoom_engine.targets import Target
+from zoom_engine.text import TextEncoder
+
+pytest.importorskip("openvino")
+
+
+@pytest.fixture(scope="module")
+def synthesizer() -> Synthesizer:
+    return choose_synthesizer(load_generator("avatars"), backend="openvino", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def pictures(synthesizer: Synthesizer) -> Tensor:
+    generator = synthesizer.generator
+    return synthesizer(generator.styles(generator.mapping(generator.latents(range(7))))).clamp(-1, 1)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TextEncoder:
+    domain = find_domain("avatars")
+    assert domain is not None
+    return domain.text_encoder()
+
+
+def test_a_target_answers_as_before_and_is_the_same_target(synthesizer: Synthesizer, pictures: Tensor) -> None:
+    target = load_target("avatars:eyeglasses")
+    compiled, runs = compiled_target(target, synthesizer)
+    assert runs == "openvino fp32"
+    assert isinstance(compiled.network, CompiledNetwork)
+    assert compiled.describe() == target.describe()
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(pictures), target(pictures), rtol=1e-4, atol=1e-4)
+        assert torch.equal(compiled(pictures)[2:3], compiled(pictures[2:3]))  # picture by picture, not a bit apart
+    assert compiled_target(compiled, synthesizer) == (compiled, runs)
+
+
+def test_a_network_is_compiled_once_and_again_when_its_weights_change(
+    synthesizer: Synthesizer, pictures: Tensor
+) -> None:
+    shipped = load_target("avatars:eyeglasses")
+    network = copy.deepcopy(shipped.network)
+
+    def compiled() -> tuple[Target, Target]:
+        target = Target(network, name="t", task=shipped.task, preprocessing=shipped.preprocessing)
+        return target, compiled_target(target, synthesizer)[0]
+
+    sessions = [compiled()[1].network.session for _ in range(2)]
+    assert sessions[0] is sessions[1]
+    with torch.no_grad():
+        network.head.weight.mul_(-2)
+        tuned, fast = compiled()
+        torch.testing.assert_close(fast(pictures), tuned(pictures), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_stay_those_of_torch(synthesizer: Synthesizer, pictures: Tensor) -> None:
+    target = load_target("avatars:eyeglasses")
+    found, wanted = [], []
+    for judge, into in ((compiled_target(target, synthesizer)[0], found), (target, wanted)):
+        leaf = pictures[:2].clone().requires_grad_(True)
+        into += torch.autograd.grad(judge(leaf).sum(), leaf)
+    assert torch.equal(found[0], wanted[0])
+
+
+def test_a_text_encoder_sees_as_before(synthesizer: Synthesizer, pictures: Tensor, encoder: TextEncoder) -> None:
+    compiled, runs = compiled_text_encoder(encoder, synthesizer)
+    assert runs == "openvino fp32"
+    assert compiled.content_hash == encoder.content_hash
+    assert compiled.words == encoder.words
+    with torch.no_grad():
+        torch.testing.assert_close(
+            compiled.embed_images(pictures), encoder.embed_images(pictures), rtol=1e-4, atol=1e-5
+        )
+    assert torch.equal(compiled.embed_texts(["a face"]), encoder.embed_texts(["a face"]))
+
+
+class Branching(nn.Module):
+    """Answers bright pictures otherwise than dark ones: a trace holds one of the two ways."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        means = x.mean(dim=(1, 2, 3))
+        return means if bool(means.mean() > 0) else -means
+
+
+class Unknown(nn.Module):
+    """An operator that OpenVINO does not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.special.i0(x).mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("network", [Branching(), Unknown()])
+def test_what_openvino_cannot_take_stays_with_torch_and_says_so(network: nn.Module, synthesizer: Synthesizer) -> None:
+    target = load_target(network, name="odd", kind="logits")
+    compiled, runs = compiled_target(target, synthesizer)
+    assert compiled is target
+    assert runs.startswith("torch: OpenVINO does not take it (")
+    assert "\n" not in runs
+
+
+def test_only_where_openvino_draws(encoder: TextEncoder) -> None:
+    target: Target = load_target("avatars:eyeglasses")
+    plain = choose_synthesizer(load_generator("avatars"), backend="torch")
+    assert compiled_target(target, plain) == (target, "torch")
+    assert compiled_text_encoder(encoder, plain) == (encoder, "torch")
+
+
+def test_a_dropped_target_frees_what_was_compiled_of_it(synthesizer: Synthesizer) -> None:
+    """It is kept as long as the target is, for the next audit of the same one, and no longer."""
+    torch.manual_seed(0)
+    target = load_target(
+        nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 1))
+    )
+    compiled, runs = compiled_target(target, synthesizer)
+    assert runs == "openvino fp32"
+    assert isinstance(compiled.network, CompiledNetwork)
+    session = weakref.ref(compiled.network.session)
+    del compiled
+    gc.collect()
+    assert session() is not None
+    del target
+    gc.collect()
+    assert session() is None

@@ -1,0 +1,146 @@
+"""SGD and PGD step as their formulas say, and leak nothing from unit to unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, unit
+from torch import Tensor
+
+from zoom_engine.audit.settings import LossWeights
+from zoom_engine.errors import ConfigError
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, run_units
+
+TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
+
+
+def run(
+    search: Search,
+    units: list[Unit],
+    styles: Tensor,
+    *,
+    batch_size: int = 8,
+    weights: LossWeights = TARGET_ONLY,
+) -> list[SearchResult]:
+    found: dict[int, SearchResult] = {}
+    order = {id(each): place for place, each in enumerate(units)}
+    run_units(
+        units,
+        search=search,
+        evaluator=evaluator(linear, loss_weights=weights),
+        styles=styles,
+        batch_size=batch_size,
+        on_result=lambda results: found.update({order[id(each)]: result for each, result in results}),
+    )
+    return [found[place] for place in range(len(units))]
+
+
+def literal_descent(start: float, rate: float, steps: int, low: float, high: float, *, sign: bool) -> list[float]:
+    """w ← clip(w - η ∇ softplus(margin)) for the linear target along red, with the gradient written out
+    by hand."""
+    w, path = 0.0, []
+    side = 1.0 if start - 2 >= 0 else -1.0
+    for _ in range(steps + 1):
+        path.append(w)
+        gradient = side / (1 + np.exp(-side * (start + w - 2)))
+        w = float(np.clip(w - rate * (np.sign(gradient) if sign else gradient), low, high))
+    return path
+
+
+@pytest.mark.parametrize("sign", [False, True])
+def test_the_path_is_the_formulas(sign: bool) -> None:
+    search = (PGD if sign else SGD)(steps=12, learning_rate=0.7)
+    for start in (-1.0, 4.0):
+        (result,) = run(search, [unit(0, 0, -3, 3)], torch.tensor([[start, 0, 0, 0]]))
+        expected = literal_descent(start, 0.7, 12, -3, 3, sign=sign)
+        path = [point.weights[0] for point in result.trajectory]
+        np.testing.assert_allclose(path, expected[: len(path)], atol=1e-4)
+        assert np.sign(path[-1]) == np.sign(2 - start)
+        assert abs(path[-1]) <= 3
+
+
+def test_pgd_stays_on_the_grid_and_moves_all_attributes() -> None:
+    (result,) = run(PGD(steps=9), [unit(0, None, -30, 30)], torch.zeros(1, 4))
+    for point in result.trajectory:
+        np.testing.assert_allclose(np.array(point.weights) / 0.1, np.round(np.array(point.weights) / 0.1), atol=1e-6)
+    np.testing.assert_allclose(result.trajectory[-1].weights, [0.9, 0.9, 0.9], atol=1e-6)
+
+
+def test_default_rates_are_the_references() -> None:
+    single, multi = run(PGD(steps=1), [unit(0, 0, -30, 30), unit(0, None, -30, 30)], torch.zeros(1, 4))
+    assert single.trajectory[-1].weights == (0.2, 0, 0)
+    assert multi.trajectory[-1].weights == (0.1, 0.1, 0.1)
+    assert SGD().to_dict() == {"name": "sgd", "steps": 100, "learning_rate": None, "patience": None}
+
+
+def test_single_mode_moves_only_its_attribute() -> None:
+    results = run(SGD(steps=5, learning_rate=1.0), [unit(0, a, -30, 30) for a in range(3)], torch.zeros(1, 4))
+    for attribute, result in enumerate(results):
+        for point in result.trajectory:
+            assert all(w == 0 for i, w in enumerate(point.weights) if i != attribute)
+        assert result.trajectory[-1].weights[attribute] > 0
+
+
+def test_the_best_iterate_is_reported_not_the_last() -> None:
+    """Fault 7 of the reference: the flip of highest SSIM is the first one, and weights and output belong
+    to one point."""
+    (result,) = run(PGD(steps=30, learning_rate=0.3), [unit(0, 0, -30, 30)], torch.zeros(1, 4))
+    assert result.edit_weights[0] == pytest.approx(2.1)
+    assert result.flip_weight == pytest.approx(2.1)
+    assert result.output[0] == pytest.approx(1 / (1 + np.exp(-0.1)), abs=1e-4)
+    assert result.trajectory[-1].weights[0] == pytest.approx(9.0)
+    assert result.change == pytest.approx(1 / (1 + np.exp(-7)) - 1 / (1 + np.exp(2)), abs=1e-3)
+
+
+def test_patience_stops_after_the_flip_and_no_sooner() -> None:
+    impatient, patient = (
+        run(PGD(steps=50, learning_rate=0.3, patience=patience), [unit(0, 0, -30, 30)], torch.zeros(1, 4))[0]
+        for patience in (0, 3)
+    )
+    assert (impatient.stop, impatient.steps) == ("flipped", 8)
+    assert (patient.stop, patient.steps) == ("flipped", 11)
+    assert patient.change > impatient.change
+
+
+def test_it_stops_where_it_cannot_move() -> None:
+    (result,) = run(PGD(steps=50, learning_rate=1.0), [unit(0, 0, -1, 1)], torch.zeros(1, 4))
+    assert (result.stop, result.steps) == ("stationary", 2)
+    (frozen,) = run(PGD(), [unit(0, 0, 0, 0)], torch.zeros(1, 4))
+    assert (frozen.stop, frozen.evaluations) == ("no-range", 0)
+
+
+def test_gradients_do_not_leak_from_image_to_image() -> None:
+    """Fault 2 of the reference: every unit's path is the one it takes alone, whatever ran before or
+    beside it."""
+    styles = torch.randn(6, 4, generator=torch.Generator().manual_seed(1)) * 3
+    units = [unit(i, a, -30, 30) for i in range(6) for a in (0, None)]
+    everything = LossWeights(target=1.0, structure=1.0, label=0.0)
+    search = SGD(steps=6, learning_rate=0.5)
+    together = run(search, units, styles, batch_size=5, weights=everything)
+    for place, each in enumerate(units):
+        (alone,) = run(search, [each], styles, batch_size=1, weights=everything)
+        assert [p.weights for p in alone.trajectory] == [
+            pytest.approx(p.weights, abs=1e-5) for p in together[place].trajectory
+        ]
+    again = run(search, units, styles, batch_size=5, weights=everything)
+    assert [r.edit_weights.tolist() for r in again] == [r.edit_weights.tolist() for r in together]
+
+
+def test_nothing_but_edit_weights_gets_a_gradient() -> None:
+    where = evaluator(linear)
+    styles = torch.zeros(2, 4, requires_grad=True)
+    _, gradient = where.value_and_grad(styles, torch.zeros(2, 3), where.originals(styles.detach()))
+    assert gradient.shape == (2, 3)
+    assert styles.grad is None
+    assert not gradient.requires_grad
+    assert not DIRECTIONS.requires_grad
+
+
+def test_options_are_checked() -> None:
+    for wrong in ({"steps": 0}, {"learning_rate": 0.0}, {"patience": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            SGD(**wrong)  # type: ignore[arg-type]
+    state = PGD().start(Unit(0, 0, bounds(0, -1, 1)), iterate([0, 0, 0]))
+    with pytest.raises(ConfigError, match="gradients"):
+        state.tell([iterate([0, 0, 0])])

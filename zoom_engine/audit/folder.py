@@ -1,0 +1,381 @@
+"""The audit folder: what a run leaves on disk, and how a killed run goes on, no unit lost or repeated.
+
+===============  =============================================================================================
+manifest.json    written first: `config` (all that determines the records: options, seeds, content hashes) and
+                 `environment` (versions, machine, backend, revision). Resuming asks that everything outside
+                 `environment` is equal.
+records.jsonl    one line per finished unit; each `append` is one write and one fsync
+summary.json     derived from the records when all are there; its presence says that the audit is finished
+images/          the pictures that gallery.json names
+.lock            held with flock(2) while a run writes; the kernel frees it with the process
+===============  =============================================================================================
+
+All failures are `AuditError`s of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from zoom_engine.audit.records import Record, Unit, scan, to_line
+from zoom_engine.errors import AuditError
+from zoom_engine.files import atomic
+
+MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
+FORMAT = {"name": "zoom-engine audit", "version": 1}
+_FREE_KEYS = ("environment", "resumed_in")
+
+
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """The manifest of the audit folder at `path`. Raises `AuditError` when there is none that can be read."""
+    path = Path(path)
+    with _one_line(path, "read"):
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
+            raise AuditError(f"{path} {what}: give the folder of an audit")
+        if not (path / MANIFEST).is_file():
+            raise AuditError(f"{path} is not an audit folder: it has no {MANIFEST}")
+        text = (path / MANIFEST).read_bytes()
+    try:
+        manifest = json.loads(text)
+        if manifest["format"]["name"] != FORMAT["name"] or not isinstance(manifest["config"], dict):
+            raise KeyError("format")
+    except (ValueError, KeyError, TypeError):
+        raise AuditError(f"{path / MANIFEST} is not the manifest of an audit: use another folder") from None
+    if manifest["format"]["version"] != FORMAT["version"]:
+        raise AuditError(
+            f"{path} has audit format {manifest['format']['version']}, this version reads "
+            f"{FORMAT['version']}: run the audit again in a new folder"
+        )
+    return dict(manifest)
+
+
+def check_folder(path: str | Path) -> None:
+    """Refuse a folder that no audit could be written to, before hours are spent; makes and changes nothing.
+
+    Raises `AuditError` for a file, a folder that cannot be written, and one that holds something else.
+    """
+    path = Path(path)
+    with _one_line(path, "write"):
+        there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not there.is_dir():
+            raise AuditError(f"{there} is a file: choose another output folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
+        if path.is_dir() and not (path / MANIFEST).exists():
+            _refuse_foreign(path)
+
+
+def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
+    """Refuse to go on with an audit of other settings before hours are spent: ``known`` are those of the `config` that
+    are known by now. A folder without an audit is fine. Raises `AuditError`.
+    """
+    path = Path(path)
+    with _one_line(path, "read"):
+        if not (path / MANIFEST).is_file():
+            return
+    there, here = read_manifest(path)["config"], json.loads(json.dumps(known))
+    _refuse_difference(path, {name: there[name] for name in here if name in there}, here)
+
+
+class AuditFolder:
+    """An audit folder opened for writing, and locked until `close` (it is a context manager).
+
+    Use `create` for a new folder, `resume` for an existing one, `open` for whichever of the two applies.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any], lock: int) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._lock: int | None = lock
+        self._file: int | None = None
+        self._done: set[Unit] = set()
+        self._size = 0
+        self._broken = False
+
+    @classmethod
+    def create(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+        """Start an audit at `path`, which must be absent or an empty folder; parents are made.
+
+        `manifest` needs `config` (a dict) and may have more keys, all JSON. Raises `AuditError`; what it
+        had made by then it removes.
+        """
+        path = Path(path)
+        manifest = {"format": FORMAT, **_strict(manifest)}
+        with _one_line(path, "write"):
+            if path.exists() and not path.is_dir():
+                raise AuditError(f"{path} is a file: choose another output folder")
+            missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+            audit = lock = None
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                lock = _acquire(path)
+                atomic.remove_leftovers(path)
+                _refuse_foreign(path)
+                audit = cls(path, manifest, lock)
+                audit._open_records(os.O_CREAT)
+                atomic.write_json(path / MANIFEST, manifest)
+                atomic.fsync_folder(path.parent)
+            except BaseException:
+                _abandon(path, missing, lock)
+                if audit is not None:
+                    audit.close()
+                elif lock is not None:
+                    os.close(lock)
+                raise
+        return audit
+
+    @classmethod
+    def resume(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+        """Go on with the audit at `path`, which must have been started with an equal manifest.
+
+        An incomplete last line of records.jsonl is cut off: its unit never counted and is computed again.
+        The `environment` may differ; a new one is noted under `resumed_in`. Raises `AuditError`.
+        """
+        path = Path(path)
+        read_manifest(path)
+        with _one_line(path, "write"):
+            audit, lock = None, _acquire(path)
+            try:
+                atomic.remove_leftovers(path)
+                found = read_manifest(path)
+                wanted = {"format": FORMAT, **_strict(manifest)}
+                _refuse_other(path, found, wanted)
+                audit = cls(path, found, lock)
+                audit._open_records(os.O_CREAT)
+                audit._note_environment(wanted.get("environment"))
+            except BaseException:
+                if audit is not None:
+                    audit.close()
+                else:
+                    os.close(lock)
+                raise
+        return audit
+
+    @classmethod
+    def open(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+        """`resume` the audit at `path` if there is one, else `create` it."""
+        return (cls.resume if (Path(path) / MANIFEST).exists() else cls.create)(path, manifest)
+
+    def done(self) -> set[Unit]:
+        """The units that have a durable record: {(image, attribute)}."""
+        return set(self._done)
+
+    @property
+    def finished(self) -> bool:
+        """Whether `finish` has been reached (by this run or an earlier one)."""
+        return (self.path / SUMMARY).exists()
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Add finished units: when this returns all of them are on disk, if it raises none counts.
+
+        Raises `AuditError` on a failed write (the folder stays resumable), for a unit that has a record
+        already and for NaN or infinity in a record.
+        """
+        if not records:
+            return
+        if self._file is None or self._broken:
+            raise AuditError(f"{self.path} can take no more records after the earlier failure: resume the audit")
+        units = [record.unit for record in records]
+        repeated = next((unit for i, unit in enumerate(units) if unit in self._done or unit in units[:i]), None)
+        if repeated is not None:
+            raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
+        lines = b"".join(to_line(record) for record in records)
+        with _one_line(self.path, "write"):
+            self._broken = True
+            try:
+                atomic.write_all(self._file, lines)
+                os.fsync(self._file)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    _cut(self._file, self._size)
+                    self._broken = False
+                raise
+            self._size += len(lines)
+            self._done.update(units)
+            self._broken = False
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file inside the folder (say images/1.png) atomically. Raises `AuditError`."""
+        path = inside(self.path, name)
+        with _one_line(self.path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(path, data)
+        return path
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write strict JSON inside the folder atomically; return its path. Raises `AuditError` (NaN: too)."""
+        path = inside(self.path, name)
+        with _one_line(self.path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                atomic.write_json(path, value)
+            except (ValueError, TypeError) as error:
+                raise AuditError(f"{name} cannot be written as JSON: {error}") from None
+        return path
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write summary.json, which marks the audit as finished. Raises `AuditError`."""
+        self.write_json(SUMMARY, summary)
+
+    def close(self) -> None:
+        """Release the folder; closing twice is harmless."""
+        for descriptor in (self._file, self._lock):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._file = self._lock = None
+
+    def __enter__(self) -> AuditFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_records(self, flags: int) -> None:
+        """Open records.jsonl for appending, learn which units it holds and cut an incomplete last line."""
+        path = self.path / RECORDS
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o666)
+        try:
+            for record, stop in scan(path):
+                self._done.add(record.unit)
+                self._size = stop
+            self._file = descriptor
+            if os.fstat(descriptor).st_size != self._size:
+                _cut(descriptor, self._size)
+        except BaseException:
+            self._file = None
+            os.close(descriptor)
+            raise
+
+    def _note_environment(self, environment: Any) -> None:
+        """Remember that a part of the records came from another environment than the first."""
+        known = [self.manifest.get("environment"), *self.manifest.get("resumed_in", [])]
+        if environment is not None and environment not in known:
+            self.manifest = {**self.manifest, "resumed_in": [*known[1:], environment]}
+            atomic.write_json(self.path / MANIFEST, self.manifest)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of file `name` in `folder`. Raises `AuditError` when the name leads out of the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
+        raise AuditError(f"{name!r} is not a file inside {folder}")
+    return path
+
+
+@contextlib.contextmanager
+def _one_line(path: Path, verb: str) -> Iterator[None]:
+    """Turn an `OSError` into an `AuditError` that names the folder and what the system said."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AuditError(
+            f"cannot {verb} the audit folder {path}: {reason}: mend that or choose another folder"
+        ) from error
+
+
+def _acquire(path: Path) -> int:
+    """Lock the folder for this process; the kernel releases it with the process, so no lock is ever stale."""
+    while True:
+        descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 20).decode("ascii", "replace").strip()
+                raise AuditError(
+                    f"another run (process {holder or 'unknown'}) is writing {path}: wait for it or choose "
+                    "another output folder"
+                ) from None
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path / LOCK)):
+                    os.ftruncate(descriptor, 0)
+                    atomic.write_all(descriptor, f"{os.getpid()}\n".encode())
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # its last holder removed the name between our open and our lock
+
+
+def _refuse_foreign(path: Path) -> None:
+    """A new audit goes into an empty folder, or one where an earlier run was killed before its manifest."""
+    names = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
+    if MANIFEST in names:
+        raise AuditError(f"{path} already holds an audit: resume it or choose another output folder")
+    if names and not (names == [RECORDS] and (path / RECORDS).stat().st_size == 0):
+        raise AuditError(f"{path} is not empty and not an audit folder (it holds {names[0]!r}): choose another one")
+
+
+def _abandon(path: Path, missing: list[Path], lock: int | None) -> None:
+    """Undo a failed `create` as far as the file system lets us: what this run made, and nothing else."""
+    with contextlib.suppress(OSError):
+        if lock is not None and not (path / MANIFEST).exists():
+            if (path / RECORDS).exists() and (path / RECORDS).stat().st_size == 0:
+                (path / RECORDS).unlink()
+            (path / LOCK).unlink()
+    for folder in missing:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _cut(descriptor: int, size: int) -> None:
+    os.ftruncate(descriptor, size)
+    os.fsync(descriptor)
+
+
+def _strict(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest as JSON will give it back. Raises `AuditError` when it has no config or cannot be JSON."""
+    try:
+        plain = json.loads(json.dumps(manifest, allow_nan=False))
+    except (ValueError, TypeError) as error:
+        raise AuditError(f"the manifest cannot be written as JSON: {error}") from None
+    if not isinstance(plain.get("config"), dict):
+        raise AuditError("the manifest has no 'config': put there all that determines the records")
+    return dict(plain)
+
+
+def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """An audit goes on with the options it was started with, or not at all."""
+    fixed = [{key: value for key, value in one.items() if key not in _FREE_KEYS} for one in (there, here)]
+    _refuse_difference(path, *fixed)
+
+
+def _refuse_difference(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    difference = _first_difference(there, here)
+    if difference is not None:
+        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
+
+
+def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in [*there, *(name for name in here if name not in there)]:
+            if there.get(name) is None and here.get(name) is None:
+                continue  # not set is not set, whether or not it is said
+            child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
+            if name not in there or name not in here:
+                known = there if name in there else here
+                where = "only there" if name in there else "only in this run"
+                return f"{child} is {_short(known[name])} {where}"
+            difference = _first_difference(there[name], here[name], child)
+            if difference is not None:
+                return difference
+        return None
+    return None if there == here else f"{key} is {_short(there)} there, {_short(here)} in this run"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,258 @@
+"""`AuditSettings`: every option of an audit, written once.
+
+`Diagnoser`, a configuration file, the command line and the manifest are made of its fields. Nothing that takes seconds
+to import is imported here: what options alone show to be wrong is told at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zoom_engine import registry
+from zoom_engine.attributes import Attribute, check_labels, parse_attributes
+from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.errors import CheckpointError, ConfigError
+
+RANGES = ("calibrated", "paper")
+METHODS = ("regression", "sampled", "gradient")
+BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
+SEEDS_PER_RUN = 100_000
+
+
+class About(NamedTuple):
+    """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
+
+    `name` is the command line's where it differs. What `decides` the records is written into the manifest's config: an
+    audit goes on with an equal one only.
+    """
+
+    text: str
+    python: str = ""
+    name: str | None = None
+    choices: tuple[str, ...] | None = None
+    decides: bool = False
+
+
+def option(text: str, default: Any = dataclasses.MISSING, **about: Any) -> Any:
+    """A field of `AuditSettings`, see `About`."""
+    return dataclasses.field(default=default, metadata={"about": About(text, **about)})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a 0 skips its term."""
+
+    target: float = 50.0
+    structure: float = 10.0
+    label: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, weight in dataclasses.asdict(self).items():
+            if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+                raise ConfigError(f"loss weight '{name}' must be a finite number of at least 0, got {weight!r}")
+
+    @classmethod
+    def of(cls, table: Mapping[str, float]) -> LossWeights:
+        """Those of a table such as {"label": 0}; ConfigError for a name that is none of theirs."""
+        try:
+            return cls(**table)
+        except TypeError as error:
+            names = ", ".join(field.name for field in dataclasses.fields(cls))
+            raise ConfigError(f"loss weights are {names}, got {', '.join(map(str, table))}") from error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """All that can be chosen about an audit but its images, see `Diagnoser`.
+
+    Raises:
+        CheckpointError: there is no such generator.
+        ConfigError: for the first option that no models could make good.
+    """
+
+    generator: str | Path | Any = option("a domain (avatars) or a checkpoint file", python="or a StyleGAN2")
+    generator_class: int | None = option(
+        "of a class-conditional generator the class to draw, counted from 0", None, decides=True
+    )
+    target: str | Path | Any = option(
+        "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
+        " hf-hub:OWNER/NAME, python:FILE.py:NAME",
+        python="an nn.Module, a function, a Target",
+    )
+    target_options: Mapping[str, Any] | None = option(
+        "passed to load_target, such as {'classes': ['cat', 'dog']}", None
+    )
+    attributes: Sequence[str] | None = option(
+        "a prompt, which becomes one edit direction; several wordings of one are separated by '|'; by default the"
+        " domain's, without those that name the target's own classes",
+        None,
+        name="attribute",
+        decides=True,
+    )
+    neutral: str | None = option(
+        "the prompt that is subtracted from each attribute's; by default the domain's", None, decides=True
+    )
+    labels: Sequence[str] | None = option(
+        "a prompt of each of the target's classes, for the label check and L_attr; by default the target's own, an"
+        " empty list turns both off",
+        None,
+        name="label",
+        decides=True,
+    )
+    text_encoder: str | Path | Any | None = option(
+        "open_clip NAME:TAG or a folder; by default the domain's, else ViT-B/32", None, python="or a TextEncoder"
+    )
+    templates: str | Sequence[str] = option(
+        "sentences that attributes are put into, their embeddings averaged: a set (none, general, faces, imagenet,"
+        " imagenet-short), or one of your own such as 'a photo of {}'",
+        "general",
+        name="template",
+    )
+    mode: str = option("one attribute at a time, or all together", "single", choices=("single", "multi"), decides=True)
+    search: str | None = option(
+        "scan (single, forward only), sgd or pgd (they follow gradients), cmaes (multi, forward only); by default scan"
+        " in single mode, in multi mode sgd where the target gives gradients, else cmaes",
+        None,
+        choices=("scan", "sgd", "pgd", "cmaes"),
+        decides=True,
+    )
+    search_options: Mapping[str, Any] | None = option(
+        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+    )
+    directions: str | Any = option(
+        "how edit directions are found",
+        "regression",
+        python="or ready EditDirections, found with these settings",
+        choices=METHODS,
+    )
+    threshold: float | None = option(
+        "λ in [0, 1), of the largest relevance; by default 0.1, or that of ready directions", None
+    )
+    level: float | None = option(
+        "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
+    )
+    edit_range: str = option(
+        "as far as the attribute varies among unedited images (several together also no further than unedited images"
+        " lie from their mean), or the paper's ±30",
+        "calibrated",
+        name="range",
+        choices=RANGES,
+        decides=True,
+    )
+    decisive_change: float = option(
+        "how far, in [0, 1], the output must move for a flip to count as decisive; pictures and headlines take"
+        " decisive flips",
+        DECISIVE_CHANGE,
+        decides=True,
+    )
+    loss_weights: LossWeights = option(
+        "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
+        LossWeights(),
+        decides=True,
+    )
+    truncation: float = option("ψ; 1 is off", 1.0, decides=True)
+    truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
+    batch_size: int = option("images per forward pass; results do not depend on it beyond rounding", 32)
+    device: str = option("cpu or cuda", "cpu")
+    backend: str = option(
+        "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
+        "auto",
+        choices=BACKENDS,
+    )
+    precision: str = option(
+        "auto: bf16 where the processor computes in it, but fp32 where a search follows gradients (what it starts from"
+        " is measured as for any other)",
+        "auto",
+        choices=("auto", "fp32", "bf16"),
+    )
+    cache: str | Path | None = option(
+        "folder for relevance matrices and compiled models; by default the user's cache folder", None
+    )
+    download: bool = option("fetch published weights of target and text encoder that are not on this machine", False)
+
+    def __post_init__(self) -> None:
+        check_generator(self.generator)
+        if self.edit_range not in RANGES:
+            raise ConfigError(f"unknown range '{self.edit_range}'; choose one of {', '.join(RANGES)}")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
+        if self.level is not None and not 0 < self.level <= 1:
+            raise ConfigError(f"level must be in (0, 1], got {self.level}")
+        if not math.isfinite(self.truncation):
+            raise ConfigError(f"truncation must be a finite number, got {self.truncation}")
+        if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
+            raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
+        check_decisive_change(self.decisive_change)
+        of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
+        if self.attributes is not None or not of_domain:  # only a domain brings its own
+            attributes = () if self.attributes is None else self.attributes
+            if self.neutral is not None or not of_domain:
+                parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
+        check_labels(self.labels or ())
+
+    def deciding(self) -> dict[str, Any]:
+        """The options that decide the records, as the manifest's config has them; those that were left open are not."""
+        chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
+        if self.attributes is not None:
+            chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
+        chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
+
+    images: int = option("how many generated images", 200)
+    seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
+    out: str | Path | None = option("the audit folder; resumed where it exists", None)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.images <= SEEDS_PER_RUN:
+            raise ConfigError(f"images must be in 1..{SEEDS_PER_RUN}, got {self.images}")
+        if not 0 <= self.seed < 2**32 // SEEDS_PER_RUN:
+            raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {self.seed}")
+
+    def deciding(self) -> dict[str, Any]:
+        """As `AuditSettings.deciding`."""
+        return {"images": self.images, "seed": self.seed}
+
+
+def options_of(settings: type) -> dict[str, About]:
+    """What there is to say of each field."""
+    return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
+
+
+def signature_with(*others: inspect.Parameter) -> inspect.Signature:
+    """That of a method which takes the fields of `AuditSettings` and `others`, all by keyword."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    return inspect.Signature([own, *inspect.signature(AuditSettings).parameters.values(), *others])
+
+
+def described(options: Mapping[str, About]) -> str:
+    """The options and their texts, as a docstring lists them."""
+    return "\n".join(
+        f"    {name}: {'; '.join(filter(None, (about.text, about.python)))}." for name, about in options.items()
+    )
+
+
+AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(options_of(AuditSettings))}"
+
+
+def check_decisive_change(change: float) -> None:
+    """Refuse what no change of an output can reach, or be below. Raises ConfigError."""
+    if not 0 <= change <= 1:
+        raise ConfigError(f"decisive_change must be in [0, 1], got {change}")
+
+
+def check_generator(spec: object) -> None:
+    """Refuse a name or a path that `load_generator` could not find. Raises CheckpointError."""
+    if isinstance(spec, str | Path) and spec not in registry.names(registry.DOMAINS) and not Path(spec).is_file():
+        raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")

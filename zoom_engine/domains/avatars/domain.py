@@ -1,0 +1,77 @@
+"""The avatars as a domain: what ``generator="avatars"`` and ``target="avatars:mustache"`` load."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.avatars.wording import prompt
+from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.weights_files import load_network
+from zoom_engine.errors import TargetError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.text import TextEncoder, load_text_encoder
+
+DEFAULT_ATTRIBUTES = (
+    "eyeglasses",
+    "smiling",
+    "beard",
+    "mustache",
+    "bangs",
+    "blond_hair",
+    "long_hair",
+    "curly_hair",
+    "pale_skin",
+    "bushy_eyebrows",
+    "lipstick",
+    "old",
+)
+
+
+class AvatarDomain:
+    """Faces of our own: generator, text encoder and targets are package data; nothing is downloaded."""
+
+    name = "avatars"
+    neutral = "a face"
+    attributes = tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES)
+
+    @cache  # noqa: B019  the domain is a single object that lives as long as the process
+    def generator(self) -> StyleGAN2:
+        return load_own_checkpoint(WEIGHTS / "generator.safetensors")
+
+    @cache  # noqa: B019
+    def text_encoder(self) -> TextEncoder:
+        return load_text_encoder(WEIGHTS / "text", called=self.name)
+
+    def target_names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in (WEIGHTS / "targets").glob("*.safetensors")))
+
+    @cache  # noqa: B019
+    def target(self, name: str) -> Target:
+        """The target ``avatars:NAME``; its class prompts come with it."""
+        if name not in self.target_names():
+            raise TargetError(f"no target 'avatars:{name}'; choose from {', '.join(self.target_names())}")
+        return as_target(*load_network(WEIGHTS / "targets" / f"{name}.safetensors"))
+
+
+def as_target(network: SmallCNN, info: dict[str, Any]) -> Target:
+    """A shipped classifier with its name, classes, prompts and preprocessing."""
+    labels = (str(info["labels"][0]), str(info["labels"][1]))
+    return Target(
+        network,
+        name=str(info["name"]),
+        task=BinaryTask(classes=(_short(labels[0]), _short(labels[1]))),
+        preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
+        labels=labels,
+    )
+
+
+def _short(label: str) -> str:
+    """ "a face with a mustache" → "with a mustache"; other prompts as they are."""
+    return label.removeprefix("a face ").removeprefix("the face of ")
+
+
+DOMAIN = AvatarDomain()

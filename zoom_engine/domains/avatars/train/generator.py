@@ -1,0 +1,274 @@
+"""Distil the renderer into a StyleGAN2: z → parameters → render is the teacher.
+
+1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
+   The sampling distribution holds natural ties (beards with men, grey hair with age), so what w knows
+   apart, the generated population does not show apart.
+2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a face-weighted
+   multi-scale L1 and, at 128², the probe's first feature maps; later phases add the edges and make the
+   toRGB styles constants.
+
+Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
+used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
+is fifty times the adversarial one: an L1 teacher bears it, and at 0.02 the same steps end 40 % higher.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zoom_engine.domains.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
+from zoom_engine.domains.avatars.train.data import Renders, in_chunks, latents_for, renders
+from zoom_engine.domains.networks import to_uint8
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.weights_files import load_network
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
+from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
+from zoom_engine.runtime import bf16_in_hardware
+
+SEED = 7
+IMAGES = 40_000
+CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
+MAPPING_STEPS = 32_000
+RATE = 0.1
+OTHER_RATE = 0.02
+PROBE_WEIGHT = 0.15
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
+    ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`).
+    """
+
+    resolution: int
+    steps: int
+    batch: int
+    rate: float = 1.0
+    edges: float = 0.0
+    constant_rgb: bool = False
+
+
+PHASES = (
+    Phase(16, 500, 32),
+    Phase(32, 600, 32),
+    Phase(64, 500, 32),
+    Phase(128, 800, 16),
+    Phase(128, 4500, 8, rate=0.6, edges=1.0),
+    Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
+    Phase(128, 650, 8, rate=0.4, edges=1.0, constant_rgb=True),
+)
+
+
+class Teacher:
+    """The w that the mapping network learns to produce: rotated, standardised parameters."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        values = torch.from_numpy(parameters.values.copy())
+        self.mean, self.std = values.mean(0), values.std(0)
+        generator = torch.Generator().manual_seed(SEED)
+        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, len(PARAMETER_NAMES), generator=generator))[0]
+
+    def __call__(self, parameters: Parameters) -> Tensor:
+        """``[n, w_dim]``, of unit variance."""
+        standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
+        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / len(PARAMETER_NAMES))
+        return w
+
+
+def face_weight(resolution: int) -> Tensor:
+    """``[1, 1, R, R]``, mean 1: the middle of the face counts three times as much as the corners."""
+    axis = torch.linspace(-1, 1, resolution)
+    distance = ((axis[None, :]) ** 2 / 0.30 + (axis[:, None] - 0.05) ** 2 / 0.36).sqrt()
+    weight = 1.0 + 2.0 * torch.sigmoid(6.0 * (1.0 - distance))
+    return (weight / weight.mean())[None, None]
+
+
+def reconstruction_loss(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 at three scales."""
+    total = (weight * (image - truth).abs()).mean()
+    for _ in range(2):
+        image, truth, weight = (F.avg_pool2d(t, 2) for t in (image, truth, weight))
+        total = total + (weight * (image - truth).abs()).mean()
+    return total / 3
+
+
+def edge_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the finite differences of both pictures: thin lines weigh little in the pixels, much here."""
+    across = (image.diff(dim=3) - truth.diff(dim=3)).abs().mean()
+    down = (image.diff(dim=2) - truth.diff(dim=2)).abs().mean()
+    return (across + down) / 2
+
+
+@torch.no_grad()
+def hold_rgb(generator: nn.Module, latents: Tensor) -> None:
+    """Make the toRGB styles constants: their means over ``latents [n, w_dim]``.
+
+    Edit directions leave toRGB alone. Colours that live there (skin, hair) could not be edited.
+    """
+    for module in generator.modules():
+        if not isinstance(module, ToRGB):
+            continue
+        affine = module.affine
+        affine.bias.add_(affine.weight @ latents.mean(0))
+        affine.weight.zero_().requires_grad_(False)
+
+
+def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
+    """Adam groups with the equalised rates; ``base`` is what the schedule multiplies."""
+    groups: list[dict[str, Any]] = [{"params": [generator.const], "base": OTHER_RATE}]
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            fan_in = module.weight[0].numel()
+            groups.append({"params": [module.weight], "base": RATE / math.sqrt(fan_in)})
+            groups.append({"params": [module.affine.weight], "base": RATE / math.sqrt(CONFIG.w_dim)})
+            groups.append({"params": [module.affine.bias, module.bias], "base": OTHER_RATE})
+        if isinstance(module, ModulatedConv):
+            groups.append({"params": [module.noise_strength], "base": OTHER_RATE / 10})
+    return groups
+
+
+def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
+    network = generator.mapping_network
+    teacher = Teacher(data.parameters)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these matrices are too small to share
+
+    def step(index: int) -> dict[str, float]:
+        latents = rng_for(SEED, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
+        wanted = teacher(parameters_from_latents(latents))
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
+        loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        return {"mse": float(loss.detach())}
+
+    run(
+        "mapping",
+        steps=MAPPING_STEPS,
+        step=step,
+        state={"network": network, "optimizer": optimizer},
+        folder=work,
+    )
+    torch.set_num_threads(threads)
+
+
+def train_phase(
+    generator: StyleGAN2, average: Average, data: Renders, phase: Phase, work: Path, probe_path: Path
+) -> None:
+    latents = Teacher(data.parameters)(data.parameters)
+    if phase.constant_rgb:
+        hold_rgb(generator, latents)
+        hold_rgb(average.module, latents)
+    groups = parameter_groups(generator)
+    optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
+    weight = face_weight(phase.resolution)
+    last = phase.resolution == CONFIG.resolution
+    # Compiling takes a minute: the small resolutions are trained by then.
+    synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
+    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
+    parameters = [p for p in generator.parameters() if p.requires_grad]
+    probe = load_network(probe_path)[0] if last else None
+
+    def step(index: int) -> dict[str, float]:
+        rows = np.sort(rng_for(SEED + 1000 * PHASES.index(phase), index).integers(0, len(data), phase.batch))
+        factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * phase.rate * factor
+        truth = data.batch(rows)
+        scaled = F.avg_pool2d(truth, CONFIG.resolution // phase.resolution)
+        w = latents[rows].unsqueeze(1).expand(-1, CONFIG.num_ws, -1)
+        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
+        loss = reconstruction_loss(image, scaled, weight)
+        figures = {"l1": float(loss.detach())}
+        if phase.edges:
+            loss = loss + phase.edges * edge_loss(image, scaled)
+        if probe is not None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+                with torch.no_grad():
+                    wanted = probe.maps(truth)[:3]
+                found = probe.maps(image)[:3]
+            perceptual = torch.stack(
+                [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)]
+            )
+            loss = loss + PROBE_WEIGHT * perceptual.mean()
+            figures["probe"] = float(perceptual.mean().detach())
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(parameters, 3.0)
+        optimizer.step()
+        average.update(generator, index)
+        return figures
+
+    state = {"generator": generator, "average": average.module, "optimizer": optimizer}
+    run(f"generator-{PHASES.index(phase)}", steps=phase.steps, step=step, state=state, folder=work)
+
+
+def train_generator(work: Path, out: Path) -> None:
+    """All phases, each resumed where it was, then the shipped file."""
+    data = renders(work, IMAGES, SEED)
+    torch.manual_seed(SEED)
+    generator = StyleGAN2(CONFIG)
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
+            nn.init.ones_(module.affine.bias)
+    average = Average(generator, StyleGAN2(CONFIG))
+    for phase in PHASES:
+        train_phase(generator, average, data, phase, work, out / "probe.safetensors")
+    train_mapping(generator, data, work)
+    shipped = StyleGAN2(CONFIG).eval()
+    shipped.load_state_dict(average.module.state_dict())
+    shipped.mapping_network.load_state_dict(generator.mapping_network.state_dict())
+    finish(shipped, data, out)
+
+
+@torch.no_grad()
+def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
+    """Store the average latent, measure, and write the shipped file."""
+    latents = torch.from_numpy(data.latents)
+    generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
+    rows = np.arange(512)
+    truth = data.batch(rows)
+    images = generator.synthesis(generator.styles(generator.mapping(latents[:512]))).clamp(-1, 1)
+    psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
+    info = {
+        "domain": "avatars",
+        "recipe": "distilled from the renderer: 16², 32², 64², 128², edges, constant toRGB; then the mapping",
+        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in PHASES],
+        "seed": SEED,
+        "psnr_db": round(psnr, 2),
+    }
+    save_generator(generator, out / "generator.safetensors", metadata=info, half=True)
+
+
+@torch.no_grad()
+def drawings(work: Path, parameters: Parameters, generator_file: Path, *, name: str) -> NDArray[np.uint8]:
+    """What the shipped generator draws for ``parameters``: uint8 ``[n, 128, 128, 3]``, made once and kept in ``work``.
+
+    The mapping network has learnt the teacher's w; from there the synthesis network draws any face, those too that no
+    latent leads to.
+    """
+    generator = load_generator(generator_file)
+    wanted = Teacher(parameters_from_latents(latents_for(IMAGES, SEED)))(parameters)
+    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
+
+    def draw(rows: slice) -> NDArray[np.uint8]:
+        parts = []
+        for w in torch.split(wanted[rows], 50):
+            styles = generator.styles(w.unsqueeze(1).expand(-1, CONFIG.num_ws, -1))
+            parts.append(to_uint8(generator.synthesis(styles, precision=precision)))
+        return torch.cat(parts).numpy()
+
+    return in_chunks(work / "drawings", name, len(parameters), draw)

@@ -1,0 +1,72 @@
+"""The probe: a multi-attribute classifier that judges generators and edits, and that no search ever sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES, labels
+from zoom_engine.domains.avatars.train.data import Renders, renders
+from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.training.augment import augment
+from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.weights_files import save_network
+from zoom_engine.runtime import bf16_in_hardware
+
+SEED = 7
+IMAGES = 40_000
+STEPS = 2_000
+BATCH = 64
+LEARNING_RATE = 2e-3
+
+
+def label_matrix(data: Renders) -> Tensor:
+    """float32 ``[n, A]`` of 0 and 1 in the order of ``ATTRIBUTES``."""
+    table = labels(data.parameters)
+    return torch.from_numpy(np.stack([table[name] for name in ATTRIBUTES], axis=1)).float()
+
+
+def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
+    data = renders(work, IMAGES, SEED)
+    truth = label_matrix(data)
+    torch.manual_seed(SEED)
+    network = SmallCNN(len(ATTRIBUTES))
+    average = Average(network, SmallCNN(len(ATTRIBUTES)))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
+
+    def step(index: int) -> dict[str, float]:
+        rng = rng_for(SEED, index)
+        rows = np.sort(rng.integers(0, len(data), BATCH))
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * cosine(index, steps)
+        network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
+            logits = network(augment(data.batch(rows), rng))
+        loss = F.binary_cross_entropy_with_logits(logits.float(), truth[rows])
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        average.update(network, index)
+        return {"loss": float(loss.detach())}
+
+    run(
+        "probe",
+        steps=steps,
+        step=step,
+        state={"network": network, "average": average.module, "optimizer": optimizer},
+        folder=work,
+    )
+    save_network(
+        average.module,
+        out / "probe.safetensors",
+        {
+            "kind": "SmallCNN",
+            "outputs": list(ATTRIBUTES),
+            "recipe": f"{steps} steps of AdamW, batch {BATCH}",
+            "seed": SEED,
+        },
+    )

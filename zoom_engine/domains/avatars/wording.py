@@ -1,0 +1,217 @@
+"""Words for avatars: prompts for each attribute, and varied true captions to train a text encoder on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, margins
+from zoom_engine.domains.avatars.parameters import Parameters
+from zoom_engine.errors import ConfigError
+from zoom_engine.text.prompts import words_of
+
+
+class Wording(NamedTuple):
+    """Ways to say an attribute.
+
+    `kind` "with": noun phrases that follow "with". "adjective": words before the noun. "noun": words that
+    replace "person". The first of each list is what `prompt` and `zero_shot_prompts` use. An empty `absent`
+    list means that the absence is said with "without".
+    """
+
+    kind: str
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+ATTRIBUTE_PHRASES: dict[str, Wording] = {
+    "eyeglasses": Wording("with", ("eyeglasses", "glasses", "spectacles"), ("no glasses", "no eyeglasses")),
+    "smiling": Wording("adjective", ("smiling", "happy", "cheerful", "grinning"), ("serious", "unsmiling")),
+    "beard": Wording("with", ("a beard", "a full beard", "a bearded chin"), ("no beard", "a beardless chin")),
+    "mustache": Wording("with", ("a mustache", "a moustache"), ("no mustache", "no moustache")),
+    "bangs": Wording("with", ("bangs", "a fringe", "hair over the forehead"), ("no bangs", "a bare forehead")),
+    "black_hair": Wording("with", ("black hair", "jet-black hair", "raven hair"), ()),
+    "brown_hair": Wording("with", ("brown hair", "brunette hair", "chestnut hair"), ()),
+    "blond_hair": Wording("with", ("blond hair", "blonde hair", "golden hair"), ()),
+    "red_hair": Wording("with", ("red hair", "ginger hair"), ()),
+    "gray_hair": Wording("with", ("gray hair", "grey hair", "silver hair"), ()),
+    "bald": Wording("adjective", ("bald", "hairless", "bald-headed"), ()),
+    "long_hair": Wording("with", ("long hair", "hair down to the shoulders"), ("short hair",)),
+    "curly_hair": Wording("with", ("curly hair", "curls", "frizzy hair"), ("straight hair", "smooth hair")),
+    "pale_skin": Wording("with", ("pale skin", "fair skin", "light skin", "a pale complexion"), ()),
+    "dark_skin": Wording("with", ("dark skin", "deep brown skin", "a dark complexion"), ()),
+    "bushy_eyebrows": Wording(
+        "with", ("bushy eyebrows", "thick eyebrows", "heavy brows"), ("thin eyebrows", "fine brows")
+    ),
+    "lipstick": Wording("with", ("lipstick", "red lipstick", "red lips"), ("no lipstick", "natural lips")),
+    "mouth_open": Wording("with", ("an open mouth", "the mouth open"), ("a closed mouth", "the mouth closed")),
+    "angry": Wording("adjective", ("angry", "furious", "frowning"), ("calm", "relaxed")),
+    "old": Wording("adjective", ("old", "elderly", "aged"), ("young", "youthful")),
+    "male": Wording("noun", ("man", "male person", "gentleman"), ("woman", "female person", "lady")),
+    "big_eyes": Wording("with", ("big eyes", "large eyes", "wide eyes"), ("small eyes", "narrow eyes")),
+}
+
+# Absent wordings that speak of hair: untrue of a bald head.
+_NEEDS_HAIR = frozenset({"long_hair", "curly_hair"})
+
+NOUNS: tuple[str, ...] = ("face", "face", "person", "avatar", "character")
+
+TEMPLATES: tuple[str, ...] = (
+    "{}", "{}", "a photo of {}", "a picture of {}", "a portrait of {}", "an image of {}", "a drawing of {}",
+    "this is {}", "a close-up of {}", "a headshot of {}", "a cropped photo of {}", "a good photo of {}",
+    "an illustration of {}", "we see {}", "a view of {}",
+)  # fmt: skip
+HELD_OUT_TEMPLATES: tuple[str, ...] = (
+    "a snapshot of {}",
+    "a bright photo of {}",
+    "here is {}",
+    "a rendering of {}",
+)
+
+_NEGATIVE_PROMPTS = {"bald": "a face with hair"}
+
+
+def prompt(attribute: str) -> str:
+    """The attribute's default prompt: "a face with eyeglasses", "a smiling face", "the face of a man"."""
+    return _phrase(attribute, present=True)
+
+
+def zero_shot_prompts(attribute: str) -> tuple[str, str]:
+    """(positive, negative): what a zero-shot classifier compares: ("a smiling face", "a serious face")."""
+    return _phrase(attribute, present=True), _phrase(attribute, present=False)
+
+
+def _phrase(attribute: str, *, present: bool) -> str:
+    if attribute not in ATTRIBUTE_PHRASES:
+        raise ConfigError(f"unknown avatar attribute {attribute!r}; choose from {', '.join(ATTRIBUTES)}")
+    wording = ATTRIBUTE_PHRASES[attribute]
+    if not present and attribute in _NEGATIVE_PROMPTS:
+        return _NEGATIVE_PROMPTS[attribute]
+    if wording.kind == "with":
+        if not present and attribute in ("mouth_open", "bushy_eyebrows", "big_eyes"):
+            return f"a face with {wording.absent[0]}"
+        return f"a face {'with' if present else 'without'} {wording.present[0]}"
+    words = wording.present if present else wording.absent
+    if wording.kind == "noun":
+        return f"the face of {with_article(words[0])}"
+    return f"{with_article(words[0])} face"
+
+
+def vocabulary() -> list[str]:
+    """All words that a caption can hold, sorted."""
+    spoken = [*NOUNS, *TEMPLATES, "a an the face of who has with without and or hair"]
+    spoken += [words for wording in ATTRIBUTE_PHRASES.values() for words in (*wording.present, *wording.absent)]
+    return sorted({word for text in spoken for word in words_of(text)})
+
+
+def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TEMPLATES, most: int = 4) -> list[str]:
+    """One true caption per avatar: up to `most` of its attributes in varied words, sometimes none ("a face").
+
+    Only attributes whose |margin| is at least 0.1 are spoken of. Deterministic in `seed`.
+    """
+    rng = np.random.default_rng(seed)
+    table = margins(parameters)
+    rows = np.stack([table[name] for name in ATTRIBUTES], axis=1)
+    return [draw_caption({name: float(m) for name, m in zip(ATTRIBUTES, row, strict=True)}, rng, templates, most)[0]
+            for row in rows]  # fmt: skip
+
+
+def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
+    return words[int(rng.integers(len(words)))]
+
+
+def draw_caption(
+    row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int
+) -> tuple[str, dict[str, bool]]:
+    """One true caption for an avatar with the margins `row`, and the attributes that it claims (present or not)."""
+    present = [name for name in ATTRIBUTES if row[name] >= 0.1]
+    absent = [name for name in ATTRIBUTES if row[name] <= -0.1]
+    count = int(rng.choice(most + 1, p=_counts(most)))
+    chosen: dict[str, bool] = {}
+    while len(chosen) < count and (present or absent):
+        positive = bool(present) and (not absent or rng.random() < 0.72)
+        pool = present if positive else absent
+        chosen[pool.pop(int(rng.integers(len(pool))))] = positive
+    return pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng)), chosen
+
+
+def _counts(most: int) -> list[float]:
+    weights = [0.06, 0.30, 0.28, 0.20, 0.16]
+    weights = weights[: most + 1] + [0.12] * max(0, most + 1 - len(weights))
+    total = sum(weights)
+    return [weight / total for weight in weights]
+
+
+def _sentence(chosen: Mapping[str, bool], *, has_hair: bool, rng: np.random.Generator) -> str:
+    noun = pick(rng, NOUNS)
+    gender = None
+    adjectives: list[str] = []
+    have: list[str] = []
+    lack: list[str] = []
+    merged = _hair_phrase(chosen, has_hair=has_hair) if rng.random() < 0.6 else None
+    for name, is_present in chosen.items():
+        wording = ATTRIBUTE_PHRASES[name]
+        if merged is not None and name in merged[1]:
+            continue
+        words = wording.present if is_present else wording.absent
+        if wording.kind == "noun":
+            gender = pick(rng, words)
+        elif wording.kind == "adjective":
+            if name == "bald" and not is_present:
+                if not any(other in HAIR_ATTRIBUTES for other in chosen):
+                    have.append("hair")
+            else:
+                adjectives.append(pick(rng, words))
+        elif is_present:
+            have.append(pick(rng, words))
+        elif not words or (name in _NEEDS_HAIR and not has_hair) or rng.random() < 0.4:
+            lack.append(pick(rng, wording.present))
+        else:
+            have.append(pick(rng, words))
+    if merged is not None:
+        have.append(merged[0])
+    rng.shuffle(adjectives)
+    rng.shuffle(have)
+    if gender is None:
+        subject = with_article(" ".join([*adjectives, noun]))
+    elif rng.random() < 0.25:
+        subject = f"the face of {with_article(' '.join([*adjectives, gender]))}"
+    else:
+        subject = with_article(" ".join([*adjectives, gender]))
+    who = gender is not None and not subject.startswith("the") and rng.random() < 0.1
+    verb = "who has" if who else "with"
+    parts = [subject]
+    if have:
+        parts.append(f"{verb} {listed(have, 'and')}")
+    if lack:
+        parts.append(f"{'and ' if have else ''}without {listed(lack, 'or')}")
+    return " ".join(parts)
+
+
+def _hair_phrase(chosen: Mapping[str, bool], *, has_hair: bool) -> tuple[str, frozenset[str]] | None:
+    """ "long curly black hair" where two or more of these were chosen, and the attributes it speaks for."""
+    if not has_hair:
+        return None
+    words: list[str] = []
+    used: list[str] = []
+    for name, yes, no in (("long_hair", "long", "short"), ("curly_hair", "curly", "straight")):
+        if name in chosen:
+            words.append(yes if chosen[name] else no)
+            used.append(name)
+    for name in HAIR_ATTRIBUTES:
+        if name.split("_")[0] in ("black", "brown", "blond", "red", "gray") and chosen.get(name):
+            words.append(name.split("_")[0])
+            used.append(name)
+    return (" ".join([*words, "hair"]), frozenset(used)) if len(words) >= 2 else None
+
+
+def with_article(phrase: str) -> str:
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def listed(words: Sequence[str], conjunction: str) -> str:
+    if len(words) == 1:
+        return words[0]
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

@@ -1,0 +1,73 @@
+"""The small convolutional network of the embedded targets, and of the probe that looks at edits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _block(cin: int, cout: int, stride: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(cin, cout, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(cout),
+        nn.ReLU(),
+    ]
+
+
+class SmallCNN(nn.Module):
+    """``[B, 3, R, R]`` in [-1, 1] → ``[B, outputs]`` logits; five stride-2 stages, then a pooled linear head.
+
+    ``width`` is the number of channels of the first stage. ``features`` is what the head reads,
+    ``[B, 8 · width]``; ``maps`` are the activations of the first stages, for perceptual losses.
+    """
+
+    def __init__(self, outputs: int, *, width: int = 16) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 4 * width, 8 * width, 8 * width]
+        self.stages = nn.ModuleList()
+        previous = 3
+        for index, cout in enumerate(widths):
+            layers = _block(previous, cout, 2)
+            if index >= 2:
+                layers += _block(cout, cout, 1)
+            self.stages.append(nn.Sequential(*layers))
+            previous = cout
+        self.pool = nn.AdaptiveAvgPool2d(2)
+        self.flatten = nn.Flatten()
+        self.hidden = nn.Linear(4 * previous, 8 * width)
+        self.activation = nn.ReLU()
+        self.head = nn.Linear(8 * width, outputs)
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Activations after each stage, from half the resolution downward."""
+        found: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found
+
+    def features(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        features: Tensor = self.activation(self.hidden(self.flatten(self.pool(x))))
+        return features
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor, *, batch_size: int = 128) -> Tensor:
+    """Outputs ``[n, K]`` for uint8 images ``[n, R, R, 3]``, in batches."""
+    return torch.cat([network(to_float(images[i : i + batch_size])) for i in range(0, len(images), batch_size)])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 ``[n, R, R, 3]`` → float32 ``[n, 3, R, R]`` in [-1, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float ``[n, 3, R, R]`` in [-1, 1] → uint8 ``[n, R, R, 3]``, rounded and clamped."""
+    return images.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

@@ -1,0 +1,40 @@
+"""Domains: packages that bring a generator, a text encoder and targets, found by name (see `zoom_engine.registry`)."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from zoom_engine import registry
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.targets import Target
+from zoom_engine.text import TextEncoder
+
+
+class Domain(Protocol):
+    """What a domain offers; every member is looked up once, when the domain is found.
+
+    ``neutral`` and ``attributes`` are the domain's default prompts. ``generator()``, ``text_encoder()`` and
+    ``target(name)`` return frozen models, ready for use.
+    """
+
+    name: str
+    neutral: str
+    attributes: tuple[str, ...]
+
+    def generator(self) -> StyleGAN2: ...
+
+    def text_encoder(self) -> TextEncoder: ...
+
+    def target_names(self) -> tuple[str, ...]: ...
+
+    def target(self, name: str) -> Target: ...
+
+
+def domain_names() -> tuple[str, ...]:
+    """Names of all registered domains, sorted. Nothing is imported."""
+    return registry.names(registry.DOMAINS)
+
+
+def find_domain(name: str) -> Domain | None:
+    """The domain registered as ``name``, or None where there is none. Raises ConfigError as `registry.find` does."""
+    return cast("Domain | None", registry.find(registry.DOMAINS, name))

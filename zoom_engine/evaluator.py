@@ -1,0 +1,280 @@
+"""`Evaluator`: styles + edit weights @ directions → images → what target and text encoder see in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from zoom_engine.attributes import check_labels
+from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.audit.settings import LossWeights, check_decisive_change
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
+from zoom_engine.runtime import Synthesize, render
+from zoom_engine.targets.target import Target
+
+WhichSSIM = Literal["all", "flipped", "none"]
+
+
+class LabelEncoder(Protocol):
+    """The part of a text encoder that labels need (see `zoom_engine.text.TextEncoder`)."""
+
+    logit_scale: float
+
+    def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ...) -> Tensor: ...
+
+    def embed_images(self, images: Tensor) -> Tensor: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Originals:
+    """The unedited images and what was read off them, row by row: pictures `[3, R, R]` each, outputs `[B, K]`, labels
+    `[B]` or None. Pictures are looked at for few rows, so they stay where they are until somebody asks."""
+
+    pictures: Tensor | Sequence[Tensor]
+    outputs: Tensor
+    labels: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def images(self) -> Tensor:
+        """All pictures `[B, 3, R, R]`."""
+        return self.pictures if isinstance(self.pictures, Tensor) else torch.stack(list(self.pictures))
+
+    def images_where(self, chosen: Tensor) -> Tensor:
+        """The pictures of the rows that bool `chosen` `[B]` marks."""
+        return torch.stack([self.pictures[row] for row in chosen.nonzero().flatten().tolist()])
+
+    def rows(self, index: Tensor) -> Originals:
+        """The rows of int64 `index`, which may repeat."""
+        pictures = [self.pictures[row] for row in index.tolist()]
+        return Originals(pictures, self.outputs[index], None if self.labels is None else self.labels[index])
+
+    @staticmethod
+    def cat(parts: Sequence[Originals]) -> Originals:
+        """Rows of several, one after the other."""
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Originals(
+            [picture for part in parts for picture in part.pictures],
+            torch.cat([part.outputs for part in parts]),
+            torch.cat(labels) if labels else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One row per evaluated image.
+
+    outputs `[B, K]` of the task; recorded `[B, M]` (what a record keeps: probabilities); change `[B]` in
+    [0, 1]; margin `[B]`, > 0 while the prediction is the original's; flipped bool `[B]`, and decisive bool `[B]`:
+    flipped, and the output moved far enough to prove something; label_kept bool `[B]` (True where labels are off);
+    ssim `[B]`, NaN where it was not asked for; loss `[B]`, None where it was not asked for.
+    """
+
+    outputs: Tensor
+    recorded: Tensor
+    change: Tensor
+    margin: Tensor
+    flipped: Tensor
+    decisive: Tensor
+    label_kept: Tensor
+    ssim: Tensor
+    labels_on: bool
+    loss: Tensor | None = None
+
+
+class Evaluator:
+    """Directions, target and losses over any batch of styles and edit weights. Nothing is kept between
+    calls, and rows never mix.
+
+    Args:
+        synthesize: styles `[B, S]` → images `[B, 3, R, R]` in about [-1, 1]; differentiable if gradients
+            are wanted. Images are clamped to [-1, 1]: what is judged is what can be shown.
+        directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
+        target: the model under audit.
+        text_encoder: needed for labels.
+        label_prompts: at least two, one per class that the text encoder tells apart; none turn labels (and
+            L_attr) off.
+        label_templates: sentences that the prompts are put into.
+        loss_weights: of the three terms, for gradient searches.
+        decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
+
+    `value` is `judge(render(…))`: to judge the same images by several targets, render once and call `judge`
+    of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
+    whatever a generator caches in a forward pass must stay usable in a later backward pass).
+    """
+
+    def __init__(
+        self,
+        synthesize: Synthesize,
+        directions: Tensor,
+        target: Target,
+        *,
+        text_encoder: LabelEncoder | None = None,
+        label_prompts: Sequence[str] = (),
+        label_templates: Sequence[str] = ("{}",),
+        loss_weights: LossWeights | None = None,
+        decisive_change: float = DECISIVE_CHANGE,
+    ) -> None:
+        check_decisive_change(decisive_change)
+        label_prompts = check_labels(label_prompts)
+        if label_prompts and text_encoder is None:
+            raise ConfigError("labels need a text encoder: give one, or leave the labels out")
+        self.synthesize = synthesize
+        self.directions = directions
+        self.target = target
+        self.text_encoder = text_encoder if label_prompts else None
+        self.label_prompts = label_prompts
+        self.loss_weights = loss_weights or LossWeights()
+        self.decisive_change = decisive_change
+        self._label_embeddings: Tensor | None = None
+        if self.text_encoder is not None:
+            embeddings = self.text_encoder.embed_texts(label_prompts, templates=label_templates)
+            self._label_embeddings = embeddings.detach().to(directions.device)
+
+    @property
+    def labels_on(self) -> bool:
+        """There are label prompts, so iterates that change the ground truth are told apart."""
+        return self.text_encoder is not None
+
+    def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
+        """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
+        differentiable as autograd is on or off."""
+        return render(self.synthesize, styles, edit_weights, self.directions)
+
+    def embed(self, images: Tensor) -> Tensor | None:
+        """Image embeddings `[B, D]` for `judge`, which several evaluators with the same text encoder can
+        share; None without labels."""
+        return None if self.text_encoder is None else self.text_encoder.embed_images(images)
+
+    @torch.no_grad()
+    def originals(self, styles: Tensor) -> Originals:
+        """Render and judge the unedited images of styles `[B, S]`; once per image is enough."""
+        images = self.render(styles)
+        return self.originals_of(images, embeddings=self.embed(images))
+
+    @torch.no_grad()
+    def originals_of(self, images: Tensor, *, embeddings: Tensor | None = None) -> Originals:
+        """`originals` for images `[B, 3, R, R]` that are there already; with labels, `embeddings` are
+        `embed(images)`."""
+        labels = None
+        if self._label_embeddings is not None:
+            embeddings = embeddings if embeddings is not None else self.embed(images)
+            assert embeddings is not None
+            labels = zero_shot_labels(embeddings, self._label_embeddings)
+        return Originals(images, self._outputs(images), labels)
+
+    @torch.no_grad()
+    def value(
+        self,
+        styles: Tensor,
+        edit_weights: Tensor,
+        originals: Originals,
+        *,
+        ssim: WhichSSIM = "all",
+        loss: bool = False,
+    ) -> Evaluation:
+        """Evaluate styles `[B, S]` at edit weights `[B, N]` against the originals' rows `[B]`. Forward only.
+
+        `ssim` says for which rows it is worth its price: "all", those "flipped" with the label kept, or
+        "none".
+        """
+        images = self.render(styles, edit_weights)
+        return self.judge(images, originals, ssim=ssim, loss=loss)
+
+    def judge(
+        self,
+        images: Tensor,
+        originals: Originals,
+        *,
+        embeddings: Tensor | None = None,
+        ssim: WhichSSIM = "all",
+        loss: bool = False,
+    ) -> Evaluation:
+        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`.
+
+        Raises:
+            TargetError: when an output is not finite.
+        """
+        task = self.target.task
+        outputs = self._outputs(images)
+        labels = self._label_embeddings
+        if labels is not None and embeddings is None:
+            embeddings = self.embed(images)
+        with torch.no_grad():
+            kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
+            if labels is not None and embeddings is not None and originals.labels is not None:
+                kept = zero_shot_labels(embeddings, labels) == originals.labels
+            flipped = task.flipped(outputs, originals.outputs)
+            change = task.change(outputs, originals.outputs)
+            similarity = _ssim_rows(images, originals, flipped & kept, ssim)
+            evaluation = Evaluation(
+                outputs=outputs.detach(),
+                recorded=task.recorded(outputs),
+                change=change,
+                margin=task.margin(outputs, originals.outputs),
+                flipped=flipped,
+                decisive=flipped & (change >= self.decisive_change),
+                label_kept=kept,
+                ssim=similarity,
+                labels_on=self.labels_on,
+            )
+        if not loss:
+            return evaluation
+        total = self.loss_weights.target * task.loss(outputs, originals.outputs)
+        if self.loss_weights.structure:
+            structure = structure_loss(images, originals.images)
+            total = total + self.loss_weights.structure * structure
+            evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
+        if self.loss_weights.label and labels is not None and embeddings is not None and originals.labels is not None:
+            assert self.text_encoder is not None
+            term = label_loss(embeddings, labels, originals.labels, self.text_encoder.logit_scale)
+            total = total + self.loss_weights.label * term
+        return dataclasses.replace(evaluation, loss=total)
+
+    def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
+        nothing else gets gradients.
+
+        Raises:
+            TargetError: when an output or a gradient is not finite, or the target gives no gradients.
+        """
+        if not self.target.differentiable:
+            raise TargetError(
+                f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
+                " use search scan (mode single) or cmaes (mode multi), which need none"
+            )
+        with torch.enable_grad():
+            point = edit_weights.detach().clone().requires_grad_(True)
+            evaluation = self.judge(self.render(styles.detach(), point), originals, ssim="flipped", loss=True)
+            assert evaluation.loss is not None
+            (gradient,) = torch.autograd.grad(evaluation.loss.sum(), point)
+        if not bool(gradient.isfinite().all()):
+            raise TargetError(
+                f"the gradient of target {self.target.name!r} is NaN or infinite:"
+                " check it, or use the scan search, which needs none"
+            )
+        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), gradient
+
+    def _outputs(self, images: Tensor) -> Tensor:
+        outputs: Tensor = self.target(images)
+        if not bool(outputs.isfinite().all()):
+            raise TargetError(
+                f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
+            )
+        return outputs
+
+
+def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:
+    if which == "all":
+        return ssim(images, originals.images)
+    rows = torch.full((len(images),), torch.nan, device=images.device)
+    if which == "flipped" and bool(worth.any()):
+        rows[worth] = ssim(images[worth], originals.images_where(worth))
+    return rows

@@ -1,0 +1,87 @@
+"""Write generator and target as one ONNX file, after it was held to torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.directions import EditDirections
+from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
+from zoom_engine.export.synthesis_graph import Exported, matrix_of, source_metadata, write_model
+from zoom_engine.export.target_network import target_network
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.graphs import audit_model
+from zoom_engine.graphs.metadata import PREFIX
+from zoom_engine.notices import Notify, untold
+from zoom_engine.targets import check_target_options, input_notices, load_target
+from zoom_engine.targets.target import probe_images
+
+
+def export_audit_graph(
+    generator: str | Path | StyleGAN2,
+    target: str | Path | nn.Module,
+    output: str | Path,
+    *,
+    generator_class: int | None = None,
+    target_options: Mapping[str, Any] | None = None,
+    directions: EditDirections | None = None,
+    images: bool = False,
+    max_resolution: int | None = None,
+    precision: str = "fp32",
+    seed: int = 0,
+    notify: Notify = untold,
+) -> Exported:
+    """Write ``output``: styles and edit weights to what the target's network returns.
+
+    Args:
+        generator, generator_class, directions, max_resolution, precision, seed: see :func:`export_synthesis`; the
+            target's network keeps its own precision.
+        target: whatever ``load_target`` takes, but for black boxes: "domain:name", the path of an ONNX, TorchScript or
+            ``torch.export`` file, a library's model, an ``nn.Module`` or a ``Target``.
+        target_options: passed to ``load_target``, such as ``{"trust": True}`` or the preprocessing.
+        images: return the pictures too.
+        notify: takes lines on what is assumed of the target's input, which the graph has built in.
+
+    Raises:
+        ExportError: an output or the pictures differ from torch's by more than is allowed, the target cannot be written
+            as ONNX or its graph not be joined, or the file cannot be written; each leaves no file.
+        TargetError: the target cannot be loaded.
+        ConfigError: as :func:`export_synthesis` has it.
+        BackendError: no runtime here can run the graph, so that it cannot be checked.
+    """
+    options = check_target_options(target_options)
+    network = of_one_class(load_generator(generator), generator_class).cpu()
+    size = max_resolution or network.resolution
+    judge = load_target(target, **{"resolution": size, **options})
+    for notice in input_notices(judge, resolution=size):
+        notify(notice)
+    matrix = matrix_of(directions, network)
+    with torch.no_grad():
+        shape = list(judge.network(judge.preprocessing(probe_images(size, size, count=2))).shape[1:])
+    model = audit_model(
+        network,
+        target_network(target, judge, options, resolution=size),
+        judge.preprocessing,
+        output_shape=shape,
+        directions=matrix,
+        images=images,
+        max_resolution=max_resolution,
+        precision=precision,
+        metadata={
+            **source_metadata(generator, directions),
+            f"{PREFIX}target": judge.name,
+            f"{PREFIX}target_hash": judge.content_hash,
+        },
+    )
+
+    def reference(styles: Tensor) -> dict[str, Tensor]:
+        pictures = network.synthesis(styles, max_resolution=max_resolution, plain=True).clamp(-1, 1)
+        return {"images": pictures, "outputs": judge.network(judge.preprocessing(pictures))}
+
+    parity = measure_parity(model, network, reference, precision=precision, directions=matrix, seed=seed)
+    parity.check({"images": LIMITS[precision], "outputs": OUTPUT_LIMITS[precision]})
+    return write_model(model, output, parity)

@@ -1,0 +1,110 @@
+"""Write the synthesis of a generator as an ONNX file, after it was held to torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import onnx
+from torch import Tensor
+
+from zoom_engine import registry
+from zoom_engine.directions import EditDirections
+from zoom_engine.errors import ExportError
+from zoom_engine.export.parity import LIMITS, Parity, measure_parity
+from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
+from zoom_engine.files import atomic
+from zoom_engine.generators import StyleGAN2, load_generator, of_one_class
+from zoom_engine.graphs import synthesis_model
+from zoom_engine.graphs.metadata import PREFIX
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that was written: its parity with torch, and what TensorRT is known to make of its operators."""
+
+    path: Path
+    parity: Parity
+    support: Support
+
+
+def export_synthesis(
+    generator: str | Path | StyleGAN2,
+    output: str | Path,
+    *,
+    generator_class: int | None = None,
+    directions: EditDirections | None = None,
+    max_resolution: int | None = None,
+    precision: str = "fp32",
+    seed: int = 0,
+) -> Exported:
+    """Write ``output``: styles and edit weights to images, see :func:`zoom_engine.graphs.synthesis_model`.
+
+    Args:
+        generator: a domain's name, the path of a checkpoint, or a ``StyleGAN2``.
+        output: the ``.onnx`` file; its folder is made.
+        generator_class: of a class-conditional generator the class that it draws.
+        directions: become a constant of the graph, otherwise they are an input.
+        max_resolution: stop after the block of that resolution.
+        precision: "fp32", "fp16" or "bf16", of activations and convolutions.
+        seed: of the random styles that parity is measured on.
+
+    Raises:
+        ExportError: the graph's images differ from torch's by more than ``parity.LIMITS`` of the precision, or the
+            file cannot be written; either leaves no file.
+        ConfigError: a class must be chosen and is not, there is none to choose, or no such class.
+        BackendError: no runtime here can run the graph, so that it cannot be checked.
+    """
+    network = of_one_class(load_generator(generator), generator_class).cpu()
+    matrix = matrix_of(directions, network)
+    model = synthesis_model(
+        network,
+        directions=matrix,
+        max_resolution=max_resolution,
+        precision=precision,
+        metadata=source_metadata(generator, directions),
+    )
+    parity = measure_parity(
+        model,
+        network,
+        lambda styles: {"images": network.synthesis(styles, max_resolution=max_resolution, plain=True)},
+        precision=precision,
+        directions=matrix,
+        seed=seed,
+    )
+    parity.check({"images": LIMITS[precision]})
+    return write_model(model, output, parity)
+
+
+def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> Exported:
+    """Write a checked model, whole or not at all."""
+    path = Path(output)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(path, model.SerializeToString(deterministic=True))
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    except ValueError as error:  # protobuf's limit of 2 GiB
+        raise ExportError(f"cannot write {path}: the model is too large for one ONNX file ({error})") from error
+    return Exported(path, parity, check_tensorrt_support(model))
+
+
+def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirections | None) -> dict[str, str]:
+    """Name and SHA-256 of the file that the generator came from, and the attributes of constant directions."""
+    found: dict[str, str] = {}
+    if not isinstance(generator, StyleGAN2):
+        found[f"{PREFIX}source"] = Path(generator).name
+        if str(generator) not in registry.names(registry.DOMAINS):
+            found[f"{PREFIX}source_sha256"] = hashlib.sha256(Path(generator).read_bytes()).hexdigest()
+    if directions is not None:
+        found[f"{PREFIX}attributes"] = "|".join(directions.attributes)
+    return found
+
+
+def matrix_of(directions: EditDirections | None, network: StyleGAN2) -> Tensor | None:
+    """The directions ``[N, S]``, after a look whether they are of this generator."""
+    if directions is None:
+        return None
+    directions.check_fits(network)
+    return directions.matrix

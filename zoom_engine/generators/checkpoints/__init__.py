@@ -1,0 +1,1 @@
+"""Checkpoint files: our own format, and other people's read as hostile until checked."""

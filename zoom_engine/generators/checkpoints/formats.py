@@ -1,0 +1,180 @@
+"""Which format a checkpoint has, by its first bytes and never by its name; loading and describing each.
+
+Everything but our own safetensors becomes a `Recipe` first. Describing prints that and loads it too: only loading can
+tell whether a file can be loaded, and what the generator's hash is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoom_engine.errors import CheckpointError, ZoomError, one_line
+from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
+from zoom_engine.generators.checkpoints.pickles import (
+    is_legacy_torch_file,
+    printable,
+    read_legacy_torch_file,
+    read_network_pickle,
+    read_torch_archive,
+)
+from zoom_engine.generators.checkpoints.recipe import Recipe, count_parameters
+from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
+from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint, read_own_header
+from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
+from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+from zoom_engine.generators.stylegan2.network import StyleGAN2
+
+LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
+LONGEST_LINE = 1_000  # of a description
+OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file holds, in lines "what: value", as far as it is known; `refusal` says why it cannot be loaded."""
+
+    text: str
+    refusal: ZoomError | None = None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A checkpoint before its weights are read; `load` reads them."""
+
+    format: str
+    config: StyleGAN2Config
+    facts: tuple[tuple[str, str], ...]
+    load: Callable[[], StyleGAN2]
+
+
+def load_checkpoint(path: Path) -> StyleGAN2:
+    """The generator in a file of any known format, frozen, in evaluation mode.
+
+    Raises:
+        UnsafeCheckpointError: the file asks to run code.
+        CheckpointError: it is damaged, incomplete, or of a kind that is not supported.
+    """
+    return _open(path, _mapped(path)).load()
+
+
+def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Description:
+    """What ``zoom-engine inspect`` prints of a file: `load_checkpoint` decides whether it is refused.
+
+    Args:
+        path: the file.
+        class_index: of a class-conditional generator the class that the content hash is of.
+
+    Raises:
+        CheckpointError: the file cannot be read at all.
+        ConfigError: there is no such class.
+    """
+    mapped = _mapped(path)
+    lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", checkpoint_hash(path))]
+    try:
+        opened = _open(path, mapped)
+        lines += [("format", opened.format), *_config_lines(opened.config), *opened.facts]
+        lines += _hash_lines(opened.load(), class_index)
+    except CheckpointError as error:
+        return Description(table(lines), error)
+    return Description(table(lines))
+
+
+def describe_generator(generator: StyleGAN2, *, class_index: int | None = None) -> Description:
+    """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
+    return Description(table([*_config_lines(generator.config), *_hash_lines(generator, class_index)]))
+
+
+def _hash_lines(generator: StyleGAN2, class_index: int | None) -> list[tuple[str, str]]:
+    """The hash by which an audit's manifest and cached edit directions name the generator."""
+    if class_index is not None:
+        return [("class", str(class_index)), ("content hash", generator.of_class(class_index).content_hash)]
+    other = ("note", "an audit draws one class, whose hash is another: see it with --generator-class")
+    return [("content hash", generator.content_hash), *([other] if generator.config.c_dim else [])]
+
+
+def table(lines: Iterable[tuple[str, str]]) -> str:
+    """Labels and texts below each other; what comes from a file is made printable and shortened."""
+    return "\n".join(f"{f'{label}: ':<14}{one_line(text, LONGEST_LINE)}" for label, text in lines)
+
+
+def checkpoint_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    return hashlib.sha256(_mapped(path)).hexdigest()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: it is empty; fetch it again") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _is_safetensors(data: mmap.mmap) -> bool:
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= LARGEST_HEADER
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Messages say what is wrong; this puts the file's name before them.
+
+    Numbers that overflow become infinite without a warning: infinities are refused.
+    """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except CheckpointError as error:
+        raise type(error)(f"{path} {error}") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path} needs more memory than there is") from error
+
+
+def _open(path: Path, mapped: mmap.mmap) -> _Opened:
+    if _is_safetensors(mapped):
+        config, info = read_own_header(path)
+        facts = tuple((f"info {printable(key)}", str(value)) for key, value in info.items())
+        return _Opened("zoom-engine safetensors", config, facts, lambda: load_own_checkpoint(path))
+    with _naming(path):
+        recipe = _recipe(path, mapped)
+
+    def load() -> StyleGAN2:
+        with _naming(path):
+            return recipe.build(len(mapped))
+
+    return _Opened(recipe.format, recipe.config, tuple(("note", fact) for fact in recipe.facts), load)
+
+
+def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
+    data = memoryview(mapped)
+    if mapped[:4] == b"PK\x03\x04":
+        return rosinality_recipe(read_torch_archive(path, mapped))
+    if is_legacy_torch_file(data):
+        return rosinality_recipe(read_legacy_torch_file(data))
+    if not (data[0] == 0x80 or data[0] in OLD_PICKLES):
+        raise CheckpointError(
+            "is damaged or no generator checkpoint: it begins neither as safetensors, nor as a torch file or a pickle"
+        )
+    root = read_network_pickle(data)
+    return tensorflow_recipe(root) if isinstance(root, tuple) else nvidia_recipe(root)
+
+
+def _config_lines(config: StyleGAN2Config) -> list[tuple[str, str]]:
+    inner = "" if config.mapping_dim is None else f" of width {config.mapping_dim}"
+    return [
+        ("architecture", f"StyleGAN2, {config.architecture}"),
+        ("resolution", str(config.resolution)),
+        ("channels", " ".join(map(str, config.channels))),
+        ("mapping", f"z {config.z_dim} → w {config.w_dim}, {config.mapping_layers} layers{inner}"),
+        ("classes", f"{config.c_dim}, embedded in {config.embed_dim}" if config.c_dim else "none"),
+        ("conv_clamp", "none" if config.conv_clamp is None else f"{config.conv_clamp:g}"),
+        ("parameters", str(count_parameters(config))),
+    ]

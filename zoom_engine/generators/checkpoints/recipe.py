@@ -1,0 +1,106 @@
+"""From the weights in somebody's file to a `StyleGAN2`: what every checkpoint format is turned into first.
+
+A recipe holds no weights, only where they are, so that a file can be described without being loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoom_engine.errors import CheckpointError
+from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+from zoom_engine.generators.stylegan2.network import StyleGAN2
+
+W_AVG = "mapping_network.w_avg"
+AVERAGED_LATENTS = 16_384
+MOST_PARAMETERS = 500_000_000
+
+Array = NDArray[np.float32]
+Source = Callable[[], Array]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A generator in a file.
+
+    ``sources[name]`` reads the weights of ``StyleGAN2(config).state_dict()[name]``, checked and finite; without
+    ``mapping_network.w_avg`` the average latent is measured. ``facts`` is what else the file says, for people.
+    """
+
+    format: str
+    config: StyleGAN2Config
+    sources: Mapping[str, Source]
+    facts: tuple[str, ...] = ()
+
+    def build(self, file_size: int) -> StyleGAN2:
+        """The generator, frozen, in evaluation mode.
+
+        Raises :class:`CheckpointError`: a weight is missing, superfluous, of another shape or not finite, or the
+        weights are more than a file of ``file_size`` bytes can hold.
+        """
+        parameters = count_parameters(self.config)
+        if parameters > MOST_PARAMETERS:
+            raise CheckpointError(f"describes a generator of more than {MOST_PARAMETERS} parameters")
+        if 2 * parameters > file_size + (1 << 20):
+            raise CheckpointError(f"is damaged: {file_size} bytes cannot hold a generator of {parameters} parameters")
+        generator = _empty(self.config)
+        expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
+        wrong = next(iter((expected.keys() - {W_AVG}) ^ (self.sources.keys() - {W_AVG})), None)
+        if wrong is not None:
+            raise CheckpointError(f"does not fit: '{wrong}' is {'missing' if wrong in expected else 'superfluous'}")
+        state: dict[str, torch.Tensor] = {}
+        for name, source in self.sources.items():
+            value = source()
+            if value.shape != expected[name]:
+                raise CheckpointError(f"does not fit: '{name}' is {list(value.shape)}, expected {list(expected[name])}")
+            if not np.isfinite(value).all():
+                raise CheckpointError(f"cannot be used: '{name}' is not finite once its gain is multiplied in")
+            state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
+        measured = W_AVG not in state
+        if measured:
+            state[W_AVG] = torch.zeros(self.config.w_dim)
+        generator.load_state_dict(state, assign=True)
+        generator = generator.eval().requires_grad_(False)
+        if measured:
+            _measure_average_latent(generator)
+        return generator
+
+
+def count_parameters(config: StyleGAN2Config) -> int:
+    """How many numbers such a generator has, its constant noise included."""
+    return sum(value.numel() for value in _empty(config).state_dict().values())
+
+
+def mapping_fields(
+    inputs: int, inner: int, w_dim: int, *, layers: int, c_dim: int, embed_dim: int
+) -> dict[str, int | None]:
+    """The fields of `StyleGAN2Config` that a mapping network's widths tell: of its input (with the class
+    embedding), of its hidden layers and of its output."""
+    return {
+        "z_dim": inputs - embed_dim,
+        "w_dim": w_dim,
+        "mapping_layers": layers,
+        "mapping_dim": None if inner == w_dim else inner,
+        "c_dim": c_dim,
+        "embed_dim": embed_dim,
+    }
+
+
+def _empty(config: StyleGAN2Config) -> StyleGAN2:
+    with torch.device("meta"):
+        return StyleGAN2(config)
+
+
+def _measure_average_latent(generator: StyleGAN2) -> None:
+    """The mean of w over random latents of a fixed seed, as ``rosinality``'s own sampling script does."""
+    if generator.config.c_dim:
+        raise CheckpointError("has no average latent, which a class-conditional network must bring")
+    z = torch.randn(AVERAGED_LATENTS, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        average = torch.stack([generator.mapping_network(part).double().mean(0) for part in z.chunk(16)]).mean(0)
+    generator.mapping_network.w_avg.copy_(average)

@@ -1,0 +1,363 @@
+"""StyleGAN2 in StyleSpace (Karras et al., 2020), with one set of convolution weights for the whole batch.
+
+The textbook formulation builds a modulated weight for every sample and runs a grouped convolution.
+Here the *activations* are scaled by the style, convolved with the constant weight and scaled by the
+demodulation coefficient, which is the same function and keeps forward and backward passes fast in
+batches. Weights are stored as they are used: no equalised-learning-rate gain is applied at run time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine import ops
+from zoom_engine.errors import ConfigError
+from zoom_engine.generators.style_space import StyleLayer, StyleSpace
+from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+from zoom_engine.generators.stylegan2.mapping import MappingNetwork
+
+LRELU_SLOPE = 0.2
+LRELU_GAIN = math.sqrt(2.0)
+RESIDUAL_GAIN = math.sqrt(0.5)
+
+
+class ModulatedConv(nn.Module):
+    """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp.
+
+    ``up`` doubles the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which
+    is fused with everything after it (``ops.modulated_conv2d``). ``residual`` scales the result, and its
+    limit, by √½ for the sum with the path around the block.
+    """
+
+    noise_const: Tensor
+
+    def __init__(
+        self,
+        cin: int,
+        cout: int,
+        resolution: int,
+        w_dim: int,
+        *,
+        up: bool,
+        clamp: float | None,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.up = up
+        scale = RESIDUAL_GAIN if residual else 1.0
+        self.clamp = None if clamp is None else clamp * scale
+        self.gain = LRELU_GAIN * scale
+        self.affine = nn.Linear(w_dim, cin)
+        self.weight = nn.Parameter(torch.randn(cout, cin, 3, 3) / math.sqrt(cin * 9))
+        self.bias = nn.Parameter(torch.zeros(cout))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self._kept_noise: tuple[Tensor, list[ops.State], tuple[Tensor, Tensor]] | None = None
+
+    def forward(
+        self,
+        x: Tensor,
+        style: Tensor,
+        *,
+        to_rgb: ToRGB | None = None,
+        rgb_style: Tensor | None = None,
+        rgb_only: bool = False,
+        plain: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``, and an image.
+
+        The image is what ``to_rgb`` makes of the result with ``rgb_style [B, Cout]``, ``[B, 3, H', W']`` float32 before
+        bias and clamp. With ``rgb_only`` it is all that counts.
+        """
+        convolve = ops.composition.modulated_conv2d if plain else ops.modulated_conv2d
+        return convolve(
+            x,
+            self.weight,
+            style,
+            noise=self.noise_const * self.noise_strength if plain else self._noise(),
+            bias=self.bias,
+            up=self.up,
+            slope=LRELU_SLOPE,
+            gain=self.gain,
+            clamp=self.clamp,
+            rgb_weight=None if to_rgb is None else to_rgb.weight.flatten(1),
+            rgb_styles=rgb_style,
+            rgb_only=rgb_only,
+        )
+
+    def _noise(self) -> Tensor:
+        """``noise_const · noise_strength``, kept until one of them changes; made anew where a gradient is wanted.
+
+        Any operator of torch's between two layers costs milliseconds: its threads go on spinning on cores that the
+        next layer needs.
+        """
+        factors = self.noise_const, self.noise_strength
+        if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.noise_strength.requires_grad):
+            return factors[0] * factors[1]
+        states = [ops.state_of(factor) for factor in factors]
+        if self._kept_noise is None or self._kept_noise[1] != states:
+            with torch.inference_mode(False), torch.no_grad():
+                # The factors are held so that no other tensors get their addresses.
+                self._kept_noise = (factors[0] * factors[1], states, factors)
+        return self._kept_noise[0]
+
+
+class Around(nn.Module):
+    """The path around a block of "resnet": a 1×1 convolution, then up-sampling; linear (√½ is in the weight)."""
+
+    def __init__(self, cin: int, cout: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1) / math.sqrt(cin) * RESIDUAL_GAIN)
+
+    def forward(self, x: Tensor, *, plain: bool = False) -> Tensor:
+        """``x [B, Cin, H, W]`` → ``[B, Cout, 2H, 2W]`` in the dtype of ``x``."""
+        upsample = ops.composition.upsample2x if plain else ops.upsample2x
+        return upsample(F.conv2d(x, self.weight.to(x.dtype)))
+
+
+class ToRGB(nn.Module):
+    """A modulated 1×1 convolution to RGB without demodulation; linear, with bias and clamp."""
+
+    def __init__(self, cin: int, w_dim: int, *, clamp: float | None) -> None:
+        super().__init__()
+        self.clamp = clamp
+        self.affine = nn.Linear(w_dim, cin)
+        self.weight = nn.Parameter(torch.randn(3, cin, 1, 1) / math.sqrt(cin))
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """``x [B, C, H, W]``, ``style [B, C]`` float32 → ``[B, 3, H, W]`` float32."""
+        return self.finish(F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype)).float())
+
+    def finish(self, rgb: Tensor) -> Tensor:
+        """The convolution's result ``[B, 3, H, W]`` with bias and clamp."""
+        return ops.composition.finished(rgb, self.bias, self.clamp)
+
+
+class StyleGAN2(nn.Module):
+    """A StyleGAN2 generator: seeds → z → w → style vector → image.
+
+    All methods take and return float32 tensors on the module's device. Images are ``[B, 3, R, R]``, RGB,
+    nominally in [-1, 1] and not clamped. ``synthesis`` is differentiable with respect to the styles.
+    """
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.mapping_network = MappingNetwork(config)
+        self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
+        self.convs = nn.ModuleDict()
+        self.to_rgb = nn.ModuleDict()
+        self.around = nn.ModuleDict()  # of "resnet": the path around each block
+        layers: list[tuple[str, int, int, bool]] = []
+        previous = config.channels[0]
+        for resolution, width in zip(config.resolutions, config.channels, strict=True):
+            residual = config.architecture == "resnet" and resolution > 4
+            if resolution > 4:
+                self._add_conv(layers, f"b{resolution}_conv0", resolution, previous, width, up=True)
+            self._add_conv(layers, f"b{resolution}_conv1", resolution, width, width, up=False, residual=residual)
+            if residual:
+                self.around[f"b{resolution}_conv1"] = Around(previous, width)
+            if config.architecture == "skip" or resolution == config.resolution:
+                self.to_rgb[f"b{resolution}_torgb"] = ToRGB(width, config.w_dim, clamp=config.conv_clamp)
+                layers.append((f"b{resolution}_torgb", resolution, width, True))
+            previous = width
+        self.style_space = StyleSpace(layers)
+        self._content_hash: str | None = None
+
+    def _add_conv(
+        self,
+        layers: list[tuple[str, int, int, bool]],
+        name: str,
+        resolution: int,
+        cin: int,
+        cout: int,
+        *,
+        up: bool,
+        residual: bool = False,
+    ) -> None:
+        self.convs[name] = ModulatedConv(
+            cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp, residual=residual
+        )
+        layers.append((name, resolution, cin, False))
+
+    @property
+    def resolution(self) -> int:
+        return self.config.resolution
+
+    @property
+    def z_dim(self) -> int:
+        return self.config.z_dim
+
+    @property
+    def w_dim(self) -> int:
+        return self.config.w_dim
+
+    @property
+    def num_ws(self) -> int:
+        return self.config.num_ws
+
+    @property
+    def device(self) -> torch.device:
+        return self.const.device
+
+    def of_class(self, index: int) -> StyleGAN2:
+        """A copy of a class-conditional network that draws class ``index`` alone and asks for no class.
+
+        It is the same function: the class's embedding is one constant vector, so what the first mapping layer
+        makes of it is a constant that joins that layer's bias. The average latent stays that of all classes.
+        """
+        network = self.mapping_network
+        if network.embed is None:
+            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+        if not 0 <= index < network.embed.in_features:
+            raise ConfigError(f"class {index} is outside 0..{network.embed.in_features - 1}")
+        with torch.no_grad():
+            embedding = network.embedded(torch.tensor([index], device=self.device))[0]
+            state = dict(self.state_dict())
+            weight = state["mapping_network.layers.0.weight"]
+            state["mapping_network.layers.0.bias"] = (
+                state["mapping_network.layers.0.bias"] + weight[:, self.z_dim :] @ embedding
+            )
+            state["mapping_network.layers.0.weight"] = weight[:, : self.z_dim]
+            state = {key: value.clone() for key, value in state.items() if ".embed." not in key}
+        with torch.device("meta"):
+            fixed = StyleGAN2(replace(self.config, c_dim=0, embed_dim=0))
+        fixed.load_state_dict(state, assign=True)
+        return fixed.eval().requires_grad_(False)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) over the configuration and every weight; the key of all caches."""
+        if self._content_hash is None:
+            digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
+            for name, value in sorted(self.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(value.detach().cpu().contiguous().float().numpy().tobytes())
+            self._content_hash = digest.hexdigest()
+        return self._content_hash
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """The latent of each seed, ``[B, z_dim]``: NVIDIA's ``RandomState(seed).randn(1, z_dim)``."""
+        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
+            raise ConfigError("seeds must be integers in 0..4294967295")
+        z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
+        return torch.from_numpy(z.astype(np.float32)).to(self.device)
+
+    def mapping(
+        self,
+        z: Tensor,
+        *,
+        truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        classes: Tensor | None = None,
+    ) -> Tensor:
+        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``; a class-conditional network needs ``classes`` int64 ``[B]``.
+
+        The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
+        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
+        """
+        w: Tensor = self.mapping_network(z, classes).unsqueeze(1).repeat(1, self.num_ws, 1)
+        if truncation != 1.0:
+            cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
+            w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
+        return w
+
+    def styles(self, w: Tensor) -> Tensor:
+        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``style_space``."""
+        parts = [self._module_of(layer).affine(w[:, index]) for layer, index in self._layers_with_w()]
+        return torch.cat(parts, dim=1)
+
+    def affine_weight(self) -> Tensor:
+        """``[S, w_dim]``: the derivative of each style entry to its own layer's w.
+
+        Where one w feeds every layer, its columns span the styles that the generator ever visits.
+        """
+        return torch.cat([self._module_of(layer).affine.weight for layer in self.style_space.layers]).detach()
+
+    def synthesis(
+        self,
+        styles: Tensor,
+        *,
+        max_resolution: int | None = None,
+        precision: torch.dtype = torch.float32,
+        plain: bool = False,
+    ) -> Tensor:
+        """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
+
+        ``max_resolution`` stops after the block of that resolution; ``precision`` is the dtype of the
+        activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
+        ``plain`` composes every operator from torch's own, for exporters and compilers.
+        """
+        if styles.dim() != 2 or styles.shape[1] != self.style_space.size:
+            raise ConfigError(f"styles must be [B, {self.style_space.size}], got {list(styles.shape)}")
+        limit = self.resolution if max_resolution is None else max_resolution
+        if limit not in self.config.resolutions:
+            raise ConfigError(f"max_resolution {limit} is not one of {list(self.config.resolutions)}")
+        x = self.const.to(precision).expand(styles.shape[0], -1, -1, -1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        upsample = ops.composition.upsample2x if plain else ops.upsample2x
+        image: Tensor | None = None
+        before, fused = x, None
+        of_layer = self.style_space.split(styles)
+        layers = [layer for layer in self.style_space.layers if layer.resolution <= limit]
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+            style = of_layer[layer.name]
+            if layer.is_rgb:
+                to_rgb = cast(ToRGB, self.to_rgb[layer.name])
+                if fused is None:
+                    image = to_rgb(x, style)
+                elif image is None:
+                    image = to_rgb.finish(fused)
+                else:
+                    image = upsample(image, fused, to_rgb.bias, to_rgb.clamp)
+                continue
+            conv = self.convs[layer.name]
+            if conv.up:
+                before = x
+            if layer.name in self.around:
+                x = conv(x, style, plain=plain)[0] + self.around[layer.name](before, plain=plain)
+                fused = None
+            elif following is not None and following.is_rgb:
+                x, fused = conv(
+                    x,
+                    style,
+                    to_rgb=self.to_rgb[following.name],
+                    rgb_style=of_layer[following.name],
+                    rgb_only=following is layers[-1],
+                    plain=plain,
+                )
+            else:
+                x, _ = conv(x, style, plain=plain)
+        if image is None:
+            raise ConfigError(
+                f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"
+            )
+        return image
+
+    def forward(self, styles: Tensor) -> Tensor:
+        """The same as :meth:`synthesis` with its defaults."""
+        return self.synthesis(styles)
+
+    def _module_of(self, layer: StyleLayer) -> Any:
+        return (self.to_rgb if layer.is_rgb else self.convs)[layer.name]
+
+    def _layers_with_w(self) -> list[tuple[StyleLayer, int]]:
+        """Each layer with the index of the w that it reads: a block's toRGB shares the next block's first."""
+        pairs: list[tuple[StyleLayer, int]] = []
+        index = 0
+        for layer in self.style_space.layers:
+            pairs.append((layer, index))
+            if not layer.is_rgb:
+                index += 1
+        return pairs

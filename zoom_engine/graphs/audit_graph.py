@@ -1,0 +1,94 @@
+"""The audit graph: from styles and edit weights to the target's outputs, pictures never leaving the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx
+import torch
+from onnx import TensorProto, compose, helper, inliner, version_converter
+from torch import Tensor
+
+import zoom_engine
+from zoom_engine.errors import ExportError, one_line
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.graphs.builder import OPSET, GraphBuilder, Shape
+from zoom_engine.graphs.metadata import synthesis_metadata
+from zoom_engine.graphs.preprocessing import add_preprocessing
+from zoom_engine.graphs.synthesis_graph import add_edits, add_synthesis
+from zoom_engine.targets import Preprocessing
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def audit_model(
+    generator: StyleGAN2,
+    network: onnx.ModelProto,
+    preprocessing: Preprocessing,
+    *,
+    output_shape: Sequence[int],
+    directions: Tensor | None = None,
+    images: bool = False,
+    max_resolution: int | None = None,
+    precision: str = "fp32",
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """The ONNX model ``outputs = network(preprocessing(clamp(G(styles + edit_weights @ edit_directions), -1, 1)))``.
+
+    Inputs are those of :func:`zoom_engine.graphs.synthesis_model`; ``outputs [batch, *output_shape]`` is what the
+    target's network returns, ``images`` adds the clamped pictures. ``network`` is the target's ONNX model, with one
+    input and one output whose first axis is an open batch; it keeps its own precision. Raises ExportError where it
+    cannot be joined.
+    """
+    builder = GraphBuilder()
+    inputs = add_edits(builder, generator, directions=directions, edits=True)
+    size = max_resolution or generator.resolution
+    add_synthesis(builder, generator, "edited", output="generated", max_resolution=size, precision=precision)
+    limits = [builder.constant(name, torch.tensor(value)) for name, value in (("black", -1.0), ("white", 1.0))]
+    builder.node("Clip", ["generated", *limits], "images")
+    add_preprocessing(builder, preprocessing, "images", resolution=size, output="preprocessed")
+    opset = _add_network(builder, network, "preprocessed", "outputs")
+    outputs: dict[str, Shape] = {"outputs": ["batch", *output_shape]}
+    if images:
+        outputs["images"] = ["batch", 3, size, size]
+    return builder.model(
+        "audit",
+        inputs,
+        outputs,
+        metadata={**synthesis_metadata(generator, size, precision), **(metadata or {})},
+        producer_version=zoom_engine.__version__,
+        opset=opset,
+    )
+
+
+def _add_network(builder: GraphBuilder, model: onnx.ModelProto, source: str, output: str) -> int:
+    """Add the nodes of ``model`` between two float32 values; the opset that they need."""
+    model = inliner.inline_local_functions(model)
+    foreign = sorted({node.domain for node in model.graph.node} - set(DEFAULT_DOMAINS))
+    if foreign:
+        raise ExportError(f"the target uses operators of {foreign[0]}, which are not ONNX's own: it cannot be joined")
+    opset: int = next(entry.version for entry in model.opset_import if entry.domain in DEFAULT_DOMAINS)
+    if opset < OPSET:
+        try:
+            model = version_converter.convert_version(model, OPSET)
+        except RuntimeError as error:
+            raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
+    graph = compose.add_prefix(model, "target/").graph
+    constants = {tensor.name for tensor in graph.initializer}
+    entry = next(value for value in graph.input if value.name not in constants)
+    if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
+        count = entry.type.tensor_type.shape.dim[0].dim_value
+        raise ExportError(f"the target takes exactly {count} image(s) at a time: export it with an open batch axis")
+    _convert(builder, source, entry.name, entry.type.tensor_type.elem_type)
+    builder.nodes.extend(graph.node)
+    builder.constants |= {tensor.name: tensor for tensor in graph.initializer}
+    builder.node("Cast", [graph.output[0].name], output, to=TensorProto.FLOAT)
+    return max(opset, OPSET)
+
+
+def _convert(builder: GraphBuilder, value: str, name: str, kind: int) -> None:
+    """``value`` as the network's input ``name`` of element type ``kind``; whole numbers are rounded within 0..255."""
+    if kind == TensorProto.UINT8:
+        limits = [builder.constant(f"{name}.{which}", torch.tensor(v)) for which, v in (("low", 0.0), ("high", 255.0))]
+        value = builder.node("Clip", [builder.node("Round", [value], f"{name}.rounded"), *limits], f"{name}.limited")
+    builder.nodes.append(helper.make_node("Cast", [value], [name], name=f"{name}.cast", to=kind))

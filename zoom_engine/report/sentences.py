@@ -1,0 +1,245 @@
+"""The audit in words: short names of attributes, the headline, how sure it is, what a picture stands for.
+
+Plain text only: escaping is the templates' work. Every sentence must hold for an audit at any stage, from the first
+record on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zoom_engine.audit.outputs import Counts, OutputReading
+from zoom_engine.audit.table import decimal, signed
+
+SMALL = 0.05
+"""A mean change below this is called small: the study behind the method counts such true effects as none."""
+
+_SEARCHES = {
+    "scan": "a scan (no gradients, one attribute at a time)",
+    "sgd": "SGD (it follows the model’s gradient)",
+    "pgd": "PGD (it follows the sign of the model’s gradient)",
+    "cmaes": "CMA-ES (no gradients, all attributes together)",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far the first place is to be trusted: a word or two with their `tone` ("good", "warn" or ""), and why."""
+
+    text: str
+    tone: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a picture stands for: a `tag` with its `tone`, the `outcome` of the edit, and for how many images."""
+
+    tag: str
+    tone: str
+    outcome: str
+    sentence: str
+
+
+def short_name(attribute: str, neutral: str) -> str:
+    """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
+
+    Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
+    with words added.
+    """
+    first = attribute.partition("|")[0].strip()
+    left = [word.lower() for word in neutral.split()]
+    added = []
+    for word in first.split():
+        if left and _article(word.lower()) == _article(left[0]):
+            left = left[1:]
+        else:
+            added.append(word)
+    if left or not added:
+        return first
+    if added[0].lower() == "with" and len(added) > 1:
+        added = added[1:]
+    return " ".join(added)
+
+
+def value_of(row: Mapping[str, Any]) -> tuple[float | None, list[float] | None]:
+    """What a row of a summary is ranked by, in [0, 1], and its interval: the mean change of the output in single
+    mode, the share of the attribute's own range in multi mode."""
+    if "range_share" in row:
+        return row["range_share"], row["range_share_ci95"]
+    return row["mean_change"], row["ci95"]
+
+
+def unit(summary: Mapping[str, Any]) -> str:
+    """What `value_of` is."""
+    if summary["mode"] == "multi":
+        return "how far the attribute is moved, as a share of its own range, mean over images"
+    return "how far the output moves, from 0 to 1, mean over images"
+
+
+def headline(
+    summary: dict[str, Any], names: Mapping[str, str], counts: Mapping[str | None, Counts], *, unfinished: bool
+) -> str:
+    """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
+    and, under None, of the images whatever the attribute."""
+    rows = [row for row in summary["sensitivity"] if value_of(row)[0] is not None]
+    if not rows:
+        return "Nothing is measured yet."
+    top, name = rows[0], f"“{names[rows[0]['attribute']]}”"
+    average = "on average" if counts[None].units > 1 else "in the one image measured"
+    if summary["mode"] == "multi":
+        furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
+        return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
+    mean, here = value_of(top)[0] or 0.0, counts[top["attribute"]]
+    if mean >= SMALL:
+        moves = f"Adding or removing {name} moves this model’s output by {_measured(top)} {average}"
+        return _so_far(f"{moves}; {flips(here)}.", unfinished)
+    if len(rows) == 1:
+        hardly = f"{name} hardly moves this model’s output: by {decimal(mean)} {average}"
+        return _so_far(f"{hardly}; {flips(here)}.", unfinished)
+    which = f"None of the {len(rows)} attributes measured" if unfinished else f"None of {len(rows)} attributes"
+    found = f"{which} moves this model’s output by much: the most is {decimal(mean)} {average}, for {name}."
+    if counts[None].decisive:
+        found += f" Under some edit, {flips(counts[None])}."
+    return _so_far(found, unfinished)
+
+
+def flips(counts: Counts) -> str:
+    """How many images flip, decisive and borderline ones apart: "2 of 9 images flip decisively, 1 is borderline"."""
+    borderline = counts.flipped - counts.decisive
+    if not counts.units:
+        return "no edit stays within what the generator draws"
+    if counts.units == 1:
+        decisively = "it flips decisively" if counts.decisive else "it flips, borderline"
+        return decisively if counts.flipped else "it does not flip"
+    if not counts.flipped:
+        return f"none of {counts.units} images flips"
+    are = "is" if borderline == 1 else "are"
+    if not counts.decisive:
+        return f"none of {counts.units} images flips decisively, {borderline} {are} borderline"
+    more = f", {borderline} {are} borderline" if borderline else ""
+    return f"{counts.decisive} of {counts.units} images {'flips' if counts.decisive == 1 else 'flip'} decisively{more}"
+
+
+def certainty(summary: dict[str, Any], names: Mapping[str, str], *, unfinished: bool) -> Verdict:
+    """How far the first place is to be trusted."""
+    found = _certainty(summary, names)
+    if not unfinished:
+        return found
+    missing = sum(value_of(row)[0] is None for row in summary["sensitivity"])
+    sentence = _so_far(found.sentence, True) if summary["units"] else found.sentence
+    if summary["units"] and missing:
+        sentence += f" {missing} of {len(summary['sensitivity'])} attributes are not measured yet."
+    return Verdict("Not finished", "warn", sentence)
+
+
+def _certainty(summary: dict[str, Any], names: Mapping[str, str]) -> Verdict:
+    if not summary["units"]:
+        return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
+    rows = [row for row in summary["sensitivity"] if value_of(row)[1] is not None]
+    if not rows:
+        return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
+    if len(rows) == 1:
+        alone = f"“{names[rows[0]['attribute']]}” is the only attribute measured on two images or more"
+        return Verdict("One attribute", "warn", f"{alone}: there is nothing to compare it with.")
+    top, second = rows[0], rows[1]
+    (value, own), (_, other) = value_of(top), value_of(second)
+    assert value is not None
+    assert own is not None
+    assert other is not None
+    if summary["mode"] == "single" and value < SMALL:
+        highest = decimal(max(interval[1] for row in rows if (interval := value_of(row)[1])))
+        return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
+    name = f"“{names[top['attribute']]}”"
+    runner_up = f"“{names[second['attribute']]}” with {_measured(second)}"
+    first, apart = top["first"], own[0] > other[1]
+    again = f"{name} comes first {_often(first)} when the images are drawn again"
+    if first >= 0.95 and apart:
+        return Verdict("Clear lead", "good", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
+    if first >= 0.95:
+        return Verdict("Likely lead", "", f"{again}, though its interval overlaps the runner-up’s, {runner_up}.")
+    close = f"{again}: it is close to {runner_up}. More images would tell them apart."
+    return Verdict("No clear lead", "warn", close)
+
+
+def standing(strip: Mapping[str, Any], counts: Counts, alike: int, reading: OutputReading) -> Standing:
+    """What a strip of gallery.json stands for: `counts` are of its attribute, `alike` flip decisively as it does.
+
+    Galleries of older audits do not say why a strip was chosen.
+    """
+    outcome = f"{strip['original_caption']} → {strip['caption']}, {_outcome(strip, reading)}"
+    kind = strip.get("kind")
+    images = f"{counts.units} images"
+    if kind == "typical":
+        if counts.units == 1:
+            return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
+        moved = f"{counts.moved or 'none'} of them change by {reading.decisive_change:g} or more"
+        return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
+    if kind == "extreme":
+        only = f"the largest change of {images}; {flips(counts)}"
+        return Standing(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
+    if kind == "flip":
+        so = f"{alike} of {images} {'flips' if alike == 1 else 'flip'} decisively in this direction"
+        if strip.get("extreme"):
+            tag = f"Most extreme of {counts.units}"
+            return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
+        middle = "this one" if alike == 1 else "one from the middle of them"
+        return Standing("Decisive flip", "good", outcome, f"{_upper(so)}: {middle}.")
+    return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
+
+
+def _outcome(strip: Mapping[str, Any], reading: OutputReading) -> str:
+    if not strip["flipped"]:
+        return "no flip"
+    way = " from {} to {}".format(*map(reading.class_name, strip["direction"])) if "direction" in strip else ""
+    kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.get("decisive")]
+    return f"{kind}{way}"
+
+
+def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """What the run told when it began, such as what it assumed of the target's input, as sentences."""
+    told = (manifest.get("environment") or {}).get("notices") or []
+    return tuple(f"{text[:1].upper()}{text[1:]}." for text in map(str, told))
+
+
+def search_sentence(config: dict[str, Any]) -> str:
+    """Which search the audit uses and, where the manifest says so, why."""
+    name = str(config.get("search") or "")
+    sentence = f"The search is {_SEARCHES.get(name, name)}"
+    reason = config.get("search_reason")
+    return f"{sentence}: {reason}." if reason else f"{sentence}."
+
+
+def effect(at_low: float | None, at_high: float | None) -> str:
+    """What adding and removing an attribute does to the mean output: its changes at the ends of the range."""
+    parts = [
+        f"{what} it: {signed(change, 2)}"
+        for what, change in (("adding", at_high), ("removing", at_low))
+        if change is not None
+    ]
+    if not parts or all(abs(change or 0.0) < 0.01 for change in (at_low, at_high)):
+        return "Hardly any change on average."
+    return f"{_upper('; '.join(parts))} on average."
+
+
+def _measured(row: Mapping[str, Any]) -> str:
+    value, interval = value_of(row)
+    return decimal(value) if interval is None else f"{decimal(value)} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _often(share: float) -> str:
+    return "in more than 99 of 100 cases" if share > 0.99 else f"in {100 * share:.0f} of 100 cases"
+
+
+def _so_far(sentence: str, unfinished: bool) -> str:
+    return f"So far: {sentence[0].lower()}{sentence[1:]}" if unfinished else sentence
+
+
+def _upper(sentence: str) -> str:
+    return f"{sentence[0].upper()}{sentence[1:]}"
+
+
+def _article(word: str) -> str:
+    return "a" if word == "an" else word

@@ -1,0 +1,124 @@
+"""What looks at a picture (a target's network, a text encoder's image tower) on the runtime that also draws it.
+
+Forward-only work runs on OpenVINO where the synthesis does, always in float32: precision is the target's own business.
+It takes whatever torch can trace, and is held to torch's answers before it is used; a network that it cannot take, or
+answers otherwise, stays with torch, and the manifest says so. Gradients are torch's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import one_line
+from zoom_engine.runtime.openvino_session import OpenVinoSession
+from zoom_engine.runtime.select import Synthesizer
+from zoom_engine.runtime.session import Session
+from zoom_engine.targets import Target
+from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.target import probe_images
+from zoom_engine.text import TextEncoder
+
+TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
+
+TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
+LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
+
+_SESSIONS: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], Session]] = WeakKeyDictionary()
+
+
+class CompiledNetwork(nn.Module):
+    """``network`` for inputs of one shape ``[B, …]``; without gradients its forward pass runs in ``session``."""
+
+    def __init__(self, network: nn.Module, session: Session) -> None:
+        super().__init__()
+        self.network, self.session = network, session
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled() and x.requires_grad:
+            outputs: Tensor = self.network(x)
+            return outputs
+        return self.session.run({"x": x})["outputs"]
+
+
+@torch.no_grad()
+def compiled_network(
+    network: nn.Module, example: Tensor, synthesizer: Synthesizer, *, made_of: tuple[nn.Module, str] | None = None
+) -> tuple[nn.Module, str]:
+    """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why.
+
+    ``made_of`` is the module that ``network`` wraps and the hash of its content: it is compiled once in a process.
+    """
+    if synthesizer.backend != "openvino":
+        return network, "torch"
+    if any(isinstance(part, CompiledNetwork) for part in network.modules()):
+        return network, "openvino fp32"  # compiled before
+    key = (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
+    if made_of is not None and _SESSIONS.get(made_of[0], (None, None))[0] == key:
+        return CompiledNetwork(network, _SESSIONS[made_of[0]][1]), "openvino fp32"
+    try:
+        compiled = CompiledNetwork(network, OpenVinoSession(_converted(network, example)))
+        found, expected = compiled(example), network(example)
+    except Exception as error:  # converters and tracers raise anything
+        return network, f"torch: OpenVINO does not take it ({one_line(error)})"
+    off = float((found - expected).abs().max())
+    if not off <= TOLERANCE * (1 + float(expected.abs().max())):
+        return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
+    if made_of is not None:
+        _SESSIONS[made_of[0]] = (key, compiled.session)
+    return compiled, "openvino fp32"
+
+
+def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, str]:
+    """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them."""
+    if not target.differentiable:
+        return target, "as loaded: it is no network of torch's"
+    example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
+    made_of = target.network, target.content_hash
+    network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer, made_of=made_of)
+    if not isinstance(network, CompiledNetwork):
+        return target, runs
+    return target.replaced(network=network), runs
+
+
+def compiled_text_encoder(encoder: TextEncoder, synthesizer: Synthesizer) -> tuple[TextEncoder, str]:
+    """The same for the image tower of ``encoder``."""
+    example = probe_images(encoder.image_size, encoder.image_size)
+    made_of = encoder.model, encoder.content_hash
+    tower, runs = compiled_network(encoder.image_tower, example, synthesizer, made_of=made_of)
+    if not isinstance(tower, CompiledNetwork):
+        return encoder, runs
+    compiled = TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, words=encoder.words, image_tower=tower)
+    return compiled, runs
+
+
+class _OneTensor(nn.Module):
+    """The network alone, with the one output that a target reads."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network, self.name = network, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return one_tensor(self.network(x), self.name)
+
+
+def _converted(network: nn.Module, example: Tensor) -> object:
+    """An OpenVINO model of one picture, input "x" and output "outputs"."""
+    import openvino
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated
+        # A branch on the values of an input cannot be traced: it would be frozen at the example's. The libraries' own
+        # branches are on shapes, which stay.
+        warnings.simplefilter("error", TRACER_WARNING)
+        warnings.filterwarnings("ignore", category=TRACER_WARNING, module=LIBRARIES)
+        traced = torch.jit.trace(network, example[:1], check_trace=False)  # type: ignore[no-untyped-call]
+        model = openvino.convert_model(traced, input=[list(example[:1].shape)], example_input=example[:1])
+    (port,), (result,) = model.inputs, model.outputs
+    port.get_tensor().set_names({"x"})
+    result.get_tensor().set_names({"outputs"})
+    return model

@@ -1,0 +1,56 @@
+"""From tensors to a search's plain numbers: each row of an evaluation is an iterate."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoom_engine.evaluator import Evaluation, Evaluator, Originals
+from zoom_engine.search.iterates import Array, Iterate
+
+
+def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = None) -> list[Iterate]:
+    """The rows of `evaluation`, made at edit weights `[B, N]`, with gradients `[B, N]` (if there are any)."""
+    rows = zip(
+        weights,
+        evaluation.recorded.tolist(),
+        evaluation.change.tolist(),
+        evaluation.margin.tolist(),
+        evaluation.flipped.tolist(),
+        evaluation.decisive.tolist(),
+        evaluation.label_kept.tolist(),
+        evaluation.ssim.tolist(),
+        [None] * len(weights) if gradients is None else gradients.double().cpu().numpy(),
+        [None] * len(weights) if evaluation.loss is None else evaluation.loss.tolist(),
+        strict=True,
+    )
+    return [
+        Iterate(
+            point,
+            tuple(output),
+            change,
+            margin,
+            flipped,
+            kept if evaluation.labels_on else None,
+            similarity,
+            gradient,
+            loss,
+            decisive,
+        )
+        for point, output, change, margin, flipped, decisive, kept, similarity, gradient, loss in rows
+    ]
+
+
+@torch.no_grad()
+def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
+    """The unedited images as the iterates at edit weights 0: change 0, SSIM 1, label kept."""
+    task = evaluator.target.task
+    recorded = task.recorded(originals.outputs).tolist()
+    margins = task.margin(originals.outputs, originals.outputs).tolist()
+    zeros = np.zeros(len(evaluator.directions))
+    kept = True if evaluator.labels_on else None
+    return [
+        Iterate(zeros, tuple(output), 0.0, margin, False, kept, 1.0)
+        for output, margin in zip(recorded, margins, strict=True)
+    ]

@@ -1,0 +1,153 @@
+"""torchvision's and timm's architectures with weights from a file: "torchvision:resnet50@weights.pt"."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.loaded_model import LoadedModel
+from zoom_engine.targets.loaders.module import final_activation
+from zoom_engine.targets.loaders.published import timm_weights, torchvision_weights
+from zoom_engine.targets.loaders.state_dict import read_state_dict
+from zoom_engine.targets.loaders.timm_config import timm_preprocessing
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
+
+LIBRARIES = ("torchvision", "timm")
+Build = Callable[[int | None], nn.Module]
+
+
+def load_architecture(spec: str, options: InputOptions, *, download: bool = False) -> LoadedModel:
+    """The model "LIBRARY:NAME@WEIGHTS", its preprocessing the library's own for that model.
+
+    WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already (`download`: or are
+    fetched into the library's own cache). The number of outputs is the file's: where only the last layer differs from
+    the library's, it is rebuilt to fit.
+
+    Raises:
+        TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
+    """
+    chosen = choose_architecture(spec, download=download)
+    state = read_state_dict(chosen.weights)
+    network = _fitted(chosen.build, state, chosen.name, chosen.weights)
+    return LoadedModel(
+        network=network.eval().requires_grad_(False),
+        name=f"{chosen.name}@{chosen.weights.name}",
+        preprocessing=chosen.preprocessing.updated(options),
+        assumed=False,
+        final=final_activation(network),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A library's architecture ("LIBRARY:NAME"), how to build it with that many outputs (None: the library's number),
+    its preprocessing, and the file of its weights."""
+
+    name: str
+    build: Build
+    preprocessing: Preprocessing
+    weights: Path
+
+
+def choose_architecture(spec: str, *, download: bool = False) -> Architecture:
+    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read, but with `download` fetched. Raises as
+    `load_architecture`."""
+    library, _, rest = spec.partition(":")
+    name, at, weights = rest.partition("@")
+    if not at or not name or not weights:
+        raise TargetError(
+            f"target {spec!r} lacks its weights: write {library}:NAME@FILE, such as {library}:{name}@w.pt"
+        )
+    module = _imported(library)
+    build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights, download)
+    return Architecture(f"{library}:{name}", build, preprocessing, path)
+
+
+def _imported(library: str) -> Any:
+    try:
+        return importlib.import_module({"torchvision": "torchvision.models"}.get(library, library))
+    except ImportError as error:
+        raise TargetError(f"the target needs {library}, which is not installed: pip install {library}") from error
+
+
+def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:
+    try:
+        published = models.get_model_weights(name)
+    except ValueError as error:
+        raise TargetError(f"torchvision has no model {name!r}: see torchvision.models.list_models()") from error
+    chosen = published.DEFAULT
+    path = Path(weights)
+    if not path.is_file():
+        chosen, path = torchvision_weights(name, published, weights, download=download)
+
+    def build(outputs: int | None) -> nn.Module:
+        model: nn.Module = models.get_model(name, weights=None, **({} if outputs is None else {"num_classes": outputs}))
+        return model
+
+    return build, _torchvision_preprocessing(name, chosen.transforms()), path
+
+
+def _torchvision_preprocessing(name: str, transform: Any) -> Preprocessing:
+    """The evaluation transform of published weights (`ImageClassification`): shorter side, centre, normalise."""
+    if not hasattr(transform, "crop_size") or not hasattr(transform, "resize_size"):
+        raise TargetError(f"torchvision:{name} is no image classifier: only those can be targets this way")
+    return Preprocessing(
+        size=int(transform.crop_size[0]),
+        resize_size=int(transform.resize_size[0]),
+        resize=str(transform.interpolation.value),  # type: ignore[arg-type]
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+    )
+
+
+def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:
+    if not timm.is_model(name):
+        raise TargetError(f"timm has no model {name!r}: see timm.list_models()")
+    path, tag = Path(weights), ""
+    if not path.is_file():
+        path, tag = timm_weights(timm, name, weights, download=download), weights
+    config = timm.get_pretrained_cfg(f"{name.partition('.')[0]}.{tag}" if tag else name, allow_unregistered=True)
+
+    def build(outputs: int | None) -> nn.Module:
+        options = {} if outputs is None else {"num_classes": outputs}
+        model: nn.Module = timm.create_model(name, pretrained=False, **options)
+        return model
+
+    return build, timm_preprocessing(config.to_dict() if config is not None else {}), path
+
+
+def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> nn.Module:
+    """The model with the weights in it; its last layer has as many outputs as the file's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some architectures warn of their initialisation
+        with torch.device("meta"):
+            usual = {key: value.shape for key, value in build(None).state_dict().items()}
+        outputs = {
+            state[key].shape[0]
+            for key, shape in usual.items()
+            if key in state and state[key].ndim == len(shape) and state[key].shape[:1] != shape[:1]
+        }
+        model = build(outputs.pop() if len(outputs) == 1 else None)
+    missing = sorted(set(model.state_dict()) - set(state))
+    unknown = sorted(set(state) - set(model.state_dict()))
+    if missing or unknown:
+        what = f"it has no {missing[0]!r}" if missing else f"it has {unknown[0]!r} too"
+        raise TargetError(
+            f"{path}: its weights are not of {architecture} ({what}): name the architecture that they were trained for"
+        )
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = one_line(str(error).partition("\n")[2] or error)  # its first line names the class alone
+        raise TargetError(
+            f"{path}: its weights are not of {architecture} ({reason}): name the one that they were trained for"
+        ) from error
+    return model

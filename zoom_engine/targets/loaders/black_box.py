@@ -1,0 +1,75 @@
+"""A plain function as a target: a remote service, a model of another framework, anything that can be called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.loaded_model import LoadedModel
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.target import probe_images
+
+BlackBox = Callable[[NDArray[np.uint8]], Any]
+NOTE = "a function that is only called, so there are no gradients"
+
+
+class Called(nn.Module):
+    """Hands images to a function and checks what comes back."""
+
+    def __init__(self, function: BlackBox) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, H, W, 3]` with values 0 to 255 → what the function returns for them as uint8, float32
+        `[B]` or `[B, C]`.
+
+        Raises:
+            TargetError: when the function raises, or returns no array of numbers with one row per image.
+        """
+        pixels = x.detach().round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+        try:
+            values = np.asarray(self.function(pixels), dtype=np.float32)
+        except Exception as error:  # whatever the caller's function raises
+            raise TargetError(
+                f"the function fails on uint8 images {pixels.shape} ({type(error).__name__}: {one_line(error)})"
+            ) from error
+        if values.ndim not in (1, 2) or len(values) != len(pixels):
+            raise TargetError(
+                f"the function returns shape {values.shape} for {len(pixels)} images:"
+                " return one probability, or one row of probabilities, for each"
+            )
+        return torch.from_numpy(values.copy()).to(x.device)
+
+
+def load_black_box(function: BlackBox, options: InputOptions, *, resolution: int) -> LoadedModel:
+    """`function`, which takes uint8 RGB images `[B, H, W, 3]` and returns probabilities: `[B]`, `[B, 1]`, `[B, 2]`
+    or `[B, C]`.
+
+    It cannot be hashed; what stands for its content is its name and its answers on fixed images, to three
+    decimals, so that an audit is not resumed with another function.
+    """
+    preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(options)
+    network = Called(function)
+    name = str(getattr(function, "__name__", type(function).__name__))
+    height, width = preprocessing.hw or (resolution, resolution)
+    answers = network(preprocessing(probe_images(height, width)))
+    digest = hashlib.sha256(name.encode())
+    digest.update(np.round(answers.double().cpu().numpy(), 3).tobytes())
+    return LoadedModel(
+        network=network,
+        name=name,
+        preprocessing=preprocessing,
+        assumed=scale_is_assumed(options, told=False),
+        final="probabilities",
+        differentiable=False,
+        note=NOTE,
+        content_hash=digest.hexdigest(),
+    )

@@ -1,0 +1,84 @@
+"""A function or a module out of Python code, by name: "python:FILE.py:NAME" or "python:PACKAGE.MODULE:NAME".
+
+This is how a black box comes to the command line. Importing code runs it, so it takes the user's word.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from torch import nn
+
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.black_box import BlackBox
+
+PREFIX = "python:"
+HOW = "write python:FILE.py:NAME or python:MODULE:NAME"
+
+
+def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:
+    """The function or ``nn.Module`` that ``spec`` names.
+
+    The folder of a FILE.py goes to the end of ``sys.path``, so that it can import what lies beside it.
+
+    Raises:
+        TargetError: without ``trust``; where the code is missing or fails, and where it has nothing of that name that
+            can be called on images.
+    """
+    source, _, name = spec.removeprefix(PREFIX).rpartition(":")
+    if not source or not name:
+        raise TargetError(f"target {spec!r} names no Python function: {HOW}")
+    if not trust:
+        raise TargetError(
+            f"target {spec!r} is Python code, which runs when it is imported; if you trust its maker, say so with"
+            " trust=True (--trust)"
+        )
+    module = _module(source)
+    found = getattr(module, name, None)
+    if isinstance(found, type):
+        raise TargetError(f"{name!r} of {source} is a class: name a function or an instance, such as {name.lower()}")
+    if not callable(found):
+        others = sorted(key for key, value in vars(module).items() if _is_own_function(value, module))
+        raise TargetError(f"{source} has no function {name!r}: it has {', '.join(others[:10]) or 'none'}")
+    return cast(nn.Module | BlackBox, found)
+
+
+def _is_own_function(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module.__name__ and not isinstance(value, type)
+
+
+def _module(source: str) -> ModuleType:
+    path = Path(source)
+    try:
+        if path.suffix != ".py":
+            return importlib.import_module(source)
+        if not path.is_file():
+            raise TargetError(f"there is no Python file {source!r}: {HOW}")
+        return _from_file(path.resolve())
+    except TargetError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever the user's code raises while it is imported
+        advice = f"; {HOW}" if isinstance(error, ModuleNotFoundError) and error.name == source.partition(".")[0] else ""
+        raise TargetError(f"{source} cannot be imported ({type(error).__name__}: {one_line(error)}){advice}") from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    name = f"zoom_engine_target_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{path} is no Python file: {HOW}")
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

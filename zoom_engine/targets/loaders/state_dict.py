@@ -1,0 +1,68 @@
+"""Read a state-dict from a file that others made: safetensors, or torch's format without running any of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.files.archives import grows
+from zoom_engine.targets.loaders.files import is_safetensors
+
+CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "model.", "_orig_mod.")
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Names and tensors of `path`, on the CPU; out of the usual containers ("state_dict", …) and without the prefixes
+    that wrappers leave ("module.", …).
+
+    Raises:
+        TargetError: for a damaged file, one that holds anything but tensors, or values that are not finite.
+    """
+    try:
+        content: Any
+        if is_safetensors(path):
+            content = load_file(path)
+        else:
+            if grows(path):
+                raise TargetError(
+                    f"{path}: refused, since it unpacks to more than it is, as no file of torch.save does:"
+                    " save model.state_dict()"
+                )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except TargetError:
+        raise
+    except Exception as error:  # pickle, zip, torch and safetensors each raise their own
+        if not isinstance(error, SafetensorError) and "weights_only" in str(error).lower():
+            raise TargetError(
+                f"{path}: refused, since it holds more than tensors and would run code:"
+                " save model.state_dict(), or safetensors"
+            ) from error
+        raise TargetError(f"{path}: is not a state-dict file, or a damaged one ({one_line(error)})") from error
+    for key in CONTAINERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not content:
+        raise TargetError(f"{path}: holds no state-dict: save model.state_dict()")
+    state = dict(content)
+    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()):
+        raise TargetError(f"{path}: holds no state-dict of tensors alone: save model.state_dict()")
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    bad = next((k for k, v in state.items() if v.is_floating_point() and not bool(v.isfinite().all())), None)
+    if bad is not None:
+        raise TargetError(
+            f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"
+        )
+    return state

@@ -1,0 +1,1 @@
+"""ONNX files as targets, and targets as ONNX files."""

@@ -1,0 +1,77 @@
+"""An ONNX graph as a differentiable torch module: node by node through `onnx_ops`."""
+
+from __future__ import annotations
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from zoom_engine.targets.onnx.ops import OPERATORS, Call, UnsupportedError
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+class OnnxGraph(nn.Module):
+    """Runs one output of a checked model whose external data is loaded.
+
+    Args:
+        model: the model; `input_name` and `output_name`: the ends of the path to run.
+    Raises:
+        UnsupportedError: for an operator or a constant that has no counterpart here.
+    """
+
+    def __init__(self, model: onnx.ModelProto, *, input_name: str, output_name: str) -> None:
+        super().__init__()
+        self.input_name, self.output_name = input_name, output_name
+        self.opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+        self._constants: dict[str, str] = {}
+        self._nodes: list[tuple[str, dict[str, object], list[str], str]] = []
+        if model.graph.sparse_initializer:
+            raise UnsupportedError("sparse constants")
+        for tensor in model.graph.initializer:
+            self._keep(tensor.name, tensor)
+        for node in model.graph.node:
+            if node.domain not in DEFAULT_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
+                raise UnsupportedError(f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else ""))
+            if any(node.output[1:]):
+                raise UnsupportedError(f"the second output of {node.op_type}")
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+            if node.op_type == "Constant":
+                self._constant(node.output[0], attributes)
+            else:
+                self._nodes.append((node.op_type, attributes, list(node.input), node.output[0]))
+        self._last_use = {name: step for step, (_, _, inputs, _) in enumerate(self._nodes) for name in inputs}
+
+    def _keep(self, name: str, tensor: onnx.TensorProto) -> None:
+        key = f"c{len(self._constants)}"
+        array = numpy_helper.to_array(tensor)
+        try:
+            value = torch.from_numpy(array.copy())
+        except TypeError as error:
+            raise UnsupportedError(f"constants of type {array.dtype}") from error
+        self.register_buffer(key, value)
+        self._constants[name] = key
+
+    def _constant(self, name: str, attributes: dict[str, object]) -> None:
+        ((kind, value),) = attributes.items()
+        if kind == "value" and isinstance(value, onnx.TensorProto):
+            self._keep(name, value)
+        elif kind in ("value_float", "value_floats", "value_int", "value_ints"):
+            key = f"c{len(self._constants)}"
+            self.register_buffer(key, torch.tensor(value))
+            self._constants[name] = key
+        else:
+            raise UnsupportedError(f"Constant with {kind}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The model's input → its output, as ONNX defines them."""
+        values: dict[str, Tensor] = {name: self.get_buffer(key) for name, key in self._constants.items()}
+        values[self.input_name] = x
+        for step, (op, attributes, inputs, output) in enumerate(self._nodes):
+            arguments = [values[name] if name else None for name in inputs]
+            values[output] = OPERATORS[op](Call(op, attributes, arguments, self.opset))
+            for name in inputs:
+                if self._last_use.get(name) == step and name != self.output_name:
+                    values.pop(name, None)
+        return values[self.output_name]

@@ -1,0 +1,344 @@
+"""Read an ONNX classifier: converted to torch where it can be, else forward only through ONNX Runtime."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
+from torch import Tensor, nn
+
+from zoom_engine.audit.target_settings import Layout
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.fixed_batch import OneByOne
+from zoom_engine.targets.loaders.loaded_model import Final
+from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
+from zoom_engine.targets.onnx.limits import check_limits
+from zoom_engine.targets.onnx.ops import UnsupportedError
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
+from zoom_engine.targets.target import probe_images
+
+METADATA_KEY = "zoom_engine"
+OLDEST_OPSET = 7
+PARITY = 1e-3
+PROBE_SIZE = 128
+KINDS: dict[int, type[np.generic]] = {
+    onnx.TensorProto.FLOAT: np.float32,
+    onnx.TensorProto.FLOAT16: np.float16,
+    onnx.TensorProto.DOUBLE: np.float64,
+    onnx.TensorProto.UINT8: np.uint8,
+}
+QUIET = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast")
+
+Runtime = Callable[[NDArray[Any]], NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxModel:
+    """A network that was read, and what the file says about it.
+
+    kind: of the input's numbers; size: (height, width) where the file fixes them; layout: of its input;
+    final: "sigmoid", "softmax" or ""; metadata: ours, {} elsewhere;
+    note: why there are no gradients, "" where there are.
+    """
+
+    path: Path
+    network: nn.Module
+    kind: type[np.generic]
+    size: tuple[int, int] | None
+    layout: Layout
+    final: Final
+    metadata: dict[str, Any]
+    differentiable: bool
+    note: str
+    content_hash: str
+
+
+class RuntimeModule(nn.Module):
+    """Calls a runtime from torch: forward only, on the CPU."""
+
+    def __init__(self, runtime: Runtime, kind: type[np.generic]) -> None:
+        super().__init__()
+        self._runtime, self._kind = runtime, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        array = x.detach().cpu().numpy()
+        array = (array.round().clip(0, 255) if issubclass(self._kind, np.integer) else array).astype(self._kind)
+        return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
+
+
+def read_onnx(
+    path: Path,
+    *,
+    hw: tuple[int, int] | None = None,
+    output: str | int | None = None,
+    resolution: int = PROBE_SIZE,
+) -> OnnxModel:
+    """Read the file, refuse what cannot be audited, convert what can be.
+
+    Args:
+        path: of the `.onnx` file; external data must lie beside or below it.
+        hw: (height, width) that it will be fed, where the file leaves them open.
+        output: name or index of the output to audit, where there are several.
+        resolution: of the images to try it on, where neither the file nor `hw` says.
+
+    Raises:
+        TargetError: one line.
+    """
+    model, digest = _read(path)
+    opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
+    input_name, kind, batch, size, layout = image_input(path, model)
+    output_name = chosen_output(path, model, output)
+    if hw is not None and size is not None and hw != size:
+        raise TargetError(
+            f"{path}: takes {size[0]}×{size[1]} images, but preprocessing"
+            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
+        )
+    runtime, runtime_name = _runtime(path, model, input_name, output_name)
+    network: nn.Module
+    try:
+        if issubclass(kind, np.integer):
+            raise UnsupportedError(f"its input of whole numbers ({np.dtype(kind)})")
+        network = _converted(model, input_name, output_name, kind, batch)
+        _compare(path, network, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch)
+        note = ""
+    except UnsupportedError as reason:
+        if runtime_name != "ONNX Runtime":
+            raise TargetError(
+                f"{path}: cannot be converted to torch ({reason}): install"
+                " onnxruntime (the extra 'cpu') to use it without gradients"
+            ) from reason
+        note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
+        network = RuntimeModule(runtime, kind)
+        if batch == 1:
+            network = OneByOne(network)
+    return OnnxModel(
+        path,
+        network,
+        kind,
+        size,
+        layout,
+        _final(model, output_name),
+        read_metadata(path, model),
+        not note,
+        note,
+        digest,
+    )
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def _read(path: Path) -> tuple[onnx.ModelProto, str]:
+    """The checked model with all its data, and the SHA-256 of its files."""
+    try:
+        content = path.read_bytes()
+        model = onnx.load_model_from_string(content)
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
+    except DecodeError as error:
+        raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    digest = hashlib.sha256(content)
+    folder = path.resolve().parent
+    files = {ExternalDataInfo(t).location for t in _tensors(model.graph) if uses_external_data(t)}
+    for name in sorted(files):
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder):
+            raise TargetError(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
+        if not file.is_file():
+            raise TargetError(f"{path}: its data file {name!r} is missing: put it beside the model")
+        digest.update(file.read_bytes())
+    try:
+        check_limits(path, model)
+        if files:
+            load_external_data_for_model(model, str(folder))
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, OSError) as error:
+        raise TargetError(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
+    return model, digest.hexdigest()
+
+
+def tells_scale(metadata: Mapping[str, Any], kind: type[np.generic]) -> bool:
+    """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
+    return "preprocessing" in metadata or issubclass(kind, np.integer)
+
+
+def onnx_preprocessing(
+    metadata: Mapping[str, Any],
+    kind: type[np.generic],
+    size: tuple[int, int] | None,
+    layout: Layout,
+    options: InputOptions,
+) -> Preprocessing:
+    """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
+    that the file's input fixes (`image_input`) stay."""
+    stored = metadata.get("preprocessing")
+    white = 255.0 if issubclass(kind, np.integer) else 1.0
+    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout, value_range=(0.0, white))
+    used = own.updated(options)
+    return used if size is None else dataclasses.replace(used, size=used.size or size, layout=layout)
+
+
+def image_input(
+    path: Path, model: onnx.ModelProto
+) -> tuple[str, type[np.generic], int | None, tuple[int, int] | None, Layout]:
+    """Name, element type, fixed batch (1 or None), fixed size and layout of the image input."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        raise TargetError(f"{path}: has {len(inputs)} inputs; a target takes one, the images")
+    tensor = inputs[0].type.tensor_type
+    kind = KINDS.get(tensor.elem_type)
+    if kind is None:
+        name = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        raise TargetError(f"{path}: its input is of type {name}; images can be float or uint8")
+    dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
+    if len(dims) != 4:
+        raise TargetError(f"{path}: its input has {len(dims)} axes; images have 4 (batch, channels, height, width)")
+    layout: Layout = "NHWC" if dims[3] == 3 and dims[1] != 3 else "NCHW"
+    channels, height, width = (dims[3], dims[1], dims[2]) if layout == "NHWC" else (dims[1], dims[2], dims[3])
+    if channels not in (3, None):
+        raise TargetError(f"{path}: takes images of {channels} channels; RGB images have 3")
+    if dims[0] not in (1, None):
+        raise TargetError(f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis")
+    return inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout
+
+
+def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> str:
+    """The name of the output that `output` chooses: by name, else by its place among the graph's; None where there is
+    but one. `TargetError` where it chooses none."""
+    names = [str(value.name) for value in model.graph.output]
+    if output is None and len(names) == 1:
+        return names[0]
+    chosen = "" if output is None else str(output)
+    if chosen in names:
+        return chosen
+    if chosen.isdecimal() and int(chosen) < len(names):
+        return names[int(chosen)]
+    known = ", ".join(f"{name} ({index})" for index, name in enumerate(names))
+    raise TargetError(f"{path}: has the outputs {known}: choose one by name or index with output= (--output)")
+
+
+def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:
+    """Something that runs the model, and its name: ONNX Runtime if installed, else ONNX's slow reference."""
+    try:
+        ort: Any = importlib.import_module("onnxruntime")
+    except ImportError:
+        from onnx.reference import ReferenceEvaluator
+
+        reference: Any = ReferenceEvaluator(model)
+        return lambda x: reference.run([output_name], {input_name: x})[0], "ONNX's reference"
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    try:
+        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise TargetError(f"{path}: ONNX Runtime refuses it ({one_line(error)})") from error
+
+    def run(x: NDArray[Any]) -> NDArray[Any]:
+        try:
+            result: NDArray[Any] = session.run([output_name], {input_name: x})[0]
+        except Exception as error:  # onnxruntime's errors share no base class
+            shape = "×".join(str(n) for n in x.shape[1:])
+            raise TargetError(
+                f"{path}: fails on an input of {shape} ({one_line(error)}): set preprocessing size to what it wants"
+            ) from error
+        return result
+
+    return run, "ONNX Runtime"
+
+
+class _Typed(nn.Module):
+    """Feeds a graph of another float type with float32."""
+
+    def __init__(self, graph: nn.Module, kind: torch.dtype) -> None:
+        super().__init__()
+        self.graph, self.kind = graph, kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.graph(x.to(self.kind)).float()
+        return result
+
+
+def _converted(
+    model: onnx.ModelProto, input_name: str, output_name: str, kind: type[np.generic], batch: int | None
+) -> nn.Module:
+    network: nn.Module = OnnxGraph(model, input_name=input_name, output_name=output_name)
+    if kind is not np.float32:
+        network = _Typed(network, torch.float16 if kind is np.float16 else torch.float64)
+    return OneByOne(network) if batch == 1 else network
+
+
+def _compare(
+    path: Path,
+    network: nn.Module,
+    runtime: Runtime,
+    runtime_name: str,
+    kind: type[np.generic],
+    hw: tuple[int, int],
+    layout: Layout,
+    batch: int | None,
+) -> None:
+    """Hold the conversion to the runtime's output, on inputs of both usual ranges."""
+    images = probe_images(*hw, count=4)
+    if layout == "NHWC":
+        images = images.permute(0, 2, 3, 1)
+    step = batch or len(images)
+    for x in (images, (images + 1) * 127.5):
+        expected = np.concatenate(
+            [runtime(x[i : i + step].numpy().astype(kind)) for i in range(0, len(x), step)]
+        ).astype(np.float64)
+        try:
+            with torch.no_grad():
+                found = network(x).double().numpy()
+        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise UnsupportedError(f"a shape or type in it ({one_line(error)})") from error
+        if found.shape != expected.shape:
+            raise UnsupportedError(f"its output shape ({found.shape} instead of {expected.shape})")
+        worst = float(np.abs(found - expected).max())
+        if not worst <= PARITY * (1 + float(np.abs(expected).max())):
+            raise UnsupportedError(f"it exactly: outputs differ from {runtime_name}'s by {worst:.2g}")
+
+
+def _final(model: onnx.ModelProto, output_name: str) -> Final:
+    makers = {name: node for node in model.graph.node for name in node.output}
+    node = makers.get(output_name)
+    while node is not None and node.op_type in QUIET:
+        node = makers.get(node.input[0])
+    endings: dict[str, Final] = {"Sigmoid": "sigmoid", "Softmax": "softmax"}
+    return endings.get(node.op_type, "") if node is not None else ""
+
+
+def read_metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
+    """What our own ONNX writer noted on task and preprocessing; {} in files by others."""
+    text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if text is None:
+        return {}
+    try:
+        metadata = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TargetError(f"{path}: its {METADATA_KEY} metadata is no JSON ({one_line(error)})") from error
+    if not isinstance(metadata, dict):
+        raise TargetError(f"{path}: its {METADATA_KEY} metadata is no JSON object")
+    return metadata

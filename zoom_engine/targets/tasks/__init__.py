@@ -1,0 +1,1 @@
+"""What a target predicts: one file per task."""

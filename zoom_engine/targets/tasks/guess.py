@@ -1,0 +1,99 @@
+"""The task of a model that does not declare one, from its outputs and what the user says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from torch import Tensor
+
+from zoom_engine.audit.target_settings import Kind
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.loaders.loaded_model import Final
+from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
+from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.task import Task
+
+
+def guess_task(
+    raw: Tensor,
+    *,
+    name: str,
+    classes: Sequence[str] | None = None,
+    final: Final = "",
+    kind: Kind | None = None,
+    head: int | str | None = None,
+) -> Task:
+    """One or two outputs are a binary decision, more are classes; with a `head`, that output alone decides.
+
+    Args:
+        raw: outputs `[B, …]` of the network on random images.
+        name: of the target, for messages.
+        classes: names, in the order of the outputs, where they are known.
+        final: what the network is known to end with.
+        kind: what the user says that the outputs are; None leaves it to `final` and the values.
+        head: index or class of the one output of a multi-label model that is audited.
+
+    Raises:
+        TargetError: for outputs that are not finite, that could be two things, or that do not fit the classes.
+    """
+    if kind is not None and kind not in get_args(Kind):
+        raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
+    flat = (raw if raw.ndim > 1 else raw[:, None]).flatten(1).float()
+    count = flat.shape[1]
+    if not bool(flat.isfinite().all()):
+        raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
+    probable = kind == "probabilities" if kind is not None else (True if final else None)
+    if head is not None:
+        index = _head(head, count, classes, name)
+        label = classes[index] if classes else str(index)
+        return BinaryTask(
+            classes=(f"not {label}", label),
+            output=_one(flat[:, index : index + 1], probable, name),
+            head=index,
+        )
+    sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < 1e-3)
+    if count > 1 and kind != "logits" and (final == "sigmoid" or (probable and not sums_to_one)):
+        raise TargetError(
+            f"target {name!r} gives {count} independent probabilities: choose the one to audit with head (--head)"
+        )
+    if count > 2:
+        names = tuple(classes) if classes else tuple(str(index) for index in range(count))
+        probable = sums_to_one if probable is None else probable
+        return MultiClassTask(classes=names, output="probabilities" if probable else "logits")
+    if classes is not None and len(classes) != 2:
+        raise TargetError(
+            f"target {name!r} has {count} output{'s' * (count > 1)}, a decision"
+            f" between two classes, but {len(classes)} are named: name two (--class),"
+            " the one that a high output means last"
+        )
+    pair = (str(classes[0]), str(classes[1])) if classes else ("0", "1")
+    if count == 1:
+        return BinaryTask(classes=pair, output=_one(flat, probable, name))
+    probable = sums_to_one if probable is None else probable
+    return BinaryTask(classes=pair, output="two-probabilities" if probable else "two-logits")
+
+
+def _within(values: Tensor) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _one(column: Tensor, probable: bool | None, name: str) -> BinaryOutput:
+    """What one number per image is; refused where it could be either."""
+    if probable is None and _within(column):
+        raise TargetError(
+            f"target {name!r} returns one number in [0, 1], which may be a logit or a probability:"
+            " say kind='logits' or kind='probabilities' (--output-kind)"
+        )
+    return "probability" if probable else "logit"
+
+
+def _head(head: int | str, count: int, classes: Sequence[str] | None, name: str) -> int:
+    if isinstance(head, str) and classes and head in classes:
+        return list(classes).index(head)
+    if isinstance(head, int) or head.isdecimal():
+        index = int(head)
+        if 0 <= index < count:
+            return index
+    choices = ", ".join(classes) if classes else f"0 to {count - 1}"
+    raise TargetError(f"target {name!r} has no head {head!r}: choose one of {choices}")

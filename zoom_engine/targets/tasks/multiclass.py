@@ -1,0 +1,106 @@
+"""Multi-class classification: outputs are C logits `[B, C]`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.binary import PROBABILITY_EPS, checked_probabilities
+
+MultiClassOutput = Literal["logits", "probabilities"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MultiClassTask:
+    """One of `classes`, the one with the largest output.
+
+    output: "logits" `[B, C]` or "probabilities" `[B, C]` (then the logits are their logarithms).
+    toward: index of the class that the loss pulls to; None pulls to the runner-up of the original prediction.
+    """
+
+    classes: tuple[str, ...]
+    output: MultiClassOutput = "logits"
+    toward: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.output not in get_args(MultiClassOutput):
+            raise TargetError(
+                f"multi-class task: output is {self.output!r}; choose one of {', '.join(get_args(MultiClassOutput))}"
+            )
+        if len(self.classes) < 2:
+            raise TargetError("multi-class task: needs the names of at least two classes")
+        if self.toward is not None and not 0 <= self.toward < len(self.classes):
+            raise TargetError(
+                f"multi-class task: toward is {self.toward}, but classes are numbered 0 to {len(self.classes) - 1}"
+            )
+
+    @property
+    def name(self) -> str:
+        return "multiclass"
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → logits, float32 `[B, C]`."""
+        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
+        if flat.shape[1] != len(self.classes):
+            raise TargetError(
+                f"the target returns {flat.shape[1]} numbers per image for"
+                f" {len(self.classes)} classes: name one class for each (--class)"
+            )
+        if self.output == "probabilities":
+            return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()
+        return flat
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """`[B, C]`, rows sum to 1."""
+        return outputs.softmax(1)
+
+    def recorded(self, outputs: Tensor) -> Tensor:
+        """`[B, C]`: the probabilities."""
+        return outputs.softmax(1)
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: the logit of the original's class minus the largest other one."""
+        label = original.argmax(1, keepdim=True)
+        own = outputs.gather(1, label)[:, 0]
+        return own - outputs.scatter(1, label, -torch.inf).amax(1)
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: another class has the largest output."""
+        return outputs.argmax(1) != original.argmax(1)
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: total variation distance, half the sum over classes of |p(x̂) − p(x)|."""
+        return (self.probabilities(outputs) - self.probabilities(original)).abs().sum(1) / 2
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: cross-entropy to `toward`, or to the original's runner-up (also where the original is
+        `toward` already)."""
+        first, second = original.topk(2, dim=1).indices.unbind(1)
+        if self.toward is None:
+            goal = second
+        else:
+            goal = torch.where(first == self.toward, second, torch.full_like(first, self.toward))
+        return F.cross_entropy(outputs, goal, reduction="none")
+
+    def caption(self, outputs_row: Tensor) -> str:
+        """The predicted class and its probability, such as "cat 0.83"."""
+        probability, index = outputs_row.softmax(0).max(0)
+        return f"{self.classes[int(index)]} {probability.item():.2f}"
+
+    def to_json(self, outputs_row: Tensor) -> list[float]:
+        """All C probabilities."""
+        return [round(value, 6) for value in outputs_row.softmax(0).tolist()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `task_from_dict` takes it back."""
+        return {
+            "task": self.name,
+            "classes": list(self.classes),
+            "output": self.output,
+            "toward": self.toward,
+        }
