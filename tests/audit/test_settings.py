@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoom_engine import AuditSettings, cli, config_file, diagnoser
-from zoom_engine.audit.settings import OPTIONS, LossWeights, RunSettings, option, options_of
+from zoom_engine import AuditSettings, diagnoser
+from zoom_engine.audit import settings
+from zoom_engine.audit.settings import LossWeights, RunSettings, option, options_of
+from zoom_engine.cli import config, main
 from zoom_engine.errors import CheckpointError, ConfigError
 
 GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
@@ -69,7 +72,7 @@ def test_what_decides_the_records_is_what_the_manifest_gets() -> None:
 
 def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:
     settings = AuditSettings(**GIVEN)
-    for name, about in OPTIONS.items():
+    for name, about in options_of(AuditSettings).items():
         assert about.text
         assert f"{name}: {about.text}" in str(AuditSettings.__doc__)
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -85,23 +88,21 @@ def test_a_field_is_all_that_an_option_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One more field, and Python, file, command line, help and manifest have the option."""
-    for module in (cli, config_file, diagnoser):
+    for module in (settings, config, diagnoser):
         monkeypatch.setattr(module, "AuditSettings", MoreSettings)
-        if hasattr(module, "OPTIONS"):
-            monkeypatch.setattr(module, "OPTIONS", options_of(MoreSettings))
+    monkeypatch.delitem(sys.modules, "zoom_engine.cli.diagnose", raising=False)  # it is made of the settings it finds
     audit = diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"], zoom=5)
     assert audit.config(RunSettings())["zoom"] == 5
     assert diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"]).config(RunSettings())["zoom"] == 3
-    with pytest.raises(SystemExit):
-        cli.main(["diagnose", "--help"])
-    assert "--zoom ZOOM" in capsys.readouterr().out
-    config, asked = tmp_path / "audit.toml", []
-    config.write_text('zoom = 7\ngenerator = "avatars"\ntarget = "avatars:mustache"\n')
+    assert main(["diagnose", "--help"]) == 0
+    assert "how near to look [default: 3]" in capsys.readouterr().out.partition("--zoom N")[2]
+    file, asked = tmp_path / "audit.toml", []
+    file.write_text('zoom = 7\ngenerator = "avatars"\ntarget = "avatars:mustache"\n')
     monkeypatch.setattr(diagnoser, "Diagnoser", lambda settings, **_: asked.append(settings.zoom))
     for given in ([], ["--zoom", "9"]):
         with pytest.raises(AttributeError):  # of the stand-in, which audits nothing
-            cli.main(["diagnose", "--config", str(config), "--out", str(tmp_path / "out"), *given])
+            main(["diagnose", "--config", str(file), "--out", str(tmp_path / "out"), *given])
     assert asked == [7, 9]
-    config.write_text('zoom = "near"\n')
+    file.write_text('zoom = "near"\n')
     with pytest.raises(ConfigError, match="'zoom' must be a whole number"):
-        config_file.read_config(config)
+        config.read_config(file)

@@ -141,7 +141,7 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
         ("[" * 100_000, "--target-options is no JSON ("),
         ("[224]", "--target-options is no JSON object but [224]"),
         ('{"sise": 224}', "unknown target option 'sise'; known are classes, download, head"),
-        ('{"preprocessing": 224}', "target option 'preprocessing' must be a table of its fields, got 224"),
+        ('{"preprocessing": 224}', "target option 'preprocessing' must be a table, got 224"),
         ('{"classes": "cat"}', "target option 'classes' must be a list of texts, got 'cat'"),
         ('{"task": {"task": "binary"}}', "target option 'task' must be a task"),
     ],

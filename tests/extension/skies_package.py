@@ -50,9 +50,7 @@ class SkyGenerator:
     def to(self, device: torch.device | str) -> Self:
         return self
 
-    def sample(
-        self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None
-    ) -> Tensor:
+    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
         rows = [np.random.default_rng(seed).standard_normal(7) for seed in seeds]
         return truncation * torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, 7))
 

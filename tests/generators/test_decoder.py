@@ -76,7 +76,7 @@ def test_a_torch_module_is_a_generator() -> None:
     codes = generator.sample([3, 4])
     torch.testing.assert_close(generator.render(codes), network.eval()(codes))
     assert generator.content_hash == load_generator(Painter()).content_hash
-    assert generator.content_hash != Decoder(Painter(), value_range=(-1.0, 2.0)).content_hash
+    assert generator.content_hash != Decoder(Painter(), output_range=(-1.0, 2.0)).content_hash
     assert of_one_class(generator, None) is generator
     with pytest.raises(ConfigError, match="not class-conditional"):
         of_one_class(generator, 1)
@@ -132,9 +132,9 @@ def test_files_that_hold_no_codes_are_refused(tmp_path: Path, write: Any, compla
 
 
 def test_an_output_of_another_range_is_told_apart_or_refused() -> None:
-    with pytest.raises(ConfigError, match="value_range"):
+    with pytest.raises(ConfigError, match="output_range"):
         Decoder(Painter(scale=127.5, shift=127.5))
-    bytes_like = Decoder(Painter(scale=127.5, shift=127.5), value_range=(0.0, 255.0))
+    bytes_like = Decoder(Painter(scale=127.5, shift=127.5), output_range=(0.0, 255.0))
     plain = Decoder(Painter())
     torch.testing.assert_close(bytes_like.render(plain.sample([0])), plain.render(plain.sample([0])), atol=1e-5, rtol=0)
 
@@ -161,8 +161,8 @@ class NotFinite(Painter):
         (NotFinite(), {}, "NaN or infinity"),
         (nn.Linear(3, 4), {"codes": torch.zeros(2, 3)}, r"images \[B, 3, R, R\]"),
         (Painter(), {"codes": torch.zeros(2, 3)}, "fails on codes"),
-        (Painter(), {"value_range": (1, 1)}, "value_range"),
-        (Painter(), {"value_range": (1, 2, 3)}, "two numbers"),
+        (Painter(), {"output_range": (1, 1)}, "output_range"),
+        (Painter(), {"output_range": (1, 2, 3)}, "two numbers"),
     ],
 )
 def test_modules_that_are_no_decoders_are_refused(network: nn.Module, options: Any, complaint: str) -> None:

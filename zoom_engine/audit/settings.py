@@ -88,7 +88,7 @@ class AuditSettings:
         python="a torch module, an EditableGenerator",
     )
     generator_options: Mapping[str, Any] | None = option(
-        "passed to load_generator, such as {'codes': 'codes.npy', 'value_range': [0, 1]}", None
+        "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
     )
     generator_class: int | None = option(
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
@@ -136,7 +136,9 @@ class AuditSettings:
         registered=registry.SEARCHES,
         decides=True,
     )
-    search_options: Mapping[str, Any] | None = option("of the search, such as {'steps': 50}", None)
+    search_options: Mapping[str, Any] | None = option(
+        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+    )
     directions: str | Any = option(
         "how edit directions are found",
         "regression",
@@ -243,10 +245,6 @@ def options_of(settings: type) -> dict[str, About]:
     return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
 
 
-OPTIONS = options_of(AuditSettings)
-RUN_OPTIONS = options_of(RunSettings)
-
-
 def signature_with(*others: inspect.Parameter) -> inspect.Signature:
     """That of a method which takes the fields of `AuditSettings` and `others`, all by keyword."""
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
@@ -260,7 +258,7 @@ def described(options: Mapping[str, About]) -> str:
     )
 
 
-AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(OPTIONS)}"
+AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(options_of(AuditSettings))}"
 
 
 def check_decisive_change(change: float) -> None:

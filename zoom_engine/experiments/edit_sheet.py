@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.files import atomic
 from zoom_engine.files.cache import default_cache
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
-from zoom_engine.generators import load_generator, of_one_class
+from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.text import text_encoder_for
@@ -47,6 +48,7 @@ def write_edit_sheet(
     *,
     generator: str,
     generator_class: int | None = None,
+    generator_options: Mapping[str, Any] | None = None,
     attributes: Sequence[str],
     neutral: str | None = None,
     text_encoder: str | None = None,
@@ -66,7 +68,7 @@ def write_edit_sheet(
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
     domain = find_domain(generator)
-    network = of_one_class(load_generator(generator), generator_class)
+    network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
     encoder = text_encoder_for(generator, text_encoder, download=download)
     renderer = choose_synthesizer(network, cache=default_cache())
     found = find_directions(

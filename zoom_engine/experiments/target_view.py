@@ -12,7 +12,7 @@ import torch
 from zoom_engine.errors import ConfigError
 from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes, to_pixels
-from zoom_engine.generators import load_generator, of_one_class
+from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.targets import check_target_options, input_notices, load_target
@@ -24,6 +24,7 @@ def write_target_view(
     *,
     generator: str,
     generator_class: int | None = None,
+    generator_options: Mapping[str, Any] | None = None,
     target: str,
     target_options: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = tuple(range(8)),
@@ -36,7 +37,7 @@ def write_target_view(
     beside those to black, white and noise (a model that is fed a wrong range answers all alike). ``notify`` is told
     what was assumed.
     """
-    network = of_one_class(load_generator(generator), generator_class)
+    network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
     loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
     with torch.no_grad():
         images = choose_synthesizer(network).render(network.sample(seeds))

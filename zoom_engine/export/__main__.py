@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.audit.model_settings import TargetSettings
+from zoom_engine.audit.settings import AuditSettings, options_of
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ConfigError, ZoomError, one_line
 from zoom_engine.export.audit_graph import export_audit_graph
@@ -36,13 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.export", description="Write a generator as ONNX.")
-    parser.add_argument("--model", required=True, help="a domain (avatars) or a checkpoint file")
-    parser.add_argument(
-        "--generator-class", type=int, metavar="N", help="of a class-conditional generator the class to draw, from 0"
-    )
+    about = {**options_of(AuditSettings), **options_of(TargetSettings)}
+    parser.add_argument("--model", required=True, help=about["generator"].text)
+    parser.add_argument("--generator-class", type=int, metavar="N", help=about["generator_class"].text)
     parser.add_argument("--target", help="domain:name or a model file (.onnx, .pt): write audit.onnx too")
-    parser.add_argument("--trust", action="store_true", help="run a target file that contains a program")
-    parser.add_argument("--download", action="store_true", help="fetch published weights that are not on this machine")
+    parser.add_argument("--trust", action="store_true", help=about["trust"].text)
+    parser.add_argument("--download", action="store_true", help=about["download"].text)
     parser.add_argument(
         "--target-options",
         default="{}",

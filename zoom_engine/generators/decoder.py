@@ -31,7 +31,7 @@ class Decoder(nn.Module):
         code_size: S; where it is not given, that of ``codes``, else the network's own ``code_size``, ``latent_dim`` or
             ``z_dim``.
         codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
-        value_range: what the network's output has for black and white.
+        output_range: what the network's output has for black and white.
 
     Raises:
         ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
@@ -43,17 +43,17 @@ class Decoder(nn.Module):
         *,
         code_size: int | None = None,
         codes: Tensor | None = None,
-        value_range: tuple[float, float] = (-1.0, 1.0),
+        output_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         super().__init__()
         size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
         self._codes = Codes(size, None if codes is None else codes.float().cpu())
-        self._range = checked_range(value_range)
+        self._range = checked_range(output_range)
         self.network = copy.deepcopy(network)
         self.eval().requires_grad_(False)
         self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.space = StyleSpace([("code", 0, size, False)])
-        self.content_hash = module_hash(network, self._codes.identity, {"range": list(value_range)})
+        self.content_hash = module_hash(network, self._codes.identity, {"range": list(output_range)})
         with torch.no_grad():
             self.resolution = checked_side(self._drawn(self.sample([0, 1])))
 
@@ -113,20 +113,20 @@ def _own_size(network: nn.Module) -> int:
     )
 
 
-def checked_range(value_range: tuple[float, float]) -> tuple[float, float]:
-    black, white = (float(value) for value in value_range)
+def checked_range(output_range: tuple[float, float]) -> tuple[float, float]:
+    black, white = (float(value) for value in output_range)
     if not (np.isfinite([black, white]).all() and black != white):
-        raise ConfigError(f"value_range must be two different finite numbers, black and white, not {value_range}")
+        raise ConfigError(f"output_range must be two different finite numbers, black and white, not {output_range}")
     return black, white
 
 
-def scaled(images: Any, value_range: tuple[float, float]) -> Tensor:
+def scaled(images: Any, output_range: tuple[float, float]) -> Tensor:
     """A decoder's output in [-1, 1]."""
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         what = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ConfigError(f"the decoder must return images [B, 3, R, R] of floats, not {what}")
-    black, white = value_range
-    return images if value_range == (-1.0, 1.0) else (images - black) * (2 / (white - black)) - 1
+    black, white = output_range
+    return images if output_range == (-1.0, 1.0) else (images - black) * (2 / (white - black)) - 1
 
 
 def checked_side(images: Tensor) -> int:
@@ -141,6 +141,6 @@ def checked_side(images: Tensor) -> int:
     if float(images.abs().max()) > 4:
         raise ConfigError(
             f"the decoder's images reach {float(images.abs().max()):.3g}, where black is -1 and white 1: give its"
-            " value_range, such as (0, 255)"
+            " output_range, such as (0, 255)"
         )
     return int(rows)

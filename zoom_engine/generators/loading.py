@@ -21,14 +21,14 @@ from zoom_engine.generators.stylegan2 import StyleGAN2
 from zoom_engine.targets.loaders.files import kind_by_content
 
 Spec = str | Path | nn.Module | EditableGenerator
-DECODER_OPTIONS = ("codes", "value_range")
+DECODER_OPTIONS = ("codes", "output_range")
 
 
 def load_generator(
     spec: Spec,
     *,
     codes: str | Path | Tensor | None = None,
-    value_range: Sequence[float] | None = None,
+    output_range: Sequence[float] | None = None,
 ) -> EditableGenerator:
     """A generator, frozen and in evaluation mode.
 
@@ -44,7 +44,7 @@ def load_generator(
             - an `EditableGenerator`
         codes: of an ONNX file or a module what to sample from, ``[K, S]`` or a file of them (`read_codes`); by default
             a standard normal distribution.
-        value_range: of these what their output has for black and white, by default -1 and 1.
+        output_range: of these what their output has for black and white, by default -1 and 1.
 
     Raises:
         UnsafeCheckpointError: the file asks to run code; no option overrides it.
@@ -52,11 +52,11 @@ def load_generator(
         ConfigError: options that do not belong to it, or an object that is no generator.
     """
     if isinstance(spec, nn.Module) and not isinstance(spec, EditableGenerator):
-        return Decoder(spec, codes=_table(codes), value_range=_pair(value_range))
+        return Decoder(spec, codes=_table(codes), output_range=_pair(output_range))
     if isinstance(spec, str | Path) and _is_onnx(spec):
-        return OnnxDecoder(Path(spec), codes=_table(codes), value_range=_pair(value_range))
-    if codes is not None or value_range is not None:
-        raise ConfigError("codes and value_range belong to a decoder (an ONNX file or a torch module): leave them out")
+        return OnnxDecoder(Path(spec), codes=_table(codes), output_range=_pair(output_range))
+    if codes is not None or output_range is not None:
+        raise ConfigError("codes and output_range belong to a decoder (an ONNX file or a torch module): leave them out")
     if not isinstance(spec, str | Path):
         return _checked(spec)
     if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
@@ -130,9 +130,9 @@ def _table(codes: str | Path | Tensor | None) -> Tensor | None:
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
-def _pair(value_range: Sequence[float] | None) -> tuple[float, float]:
-    if value_range is None:
+def _pair(output_range: Sequence[float] | None) -> tuple[float, float]:
+    if output_range is None:
         return (-1.0, 1.0)
-    if len(value_range) != 2:
-        raise ConfigError(f"value_range must be two numbers, black and white, not {list(value_range)}")
-    return float(value_range[0]), float(value_range[1])
+    if len(output_range) != 2:
+        raise ConfigError(f"output_range must be two numbers, black and white, not {list(output_range)}")
+    return float(output_range[0]), float(output_range[1])

@@ -34,7 +34,7 @@ class OnnxDecoder:
     Args:
         path: the file.
         codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
-        value_range: what the graph's output has for black and white.
+        output_range: what the graph's output has for black and white.
 
     Raises:
         CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
@@ -43,9 +43,9 @@ class OnnxDecoder:
     """
 
     def __init__(
-        self, path: Path, *, codes: Tensor | None = None, value_range: tuple[float, float] = (-1.0, 1.0)
+        self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] = (-1.0, 1.0)
     ) -> None:
-        self._range = checked_range(value_range)
+        self._range = checked_range(output_range)
         model, _ = read_onnx_file(path, refusal=CheckpointError)
         size = _named_ends(model, path)
         of_styles = any(entry.key.startswith(METADATA) for entry in model.metadata_props)
@@ -55,7 +55,7 @@ class OnnxDecoder:
         self.graph = model.SerializeToString(deterministic=True)
         self.space = StyleSpace([("code", 0, size, False)])
         digest = hashlib.sha256(self.graph)
-        digest.update(repr((self._codes.identity, list(value_range))).encode())
+        digest.update(repr((self._codes.identity, list(output_range))).encode())
         self.content_hash = digest.hexdigest()
         self._session: Any = None
         self.resolution = checked_side(self.render(self.sample([0, 1])))

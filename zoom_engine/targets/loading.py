@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import registry
+from zoom_engine.audit.model_settings import Kind
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.loaders.architectures import LIBRARIES, load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
@@ -26,7 +27,7 @@ from zoom_engine.targets.onnx.load import onnx_preprocessing, read_onnx, tells_s
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
-from zoom_engine.targets.tasks.guess import Kind, guess_task
+from zoom_engine.targets.tasks.guess import guess_task
 
 PROBE_SIZE = 128
 Spec = str | Path | nn.Module | BlackBox

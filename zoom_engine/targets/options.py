@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_type_hints
 
-from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.tasks import Task
+from zoom_engine.errors import ConfigError
+from zoom_engine.kinds import misfit
+from zoom_engine.targets.loading import load_target
 
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
-
-
-_KINDS: dict[str, Callable[[object], bool]] = {
-    "a text": lambda value: isinstance(value, str),
-    "a list of texts": _texts,
-    "a table of its fields": lambda value: isinstance(value, Preprocessing | Mapping),
-    "a whole number": _whole,
-    "a name or an index": lambda value: isinstance(value, str) or _whole(value),
-    "true or false": lambda value: isinstance(value, bool),
-    "a task, its name or its description": lambda value: isinstance(value, str | Mapping | Task),
-}
-_KIND_OF = {
-    "name": "a text",
-    "task": "a task, its name or its description",
-    "preprocessing": "a table of its fields",
-    **dict.fromkeys(("classes", "labels"), "a list of texts"),
-    "resolution": "a whole number",
-    **dict.fromkeys(("output", "head"), "a name or an index"),
-    "kind": "a text",
-    **dict.fromkeys(("trust", "download"), "true or false"),
-}
+_HINTS = {name: hint for name, hint in get_type_hints(load_target).items() if name not in ("spec", "return")}
 
 
 def check_target_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -46,8 +19,8 @@ def check_target_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
         ConfigError: an option that it does not have, or a value of another type.
     """
     for key, value in (options or {}).items():
-        if key not in _KIND_OF:
-            raise ConfigError(f"unknown target option {key!r}; known are {', '.join(sorted(_KIND_OF))}")
-        if value is not None and not _KINDS[_KIND_OF[key]](value):
-            raise ConfigError(f"target option {key!r} must be {_KIND_OF[key]}, got {one_line(repr(value), 80)}")
+        if key not in _HINTS:
+            raise ConfigError(f"unknown target option {key!r}; known are {', '.join(sorted(_HINTS))}")
+        if value is not None and (wrong := misfit(_HINTS[key], value)):
+            raise ConfigError(f"target option {key!r} {wrong}")
     return dict(options or {})

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, assert_never, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoom_engine.audit.model_settings import ChannelOrder, InputSettings, Layout, Resize
 from zoom_engine.errors import TargetError
 
-Resize = Literal["bilinear", "bicubic", "nearest", "area"]
-ChannelOrder = Literal["RGB", "BGR"]
-Layout = Literal["NCHW", "NHWC"]
 BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""
 
@@ -68,7 +66,7 @@ Step = ResizeTo | Crop | Scale | ReverseChannels | ChannelsLast
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Preprocessing:
+class Preprocessing(InputSettings):
     """Resize, crop, scale, normalise, reorder: in this order, differentiable throughout.
 
     size: height and width that the network wants (one number for a square); None leaves the image as it is.
@@ -79,15 +77,6 @@ class Preprocessing:
     mean, std: one number per RGB channel (or one for all), in the units of `value_range`.
     channel_order, layout: of the network's input.
     """
-
-    size: int | tuple[int, int] | None = None
-    resize_size: int | tuple[int, int] | None = None
-    resize: Resize = "bilinear"
-    value_range: tuple[float, float] = (0.0, 1.0)
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    channel_order: ChannelOrder = "RGB"
-    layout: Layout = "NCHW"
 
     def __post_init__(self) -> None:
         for name, allowed in (("resize", Resize), ("channel_order", ChannelOrder), ("layout", Layout)):

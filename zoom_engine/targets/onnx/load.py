@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.onnx_file import read_onnx_file
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
-from zoom_engine.targets.preprocessing import InputOptions, Layout, Preprocessing
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 from zoom_engine.targets.target import probe_images
 
 METADATA_KEY = "zoom_engine"

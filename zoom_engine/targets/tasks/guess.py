@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor
 
+from zoom_engine.audit.model_settings import Kind
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.task import Task
-
-Kind = Literal["logits", "probabilities"]
 
 
 def guess_task(

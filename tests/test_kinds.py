@@ -1,0 +1,32 @@
+"""`misfit`: whether a value is of the type that a hint names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from zoom_engine.audit.settings import LossWeights
+from zoom_engine.kinds import misfit
+
+
+@pytest.mark.parametrize(
+    ("hint", "fits", "others", "words"),
+    [
+        (str | Path | Any, ["a"], [3, None, ["a"]], "a text"),
+        (int | None, [3, 0], [True, 3.5, "3"], "a whole number"),
+        (float, [3, 3.5], [True, "3"], "a number"),
+        (bool, [True], [1, "yes"], "true or false"),
+        (Sequence[str] | None, [["a"], ("a",), []], ["a", [3]], "a list of texts"),
+        (str | Sequence[str], ["a", ["a"]], [3], "a text or a list of texts"),
+        (Mapping[str, Any] | None, [{}], [[], 3], "a table"),
+        (LossWeights, [{"label": 0}, LossWeights()], [3], "a table"),
+        (Literal["a", "b"] | None, ["a"], [3], "a text"),
+    ],
+)
+def test_a_value_of_another_type_is_told_in_words(hint: Any, fits: list[Any], others: list[Any], words: str) -> None:
+    assert [misfit(hint, value) for value in fits] == [None] * len(fits)
+    for value in others:
+        assert str(misfit(hint, value)).startswith(f"must be {words}, got ")

@@ -1,0 +1,60 @@
+"""The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
+
+Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from zoom_engine import __version__
+from zoom_engine.cli.help_page import HelpPage
+from zoom_engine.cli.options import USUAL
+from zoom_engine.errors import ZoomError, one_line
+from zoom_engine.progress import interruptible
+
+LONGEST_ERROR = 2_000  # characters
+COMMANDS = ("demo", "diagnose", "edit", "view", "report", "inspect", "convert", "words", "info")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        with interruptible():
+            build_app()(sys.argv[1:] if arguments is None else arguments)
+    except CycloptsError as error:
+        command = " ".join(["zoom-engine", *(error.command_chain or ())])
+        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)", file=sys.stderr)
+        return 2
+    except ZoomError as error:
+        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_app() -> App:
+    """All commands: the functions that files of their names have."""
+    app = App(
+        name="zoom-engine",
+        help="Which attributes is a vision model sensitive to? Zero-shot, with pictures.",
+        version=__version__,
+        help_format="plaintext",
+        help_formatter=HelpPage(),
+        group_parameters=USUAL,
+        default_parameter=Parameter(negative=()),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for position, name in enumerate(COMMANDS):
+        app.command(getattr(importlib.import_module(f"zoom_engine.cli.{name}"), name), sort_key=position)
+    app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh or fish).")
+    return app

@@ -1,0 +1,39 @@
+"""An audit's options from a TOML file: those of `AuditSettings` and `RunSettings`, each held to its type."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
+from zoom_engine.cli.options import CommandSettings
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.kinds import misfit
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The options in the TOML file ``path``, by the names of `AuditSettings` and `RunSettings`; keys may be written
+    with _ or -, and as on the command line.
+
+    Raises:
+        ConfigError: a file that cannot be read, an option that is not known, or a value of another type.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {one_line(error)}") from error
+    every = (AuditSettings, RunSettings, CommandSettings)
+    hints = {name: hint for settings in every for name, hint in get_type_hints(settings).items()}
+    renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}
+    values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f"{path}: unknown option '{key}'; known are {', '.join(sorted(hints))}")
+        if wrong := misfit(hints[key], value):
+            raise ConfigError(f"{path}: option '{key}' {wrong}")
+        if hints[key] is LossWeights:
+            values[key] = LossWeights.of(value)
+    return values

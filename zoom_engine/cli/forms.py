@@ -1,0 +1,72 @@
+"""How the text of an option is read, by its type hint: what cyclopts cannot know of itself."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from cyclopts import Parameter
+
+from zoom_engine.audit.settings import LossWeights
+from zoom_engine.kinds import kinds_of
+
+
+def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:
+    """An option of one text, or of repeated ones, that may begin with a minus; `wanted` says its form."""
+
+    def convert(_: Any, tokens: Sequence[Any]) -> Any:
+        try:
+            return [read(token.value) for token in tokens] if repeated else read(tokens[0].value)
+        except ValueError as error:
+            raise ValueError(f"write {wanted}, not {', '.join(repr(token.value) for token in tokens)}") from error
+
+    return Parameter(converter=convert, n_tokens=1, allow_leading_hyphen=True)
+
+
+def _seeds(text: str) -> list[int]:
+    ends = [part.partition("-") for part in text.split(",")]
+    return [seed for first, _, last in ends for seed in range(int(first), int(last or first) + 1)]
+
+
+def _sizes(text: str) -> int | tuple[int, int]:
+    height, comma, width = text.partition(",")
+    return (int(height), int(width)) if comma else int(height)
+
+
+def _loss_weights(text: str) -> LossWeights:
+    target, structure, label = (float(part) for part in text.split(","))
+    return LossWeights(target=target, structure=structure, label=label)
+
+
+def _named(text: str) -> tuple[str, Any]:
+    """The value as TOML has it; else a text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise ValueError
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
+
+
+SEEDS = read_by(_seeds, "seeds such as 0-7 or 3,5,9")
+NUMBERS = read_by(lambda text: [float(part) for part in text.split(",")], "numbers such as 0.5 or -1,1")
+SIZES = read_by(_sizes, "pixels such as 224 or 192,256 (height, width)")
+WEIGHTS = read_by(_loss_weights, "three numbers, of L_target, L_struct and L_attr, such as 50,10,1")
+NAMED = read_by(_named, "NAME=VALUE, such as step_size=0.5", repeated=True)
+WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
+
+
+def form_of(hint: Any) -> tuple[Any, Parameter]:
+    """The type that cyclopts is told for a setting of this hint, and how it reads the text."""
+    kinds = kinds_of(hint)
+    if LossWeights in kinds:
+        return str, WEIGHTS
+    if tuple in kinds:
+        return str, SIZES if int in kinds else NUMBERS
+    if Mapping in kinds:
+        return list[str], NAMED
+    if Sequence in kinds:
+        return list[str], Parameter()
+    return str if Literal in kinds else kinds[0], {int: WHOLE, float: REAL}.get(kinds[0], Parameter())

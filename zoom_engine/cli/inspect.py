@@ -1,0 +1,24 @@
+"""`zoom-engine inspect`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.audit.settings import AuditSettings
+from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
+
+FILE = "a file or folder, a domain (avatars), or a target's name as for diagnose"
+
+
+@takes(options(AuditSettings, "generator_class", "download"), input_options())
+def inspect(file: Annotated[str, Parameter(help=FILE)], /, **given: Any) -> None:
+    """Say what a generator or target file holds, and why it is refused."""
+    from zoom_engine.inspection import describe_file
+
+    read = given_of(INPUT, given)
+    described = describe_file(file, read, **given_of(("generator_class", "download"), given))
+    print(described.text)
+    if described.refusal is not None:
+        raise described.refusal

@@ -1,0 +1,131 @@
+"""Options of commands, made of the fields of typed settings: their hints, defaults, and what `option` says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from cyclopts import Group, Parameter
+
+from zoom_engine.audit.model_settings import DecoderSettings, InputSettings, TargetSettings
+from zoom_engine.audit.settings import AuditSettings, option, options_of
+from zoom_engine.cli.forms import SEEDS, form_of
+from zoom_engine.errors import ConfigError
+from zoom_engine.kinds import kinds_of
+
+Command = TypeVar("Command", bound=Callable[..., None])
+Options = list[inspect.Parameter]
+
+DOMAIN = "avatars"
+"""The generator of commands that only look."""
+MACHINE = ("batch_size", "device", "backend", "precision", "cache")
+Seeds = Annotated[Sequence[int], Parameter(help="such as 0-7 or 3,5,9", metavar="SEEDS", show_default="0-7"), SEEDS]
+EIGHT = range(8)
+Picture = Annotated[Path, Parameter(help="a PNG file", metavar="FILE")]
+USUAL = Group("Options", sort_key=0)
+_hints = functools.cache(get_type_hints)
+_METAVARS = {int: "N", float: "X"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CommandSettings:
+    """What command line and configuration file have beside an audit's settings."""
+
+    steps: int | None = option("steps of a gradient search, or generations of cmaes", None)
+    threads: int | None = option("of the processor, for torch and for the runtimes", None)
+
+
+def takes(*options: Options) -> Callable[[Command], Command]:
+    """Decorate a command whose `**given` stands for these options; those that were not given are not in it."""
+
+    def decorate(command: Command) -> Command:
+        own = [each for each in inspect.signature(command).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        every = sorted([*itertools.chain(*options), *own], key=lambda each: each.kind)
+        command.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def options(
+    settings: type, *names: str, group: Group = USUAL, required: bool = False, defaults: Mapping[str, Any] | None = None
+) -> Options:
+    """An option for each named field of `settings`, or for all; `defaults` are shown in place of their own."""
+    hints, about = _hints(settings), options_of(settings)
+    own = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
+    made: Options = []
+    for name in names or own:
+        flag = (about[name].name or name).replace("_", "-")
+        choices = about[name].possible
+        kind, form = form_of(hints[name])
+        default = None if own[name] is dataclasses.MISSING else own[name]
+        told = Parameter(
+            name=f"--{flag}",
+            help=about[name].text + ("; repeat for more" if Sequence in kinds_of(hints[name]) else ""),
+            metavar="" if choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
+            choices=choices,
+            show_choices=not all(choice in about[name].text for choice in choices or ()),
+            show_default=isinstance(default, str | int | float) and default is not False,
+            group=group,
+            required=required,
+        )
+        made.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told, form]
+            )
+        )
+    return made
+
+
+INPUT = options_of(InputSettings)
+DECODER = tuple(options_of(DecoderSettings))
+TARGET = ("download", *options_of(TargetSettings))
+
+
+def input_options(group: Group = USUAL) -> Options:
+    """What a target's input looks like; what is not given is as its file or library says."""
+    return options(InputSettings, group=group, defaults=dict.fromkeys(INPUT))
+
+
+def decoder_options(group: Group = USUAL) -> Options:
+    """What a decoder samples from, and what it draws."""
+    return options(DecoderSettings, group=group)
+
+
+def target_options() -> Options:
+    """How a target is read; `read_target_options` puts together what was given of them."""
+    group = Group("How the target is read", sort_key=2)
+    download, rest = options(AuditSettings, "download", group=group), options(TargetSettings, group=group)
+    return [*download, *rest, *input_options(group)]
+
+
+def machine_options() -> Options:
+    """What an audit runs on."""
+    group = Group("What it runs on", sort_key=3)
+    return [*options(AuditSettings, *MACHINE, group=group), *options(CommandSettings, "threads", group=group)]
+
+
+def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any]:
+    """`target_options`: those of a configuration file, with the command line's over them."""
+    stored = {} if stored is None else stored
+    if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
+        raise ConfigError("target_options and its preprocessing must be tables")
+    preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
+    found = {**stored, **given_of(TARGET, given)}
+    return {**found, "preprocessing": preprocessing} if preprocessing else found
+
+
+def read_generator_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any] | None:
+    """`generator_options`: those of a configuration file, with the command line's over them; None where there are
+    none."""
+    return {**(stored or {}), **given_of(DECODER, given)} or None
+
+
+def given_of(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that have these names."""
+    return {name: given[name] for name in names if name in given}

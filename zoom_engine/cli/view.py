@@ -1,0 +1,45 @@
+"""`zoom-engine view`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoom_engine.audit.settings import AuditSettings
+from zoom_engine.cli.options import (
+    DOMAIN,
+    EIGHT,
+    Picture,
+    Seeds,
+    decoder_options,
+    options,
+    read_generator_options,
+    read_target_options,
+    takes,
+    target_options,
+)
+from zoom_engine.cli.start import starting
+from zoom_engine.notices import tell
+
+
+@takes(
+    options(AuditSettings, "target", required=True),
+    options(AuditSettings, "generator", "generator_class", defaults={"generator": DOMAIN}),
+    decoder_options(),
+    target_options(),
+)
+def view(*, seeds: Seeds = EIGHT, out: Picture, **given: Any) -> None:
+    """Draw what a target sees: the pictures after its resize and crop, and its answers."""
+    with starting():
+        from zoom_engine.experiments.target_view import write_target_view
+
+    lines = write_target_view(
+        out,
+        generator=given.get("generator", DOMAIN),
+        generator_class=given.get("generator_class"),
+        generator_options=read_generator_options(given),
+        target=given["target"],
+        target_options=read_target_options(given),
+        seeds=seeds,
+        notify=tell,
+    )
+    print("\n".join([*lines, f"Open {out}"]))

@@ -1,0 +1,50 @@
+"""What a value must be by its type hint, said in words: for values that come from a file or in a mapping."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from zoom_engine.errors import one_line
+
+_WORDS: dict[Any, str] = {
+    **dict.fromkeys((str, Path, Literal), "a text"),
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Sequence: "a list of texts",
+    Mapping: "a table",
+}
+_TYPES = {Path: str, Literal: str, float: int | float}
+
+
+def kinds_of(hint: Any) -> list[Any]:
+    """The types of a hint without their parameters, without None and Any."""
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return [get_origin(part) or part for part in parts if part not in (NoneType, Any)]
+
+
+def misfit(hint: Any, value: object) -> str | None:
+    """What is wanted, and what `value` is in its place; None where it fits."""
+    kinds = kinds_of(hint)
+    if any(_fits(kind, value) for kind in kinds):
+        return None
+    words = dict.fromkeys(_word(kind) for kind in kinds)
+    return f"must be {' or '.join(words)}, got {one_line(repr(value), 80)}"
+
+
+def _word(kind: Any) -> str:
+    return _WORDS.get(kind) or ("a table" if dataclasses.is_dataclass(kind) else f"a {kind.__name__.lower()}")
+
+
+def _fits(kind: Any, value: object) -> bool:
+    if kind is Sequence:
+        return isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
+    if isinstance(value, bool):
+        return kind is bool
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return True
+    return isinstance(value, _TYPES.get(kind, kind))
