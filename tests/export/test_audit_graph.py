@@ -97,7 +97,7 @@ def test_targets_that_cannot_be_joined_are_named(tmp_path: Path) -> None:
             audit_model(spread_generator(), model, Preprocessing(), output_shape=[1])
     network = nn.Sequential(Orthogonal(), nn.Flatten(), nn.Linear(3072, 1))
     odd = Target(network, name="odd", task=BinaryTask(), preprocessing=Preprocessing(size=32))
-    with pytest.raises(ExportError, match=r"target 'odd' cannot be traced.*nor can torch's exporter \(.*linalg_qr"):
+    with pytest.raises(ExportError, match=r"target 'odd' cannot be written as ONNX \(.*linalg_qr"):
         export_audit_graph(spread_generator(), odd, tmp_path / "audit.onnx")
     assert not (tmp_path / "audit.onnx").exists()
 
@@ -143,7 +143,7 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
         ('{"sise": 224}', "unknown target option 'sise'; known are classes, download, head"),
         ('{"preprocessing": 224}', "target option 'preprocessing' must be a table, got 224"),
         ('{"classes": "cat"}', "target option 'classes' must be a list of texts, got 'cat'"),
-        ('{"task": {"task": "binary"}}', "target option 'task' must be a task"),
+        ('{"task": 3}', "target option 'task' must be a task"),
     ],
 )
 def test_bad_target_options_are_one_line_before_anything_is_written(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine import load_generator, load_target
 from zoom_engine.domains import find_domain
+from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.compiled_networks import CompiledNetwork
 from zoom_engine.runtime.select import Synthesizer
@@ -49,6 +50,24 @@ def test_a_target_answers_as_before_and_is_the_same_target(synthesizer: Synthesi
         torch.testing.assert_close(compiled(pictures), target(pictures), rtol=1e-4, atol=1e-4)
         assert torch.equal(compiled(pictures)[2:3], compiled(pictures[2:3]))  # picture by picture, not a bit apart
     assert compiled_target(compiled, synthesizer) == (compiled, runs)
+
+
+def test_an_onnx_target_runs_as_it_came(
+    synthesizer: Synthesizer, pictures: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = load_target(WEIGHTS / "targets" / "eyeglasses.onnx")
+    wanted = load_target("avatars:eyeglasses")(pictures)
+
+    def convert(*_: object) -> None:
+        raise AssertionError("nothing is converted for a forward pass")
+
+    monkeypatch.setattr("zoom_engine.runtime.compiled_networks._converted", convert)
+    monkeypatch.setattr("zoom_engine.targets.onnx.graph.OnnxGraph.forward", convert)
+    compiled, runs = compiled_target(target, synthesizer)
+    assert runs == "openvino fp32"
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(pictures), wanted, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(target(pictures), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_is_compiled_once_and_again_when_its_weights_change(

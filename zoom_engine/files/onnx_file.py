@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import onnx
@@ -79,3 +79,34 @@ def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomE
     if min(sizes, default=1) < 0 or math.prod(sizes) > MOST_ELEMENTS:
         shape = "×".join(str(size) for size in sizes)
         raise refusal(f"{path}: refused, since its tensor {name!r} of {shape} is too large")
+
+
+def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:
+    """Call the only input of ``model`` ``source`` and its first output ``result``, both with an open batch; ``shape``
+    becomes that of one input."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    (given,) = (value for value in model.graph.input if value.name not in constants)
+    _rename(model, given.name, source)
+    _rename(model, model.graph.output[0].name, result)
+    for value in (given, model.graph.output[0]):
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    if shape is not None:
+        for dim, size in zip(given.type.tensor_type.shape.dim[1:], shape, strict=True):
+            dim.dim_value = size
+    del model.graph.value_info[:]
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    if old == new:
+        return
+    if new in {name for node in model.graph.node for name in (*node.input, *node.output)}:
+        _rename(model, new, f"{new}_of_the_file")
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name == old:
+                    names[index] = new
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        if value.name == old:
+            value.name = new

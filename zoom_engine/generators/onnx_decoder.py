@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
-from zoom_engine.files.onnx_file import read_onnx_file
+from zoom_engine.files.onnx_file import name_ends, read_onnx_file
 from zoom_engine.generators.codes import Codes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import edited, shown
@@ -134,35 +134,10 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
         zeros = np.zeros((1, columns), np.float32)
         model.graph.initializer.append(onnx.numpy_helper.from_array(zeros, name))
         model.graph.input.remove(inputs[name])
-    _rename(model, left[0], CODES)
-    _rename(model, model.graph.output[0].name, IMAGES)
     del model.graph.output[1:]
-    _open_batch(model)
+    name_ends(model, CODES, IMAGES)
     return size
 
 
 def _width(value: onnx.ValueInfoProto) -> int:
     return int(value.type.tensor_type.shape.dim[1].dim_value) or 1
-
-
-def _open_batch(model: onnx.ModelProto) -> None:
-    for value in (*model.graph.input, *model.graph.output):
-        if value.name in (CODES, IMAGES) and value.type.tensor_type.shape.dim:
-            value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    del model.graph.value_info[:]
-
-
-def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
-    if old == new:
-        return
-    used = {name for node in model.graph.node for name in (*node.input, *node.output)}
-    if new in used:
-        _rename(model, new, f"{new}_of_the_file")
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            for index, name in enumerate(names):
-                if name == old:
-                    names[index] = new
-    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
-        if value.name == old:
-            value.name = new

@@ -1,8 +1,8 @@
 """What looks at a picture (a target's network, a text encoder's image tower) on the runtime that also draws it.
 
 Forward-only work runs on OpenVINO where the synthesis does, always in float32: precision is the target's own business.
-It takes whatever torch can trace, and is held to torch's answers before it is used; a network that it cannot take, or
-answers otherwise, stays with torch, and the manifest says so. Gradients are torch's.
+It takes ONNX as it came and whatever torch can trace, and is held to the network's answers before it is used; what it
+cannot take, or answers otherwise, stays with torch, and the manifest says so. Gradients are torch's.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import warnings
 from weakref import WeakKeyDictionary
 
+import onnx
 import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import one_line
+from zoom_engine.files.onnx_file import name_ends
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
 from zoom_engine.runtime.session import Session
 from zoom_engine.targets import Target
 from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
@@ -60,7 +63,8 @@ def compiled_network(
     if made_of is not None and _SESSIONS.get(made_of[0], (None, None))[0] == key:
         return CompiledNetwork(network, _SESSIONS[made_of[0]][1]), "openvino fp32"
     try:
-        compiled = CompiledNetwork(network, OpenVinoSession(_converted(network, example)))
+        model = _as_it_came(network, example) or _converted(network, example)
+        compiled = CompiledNetwork(network, OpenVinoSession(model))
         found, expected = compiled(example), network(example)
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
@@ -74,7 +78,7 @@ def compiled_network(
 
 def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, str]:
     """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them."""
-    if not target.differentiable:
+    if not target.differentiable and _onnx_of(target.network) is None:
         return target, "as loaded: it is no network of torch's"
     example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
     made_of = target.network, target.content_hash
@@ -104,6 +108,24 @@ class _OneTensor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return one_tensor(self.network(x), self.name)
+
+
+def _onnx_of(network: nn.Module) -> OnnxNetwork | None:
+    """The one ONNX graph of float32 that computes in the network."""
+    found = [part for part in network.modules() if isinstance(part, OnnxNetwork)]
+    return found[0] if len(found) == 1 and found[0].of_float32 else None
+
+
+def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
+    """The ONNX file of float32 that the network is, with the ends "x" and "outputs"; None where it is none."""
+    found = _onnx_of(network)
+    if found is None:
+        return None
+    model = onnx.ModelProto()
+    model.CopyFrom(found.model)
+    name_ends(model, "x", "outputs", shape=example.shape[1:])
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def _converted(network: nn.Module, example: Tensor) -> object:

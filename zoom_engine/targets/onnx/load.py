@@ -1,4 +1,4 @@
-"""Read an ONNX classifier: converted to torch where it can be, else forward only through ONNX Runtime."""
+"""Read an ONNX model: it runs as it came, and is converted to torch, where it can be, for gradients."""
 
 from __future__ import annotations
 
@@ -61,14 +61,27 @@ class OnnxModel:
     content_hash: str
 
 
-class RuntimeModule(nn.Module):
-    """Calls a runtime from torch: forward only, on the CPU."""
+class OnnxNetwork(nn.Module):
+    """A graph that runs as it came, in ONNX Runtime on the CPU. Where a gradient is wanted, or elsewhere, ``graph``
+    runs, its conversion to torch (None where there is none: then there are no gradients).
 
-    def __init__(self, runtime: Runtime, kind: type[np.generic]) -> None:
+    ``model`` is the file as it came, with the chosen output alone, for runtimes that read ONNX themselves.
+    """
+
+    def __init__(
+        self, runtime: Runtime | None, kind: type[np.generic], graph: nn.Module | None, model: onnx.ModelProto
+    ) -> None:
         super().__init__()
+        self.graph, self.model = graph, model
+        self.of_float32 = kind is np.float32
         self._runtime, self._kind = runtime, kind
 
     def forward(self, x: Tensor) -> Tensor:
+        follow = torch.is_grad_enabled() and x.requires_grad
+        if self.graph is not None and (follow or self._runtime is None or x.device.type != "cpu"):
+            outputs: Tensor = self.graph(x)
+            return outputs
+        assert self._runtime is not None
         array = x.detach().cpu().numpy()
         array = (array.round().clip(0, 255) if issubclass(self._kind, np.integer) else array).astype(self._kind)
         return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
@@ -105,23 +118,25 @@ def read_onnx(
             f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
         )
     runtime, runtime_name = _runtime(path, model, input_name, output_name)
-    network: nn.Module
+    graph: nn.Module | None = None
+    note = ""
     try:
         if issubclass(kind, np.integer):
             raise UnsupportedError(f"its input of whole numbers ({np.dtype(kind)})")
-        network = _converted(model, input_name, output_name, kind, batch)
-        _compare(path, network, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch)
-        note = ""
+        graph = _converted(model, input_name, output_name, kind)
+        _compare(path, graph, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch)
     except UnsupportedError as reason:
         if runtime_name != "ONNX Runtime":
             raise TargetError(
                 f"{path}: cannot be converted to torch ({reason}): install"
                 " onnxruntime (the extra 'cpu') to use it without gradients"
             ) from reason
+        graph = None
         note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
-        network = RuntimeModule(runtime, kind)
-        if batch == 1:
-            network = OneByOne(network)
+    fast = runtime if runtime_name == "ONNX Runtime" else None
+    network: nn.Module = OnnxNetwork(fast, kind, graph, one_output(model, output_name))
+    if batch == 1:
+        network = OneByOne(network)
     return OnnxModel(
         path,
         network,
@@ -197,6 +212,16 @@ def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) 
     raise TargetError(f"{path}: has the outputs {known}: choose one by name or index with output= (--output)")
 
 
+def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """A copy of the model with the output of that name alone."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kept = next(value for value in model.graph.output if value.name == name)
+    del copy.graph.output[:]
+    copy.graph.output.append(kept)
+    return copy
+
+
 def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:
     """Something that runs the model, and its name: ONNX Runtime if installed, else ONNX's slow reference."""
     try:
@@ -239,13 +264,11 @@ class _Typed(nn.Module):
         return result
 
 
-def _converted(
-    model: onnx.ModelProto, input_name: str, output_name: str, kind: type[np.generic], batch: int | None
-) -> nn.Module:
+def _converted(model: onnx.ModelProto, input_name: str, output_name: str, kind: type[np.generic]) -> nn.Module:
     network: nn.Module = OnnxGraph(model, input_name=input_name, output_name=output_name)
     if kind is not np.float32:
         network = _Typed(network, torch.float16 if kind is np.float16 else torch.float64)
-    return OneByOne(network) if batch == 1 else network
+    return network
 
 
 def _compare(
@@ -269,7 +292,7 @@ def _compare(
         ).astype(np.float64)
         try:
             with torch.no_grad():
-                found = network(x).double().numpy()
+                found = torch.cat([network(part) for part in torch.split(x, step)]).double().numpy()
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise UnsupportedError(f"a shape or type in it ({one_line(error)})") from error
         if found.shape != expected.shape:
