@@ -30,7 +30,7 @@ from zoom_engine.domains.avatars.train.data import Renders, in_chunks, latents_f
 from zoom_engine.domains.networks import to_uint8
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, of_one_class, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
 from zoom_engine.runtime import bf16_in_hardware
 
@@ -260,7 +260,7 @@ def drawings(work: Path, parameters: Parameters, generator_file: Path, *, name: 
     The mapping network has learnt the teacher's w; from there the synthesis network draws any face, those too that no
     latent leads to.
     """
-    generator = load_generator(generator_file)
+    generator = of_one_class(load_generator(generator_file), None)
     wanted = Teacher(parameters_from_latents(latents_for(IMAGES, SEED)))(parameters)
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
 
