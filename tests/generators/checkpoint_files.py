@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from literal_stylegan2 import RATE, Literal
+from literal_stylegan2 import RATE, Literal, Mapped
+from literal_stylegan3 import LayerSpec, Literal3, first_place
 from torch import nn
 
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import Generator
 
 SOURCE = "raise RuntimeError('the source code of a checkpoint was run')\n"
 FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
@@ -89,7 +90,7 @@ class Persistent(nn.Module):
         return _reconstruct_persistent_obj, (meta,), None
 
 
-def _fully_connected(g: Literal, name: str, rate: float, activation: str) -> Persistent:
+def _fully_connected(g: Mapped, name: str, rate: float, activation: str) -> Persistent:
     weight = g.p[f"{name}.weight"]
     layer = Persistent(
         "FullyConnectedLayer",
@@ -154,13 +155,112 @@ def nvidia_generator(g: Literal, source: str = SOURCE) -> Persistent:
             block.skip.weight = nn.Parameter(weight)
             block.skip.register_buffer("resample_filter", FILTER)
         setattr(generator.synthesis, f"b{resolution}", block)
-    generator.mapping = Persistent("MappingNetwork", num_layers=g.mapping_layers, w_avg_beta=0.995)
-    for i in range(g.mapping_layers):
-        setattr(generator.mapping, f"fc{i}", _fully_connected(g, f"mapping.fc{i}", RATE, "lrelu"))
-    if g.c_dim:
-        generator.mapping.embed = _fully_connected(g, "mapping.embed", 1.0, "linear")
-    generator.mapping.register_buffer("w_avg", g.p["mapping.w_avg"])
+    generator.mapping = _mapping_network(g)
     return generator
+
+
+def _mapping_network(g: Mapped) -> Persistent:
+    mapping = Persistent("MappingNetwork", num_layers=g.mapping_layers, w_avg_beta=0.995)
+    for i in range(g.mapping_layers):
+        setattr(mapping, f"fc{i}", _fully_connected(g, f"mapping.fc{i}", RATE, "lrelu"))
+    if g.c_dim:
+        mapping.embed = _fully_connected(g, "mapping.embed", 1.0, "linear")
+    mapping.register_buffer("w_avg", g.p["mapping.w_avg"])
+    return mapping
+
+
+def _both(size: int) -> Any:
+    """A size as StyleGAN3 keeps it: of two sides, a view of one number."""
+    return np.broadcast_to(np.asarray(size), [2])
+
+
+def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
+    name = f"synthesis.{layer.name}"
+    weight = g.p[f"{name}.weight"]
+    kernel = weight.shape[2]
+    taps = [len(g.p[f"{name}.{which}"]) if not layer.is_rgb else 1 for which in ("up_filter", "down_filter")]
+    widened = layer.size[0] + kernel - 1
+    places = (layer.size[1] - 1) * layer.down + taps[1] + taps[0] - 1
+    first = first_place(widened, layer.up, places)
+    module = Persistent(
+        "SynthesisLayer",
+        w_dim=g.w_dim,
+        is_torgb=layer.is_rgb,
+        is_critically_sampled=layer.critical,
+        use_fp16=layer.rate[1] * 16 > g.resolution,
+        in_channels=layer.channels[0],
+        out_channels=layer.channels[1],
+        in_size=_both(layer.size[0]),
+        out_size=_both(layer.size[1]),
+        in_sampling_rate=layer.rate[0],
+        out_sampling_rate=layer.rate[1],
+        tmp_sampling_rate=layer.inner_rate,
+        in_cutoff=np.float64(layer.cutoff[0]),
+        out_cutoff=np.float64(layer.cutoff[1]),
+        in_half_width=np.float64(layer.half_width[0]),
+        out_half_width=np.float64(layer.half_width[1]),
+        conv_kernel=kernel,
+        conv_clamp=g.conv_clamp,
+        magnitude_ema_beta=0.999,
+        up_factor=layer.up,
+        up_taps=taps[0],
+        down_factor=layer.down,
+        down_taps=taps[1],
+        down_radial=g.radial and not layer.critical,
+        padding=[first, places - widened * layer.up - first] * 2,
+    )
+    module.affine = _fully_connected(g, f"{name}.affine", 1.0, "linear")
+    module.weight = nn.Parameter(weight)
+    module.bias = nn.Parameter(g.p[f"{name}.bias"])
+    module.register_buffer("magnitude_ema", g.p[f"{name}.magnitude_ema"])
+    for which in ("up_filter", "down_filter"):
+        module.register_buffer(which, g.p.get(f"{name}.{which}"))
+    return module
+
+
+def stylegan3_generator(g: Literal3) -> Persistent:
+    generator = Persistent("Generator", z_dim=g.z_dim, c_dim=g.c_dim, w_dim=g.w_dim, img_resolution=g.resolution)
+    synthesis = Persistent(
+        "SynthesisNetwork",
+        num_ws=g.num_layers + 2,
+        img_channels=3,
+        num_layers=g.num_layers,
+        num_critical=g.num_critical,
+        margin_size=g.margin,
+        output_scale=g.output_scale,
+        layer_names=[layer.name for layer in g.layers],
+    )
+    size, rate, bandwidth = g.input_shape
+    channels = g.layers[0].channels[0]
+    source = Persistent(
+        "SynthesisInput",
+        w_dim=g.w_dim,
+        channels=channels,
+        size=_both(size),
+        sampling_rate=rate,
+        bandwidth=np.float64(bandwidth),
+    )
+    source.weight = nn.Parameter(g.p["synthesis.input.weight"])
+    source.affine = _fully_connected(g, "synthesis.input.affine", 1.0, "linear")
+    for name in ("transform", "freqs", "phases"):
+        source.register_buffer(name, g.p[f"synthesis.input.{name}"])
+    synthesis.input = source
+    for layer in g.layers:
+        setattr(synthesis, layer.name, _stylegan3_layer(g, layer))
+    generator.synthesis = synthesis
+    generator.mapping = _mapping_network(g)
+    return generator
+
+
+def stylegan3_bytes(g: Literal3, *, protocol: int = 4, generator: Persistent | None = None) -> bytes:
+    """What the stylegan3 repository's training loop writes."""
+    with fake_modules():
+        root = {
+            "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", use_labels=False),
+            "D": nvidia_generator(Literal(resolution=8, channels=(4, 4), seed=99)),
+            "G_ema": generator or stylegan3_generator(g),
+        }
+        return pickle.dumps(root, protocol=protocol)
 
 
 def nvidia_bytes(g: Literal, *, protocol: int = 4, generator: Persistent | None = None) -> bytes:
@@ -233,7 +333,7 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-def draw(network: StyleGAN2, seed: int, *, truncation: float = 1.0, cutoff: int | None = None) -> torch.Tensor:
+def draw(network: Generator, seed: int, *, truncation: float = 1.0, cutoff: int | None = None) -> torch.Tensor:
     """The picture ``[3, R, R]`` of a seed."""
     w = network.mapping(network.latents([seed]), truncation=truncation, truncation_cutoff=cutoff)
     return network.synthesis(network.styles(w))[0]

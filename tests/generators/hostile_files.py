@@ -27,8 +27,11 @@ from checkpoint_files import (
     nvidia_generator,
     rosinality_bytes,
     rosinality_state,
+    stylegan3_bytes,
+    stylegan3_generator,
 )
 from literal_stylegan2 import Literal
+from literal_stylegan3 import Literal3
 from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
@@ -77,6 +80,24 @@ def _view(storage: bytes, offset: int, shape: tuple[int, ...], strides: tuple[in
     generator = nvidia_generator(SMALL)
     generator.mapping._buffers["w_avg"] = record  # type: ignore[assignment]
     return nvidia_bytes(SMALL, generator=generator)
+
+
+def _stylegan3(module: str, **attributes: Any) -> bytes:
+    """A pickle of StyleGAN3 with such attributes of one of its modules."""
+    literal = Literal3()
+    generator = stylegan3_generator(literal)
+    generator.get_submodule(module).__dict__.update(attributes)
+    return stylegan3_bytes(literal, generator=generator)
+
+
+def _stylegan3_view(module: str, name: str, shape: tuple[int, ...]) -> bytes:
+    """A pickle of StyleGAN3 with a buffer of such a shape, all of whose elements are one."""
+    nested = Call(torch.storage._load_from_bytes, _blob(1, bytes(4)))
+    record = Call(torch._utils._rebuild_tensor_v2, nested, 0, shape, (0,) * len(shape), False, OrderedDict())
+    literal = Literal3()
+    generator = stylegan3_generator(literal)
+    generator.get_submodule(module)._buffers[name] = record  # type: ignore[assignment]
+    return stylegan3_bytes(literal, generator=generator)
 
 
 def _zip(entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -324,6 +345,34 @@ def hostile_files(marked: Path) -> dict[str, Hostile]:
         ),
         "a view with too few strides": Hostile(_view(_blob(12, bytes(48)), 0, (3, 4), (1,)), damaged, "strides"),
         "weights that share one storage": Hostile(_one_storage_for_all(), damaged, "cannot hold"),
+        # StyleGAN3
+        "a StyleGAN3 of 2^40 pixels a side": Hostile(
+            _stylegan3("synthesis.L4_16_3", out_size=np.array([1 << 40] * 2)), damaged, "size of a square"
+        ),
+        "a size of 2^40 sides": Hostile(
+            _stylegan3(
+                "synthesis.input",
+                size=Call(
+                    np.zeros(1).__reduce__()[0],
+                    np.ndarray,
+                    (0,),
+                    b"b",
+                    state=(1, (1 << 40,), np.dtype("i8"), False, bytes(16)),
+                ),
+            ),
+            damaged,
+            "has 16 bytes",
+        ),
+        "a size that is code": Hostile(_stylegan3("synthesis.input", size=Call(os.system, shell)), unsafe, "system"),
+        "a filter of 2^40 taps": Hostile(
+            _stylegan3_view("synthesis.L0_36_9", "up_filter", (1 << 40,)), damaged, "padding"
+        ),
+        "2^40 frequencies": Hostile(
+            _stylegan3_view("synthesis.input", "freqs", (1 << 40, 2)), damaged, "whole numbers"
+        ),
+        "frequencies that repeat": Hostile(
+            _stylegan3_view("synthesis.input", "freqs", (9, 2)), damaged, "views a storage"
+        ),
         # archives
         "a zip bomb": Hostile(
             _zip({"a/data.pkl": bytes(20_000_000)}, zipfile.ZIP_DEFLATED), damaged, "compressed or encrypted"

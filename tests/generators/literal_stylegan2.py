@@ -18,8 +18,39 @@ RATE = 0.01  # of the mapping network
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
+class Mapped:
+    """The mapping network, as StyleGAN3 has it too: ``p`` holds the parameters, by NVIDIA's names."""
+
+    p: dict[str, Tensor]
+    z_dim: int
+    mapping_layers: int
+    c_dim: int
+
+    def value(self, name: str) -> Tensor:
+        return self.p[name].double()
+
+    def linear(self, name: str, x: Tensor, rate: float = 1.0) -> Tensor:
+        weight = self.value(f"{name}.weight")
+        return weight @ x * (rate / math.sqrt(weight.shape[1])) + self.value(f"{name}.bias") * rate
+
+    def ws(self, count: int, seed: int, truncation: float, cutoff: int | None, label: int | None) -> list[Tensor]:
+        """The w that each of ``count`` layers gets."""
+        x = normalised(torch.from_numpy(np.random.RandomState(seed).randn(1, self.z_dim))[0])
+        if label is not None:
+            one_hot = torch.zeros(self.c_dim, dtype=torch.float64)
+            one_hot[label] = 1
+            x = torch.cat([x, normalised(self.linear("mapping.embed", one_hot))])
+        for i in range(self.mapping_layers):
+            x = leaky(self.linear(f"mapping.fc{i}", x, RATE))
+        average = self.value("mapping.w_avg")
+        return [
+            average + truncation * (x - average) if i < (count if cutoff is None else cutoff) else x
+            for i in range(count)
+        ]
+
+
 @dataclass
-class Literal:
+class Literal(Mapped):
     """A generator with random, spread parameters: noise, biases and averages are all non-zero."""
 
     resolution: int = 32
@@ -73,31 +104,11 @@ class Literal:
                 self.p[f"{name}.bias"] = normal(3, std=0.3)
             previous = width
 
-    def value(self, name: str) -> Tensor:
-        return self.p[name].double()
-
-    def linear(self, name: str, x: Tensor, rate: float = 1.0) -> Tensor:
-        weight = self.value(f"{name}.weight")
-        return weight @ x * (rate / math.sqrt(weight.shape[1])) + self.value(f"{name}.bias") * rate
-
     def image(
         self, seed: int, *, truncation: float = 1.0, cutoff: int | None = None, label: int | None = None
     ) -> Tensor:
         """The picture ``[3, R, R]`` that NVIDIA's generator draws for a seed with ``noise_mode="const"``."""
-        x = normalised(torch.from_numpy(np.random.RandomState(seed).randn(1, self.z_dim))[0])
-        if label is not None:
-            one_hot = torch.zeros(self.c_dim, dtype=torch.float64)
-            one_hot[label] = 1
-            x = torch.cat([x, normalised(self.linear("mapping.embed", one_hot))])
-        for i in range(self.mapping_layers):
-            x = leaky(self.linear(f"mapping.fc{i}", x, RATE))
-        average = self.value("mapping.w_avg")
-        count = 2 * len(self.channels)
-        ws = [
-            average + truncation * (x - average) if i < (count if cutoff is None else cutoff) else x
-            for i in range(count)
-        ]
-        return self.draw(ws)
+        return self.draw(self.ws(2 * len(self.channels), seed, truncation, cutoff, label))
 
     def draw(self, ws: list[Tensor]) -> Tensor:
         x, image, index = self.value("synthesis.b4.const"), None, 0

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from checkpoint_files import nvidia_bytes, rosinality_bytes, write
+from checkpoint_files import nvidia_bytes, rosinality_bytes, stylegan3_bytes, write
 from hostile_files import hostile_files
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from literal_stylegan2 import Literal
+from literal_stylegan3 import Literal3
 from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.errors import CheckpointError
@@ -27,6 +28,7 @@ HOSTILE = hostile_files(MARKED)
 SMALL = Literal(resolution=8, channels=(5, 4))
 WHOLE = {
     "nvidia": nvidia_bytes(SMALL),
+    "stylegan3": stylegan3_bytes(Literal3()),
     "tensorflow": tensorflow_bytes(SMALL),
     "rosinality": rosinality_bytes(Literal(resolution=8, channels=(5, 4), z_dim=12)),
     "rosinality, old": rosinality_bytes(Literal(resolution=8, channels=(5, 4), z_dim=12), legacy=True),

@@ -182,7 +182,7 @@ def test_noise_first_used_in_inference_mode_serves_gradients_too() -> None:
 
 
 def test_style_space_covers_the_style_vector_in_order() -> None:
-    space = spread_network().style_space
+    space = spread_network().space
     assert [layer.start for layer in space.layers[1:]] == [layer.stop for layer in space.layers[:-1]]
     assert space.layers[-1].stop == space.size
     # conv widths in, toRGB widths in: 12+12, 12+10+10, 10+8+8, 8+6+6

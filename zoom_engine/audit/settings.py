@@ -84,7 +84,8 @@ class AuditSettings:
     """
 
     generator: str | Path | Any = option(
-        "a domain (avatars), a StyleGAN2 checkpoint, an ONNX file from codes to images, or FAMILY:REST of a package",
+        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST of"
+        " a package",
         python="a torch module, an EditableGenerator",
     )
     generator_options: Mapping[str, Any] | None = option(

@@ -8,6 +8,7 @@ from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
+from zoom_engine.generators.families import Generator, GeneratorConfig
 from zoom_engine.generators.generator import EditableGenerator, Renderer
 from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
@@ -16,15 +17,22 @@ from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.stylegan3.config import StyleGAN3Config, StyleGAN3Layer
+from zoom_engine.generators.stylegan3.network import StyleGAN3
 
 __all__ = [
     "Decoder",
     "EditableGenerator",
+    "Generator",
+    "GeneratorConfig",
     "OnnxDecoder",
     "Renderer",
     "SeedStyles",
     "StyleGAN2",
     "StyleGAN2Config",
+    "StyleGAN3",
+    "StyleGAN3Config",
+    "StyleGAN3Layer",
     "StyleLayer",
     "StyleRows",
     "StyleSpace",

@@ -16,8 +16,10 @@ from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2 import StyleGAN2
+from zoom_engine.generators.stylegan3.network import StyleGAN3
 from zoom_engine.targets.loaders.files import kind_by_content
 
 Spec = str | Path | nn.Module | EditableGenerator
@@ -36,8 +38,8 @@ def load_generator(
         spec: what to load, one of
 
             - a domain's name ("avatars")
-            - the path of a StyleGAN2 checkpoint: our safetensors, NVIDIA's PyTorch or TensorFlow pickles, rosinality's
-              ``.pt``, told apart by content. Nothing in it is executed
+            - the path of a StyleGAN2 or StyleGAN3 checkpoint: our safetensors, NVIDIA's PyTorch or TensorFlow pickles,
+              rosinality's ``.pt``, told apart by content. Nothing in it is executed
             - the path of an ONNX file that draws images ``[B, 3, R, R]`` of codes ``[B, S]``
             - a torch module that does so (copied), see `Decoder`
             - "FAMILY:REST", of a family that a package registered
@@ -91,7 +93,7 @@ def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGen
     Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
     out of range.
     """
-    if not isinstance(generator, StyleGAN2):
+    if not isinstance(generator, StyleGAN2 | StyleGAN3):
         if index is not None:
             raise ConfigError("the generator is not class-conditional: no class can be fixed")
         return generator
@@ -109,7 +111,7 @@ def _checked(generator: Any) -> EditableGenerator:
     """A generator that others made: frozen, and held to the contract."""
     if isinstance(generator, nn.Module):
         generator.eval().requires_grad_(False)
-    if not isinstance(generator, StyleGAN2 | Decoder | OnnxDecoder):
+    if not isinstance(generator, MappedGenerator | Decoder | OnnxDecoder):
         check_editable_generator(generator)
     return generator  # type: ignore[no-any-return]
 

@@ -11,13 +11,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class StyleLayer:
-    """One modulated convolution's share of the style vector: entries ``start`` to ``stop`` of S."""
+    """One modulated convolution's share of the style vector: entries ``start`` to ``stop`` of S.
+
+    ``is_motion``: of no convolution, but where the picture is and how it is turned (StyleGAN3's input).
+    """
 
     name: str
     resolution: int
     channels: int
     start: int
     is_rgb: bool
+    is_motion: bool = False
 
     @property
     def stop(self) -> int:
@@ -28,14 +32,14 @@ class StyleSpace:
     """The ordered layers of a generator; a style vector is one flat float tensor ``[B, S]``.
 
     ``layers`` holds one entry for each modulated convolution in the order of execution;
-    ``size`` is S, the sum of their input channels.
+    ``size`` is S, the sum of their input channels. ``motion`` names the layer that moves the picture.
     """
 
-    def __init__(self, layers: Sequence[tuple[str, int, int, bool]]) -> None:
+    def __init__(self, layers: Sequence[tuple[str, int, int, bool]], *, motion: str | None = None) -> None:
         placed: list[StyleLayer] = []
         start = 0
         for name, resolution, channels, is_rgb in layers:
-            placed.append(StyleLayer(name, resolution, channels, start, is_rgb))
+            placed.append(StyleLayer(name, resolution, channels, start, is_rgb, name == motion))
             start += channels
         self.layers: tuple[StyleLayer, ...] = tuple(placed)
         self.size = start
@@ -49,10 +53,12 @@ class StyleSpace:
         return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
 
     def fixed_mask(self) -> Tensor:
-        """Bool ``[S]``: true for the entries that feed a toRGB convolution (edit directions are 0 there)."""
+        """Bool ``[S]``: true for the entries that edit directions leave alone: those that feed a toRGB convolution, and
+        those that move and turn the picture as a whole.
+        """
         mask = torch.zeros(self.size, dtype=torch.bool)
         for layer in self.layers:
-            if layer.is_rgb:
+            if layer.is_rgb or layer.is_motion:
                 mask[layer.start : layer.stop] = True
         return mask
 

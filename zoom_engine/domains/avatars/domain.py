@@ -40,7 +40,9 @@ class AvatarDomain:
 
     @cache  # noqa: B019  the domain is a single object that lives as long as the process
     def generator(self) -> StyleGAN2:
-        return load_own_checkpoint(WEIGHTS / "generator.safetensors")
+        generator = load_own_checkpoint(WEIGHTS / "generator.safetensors")
+        assert isinstance(generator, StyleGAN2)
+        return generator
 
     @cache  # noqa: B019
     def text_encoder(self) -> TextEncoder:

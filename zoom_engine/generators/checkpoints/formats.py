@@ -28,8 +28,8 @@ from zoom_engine.generators.checkpoints.recipe import Recipe, count_parameters
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
 from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint, read_own_header
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
-from zoom_engine.generators.stylegan2.config import StyleGAN2Config
-from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.families import Generator, GeneratorConfig
+from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 
 LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
 LONGEST_LINE = 1_000  # of a description
@@ -49,12 +49,12 @@ class _Opened:
     """A checkpoint before its weights are read; `load` reads them."""
 
     format: str
-    config: StyleGAN2Config
+    config: GeneratorConfig
     facts: tuple[tuple[str, str], ...]
-    load: Callable[[], StyleGAN2]
+    load: Callable[[], Generator]
 
 
-def load_checkpoint(path: Path) -> StyleGAN2:
+def load_checkpoint(path: Path) -> Generator:
     """The generator in a file of any known format, frozen, in evaluation mode.
 
     Raises:
@@ -86,12 +86,12 @@ def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Descri
     return Description(table(lines))
 
 
-def describe_generator(generator: StyleGAN2, *, class_index: int | None = None) -> Description:
+def describe_generator(generator: Generator, *, class_index: int | None = None) -> Description:
     """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
     return Description(table([*_config_lines(generator.config), *_hash_lines(generator, class_index)]))
 
 
-def _hash_lines(generator: StyleGAN2, class_index: int | None) -> list[tuple[str, str]]:
+def _hash_lines(generator: Generator, class_index: int | None) -> list[tuple[str, str]]:
     """The hash by which an audit's manifest and cached edit directions name the generator."""
     if class_index is not None:
         return [("class", str(class_index)), ("content hash", generator.of_class(class_index).content_hash)]
@@ -127,10 +127,10 @@ def _is_safetensors(data: mmap.mmap) -> bool:
 def _naming(path: Path) -> Iterator[None]:
     """Messages say what is wrong; this puts the file's name before them.
 
-    Numbers that overflow become infinite without a warning: infinities are refused.
+    Numbers that overflow, and divisions by zero, become infinite without a warning: infinities are refused.
     """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
     except CheckpointError as error:
         raise type(error)(f"{path} {error}") from error
@@ -146,7 +146,7 @@ def _open(path: Path, mapped: mmap.mmap) -> _Opened:
     with _naming(path):
         recipe = _recipe(path, mapped)
 
-    def load() -> StyleGAN2:
+    def load() -> Generator:
         with _naming(path):
             return recipe.build(len(mapped))
 
@@ -167,12 +167,20 @@ def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
     return tensorflow_recipe(root) if isinstance(root, tuple) else nvidia_recipe(root)
 
 
-def _config_lines(config: StyleGAN2Config) -> list[tuple[str, str]]:
+def _config_lines(config: GeneratorConfig) -> list[tuple[str, str]]:
+    if isinstance(config, StyleGAN3Config):
+        kernels = sorted({layer.kernel for layer in config.layers[:-1]})
+        radial = any(len(layer.down_filter) == 2 for layer in config.layers)
+        filters = "radial" if radial else "separable"
+        architecture = f"StyleGAN3, kernels of {' and '.join(map(str, kernels))}, {filters} filters"
+        channels = (config.input_channels, *(layer.channels for layer in config.layers))
+    else:
+        architecture, channels = f"StyleGAN2, {config.architecture}", config.channels
     inner = "" if config.mapping_dim is None else f" of width {config.mapping_dim}"
     return [
-        ("architecture", f"StyleGAN2, {config.architecture}"),
+        ("architecture", architecture),
         ("resolution", str(config.resolution)),
-        ("channels", " ".join(map(str, config.channels))),
+        ("channels", " ".join(map(str, channels))),
         ("mapping", f"z {config.z_dim} → w {config.w_dim}, {config.mapping_layers} layers{inner}"),
         ("classes", f"{config.c_dim}, embedded in {config.embed_dim}" if config.c_dim else "none"),
         ("conv_clamp", "none" if config.conv_clamp is None else f"{config.conv_clamp:g}"),

@@ -1,4 +1,4 @@
-"""From the weights in somebody's file to a `StyleGAN2`: what every checkpoint format is turned into first.
+"""From the weights in somebody's file to a generator: what every checkpoint format is turned into first.
 
 A recipe holds no weights, only where they are, so that a file can be described without being loaded.
 """
@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from zoom_engine.errors import CheckpointError
-from zoom_engine.generators.stylegan2.config import StyleGAN2Config
-from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.families import Generator, GeneratorConfig, network_of
 
 W_AVG = "mapping_network.w_avg"
 AVERAGED_LATENTS = 16_384
@@ -28,16 +27,16 @@ Source = Callable[[], Array]
 class Recipe:
     """A generator in a file.
 
-    ``sources[name]`` reads the weights of ``StyleGAN2(config).state_dict()[name]``, checked and finite; without
+    ``sources[name]`` reads the weights of ``network_of(config).state_dict()[name]``, checked and finite; without
     ``mapping_network.w_avg`` the average latent is measured. ``facts`` is what else the file says, for people.
     """
 
     format: str
-    config: StyleGAN2Config
+    config: GeneratorConfig
     sources: Mapping[str, Source]
     facts: tuple[str, ...] = ()
 
-    def build(self, file_size: int) -> StyleGAN2:
+    def build(self, file_size: int) -> Generator:
         """The generator, frozen, in evaluation mode.
 
         Raises :class:`CheckpointError`: a weight is missing, superfluous, of another shape or not finite, or the
@@ -71,7 +70,7 @@ class Recipe:
         return generator
 
 
-def count_parameters(config: StyleGAN2Config) -> int:
+def count_parameters(config: GeneratorConfig) -> int:
     """How many numbers such a generator has, its constant noise included."""
     return sum(value.numel() for value in _empty(config).state_dict().values())
 
@@ -79,7 +78,7 @@ def count_parameters(config: StyleGAN2Config) -> int:
 def mapping_fields(
     inputs: int, inner: int, w_dim: int, *, layers: int, c_dim: int, embed_dim: int
 ) -> dict[str, int | None]:
-    """The fields of `StyleGAN2Config` that a mapping network's widths tell: of its input (with the class
+    """The fields of a generator's configuration that a mapping network's widths tell: of its input (with the class
     embedding), of its hidden layers and of its output."""
     return {
         "z_dim": inputs - embed_dim,
@@ -91,12 +90,12 @@ def mapping_fields(
     }
 
 
-def _empty(config: StyleGAN2Config) -> StyleGAN2:
+def _empty(config: GeneratorConfig) -> Generator:
     with torch.device("meta"):
-        return StyleGAN2(config)
+        return network_of(config)
 
 
-def _measure_average_latent(generator: StyleGAN2) -> None:
+def _measure_average_latent(generator: Generator) -> None:
     """The mean of w over random latents of a fixed seed, as ``rosinality``'s own sampling script does."""
     if generator.config.c_dim:
         raise CheckpointError("has no average latent, which a class-conditional network must bring")

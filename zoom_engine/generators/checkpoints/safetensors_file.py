@@ -18,40 +18,47 @@ from safetensors.torch import save_file
 
 from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.files import atomic
+from zoom_engine.generators.families import Generator, GeneratorConfig, network_of
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
-from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 
-FORMAT = "zoom-engine/stylegan2/1"
+FORMATS: dict[str, type[GeneratorConfig]] = {
+    "zoom-engine/stylegan2/1": StyleGAN2Config,
+    "zoom-engine/stylegan3/1": StyleGAN3Config,
+}
+NEVER_HALVED = ("input.freqs", "input.phases")  # angles: float16 would move and deform the picture
 MAX_PARAMETERS = 500_000_000
 
 
 def save_generator(
-    generator: StyleGAN2, path: Path | str, *, metadata: dict[str, Any] | None = None, half: bool = False
+    generator: Generator, path: Path | str, *, metadata: dict[str, Any] | None = None, half: bool = False
 ) -> None:
     """Write ``generator`` to ``path``, whole or not at all; ``metadata`` (recipe, seed, quality) is kept beside the
     configuration.
 
-    ``half`` stores the tensors as float16; they are float32 again when loaded. Raises OSError or SafetensorError where
-    it cannot be written.
+    ``half`` stores the tensors, but frequencies and phases, as float16; they are float32 again when loaded.
+    Raises OSError or SafetensorError where it cannot be written.
     """
     header = {
-        "format": FORMAT,
+        "format": next(name for name, shape in FORMATS.items() if isinstance(generator.config, shape)),
         "config": json.dumps(generator.config.to_dict()),
         "info": json.dumps(metadata or {}),
     }
-    dtype = torch.float16 if half else torch.float32
-    tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in generator.state_dict().items()}
+    tensors = {}
+    for name, value in generator.state_dict().items():
+        dtype = torch.float16 if half and name not in NEVER_HALVED else torch.float32
+        tensors[name] = value.detach().cpu().to(dtype).contiguous()
     with atomic.replacing(path) as temporary:
         save_file(tensors, str(temporary), metadata=header)
 
 
-def load_own_checkpoint(path: Path | str) -> StyleGAN2:
+def load_own_checkpoint(path: Path | str) -> Generator:
     """Read a generator that :func:`save_generator` wrote; :class:`CheckpointError` says what is wrong otherwise."""
     path = Path(path)
     with _opened(path) as file:
         config, _ = _header(path, file)
         with torch.device("meta"):
-            generator = StyleGAN2(config)
+            generator = network_of(config)
         expected = {k: tuple(v.shape) for k, v in generator.state_dict().items()}
         found = {k: tuple(file.get_slice(k).get_shape()) for k in file.keys()}  # noqa: SIM118
         _check_shapes(path, expected, found)
@@ -64,7 +71,7 @@ def load_own_checkpoint(path: Path | str) -> StyleGAN2:
     return generator.eval().requires_grad_(False)
 
 
-def read_own_header(path: Path | str) -> tuple[StyleGAN2Config, dict[str, Any]]:
+def read_own_header(path: Path | str) -> tuple[GeneratorConfig, dict[str, Any]]:
     """The configuration and the metadata of such a file, without its weights. Raises :class:`CheckpointError`."""
     path = Path(path)
     with _opened(path) as file:
@@ -84,12 +91,13 @@ def _opened(path: Path) -> Iterator[Any]:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _header(path: Path, file: Any) -> tuple[StyleGAN2Config, dict[str, Any]]:
+def _header(path: Path, file: Any) -> tuple[GeneratorConfig, dict[str, Any]]:
     header = file.metadata() or {}
-    if header.get("format") != FORMAT:
+    shape = FORMATS.get(header.get("format", ""))
+    if shape is None:
         raise CheckpointError(f"{path} is a safetensors file but not a zoom-engine generator")
     info = json.loads(header.get("info", "{}"))
-    config = StyleGAN2Config.from_dict(json.loads(header.get("config", "{}")))
+    config = shape.from_dict(json.loads(header.get("config", "{}")))
     return config, info if isinstance(info, dict) else {}
 
 

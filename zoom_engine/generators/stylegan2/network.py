@@ -8,14 +8,9 @@ batches. Weights are stored as they are used: no equalised-learning-rate gain is
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,9 +18,9 @@ from torch import Tensor, nn
 from zoom_engine import ops
 from zoom_engine.errors import ConfigError
 from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
-from zoom_engine.generators.stylegan2.mapping import MappingNetwork
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
@@ -145,17 +140,17 @@ class ToRGB(nn.Module):
         return ops.composition.finished(rgb, self.bias, self.clamp)
 
 
-class StyleGAN2(nn.Module):
+class StyleGAN2(MappedGenerator):
     """A StyleGAN2 generator: seeds → z → w → style vector → image.
 
     All methods take and return float32 tensors on the module's device. Images are ``[B, 3, R, R]``, RGB,
     nominally in [-1, 1] and not clamped. ``synthesis`` is differentiable with respect to the styles.
     """
 
+    config: StyleGAN2Config
+
     def __init__(self, config: StyleGAN2Config) -> None:
-        super().__init__()
-        self.config = config
-        self.mapping_network = MappingNetwork(config)
+        super().__init__(config)
         self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
         self.convs = nn.ModuleDict()
         self.to_rgb = nn.ModuleDict()
@@ -174,7 +169,6 @@ class StyleGAN2(nn.Module):
                 layers.append((f"b{resolution}_torgb", resolution, width, True))
             previous = width
         self.space = StyleSpace(layers)
-        self._content_hash: str | None = None
 
     def _add_conv(
         self,
@@ -191,112 +185,6 @@ class StyleGAN2(nn.Module):
             cin, cout, resolution, self.config.w_dim, up=up, clamp=self.config.conv_clamp, residual=residual
         )
         layers.append((name, resolution, cin, False))
-
-    @property
-    def resolution(self) -> int:
-        return self.config.resolution
-
-    @property
-    def differentiable(self) -> bool:
-        return True
-
-    @property
-    def population(self) -> None:
-        """Seeds never end."""
-
-    @property
-    def z_dim(self) -> int:
-        return self.config.z_dim
-
-    @property
-    def w_dim(self) -> int:
-        return self.config.w_dim
-
-    @property
-    def num_ws(self) -> int:
-        return self.config.num_ws
-
-    @property
-    def device(self) -> torch.device:
-        return self.const.device
-
-    def of_class(self, index: int) -> StyleGAN2:
-        """A copy of a class-conditional network that draws class ``index`` alone and asks for no class.
-
-        It is the same function: the class's embedding is one constant vector, so what the first mapping layer
-        makes of it is a constant that joins that layer's bias. The average latent stays that of all classes.
-        """
-        network = self.mapping_network
-        if network.embed is None:
-            raise ConfigError("the generator is not class-conditional: no class can be fixed")
-        if not 0 <= index < network.embed.in_features:
-            raise ConfigError(f"class {index} is outside 0..{network.embed.in_features - 1}")
-        with torch.no_grad():
-            embedding = network.embedded(torch.tensor([index], device=self.device))[0]
-            state = dict(self.state_dict())
-            weight = state["mapping_network.layers.0.weight"]
-            state["mapping_network.layers.0.bias"] = (
-                state["mapping_network.layers.0.bias"] + weight[:, self.z_dim :] @ embedding
-            )
-            state["mapping_network.layers.0.weight"] = weight[:, : self.z_dim]
-            state = {key: value.clone() for key, value in state.items() if ".embed." not in key}
-        with torch.device("meta"):
-            fixed = StyleGAN2(replace(self.config, c_dim=0, embed_dim=0))
-        fixed.load_state_dict(state, assign=True)
-        return fixed.eval().requires_grad_(False)
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 (hex) over the configuration and every weight; the key of all caches."""
-        if self._content_hash is None:
-            digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
-            for name, value in sorted(self.state_dict().items()):
-                digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().float().numpy().tobytes())
-            self._content_hash = digest.hexdigest()
-        return self._content_hash
-
-    def latents(self, seeds: Sequence[int]) -> Tensor:
-        """The latent of each seed, ``[B, z_dim]``: NVIDIA's ``RandomState(seed).randn(1, z_dim)``."""
-        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
-            raise ConfigError("seeds must be integers in 0..4294967295")
-        z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
-        return torch.from_numpy(z.astype(np.float32)).to(self.device)
-
-    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """The style vectors ``[B, S]`` of the seeds."""
-        w = self.mapping(self.latents(seeds), truncation=truncation, truncation_cutoff=truncation_cutoff)
-        return self.styles(w)
-
-    def draw(
-        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Random ``w [count, w_dim]`` and their style vectors ``[count, S]``.
-
-        All entries of one w are affine images of one another: the last, truncated least, stands for all.
-        """
-        z = torch.randn(count, self.z_dim, generator=random).to(self.device)
-        w = self.mapping(z, truncation=truncation, truncation_cutoff=truncation_cutoff)
-        return w[:, -1], self.styles(w)
-
-    def mapping(
-        self,
-        z: Tensor,
-        *,
-        truncation: float = 1.0,
-        truncation_cutoff: int | None = None,
-        classes: Tensor | None = None,
-    ) -> Tensor:
-        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``; a class-conditional network needs ``classes`` int64 ``[B]``.
-
-        The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
-        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
-        """
-        w: Tensor = self.mapping_network(z, classes).unsqueeze(1).repeat(1, self.num_ws, 1)
-        if truncation != 1.0:
-            cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
-            w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
-        return w
 
     def styles(self, w: Tensor) -> Tensor:
         """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``space``."""

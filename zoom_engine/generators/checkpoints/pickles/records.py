@@ -18,6 +18,7 @@ from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 
 MOST_DIMENSIONS = 8
 FLOATS = ("f2", "f4", "f8")  # of numpy's type strings: what a weight may be stored as
+INTEGERS = ("i4", "i8")  # and a size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,13 +108,21 @@ class ArrayRecord:
 
     def array(self) -> NDArray[np.float32]:
         """A float32 copy. Raises CheckpointError where shape and bytes disagree."""
+        return _finite(self._view(_float_dtype(self.dtype.code, self.dtype.order)))
+
+    def integers(self) -> list[int]:
+        """Its elements. Raises CheckpointError where they are no integers, or shape and bytes disagree."""
+        if self.dtype.code not in INTEGERS:
+            raise CheckpointError(f"stores a size as '{self.dtype.code}'; only integers are read")
+        return [int(value) for value in self._view(self.dtype.dtype).ravel()]
+
+    def _view(self, dtype: np.dtype[Any]) -> NDArray[Any]:
         count = _checked_count(self.shape)
-        dtype = _float_dtype(self.dtype.code, self.dtype.order)
         data = _bytes(self.data)
         if count * dtype.itemsize != len(data):
             raise CheckpointError(f"is damaged: an array of shape {list(self.shape)} has {len(data)} bytes")
         flat: NDArray[Any] = np.frombuffer(data, dtype)
-        return _finite(flat.reshape(self.shape, order="F" if self.fortran else "C"))
+        return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
 
 Weights = TensorRecord | ArrayRecord

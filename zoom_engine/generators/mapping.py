@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+
+
+class MappingShape(Protocol):
+    """The fields of a generator's configuration that shape its mapping network; see ``StyleGAN2Config``."""
+
+    @property
+    def z_dim(self) -> int: ...
+    @property
+    def w_dim(self) -> int: ...
+    @property
+    def mapping_layers(self) -> int: ...
+    @property
+    def mapping_dim(self) -> int | None: ...
+    @property
+    def c_dim(self) -> int: ...
+    @property
+    def embed_dim(self) -> int: ...
 
 
 class MappingNetwork(nn.Module):
@@ -22,7 +39,7 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(self, config: StyleGAN2Config) -> None:
+    def __init__(self, config: MappingShape) -> None:
         super().__init__()
         inner = config.mapping_dim or config.w_dim
         widths = [config.z_dim + config.embed_dim] + [inner] * (config.mapping_layers - 1) + [config.w_dim]

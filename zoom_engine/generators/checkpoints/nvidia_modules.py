@@ -1,0 +1,150 @@
+"""A persistent record as the module that it was, and the readings that NVIDIA's networks have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+
+from zoom_engine.errors import CheckpointError
+from zoom_engine.generators.checkpoints.pickles import LongText, PersistentRecord, TensorRecord
+from zoom_engine.generators.checkpoints.recipe import W_AVG, Source, mapping_fields
+
+MOST_MAPPING_LAYERS = 64
+
+
+class Module:
+    """A persistent record as the ``torch.nn.Module`` that it was; every lookup says what is missing."""
+
+    def __init__(self, record: PersistentRecord, path: str, family: str) -> None:
+        self.record = record
+        self.path = path
+        self.family = family
+
+    def _group(self, group: str) -> dict[Any, Any]:
+        found = self.record.state.get(group)
+        return found if isinstance(found, dict) else {}
+
+    def names(self) -> list[str]:
+        return [name for name in self._group("_modules") if isinstance(name, str)]
+
+    def child(self, name: str) -> Module:
+        found = self._group("_modules").get(name)
+        if not isinstance(found, PersistentRecord):
+            raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
+        return Module(found, f"{self.path}.{name}", self.family)
+
+    def tensor(self, name: str) -> TensorRecord:
+        found = self.optional_tensor(name)
+        if found is None:
+            raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
+        return found
+
+    def optional_tensor(self, name: str) -> TensorRecord | None:
+        found = self._group("_parameters").get(name)
+        if found is None:
+            found = self._group("_buffers").get(name)
+        return found if isinstance(found, TensorRecord) else None
+
+    def value(self, name: str, default: Any = None) -> Any:
+        return self.record.state.get(name, default)
+
+    def number(self, name: str) -> float:
+        found = self.value(name)
+        if type(found) not in (int, float) or not math.isfinite(found):
+            raise CheckpointError(f"is not understood: {self.path} has no number '{name}'")
+        return float(found)
+
+    def expect(self, name: str, wanted: Any, *, absent: bool = True) -> None:
+        found = self.value(name, wanted if absent else None)
+        if type(found) not in (str, int, float, bool, type(None)) or found != wanted:
+            raise CheckpointError(f"cannot be loaded: {self.path}.{name} is not {wanted!r}, the only one supported")
+
+    def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
+        shape = self.tensor(name).shape
+        if len(shape) != dimensions:
+            raise CheckpointError(f"is damaged: {self.path}.{name} has the shape {list(shape)}")
+        return shape
+
+    def source_hashes(self) -> list[str]:
+        """SHA-256 (hex) of the source codes of this module and of those within it."""
+        found: dict[int, PersistentRecord] = {}
+        waiting = [self.record]
+        while waiting:
+            record = waiting.pop()
+            if id(record) not in found:
+                found[id(record)] = record
+                children = record.state.get("_modules")
+                if isinstance(children, dict):
+                    waiting += [child for child in children.values() if isinstance(child, PersistentRecord)]
+        sources = {id(record.source): record.source for record in found.values()}
+        return sorted({_sha256(source) for source in sources.values()})
+
+
+def _sha256(source: str | LongText) -> str:
+    digest = hashlib.sha256()
+    for piece in source.utf8() if isinstance(source, LongText) else (source.encode("utf-8", "surrogatepass"),):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+class Reader:
+    """Collects where the weights are: what the networks of both families have in common."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        self.half: list[int | str] = []
+        self.clamps: set[float | None] = set()
+
+    def facts(self, generator: Module) -> tuple[str, ...]:
+        half = ", ".join(map(str, self.half))
+        return (
+            *((f"half precision at {half}: run in float32 here",) if half else ()),
+            f"source code inside, never run: SHA-256 {', '.join(generator.source_hashes()[:8])}",
+        )
+
+    # Weights as they are used: the gains of equalised learning rates are multiplied in.
+
+    def take(self, target: str, module: Module, name: str, gain: float = 1.0) -> None:
+        record = module.tensor(name)
+        self.sources[target] = lambda: record.array() * np.float32(gain) if gain != 1.0 else record.array()
+
+    def fully_connected(self, target: str, module: Module, activation: str) -> None:
+        module.expect("activation", activation, absent=False)
+        self.take(f"{target}.weight", module, "weight", module.number("weight_gain"))
+        self.take(f"{target}.bias", module, "bias", module.number("bias_gain"))
+
+    def clamp(self, module: Module) -> None:
+        value = module.value("conv_clamp")
+        if value is not None and type(value) not in (int, float):
+            raise CheckpointError(f"is not understood: {module.path}.conv_clamp is no number")
+        self.clamps.add(value)
+
+    def the_clamp(self) -> float | None:
+        """The one limit of all layers."""
+        if len(self.clamps) != 1:
+            raise CheckpointError(f"cannot be loaded: its layers have {len(self.clamps)} values of conv_clamp, not one")
+        clamp = self.clamps.pop()
+        return None if clamp is None else float(clamp)
+
+    def read_mapping(self, mapping: Module) -> dict[str, Any]:
+        count = mapping.value("num_layers")
+        if type(count) is not int or not 1 <= count <= MOST_MAPPING_LAYERS:
+            raise CheckpointError(f"cannot be loaded: {mapping.path}.num_layers is not in 1..{MOST_MAPPING_LAYERS}")
+        layers = [mapping.child(f"fc{index}") for index in range(count)]
+        for index, layer in enumerate(layers):
+            self.fully_connected(f"mapping_network.layers.{index}", layer, "lrelu")
+        w_dim, inputs = layers[-1].shape("weight", 2)[0], layers[0].shape("weight", 2)[1]
+        inner = layers[0].shape("weight", 2)[0]
+        c_dim = embed_dim = 0
+        if "embed" in mapping.names():
+            embed = mapping.child("embed")
+            self.fully_connected("mapping_network.embed", embed, "linear")
+            embed_dim, c_dim = embed.shape("weight", 2)
+        if mapping.optional_tensor("w_avg") is not None:
+            self.take(W_AVG, mapping, "w_avg")
+        if inputs <= embed_dim:
+            raise CheckpointError("cannot be loaded: it draws from classes alone, without a latent")
+        return mapping_fields(inputs, inner, w_dim, layers=count, c_dim=c_dim, embed_dim=embed_dim)

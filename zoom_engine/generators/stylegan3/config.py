@@ -1,0 +1,176 @@
+"""The shape of a StyleGAN3 generator, checked: what a checkpoint must say besides its weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.generators.stylegan2.config import LARGEST_SIZE
+
+MOST_LAYERS = 64
+LARGEST_FACTOR = 16  # by which one layer re-samples: the paper's never exceed 4
+LONGEST_FILTER = 16 * LARGEST_FACTOR  # taps: the paper's filters have 6 for each unit of the factor
+LARGEST_KERNEL = 7
+LARGEST_NUMBER = 1e9  # of a scale or a limit
+LARGEST_MARGIN = 64  # samples around the picture: the paper's have 10
+
+
+@dataclass(frozen=True)
+class StyleGAN3Layer:
+    """One layer: a modulated convolution, then a leaky ReLU between an up-sampling and a down-sampling filter.
+
+    ``size`` is the result's width and height in samples, its margin included, and ``sampling_rate`` how many of them
+    the picture is wide: margins are what both differ by. ``up_filter`` and ``down_filter`` are the shapes of the
+    filters: ``(taps,)`` of a separable one, ``(taps, taps)`` of a radial one, ``()`` where there is none.
+    """
+
+    channels: int
+    size: int
+    sampling_rate: int
+    kernel: int
+    up: int
+    down: int
+    up_filter: tuple[int, ...]
+    down_filter: tuple[int, ...]
+
+    @property
+    def up_taps(self) -> int:
+        return self.up_filter[0] if self.up_filter else 1
+
+    @property
+    def down_taps(self) -> int:
+        return self.down_filter[0] if self.down_filter else 1
+
+    def padding(self, before: int) -> tuple[int, int]:
+        """The zeros before and after the up-sampled samples in each axis (negative: samples cut off).
+
+        ``before`` is the size of the layer's input. Its convolution is padded to ``before + kernel - 1``; the result
+        then has ``size`` samples around the same centre, so that a margin is lost at both sides alike.
+        """
+        widened = before + self.kernel - 1
+        first = ((self.size - 1) * self.down - (widened - 1) * self.up + self.up_taps + self.down_taps - 1) // 2
+        samples = (self.size - 1) * self.down + self.up_taps + self.down_taps - 1
+        return first, samples - widened * self.up - first
+
+
+@dataclass(frozen=True)
+class StyleGAN3Config:
+    """The shape of a StyleGAN3 generator (Karras 2021); the last of ``layers`` is toRGB.
+
+    The input is a square of ``input_size`` samples, ``input_sampling_rate`` of which the picture is wide, of
+    ``input_channels`` Fourier features; those of frequencies above ``bandwidth`` (in periods per picture) fade out
+    toward half the sampling rate. ``conv_clamp`` limits the activations of every layer to ±conv_clamp (None: no
+    limit), ``output_scale`` is what the picture is multiplied by at last. For the others see ``StyleGAN2Config``.
+    """
+
+    resolution: int
+    input_channels: int
+    input_size: int
+    input_sampling_rate: int
+    bandwidth: float
+    layers: tuple[StyleGAN3Layer, ...]
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 2
+    conv_clamp: float | None = None
+    output_scale: float = 0.25
+    c_dim: int = 0
+    embed_dim: int = 0
+    mapping_dim: int | None = None
+
+    def __post_init__(self) -> None:
+        sizes = [self.resolution, self.input_channels, self.input_size, self.input_sampling_rate]
+        sizes += [self.z_dim, self.w_dim, self.mapping_layers]
+        sizes += [] if self.mapping_dim is None else [self.mapping_dim]
+        sizes += [self.c_dim, self.embed_dim] if self.c_dim != 0 or self.embed_dim != 0 else []
+        _check_whole("generator sizes", sizes, LARGEST_SIZE)
+        if not 1 <= len(self.layers) <= MOST_LAYERS:
+            raise CheckpointError(f"generator has {len(self.layers)} layers, not 1 to {MOST_LAYERS}")
+        numbers: dict[str, Any] = {"output_scale": self.output_scale, "bandwidth": self.bandwidth}
+        if self.conv_clamp is not None:
+            numbers["conv_clamp"] = self.conv_clamp
+        for name, value in numbers.items():
+            if type(value) not in (int, float) or not 0 < value <= LARGEST_NUMBER:
+                found = one_line(repr(value), 80)
+                raise CheckpointError(
+                    f"generator {name} must be a positive number of at most {LARGEST_NUMBER:g}, got {found}"
+                )
+        if self.bandwidth >= self.input_sampling_rate / 2:
+            raise CheckpointError(
+                f"generator bandwidth {self.bandwidth:g} is not below half its sampling rate {self.input_sampling_rate}"
+            )
+        rate = self.input_sampling_rate
+        _check_margin("generator input", self.input_size, rate)
+        for index, layer in enumerate(self.layers):
+            _check_layer(f"generator layer {index}", layer, rate)
+            rate = layer.sampling_rate
+        if max(layer.sampling_rate for layer in self.layers) > self.resolution:
+            raise CheckpointError(f"generator of resolution {self.resolution} has a layer of a higher sampling rate")
+        last = self.layers[-1]
+        if (last.channels, last.size, last.sampling_rate) != (3, self.resolution, self.resolution):
+            raise CheckpointError(
+                f"generator of resolution {self.resolution} ends in {last.channels} channels of {last.size} samples at"
+                f" rate {last.sampling_rate}, not in an RGB picture"
+            )
+
+    @property
+    def num_ws(self) -> int:
+        """One for the input, one for each layer."""
+        return 1 + len(self.layers)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The size of each layer's input, then that of the picture."""
+        return self.input_size, *(layer.size for layer in self.layers)
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """``L{index}_{size}_{channels}``, as the stored networks name them."""
+        return tuple(f"L{index}_{layer.size}_{layer.channels}" for index, layer in enumerate(self.layers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> StyleGAN3Config:
+        try:
+            layers = [
+                StyleGAN3Layer(
+                    **{**layer, "up_filter": tuple(layer["up_filter"]), "down_filter": tuple(layer["down_filter"])}
+                )
+                for layer in values["layers"]
+            ]
+            return cls(**{**values, "layers": tuple(layers)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"generator configuration is not understood: {one_line(error)}") from error
+
+
+def _check_whole(what: str, sizes: list[int], most: int) -> None:
+    if any(type(n) is not int or not 1 <= n <= most for n in sizes):
+        raise CheckpointError(f"{what} must be whole numbers in 1..{most}, got {one_line(repr(sizes), 200)}")
+
+
+def _check_margin(name: str, size: int, rate: int) -> None:
+    if not rate <= size <= rate + 2 * LARGEST_MARGIN:
+        raise CheckpointError(
+            f"{name}: {size} samples at rate {rate} are not a picture with a margin of at most {LARGEST_MARGIN}"
+        )
+
+
+def _check_layer(name: str, layer: StyleGAN3Layer, rate: int) -> None:
+    """``rate`` is the sampling rate of the layer's input. Raises :class:`CheckpointError`."""
+    _check_whole(f"{name}: its sizes", [layer.channels, layer.size, layer.sampling_rate], LARGEST_SIZE)
+    _check_whole(f"{name}: its kernel", [layer.kernel], LARGEST_KERNEL)
+    _check_whole(f"{name}: its factors", [layer.up, layer.down], LARGEST_FACTOR)
+    _check_margin(name, layer.size, layer.sampling_rate)
+    if rate * layer.up != layer.sampling_rate * layer.down:
+        raise CheckpointError(
+            f"{name}: a sampling rate of {rate}, times {layer.up} and divided by {layer.down}, is not"
+            f" {layer.sampling_rate}"
+        )
+    for what, factor, shape in (("up", layer.up, layer.up_filter), ("down", layer.down, layer.down_filter)):
+        _check_whole(f"{name}: its {what}-sampling filter's sizes", list(shape), LONGEST_FILTER)
+        if len(shape) > 2 or len(set(shape)) > 1 or (not shape and factor > 1):
+            raise CheckpointError(f"{name}: its {what}-sampling filter has the shape {list(shape)}")
