@@ -1,6 +1,6 @@
 """The small matrix products around a modulated convolution: edits, demodulation and their gradients.
 
-They have no spatial axes and cost next to nothing. The native operators have a demodulation of their own.
+They have no spatial axes and cost next to nothing. The native operators have their own.
 """
 
 from __future__ import annotations
