@@ -73,11 +73,13 @@ class ModulatedConv(nn.Module):
         rgb_style: Tensor | None = None,
         rgb_only: bool = False,
         plain: bool = False,
+        **edits: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``, and an image.
 
         The image is what ``to_rgb`` makes of the result with ``rgb_style [B, Cout]``, ``[B, 3, H', W']`` float32 before
-        bias and clamp. With ``rgb_only`` it is all that counts.
+        bias and clamp. With ``rgb_only`` it is all that counts. ``edits`` are the operator's own arguments of
+        that name, which ``plain`` does not take.
         """
         convolve = ops.composition.modulated_conv2d if plain else ops.modulated_conv2d
         return convolve(
@@ -93,6 +95,7 @@ class ModulatedConv(nn.Module):
             rgb_weight=None if to_rgb is None else to_rgb.weight.flatten(1),
             rgb_styles=rgb_style,
             rgb_only=rgb_only,
+            **edits,
         )
 
     def _noise(self) -> Tensor:
@@ -289,15 +292,19 @@ class StyleGAN2(nn.Module):
         self,
         styles: Tensor,
         *,
+        edit_weights: Tensor | None = None,
+        directions: Tensor | None = None,
         max_resolution: int | None = None,
         precision: torch.dtype = torch.float32,
         plain: bool = False,
     ) -> Tensor:
         """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
 
-        ``max_resolution`` stops after the block of that resolution; ``precision`` is the dtype of the
-        activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
-        ``plain`` composes every operator from torch's own, for exporters and compilers.
+        ``edit_weights [B, N]`` along ``directions [N, S]``, where both are given, draw ``styles + edit_weights @
+        directions``; differentiable in styles and edit weights. ``max_resolution`` stops after the block of that
+        resolution; ``precision`` is the dtype of the activations and convolutions (float32 or bfloat16; styles,
+        demodulation and RGB stay float32). ``plain`` composes every operator from torch's own, for exporters and
+        compilers, and adds the edits to the whole style vector; else each layer's operator adds its share.
         """
         if styles.dim() != 2 or styles.shape[1] != self.style_space.size:
             raise ConfigError(f"styles must be [B, {self.style_space.size}], got {list(styles.shape)}")
@@ -309,6 +316,17 @@ class StyleGAN2(nn.Module):
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
         before, fused = x, None
+        along: dict[str, Tensor] = {}
+        if edit_weights is not None and directions is not None:
+            edit_weights, directions = edit_weights.to(styles), directions.to(styles)
+            if plain:
+                styles = styles + edit_weights @ directions
+            else:
+                along = self.style_space.split(directions)
+
+        def edits(**shares: StyleLayer) -> dict[str, Any]:
+            return along and {"edit_weights": edit_weights, **{k: along[layer.name] for k, layer in shares.items()}}
+
         of_layer = self.style_space.split(styles)
         layers = [layer for layer in self.style_space.layers if layer.resolution <= limit]
         for layer, following in zip(layers, [*layers[1:], None], strict=True):
@@ -316,7 +334,7 @@ class StyleGAN2(nn.Module):
             if layer.is_rgb:
                 to_rgb = cast(ToRGB, self.to_rgb[layer.name])
                 if fused is None:
-                    image = to_rgb(x, style)
+                    image = to_rgb(x, ops.modulation.edited(style, edit_weights, along.get(layer.name)))
                 elif image is None:
                     image = to_rgb.finish(fused)
                 else:
@@ -326,7 +344,8 @@ class StyleGAN2(nn.Module):
             if conv.up:
                 before = x
             if layer.name in self.around:
-                x = conv(x, style, plain=plain)[0] + self.around[layer.name](before, plain=plain)
+                x, _ = conv(x, style, plain=plain, **edits(edit_directions=layer))
+                x = x + self.around[layer.name](before, plain=plain)
                 fused = None
             elif following is not None and following.is_rgb:
                 x, fused = conv(
@@ -336,9 +355,10 @@ class StyleGAN2(nn.Module):
                     rgb_style=of_layer[following.name],
                     rgb_only=following is layers[-1],
                     plain=plain,
+                    **edits(edit_directions=layer, rgb_edit_directions=following),
                 )
             else:
-                x, _ = conv(x, style, plain=plain)
+                x, _ = conv(x, style, plain=plain, **edits(edit_directions=layer))
         if image is None:
             raise ConfigError(
                 f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"
