@@ -1,7 +1,7 @@
-"""The edits suite: what injecting N edit directions costs, forward and backward to the edit weights, batch 1.
+"""The edits suite: what injecting N edit directions costs, forward and backward to the edit weights.
 
-``once`` adds the edits to the flat style vector, as the engine does; ``per-layer`` hands edit weights and directions to
-every layer's operator.
+``once`` adds the edits to the flat style vector by one product of torch's; ``per-layer`` is what the engine does: each
+layer's operator adds its share.
 """
 
 from __future__ import annotations
@@ -13,100 +13,73 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from synthesis import interleaved, network, work_inputs
+from synthesis import interleaved, network, work_inputs, work_of
 from torch import Tensor
 
-from zoom_engine import ops
 from zoom_engine.generators import StyleGAN2
 
 SUITE = "edits"
-BASELINE = "n1"
-VARIANTS = ("once", "per-layer")
-CASES = tuple(f"{resolution}-n{count}" for resolution in (256, 1024) for count in (1, 5, 40))
-CASE = re.compile(r"(\d+)-n(\d+)")
+BASELINE = "once"
+VARIANTS = (BASELINE, "per-layer")
+CASES = tuple(
+    f"256-{work}-b{batch}-n{count}"
+    for work in ("forward", "forward_backward")
+    for batch in (1, 8)
+    for count in (1, 12, 32)
+)
+CASE = re.compile(r"(\d+)-(forward|forward_backward)-b(\d+)-n(\d+)")
 
 Result = dict[str, Any]
 
 
-def parse(case: str) -> tuple[int, int]:
-    """Resolution and N of a case such as "256-n40"; ValueError for another string."""
+def parse(case: str) -> tuple[int, str, int, int]:
+    """Resolution, work, batch and N of a case such as "256-forward-b8-n12"; ValueError for another string."""
     found = CASE.fullmatch(case)
     if found is None:
-        raise ValueError(f"'{case}' is no case; write RESOLUTION-nN")
-    return int(found[1]), int(found[2])
+        raise ValueError(f"'{case}' is no case; write RESOLUTION-forward[_backward]-bBATCH-nN")
+    return int(found[1]), found[2], int(found[3]), int(found[4])
 
 
 def run(cases: Sequence[str], variants: Sequence[str], *, repeats: int, memory: int) -> Iterator[Result]:
-    """One result for each case and variant; all of one resolution are interleaved. No case needs much of ``memory``."""
-    for resolution in dict.fromkeys(parse(case)[0] for case in cases):
+    """One result for each case and variant; a case's variants are interleaved. None needs much of ``memory``."""
+    for case in cases:
+        resolution, work, batch, count = parse(case)
         generator = network(resolution)
-        styles = work_inputs(generator, 1)
+        styles, weights = work_inputs(generator, batch), torch.full((batch, count), 0.1)
+        directions = torch.randn(count, generator.space.size) / 100
+        directions[:, generator.space.fixed_mask()] = 0.0
         calls: dict[str, Callable[[], object]] = {}
-        for case in cases:
-            if parse(case)[0] == resolution:
-                directions = torch.randn(parse(case)[1], generator.space.size) / 100
-                directions[:, generator.space.fixed_mask()] = 0.0
-                for variant in variants:
-                    synthesize = once if variant == "once" else per_layer
-                    calls[f"{case} {variant}"] = functools.partial(
-                        search_step, synthesize, generator, styles, directions
-                    )
+        for variant in variants:
+            synthesize = functools.partial(once if variant == BASELINE else per_layer, generator, styles, directions)
+            calls[variant] = functools.partial(work_of(work, synthesize), weights)
         seconds, peaks = interleaved(calls, repeats)
-        for name, times in seconds.items():
-            case, variant = name.split()
+        for variant, times in seconds.items():
             median = statistics.median(times)
             yield {
                 "suite": SUITE,
                 "case": case,
                 "variant": variant,
-                "seconds": round(median, 6),
-                "fastest": round(min(times), 6),
+                "seconds": round(median / batch, 6),
+                "fastest": round(min(times) / batch, 6),
                 "spread": round((max(times) - min(times)) / median, 3),
-                "peak_memory": peaks[name],
+                "peak_memory": peaks[variant],
                 "repeats": repeats,
             }
 
 
 def settle(results: Sequence[Result]) -> None:
-    """Add ``ratio``: the median at N = 1 over this one's; 1 where N costs nothing."""
-    one = {(parse(r["case"])[0], r["variant"]): r["seconds"] for r in results if parse(r["case"])[1] == 1}
+    """Add ``ratio``: the time of ``once`` over this one's."""
+    baseline = {row["case"]: row["seconds"] for row in results if row["variant"] == BASELINE}
     for row in results:
-        best = one.get((parse(row["case"])[0], row["variant"]))
+        best = baseline.get(row["case"])
         row["baseline"] = BASELINE
         row["ratio"] = None if best is None else round(best / row["seconds"], 3)
         row["of_floor"] = None
 
 
-def search_step(
-    synthesize: Callable[[StyleGAN2, Tensor, Tensor, Tensor], Tensor],
-    generator: StyleGAN2,
-    styles: Tensor,
-    directions: Tensor,
-) -> Tensor:
-    """The gradient to the edit weights."""
-    weights = torch.full((1, len(directions)), 0.1, requires_grad=True)
-    image = synthesize(generator, styles, weights, directions)
-    return torch.autograd.grad(image.square().mean(), weights)[0]
-
-
-def once(generator: StyleGAN2, styles: Tensor, weights: Tensor, directions: Tensor) -> Tensor:
+def once(generator: StyleGAN2, styles: Tensor, directions: Tensor, weights: Tensor) -> Tensor:
     return generator.synthesis(styles + weights @ directions)
 
 
-def per_layer(generator: StyleGAN2, styles: Tensor, weights: Tensor, directions: Tensor) -> Tensor:
-    """The same image of a network of architecture "skip"; edit directions leave the toRGB alone."""
-    x = generator.const.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-    image: Tensor | None = None
-    for layer in generator.space.layers:
-        own = slice(layer.start, layer.stop)
-        if layer.is_rgb:
-            rgb = generator.to_rgb[layer.name](x, styles[:, own])
-            image = rgb if image is None else ops.upsample2x(image) + rgb
-            continue
-        conv = generator.convs[layer.name]
-        noise = conv.noise_const * conv.noise_strength
-        options = {"up": conv.up, "gain": conv.gain, "clamp": conv.clamp}
-        edits = (weights, directions[:, own])
-        x, _ = ops.modulated_conv2d(x, conv.weight, styles[:, own], *edits, noise, conv.bias, **options)
-    assert image is not None
-    return image
+def per_layer(generator: StyleGAN2, styles: Tensor, directions: Tensor, weights: Tensor) -> Tensor:
+    return generator.synthesis(styles, edit_weights=weights, directions=directions)

@@ -13,8 +13,8 @@
 
 #include "cpu/arena.hpp"
 #include "cpu/convolution.hpp"
-#include "cpu/demodulation.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/modulation.hpp"
 #include "cpu/upsample.hpp"
 #include "view.hpp"
 
@@ -37,13 +37,22 @@ int checked(int threads) {
   return threads;
 }
 
+using MaybeView = std::optional<View>;
+
+// The view, or null where it is missing.
+const View* given(const View& view) {
+  return &view;
+}
+const View* given(const MaybeView& view) {
+  return view ? &*view : nullptr;
+}
+
 // Tensors of one call by name, for checks between them.
-using Named = std::vector<std::pair<const char*, const std::optional<View>*>>;
+using Named = std::vector<std::pair<const char*, const View*>>;
 
 void expect_apart(const Named& written, const Named& read) {
   const auto check = [](const auto& a, const auto& b) {
-    if (*a.second && *b.second && (*a.second)->address < (*b.second)->end &&
-        (*b.second)->address < (*a.second)->end) {
+    if (a.second && b.second && a.second->address < b.second->end && b.second->address < a.second->end) {
       throw py::value_error(std::string(a.first) + " shares memory with " + b.first);
     }
   };
@@ -53,8 +62,9 @@ void expect_apart(const Named& written, const Named& read) {
   }
 }
 
-template <class T>
-T* small(const std::optional<View>& view, const char* name, const Sizes& shape) {
+template <class T, class V>
+T* small(const V& maybe, const char* name, const Sizes& shape) {
+  const View* view = given(maybe);
   if (!view) return nullptr;
   expect_small(*view, name, shape);
   return view->data<T>();
@@ -75,8 +85,8 @@ zoom::Upsample make_upsample(const View& small, const View& large, bool forward)
   return op;
 }
 
-void upsample2x(const View& x, const View& out, const std::optional<View>& add,
-                const std::optional<View>& bias, std::optional<double> clamp, int threads) {
+void upsample2x(const View& x, const View& out, const MaybeView& add, const MaybeView& bias,
+                std::optional<double> clamp, int threads) {
   zoom::Upsample op = make_upsample(x, out, true);
   op.clamp = make_activation(1.0, 1.0, clamp).clamp;
   if (add) {
@@ -86,8 +96,7 @@ void upsample2x(const View& x, const View& out, const std::optional<View>& add,
     throw py::value_error("bias and clamp are those of add, which is missing");
   }
   op.bias = small<const float>(bias, "bias", {op.channels});
-  const std::optional<View> input = x, output = out;
-  expect_apart({{"out", &output}}, {{"x", &input}, {"add", &add}, {"bias", &bias}});
+  expect_apart({{"out", given(out)}}, {{"x", given(x)}, {"add", given(add)}, {"bias", given(bias)}});
   checked(threads);
   const py::gil_scoped_release release;
   zoom::cpu::upsample_forward(op, threads);
@@ -100,37 +109,70 @@ void upsample2x_backward(const View& grad, const View& dx, int threads) {
   zoom::cpu::upsample_backward(op, threads);
 }
 
-zoom::Demodulation make_demodulation(const View& style, const View& energy, const View& scale) {
-  if (energy.shape.size() != 2) throw py::value_error("energy must have two axes");
-  if (style.shape.size() != 2) throw py::value_error("style must have two axes");
-  zoom::Demodulation op{};
-  op.batch = style.shape[0], op.out_channels = energy.shape[0], op.in_channels = energy.shape[1];
-  op.style = small<const float>(style, "style", {op.batch, op.in_channels});
-  op.energy = small<const float>(energy, "energy", energy.shape);
-  op.scale = small<float>(scale, "scale", {op.batch, op.out_channels});
+// The scale's part of a modulation, if it has one, and that of the edits.
+template <class V>
+zoom::Modulation make_modulation(const V& style, const MaybeView& energy, const MaybeView& scale,
+                                 const Sizes& shape, const MaybeView& edit_directions) {
+  if (shape.size() != 2) throw py::value_error("style must have two axes");
+  zoom::Modulation op{};
+  op.batch = shape[0], op.in_channels = shape[1];
+  op.style = small<float>(style, "style", shape);
+  if (energy.has_value() != scale.has_value()) throw py::value_error("energy and scale belong together");
+  if (energy) {
+    if (energy->shape.size() != 2) throw py::value_error("energy must have two axes");
+    op.out_channels = energy->shape[0];
+    op.energy = small<const float>(energy, "energy", {op.out_channels, op.in_channels});
+    op.scale = small<float>(scale, "scale", {op.batch, op.out_channels});
+  }
+  if (edit_directions) {
+    op.edits = edit_directions->shape[0];
+    op.directions_pitch = expect_rows(*edit_directions, "edit_directions", {op.edits, op.in_channels});
+    op.edit_directions = edit_directions->data<const float>();
+  }
   return op;
 }
 
-void demodulation(const View& style, const View& energy, const View& scale, int threads) {
-  const zoom::Demodulation op = make_demodulation(style, energy, scale);
-  const std::optional<View> factor = style, weight = energy, result = scale;
-  expect_apart({{"scale", &result}}, {{"style", &factor}, {"energy", &weight}});
+void modulation(const View& styles, const MaybeView& edit_weights, const MaybeView& edit_directions,
+                const MaybeView& energy, const View& style, const MaybeView& scale, int threads) {
+  zoom::Modulation op = make_modulation(style, energy, scale, styles.shape, edit_directions);
+  op.styles_pitch = expect_rows(styles, "styles", styles.shape);
+  op.styles = styles.data<const float>();
+  if (edit_weights.has_value() != edit_directions.has_value()) {
+    throw py::value_error("edit_weights and edit_directions belong together");
+  }
+  op.edit_weights = small<const float>(edit_weights, "edit_weights", {op.batch, op.edits});
+  expect_apart({{"style", given(style)}, {"scale", given(scale)}},
+               {{"styles", given(styles)},
+                {"edit_weights", given(edit_weights)},
+                {"edit_directions", given(edit_directions)},
+                {"energy", given(energy)}});
   checked(threads);
   const py::gil_scoped_release release;
-  zoom::cpu::demodulation(op, threads);
+  zoom::cpu::modulation(op, threads);
 }
 
-void demodulation_backward(const View& dscale, const View& style, const View& energy, const View& scale,
-                           const View& dstyle, int threads) {
-  zoom::Demodulation op = make_demodulation(style, energy, scale);
+void modulation_backward(const MaybeView& dscale, const MaybeView& style, const MaybeView& energy,
+                         const MaybeView& scale, const MaybeView& edit_directions, const View& dstyle,
+                         const MaybeView& dedit_weights, int threads) {
+  zoom::Modulation op = make_modulation(style, energy, scale, dstyle.shape, edit_directions);
+  if (dscale.has_value() != scale.has_value() || style.has_value() != scale.has_value()) {
+    throw py::value_error("dscale, style, energy and scale belong together");
+  }
+  if (dedit_weights.has_value() != edit_directions.has_value()) {
+    throw py::value_error("edit_directions and dedit_weights belong together");
+  }
   op.dscale = small<const float>(dscale, "dscale", {op.batch, op.out_channels});
-  op.dstyle = small<float>(dstyle, "dstyle", {op.batch, op.in_channels});
-  const std::optional<View> grad = dscale, factor = style, weight = energy, value = scale, result = dstyle;
-  expect_apart({{"dstyle", &result}},
-               {{"dscale", &grad}, {"style", &factor}, {"energy", &weight}, {"scale", &value}});
+  op.dstyle = small<float>(dstyle, "dstyle", dstyle.shape);
+  op.dedit_weights = small<float>(dedit_weights, "dedit_weights", {op.batch, op.edits});
+  expect_apart({{"dstyle", given(dstyle)}, {"dedit_weights", given(dedit_weights)}},
+               {{"dscale", given(dscale)},
+                {"style", given(style)},
+                {"energy", given(energy)},
+                {"scale", given(scale)},
+                {"edit_directions", given(edit_directions)}});
   checked(threads);
   const py::gil_scoped_release release;
-  zoom::cpu::demodulation_backward(op, threads);
+  zoom::cpu::modulation_backward(op, threads);
 }
 
 // The weights of one convolution, packed.
@@ -148,8 +190,9 @@ std::unique_ptr<zoom::cpu::Weights> pack_weights(const View& weight, bool up, co
                                               type);
 }
 
-template <class T>
-T* image(const std::optional<View>& view, const char* name, const Sizes& shape, Type type) {
+template <class T, class V>
+T* image(const V& maybe, const char* name, const Sizes& shape, Type type) {
+  const View* view = given(maybe);
   if (!view) return nullptr;
   expect_on(*view, name);
   if (view->shape.size() != 4) throw py::value_error(std::string(name) + " must have four axes");
@@ -160,10 +203,9 @@ T* image(const std::optional<View>& view, const char* name, const Sizes& shape, 
   return view->data<T>();
 }
 
-zoom::ModulatedConv make_convolution(const View& x, const zoom::cpu::Weights& weight,
-                                     const std::optional<View>& style, const std::optional<View>& scale,
-                                     const std::optional<View>& noise, const std::optional<View>& bias,
-                                     const std::optional<View>& rgb_weight, double slope, double gain,
+zoom::ModulatedConv make_convolution(const View& x, const zoom::cpu::Weights& weight, const View& style,
+                                     const View& scale, const MaybeView& noise, const MaybeView& bias,
+                                     const MaybeView& rgb_weight, double slope, double gain,
                                      std::optional<double> clamp) {
   if (&weight.isa != &zoom::cpu::current()) {
     throw py::value_error(std::string("the weight was packed for ") + weight.isa.name + ", but " +
@@ -187,27 +229,22 @@ zoom::ModulatedConv make_convolution(const View& x, const zoom::cpu::Weights& we
   return op;
 }
 
-void modulated_conv2d(const View& x, const zoom::cpu::Weights& weight, const std::optional<View>& style,
-                      const std::optional<View>& scale, const std::optional<View>& noise,
-                      const std::optional<View>& bias, const std::optional<View>& rgb_weight,
-                      const std::optional<View>& next_style, const std::optional<View>& out,
-                      const std::optional<View>& rgb, double slope, double gain, std::optional<double> clamp,
-                      int threads) {
+void modulated_conv2d(const View& x, const zoom::cpu::Weights& weight, const View& style, const View& scale,
+                      const MaybeView& noise, const MaybeView& bias, const MaybeView& rgb_weight,
+                      const MaybeView& out, const MaybeView& rgb, double slope, double gain,
+                      std::optional<double> clamp, int threads) {
   zoom::ModulatedConv op =
       make_convolution(x, weight, style, scale, noise, bias, rgb_weight, slope, gain, clamp);
-  op.next_style = small<const float>(next_style, "next_style", {op.batch, op.out_channels});
   op.out = image<void>(out, "out", {op.batch, op.out_channels, op.out_height, op.out_width}, op.type);
   op.rgb = small<float>(rgb, "rgb", {op.batch, 3, op.out_height, op.out_width});
   if (!out && !rgb) throw py::value_error("one of out and rgb must be given");
   if (rgb && !rgb_weight) throw py::value_error("rgb needs rgb_weight");
-  const std::optional<View> input = x;
-  expect_apart({{"out", &out}, {"rgb", &rgb}}, {{"x", &input},
-                                                {"style", &style},
-                                                {"scale", &scale},
-                                                {"noise", &noise},
-                                                {"bias", &bias},
-                                                {"rgb_weight", &rgb_weight},
-                                                {"next_style", &next_style}});
+  expect_apart({{"out", given(out)}, {"rgb", given(rgb)}}, {{"x", given(x)},
+                                                            {"style", given(style)},
+                                                            {"scale", given(scale)},
+                                                            {"noise", given(noise)},
+                                                            {"bias", given(bias)},
+                                                            {"rgb_weight", given(rgb_weight)}});
   checked(threads);
   const py::gil_scoped_release release;
   zoom::cpu::convolution_forward(op, weight, threads);
@@ -219,13 +256,11 @@ float below_clamp(float clamp, Type type) {
   return std::isinf(clamp) ? clamp : std::nextafter(stored, 0.0f);
 }
 
-void modulated_conv2d_backward(const std::optional<View>& grad, const std::optional<View>& grad_rgb,
-                               const View& x, const View& y, const zoom::cpu::Weights& weight,
-                               const std::optional<View>& style, const std::optional<View>& scale,
-                               const std::optional<View>& noise, const std::optional<View>& bias,
-                               const std::optional<View>& rgb_weight, const std::optional<View>& dx,
-                               const std::optional<View>& dstyle, const std::optional<View>& dscale,
-                               const std::optional<View>& drgb_weight, double slope, double gain,
+void modulated_conv2d_backward(const MaybeView& grad, const MaybeView& grad_rgb, const View& x, const View& y,
+                               const zoom::cpu::Weights& weight, const View& style, const View& scale,
+                               const MaybeView& noise, const MaybeView& bias, const MaybeView& rgb_weight,
+                               const View& dx, const View& dstyle, const View& dscale,
+                               const MaybeView& drgb_weight, double slope, double gain,
                                std::optional<double> clamp, int threads) {
   zoom::ModulatedConv op =
       make_convolution(x, weight, style, scale, noise, bias, rgb_weight, slope, gain, clamp);
@@ -242,17 +277,19 @@ void modulated_conv2d_backward(const std::optional<View>& grad, const std::optio
   if (!grad && !grad_rgb) throw py::value_error("one of grad and grad_rgb must be given");
   if (grad_rgb && !rgb_weight) throw py::value_error("grad_rgb needs rgb_weight");
   if (drgb_weight && !grad_rgb) throw py::value_error("drgb_weight needs grad_rgb");
-  const std::optional<View> input = x, output = y;
-  expect_apart({{"dx", &dx}, {"dstyle", &dstyle}, {"dscale", &dscale}, {"drgb_weight", &drgb_weight}},
-               {{"grad", &grad},
-                {"grad_rgb", &grad_rgb},
-                {"x", &input},
-                {"y", &output},
-                {"style", &style},
-                {"scale", &scale},
-                {"noise", &noise},
-                {"bias", &bias},
-                {"rgb_weight", &rgb_weight}});
+  expect_apart({{"dx", given(dx)},
+                {"dstyle", given(dstyle)},
+                {"dscale", given(dscale)},
+                {"drgb_weight", given(drgb_weight)}},
+               {{"grad", given(grad)},
+                {"grad_rgb", given(grad_rgb)},
+                {"x", given(x)},
+                {"y", given(y)},
+                {"style", given(style)},
+                {"scale", given(scale)},
+                {"noise", given(noise)},
+                {"bias", given(bias)},
+                {"rgb_weight", given(rgb_weight)}});
   checked(threads);
   const py::gil_scoped_release release;
   zoom::cpu::convolution_backward(op, weight, threads);
@@ -286,33 +323,33 @@ PYBIND11_MODULE(_core, m) {
   m.def("upsample2x_backward", &upsample2x_backward, py::kw_only(), py::arg("grad"), py::arg("dx"),
         py::arg("threads"), "dx of upsample2x from the gradient of its output.");
 
-  m.def("demodulation", &demodulation, py::kw_only(), py::arg("style"), py::arg("energy"), py::arg("scale"),
-        py::arg("threads"), "scale = (style^2 @ energy^T + 1e-8)^-1/2.");
-  m.def("demodulation_backward", &demodulation_backward, py::kw_only(), py::arg("dscale"), py::arg("style"),
-        py::arg("energy"), py::arg("scale"), py::arg("dstyle"), py::arg("threads"),
-        "dstyle += the gradient to style from the one of scale.");
+  m.def("modulation", &modulation, py::kw_only(), py::arg("styles"), py::arg("edit_weights"),
+        py::arg("edit_directions"), py::arg("energy"), py::arg("style"), py::arg("scale"), py::arg("threads"),
+        "style = styles + edit_weights @ edit_directions, scale = (style^2 @ energy^T + 1e-8)^-1/2.");
+  m.def("modulation_backward", &modulation_backward, py::kw_only(), py::arg("dscale") = py::none(),
+        py::arg("style") = py::none(), py::arg("energy") = py::none(), py::arg("scale") = py::none(),
+        py::arg("edit_directions"), py::arg("dstyle"), py::arg("dedit_weights"), py::arg("threads"),
+        "dstyle += the gradient to style from the one of scale, then dedit_weights += dstyle @ "
+        "edit_directions^T.");
 
   py::class_<zoom::cpu::Weights>(
       m, "PackedWeight",
       "Weights [Cout, Cin, K, K] of one convolution for images of type `storage`, packed "
       "for the instruction set that is selected now.")
       .def(py::init(&pack_weights), py::kw_only(), py::arg("weight"), py::arg("up"),
-           py::arg("storage") = "float32")
-      .def_property_readonly("isa", [](const zoom::cpu::Weights& weights) { return weights.isa.name; })
-      .def_property_readonly("bytes", &zoom::cpu::Weights::bytes,
-                             "Memory that it takes; more after the first backward pass.");
+           py::arg("storage") = "float32");
 
   m.def("modulated_conv2d", &modulated_conv2d, py::kw_only(), py::arg("x"), py::arg("weight"),
         py::arg("style"), py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("rgb_weight"),
-        py::arg("next_style"), py::arg("out"), py::arg("rgb"), py::arg("slope"), py::arg("gain"),
-        py::arg("clamp"), py::arg("threads"),
-        "With u = convolution(x * style), up-sampled and filtered if so packed: y = clamp(leaky_relu(u * "
+        py::arg("out"), py::arg("rgb"), py::arg("slope"), py::arg("gain"), py::arg("clamp"),
+        py::arg("threads"),
+        "With u = convolution(x * style), up-sampled and filtered if so packed: out = clamp(leaky_relu(u * "
         "scale + "
-        "noise + bias) * gain), rgb = sum of rgb_weight * y over channels, out = y * next_style.");
+        "noise + bias) * gain), rgb = sum of rgb_weight * out over channels.");
   m.def("modulated_conv2d_backward", &modulated_conv2d_backward, py::kw_only(), py::arg("grad"),
         py::arg("grad_rgb"), py::arg("x"), py::arg("y"), py::arg("weight"), py::arg("style"),
         py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("rgb_weight"), py::arg("dx"),
         py::arg("dstyle"), py::arg("dscale"), py::arg("drgb_weight"), py::arg("slope"), py::arg("gain"),
         py::arg("clamp"), py::arg("threads"),
-        "Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.");
+        "Gradients of modulated_conv2d from those of out (which is y) and rgb.");
 }

@@ -19,6 +19,12 @@ bool has_strides(const View& view, const std::vector<std::size_t>& order) {
   return true;
 }
 
+void expect_floats(const View& view, const char* name, const Sizes& shape, int device) {
+  expect_on(view, name, device);
+  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
+  if (view.type != Type::float32) throw py::type_error(std::string(name) + " must be float32");
+}
+
 }  // namespace
 
 Type type_of(const std::string& dtype) {
@@ -95,12 +101,16 @@ void expect_image(const View& view, const char* name, const Sizes& shape, Type t
 }
 
 void expect_small(const View& view, const char* name, const Sizes& shape, int device) {
-  expect_on(view, name, device);
-  if (view.shape != shape) throw py::value_error(std::string(name) + " has the wrong shape");
-  if (view.type != Type::float32) throw py::type_error(std::string(name) + " must be float32");
+  expect_floats(view, name, shape, device);
   std::vector<std::size_t> order;
   for (std::size_t axis = shape.size(); axis > 0; --axis) order.push_back(axis - 1);
   if (!has_strides(view, order)) throw py::value_error(std::string(name) + " must be contiguous");
+}
+
+std::int64_t expect_rows(const View& view, const char* name, const Sizes& shape, int device) {
+  expect_floats(view, name, shape, device);
+  if (!has_strides(view, {1})) throw py::value_error(std::string(name) + " must have contiguous rows");
+  return view.strides[0];
 }
 
 void bind_view(py::module_& m) {

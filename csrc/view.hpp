@@ -57,6 +57,9 @@ void expect_image(const View& view, const char* name, const Sizes& shape, Type t
 // Throw unless the view is contiguous float32 of that shape on that device.
 void expect_small(const View& view, const char* name, const Sizes& shape, int device = kCpu);
 
+// Throws unless the view is float32 [rows, columns] with contiguous rows; returns the distance between two.
+std::int64_t expect_rows(const View& view, const char* name, const Sizes& shape, int device = kCpu);
+
 void bind_view(pybind11::module_& m);
 
 }  // namespace zoom

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
+from zoom_engine.ops.modulation import edited
 
 CONFIG = StyleGAN2Config(32, (12, 10, 8, 6), z_dim=16, w_dim=24, mapping_layers=2)
 

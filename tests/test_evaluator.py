@@ -12,7 +12,7 @@ from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator, Originals
 from zoom_engine.objectives import ssim
-from zoom_engine.search import find_search
+from zoom_engine.search import describe_search, find_search
 from zoom_engine.search.evaluated import iterates
 
 STYLES = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)) * 2
@@ -158,7 +158,7 @@ def test_originals_gather_and_join() -> None:
 
 
 def test_find_search() -> None:
-    assert find_search("scan", mode="single", options={"points": 6}).to_dict()["points"] == 6
+    assert describe_search(find_search("scan", mode="single", options={"points": 6}))["points"] == 6
     for name, mode, options, message in (
         ("adam", "single", {}, "no search"),
         ("scan", "multi", {}, "no multi mode"),

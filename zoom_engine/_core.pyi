@@ -11,11 +11,11 @@ __all__: list[str] = [
     "Buffer",
     "PackedWeight",
     "View",
-    "demodulation",
-    "demodulation_backward",
     "kept_memory",
     "modulated_conv2d",
     "modulated_conv2d_backward",
+    "modulation",
+    "modulation_backward",
     "release_memory",
     "select_isa",
     "selected_isa",
@@ -51,31 +51,6 @@ class PackedWeight:
     Weights [Cout, Cin, K, K] of one convolution for images of type `storage`, packed for the instruction set that is selected now.
     """
     def __init__(self, *, weight: View, up: bool, storage: str = "float32") -> None: ...
-    @property
-    def bytes(self) -> int:
-        """
-        Memory that it takes; more after the first backward pass.
-        """
-    @property
-    def isa(self) -> str: ...
-
-def demodulation(*, style: View, energy: View, scale: View, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
-    """
-    scale = (style^2 @ energy^T + 1e-8)^-1/2.
-    """
-
-def demodulation_backward(
-    *,
-    dscale: View,
-    style: View,
-    energy: View,
-    scale: View,
-    dstyle: View,
-    threads: typing.SupportsInt | typing.SupportsIndex,
-) -> None:
-    """
-    dstyle += the gradient to style from the one of scale.
-    """
 
 def kept_memory() -> int:
     """
@@ -86,12 +61,11 @@ def modulated_conv2d(
     *,
     x: View,
     weight: PackedWeight,
-    style: View | None,
-    scale: View | None,
+    style: View,
+    scale: View,
     noise: View | None,
     bias: View | None,
     rgb_weight: View | None,
-    next_style: View | None,
     out: View | None,
     rgb: View | None,
     slope: typing.SupportsFloat | typing.SupportsIndex,
@@ -100,7 +74,7 @@ def modulated_conv2d(
     threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> None:
     """
-    With u = convolution(x * style), up-sampled and filtered if so packed: y = clamp(leaky_relu(u * scale + noise + bias) * gain), rgb = sum of rgb_weight * y over channels, out = y * next_style.
+    With u = convolution(x * style), up-sampled and filtered if so packed: out = clamp(leaky_relu(u * scale + noise + bias) * gain), rgb = sum of rgb_weight * out over channels.
     """
 
 def modulated_conv2d_backward(
@@ -110,14 +84,14 @@ def modulated_conv2d_backward(
     x: View,
     y: View,
     weight: PackedWeight,
-    style: View | None,
-    scale: View | None,
+    style: View,
+    scale: View,
     noise: View | None,
     bias: View | None,
     rgb_weight: View | None,
-    dx: View | None,
-    dstyle: View | None,
-    dscale: View | None,
+    dx: View,
+    dstyle: View,
+    dscale: View,
     drgb_weight: View | None,
     slope: typing.SupportsFloat | typing.SupportsIndex,
     gain: typing.SupportsFloat | typing.SupportsIndex,
@@ -125,7 +99,36 @@ def modulated_conv2d_backward(
     threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> None:
     """
-    Gradients of modulated_conv2d from those of y (its `out` without next_style) and rgb.
+    Gradients of modulated_conv2d from those of out (which is y) and rgb.
+    """
+
+def modulation(
+    *,
+    styles: View,
+    edit_weights: View | None,
+    edit_directions: View | None,
+    energy: View | None,
+    style: View,
+    scale: View | None,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    style = styles + edit_weights @ edit_directions, scale = (style^2 @ energy^T + 1e-8)^-1/2.
+    """
+
+def modulation_backward(
+    *,
+    dscale: View | None = None,
+    style: View | None = None,
+    energy: View | None = None,
+    scale: View | None = None,
+    edit_directions: View | None,
+    dstyle: View,
+    dedit_weights: View | None,
+    threads: typing.SupportsInt | typing.SupportsIndex,
+) -> None:
+    """
+    dstyle += the gradient to style from the one of scale, then dedit_weights += dstyle @ edit_directions^T.
     """
 
 def release_memory() -> None:

@@ -41,7 +41,7 @@ def modulate(
     edit_weights: View | None,
     edit_directions: View | None,
     out: View,
-    style: View | None,
+    style: View,
     stream: typing.SupportsInt | typing.SupportsIndex,
 ) -> None:
     """
@@ -68,7 +68,6 @@ def modulated_epilogue(
     scale: View,
     noise: View | None,
     bias: View,
-    next_style: View | None,
     out: View,
     fir: bool,
     slope: typing.SupportsFloat | typing.SupportsIndex,
@@ -77,7 +76,7 @@ def modulated_epilogue(
     stream: typing.SupportsInt | typing.SupportsIndex,
 ) -> None:
     """
-    out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain) * next_style
+    out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)
     """
 
 def modulated_epilogue_backward(
@@ -87,10 +86,8 @@ def modulated_epilogue_backward(
     scale: View,
     noise: View | None,
     bias: View,
-    next_style: View | None,
     dx: View,
     dscale: View,
-    dnext_style: View | None,
     workspace: View,
     fir: bool,
     slope: typing.SupportsFloat | typing.SupportsIndex,
@@ -99,7 +96,7 @@ def modulated_epilogue_backward(
     stream: typing.SupportsInt | typing.SupportsIndex,
 ) -> None:
     """
-    dx, dscale and dnext_style of modulated_epilogue from the gradient of its output.
+    dx and dscale of modulated_epilogue from the gradient of its output.
     """
 
 def unusable(device: typing.SupportsInt | typing.SupportsIndex) -> str:
@@ -124,8 +121,7 @@ def workspace_floats(
     height: typing.SupportsInt | typing.SupportsIndex,
     width: typing.SupportsInt | typing.SupportsIndex,
     fir: bool,
-    sums: typing.SupportsInt | typing.SupportsIndex,
 ) -> int:
     """
-    Floats of `workspace` that a backward pass over x [B, C, H, W] needs which sums up so many tensors.
+    Floats of `workspace` that a backward pass over x [B, C, H, W] needs.
     """

@@ -33,23 +33,30 @@ struct Upsample {
   float clamp;        // forward only: infinite where there is none
 };
 
-// scale = (style^2 @ energy^T + epsilon)^-1/2, where energy holds the squares of the weights, summed over
-// their taps; backward, dstyle += d loss / d style by way of the scale.
-struct Demodulation {
-  std::int64_t batch, in_channels, out_channels;
-  const float* style;   // [B, Cin]
-  const float* energy;  // [Cout, Cin]
-  float* scale;         // [B, Cout]; backward it is read
+// style = styles + edit_weights @ edit_directions and scale = (style^2 @ energy^T + epsilon)^-1/2, where
+// energy holds the squares of the weights, summed over their taps; no out_channels: without the scale.
+// Backward, dstyle
+// += d loss / d style by way of the scale, then dedit_weights += dstyle @ edit_directions^T.
+struct Modulation {
+  std::int64_t batch, in_channels, out_channels, edits;
+  std::int64_t styles_pitch, directions_pitch;  // from row to row
+  const float* styles;                          // forward only: [B, Cin]
+  const float* edit_weights;                    // forward only: [B, N]
+  const float* edit_directions;                 // [N, Cin]
+  const float* energy;                          // [Cout, Cin]
+  float* style;                                 // [B, Cin]; backward it is read, as is the scale
+  float* scale;                                 // [B, Cout]
 
-  const float* dscale;  // backward only: [B, Cout]
-  float* dstyle;        // backward only: [B, Cin]
+  const float* dscale;   // backward only: [B, Cout]
+  float* dstyle;         // backward only: [B, Cin]
+  float* dedit_weights;  // backward only: [B, N]
 };
 
 // One layer of the generator. With x' = x * style, u = convolution(x') (kernel 1 or 3, stride 1, same size)
 // or, `up`, FIR(transposed convolution(x'), stride 2, kernel 3), and v = u * scale + noise + bias:
-//   y = clamp(leaky_relu(v) * gain),  rgb = sum over channels of rgb_weight * y,  out = y * next_style.
-// Images are NHWC of one type, everything else is float32; what is null is left out (or, backward, not
-// wanted).
+//   out = y = clamp(leaky_relu(v) * gain),  rgb = sum over channels of rgb_weight * y.
+// Images are NHWC of one type, everything else is float32; noise, bias, rgb_weight, out, rgb, grad, grad_rgb
+// and drgb_weight may be null.
 struct ModulatedConv {
   Type type;
   bool up;
@@ -62,11 +69,10 @@ struct ModulatedConv {
   const float* bias;        // [Cout]
   const float* rgb_weight;  // [B, 3, Cout]
 
-  const float* next_style;  // forward only: [B, Cout]
-  void* out;                // forward only: [B, Cout, out_height, out_width]
-  float* rgb;               // forward only: [B, 3, out_height, out_width], NCHW
+  void* out;   // forward only: [B, Cout, out_height, out_width]
+  float* rgb;  // forward only: [B, 3, out_height, out_width], NCHW
 
-  const void* y;          // backward only, from here on: what forward made, before next_style
+  const void* y;          // backward only, from here on: what forward made
   const void* grad;       // d loss / d y by way of `out`
   const float* grad_rgb;  // d loss / d rgb
   void* dx;               // [B, Cin, height, width]

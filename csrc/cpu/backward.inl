@@ -20,12 +20,11 @@ struct Gradient {
 
   ZOOM_INLINE Gradient(const ModulatedConv& conv, Index b, Index first_channel)
       : op(conv), image(b), channel(first_channel), live(op.out_channels - channel) {
-    load_parameter<kVectors>(scale, op.scale ? op.scale + image * op.out_channels + channel : nullptr, live,
-                             1.0f);
-    load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live, 0.0f);
+    load_channels<kVectors>(scale, op.scale + image * op.out_channels + channel, live);
+    load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live);
     for (Index k = 0; k < 3; ++k) {
       const Index at = (image * 3 + k) * op.out_channels + channel;
-      load_parameter<kVectors>(rgb_weight[k], op.grad_rgb ? op.rgb_weight + at : nullptr, live, 0.0f);
+      load_parameter<kVectors>(rgb_weight[k], op.grad_rgb ? op.rgb_weight + at : nullptr, live);
     }
     clear();
   }
@@ -69,7 +68,7 @@ struct Gradient {
         load_channels<kVectors>(g, all_grad + w * out_channels, live);
         __builtin_prefetch(all_grad + w * out_channels + below);
       } else {
-        load_parameter<kVectors>(g, nullptr, live, 0.0f);
+        load_parameter<kVectors>(g, nullptr, live);
       }
       for (Index k = 0; grad_rgb && k < 3; ++k) {
         const Vec of_rgb(grad_rgb[k * plane + w]);
@@ -96,7 +95,7 @@ struct Gradient {
     const bool inside = 0 <= h && h < op.out_height;
     const Index first = inside ? larger(begin, 0) : end, last = inside ? smaller(end, op.out_width) : end;
     Vec zeros[kVectors];
-    load_parameter<kVectors>(zeros, nullptr, live, 0.0f);
+    load_parameter<kVectors>(zeros, nullptr, live);
     for (Index w = begin; w < first; ++w) take(w, zeros);
     if (inside) {
       row(h, first, owned, take);
@@ -181,26 +180,23 @@ void finish_input(const ModulatedConv& op, Index image, Index row, Index col, In
   const Index live = op.in_channels - channel;
   const Index offset = ((image * op.height + row) * op.width + col) * op.in_channels + channel;
   Vec style[kVectors], sums[kVectors];
-  load_parameter<kVectors>(style, op.style ? op.style + image * op.in_channels + channel : nullptr, live,
-                           1.0f);
-  load_parameter<kVectors>(sums, nullptr, live, 0.0f);
+  load_channels<kVectors>(style, op.style + image * op.in_channels + channel, live);
+  load_parameter<kVectors>(sums, nullptr, live);
   const bool past =
       past_caches<kVectors>(static_cast<const T*>(op.dx), op.batch * op.height * op.width, op.in_channels);
   for (Index n = 0; n < count; ++n) {
     const Index at = offset + n * op.in_channels;
     Vec x[kVectors], dx[kVectors];
     load_channels<kVectors>(dx, product + n * kVectors * kLanes, kVectors * kLanes);
-    if (dstyle) {
-      load_channels<kVectors>(x, static_cast<const T*>(op.x) + at, live);
-      __builtin_prefetch(static_cast<const T*>(op.x) + at + op.width * op.in_channels);
-    }
+    load_channels<kVectors>(x, static_cast<const T*>(op.x) + at, live);
+    __builtin_prefetch(static_cast<const T*>(op.x) + at + op.width * op.in_channels);
     for (int v = 0; v < kVectors; ++v) {
-      if (dstyle) sums[v] = fused(dx[v], x[v], sums[v]);
+      sums[v] = fused(dx[v], x[v], sums[v]);
       dx[v] = dx[v] * style[v];
     }
-    if (op.dx) store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live, past);
+    store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live, past);
   }
-  for (int v = 0; dstyle && v < kVectors && v * kLanes < live; ++v) {
+  for (int v = 0; v < kVectors && v * kLanes < live; ++v) {
     add_lanes(dstyle + channel + v * kLanes, sums[v], live - v * kLanes);
   }
 }
@@ -208,16 +204,13 @@ void finish_input(const ModulatedConv& op, Index image, Index row, Index col, In
 template <class Engine, class T>
 void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   const Block& block = task.block;
-  const bool input = op.dx || op.dstyle;
-  if (!input && !task.dscale) return;
   (op.up ? pack_filtered_gradient<Engine, T> : pack_gradient<Engine, T>)(op, matrix, task);
-  if (!input) return;
   [[maybe_unused]] const typename Engine::Session session;
   multiply_block<Engine>(
       matrix, task, [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
         finish_input<T, Engine::kTile / kLanes>(op, block.image + image, block.top + row, block.left + col,
                                                 count, tile * Engine::kTile, u,
-                                                task.dstyle ? task.dstyle + image * op.in_channels : nullptr);
+                                                task.dstyle + image * op.in_channels);
       });
   Engine::settle();
 }

@@ -98,9 +98,9 @@ ZOOM_INLINE void store_channels(T* to, const Vec* from, Index live, bool past = 
 
 // The same for float32 parameters that may be missing.
 template <int kVectors>
-ZOOM_INLINE void load_parameter(Vec* to, const float* from, Index live, float missing) {
+ZOOM_INLINE void load_parameter(Vec* to, const float* from, Index live) {
   if (from) return load_channels<kVectors>(to, from, live);
-  for (int i = 0; i < kVectors; ++i) to[i] = Vec(missing);
+  for (int i = 0; i < kVectors; ++i) to[i] = Vec(0.0f);
 }
 
 }  // namespace

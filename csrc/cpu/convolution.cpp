@@ -99,8 +99,7 @@ void convolution_backward(const ModulatedConv& op, const Weights& weights, int t
   const Tiling tiling({op.up ? 0 : op.kernel / 2, op.up ? 4 : 1, false}, op, matrix, weights.kernels);
   threads = threads_for(op, tiling, threads);
   const Index images = tiling.blocks() * tiling.images;
-  const Index of_scale = op.dscale || op.drgb_weight ? 4 * op.out_channels : 0;
-  const Index of_style = op.dstyle ? op.in_channels : 0;
+  const Index of_scale = 4 * op.out_channels, of_style = op.in_channels;
   const Memory memory(tiling, threads, 2 * images * (of_scale + of_style));
   double* scale_sums = reinterpret_cast<double*>(memory.shared());
   double* style_sums = scale_sums + images * of_scale;
@@ -108,20 +107,17 @@ void convolution_backward(const ModulatedConv& op, const Weights& weights, int t
   parallel_for(tiling.tasks(), threads, [&](Index index, int worker) {
     Task task = task_of(tiling, index, memory, worker);
     const Index first = index / tiling.groups * tiling.images;
-    if (of_scale && task.first_tile == 0) task.dscale = scale_sums + first * of_scale;
-    if (of_style) task.dstyle = style_sums + first * of_style;
+    if (task.first_tile == 0) task.dscale = scale_sums + first * of_scale;
+    task.dstyle = style_sums + first * of_style;
     weights.kernels.backward(op, matrix, task);
   });
-  if (op.dstyle) {
-    sum_shares(tiling, style_sums, of_style, [&](Index image, Index i, double sum) {
-      op.dstyle[image * of_style + i] = static_cast<float>(sum);
-    });
-  }
-  if (!of_scale) return;
+  sum_shares(tiling, style_sums, of_style, [&](Index image, Index i, double sum) {
+    op.dstyle[image * of_style + i] = static_cast<float>(sum);
+  });
   sum_shares(tiling, scale_sums, of_scale, [&](Index image, Index i, double sum) {
     const Index at = image * op.out_channels + i;
     if (i < op.out_channels) {
-      if (op.dscale) op.dscale[at] = static_cast<float>(sum / (op.scale ? op.scale[at] : 1.0f));
+      op.dscale[at] = static_cast<float>(sum / op.scale[at]);
     } else if (op.drgb_weight) {
       op.drgb_weight[image * 3 * op.out_channels + i - op.out_channels] = static_cast<float>(sum);
     }

@@ -32,8 +32,7 @@ void pack_input(const ModulatedConv& op, const Matrix& matrix, const Block& bloc
         const T* from = static_cast<const T*>(op.x) +
                         ((b * op.height + h) * op.width + block.left) * op.in_channels + channel;
         Vec style[kVectors];
-        load_parameter<kVectors>(style, op.style ? op.style + b * op.in_channels + channel : nullptr, live,
-                                 1.0f);
+        load_channels<kVectors>(style, op.style + b * op.in_channels + channel, live);
         const Index below = op.width * op.in_channels;  // asked for early: what comes next
         for (Index col = first; col < last; ++col) {
           Vec x[kVectors];
@@ -55,12 +54,12 @@ struct Finish {
   // Copies, since a store may change what a reference names.
   const Activation activation;
   const Index out_channels;
-  const bool has_next, past;
+  const bool past;
   const Index rgb_plane;
   Index image, channel, live;
   float* rgb_planes;  // of the image
   bool add;           // to rgb, or set it
-  Vec scale[kVectors], bias[kVectors], next[kVectors], rgb_weight[3][kVectors];
+  Vec scale[kVectors], bias[kVectors], rgb_weight[3][kVectors];
   Vec waiting[3][kLanes];  // of a run of pixels: the lanes of rgb, to be added up together
   Index waits = 0;
   const float* noise;
@@ -71,7 +70,6 @@ struct Finish {
       : op(conv),
         activation(conv.activation),
         out_channels(conv.out_channels),
-        has_next(conv.next_style),
         past(past_caches<kVectors>(static_cast<const T*>(conv.out),
                                    conv.batch * conv.out_height * conv.out_width, out_channels)),
         rgb_plane(conv.out_height * conv.out_width),
@@ -79,16 +77,12 @@ struct Finish {
         channel(first_channel),
         live(op.out_channels - channel),
         add(add_rgb) {
-    const auto of_image = [&](const float* values) {
-      return values ? values + image * op.out_channels + channel : nullptr;
-    };
-    load_parameter<kVectors>(scale, of_image(op.scale), live, 1.0f);
-    load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live, 0.0f);
-    load_parameter<kVectors>(next, of_image(op.next_style), live, 1.0f);
+    load_channels<kVectors>(scale, op.scale + image * op.out_channels + channel, live);
+    load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live);
     rgb_planes = all_rgb ? all_rgb + image * 3 * op.out_height * op.out_width : nullptr;
     for (Index k = 0; k < 3; ++k) {
       const Index at = (image * 3 + k) * op.out_channels + channel;
-      load_parameter<kVectors>(rgb_weight[k], rgb_planes ? op.rgb_weight + at : nullptr, live, 0.0f);
+      load_parameter<kVectors>(rgb_weight[k], rgb_planes ? op.rgb_weight + at : nullptr, live);
       for (Index i = 0; rgb_planes && i < kLanes; ++i) waiting[k][i] = Vec(0.0f);
     }
   }
@@ -116,12 +110,7 @@ struct Finish {
       }
       if (++waits == kLanes) end_run(w + 1);
     }
-    if (out) {
-      if (has_next) {
-        for (int v = 0; v < kVectors; ++v) y[v] = y[v] * next[v];
-      }
-      store_channels<kVectors>(out + w * out_channels, y, live, past);
-    }
+    if (out) store_channels<kVectors>(out + w * out_channels, y, live, past);
   }
 
   // What waits for rgb is written: the pixels before column `end`.

@@ -77,17 +77,10 @@ const Matrix& Weights::backward() const {
   std::call_once(once_, [&] {
     Matrix matrix = backward_taps(static_cast<int>(kernel), up);
     matrix.out_channels = forward().in_channels, matrix.in_channels = forward().out_channels;
-    Packed packed =
+    backward_ =
         pack(matrix, [&](Index out, Index in, const Tap& tap) { return unpacked(in, out, tap.ky, tap.kx); });
-    const std::lock_guard<std::mutex> lock(mutex_);
-    backward_ = std::move(packed);
   });
   return backward_.matrix;
-}
-
-Index Weights::bytes() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return (forward_.units + backward_.units) * static_cast<Index>(sizeof(float));
 }
 
 namespace {
@@ -117,9 +110,9 @@ Weights::Packed Weights::pack(Matrix m, Get&& get) const {
   m.slice = kUnits * kernels.channels;
   m.tile_size = m.begin[m.parts] * m.blocks * m.slice;
   Packed packed;
-  packed.units = divide_up(m.out_channels, kernels.channels) * m.tile_size;
-  packed.memory = allocate(packed.units);
-  std::fill_n(packed.memory.get(), packed.units, 0.0f);
+  const Index units = divide_up(m.out_channels, kernels.channels) * m.tile_size;
+  packed.memory = allocate(units);
+  std::fill_n(packed.memory.get(), units, 0.0f);
   m.data = packed.memory.get();
   for (Index out = 0; out < m.out_channels; ++out) {
     for (Index in = 0; in < m.in_channels; ++in) {

@@ -27,14 +27,11 @@ class Weights {
   const Matrix& forward() const { return forward_.matrix; }
   // From output to input; packed when first asked for, from any thread.
   const Matrix& backward() const;
-  // Of memory, so far.
-  std::int64_t bytes() const;
 
  private:
   struct Packed {
     Matrix matrix{};
     Floats memory;
-    std::int64_t units = 0;
   };
   template <class Get>
   Packed pack(Matrix matrix, Get&& get) const;
@@ -43,7 +40,6 @@ class Weights {
   Packed forward_;
   mutable Packed backward_;
   mutable std::once_flag once_;
-  mutable std::mutex mutex_;
 };
 
 }  // namespace zoom::cpu

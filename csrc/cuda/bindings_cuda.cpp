@@ -43,9 +43,9 @@ void expect_like(const View& view, const char* name, const Sizes& shape, const V
   expect_image(view, name, shape, x.type, Layout::nhwc, x.device);
 }
 
-void expect_workspace(const View& workspace, const View& x, bool fir, int sums) {
+void expect_workspace(const View& workspace, const View& x, bool fir) {
   const std::int64_t floats =
-      zoom::cuda::workspace_floats(x.shape[0], x.shape[1], x.shape[2], x.shape[3], fir, sums);
+      zoom::cuda::workspace_floats(x.shape[0], x.shape[1], x.shape[2], x.shape[3], fir);
   expect_small(workspace, "workspace", workspace.shape, x.device);
   if (workspace.shape.size() != 1 || workspace.shape[0] < floats) {
     throw py::value_error("workspace must be one axis of at least " + std::to_string(floats) + " floats");
@@ -64,8 +64,7 @@ zoom::cuda::Modulate make_modulate(const View& x, const View& styles) {
 }
 
 void modulate(const View& x, const View& styles, const MaybeView& edit_weights,
-              const MaybeView& edit_directions, const View& out, const MaybeView& style,
-              std::uintptr_t stream) {
+              const MaybeView& edit_directions, const View& out, const View& style, std::uintptr_t stream) {
   zoom::cuda::Modulate call = make_modulate(x, styles);
   if (edit_weights.has_value() != edit_directions.has_value()) {
     throw py::value_error("edit_weights and edit_directions belong together");
@@ -74,14 +73,15 @@ void modulate(const View& x, const View& styles, const MaybeView& edit_weights,
     if (edit_weights->shape.size() != 2) throw py::value_error("edit_weights must have two axes");
     call.edits = edit_weights->shape[1];
     expect_small(*edit_weights, "edit_weights", {call.batch, call.edits}, x.device);
-    expect_small(*edit_directions, "edit_directions", {call.edits, call.channels}, x.device);
+    call.directions_pitch =
+        expect_rows(*edit_directions, "edit_directions", {call.edits, call.channels}, x.device);
   }
   expect_like(out, "out", x.shape, x);
-  if (style) expect_small(*style, "style", styles.shape, x.device);
+  expect_small(style, "style", styles.shape, x.device);
   call.edit_weights = pointer<const float>(edit_weights);
   call.edit_directions = pointer<const float>(edit_directions);
   call.out = out.data<void>();
-  call.style = pointer<float>(style);
+  call.style = style.data<float>();
   const py::gil_scoped_release release;
   zoom::cuda::modulate(call, {x.device, stream});
 }
@@ -92,7 +92,7 @@ void modulate_backward(const View& grad, const View& x, const View& style, const
   expect_like(grad, "grad", x.shape, x);
   expect_like(dx, "dx", x.shape, x);
   expect_small(dstyle, "dstyle", style.shape, x.device);
-  expect_workspace(workspace, x, false, 1);
+  expect_workspace(workspace, x, false);
   call.grad = grad.data<const void>();
   call.dx = dx.data<void>();
   call.dstyle = dstyle.data<float>();
@@ -102,8 +102,7 @@ void modulate_backward(const View& grad, const View& x, const View& style, const
 }
 
 zoom::cuda::Epilogue make_epilogue(const View& x, const View& scale, const MaybeView& noise, const View& bias,
-                                   const MaybeView& next_style, bool fir, double slope, double gain,
-                                   std::optional<double> clamp) {
+                                   bool fir, double slope, double gain, std::optional<double> clamp) {
   expect_channels_last(x);
   zoom::cuda::Epilogue call{};
   call.type = x.type;
@@ -115,19 +114,17 @@ zoom::cuda::Epilogue make_epilogue(const View& x, const View& scale, const Maybe
   expect_small(scale, "scale", {call.batch, call.channels}, x.device);
   expect_small(bias, "bias", {call.channels}, x.device);
   if (noise) expect_small(*noise, "noise", {call.out_height, call.out_width}, x.device);
-  if (next_style) expect_small(*next_style, "next_style", {call.batch, call.channels}, x.device);
   call.x = x.data<const void>();
   call.scale = scale.data<const float>();
   call.noise = pointer<const float>(noise);
   call.bias = bias.data<const float>();
-  call.next_style = pointer<const float>(next_style);
   return call;
 }
 
 void modulated_epilogue(const View& x, const View& scale, const MaybeView& noise, const View& bias,
-                        const MaybeView& next_style, const View& out, bool fir, double slope, double gain,
-                        std::optional<double> clamp, std::uintptr_t stream) {
-  zoom::cuda::Epilogue call = make_epilogue(x, scale, noise, bias, next_style, fir, slope, gain, clamp);
+                        const View& out, bool fir, double slope, double gain, std::optional<double> clamp,
+                        std::uintptr_t stream) {
+  zoom::cuda::Epilogue call = make_epilogue(x, scale, noise, bias, fir, slope, gain, clamp);
   expect_like(out, "out", {call.batch, call.channels, call.out_height, call.out_width}, x);
   call.y = out.data<void>();
   const py::gil_scoped_release release;
@@ -135,23 +132,17 @@ void modulated_epilogue(const View& x, const View& scale, const MaybeView& noise
 }
 
 void modulated_epilogue_backward(const View& grad, const View& x, const View& scale, const MaybeView& noise,
-                                 const View& bias, const MaybeView& next_style, const View& dx,
-                                 const View& dscale, const MaybeView& dnext_style, const View& workspace,
+                                 const View& bias, const View& dx, const View& dscale, const View& workspace,
                                  bool fir, double slope, double gain, std::optional<double> clamp,
                                  std::uintptr_t stream) {
-  zoom::cuda::Epilogue call = make_epilogue(x, scale, noise, bias, next_style, fir, slope, gain, clamp);
+  zoom::cuda::Epilogue call = make_epilogue(x, scale, noise, bias, fir, slope, gain, clamp);
   expect_like(grad, "grad", {call.batch, call.channels, call.out_height, call.out_width}, x);
   expect_like(dx, "dx", x.shape, x);
   expect_small(dscale, "dscale", scale.shape, x.device);
-  if (next_style.has_value() != dnext_style.has_value()) {
-    throw py::value_error("next_style and dnext_style belong together");
-  }
-  if (dnext_style) expect_small(*dnext_style, "dnext_style", scale.shape, x.device);
-  expect_workspace(workspace, x, fir, next_style ? 2 : 1);
+  expect_workspace(workspace, x, fir);
   call.grad = grad.data<const void>();
   call.dx = dx.data<void>();
   call.dscale = dscale.data<float>();
-  call.dnext_style = pointer<float>(dnext_style);
   call.workspace = workspace.data<float>();
   const py::gil_scoped_release release;
   zoom::cuda::modulated_epilogue_backward(call, {x.device, stream});
@@ -200,13 +191,11 @@ PYBIND11_MODULE(_cuda, m) {
 
   m.def("unusable", &zoom::cuda::unusable, py::arg("device"),
         "Why the kernels cannot run on this device, in one line, or an empty string.");
-  m.def(
-      "workspace_floats",
-      py::overload_cast<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool, int>(
-          &zoom::cuda::workspace_floats),
-      py::kw_only(), py::arg("batch"), py::arg("channels"), py::arg("height"), py::arg("width"),
-      py::arg("fir"), py::arg("sums"),
-      "Floats of `workspace` that a backward pass over x [B, C, H, W] needs which sums up so many tensors.");
+  m.def("workspace_floats",
+        py::overload_cast<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>(
+            &zoom::cuda::workspace_floats),
+        py::kw_only(), py::arg("batch"), py::arg("channels"), py::arg("height"), py::arg("width"),
+        py::arg("fir"), "Floats of `workspace` that a backward pass over x [B, C, H, W] needs.");
   m.def("modulate", &modulate, py::kw_only(), py::arg("x"), py::arg("styles"), py::arg("edit_weights"),
         py::arg("edit_directions"), py::arg("out"), py::arg("style"), py::arg("stream"),
         "out = x * style, style = styles + edit_weights @ edit_directions");
@@ -214,14 +203,12 @@ PYBIND11_MODULE(_cuda, m) {
         py::arg("style"), py::arg("dx"), py::arg("dstyle"), py::arg("workspace"), py::arg("stream"),
         "dx and dstyle of modulate from the gradient of its out.");
   m.def("modulated_epilogue", &modulated_epilogue, py::kw_only(), py::arg("x"), py::arg("scale"),
-        py::arg("noise"), py::arg("bias"), py::arg("next_style"), py::arg("out"), py::arg("fir"),
-        py::arg("slope"), py::arg("gain"), py::arg("clamp"), py::arg("stream"),
-        "out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain) * next_style");
+        py::arg("noise"), py::arg("bias"), py::arg("out"), py::arg("fir"), py::arg("slope"), py::arg("gain"),
+        py::arg("clamp"), py::arg("stream"), "out = clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)");
   m.def("modulated_epilogue_backward", &modulated_epilogue_backward, py::kw_only(), py::arg("grad"),
-        py::arg("x"), py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("next_style"),
-        py::arg("dx"), py::arg("dscale"), py::arg("dnext_style"), py::arg("workspace"), py::arg("fir"),
-        py::arg("slope"), py::arg("gain"), py::arg("clamp"), py::arg("stream"),
-        "dx, dscale and dnext_style of modulated_epilogue from the gradient of its output.");
+        py::arg("x"), py::arg("scale"), py::arg("noise"), py::arg("bias"), py::arg("dx"), py::arg("dscale"),
+        py::arg("workspace"), py::arg("fir"), py::arg("slope"), py::arg("gain"), py::arg("clamp"),
+        py::arg("stream"), "dx and dscale of modulated_epilogue from the gradient of its output.");
   m.def("upsample2x", &upsample2x, py::kw_only(), py::arg("x"), py::arg("add"), py::arg("out"),
         py::arg("stream"), "out = [1, 3, 3, 1] filter over the zero-inserted x, plus add.");
   m.def("upsample2x_backward", &upsample2x_backward, py::kw_only(), py::arg("grad"), py::arg("dx"),

@@ -70,14 +70,14 @@ void upsample2x_backward(const Upsample& call, const Queue& queue) {
 }
 
 std::int64_t workspace_floats(std::int64_t batch, std::int64_t channels, std::int64_t height,
-                              std::int64_t width, bool fir, int sums) {
+                              std::int64_t width, bool fir) {
   // Whichever vector width the call will choose.
-  std::int64_t most = floats_of<1>(batch, channels, height, width, fir, sums);
+  std::int64_t most = floats_of<1>(batch, channels, height, width, fir);
   if (channels % 4 == 0) {
-    most = std::max(most, floats_of<4>(batch, channels, height, width, fir, sums));
+    most = std::max(most, floats_of<4>(batch, channels, height, width, fir));
   }
   if (channels % 8 == 0) {
-    most = std::max(most, floats_of<8>(batch, channels, height, width, fir, sums));
+    most = std::max(most, floats_of<8>(batch, channels, height, width, fir));
   }
   return most;
 }

@@ -80,41 +80,41 @@ struct FilterBackward {
   static constexpr int kHalo = 3;
 
   struct State {
-    Pack<N> x[3];     // rows of x that were read last, filtered along the row
-    Pack<N> du[3];    // rows of du, too
-    Pack<N> sums[2];  // of the pixels of u in the strip
+    Pack<N> x[3];   // rows of x that were read last, filtered along the row
+    Pack<N> du[3];  // rows of du, too
+    Pack<N> sum;    // over the pixels of u in the strip
   };
 
   Epilogue call;
   Tile tile;
   Strips strips;
-  float* sums[2];
+  float* sum;
 
   int floats() const {
-    const int rows = 2 * tile.threads() * N, total = BlockSum<N, 2>{tile}.floats();
+    const int rows = 2 * tile.threads() * N, total = BlockSum<N>{tile}.floats();
     return rows > total ? rows : total;
   }
 
-  // A row of du in each, and the last row's filter; then the sums.
+  // A row of du in each, and the last row's filter; then the sum.
   ZOOM_INLINE int row_steps() const { return strips.rows + kHalo + 1; }
-  ZOOM_INLINE int steps() const { return row_steps() + BlockSum<N, 2>{tile}.halvings() + 2; }
+  ZOOM_INLINE int steps() const { return row_steps() + BlockSum<N>{tile}.halvings() + 2; }
 
   ZOOM_INLINE Pack<N>* slot(float* memory, int row, int thread) const {
     return reinterpret_cast<Pack<N>*>(memory) + row % 2 * tile.threads() + thread;
   }
 
   ZOOM_INLINE void step(int step, State& state, const Place& place, float* memory) const {
-    const BlockSum<N, 2> sum{tile};
+    const BlockSum<N> total{tile};
     const int after = step - row_steps();
     if (after < 0) {
       if (step > 0) write_row(step - 1, state, place, memory);
       if (step < strips.rows + kHalo) read_row(step, state, place, memory);
     } else if (after == 0) {
-      sum.put(memory, place, state.sums);
+      total.put(memory, place, state.sum);
     } else if (step < steps() - 1) {
-      sum.halve(after - 1, memory, place);
+      total.halve(after - 1, memory, place);
     } else {
-      sum.take(memory, place, sums, static_cast<std::int64_t>(place.block_x) * tile.channels);
+      total.take(memory, place, sum, static_cast<std::int64_t>(place.block_x) * tile.channels);
     }
   }
 
@@ -126,7 +126,7 @@ struct FilterBackward {
     const int height = static_cast<int>(call.out_height), width = static_cast<int>(call.out_width);
     if (k == 0) {
       for (int i = 0; i < 3; ++i) state.x[i] = state.du[i] = Pack<N>(0.0f);
-      for (int i = 0; i < 2; ++i) state.sums[i] = Pack<N>(0.0f);
+      state.sum = Pack<N>(0.0f);
     }
     Pack<N> du(0.0f);
     if (vector < tile.vectors && column >= 0 && column < width) {
@@ -145,7 +145,7 @@ struct FilterBackward {
         const EpilogueConstants<N> constants(call, image, vector * N);
         const bool counts =
             k >= 2 && k < strips.rows + 2 && tile.row(place) >= 2 && tile.row(place) < strips.columns + 2;
-        du = constants.backward(call, load<N>(grad + offset), u, pixel, counts, state.sums);
+        du = constants.backward(call, load<N>(grad + offset), u, pixel, counts, state.sum);
       }
       state.x[0] = state.x[1], state.x[1] = state.x[2], state.x[2] = next;
     }

@@ -48,13 +48,13 @@ struct Tile {
   ZOOM_INLINE int row(const Place& place) const { return place.thread / lanes; }
 };
 
-// Sums over a block's `across`, for up to kMost values of every thread: put them, take `steps` halvings with
-// a barrier before each, and after one more barrier the first row of threads gets the totals.
-template <int N, int kMost>
+// A sum over a block's `across`: every thread puts its own, then come `halvings` with a barrier before each,
+// and after one more barrier the first row of threads gets the totals.
+template <int N>
 struct BlockSum {
   Tile tile;
 
-  int floats() const { return kMost * tile.threads() * N; }
+  int floats() const { return tile.threads() * N; }
 
   ZOOM_INLINE int halvings() const {
     int count = 0;
@@ -62,12 +62,12 @@ struct BlockSum {
     return count;
   }
 
-  ZOOM_INLINE Pack<N>* slot(float* memory, int which, int thread) const {
-    return reinterpret_cast<Pack<N>*>(memory) + which * tile.threads() + thread;
+  ZOOM_INLINE Pack<N>* slot(float* memory, int thread) const {
+    return reinterpret_cast<Pack<N>*>(memory) + thread;
   }
 
-  ZOOM_INLINE void put(float* memory, const Place& place, const Pack<N> (&sums)[kMost]) const {
-    for (int which = 0; which < kMost; ++which) *slot(memory, which, place.thread) = sums[which];
+  ZOOM_INLINE void put(float* memory, const Place& place, const Pack<N>& sum) const {
+    *slot(memory, place.thread) = sum;
   }
 
   ZOOM_INLINE void halve(int turn, float* memory, const Place& place) const {
@@ -75,21 +75,15 @@ struct BlockSum {
     for (int i = 0; i < turn; ++i) rows = (rows + 1) / 2;
     const int half = (rows + 1) / 2;
     if (tile.row(place) >= rows - half) return;
-    for (int which = 0; which < kMost; ++which) {
-      Pack<N>* mine = slot(memory, which, place.thread);
-      *mine = *mine + *slot(memory, which, place.thread + half * tile.lanes);
-    }
+    Pack<N>* mine = slot(memory, place.thread);
+    *mine = *mine + *slot(memory, place.thread + half * tile.lanes);
   }
 
-  // to[which] + offset <- the totals, where there is a `to`.
-  ZOOM_INLINE void take(float* memory, const Place& place, float* const (&to)[kMost],
-                        std::int64_t offset) const {
+  // to + offset <- the totals.
+  ZOOM_INLINE void take(float* memory, const Place& place, float* to, std::int64_t offset) const {
     if (tile.row(place) > 0 || tile.vector(place) >= tile.vectors) return;
-    for (int which = 0; which < kMost; ++which) {
-      if (!to[which]) continue;
-      const Pack<N> total = *slot(memory, which, place.thread);
-      for (int i = 0; i < N; ++i) to[which][offset + tile.vector(place) * N + i] = total.lane[i];
-    }
+    const Pack<N> total = *slot(memory, place.thread);
+    for (int i = 0; i < N; ++i) to[offset + tile.vector(place) * N + i] = total.lane[i];
   }
 };
 

@@ -21,9 +21,9 @@ void modulated_epilogue_backward(const Epilogue& call, const Queue& queue);
 void upsample2x(const Upsample& call, const Queue& queue);
 void upsample2x_backward(const Upsample& call, const Queue& queue);
 
-// Floats of workspace that a backward pass over x [B, C, H, W] needs which sums up so many tensors.
+// Floats of workspace that a backward pass over x [B, C, H, W] needs.
 std::int64_t workspace_floats(std::int64_t batch, std::int64_t channels, std::int64_t height,
-                              std::int64_t width, bool fir, int sums);
+                              std::int64_t width, bool fir);
 
 // Why the kernels cannot run on this device, or "".
 std::string unusable(int device);

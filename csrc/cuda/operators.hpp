@@ -71,10 +71,10 @@ Strips summed_strips(std::int64_t batch, std::int64_t channels, std::int64_t hei
   return strips_of(filter_tile<N>(channels), batch, height, width, 3);
 }
 
-// Floats of workspace that a backward pass with so many sums over x [B, C, H, W] needs at most.
+// Floats of workspace that a backward pass over x [B, C, H, W] needs at most.
 template <int N>
 std::int64_t floats_of(std::int64_t batch, std::int64_t channels, std::int64_t height, std::int64_t width,
-                       bool fir, int sums) {
+                       bool fir) {
   std::int64_t parts;
   if (fir) {
     const Strips strips = summed_strips<N>(batch, channels, height, width);
@@ -82,7 +82,7 @@ std::int64_t floats_of(std::int64_t batch, std::int64_t channels, std::int64_t h
   } else {
     parts = summed_chunks<N>(batch, channels, height * width).count;
   }
-  return sums * batch * parts * channels;
+  return batch * parts * channels;
 }
 
 template <int N, class Op, class Launch>
@@ -97,33 +97,25 @@ void pixelwise(const Op& op, const Tile& tile, std::int64_t batch, std::int64_t 
 template <class Launch>
 void sum_parts(const float* from, float* to, std::int64_t batch, std::int64_t parts, std::int64_t channels,
                Launch& launch) {
-  pixelwise<1>(SumChunks<1>{from, {to}}, Tile::of<1>(channels, kFilterTile), batch, parts, Chunks{parts, 1},
+  pixelwise<1>(SumChunks<1>{from, to}, Tile::of<1>(channels, kFilterTile), batch, parts, Chunks{parts, 1},
                launch);
 }
 
-// Where the sums of one pass go: to their place if an image is one part, else to the workspace and from
-// there.
-template <int kSums>
-struct Sums {
-  float* final[kSums];
-  float* first[kSums];
+// Where the sum of one pass goes: to its place if an image is one part, else to the workspace and from there.
+struct Sum {
+  float *last, *first;
   std::int64_t batch, parts, channels;
 
-  Sums(float* const (&outputs)[kSums], float* workspace, std::int64_t images, std::int64_t parts_of_image,
-       std::int64_t width)
-      : batch(images), parts(parts_of_image), channels(width) {
-    for (int i = 0; i < kSums; ++i) {
-      final[i] = outputs[i];
-      first[i] = parts == 1 || !outputs[i] ? outputs[i] : workspace + i * batch * parts * channels;
-    }
-  }
+  Sum(float* output, float* workspace, std::int64_t images, std::int64_t parts_of_image, std::int64_t width)
+      : last(output),
+        first(parts_of_image == 1 ? output : workspace),
+        batch(images),
+        parts(parts_of_image),
+        channels(width) {}
 
   template <class Launch>
   void finish(Launch& launch) const {
-    if (parts == 1) return;
-    for (int i = 0; i < kSums; ++i) {
-      if (final[i]) sum_parts(first[i], final[i], batch, parts, channels, launch);
-    }
+    if (parts > 1) sum_parts(first, last, batch, parts, channels, launch);
   }
 };
 
@@ -137,10 +129,10 @@ void modulate(const Modulate& call, Launch& launch) {
 template <class T, int N, class Launch>
 void modulate_backward(const Modulate& call, Launch& launch) {
   const Chunks chunks = summed_chunks<N>(call.batch, call.channels, call.pixels);
-  const Sums<1> sums({call.dstyle}, call.workspace, call.batch, chunks.count, call.channels);
-  pixelwise<N>(ModulateBackward<T, N>{call, {sums.first[0]}}, Tile::of<N>(call.channels, kWideTile),
-               call.batch, call.pixels, chunks, launch);
-  sums.finish(launch);
+  const Sum sum(call.dstyle, call.workspace, call.batch, chunks.count, call.channels);
+  pixelwise<N>(ModulateBackward<T, N>{call, sum.first}, Tile::of<N>(call.channels, kWideTile), call.batch,
+               call.pixels, chunks, launch);
+  sum.finish(launch);
 }
 
 template <class T, int N, class Launch>
@@ -163,20 +155,19 @@ void modulated_epilogue_backward(const Epilogue& call, Launch& launch) {
   if (!call.fir) {
     const std::int64_t pixels = call.height * call.width;
     const Chunks chunks = summed_chunks<N>(call.batch, call.channels, pixels);
-    const Sums<2> sums({call.dscale, call.dnext_style}, call.workspace, call.batch, chunks.count,
-                       call.channels);
-    pixelwise<N>(EpilogueBackward<T, N>{call, {sums.first[0], sums.first[1]}},
-                 Tile::of<N>(call.channels, kWideTile), call.batch, pixels, chunks, launch);
-    sums.finish(launch);
+    const Sum sum(call.dscale, call.workspace, call.batch, chunks.count, call.channels);
+    pixelwise<N>(EpilogueBackward<T, N>{call, sum.first}, Tile::of<N>(call.channels, kWideTile), call.batch,
+                 pixels, chunks, launch);
+    sum.finish(launch);
     return;
   }
   const Tile tile = filter_tile<N>(call.channels);
   const Strips strips = summed_strips<N>(call.batch, call.channels, call.height, call.width);
   const std::int64_t parts = static_cast<std::int64_t>(strips.strips) * strips.tiles;
-  const Sums<2> sums({call.dscale, call.dnext_style}, call.workspace, call.batch, parts, call.channels);
-  const FilterBackward<T, N> kernel{call, tile, strips, {sums.first[0], sums.first[1]}};
+  const Sum sum(call.dscale, call.workspace, call.batch, parts, call.channels);
+  const FilterBackward<T, N> kernel{call, tile, strips, sum.first};
   launch(kernel, Grid{call.batch * parts, tile.blocks(), tile.threads(), kernel.floats()});
-  sums.finish(launch);
+  sum.finish(launch);
 }
 
 inline Rows rows_of(const Upsample& call, int threads, int pixels) {

@@ -105,12 +105,10 @@ def test_edits_by_layer_are_the_same_edits(capsys: pytest.CaptureFixture[str]) -
     from throughput import main
 
     generator = network(8)
-    directions = torch.randn(3, generator.space.size)
-    directions[:, generator.space.fixed_mask()] = 0.0
-    arguments = (generator, work_inputs(generator, 1), directions)
-    a, b = (edits.search_step(function, *arguments) for function in (edits.once, edits.per_layer))
-    assert relative_error(a, b) < 1e-4
-    assert main(["--suite", "edits", "--cases", "8-n1,8-n4", "--repeats", "1"]) == 0
+    directions = torch.randn(3, generator.space.size) / 9
+    arguments = (generator, work_inputs(generator, 2), directions, torch.randn(2, 3))
+    assert relative_error(edits.once(*arguments), edits.per_layer(*arguments)) < 1e-5
+    assert main(["--suite", "edits", "--cases", "8-forward-b1-n1,8-forward_backward-b2-n4", "--repeats", "1"]) == 0
     assert capsys.readouterr().out.count("per-layer") == 2
 
 

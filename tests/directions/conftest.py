@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleSpace
-from zoom_engine.generators.generator import edited
+from zoom_engine.ops.modulation import edited
 from zoom_engine.text import find_templates
 
 DIM, FAR, PIXEL = 48, 8.0, 0.02

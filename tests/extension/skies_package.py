@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from zoom_engine import load_text_encoder
 from zoom_engine.generators import StyleSpace
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
+from zoom_engine.ops.modulation import edited
 from zoom_engine.search import Iterate, SearchResult, SearchState, Unit
 from zoom_engine.search.iterates import Array, Trials
 from zoom_engine.targets import Preprocessing, Target

@@ -127,6 +127,31 @@ def test_operators_and_their_composition_make_the_same_images_and_gradients(
         assert torch.equal(network.synthesis(styles, precision=precision), found)
 
 
+@pytest.mark.parametrize("architecture", ["skip", "orig", "resnet"])
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("count", [1, 12])
+def test_edits_draw_edited_styles(architecture: str, plain: bool, count: int) -> None:
+    """In every layer, the toRGB too, and with the same gradients."""
+    network = spread_network(StyleGAN2Config(32, (40, 36, 33, 17), 16, 24, 2, 3.0, architecture)).float()
+    network.requires_grad_(False)
+    styles = network.styles(network.mapping(network.latents([1, 2]))).requires_grad_(True)
+    weights = torch.randn(2, count, requires_grad=True)
+    directions = torch.randn(count, network.space.size) / 5
+    mask = torch.randn(2, 3, 32, 32)
+    found = network.synthesis(styles, edit_weights=weights, directions=directions, plain=plain)
+    wanted = network.synthesis(styles + weights @ directions, plain=True)
+    unedited = network.synthesis(styles, edit_weights=None, directions=directions)
+    assert (found - wanted).norm() / wanted.norm() < 1e-5
+    assert torch.equal(unedited, network.synthesis(styles))
+    assert (unedited - wanted).norm() / wanted.norm() > 0.01
+    gradients = [torch.autograd.grad((image * mask).sum(), (styles, weights)) for image in (found, wanted)]
+    for a, b in zip(*gradients, strict=True):
+        assert (a - b).norm() / b.norm() < 1e-4
+    rgb_alone = directions * network.space.fixed_mask()
+    recoloured = network.synthesis(styles, edit_weights=weights, directions=rgb_alone, plain=plain)
+    assert (recoloured - network.synthesis(styles + weights @ rgb_alone, plain=True)).norm() / wanted.norm() < 1e-5
+
+
 def test_an_unfrozen_network_gives_gradients_to_its_weights() -> None:
     """Training runs on the composition, whether it says ``plain`` or not."""
     network = spread_network().requires_grad_(True)

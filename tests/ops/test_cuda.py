@@ -95,29 +95,26 @@ def test_modulate(device: torch.device, shape: tuple[int, int, int, int], edits:
 def test_epilogue(
     device: torch.device, shape: tuple[int, int, int, int], with_options: bool, fir: bool, dtype: torch.dtype
 ) -> None:
-    """With and without noise, clamp and next styles."""
+    """With and without noise and clamp."""
     draw = Draw(device)
     batch, channels, height, width = shape[0], shape[1], shape[2] + fir, shape[3] + fir
     x, scale, bias = draw(batch, channels, height, width, dtype=dtype), draw(batch, channels), draw(channels)
     noise = draw(*shape[2:]) if with_options else None
-    next_styles = draw(batch, channels) if with_options else None
     clamp = 1.5 if with_options else None
-    wide = [None if t is None else t.double() for t in (x, scale, next_styles, noise, bias)]
-    leaves = [t.requires_grad_() for t in wide[:3] if t is not None]
-    y = reference.modulated_epilogue(wide[0], wide[1], wide[3], wide[4], fir=fir, clamp=clamp)  # type: ignore[arg-type]
-    true = y if wide[2] is None else y * spread(wide[2])
-    smooth = (y.abs() > KINK) & ((y.abs() - (clamp or 1e9)).abs() > KINK)
-    grad = (draw(*y.shape, dtype=dtype) * smooth).contiguous(memory_format=torch.channels_last)
+    leaves = [t.double().requires_grad_() for t in (x, scale)]
+    wide_noise = None if noise is None else noise.double()
+    true = reference.modulated_epilogue(leaves[0], leaves[1], wide_noise, bias.double(), fir=fir, clamp=clamp)
+    smooth = (true.abs() > KINK) & ((true.abs() - (clamp or 1e9)).abs() > KINK)
+    grad = (draw(*true.shape, dtype=dtype) * smooth).contiguous(memory_format=torch.channels_last)
     gradients = torch.autograd.grad(true, leaves, grad.double())
 
-    options = {"fir": fir, "slope": 0.2, "gain": 2**0.5, "clamp": clamp, "next_styles": next_styles}
+    options = {"fir": fir, "slope": 0.2, "gain": 2**0.5, "clamp": clamp}
     found = cuda.modulated_epilogue(x, scale, noise, bias, **options)  # type: ignore[arg-type]
-    dx, *small = cuda.modulated_epilogue_backward(grad, x, scale, noise, bias, **options)  # type: ignore[arg-type]
+    dx, dscale = cuda.modulated_epilogue_backward(grad, x, scale, noise, bias, **options)  # type: ignore[arg-type]
     assert relative_error(found, true.detach()) < TOLERANCE[dtype]
     assert relative_error(dx, gradients[0]) < TOLERANCE[dtype]
-    for tensor, expected in zip([t for t in small if t is not None], gradients[1:], strict=True):
-        assert relative_error(tensor, expected) < 1e-5
-    assert (found.dtype, dx.dtype, small[0].dtype) == (dtype, dtype, torch.float32)  # type: ignore[union-attr]
+    assert relative_error(dscale, gradients[1]) < 1e-5
+    assert (found.dtype, dx.dtype, dscale.dtype) == (dtype, dtype, torch.float32)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -154,12 +151,12 @@ def test_threads_in_any_order_give_the_same(order: Order) -> None:
     """Within a step (between barriers) no thread may need what another one does."""
     draw = Draw(torch.device("cpu"))
     x, grad, scale, style, bias = draw(2, 24, 34, 38), draw(2, 24, 33, 37), draw(2, 24), draw(2, 24), draw(24)
-    options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": None, "next_styles": style}
+    options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": None}
     results = []
     for order.last_first in (False, True):
         filtered = cuda.modulated_epilogue_backward(grad, x, scale, None, bias, **options)  # type: ignore[arg-type]
         results.append([*filtered, *cuda.modulate_backward(x, x, style)])
-    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True) if a is not None and b is not None)
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
 def test_sums_repeat_bit_by_bit(device: torch.device) -> None:
@@ -190,11 +187,11 @@ def test_touches_nothing_but_its_outputs(
     x, grad, wide = guarded(*shape, 1.0), guarded(*small, 1.0), guarded(*large, 1.0)
     out, dx, up, down = (guarded(*s, torch.nan) for s in (small, shape, large, shape))
     ones, sums, bias = (torch.ones(s, device=device) for s in ((batch, channels), (batch, channels), (channels,)))
-    workspace = torch.empty(cuda._workspace(x, fir=True, sums=1).shape, device=device)
-    common = {"x": x, "scale": ones, "noise": None, "bias": bias, "next_style": None}
+    workspace = torch.empty(cuda._workspace(x, fir=True).shape, device=device)
+    common = {"x": x, "scale": ones, "noise": None, "bias": bias}
     options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": None}
     cuda._call("modulated_epilogue", {**common, "out": out}, **options)
-    results = {"grad": grad, "dx": dx, "dscale": sums, "dnext_style": None, "workspace": workspace}
+    results = {"grad": grad, "dx": dx, "dscale": sums, "workspace": workspace}
     cuda._call("modulated_epilogue_backward", {**common, **results}, **options)
     cuda._call("upsample2x", {"x": x, "add": None, "out": up})
     cuda._call("upsample2x_backward", {"grad": wide, "dx": down})
@@ -231,7 +228,7 @@ def test_upsample_operator(device: torch.device, layout: str, clamp: float | Non
 def test_modulated_conv(
     device: torch.device, monkeypatch: pytest.MonkeyPatch, with_options: bool, up: bool, dtype: torch.dtype
 ) -> None:
-    """A layer with toRGB; with edits, noise, bias, clamp and next styles, or without.
+    """A layer with toRGB; with edits, noise, bias and clamp, or without.
 
     In 16 bit without bends, beside which an activation that was rounded may have the other derivative.
     """
@@ -242,9 +239,11 @@ def test_modulated_conv(
     named = {"styles": styles, "rgb_styles": draw(2, 8)}
     fixed = {}
     if with_options:
-        named |= {"edit_weights": draw(2, 5), "next_styles": draw(2, 8)}
-        fixed = {"edit_directions": draw(5, 16), "noise": draw(size, size), "bias": draw(8)}
-    options = {"up": up, "demodulate": with_options or up, "slope": 1.0, "clamp": None}
+        named["edit_weights"] = draw(2, 5)
+        along = draw(5, 30)  # whose columns are read where they are
+        fixed = {"edit_directions": along[:, 3:19], "rgb_edit_directions": along[:, 19:27]}
+        fixed |= {"noise": draw(size, size), "bias": draw(8)}
+    options = {"up": up, "slope": 1.0, "clamp": None}
     if dtype == torch.float32:
         options |= {"slope": 0.2, "clamp": 4.0 if with_options else None}
     grad, grad_rgb = draw(2, 8, size, size, dtype=dtype), draw(2, 3, size, size)
@@ -266,10 +265,10 @@ def test_modulated_conv(
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_opcheck(device: torch.device, dtype: torch.dtype) -> None:
     draw = Draw(device)
-    x, weight, styles, next_styles = draw(2, 16, 4, 3, dtype=dtype), draw(8, 16, 3, 3), draw(2, 16), draw(2, 8)
+    x, weight, styles = draw(2, 16, 4, 3, dtype=dtype), draw(8, 16, 3, 3), draw(2, 16)
     edits, small = (draw(2, 5), draw(5, 16)), (draw(8, 6), draw(8))
-    rgb, options = (draw(3, 8), draw(2, 8)), (True, True, 0.2, 2**0.5, 256.0)
-    arguments = (*edits, *small, *options, next_styles, *rgb, False)
+    rgb, options = (draw(3, 8), draw(2, 8), draw(5, 8)), (True, 0.2, 2**0.5, 256.0)
+    arguments = (*edits, *small, *options, *rgb, False)
     grad, grad_rgb, y = draw(2, 8, 8, 6, dtype=dtype), draw(2, 3, 8, 6), draw(2, 8, 8, 6, dtype=dtype)
     operators = torch.ops.zoom_engine
     torch.library.opcheck(

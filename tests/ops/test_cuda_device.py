@@ -30,12 +30,11 @@ def tensors() -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 def step(x: Tensor, scale: Tensor, noise: Tensor, bias: Tensor, grad: Tensor) -> list[Tensor]:
     """Every kernel that a layer and the skip path use, forward and backward."""
     modulated, style = cuda.modulate(x, scale, scale[:, :4], bias.expand(4, -1))
-    options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": 256.0, "next_styles": scale}
+    options = {"fir": True, "slope": 0.2, "gain": 1.0, "clamp": 256.0}
     y = cuda.modulated_epilogue(modulated, scale, noise, bias, **options)  # type: ignore[arg-type]
     gradients = cuda.modulated_epilogue_backward(grad, modulated, scale, noise, bias, **options)  # type: ignore[arg-type]
     dx, dstyle = cuda.modulate_backward(gradients[0], x, style)
-    found = [y, *gradients, dx, dstyle, cuda.upsample2x(y, cuda.upsample2x(y)), cuda.upsample2x_backward(y)]
-    return [tensor for tensor in found if tensor is not None]
+    return [y, *gradients, dx, dstyle, cuda.upsample2x(y, cuda.upsample2x(y)), cuda.upsample2x_backward(y)]
 
 
 def test_captured_by_a_graph() -> None:

@@ -32,10 +32,8 @@ class Case:
     kernel: int = 3
     up: bool = False
     edits: int | None = 3
-    demodulate: bool = True
     with_noise: bool = True
     with_bias: bool = True
-    with_next: bool = False
     with_rgb: bool = True
     clamp: float | None = 1.5
     dtype: torch.dtype = torch.float32
@@ -60,11 +58,10 @@ class Case:
             "noise": draw(factor * self.height, factor * self.width) / 2 if self.with_noise else None,
             "bias": draw(self.cout) if self.with_bias else None,
             "up": self.up,
-            "demodulate": self.demodulate,
             "clamp": self.clamp,
-            "next_styles": draw(self.batch, self.cout) if self.with_next else None,
             "rgb_weight": draw(3, self.cout) if self.with_rgb else None,
             "rgb_styles": draw(self.batch, self.cout) if self.with_rgb else None,
+            "rgb_edit_directions": draw(self.edits, self.cout) / 6 if self.edits and self.with_rgb else None,
         }
 
     def gradients(self) -> tuple[Tensor, Tensor]:
@@ -77,7 +74,7 @@ class Case:
         return grad.to(self.dtype).contiguous(memory_format=torch.channels_last), grad_rgb
 
 
-LEAVES = ("x", "styles", "edit_weights", "edit_directions", "next_styles", "rgb_styles")
+LEAVES = ("x", "styles", "edit_weights", "rgb_styles")
 
 
 def leaves_of(operands: dict[str, Any]) -> dict[str, Tensor]:
@@ -103,7 +100,7 @@ def truth(case: Case, activations: Tensor) -> Truth:
     """The definition's outputs, and its gradients on the sides of bend and clamp that `activations` chose.
 
     At the bend of the leaky ReLU and at the clamp the gradient jumps: there either side is right, but nowhere else,
-    which is asserted. `activations` are the outputs without next_styles.
+    which is asserted. `activations` are the outputs.
     """
     operands = doubled(case.operands())
     leaves = leaves_of(operands)
@@ -111,7 +108,7 @@ def truth(case: Case, activations: Tensor) -> Truth:
     clamp, gain, slope = case.clamp, 2**0.5, 0.2
     with torch.no_grad():
         out, rgb = reference.modulated_conv2d(**operands)
-    linear = {**operands, "clamp": None, "next_styles": None, "rgb_weight": None, "rgb_styles": None}
+    linear = {**operands, "clamp": None, "rgb_weight": None, "rgb_styles": None}
     v, _ = reference.modulated_conv2d(**linear, slope=1.0, gain=1.0)
     chosen = activations.detach().double()
     margin = KINK[case.dtype]
@@ -122,9 +119,12 @@ def truth(case: Case, activations: Tensor) -> Truth:
         cut = chosen.abs() >= limit
         assert ((y.abs() - clamp).abs()[cut != (y.abs() >= clamp)] < margin).all()
         y = torch.where(cut, clamp * y.sign(), y)
-    total = (y * grad * (1 if operands["next_styles"] is None else operands["next_styles"][:, :, None, None])).sum()
+    total = (y * grad).sum()
     if case.with_rgb:
-        mixed = torch.einsum("kc,bc,bchw->bkhw", operands["rgb_weight"], operands["rgb_styles"], y)
+        rgb_styles = operands["rgb_styles"]
+        if case.edits:
+            rgb_styles = rgb_styles + operands["edit_weights"] @ operands["rgb_edit_directions"]
+        mixed = torch.einsum("kc,bc,bchw->bkhw", operands["rgb_weight"], rgb_styles, y)
         total = total + (mixed * grad_rgb).sum()
     dv, *gradients = torch.autograd.grad(total, [v, *leaves.values()])
     found = dict(zip(leaves, gradients, strict=True))
@@ -140,17 +140,13 @@ def sizes_of(case: Case, operands: dict[str, Any], dx: Tensor, y: Tensor, vdv: T
     """
     edits, directions = operands["edit_weights"], operands["edit_directions"]
     styles = operands["styles"] if edits is None else operands["styles"] + edits @ directions
-    grad, grad_rgb = (g.double() for g in case.gradients())
+    grad_rgb = case.gradients()[1].double()
     sizes = {"styles": (operands["x"] * dx / styles[:, :, None, None]).norm().item()}
-    if case.demodulate:
-        energy = operands["weight"].square().sum(dim=(2, 3))
-        taken = vdv.square().sum(dim=(2, 3)).sqrt() / (styles.square() @ energy.t())
-        sizes["styles"] += torch.einsum("bi,bo,oi->boi", styles, taken, energy).norm().item()
+    energy = operands["weight"].square().sum(dim=(2, 3))
+    taken = vdv.square().sum(dim=(2, 3)).sqrt() / (styles.square() @ energy.t())
+    sizes["styles"] += torch.einsum("bi,bo,oi->boi", styles, taken, energy).norm().item()
     if case.edits:
         sizes["edit_weights"] = sizes["styles"] * directions.norm().item() / case.cin**0.5
-        sizes["edit_directions"] = sizes["styles"] * edits.norm().item() / case.batch**0.5
-    if case.with_next:
-        sizes["next_styles"] = (grad * y).norm().item()
     if case.with_rgb:
         sizes["rgb_styles"] = (torch.einsum("kc,bkhw->bchw", operands["rgb_weight"], grad_rgb) * y).norm().item()
     return sizes
@@ -177,7 +173,7 @@ def check(case: Case) -> None:
     grad, grad_rgb = case.gradients()
     gradients = torch.autograd.grad((out, rgb), list(leaves.values()), (grad, grad_rgb))
     with torch.no_grad():
-        activations, _ = ops.modulated_conv2d(**{**operands, "next_styles": None})
+        activations, _ = ops.modulated_conv2d(**operands)
         if case.with_rgb:
             no_out, same_rgb = ops.modulated_conv2d(**operands, rgb_only=True)
             assert no_out.shape[1] == 0
@@ -213,11 +209,9 @@ def cases(draw: st.DrawFn) -> Case:
         width=width,
         kernel=3 if up else draw(st.sampled_from([1, 3])),
         up=up,
-        edits=draw(st.one_of(st.none(), st.integers(0, 40))),
-        demodulate=draw(st.booleans()),
+        edits=draw(st.one_of(st.none(), st.integers(1, 32))),
         with_noise=draw(st.booleans()),
         with_bias=draw(st.booleans()),
-        with_next=draw(st.booleans()),
         with_rgb=draw(st.booleans()),
         clamp=draw(st.sampled_from([None, 0.7, 256.0])),
         dtype=draw(st.sampled_from([torch.float32, torch.bfloat16])),
@@ -253,24 +247,25 @@ def test_results_that_are_written_past_the_caches(size: int, up: bool) -> None:
 @pytest.mark.parametrize("clamp", [None, 1.0])
 def test_float64_agrees_with_the_definition(up: bool, clamp: float | None) -> None:
     """The composition of torch's operators and its backward, which run where the native ones cannot."""
-    case = Case(up=up, clamp=clamp, with_next=True, dtype=torch.float64, height=5)
+    case = Case(up=up, clamp=clamp, dtype=torch.float64, height=5)
     operands = doubled(case.operands())
     leaves = leaves_of(operands)
     grad, grad_rgb = (g.double() for g in case.gradients())
     results = []
-    for function in (reference.modulated_conv2d, ops.modulated_conv2d, composition.modulated_conv2d):
+    for function in (reference.modulated_conv2d, ops.modulated_conv2d):
         out, rgb = function(**operands)
         results.append([out, rgb, *torch.autograd.grad((out, rgb), list(leaves.values()), (grad, grad_rgb))])
-    for found in results[1:]:
-        assert all(error(a, b) < 1e-12 for a, b in zip(found, results[0], strict=True))
+    assert all(error(a, b) < 1e-12 for a, b in zip(*results, strict=True))
 
 
 @pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) -> None:
     """Without bends and clamp, at which each step's rounding may decide."""
-    case = Case(cin=33, cout=20, height=9, width=11, up=up, clamp=None, with_next=True, dtype=dtype)
-    operands = {**case.operands(), "slope": 1.0}
+    case = Case(cin=33, cout=20, height=9, width=11, up=up, clamp=None, edits=None, dtype=dtype)
+    operands = {k: v for k, v in case.operands().items() if "edit" not in k} | {"slope": 1.0}
+    if dtype == torch.float64:
+        operands = doubled(operands)
     wide = doubled(operands)
     grads = case.gradients()
     leaves, wide_leaves = leaves_of(operands), leaves_of(wide)
@@ -278,13 +273,14 @@ def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) ->
     true = reference.modulated_conv2d(**wide)
     found = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
     wanted = [*true, *torch.autograd.grad(true, list(wide_leaves.values()), [g.double() for g in grads])]
-    assert all(error(a, b) < 2 * TOLERANCE[dtype] for a, b in zip(found, wanted, strict=True))
+    tolerance = 1e-12 if dtype == torch.float64 else 2 * TOLERANCE[dtype]
+    assert all(error(a, b) < tolerance for a, b in zip(found, wanted, strict=True))
 
 
 @pytest.mark.parametrize("up", [False, True])
 @pytest.mark.parametrize("clamp", [None, 1.0])
 def test_gradcheck(up: bool, clamp: float | None) -> None:
-    case = Case(cin=2, cout=3, height=2, width=3, up=up, clamp=clamp, with_next=True)
+    case = Case(cin=2, cout=3, height=2, width=3, up=up, clamp=clamp)
     operands = doubled(case.operands())
     leaves = leaves_of(operands)
     for function in (reference.modulated_conv2d, ops.modulated_conv2d):
@@ -295,8 +291,8 @@ def test_gradcheck(up: bool, clamp: float | None) -> None:
 
 
 ORDER = (
-    "x", "weight", "styles", "edit_weights", "edit_directions", "noise", "bias", "up", "demodulate", "slope", "gain",
-    "clamp", "next_styles", "rgb_weight", "rgb_styles", "rgb_only",
+    "x", "weight", "styles", "edit_weights", "edit_directions", "noise", "bias", "up", "slope", "gain", "clamp",
+    "rgb_weight", "rgb_styles", "rgb_edit_directions", "rgb_only",
 )  # fmt: skip
 
 
@@ -308,9 +304,7 @@ def positional(operands: dict[str, Any]) -> tuple[Any, ...]:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("full", [True, False])
 def test_opcheck(full: bool, dtype: torch.dtype) -> None:
-    case = Case(
-        up=full, edits=3 if full else None, with_noise=full, with_next=full, with_rgb=full, demodulate=full, dtype=dtype
-    )
+    case = Case(up=full, edits=3 if full else None, with_noise=full, with_rgb=full, dtype=dtype)
     operators = torch.ops.zoom_engine
     grad, grad_rgb = case.gradients()
     arguments = positional(case.operands())
@@ -343,10 +337,10 @@ def test_one_gradient_of_two_is_enough() -> None:
 
 
 def test_weights_noise_and_bias_get_gradients_from_the_composition() -> None:
-    """As training needs; the operator itself has none, and says so instead of returning zeros."""
+    """As training needs; the operator itself has none, and says so instead of returning zeros. So for directions."""
     case = Case(up=True)
     operands = case.operands()
-    names = ("x", "styles", "weight", "noise", "bias", "rgb_weight")
+    names = (*LEAVES, "weight", "edit_directions", "noise", "bias", "rgb_weight", "rgb_edit_directions")
     targets = [operands[name].requires_grad_() for name in names]
     grads = case.gradients()
     found = torch.autograd.grad(ops.modulated_conv2d(**operands), targets, grads)
@@ -392,7 +386,7 @@ def test_rgb_only_is_kept_whole_where_gradients_need_it() -> None:
 def test_clamped_values_get_no_gradient() -> None:
     x = torch.full((1, 1, 1, 4), 3.0, requires_grad=True)
     weight = torch.ones(1, 1, 1, 1)
-    y, _ = ops.modulated_conv2d(x, weight, torch.ones(1, 1), demodulate=False, clamp=2.0)
+    y, _ = ops.modulated_conv2d(x, weight, torch.ones(1, 1), clamp=2.0)
     y.sum().backward()
     assert y.tolist() == [[[[2.0] * 4]]]
     assert x.grad is not None
@@ -411,7 +405,7 @@ def test_nan_is_handed_through(dtype: torch.dtype) -> None:
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_strange_strides(dtype: torch.dtype) -> None:
-    operands = Case(dtype=dtype, cin=6, height=6, width=7, with_next=True).operands()
+    operands = Case(dtype=dtype, cin=6, height=6, width=7).operands()
     plain = ops.modulated_conv2d(**operands)
     wide = torch.full((2, 6, 9, 16), torch.nan, dtype=dtype)
     wide[:, :, 1:7, 2:16:2] = operands["x"]
@@ -439,14 +433,45 @@ def test_threads_change_nothing(up: bool) -> None:
     assert all(torch.equal(results[0][i], other[i]) for other in results[1:] for i in (0, 1, 2))
 
 
+@pytest.mark.usefixtures("isa")
 def test_a_picture_does_not_depend_on_its_batch() -> None:
-    case = Case(batch=3, cin=19, cout=35, height=9, width=5, edits=None)
+    """No bit of it; its gradients are sums over blocks of pixels, which the batch's size may cut elsewhere."""
+    case = Case(batch=3, cin=19, cout=35, height=9, width=5, edits=12)
     operands = case.operands()
-    whole = ops.modulated_conv2d(**operands)
+    grads = case.gradients()
+
+    def run(rows: slice) -> list[Tensor]:
+        leaves = {name: operands[name][rows].detach().requires_grad_() for name in LEAVES}
+        outputs = ops.modulated_conv2d(**{**operands, **leaves})
+        return [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), [g[rows] for g in grads])]
+
+    whole = run(slice(None))
     for row in range(3):
-        part = {k: operands[k][row : row + 1] for k in ("x", "styles", "rgb_styles")}
-        alone = ops.modulated_conv2d(**{**operands, **part})
+        alone = run(slice(row, row + 1))
+        assert all(torch.equal(alone[i], whole[i][row : row + 1]) for i in (0, 1))
         assert all(error(a, b[row : row + 1].double()) < 1e-6 for a, b in zip(alone, whole, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 12, 32])
+def test_directions_may_be_columns_of_a_matrix(count: int) -> None:
+    operands = Case(edits=count, cin=20).operands()
+    leaf = operands["edit_weights"].requires_grad_()
+    results = []
+    for apart in (False, True):
+        for name in ("edit_directions", "rgb_edit_directions"):
+            if apart:
+                operands[name] = torch.cat([operands[name], torch.full((count, 7), torch.nan)], 1)[:, :-7]
+        out, rgb = ops.modulated_conv2d(**operands)
+        results.append([out, rgb, *torch.autograd.grad(out.sum() + rgb.sum(), leaf)])
+    assert operands["edit_directions"].stride() == (27, 1)
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_no_directions_are_no_edits() -> None:
+    operands = Case(edits=None).operands()
+    none = {"edit_weights": torch.ones(2, 0), "edit_directions": torch.ones(0, 5)}
+    both = ops.modulated_conv2d(**operands), ops.modulated_conv2d(**{**operands, **none})
+    assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
 
 
 def test_empty_batch() -> None:
@@ -468,7 +493,7 @@ def test_empty_batch() -> None:
         ({"edit_weights": torch.ones(1, 3), "edit_directions": torch.ones(3, 5)}, "edit_directions must be"),
         ({"bias": torch.ones(2)}, "bias must be"),
         ({"noise": torch.ones(5, 4)}, "noise must be"),
-        ({"next_styles": torch.ones(1, 2)}, "next_styles must be"),
+        ({"rgb_edit_directions": torch.ones(4, 3)}, "need edit_weights"),
         ({"rgb_weight": torch.ones(3, 3)}, "belong together"),
         ({"rgb_weight": torch.ones(1, 3), "rgb_styles": torch.ones(1, 3)}, "rgb_weight must be"),
         ({"rgb_only": True}, "nothing to compute"),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ExportError
 from zoom_engine.generators import StyleGAN2, style_statistics
-from zoom_engine.generators.generator import edited
+from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.generators.codes import Codes
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.module_hash import module_hash
+from zoom_engine.ops.modulation import edited
 
 MOST_SIDE = 4096  # pixels
 

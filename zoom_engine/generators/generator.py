@@ -77,13 +77,6 @@ class EditableGenerator(Renderer, Protocol):
         ...
 
 
-def edited(codes: Tensor, edit_weights: Tensor | None, directions: Tensor | None) -> Tensor:
-    """``codes [B, S] + edit_weights [B, N] @ directions [N, S]`` where both are given: how torch injects edits."""
-    if edit_weights is None or directions is None:
-        return codes
-    return codes + edit_weights.to(codes) @ directions.to(codes)
-
-
 def shown(images: Tensor) -> Tensor:
     """Images as they can be shown, float32 within [-1, 1]: what is judged is what can be seen."""
     return images.float().clamp(-1, 1)

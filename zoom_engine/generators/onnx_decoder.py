@@ -16,8 +16,9 @@ from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_l
 from zoom_engine.files.onnx_file import name_ends, read_onnx_file
 from zoom_engine.generators.codes import Codes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
+from zoom_engine.ops.modulation import edited
 
 METADATA = "zoom_engine."
 CODES = "codes"

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.ops import modulation
+from zoom_engine.ops.layer import Layer
 
 
 def _kernel(x: Tensor) -> Tensor:
@@ -46,28 +47,22 @@ def modulated_conv2d(
     x: Tensor,
     weight: Tensor,
     styles: Tensor,
-    edit_weights: Tensor | None = None,
-    edit_directions: Tensor | None = None,
     noise: Tensor | None = None,
     bias: Tensor | None = None,
     *,
     up: bool = False,
-    demodulate: bool = True,
     slope: float = 0.2,
     gain: float = 2**0.5,
     clamp: float | None = None,
-    next_styles: Tensor | None = None,
     rgb_weight: Tensor | None = None,
     rgb_styles: Tensor | None = None,
     rgb_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """See `zoom_engine.ops.modulated_conv2d`; differentiable in everything, the weights too.
+    """See `zoom_engine.ops.modulated_conv2d`, with styles that are edited already; differentiable in everything.
 
     `out` is whole with `rgb_only` too: it is there already.
     """
-    styles = modulation.edited(styles, edit_weights, edit_directions)
-    shape = (len(x), len(weight))
-    scale = modulation.demodulation(styles, modulation.energy(weight)) if demodulate else styles.new_ones(shape)
+    scale = modulation.demodulation(styles, modulation.energy(weight))
     u = _convolve(x * _spread(styles, x), weight.to(x.dtype), up)
     v = (_fir(u, 1) if up else u) * _spread(scale, u)
     if bias is not None:
@@ -82,7 +77,7 @@ def modulated_conv2d(
         rgb = y.new_empty((len(x), 0, *y.shape[2:]), dtype=wide)
     else:
         rgb = F.conv2d(y * _spread(rgb_styles, y), rgb_weight.to(y.dtype)[:, :, None, None]).to(wide)
-    return (y if next_styles is None else y * _spread(next_styles, y)), rgb
+    return y, rgb
 
 
 def _spread(styles: Tensor, x: Tensor) -> Tensor:
@@ -97,54 +92,35 @@ def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
 
 
 def modulated_conv2d_backward(
-    grad: Tensor | None,
-    grad_rgb: Tensor | None,
-    y: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    styles: Tensor,
-    edit_weights: Tensor | None,
-    edit_directions: Tensor | None,
-    noise: Tensor | None,
-    bias: Tensor | None,
-    *,
-    up: bool,
-    demodulate: bool,
-    slope: float,
-    gain: float,
-    clamp: float | None,
-    rgb_weight: Tensor | None,
-    rgb_styles: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor]:
+    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """`(dx, dstyles, drgb_styles)` of `modulated_conv2d` from the gradients of its output `y` and of its toRGB.
 
-    `y` is the output before any `next_styles`; dstyles belongs to the edited styles; drgb_styles is `[0, 0]` where no
-    gradient comes from the toRGB.
+    The layer's styles are edited already; drgb_styles is None where no gradient comes from the toRGB.
     """
-    styles = modulation.edited(styles, edit_weights, edit_directions)
-    energy = modulation.energy(weight)
-    scale = modulation.demodulation(styles, energy) if demodulate else styles.new_ones((len(x), len(weight)))
-    drgb_styles = styles.new_empty((0, 0))
+    x, styles = layer.x, layer.styles
+    energy = modulation.energy(layer.weight)
+    scale = modulation.demodulation(styles, energy)
+    drgb_styles = None
     dy = torch.zeros_like(y) if grad is None else grad
-    if grad_rgb is not None and rgb_weight is not None and rgb_styles is not None:
-        dscaled = F.conv_transpose2d(grad_rgb.to(y.dtype), rgb_weight.to(y.dtype)[:, :, None, None])
-        dy = dy + dscaled * _spread(rgb_styles, y)
-        drgb_styles = (dscaled * y).sum(dim=(2, 3)).to(rgb_styles.dtype)
-    factor = torch.where(y > 0, y.new_tensor(gain), y.new_tensor(gain * slope))
+    if grad_rgb is not None and layer.rgb_weight is not None and layer.rgb_styles is not None:
+        dscaled = F.conv_transpose2d(grad_rgb.to(y.dtype), layer.rgb_weight.to(y.dtype)[:, :, None, None])
+        dy = dy + dscaled * _spread(layer.rgb_styles, y)
+        drgb_styles = (dscaled * y).sum(dim=(2, 3)).to(layer.rgb_styles.dtype)
+    factor = torch.where(y > 0, y.new_tensor(layer.gain), y.new_tensor(layer.gain * layer.slope))
     dv = dy * factor
-    if clamp is not None:
-        dv = torch.where(y.abs() < y.new_tensor(clamp), dv, 0.0)
+    if layer.clamp is not None:
+        dv = torch.where(y.abs() < y.new_tensor(layer.clamp), dv, 0.0)
     du = dv * _spread(scale, y)
-    dmodulated = _convolve_backward(_fir(du, 2) if up else du, weight.to(x.dtype), up)
+    dmodulated = _convolve_backward(_fir(du, 2) if layer.up else du, layer.weight.to(x.dtype), layer.up)
+    scaled = y / factor  # u * scale, after noise and bias are taken off
+    if layer.noise is not None:
+        scaled = scaled - layer.noise.to(y.dtype)
+    if layer.bias is not None:
+        scaled = scaled - layer.bias.to(y.dtype)[:, None, None]
+    dscale = (dv * scaled).sum(dim=(2, 3)).to(scale.dtype) / scale
     dstyles = (dmodulated * x).sum(dim=(2, 3)).to(styles.dtype)
-    if demodulate:
-        scaled = y / factor  # u * scale, after noise and bias are taken off
-        if noise is not None:
-            scaled = scaled - noise.to(y.dtype)
-        if bias is not None:
-            scaled = scaled - bias.to(y.dtype)[:, None, None]
-        dscale = (dv * scaled).sum(dim=(2, 3)).to(scale.dtype) / scale
-        dstyles = dstyles + modulation.demodulation_gradient(dscale, styles, energy, scale)
+    dstyles = dstyles + modulation.demodulation_gradient(dscale, styles, energy, scale)
     return dmodulated * _spread(styles, x), dstyles, drgb_styles
 
 

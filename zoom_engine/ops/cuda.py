@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError
-from zoom_engine.ops.native import layout_of
+from zoom_engine.ops.native import layout_of, rows_of
 
 if TYPE_CHECKING:
     from zoom_engine import _cuda
@@ -101,9 +101,9 @@ def _empty(x: Tensor, *shape: int) -> Tensor:
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
-def _workspace(x: Tensor, *, fir: bool, sums: int) -> Tensor:
+def _workspace(x: Tensor, *, fir: bool) -> Tensor:
     batch, channels, height, width = x.shape
-    floats = _CUDA.workspace_floats(batch=batch, channels=channels, height=height, width=width, fir=fir, sums=sums)
+    floats = _CUDA.workspace_floats(batch=batch, channels=channels, height=height, width=width, fir=fir)
     return torch.empty(floats, dtype=torch.float32, device=x.device)
 
 
@@ -115,17 +115,17 @@ def modulate(
     Args:
         x: `[B, C, H, W]`.
         styles: `[B, C]`, of this layer.
-        edit_weights: `[B, N]`, or None for no edits; then `edit_directions` is None too.
-        edit_directions: `[N, C]`, this layer's columns.
+        edit_weights: `[B, N]`, read where there are `edit_directions`.
+        edit_directions: `[N, C]`, this layer's columns; or None for no edits.
 
     Returns:
         The modulated image, channels-last in the dtype of `x`, and the style `[B, C]` in float32.
     """
     x, styles = _image(x), _small(styles)
-    if edit_weights is not None and edit_weights.shape[1] == 0:
-        edit_weights = edit_directions = None
+    if edit_directions is None:
+        edit_weights = None
     out, style = _empty(x, *x.shape), torch.empty_like(styles)
-    edits = {"edit_weights": _small(edit_weights), "edit_directions": _small(edit_directions)}
+    edits = {"edit_weights": _small(edit_weights), "edit_directions": rows_of(edit_directions)}
     _call("modulate", {"x": x, "styles": styles, **edits, "out": out, "style": style})
     return out, style
 
@@ -137,7 +137,7 @@ def modulate_backward(grad: Tensor, x: Tensor, style: Tensor) -> tuple[Tensor, T
     """
     grad, x, style = _image(grad), _image(x), _small(style)
     dx, dstyle = _empty(x, *x.shape), torch.empty_like(style)
-    workspace = _workspace(x, fir=False, sums=1)
+    workspace = _workspace(x, fir=False)
     tensors = {"grad": grad, "x": x, "style": style, "dx": dx, "dstyle": dstyle, "workspace": workspace}
     _call("modulate_backward", tensors)
     return dx, dstyle
@@ -153,9 +153,8 @@ def modulated_epilogue(
     slope: float,
     gain: float,
     clamp: float | None,
-    next_styles: Tensor | None = None,
 ) -> Tensor:
-    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain) * next_styles` in one pass over memory.
+    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)` in one pass over memory.
 
     Args:
         x: `[B, C, H, W]`, output of a convolution with weights shared by the batch.
@@ -167,8 +166,7 @@ def modulated_epilogue(
             `W' = W - 1`; without it `H' = H`, `W' = W`.
         slope: of the leaky ReLU below zero.
         gain: factor after the leaky ReLU.
-        clamp: largest absolute value before `next_styles`, or None. Values beyond it get no gradient.
-        next_styles: `[B, C]` or None.
+        clamp: largest absolute value, or None. Values beyond it get no gradient.
 
     Returns:
         `[B, C, H', W']` in the dtype of `x`, channels-last.
@@ -176,7 +174,7 @@ def modulated_epilogue(
     x = _image(x)
     batch, channels, height, width = x.shape
     out = _empty(x, batch, channels, height - fir, width - fir)
-    small = {"scale": scale, "noise": noise, "bias": bias, "next_style": next_styles}
+    small = {"scale": scale, "noise": noise, "bias": bias}
     tensors = {"x": x, **{name: _small(tensor) for name, tensor in small.items()}, "out": out}
     _call("modulated_epilogue", tensors, fir=fir, slope=slope, gain=gain, clamp=clamp)
     return out
@@ -193,26 +191,22 @@ def modulated_epilogue_backward(
     slope: float,
     gain: float,
     clamp: float | None,
-    next_styles: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`(dx, dscale, dnext_styles)` of `modulated_epilogue`; the last two `[B, C]` float32, None without next_styles."""
+) -> tuple[Tensor, Tensor]:
+    """`(dx, dscale)` of `modulated_epilogue`; dscale `[B, C]` float32."""
     grad, x, scale = _image(grad), _image(x), _small(scale)
     dx, dscale = _empty(x, *x.shape), torch.empty_like(scale)
-    dnext_styles = None if next_styles is None else torch.empty_like(scale)
     tensors = {
         "grad": grad,
         "x": x,
         "scale": scale,
         "noise": _small(noise),
         "bias": _small(bias),
-        "next_style": _small(next_styles),
         "dx": dx,
         "dscale": dscale,
-        "dnext_style": dnext_styles,
-        "workspace": _workspace(x, fir=fir, sums=1 if next_styles is None else 2),
+        "workspace": _workspace(x, fir=fir),
     }
     _call("modulated_epilogue_backward", tensors, fir=fir, slope=slope, gain=gain, clamp=clamp)
-    return dx, dscale, dnext_styles
+    return dx, dscale
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:

@@ -30,8 +30,7 @@ class _Convolved(NamedTuple):
     def of(cls, layer: Layer) -> _Convolved:
         x, style = cuda.modulate(layer.x, layer.styles, layer.edit_weights, layer.edit_directions)
         energy = modulation.energy(layer.weight)
-        outputs = (len(x), len(layer.weight))
-        scale = modulation.demodulation(style, energy) if layer.demodulate else style.new_ones(outputs)
+        scale = modulation.demodulation(style, energy)
         bias = style.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
         weight = layer.weight.to(x.dtype)
         if layer.up:
@@ -45,21 +44,19 @@ def forward(layer: Layer) -> tuple[Tensor, Tensor | None]:
     """`(out, rgb)` of `zoom_engine.ops.modulated_conv2d`; rgb is None where no toRGB was asked for."""
     u, _, _, scale, bias = _Convolved.of(layer)
     options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
-    if layer.rgb_weight is None or layer.rgb_styles is None:
-        following = layer.next_styles
-        return cuda.modulated_epilogue(u, scale, layer.noise, bias, **options, next_styles=following), None  # type: ignore[arg-type]
     y = cuda.modulated_epilogue(u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
-    scaled, _ = cuda.modulate(y, layer.rgb_styles)
-    rgb = F.conv2d(scaled, layer.rgb_weight.to(y.dtype)[:, :, None, None]).float().contiguous()
-    return (y if layer.next_styles is None else cuda.modulate(y, layer.next_styles)[0]), rgb
+    if layer.rgb_weight is None or layer.rgb_styles is None:
+        return y, None
+    scaled, _ = cuda.modulate(y, layer.rgb_styles, layer.edit_weights, layer.rgb_edit_directions)
+    return y, F.conv2d(scaled, layer.rgb_weight.to(y.dtype)[:, :, None, None]).float().contiguous()
 
 
 def backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`(dx, dstyles, drgb_styles)`: to x, to the edited styles, and to those of the toRGB where `grad_rgb` is given.
+    """`(dx, dstyles, drgb_styles)`: to x, to the styles, and to those of the toRGB where `grad_rgb` is given.
 
-    `y` is the output without next_styles.
+    The layer's styles are edited already.
     """
     drgb_styles = None
     dy = torch.zeros_like(y) if grad is None else grad
@@ -69,13 +66,12 @@ def backward(
         dy = from_rgb if grad is None else dy + from_rgb
     u, style, energy, scale, bias = _Convolved.of(layer)
     options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
-    du, dscale, _ = cuda.modulated_epilogue_backward(dy, u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
+    du, dscale = cuda.modulated_epilogue_backward(dy, u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
     weight = layer.weight.to(u.dtype)
     if layer.up:
         dmodulated = F.conv2d(du, weight.transpose(0, 1), stride=2)
     else:
         dmodulated = F.conv_transpose2d(du, weight, padding=weight.shape[2] // 2)
     dx, dstyles = cuda.modulate_backward(dmodulated, layer.x, style)
-    if layer.demodulate:
-        dstyles = dstyles + modulation.demodulation_gradient(dscale, style, energy, scale)
+    dstyles = dstyles + modulation.demodulation_gradient(dscale, style, energy, scale)
     return dx, dstyles, drgb_styles

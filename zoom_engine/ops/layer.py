@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from zoom_engine.ops import modulation
+
 SCHEMA = (
     "Tensor x, Tensor weight, Tensor styles, Tensor? edit_weights, Tensor? edit_directions, Tensor? noise, "
-    "Tensor? bias, bool up, bool demodulate, float slope, float gain, float? clamp, Tensor? next_styles, "
-    "Tensor? rgb_weight, Tensor? rgb_styles, bool rgb_only"
+    "Tensor? bias, bool up, float slope, float gain, float? clamp, Tensor? rgb_weight, "
+    "Tensor? rgb_styles, Tensor? rgb_edit_directions, bool rgb_only"
 )
+
+EDITS = ("edit_weights", "edit_directions", "rgb_edit_directions")
 
 
 class Layer(NamedTuple):
@@ -24,13 +28,12 @@ class Layer(NamedTuple):
     noise: Tensor | None
     bias: Tensor | None
     up: bool
-    demodulate: bool
     slope: float
     gain: float
     clamp: float | None
-    next_styles: Tensor | None
     rgb_weight: Tensor | None
     rgb_styles: Tensor | None
+    rgb_edit_directions: Tensor | None
     rgb_only: bool
 
     @property
@@ -43,6 +46,19 @@ class Layer(NamedTuple):
     def rgb_shape(self) -> tuple[int, int, int, int]:
         batch, _, height, width = self.out_shape
         return batch, 0 if self.rgb_weight is None else self.rgb_weight.shape[0], height, width
+
+    def edited(self) -> Layer:
+        """The same layer with its edits added to its styles, by torch."""
+        edited = self._replace(edit_weights=None, edit_directions=None, rgb_edit_directions=None)
+        edited = edited._replace(styles=modulation.edited(self.styles, self.edit_weights, self.edit_directions))
+        if self.rgb_styles is None:
+            return edited
+        rgb_styles = modulation.edited(self.rgb_styles, self.edit_weights, self.rgb_edit_directions)
+        return edited._replace(rgb_styles=rgb_styles)
+
+    def composed(self) -> dict[str, Any]:
+        """The arguments of the same layer in `composition.modulated_conv2d`, whose styles are edited already."""
+        return {name: value for name, value in self.edited()._asdict().items() if name not in EDITS}
 
     def check(self) -> None:
         """ValueError where shapes do not fit together, or a slope, gain or clamp is not positive."""
@@ -63,6 +79,8 @@ class Layer(NamedTuple):
         for name, (one, other) in pairs.items():
             if (one is None) != (other is None):
                 raise ValueError(f"{name} belong together: give both or neither")
+        if self.rgb_edit_directions is not None and (self.edit_weights is None or self.rgb_styles is None):
+            raise ValueError("rgb_edit_directions need edit_weights and rgb_styles")
         if self.rgb_only and self.rgb_weight is None:
             raise ValueError("rgb_only leaves nothing to compute without rgb_weight")
         expected: dict[str, tuple[Tensor | None, tuple[int | None, ...]]] = {
@@ -71,9 +89,9 @@ class Layer(NamedTuple):
             "edit_directions": (self.edit_directions, (edits, cin)),
             "noise": (self.noise, (rows, columns)),
             "bias": (self.bias, (cout,)),
-            "next_styles": (self.next_styles, (batch, cout)),
             "rgb_weight": (self.rgb_weight, (3, cout)),
             "rgb_styles": (self.rgb_styles, (batch, cout)),
+            "rgb_edit_directions": (self.rgb_edit_directions, (edits, cout)),
         }
         for name, (tensor, shape) in expected.items():
             if tensor is not None and tuple(tensor.shape) != shape:

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError
-from zoom_engine.ops import composition, cuda_layer, modulation, native
+from zoom_engine.ops import composition, cuda_layer, native
 from zoom_engine.ops.dispatch import implementation
 from zoom_engine.ops.layer import SCHEMA, Layer
 from zoom_engine.ops.packed import Packed, packed
+
+OTHERS = ("weight", "edit_directions", "noise", "bias", "rgb_weight", "rgb_edit_directions")  # without native gradients
 
 
 def modulated_conv2d(
@@ -30,35 +32,33 @@ def modulated_conv2d(
     bias: Tensor | None = None,
     *,
     up: bool = False,
-    demodulate: bool = True,
     slope: float = 0.2,
     gain: float = 2**0.5,
     clamp: float | None = None,
-    next_styles: Tensor | None = None,
     rgb_weight: Tensor | None = None,
     rgb_styles: Tensor | None = None,
+    rgb_edit_directions: Tensor | None = None,
     rgb_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`clamp(leaky_relu(demodulated convolution of x + noise + bias) * gain)`, and its toRGB (Karras 2020).
 
     The style `s = styles + edit_weights @ edit_directions` scales the input channels of the weight, per sample.
-    Differentiable in x, the styles, edit weights and edit directions. Where a gradient to weights, noise or bias is
-    wanted, as in training, `composition.modulated_conv2d` runs instead.
+    Differentiable in x, the styles and the edit weights. Where a gradient to anything else is wanted, as in training,
+    `composition.modulated_conv2d` runs instead.
 
     Args:
         x: `[B, Cin, H, W]`, best channels-last.
         weight: `[Cout, Cin, K, K]` float32, K 1 or 3. The native operators keep a packed copy as long as it lives.
         styles: `[B, Cin]`.
-        edit_weights: `[B, N]`, with `edit_directions` `[N, Cin]`; or neither.
+        edit_weights: `[B, N]`, with `edit_directions` `[N, Cin]`, best columns of a row-major matrix; or neither.
         noise: `[H', W']`, already times the noise strength, or None.
         bias: `[Cout]` or None.
         up: double the size by a transposed convolution of stride 2 and the [1, 3, 3, 1] filter of gain 4; needs K = 3.
-        demodulate: divide each modulated weight of an output channel by its norm.
         slope: of the leaky ReLU below zero, positive.
         gain: factor after the leaky ReLU, positive.
         clamp: largest absolute value of the activations, or None. Values beyond it get no gradient.
-        next_styles: `[B, Cout]`, multiplied onto `out`, not onto what the toRGB reads; or None.
         rgb_weight: `[3, Cout]`, with `rgb_styles` `[B, Cout]`: the toRGB that reads these activations; or neither.
+        rgb_edit_directions: `[N, Cout]`, by which the edit weights edit `rgb_styles` too, or None.
         rgb_only: nobody reads `out`, which may then be left empty, `[B, 0, H', W']`.
 
     Returns:
@@ -69,29 +69,15 @@ def modulated_conv2d(
     Raises:
         ValueError: shapes that do not fit together, or a slope, gain or clamp that is not positive.
     """
-    layer = Layer(
-        x,
-        weight,
-        styles,
-        edit_weights,
-        edit_directions,
-        noise,
-        bias,
-        up,
-        demodulate,
-        slope,
-        gain,
-        clamp,
-        next_styles,
-        rgb_weight,
-        rgb_styles,
-        rgb_only,
-    )
+    if edit_weights is not None and edit_weights.shape[1:] == (0,):
+        edit_weights = edit_directions = rgb_edit_directions = None
+    rgb = (rgb_weight, rgb_styles, rgb_edit_directions)
+    layer = Layer(x, weight, styles, edit_weights, edit_directions, noise, bias, up, slope, gain, clamp, *rgb, rgb_only)
     layer.check()
     if torch.is_grad_enabled():
-        if any(t is not None and t.requires_grad for t in (weight, noise, bias, rgb_weight)):
-            return composition.modulated_conv2d(**layer._asdict())
-        differentiated = (x, styles, edit_weights, edit_directions, rgb_styles)
+        if any(t is not None and t.requires_grad for t in (getattr(layer, name) for name in OTHERS)):
+            return composition.modulated_conv2d(**layer.composed())
+        differentiated = (x, styles, edit_weights, rgb_styles)
         layer = layer._replace(rgb_only=rgb_only and not any(t is not None and t.requires_grad for t in differentiated))
     result: tuple[Tensor, Tensor] = _forward(*layer)
     return result
@@ -109,12 +95,30 @@ def _channels_last(image: Tensor) -> Tensor:
     return image.contiguous(memory_format=torch.channels_last)
 
 
+def _modulated(
+    styles: Tensor, edit_weights: Tensor | None, edit_directions: Tensor | None, energy: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The edited styles `[B, C]`, and their demodulation `[B, Cout]` by `energy [Cout, C]` if given; both float32."""
+    style = torch.empty(styles.shape, dtype=torch.float32)
+    scale = style.new_empty((len(style), 0 if energy is None else len(energy)))
+    native.require().modulation(
+        styles=_view(native.rows_of(styles)),
+        edit_weights=_view(_small(edit_weights)),
+        edit_directions=_view(native.rows_of(edit_directions)),
+        energy=_view(energy),
+        style=native.view(style),
+        scale=None if energy is None else native.view(scale),
+        threads=torch.get_num_threads(),
+    )
+    return style, scale
+
+
 class _Operands(NamedTuple):
     """What the extension reads besides images, each float32 and contiguous."""
 
     packed: Packed
     style: Tensor
-    scale: Tensor | None
+    scale: Tensor
     noise: Tensor | None
     bias: Tensor | None
     rgb_weight: Tensor | None
@@ -122,19 +126,12 @@ class _Operands(NamedTuple):
     @classmethod
     def of(cls, layer: Layer) -> _Operands:
         weights = packed(layer.weight, up=layer.up, dtype=layer.x.dtype)
-        style = modulation.edited(layer.styles, layer.edit_weights, layer.edit_directions).float().contiguous()
-        scale = None
-        if layer.demodulate:
-            scale = style.new_empty((len(style), len(weights.energy)))
-            native.require().demodulation(
-                style=native.view(style),
-                energy=native.view(weights.energy),
-                scale=native.view(scale),
-                threads=torch.get_num_threads(),
-            )
-        rgb_weight = None
-        if layer.rgb_weight is not None and layer.rgb_styles is not None:
-            rgb_weight = (layer.rgb_styles[:, None] * layer.rgb_weight).float().contiguous()
+        style, scale = _modulated(layer.styles, layer.edit_weights, layer.edit_directions, weights.energy)
+        rgb_weight, rgb_style = None, layer.rgb_styles
+        if layer.rgb_weight is not None and rgb_style is not None:
+            if layer.rgb_edit_directions is not None:
+                rgb_style, _ = _modulated(rgb_style, layer.edit_weights, layer.rgb_edit_directions)
+            rgb_weight = (rgb_style[:, None] * layer.rgb_weight).float().contiguous()
         return cls(weights, style, scale, _small(layer.noise), _small(layer.bias), rgb_weight)
 
     def arguments(self, layer: Layer) -> dict[str, Any]:
@@ -142,7 +139,7 @@ class _Operands(NamedTuple):
         return {
             "weight": self.packed.handle,
             "style": native.view(self.style),
-            "scale": _view(self.scale),
+            "scale": native.view(self.scale),
             "noise": _view(self.noise),
             "bias": _view(self.bias),
             "rgb_weight": _view(self.rgb_weight),
@@ -164,13 +161,11 @@ def _forward(*arguments: Any) -> tuple[Tensor, Tensor]:
         found, picture = cuda_layer.forward(layer)
         return out if layer.rgb_only else found, rgb if picture is None else picture
     if code == "torch":
-        found, found_rgb = composition.modulated_conv2d(**layer._asdict())
+        found, found_rgb = composition.modulated_conv2d(**layer.composed())
         return out if layer.rgb_only else _channels_last(found), found_rgb.contiguous()
     operands = _Operands.of(layer)
-    next_styles = _small(layer.next_styles)
     native.require().modulated_conv2d(
         x=native.view(_channels_last(layer.x)),
-        next_style=_view(next_styles),
         out=None if layer.rgb_only else native.view(out),
         rgb=None if operands.rgb_weight is None else native.view(rgb),
         **operands.arguments(layer),
@@ -194,64 +189,78 @@ def _empty(layer: Layer, code: str) -> tuple[Tensor, Tensor]:
 @torch.library.custom_op(
     "zoom_engine::modulated_conv2d_backward",
     mutates_args=(),
-    schema=f"(Tensor? grad, Tensor? grad_rgb, Tensor y, {SCHEMA}) -> (Tensor dx, Tensor dstyles, Tensor drgb_styles)",
+    schema=f"(Tensor? grad, Tensor? grad_rgb, Tensor y, {SCHEMA}) ->"
+    " (Tensor dx, Tensor dstyles, Tensor dedit_weights, Tensor drgb_styles)",
 )
 def _backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients to x, the edited styles and the styles of the toRGB; `y` is the output without next_styles."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients to x, styles, edit weights and the styles of the toRGB, `[0, 0]` where there are none."""
     layer = Layer(*arguments)
     code = implementation(layer.x)
-    if code == "cuda":
-        dx, dstyles, from_rgb = cuda_layer.backward(grad, grad_rgb, y, layer)
-        drgb_styles = layer.styles.new_empty((0, 0)) if from_rgb is None else from_rgb.to(layer.styles.dtype)
-        return dx, dstyles.to(layer.styles.dtype), drgb_styles
-    if code == "torch":
-        options = {k: v for k, v in layer._asdict().items() if k not in ("next_styles", "rgb_only")}
-        dx, dstyles, drgb_styles = composition.modulated_conv2d_backward(grad, grad_rgb, y, **options)
-        return _channels_last(dx), dstyles, drgb_styles
+    if code == "native":
+        dx, *small = _native_backward(grad, grad_rgb, y, layer)
+    else:
+        backward = cuda_layer.backward if code == "cuda" else composition.modulated_conv2d_backward
+        dx, dstyles, drgb_styles = backward(grad, grad_rgb, y, layer.edited())
+        dedit_weights = None if layer.edit_directions is None else dstyles @ layer.edit_directions.t()
+        if dedit_weights is not None and drgb_styles is not None and layer.rgb_edit_directions is not None:
+            dedit_weights = dedit_weights + drgb_styles @ layer.rgb_edit_directions.t()
+        small = [dstyles, dedit_weights, drgb_styles]
+    like = layer.styles
+    dstyles, dedit_weights, drgb_styles = (like.new_empty((0, 0)) if t is None else t.to(like.dtype) for t in small)
+    return _channels_last(dx), dstyles, dedit_weights, drgb_styles
+
+
+def _native_backward(
+    grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     operands = _Operands.of(layer)
     dx = native.empty(layer.x.shape, dtype=layer.x.dtype, memory_format=torch.channels_last)
-    dstyle = torch.empty_like(operands.style)
-    dscale = None if operands.scale is None else torch.empty_like(operands.scale)
+    dstyle, dscale = torch.empty_like(operands.style), torch.empty_like(operands.scale)
     drgb_weight = None if operands.rgb_weight is None or grad_rgb is None else torch.empty_like(operands.rgb_weight)
-    grad = None if grad is None else _channels_last(grad)
-    grad_rgb = _small(grad_rgb)
     native.require().modulated_conv2d_backward(
-        grad=_view(grad),
-        grad_rgb=_view(grad_rgb),
+        grad=_view(None if grad is None else _channels_last(grad)),
+        grad_rgb=_view(_small(grad_rgb)),
         x=native.view(_channels_last(layer.x)),
         y=native.view(_channels_last(y)),
         dx=native.view(dx),
         dstyle=native.view(dstyle),
-        dscale=_view(dscale),
+        dscale=native.view(dscale),
         drgb_weight=_view(drgb_weight),
         **operands.arguments(layer),
     )
-    if operands.scale is not None and dscale is not None:
-        native.require().demodulation_backward(
-            dscale=native.view(dscale),
-            style=native.view(operands.style),
-            energy=native.view(operands.packed.energy),
-            scale=native.view(operands.scale),
-            dstyle=native.view(dstyle),
+    dedit_weights = None if layer.edit_weights is None else torch.zeros(layer.edit_weights.shape, dtype=torch.float32)
+    native.require().modulation_backward(
+        dscale=native.view(dscale),
+        style=native.view(operands.style),
+        energy=native.view(operands.packed.energy),
+        scale=native.view(operands.scale),
+        edit_directions=_view(native.rows_of(layer.edit_directions)),
+        dstyle=native.view(dstyle),
+        dedit_weights=_view(dedit_weights),
+        threads=torch.get_num_threads(),
+    )
+    if layer.rgb_weight is None or drgb_weight is None:
+        return dx, dstyle, dedit_weights, None
+    drgb_styles = (drgb_weight * layer.rgb_weight).sum(dim=1).float()
+    if layer.rgb_edit_directions is not None:
+        native.require().modulation_backward(
+            edit_directions=_view(native.rows_of(layer.rgb_edit_directions)),
+            dstyle=native.view(drgb_styles),
+            dedit_weights=_view(dedit_weights),
             threads=torch.get_num_threads(),
         )
-    if layer.rgb_weight is None or drgb_weight is None:
-        drgb_styles = layer.styles.new_empty((0, 0))
-    else:
-        drgb_styles = (drgb_weight * layer.rgb_weight).sum(dim=1).to(layer.styles.dtype)
-    return dx, dstyle.to(layer.styles.dtype), drgb_styles
+    return dx, dstyle, dedit_weights, drgb_styles
 
 
 @_backward.register_fake
-def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _(grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
     layer = Layer(*arguments)
-    rgb_shape = (0, 0) if layer.rgb_styles is None or grad_rgb is None else layer.rgb_styles.shape
+    small = (layer.styles, layer.edit_weights, None if grad_rgb is None else layer.rgb_styles)
     return (
         torch.empty_like(layer.x, memory_format=torch.channels_last),
-        layer.styles.new_empty(layer.styles.shape),
-        layer.styles.new_empty(rgb_shape),
+        *(layer.styles.new_empty((0, 0) if tensor is None else tensor.shape) for tensor in small),
     )
 
 
@@ -261,15 +270,14 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
         raise BackendError("modulated_conv2d with rgb_only keeps nothing that a gradient could be computed from")
     ctx.set_materialize_grads(False)
     ctx.options = tuple(None if isinstance(value, Tensor) else value for value in inputs)
-    y = output[0] if layer.next_styles is None else None
-    ctx.save_for_backward(y, *(value if isinstance(value, Tensor) else None for value in inputs))
+    ctx.save_for_backward(output[0], *(value if isinstance(value, Tensor) else None for value in inputs))
 
 
 def _gradients(ctx: Any, grad: Tensor | None, grad_rgb: Tensor | None) -> tuple[Tensor | None, ...]:
     wanted = Layer(*ctx.needs_input_grad)
-    if wanted.weight or wanted.noise or wanted.bias or wanted.rgb_weight:
+    if any(getattr(wanted, name) for name in OTHERS):
         raise BackendError(
-            "zoom_engine::modulated_conv2d has no gradients to weights, noise and bias: call"
+            "zoom_engine::modulated_conv2d has no gradients to weights, edit directions, noise and bias: call"
             " zoom_engine.ops.modulated_conv2d, which composes the layer from torch's operators then"
         )
     y, *tensors = ctx.saved_tensors
@@ -278,17 +286,10 @@ def _gradients(ctx: Any, grad: Tensor | None, grad_rgb: Tensor | None) -> tuple[
         grad_rgb = None  # of a picture without channels
     if grad is None and grad_rgb is None:
         return (None,) * len(layer)
-    gradients: dict[str, Tensor] = {}
-    if layer.next_styles is not None:
-        y, _ = _forward(*layer._replace(next_styles=None, rgb_weight=None, rgb_styles=None))
-        if grad is not None:
-            gradients["next_styles"] = (grad * y).sum(dim=(2, 3)).to(layer.next_styles.dtype)
-            grad = grad * layer.next_styles.to(grad.dtype)[:, :, None, None]
-    dx, dstyles, drgb_styles = _backward(grad, grad_rgb, y, *layer)
-    gradients |= {"x": dx, "styles": dstyles}
-    if layer.edit_weights is not None and layer.edit_directions is not None:
-        gradients["edit_weights"] = dstyles @ layer.edit_directions.t()
-        gradients["edit_directions"] = layer.edit_weights.t() @ dstyles
+    dx, dstyles, dedit_weights, drgb_styles = _backward(grad, grad_rgb, y, *layer)
+    gradients = {"x": dx, "styles": dstyles}
+    if layer.edit_weights is not None:
+        gradients["edit_weights"] = dedit_weights
     if grad_rgb is not None:
         gradients["rgb_styles"] = drgb_styles
     return tuple(gradients.get(name) for name in Layer._fields)

@@ -1,21 +1,20 @@
 """The small matrix products around a modulated convolution: edits, demodulation and their gradients.
 
-They have no spatial axes and cost next to nothing. The native operators have a demodulation of their own.
+They have no spatial axes and cost next to nothing. The native operators have their own.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 EPSILON = 1e-8
 
 
 def edited(styles: Tensor, edit_weights: Tensor | None, edit_directions: Tensor | None) -> Tensor:
-    """`styles [B, Cin] + edit_weights [B, N] @ edit_directions [N, Cin]`."""
+    """`styles [B, S] + edit_weights [B, N] @ edit_directions [N, S]` where both are given: how torch injects edits."""
     if edit_weights is None or edit_directions is None:
         return styles
-    return torch.addmm(styles, edit_weights, edit_directions)
+    return styles + edit_weights.to(styles) @ edit_directions.to(styles)
 
 
 def energy(weight: Tensor) -> Tensor:

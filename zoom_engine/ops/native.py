@@ -141,6 +141,14 @@ def view(tensor: Tensor) -> _core.View:
     )
 
 
+def rows_of(matrix: Tensor | None) -> Tensor | None:
+    """`matrix` in float32 with contiguous rows: some columns of a larger one are that as they are."""
+    if matrix is None:
+        return None
+    wide = matrix.detach().to(torch.float32)
+    return wide if wide.stride(1) == 1 else wide.contiguous()
+
+
 def layout_of(x: Tensor) -> torch.memory_format:
     """The layout of an operator's result: channels-last if `x` is only that, else contiguous."""
     if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):

@@ -74,22 +74,22 @@ def modulated_conv2d(
     bias: Tensor | None = None,
     *,
     up: bool = False,
-    demodulate: bool = True,
     slope: float = 0.2,
     gain: float = 2**0.5,
     clamp: float | None = None,
-    next_styles: Tensor | None = None,
     rgb_weight: Tensor | None = None,
     rgb_styles: Tensor | None = None,
+    rgb_edit_directions: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """See `zoom_engine.ops.modulated_conv2d`: a modulated weight for every sample (Karras 2020, section 2.2)."""
     if edit_weights is not None and edit_directions is not None:
         styles = styles + edit_weights @ edit_directions
+    if edit_weights is not None and rgb_edit_directions is not None and rgb_styles is not None:
+        rgb_styles = rgb_styles + edit_weights @ rgb_edit_directions
     outputs, pictures = [], []
     for index, (sample, style) in enumerate(zip(x, styles, strict=True)):
         modulated = weight * style[None, :, None, None]
-        if demodulate:
-            modulated = modulated / (modulated.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
+        modulated = modulated / (modulated.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         if up:
             # Up-sampling is followed by a true convolution, hence the flipped taps.
             u = F.conv2d(F.pad(_insert_zeros(sample[None]), (2, 1, 2, 1)), modulated.flip((2, 3)))
@@ -104,6 +104,6 @@ def modulated_conv2d(
         y = y if clamp is None else y.clamp(-clamp, clamp)
         if rgb_weight is not None and rgb_styles is not None:
             pictures.append(torch.einsum("kc,c,bchw->bkhw", rgb_weight, rgb_styles[index], y))
-        outputs.append(y if next_styles is None else y * next_styles[index, :, None, None])
+        outputs.append(y)
     out = torch.cat(outputs)
     return out, torch.cat(pictures) if pictures else out[:, :0]

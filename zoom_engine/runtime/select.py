@@ -14,9 +14,10 @@ from zoom_engine import ops
 from zoom_engine.audit.settings import BACKENDS
 from zoom_engine.errors import BackendError, ConfigError
 from zoom_engine.generators import EditableGenerator, StyleGAN2
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
 from zoom_engine.generators.onnx_decoder import CODES, IMAGES, OnnxDecoder
 from zoom_engine.graphs import synthesis_model
+from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.machine import bf16_in_hardware
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from zoom_engine import ops
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
 from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
+from zoom_engine.ops.modulation import edited
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
@@ -69,11 +70,13 @@ class ModulatedConv(nn.Module):
         rgb_style: Tensor | None = None,
         rgb_only: bool = False,
         plain: bool = False,
+        **edits: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``, and an image.
 
         The image is what ``to_rgb`` makes of the result with ``rgb_style [B, Cout]``, ``[B, 3, H', W']`` float32 before
-        bias and clamp. With ``rgb_only`` it is all that counts.
+        bias and clamp. With ``rgb_only`` it is all that counts. ``edits`` are the operator's own arguments of
+        that name, which ``plain`` does not take.
         """
         convolve = ops.composition.modulated_conv2d if plain else ops.modulated_conv2d
         return convolve(
@@ -89,6 +92,7 @@ class ModulatedConv(nn.Module):
             rgb_weight=None if to_rgb is None else to_rgb.weight.flatten(1),
             rgb_styles=rgb_style,
             rgb_only=rgb_only,
+            **edits,
         )
 
     def _noise(self) -> Tensor:
@@ -208,21 +212,28 @@ class StyleGAN2(MappedGenerator):
         plain: bool = False,
     ) -> Tensor:
         """See `zoom_engine.generators.EditableGenerator`; ``precision`` and ``plain`` as for `synthesis`."""
-        return shown(self.synthesis(edited(codes, edit_weights, directions), precision=precision, plain=plain))
+        images = self.synthesis(
+            codes, edit_weights=edit_weights, directions=directions, precision=precision, plain=plain
+        )
+        return shown(images)
 
     def synthesis(
         self,
         styles: Tensor,
         *,
+        edit_weights: Tensor | None = None,
+        directions: Tensor | None = None,
         max_resolution: int | None = None,
         precision: torch.dtype = torch.float32,
         plain: bool = False,
     ) -> Tensor:
         """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
 
-        ``max_resolution`` stops after the block of that resolution; ``precision`` is the dtype of the
-        activations and convolutions (float32 or bfloat16; styles, demodulation and RGB stay float32).
-        ``plain`` composes every operator from torch's own, for exporters and compilers.
+        ``edit_weights [B, N]`` along ``directions [N, S]``, where both are given, draw ``styles + edit_weights @
+        directions``; differentiable in styles and edit weights. ``max_resolution`` stops after the block of that
+        resolution; ``precision`` is the dtype of the activations and convolutions (float32 or bfloat16; styles,
+        demodulation and RGB stay float32). ``plain`` composes every operator from torch's own, for exporters and
+        compilers, and adds the edits to the whole style vector; else each layer's operator adds its share.
         """
         if styles.dim() != 2 or styles.shape[1] != self.space.size:
             raise ConfigError(f"styles must be [B, {self.space.size}], got {list(styles.shape)}")
@@ -234,6 +245,17 @@ class StyleGAN2(MappedGenerator):
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         image: Tensor | None = None
         before, fused = x, None
+        along: dict[str, Tensor] = {}
+        if edit_weights is not None and directions is not None:
+            edit_weights, directions = edit_weights.to(styles), directions.to(styles)
+            if plain:
+                styles = edited(styles, edit_weights, directions)
+            else:
+                along = self.space.split(directions)
+
+        def edits(**shares: StyleLayer) -> dict[str, Any]:
+            return along and {"edit_weights": edit_weights, **{k: along[layer.name] for k, layer in shares.items()}}
+
         of_layer = self.space.split(styles)
         layers = [layer for layer in self.space.layers if layer.resolution <= limit]
         for layer, following in zip(layers, [*layers[1:], None], strict=True):
@@ -241,7 +263,7 @@ class StyleGAN2(MappedGenerator):
             if layer.is_rgb:
                 to_rgb = cast(ToRGB, self.to_rgb[layer.name])
                 if fused is None:
-                    image = to_rgb(x, style)
+                    image = to_rgb(x, edited(style, edit_weights, along.get(layer.name)))
                 elif image is None:
                     image = to_rgb.finish(fused)
                 else:
@@ -251,7 +273,8 @@ class StyleGAN2(MappedGenerator):
             if conv.up:
                 before = x
             if layer.name in self.around:
-                x = conv(x, style, plain=plain)[0] + self.around[layer.name](before, plain=plain)
+                x, _ = conv(x, style, plain=plain, **edits(edit_directions=layer))
+                x = x + self.around[layer.name](before, plain=plain)
                 fused = None
             elif following is not None and following.is_rgb:
                 x, fused = conv(
@@ -261,9 +284,10 @@ class StyleGAN2(MappedGenerator):
                     rgb_style=of_layer[following.name],
                     rgb_only=following is layers[-1],
                     plain=plain,
+                    **edits(edit_directions=layer, rgb_edit_directions=following),
                 )
             else:
-                x, _ = conv(x, style, plain=plain)
+                x, _ = conv(x, style, plain=plain, **edits(edit_directions=layer))
         if image is None:
             raise ConfigError(
                 f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"

@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.generator import edited, shown
+from zoom_engine.generators.generator import shown
 from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config, StyleGAN3Layer
 from zoom_engine.generators.stylegan3.filters import downsample, upsample
+from zoom_engine.ops.modulation import edited
 
 LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
