@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zoom_engine import registry
 from zoom_engine.audit.settings import check_generator
-from zoom_engine.errors import CheckpointError, ConfigError, TargetError
+from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
@@ -117,13 +117,9 @@ def _checked(generator: Any) -> EditableGenerator:
 
 
 def _is_onnx(spec: str | Path) -> bool:
-    path = Path(spec)
-    if path.suffix.lower() == ".onnx":
-        if not path.is_file():
-            raise CheckpointError(f"no generator '{spec}': there is no such file")
-        return True
+    """By content, whatever the file's name."""
     try:
-        return path.is_file() and kind_by_content(path) == "onnx"
+        return Path(spec).is_file() and kind_by_content(Path(spec)) == "onnx"
     except TargetError:
         return False
 
