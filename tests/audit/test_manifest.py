@@ -101,6 +101,7 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused_in_one_line(value: Any,
         ({"target_details": {"task": "binary"}}, "config.target_details.task must be an object"),
         ({"directions": {"strength": [1.0]}}, "config.directions.strength must have one for each attribute"),
         ({"synthesis": {"backend": 1}}, "config.synthesis.backend must be a text"),
+        ({"later": json.loads("[" * 200 + "]" * 200)}, "nested deeper than 50 levels"),
         ({"target": ["line\nbreak\u2028" * 99]}, "config.target must be a text"),
     ],
 )

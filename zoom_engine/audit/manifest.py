@@ -22,6 +22,7 @@ PAPER_BOUND = 30.0
 
 Mode = Literal["single", "multi"]
 _FREE = ("environment", "resumed_in")
+_LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +109,8 @@ class Manifest:
                     f"{name} has audit format {shown(form.get('version'))}, this version reads {FORMAT['version']}: run"
                     " the audit again in a new folder"
                 )
+            if _is_deep(plain, _LEVELS):
+                raise ValueError(f"it is nested deeper than {_LEVELS} levels")
             known = JsonObject(plain)
             environment = known.object("environment")
             return cls(
@@ -174,6 +177,11 @@ def _config(values: JsonObject) -> Config:
     directions.check("strength", len(config.strength) in (0, count), each)
     directions.check("noise_floor", len(config.noise_floor) in (0, count), each)
     return config
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deep(one, levels - 1) for one in inside)
 
 
 def _pair(ends: list[Any]) -> tuple[float, float]:
