@@ -51,7 +51,7 @@ def timed(backend: str, images: int, precision: str) -> tuple[dict[str, Diagnosi
 def ran(diagnosis: Diagnosis) -> dict[str, Any]:
     """What the manifest says made the pictures, and why."""
     manifest = diagnosis.manifest
-    return {**manifest["config"]["synthesis"], **manifest["environment"]["synthesis"]}
+    return {**manifest.config.content["synthesis"], **manifest.environment["synthesis"]}
 
 
 def compare(found: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[str, Any]:
@@ -67,9 +67,7 @@ def compare(found: dict[str, Diagnosis], wanted: dict[str, Diagnosis]) -> dict[s
         "units": len(flips),
         "unedited_equal": round(sum(unedited) / len(unedited), 4),
         "flips_equal": round(sum(flips) / len(flips), 4),
-        "top_equal": all(
-            d.sensitivity[0]["attribute"] == wanted[n].sensitivity[0]["attribute"] for n, d in found.items()
-        ),
+        "top_equal": all(d.sensitivity[0].attribute == wanted[n].sensitivity[0].attribute for n, d in found.items()),
     }
 
 

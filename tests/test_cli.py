@@ -17,12 +17,14 @@ from PIL import Image
 from torch import nn
 
 from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.cli import main
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import CalibratedRange
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
+OTHER = Manifest.of({"images": 7, "seed": 0, "mode": "single", "attributes": ["a hat"]})
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
 
 
@@ -172,7 +174,7 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.txt").write_text("mine")
     (tmp_path / "file").write_text("")
-    with AuditFolder.create(tmp_path / "other", {"config": {"images": 7, "seed": 0, "attributes": ["a hat"]}}):
+    with AuditFolder.create(tmp_path / "other", OTHER):
         pass
     run, file = [*RUN, "--out", "a"], ["diagnose", "--generator", "file", "--target", "avatars:mustache", "--out", "a"]
     cases = [
@@ -227,7 +229,7 @@ def test_the_demo_refuses_its_folder_before_a_model_is_loaded(
     (tmp_path / "file").write_text("")
     (tmp_path / "foreign" / "biased").mkdir(parents=True)
     (tmp_path / "foreign" / "biased" / "thesis.txt").write_text("mine")
-    with AuditFolder.create(tmp_path / "other" / "biased", {"config": {"images": 7, "seed": 0}}):
+    with AuditFolder.create(tmp_path / "other" / "biased", OTHER):
         pass
 
     def refused(out: str, *more: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.gallery import Pick, picks, sheet_weights
 from zoom_engine.targets import task_from_dict
@@ -42,7 +43,7 @@ def chosen(*units: Record, task: dict[str, Any] = BINARY, **config: Any) -> list
         "attributes": [ATTRIBUTE],
         "target_details": {"task": task},
     } | config
-    return picks(Diagnosis({"config": config}, units), task_from_dict(task))
+    return picks(Diagnosis(Manifest.of(config), units), task_from_dict(task))
 
 
 def shown(*units: Record, **options: Any) -> list[tuple[str, int]]:

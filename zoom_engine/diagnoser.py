@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.attributes import NEUTRAL, parse_attributes
-from zoom_engine.audit.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
+from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
+from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.directions import (
@@ -106,8 +107,8 @@ class Diagnoser:
             attributes = settings.attributes
             if attributes is None:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
-            self.attributes = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
-            self.text_encoder.check_words([*self.attributes, *self.labels])
+            self.attributes = parse_attributes(attributes, neutral=self.neutral)
+            self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
             bar.update(note="target")
             loaded = load_generator(settings.generator, **generator_options)
             self.generator = of_one_class(loaded, settings.generator_class).to(place)
@@ -194,7 +195,7 @@ class Diagnoser:
         return find_directions(
             self.generator,
             self.text_encoder,
-            self.attributes,
+            [attribute.text for attribute in self.attributes],
             neutral=self.neutral,
             method=settings.directions,
             threshold=DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold,
@@ -282,13 +283,13 @@ class Diagnoser:
         ]
 
     def config(self, run: RunSettings) -> dict[str, Any]:
-        """What determines the records and is known before anything is measured."""
+        """What determines the records and is known before anything is measured, as the manifest's file has it."""
         return {
             **self.settings.deciding(),
             **run.deciding(),
             "target": self.target.name,
             "target_details": self.target.describe(),
-            "attributes": list(self.attributes),
+            "attributes": [attribute.text for attribute in self.attributes],
             "neutral": self.neutral,
             "labels": list(self.labels),
             "search": self.search.name,
@@ -301,14 +302,12 @@ class Diagnoser:
             "synthesis": {**self.synthesizer.describe(), "measurements": self.forward.describe()},
         }
 
-    def manifest(
-        self, directions: EditDirections, calibrated: CalibratedRange | None, run: RunSettings
-    ) -> dict[str, Any]:
-        """All that determines the records (``config``), and where they were made (``environment``)."""
+    def manifest(self, directions: EditDirections, calibrated: CalibratedRange | None, run: RunSettings) -> Manifest:
+        """All that determines the records, and where they were made."""
         synthesis = {**self.synthesizer.explain(), "measurements": self.forward.explain()}
         given = self.settings.generator
-        return {
-            "config": {
+        return Manifest.of(
+            {
                 **self.config(run),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
@@ -321,16 +320,16 @@ class Diagnoser:
                     "noise_floor": list(directions.noise_floor),
                 },
             },
-            "environment": {
+            {
                 **describe_environment(),
                 "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
                 "synthesis": synthesis,
                 "networks": self._networks,
                 "notices": self.notices,
             },
-        }
+        )
 
-    def _check_directions(self, attributes: Sequence[str] | None, *, of_models: bool = False) -> None:
+    def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:
         """Ready directions must be those that this audit would find; ``of_models`` is where its models are loaded."""
         settings, ready = self.settings, self.settings.directions
         if not isinstance(ready, EditDirections):
@@ -365,11 +364,11 @@ class Diagnoser:
         """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
         if not (out / MANIFEST).is_file():
             return
-        there, here = read_manifest(out)["config"].get("synthesis", {}), self.synthesizer.describe()
-        if any(there.get(key) != value for key, value in here.items()):
+        there, here = read_manifest(out).config, self.synthesizer
+        if (there.backend, there.precision) != (here.backend, here.precision):
             raise AuditError(
-                f"{out} was begun with --backend {there.get('backend')} --precision {there.get('precision')}, this run"
-                f" would go on with {here['backend']} in {here['precision']}: give the same, or another folder"
+                f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
+                f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
             )
         check_config(out, self.config(run))
 
@@ -378,7 +377,7 @@ class Diagnoser:
         return [None] if self.settings.mode == "multi" else range(len(self.attributes))
 
     def _attribute(self, which: int | None) -> str | None:
-        return None if which is None else self.attributes[which]
+        return None if which is None else self.attributes[which].text
 
     def _search(
         self,

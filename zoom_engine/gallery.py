@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,10 @@ from torch import Tensor
 
 from zoom_engine.attributes import slug
 from zoom_engine.audit.counts import Counts, evidence
-from zoom_engine.audit.diagnosis import PAPER_BOUND, Diagnosis
+from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEntry, StripEntry
+from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
@@ -78,8 +79,7 @@ def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
         return list(choice.picks(evidence(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
     chosen: list[Pick] = []
     for row in diagnosis.sensitivity:
-        units = [record for record in diagnosis.records if record.attribute == row["attribute"]]
-        chosen += list(choice.picks(units, 1))[:STRIPS_PER_ATTRIBUTE]
+        chosen += list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
     return chosen
 
 
@@ -93,7 +93,7 @@ class _Choice:
         """Of one attribute's records the units to show, the most telling of the others first."""
         if not records:
             return
-        least = self._diagnosis.decisive_change
+        least = self._diagnosis.config.decisive_change
         units = sorted(records, key=lambda record: (record.change, record.image))
         typical, extreme = units[(len(units) - 1) // 2], units[-1]
         flips: dict[tuple[int, int], list[Record]] = {}
@@ -127,7 +127,7 @@ class _Choice:
         )
         point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
         direction = direction_of(record, point.output, self._task)
-        decisive = direction[0] != direction[1] and point.change >= self._diagnosis.decisive_change
+        decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
         kept, ssim = point.label_kept, point.ssim
         return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
 
@@ -160,58 +160,55 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
     strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task)]
     rows = min(SHEET_ROWS, len(styles))
     sheets = [_sheet(audit, index, diagnosis, evaluator, styles[:rows]) for index in range(len(diagnosis.attributes))]
-    audit.write_json("gallery.json", {"strips": strips, "sheets": sheets})
+    audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
 
 
-def _strip(
-    audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows
-) -> dict[str, Any]:
+def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
     """Original, intermediate and final images of one unit, with the target's output for each."""
     record = pick.record
     fractions = torch.linspace(0, 1, STRIP_FRAMES)
     weights = fractions[:, None] * torch.tensor(pick.edit_weights, dtype=torch.float32)
     images, captions = _shown(evaluator, styles[record.image].expand(STRIP_FRAMES, -1), weights)
-    single = record.attribute is not None
-    column = diagnosis.attributes.index(record.attribute) if single else 0
+    attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
+    column = None if attribute is None else diagnosis.attributes.index(attribute)
     stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
     frames = []
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         name = f"{stem}-{index}.png"
         audit.write(name, png_bytes(image))
-        frames.append({"file": name, "weight": float(weights[index, column]) if single else None, "caption": caption})
-    return {
-        "kind": pick.kind,
-        "attribute": record.attribute,
-        "image": record.image,
-        "seed": record.seed,
-        "direction": list(pick.direction),
-        "flipped": pick.direction[0] != pick.direction[1],
-        "decisive": pick.decisive,
-        "extreme": pick.extreme,
-        "label_kept": pick.label_kept,
-        "ssim": pick.ssim,
-        "original_caption": captions[0],
-        "caption": captions[-1],
-        "frames": frames,
-    }
+        weight = None if column is None else float(weights[index, column])
+        frames.append(FrameEntry(file=name, weight=weight, caption=caption))
+    return StripEntry(
+        kind=pick.kind,
+        attribute=attribute,
+        image=record.image,
+        seed=record.seed,
+        direction=pick.direction,
+        flipped=pick.direction[0] != pick.direction[1],
+        decisive=pick.decisive,
+        extreme=pick.extreme,
+        label_kept=pick.label_kept,
+        ssim=pick.ssim,
+        original_caption=captions[0],
+        caption=captions[-1],
+        frames=tuple(frames),
+    )
 
 
-def _sheet(
-    audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor
-) -> dict[str, Any]:
+def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor) -> SheetEntry:
     """One row per image, one column per weight."""
     attribute = diagnosis.attributes[index]
-    columns = sheet_weights(*diagnosis.ranges()[index].tolist())
+    columns = sheet_weights(*diagnosis.config.ranges[index])
     rows = []
     for number, style in enumerate(styles):
         weights = torch.zeros(len(columns), len(evaluator.directions))
         weights[:, index] = torch.tensor(columns)
         images, _ = _shown(evaluator, style.expand(len(columns), -1), weights)
-        names = [f"images/sheet-{slug(attribute)}-{number}-{place}.png" for place in range(len(images))]
+        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(images))]
         for name, image in zip(names, images, strict=True):
             audit.write(name, png_bytes(image))
-        rows.append(names)
-    return {"attribute": attribute, "weights": columns, "rows": rows}
+        rows.append(tuple(names))
+    return SheetEntry(attribute=attribute, weights=tuple(columns), rows=tuple(rows))
 
 
 @torch.no_grad()

@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from zoom_engine.audit.folder import AuditFolder, check_folder, inside, read_manifest
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
+from zoom_engine.audit.summary import summarise
 from zoom_engine.errors import AuditError
 
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")
-MANIFEST = {
-    "config": {"mode": "single", "search": "scan", "attributes": list(ATTRIBUTES), "images": 40, "seed": 0},
-    "environment": {"torch": "2.0"},
-}
+CONFIG = {"mode": "single", "search": "scan", "attributes": list(ATTRIBUTES), "images": 40, "seed": 0}
+MANIFEST = Manifest.of(CONFIG, {"torch": "2.0"})
 UNITS = [(image, attribute) for image in range(40) for attribute in ATTRIBUTES]
 
 
@@ -63,7 +63,7 @@ def work(path: Path, *, shuffle: int = 0, batch: int = 5, finish: bool = True) -
         for start in range(0, len(left), batch):
             folder.append([record(*unit) for unit in left[start : start + batch]])
         if finish:
-            folder.finish({"units": len(folder.done())})
+            folder.finish(summarise(MANIFEST.config, [record(*unit) for unit in folder.done()], resamples=2))
 
 
 def fork(task: Callable[[], None]) -> int:
@@ -100,7 +100,7 @@ def test_a_new_folder_is_made_with_its_parents_and_its_manifest(tmp_path: Path) 
     with AuditFolder.create(tmp_path / "x" / "y", MANIFEST) as folder:
         assert folder.done() == set()
         assert not folder.finished
-    assert read_manifest(tmp_path / "x" / "y")["config"] == MANIFEST["config"]
+    assert read_manifest(tmp_path / "x" / "y") == MANIFEST
 
 
 def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path: Path) -> None
         assert read_records(path / "records.jsonl") == EXPECTED
         lines = (path / "records.jsonl").read_bytes().splitlines()
         assert len(lines) == len(UNITS)
-        assert json.loads((path / "summary.json").read_text()) == {"units": len(UNITS)}
+        assert json.loads((path / "summary.json").read_text())["units"] == len(UNITS)
         assert not [entry for entry in path.iterdir() if "tmp" in entry.name]
     assert torn > 0
 
@@ -360,7 +360,7 @@ def test_another_config_is_refused_with_its_first_difference(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     work(tmp_path / "audit", finish=False)
-    other = {**MANIFEST, "config": {**MANIFEST["config"], **change}}
+    other = Manifest.of({**CONFIG, **change}, {"torch": "2.0"})
     with pytest.raises(AuditError, match=message) as error:
         AuditFolder.resume(tmp_path / "audit", other)
     one_line(error)
@@ -369,20 +369,19 @@ def test_another_config_is_refused_with_its_first_difference(
 
 
 def test_an_option_that_is_not_set_may_be_null_or_missing(tmp_path: Path) -> None:
-    config = MANIFEST["config"]
-    with AuditFolder.create(tmp_path / "audit", {"config": {**config, "truncation_cutoff": None}}):
+    with AuditFolder.create(tmp_path / "audit", Manifest.of({**CONFIG, "truncation_cutoff": None})):
         pass
-    with AuditFolder.resume(tmp_path / "audit", {"config": {**config, "generator_class": None}}):
+    with AuditFolder.resume(tmp_path / "audit", Manifest.of({**CONFIG, "generator_class": None})):
         pass
 
 
 def test_another_environment_is_noted_once(tmp_path: Path) -> None:
     work(tmp_path / "audit", finish=False)
     for version in ("2.1", "2.1", "2.0", "2.2"):
-        AuditFolder.resume(tmp_path / "audit", {**MANIFEST, "environment": {"torch": version}}).close()
+        AuditFolder.resume(tmp_path / "audit", Manifest.of(CONFIG, {"torch": version})).close()
     manifest = read_manifest(tmp_path / "audit")
-    assert manifest["environment"] == {"torch": "2.0"}
-    assert manifest["resumed_in"] == [{"torch": "2.1"}, {"torch": "2.2"}]
+    assert manifest.environment == {"torch": "2.0"}
+    assert manifest.resumed_in == ({"torch": "2.1"}, {"torch": "2.2"})
 
 
 def test_a_file_as_output_path(tmp_path: Path) -> None:
@@ -520,9 +519,20 @@ def test_files_stay_inside_the_folder(tmp_path: Path) -> None:
         inside(tmp_path / "audit", "../../etc/passwd")
 
 
-def test_a_manifest_needs_a_config(tmp_path: Path) -> None:
-    with pytest.raises(AuditError, match="no 'config'"):
-        AuditFolder.create(tmp_path / "audit", {"environment": {}})
-    with pytest.raises(AuditError, match="cannot be written as JSON"):
-        AuditFolder.create(tmp_path / "audit", {"config": {"x": float("nan")}})
-    assert list(tmp_path.iterdir()) == []
+def test_a_damaged_manifest_is_named_and_what_it_holds_beside_stays(tmp_path: Path) -> None:
+    work(tmp_path / "audit", finish=False)
+    path = tmp_path / "audit" / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "config": {**CONFIG, "mode": 3}}))
+    with pytest.raises(AuditError, match=r"manifest\.json is damaged \(config\.mode must be a text, not 3\)") as error:
+        AuditFolder.open(tmp_path / "audit", MANIFEST)
+    one_line(error)
+    path.write_text("[" * 100_000)
+    with pytest.raises(AuditError, match=r"manifest\.json is not the manifest of an audit"):
+        AuditFolder.open(tmp_path / "audit", MANIFEST)
+    path.write_text(json.dumps({**content, "config": {**CONFIG, "later": [1]}}))
+    with pytest.raises(AuditError, match=r"config\.later is \[1\] only there"):
+        AuditFolder.open(tmp_path / "audit", MANIFEST)
+    AuditFolder.resume(tmp_path / "audit", Manifest.of({**CONFIG, "later": [1]}, {"torch": "2.1"})).close()
+    found = json.loads(path.read_text())
+    assert found == {**content, "config": {**CONFIG, "later": [1]}, "resumed_in": [{"torch": "2.1"}]}

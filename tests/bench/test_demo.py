@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 
 from zoom_engine import Diagnosis
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
 
 
 def diagnosis(backend: str, flips: list[bool]) -> Diagnosis:
     """An audit of one attribute on as many images as there are ``flips``."""
-    manifest = {
-        "config": {
+    manifest = Manifest.of(
+        {
             "mode": "single",
             "attributes": ["a hat"],
             "synthesis": {"backend": backend, "precision": "fp32"},
         },
-        "environment": {"synthesis": {"reason": "asked for by name", "gradients": "torch"}},
-    }
+        {"synthesis": {"reason": "asked for by name", "gradients": "torch"}},
+    )
     records = [
         Record.from_json(
             {

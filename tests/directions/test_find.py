@@ -199,7 +199,7 @@ def test_style_statistics_are_computed_once_and_kept(
     [
         (["beard", "beard"], "given twice"),
         (["beard|"], "empty"),
-        ([3], "must be a string"),
+        ([3], "is a text"),
         ([], "non-empty"),
     ],
 )

@@ -15,6 +15,7 @@ from PIL import Image
 from zoom_engine.attributes import slug
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
 
 ATTRIBUTES = ("a face with pale skin|a pale face", "a smiling face", "a face with a beard")
@@ -122,7 +123,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
             "directions": {"strength": [0.4] * len(attributes), "noise_floor": [0.1] * len(attributes)},
         }
-        manifest = {"config": config, "environment": {"torch": "2.13", "machine": "<b>here</b>"}}
+        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"})
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.audit.table import signed
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
@@ -121,7 +122,7 @@ def test_curves_stay_inside_their_drawing() -> None:
     ],
 )
 def test_short_names(attribute: str, name: str) -> None:
-    assert short_name(attribute, "a face") == name
+    assert short_name(Attribute.parse(attribute), "a face") == name
 
 
 def test_effects_in_words() -> None:

@@ -24,7 +24,7 @@ HOSTILE = (
     '<script>alert("x")</script>',
     "a face' onload='alert(1)",
     '"><svg onload=alert(2)>',
-    "{{ 7 * 7 }} &amp; " * 9,
+    "{{ 7 * 7 }} &amp; " * 9 + "…",
 )
 VOID = {"meta", "img", "br"}
 
@@ -72,9 +72,9 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     audit = make_audit("audit")
     page = Page(write_report(audit))
     row = Diagnosis.load(audit).sensitivity[0]
-    low, high = row["ci95"]
-    measured = f"{row['mean_change']:.2f} [{low:.2f}, {high:.2f}] on average"
-    records = [r for r in Diagnosis.load(audit).records if r.attribute == row["attribute"]]
+    low, high = row.ci95
+    measured = f"{row.mean_change:.2f} [{low:.2f}, {high:.2f}] on average"
+    records = [r for r in Diagnosis.load(audit).records if r.attribute == row.attribute.text]
     decisive = sum(r.flipped and abs(r.output[0] - r.original_output[0]) >= 0.1 for r in records)
     assert 0 < decisive <= len(records) == 12
     flips = f"{decisive} of 12 images flip decisively"
@@ -154,8 +154,8 @@ def test_both_ranges_stand_in_one_table(make_audit) -> None:
     audit = make_audit("audit")
     page = Page(write_report(audit))
     for row in Diagnosis.load(audit).sensitivity:
-        assert f"{row['mean_change']:.3f}" in page.text
-        assert f"{row['paper']['mean_change']:.3f}" in page.text
+        assert f"{row.mean_change:.3f}" in page.text
+        assert f"{row.paper.mean_change:.3f}" in page.text
     assert "calibrated range" in page.text
     assert "paper range" in page.text
     assert "Edits out of range" in page.text

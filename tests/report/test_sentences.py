@@ -6,20 +6,31 @@ from typing import Any
 
 import pytest
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
+from zoom_engine.audit.gallery_file import StripEntry
+from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flips, headline, standing
 from zoom_engine.targets import MultiClassTask
 
-NAMES = {"a": "A", "b": "B"}
+NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
 READING = MultiClassTask(classes=("cat", "dog", "fox"))
 
 
-def summary(*rows: dict[str, Any], mode: str = "single") -> dict[str, Any]:
-    return {"mode": mode, "units": 1 if rows else 0, "sensitivity": list(rows)}
+def summary(*rows: Sensitivity) -> Summary:
+    rates = dict.fromkeys(("flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"))
+    return Summary(mode="single", search="scan", images=1, units=1 if rows else 0, sensitivity=rows, **rates)
 
 
-def row(attribute: str, value: float | None, ci: list[float] | None, first: float = 0.5) -> dict[str, Any]:
-    return {"attribute": attribute, "mean_change": value, "ci95": ci, "first": first}
+def row(attribute: str, value: float | None, ci: tuple[float, float] | None, first: float = 0.5) -> Sensitivity:
+    rates = dict.fromkeys(("flip_rate", "decisive_flip_rate", "label_kept", "ssim", "mean_abs_weight"))
+    known = {"attribute": Attribute.parse(attribute), "mean_change": value, "ci95": ci, "share": 0.5, "first": first}
+    return Sensitivity(mode="single", **known, **rates)
+
+
+def strip(before: str, after: str, **more: Any) -> StripEntry:
+    shown = {"original_caption": before, "caption": after, "frames": ()}
+    return StripEntry(attribute=None, seed=0, flipped=True, label_kept=None, ssim=None, **shown, **more)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +51,8 @@ def test_decisive_flips_are_counted_apart_from_borderline_ones(counts: Counts, w
 
 
 def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
-    def rows(first: float, low: float) -> dict[str, Any]:
-        return summary(row("a", 0.4, [low, 0.45], first), row("b", 0.3, [0.25, 0.35], 1 - first))
+    def rows(first: float, low: float) -> Summary:
+        return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
     assert certainty(rows(1.0, 0.36), NAMES, unfinished=False).text == "Clear lead"
     assert certainty(rows(0.97, 0.34), NAMES, unfinished=False).text == "Likely lead"
@@ -52,7 +63,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
-    half = summary(row("a", 0.4, [0.36, 0.45], 1.0), row("b", 0.3, [0.25, 0.35], 0.0), row("c", None, None))
+    half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
     verdict = certainty(half, NAMES, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
@@ -64,7 +75,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     [
         ((), "Not measured", "no measurement"),
         ((row("a", 0.4, None), row("b", 0.3, None)), "One image", "With one image"),
-        ((row("a", 0.4, [0.3, 0.5]),), "One attribute", "“A” is the only attribute"),
+        ((row("a", 0.4, (0.3, 0.5)),), "One attribute", "“A” is the only attribute"),
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
@@ -75,7 +86,7 @@ def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], ver
 
 def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     rows = summary(row("a", 0.01, None), row("b", None, None))
-    counts = {"a": Counts(1, 0, 0, 0), "b": Counts(0, 0, 0, 0), None: Counts(1, 0, 0, 0)}
+    counts = {**{attribute: Counts(1, 0, 0, 0) for attribute in NAMES}, None: Counts(1, 0, 0, 0)}
     found = headline(rows, NAMES, counts, unfinished=True)
     assert found == "So far: “A” hardly moves this model’s output: by 0.01 in the one image measured; it does not flip."
     assert headline(summary(row("a", None, None)), NAMES, counts, unfinished=True) == "Nothing is measured yet."
@@ -91,15 +102,13 @@ def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     ],
 )
 def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str, sentence: str) -> None:
-    strip = {"original_caption": "dog 0.8", "caption": "fox 0.6", "flipped": True}
-    if kind:
-        strip |= {"kind": kind, "direction": [1, 2], "decisive": True}
-    found = standing(strip, Counts(32, 9, 2, 2), 2, READING, least=0.1)
+    shown = strip("dog 0.8", "fox 0.6", **({"kind": kind, "direction": (1, 2), "decisive": True} if kind else {}))
+    found = standing(shown, Counts(32, 9, 2, 2), 2, READING, least=0.1)
     assert found.tag == tag
     assert found.sentence.startswith(sentence)
     assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
-    strip = {"original_caption": "0.01", "caption": "0.94", "flipped": True, "kind": "flip", "extreme": True}
-    assert standing(strip, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
+    shown = strip("0.01", "0.94", kind="flip", extreme=True)
+    assert standing(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"

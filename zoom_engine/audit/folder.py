@@ -24,16 +24,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from zoom_engine.audit.json_object import shown
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
+from zoom_engine.audit.summary import Summary
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
-FORMAT = {"name": "zoom-engine audit", "version": 1}
-_FREE_KEYS = ("environment", "resumed_in")
 
 
-def read_manifest(path: str | Path) -> dict[str, Any]:
+def read_manifest(path: str | Path) -> Manifest:
     """The manifest of the audit folder at `path`. Raises `AuditError` when there is none that can be read."""
     path = Path(path)
     with _one_line(path, "read"):
@@ -44,17 +45,10 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             raise AuditError(f"{path} is not an audit folder: it has no {MANIFEST}")
         text = (path / MANIFEST).read_bytes()
     try:
-        manifest = json.loads(text)
-        if manifest["format"]["name"] != FORMAT["name"] or not isinstance(manifest["config"], dict):
-            raise KeyError("format")
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(text)
+    except (ValueError, RecursionError):
         raise AuditError(f"{path / MANIFEST} is not the manifest of an audit: use another folder") from None
-    if manifest["format"]["version"] != FORMAT["version"]:
-        raise AuditError(
-            f"{path} has audit format {manifest['format']['version']}, this version reads "
-            f"{FORMAT['version']}: run the audit again in a new folder"
-        )
-    return dict(manifest)
+    return Manifest.from_json(content, name=str(path / MANIFEST))
 
 
 def check_folder(path: str | Path) -> None:
@@ -81,7 +75,7 @@ def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
     with _one_line(path, "read"):
         if not (path / MANIFEST).is_file():
             return
-    there, here = read_manifest(path)["config"], json.loads(json.dumps(known))
+    there, here = read_manifest(path).config.content, json.loads(json.dumps(known))
     _refuse_difference(path, {name: there[name] for name in here if name in there}, here)
 
 
@@ -91,7 +85,7 @@ class AuditFolder:
     Use `create` for a new folder, `resume` for an existing one, `open` for whichever of the two applies.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any], lock: int) -> None:
+    def __init__(self, path: Path, manifest: Manifest, lock: int) -> None:
         self.path = path
         self.manifest = manifest
         self._lock: int | None = lock
@@ -101,14 +95,12 @@ class AuditFolder:
         self._broken = False
 
     @classmethod
-    def create(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+    def create(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
         """Start an audit at `path`, which must be absent or an empty folder; parents are made.
 
-        `manifest` needs `config` (a dict) and may have more keys, all JSON. Raises `AuditError`; what it
-        had made by then it removes.
+        Raises `AuditError`; what it had made by then it removes.
         """
         path = Path(path)
-        manifest = {"format": FORMAT, **_strict(manifest)}
         with _one_line(path, "write"):
             if path.exists() and not path.is_dir():
                 raise AuditError(f"{path} is a file: choose another output folder")
@@ -121,7 +113,7 @@ class AuditFolder:
                 _refuse_foreign(path)
                 audit = cls(path, manifest, lock)
                 audit._open_records(os.O_CREAT)
-                atomic.write_json(path / MANIFEST, manifest)
+                atomic.write_json(path / MANIFEST, manifest.to_json())
                 atomic.fsync_folder(path.parent)
             except BaseException:
                 _abandon(path, missing, lock)
@@ -133,7 +125,7 @@ class AuditFolder:
         return audit
 
     @classmethod
-    def resume(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+    def resume(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
         """Go on with the audit at `path`, which must have been started with an equal manifest.
 
         An incomplete last line of records.jsonl is cut off: its unit never counted and is computed again.
@@ -146,11 +138,10 @@ class AuditFolder:
             try:
                 atomic.remove_leftovers(path)
                 found = read_manifest(path)
-                wanted = {"format": FORMAT, **_strict(manifest)}
-                _refuse_other(path, found, wanted)
+                _refuse_difference(path, found.fixed, manifest.fixed)
                 audit = cls(path, found, lock)
                 audit._open_records(os.O_CREAT)
-                audit._note_environment(wanted.get("environment"))
+                audit._note_environment(manifest.environment)
             except BaseException:
                 if audit is not None:
                     audit.close()
@@ -160,7 +151,7 @@ class AuditFolder:
         return audit
 
     @classmethod
-    def open(cls, path: str | Path, manifest: dict[str, Any]) -> AuditFolder:
+    def open(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
         """`resume` the audit at `path` if there is one, else `create` it."""
         return (cls.resume if (Path(path) / MANIFEST).exists() else cls.create)(path, manifest)
 
@@ -221,9 +212,9 @@ class AuditFolder:
                 raise AuditError(f"{name} cannot be written as JSON: {error}") from None
         return path
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Summary) -> None:
         """Write summary.json, which marks the audit as finished. Raises `AuditError`."""
-        self.write_json(SUMMARY, summary)
+        self.write_json(SUMMARY, summary.to_json())
 
     def close(self) -> None:
         """Release the folder; closing twice is harmless."""
@@ -256,12 +247,12 @@ class AuditFolder:
             os.close(descriptor)
             raise
 
-    def _note_environment(self, environment: Any) -> None:
+    def _note_environment(self, environment: Mapping[str, Any]) -> None:
         """Remember that a part of the records came from another environment than the first."""
-        known = [self.manifest.get("environment"), *self.manifest.get("resumed_in", [])]
-        if environment is not None and environment not in known:
-            self.manifest = {**self.manifest, "resumed_in": [*known[1:], environment]}
-            atomic.write_json(self.path / MANIFEST, self.manifest)
+        noted = self.manifest.resumed(environment)
+        if noted is not self.manifest:
+            self.manifest = noted
+            atomic.write_json(self.path / MANIFEST, noted.to_json())
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -334,24 +325,8 @@ def _cut(descriptor: int, size: int) -> None:
     os.fsync(descriptor)
 
 
-def _strict(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest as JSON will give it back. Raises `AuditError` when it has no config or cannot be JSON."""
-    try:
-        plain = json.loads(json.dumps(manifest, allow_nan=False))
-    except (ValueError, TypeError) as error:
-        raise AuditError(f"the manifest cannot be written as JSON: {error}") from None
-    if not isinstance(plain.get("config"), dict):
-        raise AuditError("the manifest has no 'config': put there all that determines the records")
-    return dict(plain)
-
-
-def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """An audit goes on with the options it was started with, or not at all."""
-    fixed = [{key: value for key, value in one.items() if key not in _FREE_KEYS} for one in (there, here)]
-    _refuse_difference(path, *fixed)
-
-
-def _refuse_difference(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     difference = _first_difference(there, here)
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
@@ -368,14 +343,9 @@ def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
             if name not in there or name not in here:
                 known = there if name in there else here
                 where = "only there" if name in there else "only in this run"
-                return f"{child} is {_short(known[name])} {where}"
+                return f"{child} is {shown(known[name])} {where}"
             difference = _first_difference(there[name], here[name], child)
             if difference is not None:
                 return difference
         return None
-    return None if there == here else f"{key} is {_short(there)} there, {_short(here)} in this run"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return None if there == here else f"{key} is {shown(there)} there, {shown(here)} in this run"

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+
+from zoom_engine.audit.summary import Interval, Summary
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
 
 
-def summary_table(summary: dict[str, Any], *, title: str = "") -> str:
-    """The rows of a `Diagnosis.summary()` as an aligned table, with a title line and a closing line."""
-    single = summary["mode"] == "single"
-    measure = "mean change" if single else "share of its range"
+def summary_table(summary: Summary, *, title: str = "") -> str:
+    """The attributes of a summary as an aligned table, with a title line and a closing line."""
+    measure = "mean change" if summary.mode == "single" else "share of its range"
     head = ["attribute", f"{measure} [95 %]", "share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
-    for row in summary["sensitivity"]:
-        value, ci = ("mean_change", "ci95") if single else ("range_share", "range_share_ci95")
-        name = row["attribute"].partition("|")[0]
-        cells = [fit(name, _NAME_WIDTH), _with_interval(row[value], row[ci])]
-        cells += [f"{_bar(row['share'])} {percent(row['share']):>5}", percent(row["flip_rate"])]
-        cells += [percent(row["decisive_flip_rate"]), percent(row["label_kept"]), decimal(row["ssim"])]
-        body.append([*cells, decimal(row["mean_abs_weight"], 1)])
+    for row in summary.sensitivity:
+        cells = [fit(row.attribute.name, _NAME_WIDTH), _with_interval(row.value, row.interval)]
+        cells += [f"{_bar(row.share)} {percent(row.share):>5}", percent(row.flip_rate)]
+        cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
+        body.append([*cells, decimal(row.mean_abs_weight, 1)])
     widths = [max(_width(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(_width, lines))
-    about = f"{summary['images']} images, search {summary['search']}, {summary['mode']} mode"
+    about = f"{summary.images} images, search {summary.search}, {summary.mode} mode"
     closing = (
-        f"{percent(summary['flip_rate'])} of the images flip, {percent(summary['decisive_flip_rate'])} decisively;"
-        f" label kept {percent(summary['label_kept'])}"
+        f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
+        f" label kept {percent(summary.label_kept)}"
     )
-    if summary["natural"] is not None and summary["natural"] < 1:
-        closing += f"; {percent(1 - summary['natural'])} of the edits leave what the generator draws"
+    if summary.natural is not None and summary.natural < 1:
+        closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
 
@@ -63,7 +61,7 @@ def fit(text: str, width: int) -> str:
     return text.rstrip() + "…"
 
 
-def _with_interval(value: float | None, ci: list[float] | None) -> str:
+def _with_interval(value: float | None, ci: Interval | None) -> str:
     return decimal(value, 3) if ci is None else f"{decimal(value, 3)} [{ci[0]:.3f}, {ci[1]:.3f}]"
 
 

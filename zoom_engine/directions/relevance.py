@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.wording import RANDOM_TEXTS
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator, Renderer, StyleStatistics, sample_styles, style_statistics
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
-from zoom_engine.text import TextEncoder, check_prompt
+from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
 _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, not meaning
@@ -169,7 +170,7 @@ def text_directions(
 
 
 def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    wordings = [check_prompt(wording) for wording in check_prompt(prompt).split("|")]
+    wordings = Attribute.parse(prompt).wordings
     embedded = text_encoder.embed_texts(wordings, templates=templates)
     return F.normalize(embedded.mean(dim=0), dim=0).float().cpu()
 

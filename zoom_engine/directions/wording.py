@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.errors import DirectionError
-from zoom_engine.text import TextEncoder, check_prompt
+from zoom_engine.text import TextEncoder
 from zoom_engine.text.random_texts import random_texts
 from zoom_engine.text.templates import GENERAL
 
@@ -81,7 +82,7 @@ def _embedded(text_encoder: TextEncoder, texts: Sequence[str], templates: Sequen
 
 
 def _of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequence[str]) -> Tensor:
-    wordings = [check_prompt(wording) for wording in check_prompt(prompt).split("|")]
+    wordings = Attribute.parse(prompt).wordings
     return F.normalize(_embedded(text_encoder, wordings, templates).mean(dim=0, keepdim=True), dim=-1)
 
 

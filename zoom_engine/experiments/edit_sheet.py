@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zoom_engine.audit.diagnosis import PAPER_BOUND
+from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.table import signed
 from zoom_engine.directions import calibrate_range, find_directions
 from zoom_engine.domains import find_domain

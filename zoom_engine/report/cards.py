@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.report.charts import Axis, Bar, bar_for
 from zoom_engine.report.page import Source, axis_of
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
-from zoom_engine.report.sentences import value_of
 from zoom_engine.report.strips import Strip
 
 MOST_LINES = 24
@@ -20,7 +20,7 @@ class Line:
     """One attribute on a card; `value` and `counts` are None where the audit has none of it."""
 
     name: str
-    attribute: str
+    attribute: Attribute
     value: float | None
     bar: Bar
     counts: Counts | None
@@ -51,20 +51,21 @@ def cards(sources: Sequence[Source]) -> list[Card]:
     return found
 
 
-def _common_order(sources: Sequence[Source]) -> list[str]:
-    most: dict[str, float] = {}
+def _common_order(sources: Sequence[Source]) -> list[Attribute]:
+    most: dict[Attribute, float] = {}
     for source in sources:
-        for row in source.summary["sensitivity"]:
-            most[row["attribute"]] = max(most.get(row["attribute"], 0.0), value_of(row)[0] or 0.0)
+        for row in source.summary.sensitivity:
+            most[row.attribute] = max(most.get(row.attribute, 0.0), row.value or 0.0)
     return sorted(most, key=lambda attribute: -most[attribute])
 
 
-def _lines(source: Source, sources: Sequence[Source], order: Sequence[str], axis: Axis) -> Iterator[Line]:
-    values = source.values()
+def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute], axis: Axis) -> Iterator[Line]:
+    rows = {row.attribute: row for row in source.summary.sensitivity}
     for attribute in order:
         name = next(one.names[attribute] for one in sources if attribute in one.names)
-        value, interval = values.get(attribute, (None, None))
-        single = attribute in values and source.diagnosis.mode == "single"
+        row = rows.get(attribute)
+        value, interval = (row.value, row.interval) if row else (None, None)
+        single = row is not None and row.mode == "single"
         strip = source.first_strip(attribute) if single else None
         yield Line(
             name,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import percent
 
 _LABELS_OFF = (
@@ -21,35 +23,29 @@ _COVERED = "not how well an edit matches its words: look at the direction sheets
 
 
 def limits(
-    summary: dict[str, Any],
-    config: dict[str, Any],
-    names: Mapping[str, str],
-    counts: Counts,
-    *,
-    decisive_change: float,
-    beyond: float | None,
+    summary: Summary, config: Config, names: Mapping[Attribute, str], counts: Counts, *, beyond: float | None
 ) -> Iterator[tuple[str, str]]:
     """(title, explanation) pairs.
 
     `counts` are of the images whatever the attribute; `beyond` is the share of paper-range flips that need weights
     outside the calibrated range, None where unknown.
     """
-    labels = config.get("labels")
-    if (summary["label_kept"] is None and summary["units"]) or labels == []:
+    labels, kept = config.labels, summary.label_kept
+    if (kept is None and summary.units) or labels == ():
         yield "Label check off", _LABELS_OFF
-    elif labels or summary["label_kept"] is not None:
-        named = ", ".join(f"“{label}”" for label in labels or [])
-        kept = f"{percent(summary['label_kept'])} of the reported edits keep their label" if summary["units"] else ""
+    elif labels or kept is not None:
+        named = ", ".join(f"“{label}”" for label in labels or ())
+        share = f"; {percent(kept)} of the reported edits keep their label" if summary.units else ""
         yield (
             "Label check on",
             f"A model of text and images compares the edited pictures with the label prompts{named and f' ({named})'}"
-            f"{kept and f'; {kept}'}. It can be wrong too.",
+            f"{share}. It can be wrong too.",
         )
     if counts.flipped > counts.decisive:
         yield (
             "Borderline flips",
             f"Of {counts.units} images, {counts.flipped - counts.decisive} flip in no other way than by less than"
-            f" {decisive_change:g} of the output: they were near the decision to begin with, and prove little.",
+            f" {config.decisive_change:g} of the output: they were near the decision to begin with, and prove little.",
         )
     if counts.beyond:
         yield (
@@ -57,7 +53,7 @@ def limits(
             f"{counts.beyond} of {counts.units + counts.beyond} images were edited beyond what the generator draws."
             " They are left out of the pictures and of the flips in the headline: a flip out there proves nothing.",
         )
-    elif summary["mode"] == "multi" and summary["units"] and summary["natural"] is None:
+    elif summary.mode == "multi" and summary.units and summary.natural is None:
         yield (
             "Edits not held to the generator’s range",
             "Several attributes edited together can leave what the generator draws though each stays within its own"
@@ -66,29 +62,22 @@ def limits(
     if beyond is not None:
         yield (
             "Edits out of range",
-            f"Of the flips found with edit weights up to ±{config.get('bound', 30):g}, {percent(beyond)} need a"
+            f"Of the flips found with edit weights up to ±{config.bound:g}, {percent(beyond)} need a"
             " stronger edit than the attribute varies by itself. Pictures out there can look unreal.",
         )
     weak = _weak(config, names)
     if weak:
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
-    note = (config.get("target_details") or {}).get("note")
-    if note:
-        yield "About the target", str(note)
+    if config.note:
+        yield "About the target", config.note
     yield "Generated pictures", _GENERATED
     yield "Sensitivity is not yet a fault", _NOT_A_FAULT
-    if summary["images"] > 1:
-        here = f"They say how much the means could differ with other images ({summary['images']} here)"
+    if summary.images > 1:
+        here = f"They say how much the means could differ with other images ({summary.images} here)"
         yield "What the intervals cover", f"{here}, {_COVERED}"
 
 
-def _weak(config: dict[str, Any], names: Mapping[str, str]) -> str:
+def _weak(config: Config, names: Mapping[Attribute, str]) -> str:
     """The attributes whose relevance is less than half above what random text reaches, as a list in words."""
-    directions = config.get("directions") or {}
-    found = zip(
-        config["attributes"],
-        directions.get("strength") or [],
-        directions.get("noise_floor") or [],
-        strict=False,
-    )
+    found = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
     return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)

@@ -1,10 +1,6 @@
 """What a report shows, gathered from an audit folder: all that the templates need, nothing they must compute.
 
-Of the manifest's `config`, beside what `Diagnosis` needs, these are used where they are there: `neutral` and
-`target` (str), `images` (int), `labels` (list of str), `bound` (float, the paper's range), `edit_range`
-("calibrated" or "paper"), `calibrated_range` ([low, high] per attribute, edit weights), `decisive_change` (float),
-`target_details` (`note` and `task`), `search_reason` (str) and `directions` (`strength` and `noise_floor` per
-attribute). The rest is shown as it is. Of its `environment`, `notices` (list of str) opens the page.
+Of the manifest it uses what `Config` has; the rest is shown as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.audit.gallery_file import Gallery, SheetEntry, StripEntry
+from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
+from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
@@ -27,7 +27,7 @@ from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, c
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.limits import limits
 from zoom_engine.report.pictures import Budget
-from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet, read_gallery
+from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
 
@@ -36,11 +36,8 @@ class Row:
     """One attribute of the histogram and of the table."""
 
     name: str
-    attribute: str
-    figures: dict[str, Any]
+    figures: Sensitivity
     counts: Counts | None
-    value: float | None
-    interval: Sequence[float] | None
     bar: Bar
 
 
@@ -80,48 +77,40 @@ class Source:
         self.audit = audit
         self.diagnosis = Diagnosis.load(audit)
         self.summary = self.diagnosis.summary()
-        self.config: dict[str, Any] = self.diagnosis.manifest["config"]
-        self.target = str(self.config.get("target") or "the model")
-        neutral = str(self.config.get("neutral") or "")
-        self.names = {a: sentences.short_name(a, neutral) for a in self.diagnosis.attributes}
+        self.config = self.diagnosis.config
+        self.target = self.config.target or "the model"
+        self.names = {a: sentences.short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.task = task_of(self.config, self.diagnosis.records)
-        self.decisive_change = self.diagnosis.decisive_change
         self.finished = (audit / SUMMARY).exists()
-        self.strips, self._sheets = read_gallery(audit)
+        gallery, order = Gallery.load(audit), self.order
+        self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
+        known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
+        self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
 
     @property
-    def order(self) -> list[str]:
+    def order(self) -> list[Attribute]:
         """The attributes, most sensitive first."""
-        return [row["attribute"] for row in self.summary["sensitivity"]]
-
-    @property
-    def sheets(self) -> list[dict[str, Any]]:
-        order = self.order
-        return sorted(
-            (sheet for sheet in self._sheets if sheet["attribute"] in order), key=lambda s: order.index(s["attribute"])
-        )
+        return [row.attribute for row in self.summary.sensitivity]
 
     @cached_property
-    def counts(self) -> dict[str | None, Counts]:
+    def counts(self) -> dict[Attribute | None, Counts]:
         """Under None of the images whatever the attribute; in single mode of each attribute too."""
-        attributes = () if self.diagnosis.mode == "multi" else self.diagnosis.attributes
-        found: dict[str | None, list[Record]] = {None: list(self.diagnosis.records), **{a: [] for a in attributes}}
-        for record in self.diagnosis.records if attributes else ():
-            found[record.attribute].append(record)
-        return {attribute: Counts.of(records, least=self.decisive_change) for attribute, records in found.items()}
+        diagnosis, least = self.diagnosis, self.config.decisive_change
+        attributes = () if diagnosis.mode == "multi" else diagnosis.attributes
+        counts: dict[Attribute | None, Counts] = {None: Counts.of(diagnosis.records, least=least)}
+        return counts | {attribute: Counts.of(diagnosis.of(attribute), least=least) for attribute in attributes}
 
     @property
     def expected(self) -> int | None:
         """How many measurements the finished audit has, None where the manifest does not say."""
-        images = self.config.get("images")
         units = len(self.diagnosis.attributes) if self.diagnosis.mode == "single" else 1
-        return images * units if isinstance(images, int) and not isinstance(images, bool) else None
+        return None if self.config.images is None else self.config.images * units
 
     @property
     def progress(self) -> str:
         """How far an unfinished audit is."""
         of = "" if self.expected is None else f" of {self.expected}"
-        return f"{self.summary['units']}{of} measurements"
+        return f"{self.summary.units}{of} measurements"
 
     @property
     def headline(self) -> str:
@@ -140,39 +129,32 @@ class Source:
     def search(self) -> str:
         return sentences.search_sentence(self.config)
 
-    def values(self) -> dict[str, tuple[float | None, Sequence[float] | None]]:
-        """What each attribute is ranked by, with its interval."""
-        return {row["attribute"]: sentences.value_of(row) for row in self.summary["sensitivity"]}
-
-    def first_strip(self, attribute: str) -> dict[str, Any] | None:
+    def first_strip(self, attribute: Attribute) -> StripEntry | None:
         """The strip that stands for an attribute: the first of it, in multi mode of all."""
-        return next((strip for strip in self.strips if strip["attribute"] in (None, attribute)), None)
+        return next((strip for strip in self.strips if strip.attribute in (None, attribute)), None)
 
-    def load(self, strip: dict[str, Any], budget: Budget, *, ends: bool = False) -> Strip:
+    def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
         """A strip with its pictures; of `ends` only the first and the last."""
-        name = self.names.get(strip["attribute"], "all attributes together")
-        counts = self.counts.get(strip["attribute"], self.counts[None])
-        standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.decisive_change)
+        name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
+        counts = self.counts.get(strip.attribute, self.counts[None])
+        standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.config.decisive_change)
         frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
-        return Strip(name, strip["seed"], strip["label_kept"], strip["ssim"], standing, frames)
+        return Strip(name, strip.seed, strip.label_kept, strip.ssim, standing, frames)
 
-    def _alike(self, strip: dict[str, Any]) -> int:
+    def _alike(self, strip: StripEntry) -> int:
         """How many images flip decisively as the strip's does."""
         return sum(
-            record.attribute == strip["attribute"]
-            and self.diagnosis.is_decisive(record)
-            and list(direction_of(record, record.output, self.task)) == strip.get("direction")
-            for record in self.diagnosis.records
+            self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.task) == strip.direction
+            for record in self.diagnosis.of(strip.attribute)
         )
 
 
-def task_of(config: dict[str, Any], records: Sequence[Record]) -> Task:
+def task_of(config: Config, records: Sequence[Record]) -> Task:
     """The task of an audited target. Where the manifest does not describe it the recorded outputs tell: one number is
     a probability, several are those of classes. Raises `AuditError` for a task that is not known here."""
-    described = (config.get("target_details") or {}).get("task")
     try:
-        if described:
-            return task_from_dict(described)
+        if config.task:
+            return task_from_dict(config.task)
     except TargetError as error:
         raise AuditError(f"the audit's outputs cannot be read: {error}") from error
     count = len(records[0].original_output) if records else 1
@@ -181,13 +163,14 @@ def task_of(config: dict[str, Any], records: Sequence[Record]) -> Task:
 
 def read_page(source: Source, budget: Budget) -> Page:
     """The report of an audit folder, with pictures within `budget`. Raises `AuditError`."""
-    summary, config = source.summary, source.config
-    used = str(config.get("edit_range") or "paper")
-    other = next((name for name in ("paper", "calibrated") if _has(summary, name)), None)
+    summary, config, manifest = source.summary, source.config, source.diagnosis.manifest
+    used = config.edit_range
+    other = next(
+        (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
+    )
     axis = axis_of([source])
     proof = source.first_strip(source.order[0])
     beyond = _beyond(source.diagnosis.records, used, other)
-    change = source.decisive_change
     return Page(
         source=source,
         proof=None if proof is None else source.load(proof, budget),
@@ -198,32 +181,29 @@ def read_page(source: Source, budget: Budget) -> Page:
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source)),
-        limits=tuple(limits(summary, config, source.names, source.counts[None], decisive_change=change, beyond=beyond)),
-        settings=tuple(_flat({key: value for key, value in source.diagnosis.manifest.items() if key != "format"})),
+        limits=tuple(limits(summary, config, source.names, source.counts[None], beyond=beyond)),
+        settings=tuple(_flat({key: value for key, value in manifest.to_json().items() if key != "format"})),
         range_used=used,
         other_range=other,
-        notices=sentences.notices(source.diagnosis.manifest),
+        notices=tuple(f"{text[:1].upper()}{text[1:]}." for text in manifest.notices),
     )
 
 
 def axis_of(sources: Sequence[Source]) -> Axis:
     """One axis for the histograms of all, so that their bars compare by eye."""
-    values = [one for source in sources for one in source.values().values()]
-    return axis_for([interval[-1] if interval else value or 0.0 for value, interval in values])
+    rows = [row for source in sources for row in source.summary.sensitivity]
+    return axis_for([row.interval[-1] if row.interval else row.value or 0.0 for row in rows])
 
 
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
-    for figures in source.summary["sensitivity"]:
-        attribute = figures["attribute"]
-        value, interval = sentences.value_of(figures)
-        bar = bar_for(axis, value, interval)
-        yield Row(source.names[attribute], attribute, figures, source.counts.get(attribute), value, interval, bar)
+    for row in source.summary.sensitivity:
+        bar = bar_for(axis, row.value, row.interval)
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar)
 
 
-def _sheet(source: Source, sheet: dict[str, Any], budget: Budget) -> Sheet:
-    attribute = sheet["attribute"]
-    used = source.diagnosis.ranges()[source.diagnosis.attributes.index(attribute)].tolist()
-    return load_sheet(source.audit, sheet, name=source.names[attribute], used=used, budget=budget)
+def _sheet(source: Source, sheet: SheetEntry, budget: Budget) -> Sheet:
+    used = source.config.ranges[source.config.attributes.index(sheet.attribute)]
+    return load_sheet(source.audit, sheet, name=source.names[sheet.attribute], used=used, budget=budget)
 
 
 def _curves(source: Source) -> Iterator[Curve]:
@@ -231,11 +211,10 @@ def _curves(source: Source) -> Iterator[Curve]:
     diagnosis, task = source.diagnosis, source.task
     if diagnosis.mode == "multi":
         return
-    bound, ranges = float(source.config.get("bound") or 0.0), source.config.get("calibrated_range")
+    bound, ranges = source.config.bound, source.config.calibrated_range
     for attribute in source.order:
-        records = [record for record in diagnosis.records if record.attribute == attribute]
         column = diagnosis.attributes.index(attribute)
-        curve = response_curve(records, column, task)
+        curve = response_curve(diagnosis.of(attribute), column, task)
         if curve is None:
             continue
         calibrated = ranges[column] if ranges else None
@@ -245,10 +224,6 @@ def _curves(source: Source) -> Iterator[Curve]:
             curve_plot(curve, calibrated=calibrated, boundary=task.boundary, axis=task.axis, bound=bound),
             sentences.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
         )
-
-
-def _has(summary: dict[str, Any], name: str) -> bool:
-    return any(name in row for row in summary["sensitivity"])
 
 
 def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | None:

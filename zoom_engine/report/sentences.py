@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
+from zoom_engine.audit.gallery_file import StripEntry
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import decimal, signed
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
@@ -38,13 +41,13 @@ class Standing:
     sentence: str
 
 
-def short_name(attribute: str, neutral: str) -> str:
+def short_name(attribute: Attribute, neutral: str) -> str:
     """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
 
     Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
     with words added.
     """
-    first = attribute.partition("|")[0].strip()
+    first = attribute.name
     left = [word.lower() for word in neutral.split()]
     added = []
     for word in first.split():
@@ -59,35 +62,31 @@ def short_name(attribute: str, neutral: str) -> str:
     return " ".join(added)
 
 
-def value_of(row: Mapping[str, Any]) -> tuple[float | None, list[float] | None]:
-    """What a row of a summary is ranked by, in [0, 1], and its interval: the mean change of the output in single
-    mode, the share of the attribute's own range in multi mode."""
-    if "range_share" in row:
-        return row["range_share"], row["range_share_ci95"]
-    return row["mean_change"], row["ci95"]
-
-
-def unit(summary: Mapping[str, Any]) -> str:
-    """What `value_of` is."""
-    if summary["mode"] == "multi":
+def unit(summary: Summary) -> str:
+    """What attributes are ranked by."""
+    if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over images"
     return "how far the output moves, from 0 to 1, mean over images"
 
 
 def headline(
-    summary: dict[str, Any], names: Mapping[str, str], counts: Mapping[str | None, Counts], *, unfinished: bool
+    summary: Summary,
+    names: Mapping[Attribute, str],
+    counts: Mapping[Attribute | None, Counts],
+    *,
+    unfinished: bool,
 ) -> str:
     """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
     and, under None, of the images whatever the attribute."""
-    rows = [row for row in summary["sensitivity"] if value_of(row)[0] is not None]
+    rows = [row for row in summary.sensitivity if row.value is not None]
     if not rows:
         return "Nothing is measured yet."
-    top, name = rows[0], f"“{names[rows[0]['attribute']]}”"
+    top, name = rows[0], f"“{names[rows[0].attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
-    if summary["mode"] == "multi":
+    if summary.mode == "multi":
         furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
         return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
-    mean, here = value_of(top)[0] or 0.0, counts[top["attribute"]]
+    mean, here = top.value or 0.0, counts[top.attribute]
     if mean >= SMALL:
         moves = f"Adding or removing {name} moves this model’s output by {_measured(top)} {average}"
         return _so_far(f"{moves}; {flips(here)}.", unfinished)
@@ -118,38 +117,37 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.units} images {'flips' if counts.decisive == 1 else 'flip'} decisively{more}"
 
 
-def certainty(summary: dict[str, Any], names: Mapping[str, str], *, unfinished: bool) -> Verdict:
+def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
     """How far the first place is to be trusted."""
     found = _certainty(summary, names)
     if not unfinished:
         return found
-    missing = sum(value_of(row)[0] is None for row in summary["sensitivity"])
-    sentence = _so_far(found.sentence, True) if summary["units"] else found.sentence
-    if summary["units"] and missing:
-        sentence += f" {missing} of {len(summary['sensitivity'])} attributes are not measured yet."
+    missing = sum(row.value is None for row in summary.sensitivity)
+    sentence = _so_far(found.sentence, True) if summary.units else found.sentence
+    if summary.units and missing:
+        sentence += f" {missing} of {len(summary.sensitivity)} attributes are not measured yet."
     return Verdict("Not finished", "warn", sentence)
 
 
-def _certainty(summary: dict[str, Any], names: Mapping[str, str]) -> Verdict:
-    if not summary["units"]:
+def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
+    if not summary.units:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
-    rows = [row for row in summary["sensitivity"] if value_of(row)[1] is not None]
+    rows = [row for row in summary.sensitivity if row.interval is not None]
     if not rows:
         return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
     if len(rows) == 1:
-        alone = f"“{names[rows[0]['attribute']]}” is the only attribute measured on two images or more"
+        alone = f"“{names[rows[0].attribute]}” is the only attribute measured on two images or more"
         return Verdict("One attribute", "warn", f"{alone}: there is nothing to compare it with.")
     top, second = rows[0], rows[1]
-    (value, own), (_, other) = value_of(top), value_of(second)
-    assert value is not None
+    own, other = top.interval, second.interval
     assert own is not None
     assert other is not None
-    if summary["mode"] == "single" and value < SMALL:
-        highest = decimal(max(interval[1] for row in rows if (interval := value_of(row)[1])))
+    if summary.mode == "single" and (top.value or 0.0) < SMALL:
+        highest = decimal(max(row.interval[1] for row in rows if row.interval))
         return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
-    name = f"“{names[top['attribute']]}”"
-    runner_up = f"“{names[second['attribute']]}” with {_measured(second)}"
-    first, apart = top["first"], own[0] > other[1]
+    name = f"“{names[top.attribute]}”"
+    runner_up = f"“{names[second.attribute]}” with {_measured(second)}"
+    first, apart = top.first, own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
     if first >= 0.95 and apart:
         return Verdict("Clear lead", "good", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
@@ -159,13 +157,13 @@ def _certainty(summary: dict[str, Any], names: Mapping[str, str]) -> Verdict:
     return Verdict("No clear lead", "warn", close)
 
 
-def standing(strip: Mapping[str, Any], counts: Counts, alike: int, task: Task, *, least: float) -> Standing:
+def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least: float) -> Standing:
     """What a strip of gallery.json stands for: `counts` are of its attribute, `alike` flip decisively as it does.
 
     From a change of `least` on a flip is decisive. Galleries of older audits do not say why a strip was chosen.
     """
-    outcome = f"{strip['original_caption']} → {strip['caption']}, {_outcome(strip, task)}"
-    kind = strip.get("kind")
+    outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, task)}"
+    kind = strip.kind
     images = f"{counts.units} images"
     if kind == "typical":
         if counts.units == 1:
@@ -177,7 +175,7 @@ def standing(strip: Mapping[str, Any], counts: Counts, alike: int, task: Task, *
         return Standing(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
     if kind == "flip":
         so = f"{alike} of {images} {'flips' if alike == 1 else 'flip'} decisively in this direction"
-        if strip.get("extreme"):
+        if strip.extreme:
             tag = f"Most extreme of {counts.units}"
             return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = "this one" if alike == 1 else "one from the middle of them"
@@ -185,27 +183,20 @@ def standing(strip: Mapping[str, Any], counts: Counts, alike: int, task: Task, *
     return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
 
-def _outcome(strip: Mapping[str, Any], task: Task) -> str:
-    if not strip["flipped"]:
+def _outcome(strip: StripEntry, task: Task) -> str:
+    if not strip.flipped:
         return "no flip"
-    way = " from {} to {}".format(*map(task.state_name, strip["direction"])) if "direction" in strip else ""
-    kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.get("decisive")]
+    way = " from {} to {}".format(*map(task.state_name, strip.direction)) if strip.direction else ""
+    kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.decisive]
     return f"{kind}{way}"
 
 
-def notices(manifest: dict[str, Any]) -> tuple[str, ...]:
-    """What the run told when it began, such as what it assumed of the target's input, as sentences."""
-    told = (manifest.get("environment") or {}).get("notices") or []
-    return tuple(f"{text[:1].upper()}{text[1:]}." for text in map(str, told))
-
-
-def search_sentence(config: dict[str, Any]) -> str:
+def search_sentence(config: Config) -> str:
     """Which search the audit uses and, where the manifest says so, why."""
-    name = str(config.get("search") or "")
+    name = config.search or ""
     kind = search_type(name)
     sentence = f"The search is {kind.in_words if kind else name}"
-    reason = config.get("search_reason")
-    return f"{sentence}: {reason}." if reason else f"{sentence}."
+    return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
 
 
 def effect(at_low: float | None, at_high: float | None) -> str:
@@ -220,9 +211,9 @@ def effect(at_low: float | None, at_high: float | None) -> str:
     return f"{_upper('; '.join(parts))} on average."
 
 
-def _measured(row: Mapping[str, Any]) -> str:
-    value, interval = value_of(row)
-    return decimal(value) if interval is None else f"{decimal(value)} [{interval[0]:.2f}, {interval[1]:.2f}]"
+def _measured(row: Sensitivity) -> str:
+    value, interval = decimal(row.value), row.interval
+    return value if interval is None else f"{value} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _often(share: float) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
 from zoom_engine.audit.table import signed
-from zoom_engine.errors import AuditError
 from zoom_engine.report.pictures import Budget, Picture, load_picture
 from zoom_engine.report.sentences import Standing
-
-GALLERY = "gallery.json"
 
 
 @dataclass(frozen=True)
@@ -55,36 +51,24 @@ class Sheet:
     rows: tuple[tuple[Frame, ...], ...]
 
 
-def read_gallery(audit: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The strips and the sheets of an audit folder, none of an unfinished one. Raises `AuditError`."""
-    path = audit / GALLERY
-    try:
-        gallery = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return [], []
-    except (OSError, ValueError) as error:
-        raise AuditError(f"{path} cannot be read ({error}): run the audit again") from error
-    return list(gallery.get("strips", [])), list(gallery.get("sheets", []))
-
-
 def load_frames(
-    audit: Path, strip: dict[str, Any], *, name: str, corner: str, budget: Budget, ends: bool = False
+    audit: Path, strip: StripEntry, *, name: str, corner: str, budget: Budget, ends: bool = False
 ) -> tuple[Frame, ...]:
     """The pictures of a strip of the attribute `name`; of `ends` only the first and the last."""
     frames = []
-    for index, frame in enumerate([strip["frames"][0], strip["frames"][-1]] if ends else strip["frames"]):
-        picture = load_picture(audit, frame["file"], side=budget.strip_side, quality=budget.quality)
+    for index, frame in enumerate([strip.frames[0], strip.frames[-1]] if ends else strip.frames):
+        picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
         what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
-        weight = None if frame["weight"] is None else signed(frame["weight"])
-        frames.append(Frame(picture, frame["caption"], weight, f"{what}. {corner}: {frame['caption']}"))
+        weight = None if frame.weight is None else signed(frame.weight)
+        frames.append(Frame(picture, frame.caption, weight, f"{what}. {corner}: {frame.caption}"))
     return tuple(frames)
 
 
-def load_sheet(audit: Path, sheet: dict[str, Any], *, name: str, used: Sequence[float], budget: Budget) -> Sheet:
+def load_sheet(audit: Path, sheet: SheetEntry, *, name: str, used: Sequence[float], budget: Budget) -> Sheet:
     """The sheet of the attribute `name`; weights outside `used` (lowest, highest) are marked."""
-    columns = tuple(Column(signed(weight), used[0] <= weight <= used[1]) for weight in sheet["weights"])
+    columns = tuple(Column(signed(weight), used[0] <= weight <= used[1]) for weight in sheet.weights)
     rows = []
-    for number, files in enumerate(sheet["rows"], start=1):
+    for number, files in enumerate(sheet.rows, start=1):
         pictures = [load_picture(audit, file, side=budget.sheet_side, quality=budget.quality) for file in files]
         rows.append(
             tuple(

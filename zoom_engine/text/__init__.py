@@ -2,12 +2,10 @@
 
 from zoom_engine.text.encoder import TextEncoder, label_probabilities
 from zoom_engine.text.load import load_text_encoder, text_encoder_for
-from zoom_engine.text.prompts import check_prompt
 from zoom_engine.text.templates import find_templates
 
 __all__ = [
     "TextEncoder",
-    "check_prompt",
     "find_templates",
     "label_probabilities",
     "load_text_encoder",

@@ -1,0 +1,85 @@
+"""gallery.json comes back as it was written, older ones can be read, and damaged ones are named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.gallery_file import FrameEntry, Gallery, SheetEntry, StripEntry
+from zoom_engine.errors import AuditError
+
+SMILE = Attribute.parse("a smiling face|a face with a smile")
+FRAMES = tuple(FrameEntry(file=f"images/{step}.png", weight=2.0 * step, caption=f"0.{step}") for step in range(4))
+STRIP = StripEntry(
+    kind="flip",
+    attribute=SMILE,
+    image=3,
+    seed=400_003,
+    direction=(0, 1),
+    flipped=True,
+    decisive=True,
+    extreme=True,
+    label_kept=None,
+    ssim=0.9,
+    original_caption="0.0",
+    caption="0.3",
+    frames=FRAMES,
+)
+SHEET = SheetEntry(attribute=SMILE, weights=(-30.0, 0.0, 4.5), rows=(("a.png", "b.png", "c.png"),) * 2)
+
+
+def written(audit: Path, strip: dict[str, Any] | None = None, sheet: dict[str, Any] | None = None) -> Path:
+    """The audit with a gallery of one strip and one sheet, with other values."""
+    content = json.loads(json.dumps(Gallery((STRIP,), (SHEET,)).to_json()))
+    content["strips"][0] |= strip or {}
+    content["sheets"][0] |= sheet or {}
+    (audit / "gallery.json").write_text(json.dumps(content))
+    return audit
+
+
+def test_a_gallery_comes_back_as_it_was(tmp_path: Path) -> None:
+    assert Gallery.load(tmp_path) == Gallery()
+    assert Gallery.load(written(tmp_path)) == Gallery((STRIP,), (SHEET,))
+    content = json.loads((tmp_path / "gallery.json").read_text())
+    assert content["strips"][0]["attribute"] == content["sheets"][0]["attribute"] == SMILE.text
+    assert Gallery.load(written(tmp_path, {"attribute": None})).strips[0].attribute is None
+
+
+def test_galleries_of_older_versions_do_not_say_why_a_strip_was_chosen(tmp_path: Path) -> None:
+    written(tmp_path)
+    content = json.loads((tmp_path / "gallery.json").read_text())
+    for name in ("kind", "image", "direction", "decisive", "extreme"):
+        del content["strips"][0][name]
+    (tmp_path / "gallery.json").write_text(json.dumps(content))
+    (strip,) = Gallery.load(tmp_path).strips
+    assert (strip.kind, strip.direction, strip.decisive, strip.extreme) == (None, None, None, False)
+    assert strip.frames == FRAMES
+
+
+@pytest.mark.parametrize(
+    ("strip", "sheet", "says"),
+    [
+        ({"seed": None}, {}, "a strip.seed must be a whole number, not null"),
+        ({"flipped": 1}, {}, "a strip.flipped must be true or false, not 1"),
+        ({"direction": [0]}, {}, "a strip.direction must be two states"),
+        ({"frames": []}, {}, "a strip.frames must hold a picture"),
+        ({"frames": [{"file": 3, "weight": 0, "caption": ""}]}, {}, "a frame.file must be a text"),
+        ({"ssim": float("nan")}, {}, "a strip.ssim must be a number"),
+        ({"attribute": "a \u202e hat"}, {}, "control character"),
+        ({}, {"attribute": None}, "a sheet.attribute must be a text"),
+        ({}, {"rows": [["a.png"]]}, "a sheet.rows must have a picture for each weight"),
+        ({}, {"rows": [[1, 2, 3]]}, "a picture of a sheet must be a text"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(
+    tmp_path: Path, strip: dict[str, Any], sheet: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(AuditError) as error:
+        Gallery.load(written(tmp_path, strip, sheet))
+    assert says in str(error.value)
+    assert "gallery.json cannot be read" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

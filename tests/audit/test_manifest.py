@@ -1,0 +1,154 @@
+"""What a manifest says is checked where it is read; on disk it stays what it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoom_engine.audit.manifest import FORMAT, Manifest
+from zoom_engine.errors import AuditError
+
+CONFIG = {"mode": "single", "attributes": ["a smiling face|a face with a smile", "a hat"]}
+WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=9)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | NUMBERS | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> dict[str, Any]:
+    """Configs as a run writes them; what a later version may add is among their keys."""
+    attributes = draw(st.lists(WORDS | st.lists(WORDS, min_size=2, max_size=3).map("|".join), min_size=1, unique=True))
+    each = st.lists(NUMBERS, min_size=len(attributes), max_size=len(attributes))
+    set_ = {
+        "neutral": WORDS,
+        "target": st.text(),
+        "target_details": st.fixed_dictionaries({"task": st.dictionaries(WORDS, JSON), "note": st.text()}),
+        "labels": st.lists(WORDS),
+        "search": WORDS,
+        "images": st.integers(1, 10**6),
+        "bound": st.floats(0.1, 1000) | st.integers(1, 100),
+        "edit_range": st.sampled_from(["paper", "calibrated"]),
+        "calibrated_range": st.none() | each.map(lambda ends: [[-abs(end), abs(end)] for end in ends]),
+        "decisive_change": st.floats(0, 1),
+        "directions": st.fixed_dictionaries({"strength": each, "noise_floor": each}),
+        "later": JSON,
+    }
+    found = draw(st.fixed_dictionaries({}, optional=set_))
+    return {"mode": draw(st.sampled_from(["single", "multi"])), "attributes": attributes, **found}
+
+
+@given(configs(), st.none() | st.dictionaries(WORDS, JSON))
+def test_a_manifest_comes_back_as_it_was(config: dict[str, Any], environment: dict[str, Any] | None) -> None:
+    made = Manifest.of(config, environment)
+    text = json.dumps(made.to_json(), allow_nan=False)
+    again = Manifest.from_json(json.loads(text))
+    assert again == made
+    assert json.dumps(again.to_json()) == text
+    assert json.loads(text)["config"] == config
+    assert [attribute.text for attribute in made.config.attributes] == config["attributes"]
+    for name in ("mode", "images", "bound", "edit_range", "decisive_change", "target", "search"):
+        if name in config:
+            assert getattr(made.config, name) == config[name]
+    assert len(made.config.ranges) == len(config["attributes"])
+    assert all(low <= high for low, high in made.config.ranges)
+
+
+@given(JSON, st.sampled_from(["format", "config", "environment", "resumed_in"]))
+def test_whatever_a_manifest_holds_it_is_read_or_refused_in_one_line(value: Any, key: str) -> None:
+    for content in (value, {**Manifest.of(CONFIG).to_json(), key: value}):
+        refusal = ""
+        try:
+            Manifest.from_json(content)
+        except AuditError as error:
+            refusal = str(error)
+        assert len(refusal.splitlines()) == bool(refusal)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mode": None}, "config.mode must be single or multi, not null"),
+        ({"mode": "both"}, 'config.mode must be single or multi, not "both"'),
+        ({"attributes": None}, "config.attributes must name one or more"),
+        ({"attributes": []}, "config.attributes must name one or more"),
+        ({"attributes": "a hat"}, "config.attributes must be a list"),
+        ({"attributes": ["a hat", 3]}, "config.attributes must be a text, not 3"),
+        ({"attributes": ["a hat", "a hat"]}, "each once"),
+        ({"attributes": ["a \u202e hat"]}, "control character"),
+        ({"attributes": ["a hat||"]}, "empty"),
+        ({"neutral": ["a face"]}, "config.neutral must be a text"),
+        ({"labels": [None]}, "config.labels must be a text, not null"),
+        ({"images": True}, "config.images must be a whole number, not true"),
+        ({"images": 0}, "config.images must be above 0"),
+        ({"bound": float("nan")}, "not JSON compliant"),
+        ({"bound": -1}, "config.bound must be above 0"),
+        ({"bound": 10**400}, "too large"),
+        ({"decisive_change": 2}, "config.decisive_change must be in [0, 1]"),
+        ({"edit_range": "endless"}, "config.edit_range must be calibrated or paper"),
+        ({"calibrated_range": [[-1, 1]]}, "one for each attribute"),
+        ({"calibrated_range": [[-1, 1], [2, 1]]}, "[low, high]"),
+        ({"calibrated_range": [[-1, 1], [1]]}, "[low, high]"),
+        ({"calibrated_range": [[-1, 1], [0, "1"]]}, "must be a number"),
+        ({"target_details": "mustache"}, "config.target_details must be an object"),
+        ({"target_details": {"task": "binary"}}, "config.target_details.task must be an object"),
+        ({"directions": {"strength": [1.0]}}, "config.directions.strength must have one for each attribute"),
+        ({"synthesis": {"backend": 1}}, "config.synthesis.backend must be a text"),
+        ({"later": json.loads("[" * 200 + "]" * 200)}, "nested deeper than 50 levels"),
+        ({"target": ["line\nbreak\u2028" * 99]}, "config.target must be a text"),
+    ],
+)
+def test_a_config_that_is_wrong_is_named_in_one_line(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(AuditError) as error:
+        Manifest.of({**CONFIG, **change})
+    assert says in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"format": FORMAT}, "config.mode"),
+        ({"format": FORMAT, "config": [CONFIG]}, "config must be an object"),
+        (
+            {"format": FORMAT, "config": CONFIG, "environment": {"notices": "hello"}},
+            "environment.notices must be a list",
+        ),
+        ({"format": FORMAT, "config": CONFIG, "resumed_in": [3]}, "resumed_in must be an object"),
+        ({"format": {**FORMAT, "version": 9}, "config": CONFIG}, "audit format 9, this version reads 1"),
+        ({"format": {"name": "other"}, "config": CONFIG}, "not the manifest of an audit"),
+        ({"format": "other", "config": CONFIG}, "not the manifest of an audit"),
+        ({"config": CONFIG}, "not the manifest of an audit"),
+        ([1], "not the manifest of an audit"),
+    ],
+)
+def test_what_is_no_manifest_of_this_version_is_named(content: Any, says: str) -> None:
+    with pytest.raises(AuditError) as error:
+        Manifest.from_json(content, name="the file")
+    assert str(error.value).startswith("the file ")
+    assert says in str(error.value)
+
+
+def test_what_is_null_or_absent_is_not_set() -> None:
+    absent = Manifest.of(CONFIG).config
+    nulls = Manifest.of({**CONFIG, **dict.fromkeys(("neutral", "labels", "bound", "directions", "calibrated_range"))})
+    for name in ("neutral", "labels", "bound", "strength", "calibrated_range", "ranges"):
+        assert getattr(nulls.config, name) == getattr(absent, name)
+    assert absent.ranges == ((-30, 30), (-30, 30))
+    assert absent.labels is None
+    assert Manifest.of({**CONFIG, "labels": []}).config.labels == ()
+
+
+def test_environments_that_go_on_with_an_audit_are_noted_once() -> None:
+    first = Manifest.of(CONFIG, {"torch": "2.0"})
+    again = first.resumed({"torch": "2.1"}).resumed({"torch": "2.0"}).resumed({"torch": "2.1"}).resumed({})
+    assert again.resumed_in == ({"torch": "2.1"},)
+    assert again.fixed == first.fixed
+    assert "environment" not in first.fixed

@@ -1,0 +1,174 @@
+"""What the records add up to: every figure of the summary against a literal computation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from audits import ATTRIBUTES, manifest, single
+
+from zoom_engine.audit.diagnosis import Diagnosis
+
+
+@pytest.fixture
+def diagnosis() -> Diagnosis:
+    return Diagnosis(manifest(), tuple(single(i, c) for c in (2, 0, 1) for i in reversed(range(40))))
+
+
+def test_rows_are_means_over_images_sorted_by_mean_change(diagnosis: Diagnosis) -> None:
+    rows = diagnosis.sensitivity
+    assert [row.mean_change for row in rows] == sorted((row.mean_change for row in rows), reverse=True)
+    assert rows[0].attribute.text == ATTRIBUTES[1]
+    total = sum(row.mean_change for row in rows)
+    for row in rows:
+        records = diagnosis.of(row.attribute)
+        column = ATTRIBUTES.index(row.attribute.text)
+        flips = [r for r in records if r.flipped]
+        assert row.mean_change == pytest.approx(np.mean([r.change for r in records]))
+        assert row.share == pytest.approx(row.mean_change / total)
+        assert row.flip_rate == len(flips) / 40
+        assert row.decisive_flip_rate == sum(r.decisive for r in records) / 40
+        assert row.label_kept == pytest.approx(np.mean([r.label_kept for r in records]))
+        assert row.ssim == pytest.approx(np.mean([r.ssim for r in flips]))
+        assert row.mean_abs_weight == pytest.approx(np.mean([abs(r.edit_weights[column]) for r in records]))
+        assert row.paper.mean_change == pytest.approx(np.mean([r.paper.change for r in records]))
+        assert row.paper.flip_rate == np.mean([r.paper.flipped for r in records])
+        assert row.paper.decisive_flip_rate == np.mean([r.paper.decisive for r in records])
+        low, high = row.ci95
+        standard_error = np.std([r.change for r in records]) / np.sqrt(40)
+        assert low == pytest.approx(row.mean_change - 1.96 * standard_error, abs=0.4 * standard_error)
+        assert high == pytest.approx(row.mean_change + 1.96 * standard_error, abs=0.4 * standard_error)
+    assert sum(row.share for row in rows) == pytest.approx(1)
+    assert sum(row.paper.share for row in rows) == pytest.approx(1)
+    assert sum(row.first for row in rows) == pytest.approx(1)
+    assert rows[0].first > 0.99
+
+
+def test_totals(diagnosis: Diagnosis) -> None:
+    summary = diagnosis.summary()
+    flips = [r for r in diagnosis.records if r.flipped]
+    assert summary.mode == "single"
+    assert summary.search == "scan"
+    assert (summary.images, summary.units) == (40, 120)
+    assert summary.flip_rate == len({r.image for r in flips}) / 40
+    assert summary.decisive_flip_rate == len({r.image for r in flips if r.decisive}) / 40
+    assert summary.decisive_flip_rate < summary.flip_rate
+    assert summary.natural is None
+    assert summary.ssim == pytest.approx(np.mean([r.ssim for r in flips]))
+    assert summary.label_kept == pytest.approx(np.mean([r.label_kept for r in diagnosis.records]))
+
+
+def test_the_summary_depends_on_records_and_seed_alone(diagnosis: Diagnosis) -> None:
+    shuffled = Diagnosis(manifest(), diagnosis.records[::-1])
+    assert shuffled.records == diagnosis.records
+    assert shuffled.summary() == diagnosis.summary()
+    assert diagnosis.summary(seed=1) != diagnosis.summary()
+
+
+def test_without_labels_and_without_flips_there_are_nulls_not_nan() -> None:
+    records = [replace(single(i, c, labels=False), flipped=False, paper=None) for i in range(3) for c in range(3)]
+    summary = Diagnosis(manifest(), tuple(records)).summary()
+    assert summary.label_kept is None
+    assert summary.ssim is None
+    assert all(row.ssim is None and row.label_kept is None for row in summary.sensitivity)
+    assert all(row.paper is None for row in summary.sensitivity)
+    json.dumps(summary.to_json(), allow_nan=False)
+
+
+def test_few_images_and_missing_units_are_strict_json_too() -> None:
+    for records in ((), (single(0, 0),), (single(0, 0), single(1, 0), single(1, 2))):
+        summary = Diagnosis(manifest(), records).summary()
+        json.dumps(summary.to_json(), allow_nan=False)
+        assert len(summary.sensitivity) == 3
+        for row in summary.sensitivity:
+            known = sum(record.attribute == row.attribute.text for record in records)
+            assert (row.mean_change is None) == (known == 0)
+            assert (row.ci95 is None) == (known < 2)
+
+
+def test_a_target_that_never_moves_has_shares_of_zero() -> None:
+    records = tuple(replace(single(i, c), change=0.0, paper=None) for i in range(4) for c in range(3))
+    rows = Diagnosis(manifest(), records).sensitivity
+    assert [row.share for row in rows] == [0, 0, 0]
+    assert [row.ci95 for row in rows] == [(0, 0)] * 3
+
+
+def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range() -> None:
+    weights = np.random.default_rng(0).normal(size=(30, 3)).clip(-2, 2) * [1, 0.2, 5]
+    weights[:10, 0] = 0.0
+    records = tuple(
+        replace(single(i, 0), attribute=None, edit_weights=tuple(weights[i].tolist()), paper=None, natural=i % 3 > 0)
+        for i in range(30)
+    )
+    # Raw, the last attribute moves most, and the second least; of its own range the second moves most.
+    own = {"edit_range": "calibrated", "calibrated_range": [[-4, 8], [-0.4, 0.5], [-30, 20]]}
+    low, high = np.abs(own["calibrated_range"]).T
+    shares = np.abs(weights) / np.where(weights < 0, low, high)
+    audit = Diagnosis(manifest("multi", **own), records)
+    rows = audit.sensitivity
+    assert [row.attribute.text for row in rows] == [ATTRIBUTES[1], ATTRIBUTES[2], ATTRIBUTES[0]]
+    means = shares.mean(0)
+    for row in rows:
+        column = ATTRIBUTES.index(row.attribute.text)
+        assert row.mean_change is None
+        assert row.ci95 is None
+        assert row.range_share == pytest.approx(means[column])
+        assert row.share == pytest.approx(means[column] / means.sum())
+        assert row.range_share_ci95[0] < row.range_share < row.range_share_ci95[1]
+        assert row.mean_abs_weight == pytest.approx(np.abs(weights).mean(0)[column])
+    used = [record.flipped for record in records[10:]]
+    assert rows[2].flip_rate == pytest.approx(np.mean(used))
+    assert audit.summary().natural == pytest.approx(2 / 3)
+    assert "33 % of the edits leave what the generator draws" in audit.table()
+    # Within the paper's range all attributes have the same one.
+    assert [row.attribute.text for row in Diagnosis(manifest("multi"), records).sensitivity] == [
+        ATTRIBUTES[2],
+        ATTRIBUTES[0],
+        ATTRIBUTES[1],
+    ]
+    assert Diagnosis(manifest("multi"), ()).summary().sensitivity[0].share == 0
+
+
+def test_a_flip_beyond_what_the_generator_draws_is_not_decisive() -> None:
+    flip = replace(single(0, 0), attribute=None, paper=None, flipped=True, decisive=True)
+    records = tuple(replace(flip, image=image, natural=natural) for image, natural in enumerate((True, False, None)))
+    summary = Diagnosis(manifest("multi"), records).summary()
+    assert summary.flip_rate == 1
+    assert summary.decisive_flip_rate == pytest.approx(2 / 3)
+    assert summary.sensitivity[0].decisive_flip_rate == pytest.approx(2 / 3)
+
+
+def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) -> None:
+    head = [
+        "attribute",
+        "mean_change",
+        "ci95",
+        "share",
+        "first",
+        "flip_rate",
+        "decisive_flip_rate",
+        "label_kept",
+        "ssim",
+    ]
+    found = diagnosis.summary().to_json()
+    assert list(found) == [
+        *("mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"),
+        "sensitivity",
+    ]
+    for row in found["sensitivity"]:
+        assert list(row) == [*head, "mean_abs_weight", "paper"]
+        assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
+    assert found["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
+    for row in Diagnosis(manifest("multi"), ()).summary().to_json()["sensitivity"]:
+        assert list(row) == [*head, "range_share", "range_share_ci95", "mean_abs_weight"]
+
+
+def test_what_ranks_an_attribute_is_the_mode_s(diagnosis: Diagnosis) -> None:
+    together = tuple(replace(single(i, 0), attribute=None, paper=None) for i in range(4))
+    for row in diagnosis.sensitivity:
+        assert (row.value, row.interval) == (row.mean_change, row.ci95)
+    for row in Diagnosis(manifest("multi"), together).sensitivity:
+        assert (row.value, row.interval) == (row.range_share, row.range_share_ci95)
+        assert row.value is not None

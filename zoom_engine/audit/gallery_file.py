@@ -1,0 +1,124 @@
+"""gallery.json: which pictures an audit folder has, and what they show."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.json_object import JsonObject, typed
+from zoom_engine.errors import AuditError, ConfigError, one_line
+
+GALLERY = "gallery.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FrameEntry:
+    """A picture of a strip: its file, the edit weight (None where all attributes are edited), the output in words."""
+
+    file: str
+    weight: float | None
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class StripEntry:
+    """One unit's way from the original to the edited picture, see `gallery.Pick` for what it stands for.
+
+    attribute: None where all are edited. image, seed: of the record. flipped: the states of `direction` differ.
+    original_caption, caption: of the first frame and the last. kind, direction and decisive are None in galleries of
+    older versions, which do not say why a strip was chosen.
+    """
+
+    kind: str | None = None
+    attribute: Attribute | None
+    image: int | None = None
+    seed: int
+    direction: tuple[int, int] | None = None
+    flipped: bool
+    decisive: bool | None = None
+    extreme: bool = False
+    label_kept: bool | None
+    ssim: float | None
+    original_caption: str
+    caption: str
+    frames: tuple[FrameEntry, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SheetEntry:
+    """The pictures of one edit direction: files in `rows` (one per image) over the edit `weights` of the columns."""
+
+    attribute: Attribute
+    weights: tuple[float, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gallery:
+    """All pictures of an audit folder; of an unfinished one there are none."""
+
+    strips: tuple[StripEntry, ...] = ()
+    sheets: tuple[SheetEntry, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The gallery as its file holds it."""
+        return {"strips": [_plain(strip) for strip in self.strips], "sheets": [_plain(sheet) for sheet in self.sheets]}
+
+    @classmethod
+    def load(cls, audit: Path) -> Gallery:
+        """That of an audit folder. Raises `AuditError` for a file that cannot be read, and for one that is damaged."""
+        path = audit / GALLERY
+        try:
+            found = JsonObject(json.loads(path.read_bytes()))
+            strips, sheets = (found.items(key, dict) or () for key in ("strips", "sheets"))
+            return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
+            raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error
+
+
+def _plain(entry: StripEntry | SheetEntry) -> dict[str, Any]:
+    return {**dataclasses.asdict(entry), "attribute": entry.attribute and entry.attribute.text}
+
+
+def _strip(entry: dict[str, Any]) -> StripEntry:
+    values = JsonObject(entry, "a strip")
+    attribute, frames = values.get("attribute", str), values.items("frames", dict) or ()
+    direction = values.items("direction", int)
+    values.check("direction", direction is None or len(direction) == 2, "be two states")
+    values.check("frames", len(frames) > 0, "hold a picture")
+    return StripEntry(
+        kind=values.get("kind", str),
+        attribute=None if attribute is None else Attribute.parse(attribute),
+        image=values.get("image", int),
+        seed=values.need("seed", int),
+        direction=None if direction is None else (direction[0], direction[1]),
+        flipped=values.need("flipped", bool),
+        decisive=values.get("decisive", bool),
+        extreme=values.get("extreme", bool) or False,
+        label_kept=values.get("label_kept", bool),
+        ssim=values.get("ssim", float),
+        original_caption=values.need("original_caption", str),
+        caption=values.need("caption", str),
+        frames=tuple(_frame(JsonObject(frame, "a frame")) for frame in frames),
+    )
+
+
+def _frame(values: JsonObject) -> FrameEntry:
+    weight = values.get("weight", float)
+    return FrameEntry(file=values.need("file", str), weight=weight, caption=values.need("caption", str))
+
+
+def _sheet(entry: dict[str, Any]) -> SheetEntry:
+    values = JsonObject(entry, "a sheet")
+    weights, rows = values.items("weights", float) or (), values.items("rows", list) or ()
+    values.check("rows", all(len(row) == len(weights) for row in rows), "have a picture for each weight")
+    return SheetEntry(
+        attribute=Attribute.parse(values.need("attribute", str)),
+        weights=weights,
+        rows=tuple(tuple(typed(file, str, "a picture of a sheet") for file in row) for row in rows),
+    )

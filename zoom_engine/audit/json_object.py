@@ -1,0 +1,70 @@
+"""JSON from other people's folders, asked for values of the types that it should have."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, TypeVar
+
+from zoom_engine.errors import one_line
+
+T = TypeVar("T")
+_KINDS = {
+    str: "a text",
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
+
+
+class JsonObject:
+    """A JSON object; null is as good as absent. All raise ValueError, with the key, for a value of another type."""
+
+    def __init__(self, values: Any, name: str = "") -> None:
+        """`name` is where the object lies, such as "config"; None is an empty object."""
+        self.values: dict[str, Any] = {} if values is None else typed(values, dict, name or "it")
+        self._name = name
+
+    def get(self, key: str, kind: type[T]) -> T | None:
+        """The value of `key`; None where it is not set."""
+        value = self.values.get(key)
+        return None if value is None else typed(value, kind, self._path(key))
+
+    def need(self, key: str, kind: type[T]) -> T:
+        """The value of `key`, which must be set."""
+        return typed(self.values.get(key), kind, self._path(key))
+
+    def items(self, key: str, kind: type[T]) -> tuple[T, ...] | None:
+        """The items of the list at `key`; None where it is not set."""
+        values = self.get(key, list)
+        return (
+            None if values is None else tuple(typed(value, kind, f"an item of {self._path(key)}") for value in values)
+        )
+
+    def object(self, key: str) -> JsonObject:
+        """The object at `key`; an empty one where it is not set."""
+        return JsonObject(self.values.get(key), self._path(key))
+
+    def check(self, key: str, holds: bool, must: str) -> None:
+        """Refuse the value of `key` unless it `holds` what it `must`."""
+        if not holds:
+            raise ValueError(f"{self._path(key)} must {must}, not {shown(self.values.get(key))}")
+
+    def _path(self, key: str) -> str:
+        return f"{self._name}.{key}" if self._name else key
+
+
+def typed(value: Any, kind: type[T], name: str) -> T:
+    """`value` if it is of `kind`; a whole number is a number too, NaN is none. Raises ValueError, or OverflowError."""
+    found = float(value) if kind is float and type(value) is int else value
+    if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
+        raise ValueError(f"{name} must be {_KINDS[kind]}, not {shown(value)}")
+    return found
+
+
+def shown(value: Any) -> str:
+    """A JSON value as a message has it: on one line of at most 60 characters."""
+    text = one_line(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 60 else f"{text[:57]}..."

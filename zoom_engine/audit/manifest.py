@@ -1,0 +1,192 @@
+"""The manifest of an audit: what determines its records, and where they were made.
+
+Folders come from other people and other versions: what a manifest says is checked here, once, for all that read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_args
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.json_object import JsonObject, shown, typed
+from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.audit.settings import RANGES
+from zoom_engine.errors import AuditError, ConfigError, one_line
+
+FORMAT = {"name": "zoom-engine audit", "version": 1}
+PAPER_BOUND = 30.0
+"""Edit weights of the paper's figures lie within ± this."""
+
+Mode = Literal["single", "multi"]
+_FREE = ("environment", "resumed_in")
+_LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """What determines the records of an audit, as far as anything reads it; None is what was not set.
+
+    mode: one attribute at a time, or all together.
+    attributes: in the order of the records' edit weights; N of them.
+    neutral: the prompt that they are compared with.
+    target: its name; task: what it predicts, as `targets.task_from_dict` takes it; note: a line on it.
+    labels: a prompt of each class; none where the label check was turned off.
+    search: its name; search_reason: why this one, in a few words.
+    images, seed: how many, and which, see `RunSettings`.
+    edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range: [low, high] of each of
+        the N attributes.
+    decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
+    strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
+    backend, precision: what drew the pictures of the search.
+    content: all of it as it lies on disk, with what is not known here: for display and comparison.
+    """
+
+    mode: Mode
+    attributes: tuple[Attribute, ...]
+    neutral: str
+    target: str
+    task: Mapping[str, Any] | None
+    note: str
+    labels: tuple[str, ...] | None
+    search: str | None
+    search_reason: str | None
+    images: int | None
+    seed: int | None
+    edit_range: str
+    bound: float
+    calibrated_range: tuple[tuple[float, float], ...] | None
+    decisive_change: float
+    strength: tuple[float, ...]
+    noise_floor: tuple[float, ...]
+    backend: str | None
+    precision: str | None
+    content: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """Lowest and highest edit weight that the audit's search may take, of each of the N attributes."""
+        if self.edit_range == "calibrated" and self.calibrated_range:
+            return self.calibrated_range
+        return ((-self.bound, self.bound),) * len(self.attributes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """All that determines the records (`config`), and where they were made (`environment`: versions, machine, backend).
+
+    notices: what the run told when it began.
+    resumed_in: other environments, of runs that went on with the audit.
+    content: the manifest as it lies on disk, see `Config`.
+    """
+
+    config: Config
+    environment: Mapping[str, Any]
+    notices: tuple[str, ...]
+    resumed_in: tuple[Mapping[str, Any], ...]
+    content: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], environment: Mapping[str, Any] | None = None) -> Manifest:
+        """That of a new audit, of the values that it will have on disk. Raises as `from_json`."""
+        made = {} if environment is None else {"environment": environment}
+        return cls.from_json({"format": FORMAT, "config": config, **made})
+
+    @classmethod
+    def from_json(cls, content: Any, *, name: str = "the manifest") -> Manifest:
+        """The manifest of parsed JSON. Raises `AuditError`, one line that begins with `name`, for another format or
+        version, values that JSON does not have (NaN), a config without mode or attributes, and values of wrong types.
+        """
+        try:
+            plain = json.loads(json.dumps(content, allow_nan=False))
+            form = plain.get("format") if isinstance(plain, dict) else None
+            if not isinstance(form, dict) or form.get("name") != FORMAT["name"]:
+                raise AuditError(f"{name} is not the manifest of an audit: use another folder")
+            if form.get("version") != FORMAT["version"]:
+                raise AuditError(
+                    f"{name} has audit format {shown(form.get('version'))}, this version reads {FORMAT['version']}: run"
+                    " the audit again in a new folder"
+                )
+            if _is_deep(plain, _LEVELS):
+                raise ValueError(f"it is nested deeper than {_LEVELS} levels")
+            known = JsonObject(plain)
+            environment = known.object("environment")
+            return cls(
+                config=_config(known.object("config")),
+                environment=environment.values,
+                notices=environment.items("notices", str) or (),
+                resumed_in=known.items("resumed_in", dict) or (),
+                content=known.values,
+            )
+        except (ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
+            raise AuditError(f"{name} is damaged ({one_line(error)}): run the audit again in a new folder") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as its file holds it."""
+        return dict(self.content)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What a run that goes on with the audit has in common with it."""
+        return {key: value for key, value in self.content.items() if key not in _FREE}
+
+    def resumed(self, environment: Mapping[str, Any]) -> Manifest:
+        """This manifest where its audit goes on in `environment`: another than those known is noted."""
+        if not environment or environment in (self.environment, *self.resumed_in):
+            return self
+        return Manifest.from_json({**self.content, "resumed_in": [*self.resumed_in, environment]})
+
+
+def _config(values: JsonObject) -> Config:
+    details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
+    attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
+    bound, change = values.get("bound", float), values.get("decisive_change", float)
+    ranges = values.items("calibrated_range", list)
+    config = Config(
+        mode=cast(Mode, values.get("mode", str)),
+        attributes=attributes,
+        neutral=values.get("neutral", str) or "",
+        target=values.get("target", str) or "",
+        task=details.get("task", dict),
+        note=details.get("note", str) or "",
+        labels=values.items("labels", str),
+        search=values.get("search", str),
+        search_reason=values.get("search_reason", str),
+        images=values.get("images", int),
+        seed=values.get("seed", int),
+        edit_range=values.get("edit_range", str) or "paper",
+        bound=PAPER_BOUND if bound is None else bound,
+        calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
+        decisive_change=DECISIVE_CHANGE if change is None else change,
+        strength=directions.items("strength", float) or (),
+        noise_floor=directions.items("noise_floor", float) or (),
+        backend=synthesis.get("backend", str),
+        precision=synthesis.get("precision", str),
+        content=values.values,
+    )
+    count, each = len(attributes), "have one for each attribute"
+    values.check("mode", config.mode in get_args(Mode), f"be {' or '.join(get_args(Mode))}")
+    values.check("attributes", count > 0 and len(set(attributes)) == count, "name one or more, each once")
+    values.check("edit_range", config.edit_range in RANGES, f"be {' or '.join(RANGES)}")
+    values.check("bound", config.bound > 0, "be above 0")
+    values.check("decisive_change", 0 <= config.decisive_change <= 1, "be in [0, 1]")
+    values.check("images", config.images is None or config.images > 0, "be above 0")
+    values.check("calibrated_range", ranges is None or len(ranges) == count, each)
+    directions.check("strength", len(config.strength) in (0, count), each)
+    directions.check("noise_floor", len(config.noise_floor) in (0, count), each)
+    return config
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deep(one, levels - 1) for one in inside)
+
+
+def _pair(ends: list[Any]) -> tuple[float, float]:
+    name = "an item of config.calibrated_range"
+    low, high = ends if len(ends) == 2 else (1, 0)
+    if not typed(low, float, name) <= typed(high, float, name):
+        raise ValueError(f"{name} must be [low, high], not {shown(ends)}")
+    return float(low), float(high)
