@@ -27,6 +27,7 @@ class ToyGenerator(nn.Module):
     """The interface of StyleGAN2 over s = A·w + b; counts its syntheses, can fail after a number of them."""
 
     resolution, z_dim, w_dim, num_ws = 8, 6, 6, 2
+    differentiable = True
 
     def __init__(self, covariance_root: Tensor) -> None:
         super().__init__()

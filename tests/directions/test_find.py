@@ -312,3 +312,10 @@ def test_hostile_tensors_are_refused(found: EditDirections, tmp_path: Path) -> N
         EditDirections.load(path)
     with pytest.raises(DirectionError, match="cannot be read"):
         EditDirections.load(tmp_path / "absent")
+
+
+def test_gradient_relevance_of_a_generator_without_gradients_is_refused(toy: tuple[Any, Any]) -> None:
+    generator, encoder = toy
+    generator.differentiable = False
+    with pytest.raises(DirectionError, match="gives no gradients"):
+        find_directions(generator, encoder, ["beard"], neutral="face", method="gradient")

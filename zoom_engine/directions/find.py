@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.audit.settings import METHODS
-from zoom_engine.directions import gradient_relevance as gradient
-from zoom_engine.directions import regression, sampled
+from zoom_engine.directions import gradient_relevance, regression, sampled
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
@@ -29,11 +28,13 @@ from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
-DEFAULT_SAMPLES: dict[str, int] = {
-    "regression": regression.DEFAULT_SAMPLING.samples,
-    "sampled": sampled.DEFAULT_SAMPLING.samples,
-    "gradient": gradient.DEFAULT_SAMPLING.samples,
+RELEVANCES: dict[str, tuple[Callable[..., Relevance], int, tuple[str, ...]]] = {
+    "regression": (regression_relevance, regression.DEFAULT_SAMPLING.samples, ("estimator", "ridge")),
+    "sampled": (sampled_relevance, sampled.DEFAULT_SAMPLING.samples, ("alpha",)),
+    "gradient": (gradient_relevance.gradient_relevance, gradient_relevance.DEFAULT_SAMPLING.samples, ()),
 }
+"""Of each method what measures the relevance, on how many samples by default, and with which options of its own."""
+DEFAULT_SAMPLES = {method: samples for method, (_, samples, _) in RELEVANCES.items()}
 DEFAULT_THRESHOLD = 0.1
 
 
@@ -71,12 +72,15 @@ def find_directions(
     goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
     ``cache`` is a folder for what was computed.
 
-    Raises DirectionError, naming the attribute: on a few pictures, before anything is measured, where they answer it no
-    better than random texts (`answers.check_answers`, which also refuses an encoder that knows nothing); where random
-    texts reach its largest |relevance|; and where no channel passes λ. A random text passes each of the first two
-    tests with probability ``level``, each text by itself; at level 1 both are left out.
+    Raises DirectionError where the method needs gradients that the generator has not, and, naming the attribute: on a
+    few pictures, before anything is measured, where they answer it no better than random texts
+    (`answers.check_answers`, which also refuses an encoder that knows nothing); where random texts reach its largest
+    |relevance|; and where no channel passes λ. A random text passes each of the first two tests with probability
+    ``level``, each text by itself; at level 1 both are left out.
     """
     check_method(method)
+    if method == "gradient" and not generator.differentiable:
+        raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
     text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
     forward_only = None if method == "gradient" else synthesizer
@@ -94,17 +98,16 @@ def find_directions(
             cache=cache,
             progress=progress,
         )
-    relevance = _relevance(
+    measure, _, own = RELEVANCES[method]
+    options = {"estimator": estimator, "ridge": ridge, "alpha": alpha}
+    relevance = measure(
         generator,
         text_encoder,
-        method=method,
         sampling=sampling,
-        estimator=estimator,
-        ridge=ridge,
-        alpha=alpha,
-        cache=cache,
         batch_size=batch_size,
+        cache=cache,
         progress=progress,
+        **{name: options[name] for name in own},
     )
     return directions_from_relevance(
         relevance,
@@ -216,42 +219,3 @@ def check_method(method: str) -> None:
     """Refuse a method that there is not. Raises DirectionError."""
     if method not in METHODS:
         raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
-
-
-def _relevance(
-    generator: EditableGenerator,
-    text_encoder: TextEncoder,
-    *,
-    method: str,
-    sampling: Sampling,
-    estimator: Estimator,
-    ridge: float,
-    alpha: float,
-    cache: Path | None,
-    batch_size: int,
-    progress: ProgressFactory,
-) -> Relevance:
-    if method == "regression":
-        return regression_relevance(
-            generator,
-            text_encoder,
-            sampling=sampling,
-            estimator=estimator,
-            ridge=ridge,
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-        )
-    if method == "sampled":
-        return sampled_relevance(
-            generator,
-            text_encoder,
-            sampling=sampling,
-            alpha=alpha,
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-        )
-    return gradient.gradient_relevance(
-        generator, text_encoder, sampling=sampling, batch_size=batch_size, cache=cache, progress=progress
-    )

@@ -26,11 +26,36 @@ from zoom_engine.runtime.tensorrt_session import TensorRTSession
 
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-RUNTIME_PRECISIONS = {
-    "onnxruntime": ("fp32",),
-    "onnxruntime-tensorrt": ("fp32", "bf16"),
-    "openvino": ("fp32", "bf16"),
-    "tensorrt": ("fp32", "bf16"),
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What compiles an ONNX model: in which precisions, whether it lowers a float32 model by itself (others take the
+    types that the model has), and how: ``open(model, precision, device, cache)``.
+    """
+
+    precisions: tuple[str, ...]
+    lowers: bool
+    open: Callable[[bytes, str, str, Path | None], Session]
+
+
+RUNTIMES = {
+    "onnxruntime": Runtime(
+        ("fp32",), False, lambda model, _, device, cache: OnnxRuntimeSession(model, device=device, cache=cache)
+    ),
+    "onnxruntime-tensorrt": Runtime(
+        ("fp32", "bf16"),
+        False,
+        lambda model, _, device, cache: OnnxRuntimeSession(model, device=device, provider="tensorrt", cache=cache),
+    ),
+    "openvino": Runtime(
+        ("fp32", "bf16"),
+        True,
+        lambda model, precision, _, cache: OpenVinoSession(model, precision=precision, cache=cache),
+    ),
+    "tensorrt": Runtime(
+        ("fp32", "bf16"), False, lambda model, _, device, cache: TensorRTSession(model, device=device, cache=cache)
+    ),
 }
 
 
@@ -140,7 +165,7 @@ def choose_synthesizer(
         # On a GPU the compiled operators were not measured yet: they run where they are asked for.
         compiled = "native" in possible and native and ((on_cpu and backend != "torch") or name == "native")
         gradients = "native" if compiled else "torch" if generator.differentiable else "none"
-        session = _session(generator, name, precision, device, cache) if name in RUNTIME_PRECISIONS else None
+        session = _session(generator, name, precision, device, cache) if name in RUNTIMES else None
         return Synthesizer(generator, name, precision, reason + why_precision, gradients, session)
 
     if backend != "auto":
@@ -164,7 +189,7 @@ def check_backend(backend: str, precision: str, device: str) -> None:
         native, why_not = ops.compiled_on(device)
         if not native:
             raise BackendError(f"backend 'native' cannot run: {why_not}")
-    if backend in RUNTIME_PRECISIONS:
+    if backend in RUNTIMES:
         if precision != "auto":
             _check_precision(backend, precision)
         if backend == "openvino" and torch.device(device).type != "cpu":
@@ -173,7 +198,7 @@ def check_backend(backend: str, precision: str, device: str) -> None:
 
 
 def _check_precision(backend: str, precision: str) -> None:
-    if precision not in RUNTIME_PRECISIONS[backend]:
+    if precision not in RUNTIMES[backend].precisions:
         raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
 
 
@@ -191,8 +216,8 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
 def backends_of(generator: EditableGenerator) -> tuple[str, ...]:
     """The backends that can run ``generator`` at all, on some machine."""
     if isinstance(generator, StyleGAN2):
-        return ("torch", "native", *RUNTIME_PRECISIONS)
-    return tuple(RUNTIME_PRECISIONS) if isinstance(generator, OnnxDecoder) else ("torch",)
+        return ("torch", "native", *RUNTIMES)
+    return tuple(RUNTIMES) if isinstance(generator, OnnxDecoder) else ("torch",)
 
 
 def drawn_by(
@@ -215,12 +240,6 @@ def _session(generator: EditableGenerator, backend: str, precision: str, device:
         model = generator.graph
     else:
         assert isinstance(generator, StyleGAN2)
-        # OpenVINO lowers a float32 graph by itself; the others take the types that the graph has.
-        stored = "fp32" if backend == "openvino" else precision
+        stored = "fp32" if RUNTIMES[backend].lowers else precision
         model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
-    if backend == "openvino":
-        return OpenVinoSession(model, precision=precision, cache=cache)
-    if backend.startswith("onnxruntime"):
-        provider = "tensorrt" if backend == "onnxruntime-tensorrt" else None
-        return OnnxRuntimeSession(model, device=device, provider=provider, cache=cache)
-    return TensorRTSession(model, device=device, cache=cache)
+    return RUNTIMES[backend].open(model, precision, device, cache)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.loaders.architectures import LIBRARIES, load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
 from zoom_engine.targets.loaders.entry import Entry, one_tensor
-from zoom_engine.targets.loaders.files import check_trust, kind_of_file
+from zoom_engine.targets.loaders.files import RUNS_CODE, FileKind, check_trust, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import LoadedModel
 from zoom_engine.targets.loaders.module import load_module
@@ -30,6 +30,12 @@ from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import guess_task
 
 PROBE_SIZE = 128
+FILE_LOADERS: dict[FileKind, Callable[[Path, InputOptions], LoadedModel]] = {
+    "torchscript": load_torchscript,
+    "exported-program": load_exported_program,
+    "hugging-face": load_hugging_face,
+}
+"""Of each kind of file what reads it; ONNX may have several outputs, and is read by `_load_onnx`."""
 Spec = str | Path | nn.Module | BlackBox
 
 
@@ -152,14 +158,9 @@ def _load(
             kind = kind_of_file(path)
             if kind == "onnx":
                 return _load_onnx(path, options, output, resolution)
-            if kind == "torchscript":
+            if kind in RUNS_CODE:
                 check_trust(path, kind, trust)
-                loaded = load_torchscript(path, options)
-            elif kind == "exported-program":
-                check_trust(path, kind, trust)
-                loaded = load_exported_program(path, options)
-            else:
-                loaded = load_hugging_face(path, options)
+            loaded = FILE_LOADERS[kind](path, options)
     elif callable(spec):
         loaded = load_black_box(spec, options, resolution=resolution)
     else:
