@@ -35,8 +35,8 @@ def test_value_is_render_then_judge() -> None:
     torch.testing.assert_close(value.change, (logits.sigmoid() - originals.outputs[:, 0].sigmoid()).abs())
     green = images[:, 1].mean((1, 2)) / SCALE > 0.5
     assert torch.equal(value.label_kept, green == (STYLES[:, 1] > 0.5))
-    judged = where.judge(images, originals)
-    torch.testing.assert_close(judged.change, value.change)
+    seen = where.evaluate(images, originals)
+    torch.testing.assert_close(seen.change, value.change)
 
 
 def test_rows_do_not_depend_on_their_neighbours() -> None:

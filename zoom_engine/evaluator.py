@@ -104,7 +104,7 @@ class Evaluator:
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
 
-    `value` is `judge(render(…))`: to judge the same images by several targets, render once and call `judge`
+    `value` is `evaluate(render(…))`: to ask several targets about the same images, render once and call `evaluate`
     of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
     whatever a generator caches in a forward pass must stay usable in a later backward pass).
     """
@@ -148,13 +148,13 @@ class Evaluator:
         return self.renderer.render(styles, edit_weights, self.directions)
 
     def embed(self, images: Tensor) -> Tensor | None:
-        """Image embeddings `[B, D]` for `judge`, which several evaluators with the same text encoder can
+        """Image embeddings `[B, D]` for `evaluate`, which several evaluators with the same text encoder can
         share; None without labels."""
         return None if self.text_encoder is None else self.text_encoder.embed_images(images)
 
     @torch.no_grad()
     def originals(self, styles: Tensor) -> Originals:
-        """Render and judge the unedited images of styles `[B, S]`; once per image is enough."""
+        """Render and evaluate the unedited images of styles `[B, S]`; once per image is enough."""
         images = self.render(styles)
         return self.originals_of(images, embeddings=self.embed(images))
 
@@ -185,9 +185,9 @@ class Evaluator:
         "none".
         """
         images = self.render(styles, edit_weights)
-        return self.judge(images, originals, ssim=ssim, loss=loss)
+        return self.evaluate(images, originals, ssim=ssim, loss=loss)
 
-    def judge(
+    def evaluate(
         self,
         images: Tensor,
         originals: Originals,
@@ -251,7 +251,7 @@ class Evaluator:
             )
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
-            evaluation = self.judge(self.render(styles.detach(), point), originals, ssim="flipped", loss=True)
+            evaluation = self.evaluate(self.render(styles.detach(), point), originals, ssim="flipped", loss=True)
             assert evaluation.loss is not None
             (gradient,) = torch.autograd.grad(evaluation.loss.sum(), point)
         if not bool(gradient.isfinite().all()):

@@ -15,6 +15,7 @@ from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
 from zoom_engine.generators.checkpoints.safetensors_file import read_own_header
+from zoom_engine.generators.onnx_decoder import describe_decoder, takes_codes
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.loaders.architectures import LIBRARIES, choose_architecture
@@ -47,6 +48,14 @@ def describe_file(
     published = str(spec).startswith(HUB)
     domain = None if library or published else find_domain(str(spec))
     path = hub_folder(str(spec), download=download) if published else Path(spec)
+    if domain is None and not library and holds_decoder(path):
+        if options or generator_class is not None:
+            raise ConfigError(f"{spec} is a decoder: neither a target's input nor a class belongs to it")
+        about = [("file", str(path)), ("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
+        try:
+            return Description(table([*about, *describe_decoder(path)]))
+        except CheckpointError as error:
+            return Description(table(about), error)
     if library or (domain is None and holds_target(path)):
         if generator_class is not None:
             raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
@@ -59,6 +68,14 @@ def describe_file(
     if domain is not None:
         return describe_generator(domain.generator(), class_index=generator_class)
     return describe_checkpoint(path, class_index=generator_class)
+
+
+def holds_decoder(path: Path) -> bool:
+    """Whether ``path`` is an ONNX file from codes to pictures."""
+    try:
+        return path.is_file() and kind_by_content(path) == "onnx" and takes_codes(path)
+    except TargetError:
+        return False
 
 
 def holds_target(path: Path) -> bool:

@@ -53,7 +53,7 @@ def test_bfloat16_can_be_exported(tmp_path: Path) -> None:
 
 def test_a_wrong_graph_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph is built from a network that differs from the one that torch runs in one bias."""
-    module = importlib.import_module("zoom_engine.export.synthesis_graph")
+    module = importlib.import_module("zoom_engine.export.synthesis_file")
     other = spread_generator()
     other.convs["b8_conv0"].bias[0] += 1  # type: ignore[index, operator]
     plain = module.synthesis_model

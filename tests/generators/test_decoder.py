@@ -22,6 +22,7 @@ from zoom_engine.generators import (
     of_one_class,
     read_codes,
 )
+from zoom_engine.inspection import describe_file
 
 SIZE, SIDE = 5, 16
 
@@ -231,3 +232,14 @@ def test_options_of_a_decoder_belong_to_no_other_generator() -> None:
         load_generator("avatars", codes=torch.zeros(1, 1))
     with pytest.raises(ConfigError, match="is no generator: it lacks affine_weight"):
         load_generator(object())  # type: ignore[arg-type]
+
+
+def test_a_decoder_is_inspected(tmp_path: Path) -> None:
+    described = describe_file(onnx_file(tmp_path / "decoder.onnx"))
+    assert described.refusal is None
+    for word in (f"{SIZE} numbers", "sha-256", "normal distribution"):
+        assert word in described.text
+    spoiled = describe_file(onnx_file(tmp_path / "open.onnx", shape=["n", None]))
+    assert isinstance(spoiled.refusal, CheckpointError)
+    with pytest.raises(ConfigError, match="is a decoder"):
+        describe_file(tmp_path / "decoder.onnx", {"size": 3})

@@ -13,8 +13,8 @@ from zoom_engine.audit.model_settings import TargetSettings
 from zoom_engine.audit.settings import AuditSettings, options_of
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ConfigError, ZoomError, one_line
-from zoom_engine.export.audit_graph import export_audit_graph
-from zoom_engine.export.synthesis_graph import Exported, export_synthesis
+from zoom_engine.export.audit_file import export_audit_graph
+from zoom_engine.export.synthesis_file import Exported, export_synthesis
 from zoom_engine.export.tensorrt_support import OPERATORS
 from zoom_engine.files.cache import default_cache
 from zoom_engine.notices import tell

@@ -49,8 +49,7 @@ class OnnxDecoder:
         self._range = checked_range(output_range)
         model, _ = read_onnx_file(path, refusal=CheckpointError)
         size = _named_ends(model, path)
-        of_styles = any(entry.key.startswith(METADATA) for entry in model.metadata_props)
-        if of_styles and codes is None:
+        if _is_ours(model) and codes is None:
             raise ConfigError(f"{path} reads style vectors: give a file of them as codes (--codes)")
         self._codes = Codes(size, None if codes is None else codes.float().cpu())
         self.graph = model.SerializeToString(deterministic=True)
@@ -99,6 +98,32 @@ class OnnxDecoder:
     def finished(self, images: Tensor) -> Tensor:
         """The graph's output as images in [-1, 1]."""
         return shown(scaled(images, self._range))
+
+
+def takes_codes(path: Path) -> bool:
+    """Whether the ONNX file's first input has two axes, as codes have; nothing is refused."""
+    try:
+        model, _ = read_onnx_file(path, refusal=CheckpointError)
+    except CheckpointError:
+        return False
+    constants = {tensor.name for tensor in model.graph.initializer}
+    given = next((value for value in model.graph.input if value.name not in constants), None)
+    return given is not None and len(given.type.tensor_type.shape.dim) == 2
+
+
+def describe_decoder(path: Path) -> list[tuple[str, str]]:
+    """What a decoder's file holds, as labels and texts. Raises CheckpointError where it is none."""
+    model, _ = read_onnx_file(path, refusal=CheckpointError)
+    of_styles = _is_ours(model)
+    size = _named_ends(model, path)
+    codes = (
+        "style vectors: give a file of them (--codes)" if of_styles else "a normal distribution, or a file (--codes)"
+    )
+    return [("format", "ONNX, from codes to pictures"), ("code", f"{size} numbers"), ("sampled from", codes)]
+
+
+def _is_ours(model: onnx.ModelProto) -> bool:
+    return any(entry.key.startswith(METADATA) for entry in model.metadata_props)
 
 
 def _onnxruntime_session(graph: bytes) -> Any:

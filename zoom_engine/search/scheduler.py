@@ -303,7 +303,7 @@ class _Run:
                 continue
             chosen = torch.tensor(places, device=pictures.device)
             embeddings = shared.of(evaluator)
-            evaluation = evaluator.judge(
+            evaluation = evaluator.evaluate(
                 pictures[chosen],
                 self._pool.gather([batch[i].image for i in places], index),
                 embeddings=None if embeddings is None else embeddings[chosen],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
-from zoom_engine.export.synthesis_graph import Exported, matrix_of, source_metadata, write_model
+from zoom_engine.export.synthesis_file import Exported, matrix_of, source_metadata, write_model
 from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.graphs import audit_model
@@ -56,16 +56,16 @@ def export_audit_graph(
     options = check_target_options(target_options)
     network = load_stylegan2(generator, generator_class).cpu()
     size = max_resolution or network.resolution
-    judge = load_target(target, **{"resolution": size, **options})
-    for notice in input_notices(judge, resolution=size):
+    loaded = load_target(target, **{"resolution": size, **options})
+    for notice in input_notices(loaded, resolution=size):
         notify(notice)
     matrix = matrix_of(directions, network)
     with torch.no_grad():
-        shape = list(judge.network(judge.preprocessing(probe_images(size, size, count=2))).shape[1:])
+        shape = list(loaded.network(loaded.preprocessing(probe_images(size, size, count=2))).shape[1:])
     model = audit_model(
         network,
-        target_network(target, judge, options, resolution=size),
-        judge.preprocessing,
+        target_network(target, loaded, options, resolution=size),
+        loaded.preprocessing,
         output_shape=shape,
         directions=matrix,
         images=images,
@@ -73,14 +73,14 @@ def export_audit_graph(
         precision=precision,
         metadata={
             **source_metadata(generator, directions),
-            f"{PREFIX}target": judge.name,
-            f"{PREFIX}target_hash": judge.content_hash,
+            f"{PREFIX}target": loaded.name,
+            f"{PREFIX}target_hash": loaded.content_hash,
         },
     )
 
     def reference(styles: Tensor) -> dict[str, Tensor]:
         pictures = network.synthesis(styles, max_resolution=max_resolution, plain=True).clamp(-1, 1)
-        return {"images": pictures, "outputs": judge.network(judge.preprocessing(pictures))}
+        return {"images": pictures, "outputs": loaded.network(loaded.preprocessing(pictures))}
 
     parity = measure_parity(model, network, reference, precision=precision, directions=matrix, seed=seed)
     parity.check({"images": LIMITS[precision], "outputs": OUTPUT_LIMITS[precision]})
