@@ -19,7 +19,7 @@ import pytest
 from zoom_engine.audit.folder import AuditFolder, check_folder, inside, read_manifest
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
-from zoom_engine.audit.summary import summarise
+from zoom_engine.audit.summarise import summarise
 from zoom_engine.errors import AuditError
 
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")

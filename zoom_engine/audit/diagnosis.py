@@ -12,7 +12,8 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.folder import RECORDS, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest, Mode
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
-from zoom_engine.audit.summary import Sensitivity, Summary, summarise
+from zoom_engine.audit.summarise import summarise
+from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import summary_table
 from zoom_engine.errors import AuditError
 

@@ -1,22 +1,12 @@
-"""What the records of an audit add up to, attribute by attribute, and how sure that is.
-
-All of it is a function of config and records alone, so it can be had again from any audit folder. Definitions: ZOOM
-(Luo 2023); the percentile bootstrap is Efron's (1979).
-"""
+"""What summary.json holds: what the records of an audit add up to, attribute by attribute (see `summarise`)."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from zoom_engine.attributes import Attribute
-from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, interval, share_first
-from zoom_engine.audit.manifest import Config, Mode
-from zoom_engine.audit.records import Record, is_decisive
+from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
 """The ends of a 95 % bootstrap interval over images."""
@@ -114,156 +104,6 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
         return {**_plain(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
-
-
-def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
-    """The summary of an audit's records.
-
-    `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
-    """
-    images = len({record.image for record in records})
-    flipped = [record for record in records if record.flipped]
-    decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
-    rows = _single_rows if config.mode == "single" else _multi_rows
-    return Summary(
-        mode=config.mode,
-        search=config.search,
-        images=images,
-        units=len(records),
-        flip_rate=len({record.image for record in flipped}) / images if images else None,
-        decisive_flip_rate=len({record.image for record in decisive}) / images if images else None,
-        label_kept=_mean(record.label_kept for record in records),
-        natural=_mean(record.natural for record in records),
-        ssim=_mean(record.ssim for record in flipped),
-        sensitivity=tuple(rows(config, records, resamples, seed)),
-    )
-
-
-class _Measured(NamedTuple):
-    """A mean with its interval, its share of all means' sum, and how often it comes first."""
-
-    mean: float | None
-    interval: Interval | None
-    share: float
-    first: float
-
-
-def _single_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:
-    """Rows of single mode, by falling mean change."""
-    column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
-    columns = [column[record.attribute] for record in records]
-
-    def matrix(values: Iterable[Any]) -> Array:
-        return _matrix(records, columns, len(column), values)
-
-    def means(values: Iterable[Any]) -> list[float | None]:
-        return _figures(column_means(matrix(values)))
-
-    change = _measured(matrix(record.change for record in records), resamples, seed)
-    flipped = means(record.flipped for record in records)
-    decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
-    label_kept = means(record.label_kept for record in records)
-    ssim = means(record.ssim if record.flipped else None for record in records)
-    weight = means(abs(record.edit_weights[i]) for record, i in zip(records, columns, strict=True))
-
-    def beside(name: str) -> Sequence[WithinRange | None]:
-        within = [record.within(name) for record in records]
-        if not any(within):
-            return [None] * len(column)
-        found = _measured(matrix(one and one.change for one in within), resamples, seed)
-        flips, decisively = (means(one and getattr(one, what) for one in within) for what in ("flipped", "decisive"))
-        return [
-            WithinRange(mean_change=mean, ci95=ci95, share=share, flip_rate=flip_rate, decisive_flip_rate=decisive_rate)
-            for (mean, ci95, share, _), flip_rate, decisive_rate in zip(found, flips, decisively, strict=True)
-        ]
-
-    paper, calibrated = beside("paper"), beside("calibrated")
-    rows = [
-        Sensitivity(
-            mode="single",
-            attribute=attribute,
-            mean_change=change[i].mean,
-            ci95=change[i].interval,
-            share=change[i].share,
-            first=change[i].first,
-            flip_rate=flipped[i],
-            decisive_flip_rate=decisive[i],
-            label_kept=label_kept[i],
-            ssim=ssim[i],
-            mean_abs_weight=weight[i],
-            paper=paper[i],
-            calibrated=calibrated[i],
-        )
-        for i, attribute in enumerate(config.attributes)
-    ]
-    return sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)
-
-
-def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:
-    """Rows of multi mode, by falling share of the range that edits take: raw weights of two attributes do not
-    compare, since one may vary three times as far as the other."""
-    weights = np.array([record.edit_weights for record in records], dtype=np.float64)
-    weights = weights.reshape(len(records), len(config.attributes))
-    low, high = np.abs(np.array(config.ranges, dtype=np.float64)).T
-    shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
-    raw = _figures(column_means(np.abs(weights)))
-    rows = []
-    for index, measured in enumerate(_measured(shares, resamples, seed)):
-        using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
-        rows.append(
-            Sensitivity(
-                mode="multi",
-                attribute=config.attributes[index],
-                share=measured.share,
-                first=measured.first,
-                flip_rate=_mean(record.flipped for record in using),
-                decisive_flip_rate=_mean(is_decisive(record, least=config.decisive_change) for record in using),
-                label_kept=_mean(record.label_kept for record in using),
-                ssim=_mean(record.ssim for record in using if record.flipped),
-                range_share=measured.mean,
-                range_share_ci95=measured.interval,
-                mean_abs_weight=raw[index],
-            )
-        )
-    return sorted(rows, key=lambda row: row.value or 0.0, reverse=True)
-
-
-def _measured(values: Array, resamples: int, seed: int) -> list[_Measured]:
-    """Per column of `values` [I, A]."""
-    means = column_means(values)
-    resampled = bootstrap_means(values, resamples=resamples, seed=seed)
-    low, high = interval(resampled)
-    first = share_first(resampled)
-    total = float(np.nansum(means))
-    enough = np.isfinite(values).sum(axis=0) >= 2
-    return [
-        _Measured(
-            mean,
-            (float(low[i]), float(high[i])) if enough[i] else None,
-            (mean or 0.0) / total if total > 0 else 0.0,
-            float(first[i]),
-        )
-        for i, mean in enumerate(_figures(means))
-    ]
-
-
-def _matrix(records: Sequence[Record], columns: Sequence[int], width: int, values: Iterable[Any]) -> Array:
-    """One value per record as float64 [I, width], a row per image; NaN where there is none."""
-    row = {image: index for index, image in enumerate(sorted({record.image for record in records}))}
-    matrix = np.full((len(row), width), np.nan)
-    for record, column, value in zip(records, columns, values, strict=True):
-        if value is not None:
-            matrix[row[record.image], column] = value
-    return matrix
-
-
-def _mean(values: Iterable[float | bool | None]) -> float | None:
-    known = [float(value) for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _figures(values: Array) -> list[float | None]:
-    return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def _plain(value: Summary | Sensitivity | WithinRange) -> dict[str, Any]:
