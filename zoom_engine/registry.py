@@ -37,7 +37,7 @@ DOMAINS = Kind(
 
 GENERATORS = Kind("generator family", "zoom_engine.generators", ("load",))
 """``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
-TASKS = Kind("task", "zoom_engine.tasks", ("from_dict", "recorded", "caption", "state"), made=False)
+TASKS = Kind("task", "zoom_engine.tasks", ("from_dict", "recorded", "caption", "state", "change_in_words"), made=False)
 """A class that is a `zoom_engine.targets.Task`; ``from_dict`` takes what its ``to_dict`` says beside the name."""
 SEARCHES = Kind(
     "search", "zoom_engine.searches", ("name", "in_words", "modes", "needs_gradient", "needs_loss", "start"), made=False

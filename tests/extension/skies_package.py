@@ -125,6 +125,9 @@ class LevelTask:
     def state_name(self, state: int) -> str:
         return ("in place", "out of place")[state]
 
+    def change_in_words(self, change: float) -> str:
+        return f"{10 * change:.1f} levels"
+
     def to_dict(self) -> dict[str, Any]:
         return {"task": self.name, "tolerance": self.tolerance}
 

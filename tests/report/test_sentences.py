@@ -87,9 +87,11 @@ def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], ver
 def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     rows = summary(row("a", 0.01, None), row("b", None, None))
     counts = {**{attribute: Counts(1, 0, 0, 0) for attribute in NAMES}, None: Counts(1, 0, 0, 0)}
-    found = headline(rows, NAMES, counts, unfinished=True)
+    found = headline(rows, NAMES, counts, READING, unfinished=True)
     assert found == "So far: “A” hardly moves this model’s output: by 0.01 in the one image measured; it does not flip."
-    assert headline(summary(row("a", None, None)), NAMES, counts, unfinished=True) == "Nothing is measured yet."
+    assert (
+        headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
+    )
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def raises(pixels: Pixels) -> Any:
         (raises, r"ConnectionError: the service is down since noon\)"),
         (lambda x: "cat", "ValueError"),
         (lambda x: np.zeros(3), "return one probability"),
-        (lambda x: np.zeros((len(x), 2, 2)), "return one probability"),
+        (lambda x: np.zeros((len(x), 2, 2)), "4 independent probabilities"),
         (lambda x: redness(x) * np.nan, "NaN or infinite"),
         (lambda x: redness(x) * 100 - 30, "no probabilities"),
         (lambda x: redness(x) * 0 + 0.5, "same output for different images"),

@@ -7,9 +7,9 @@ Nothing that takes seconds to import is imported here, see `zoom_engine.audit.se
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from zoom_engine.audit.settings import option
 
@@ -37,7 +37,14 @@ class DecoderSettings:
 class TargetSettings:
     """Options of `load_target` that the command line has too; one that is None is left to it."""
 
-    task: str | None = option("what it predicts, where a package brings the task; by default guessed", None)
+    task: str | None = option(
+        "what it predicts: binary, multiclass, regression, keypoints, or what a package brings; by default guessed"
+        " between the first two",
+        None,
+    )
+    task_options: Mapping[str, Any] | None = option(
+        "of the task, NAME=VALUE such as range=[0,100] or unit=years", None, name="task_option"
+    )
     trust: bool = option("run a target file that contains a program", False)
     classes: Sequence[str] | None = option("a class name, in the outputs' order", None, name="class")
     output: str | int | None = option("of several outputs the one to audit: its name or index", None)

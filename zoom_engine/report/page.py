@@ -114,7 +114,7 @@ class Source:
 
     @property
     def headline(self) -> str:
-        return sentences.headline(self.summary, self.names, self.counts, unfinished=not self.finished)
+        return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
 
     @property
     def verdict(self) -> sentences.Verdict:

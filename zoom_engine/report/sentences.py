@@ -73,11 +73,12 @@ def headline(
     summary: Summary,
     names: Mapping[Attribute, str],
     counts: Mapping[Attribute | None, Counts],
+    task: Task,
     *,
     unfinished: bool,
 ) -> str:
     """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
-    and, under None, of the images whatever the attribute."""
+    and, under None, of the images whatever the attribute; `task` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     if not rows:
         return "Nothing is measured yet."
@@ -87,14 +88,16 @@ def headline(
         furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
         return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
     mean, here = top.value or 0.0, counts[top.attribute]
+    own = task.change_in_words(mean)
+    own = f", that is {own}," if own else ""
     if mean >= SMALL:
-        moves = f"Adding or removing {name} moves this model’s output by {_measured(top)} {average}"
+        moves = f"Adding or removing {name} moves this model’s output by {_measured(top)}{own} {average}"
         return _so_far(f"{moves}; {flips(here)}.", unfinished)
     if len(rows) == 1:
-        hardly = f"{name} hardly moves this model’s output: by {decimal(mean)} {average}"
+        hardly = f"{name} hardly moves this model’s output: by {decimal(mean)}{own} {average}"
         return _so_far(f"{hardly}; {flips(here)}.", unfinished)
     which = f"None of the {len(rows)} attributes measured" if unfinished else f"None of {len(rows)} attributes"
-    found = f"{which} moves this model’s output by much: the most is {decimal(mean)} {average}, for {name}."
+    found = f"{which} moves this model’s output by much: the most is {decimal(mean)}{own} {average}, for {name}."
     if counts[None].decisive:
         found += f" Under some edit, {flips(counts[None])}."
     return _so_far(found, unfinished)

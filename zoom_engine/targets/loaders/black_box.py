@@ -29,7 +29,7 @@ class Called(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, H, W, 3]` with values 0 to 255 → what the function returns for them as uint8, float32
-        `[B]` or `[B, C]`.
+        `[B]`, `[B, C]`, or with the axes that a task reads.
 
         Raises:
             TargetError: when the function raises, or returns no array of numbers with one row per image.
@@ -41,10 +41,10 @@ class Called(nn.Module):
             raise TargetError(
                 f"the function fails on uint8 images {pixels.shape} ({type(error).__name__}: {one_line(error)})"
             ) from error
-        if values.ndim not in (1, 2) or len(values) != len(pixels):
+        if values.ndim < 1 or len(values) != len(pixels):
             raise TargetError(
                 f"the function returns shape {values.shape} for {len(pixels)} images:"
-                " return one probability, or one row of probabilities, for each"
+                " return one probability, one row of probabilities, or what the task reads, for each"
             )
         return torch.from_numpy(values.copy()).to(x.device)
 

@@ -8,15 +8,19 @@ from typing import Any
 from zoom_engine import registry
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.binary import BinaryTask
+from zoom_engine.targets.tasks.keypoints import KeypointsTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.regression import RegressionTask
 from zoom_engine.targets.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     "binary": BinaryTask,
     "multiclass": MultiClassTask,
+    "regression": RegressionTask,
+    "keypoints": KeypointsTask,
 }
 
-__all__ = ["TASKS", "BinaryTask", "MultiClassTask", "Task", "task_from_dict"]
+__all__ = ["TASKS", "BinaryTask", "KeypointsTask", "MultiClassTask", "RegressionTask", "Task", "task_from_dict"]
 
 
 def task_from_dict(described: Mapping[str, Any]) -> Task:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
 
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.described import Described
 from zoom_engine.targets.tasks.task import Pixels
 
 PROBABILITY_EPS = 1e-6
@@ -29,7 +29,7 @@ def class_name(classes: Sequence[str], index: int) -> str:
     return f"“{classes[index]}”" if named else f"class {index}"
 
 
-class OfClasses:
+class OfClasses(Described):
     """The parts of a `Task` that all classifiers share."""
 
     classes: tuple[str, ...]
@@ -47,7 +47,6 @@ class OfClasses:
         """A class has no place in the picture."""
         return pixels
 
-    @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Self:
-        """Its fields, lists in place of tuples."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
+    def change_in_words(self, change: float) -> str:
+        """A change of probability says it all."""
+        return ""

@@ -78,6 +78,9 @@ class Task(Protocol):
     def state_name(self, state: int) -> str:
         """A state in words: "“cat”"."""
 
+    def change_in_words(self, change: float) -> str:
+        """A change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one already."""
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description: "task", the task's name, and what `from_dict` takes."""
 

@@ -1,0 +1,143 @@
+"""Key points as coordinates, in pixels, and as heat maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import KeypointsTask, Preprocessing, Target, Task, load_target, task_from_dict
+
+POINTS = torch.tensor([[[0.25, 0.5], [0.75, 0.5], [0.5, 0.75]]])
+EYES = KeypointsTask(points=("left eye", "right eye", "nose"), between=(0, 1))
+
+
+def moved(index: int, x: float, y: float) -> Tensor:
+    points = POINTS.clone()
+    points[0, index] += torch.tensor([x, y])
+    return points.flatten(1)
+
+
+def test_displacements_are_measured_by_the_eyes_distance() -> None:
+    assert isinstance(EYES, Task)
+    original = EYES.outputs(POINTS)
+    edited = moved(2, 0.03, 0.04)
+    np.testing.assert_allclose(EYES.displacements(edited, original), [[0, 0, 0.1]], atol=1e-5)
+    assert EYES.change(edited, original).item() == pytest.approx(0.1 / 3, abs=1e-5)
+    assert not EYES.flipped(edited, original)
+    nose = KeypointsTask(points=EYES.points, between=(0, 1), point=2, threshold=0.09)
+    assert nose.flipped(edited, original)
+    row, before = edited[0].tolist(), original[0].tolist()
+    assert (nose.state(row, before), nose.state_name(nose.state(row, before))) == (1, "moved")
+    assert nose.followed(row, before) == pytest.approx(0.1, abs=1e-5)
+    assert nose.curve == "how far the nose moved, in the distance from left eye to right eye"
+    assert EYES.change_in_words(0.034) == "3.4 % of the distance from left eye to right eye"
+    box = KeypointsTask()
+    assert box.change(edited, original).item() == pytest.approx(0.05 / 3 / (0.25 + 0.0625) ** 0.5, abs=1e-5)
+
+
+def test_pixels_and_flat_rows_are_the_same_points() -> None:
+    pixels = KeypointsTask(output="pixels", side=200)
+    torch.testing.assert_close(pixels.outputs(POINTS * 200), EYES.outputs(POINTS))
+    torch.testing.assert_close(EYES.outputs(POINTS.flatten(1)), EYES.outputs(POINTS))
+
+
+def test_heat_maps_count_by_their_peak_and_pull_by_their_soft_one() -> None:
+    maps = torch.randn(2, 3, 8, 6) * 0.1
+    maps[0, 0, 2, 3] = maps[0, 1, 7, 0] = maps[0, 2, 0, 5] = 4
+    task = KeypointsTask(output="heatmaps")
+    wanted = [3.5 / 6, 2.5 / 8, 0.5 / 6, 7.5 / 8, 5.5 / 6, 0.5 / 8]
+    np.testing.assert_allclose(task.outputs(maps)[0], wanted, atol=1e-6)
+    leaf = maps.clone().requires_grad_(True)
+    (slope,) = torch.autograd.grad(task.outputs(leaf)[0, 0], leaf)
+    assert slope[0, 0, 2, 5] > 0 > slope[0, 0, 2, 0], "mass to the right moves the point to the right"
+    assert not slope[1].any()
+    with pytest.raises(TargetError, match=r"heat maps are \[B, K, h, w\]"):
+        task.outputs(POINTS)
+
+
+def test_the_loss_has_a_slope_where_nothing_moved_and_falls_with_displacement() -> None:
+    original = EYES.outputs(POINTS)
+    leaf = original.clone().requires_grad_(True)
+    (slope,) = torch.autograd.grad(EYES.loss(leaf, original).sum(), leaf)
+    assert (slope.view(3, 2).norm(dim=1) > 0.1).all(), "every point is pushed"
+    assert slope.isfinite().all()
+    near, far = (EYES.loss(moved(2, 0.0, y), original).item() for y in (0.02, 0.2))
+    assert far < near
+
+
+def test_the_points_are_drawn_where_they_are() -> None:
+    black = np.zeros((64, 64, 3), np.uint8)
+    drawn = EYES.overlay(black, EYES.outputs(POINTS)[0])
+    assert drawn.shape == black.shape
+    for x, y in POINTS[0].tolist():
+        assert drawn[int(y * 64), int(x * 64), 0] > 150
+    assert not drawn[10, 10].any()
+    assert not black.any(), "the picture itself is left alone"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"output": "boxes"}, "choose one of"),
+        ({"output": "pixels"}, "need side"),
+        ({"side": 3}, "need side"),
+        ({"threshold": 0}, "threshold"),
+        ({"between": [1, 1]}, "two different points"),
+    ],
+)
+def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(TargetError, match=complaint) as caught:
+        task_from_dict({"task": "keypoints", **options})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "raw", "complaint"),
+    [
+        (EYES, torch.zeros(1, 4, 2), "named are 3"),
+        (KeypointsTask(), torch.zeros(1, 3), "key points are"),
+        (KeypointsTask(), torch.zeros(1, 3, 3), "key points are"),
+        (KeypointsTask(point=5), POINTS, "too large"),
+    ],
+)
+def test_outputs_that_do_not_fit_are_refused(task: KeypointsTask, raw: Tensor, complaint: str) -> None:
+    with pytest.raises(TargetError, match=complaint):
+        task.outputs(raw)
+
+
+def test_it_comes_back_from_its_description() -> None:
+    assert task_from_dict(EYES.to_dict()) == EYES
+
+
+class Brightest(nn.Module):
+    """The centre of brightness, twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mass = x.mean(1).exp()
+        places = (torch.arange(x.shape[3]) + 0.5) / x.shape[3]
+        across = (mass.sum(1) * places).sum(1) / mass.sum((1, 2))
+        down = (mass.sum(2) * places).sum(1) / mass.sum((1, 2))
+        point = torch.stack([across, down], dim=1)
+        return torch.stack([point, point.flip(1)], dim=1)
+
+
+def test_modules_and_functions_of_points_are_targets() -> None:
+    task = KeypointsTask(between=(0, 1))
+    target = load_target(Brightest(), task=task, resolution=16)
+    assert isinstance(target, Target)
+    assert target.differentiable
+    assert target(torch.rand(2, 3, 16, 16)).shape == (2, 4)
+
+    def points(pictures: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return Brightest()(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255.0).numpy()
+
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    called = load_target(points, task=task, resolution=16)
+    own = load_target(Brightest(), task=task, preprocessing=Preprocessing(), resolution=16)
+    torch.testing.assert_close(called(images), own(images), atol=2e-2, rtol=0)

@@ -1,0 +1,78 @@
+"""A number in a unit of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import RegressionTask, Task, load_target, task_from_dict
+
+AGE = RegressionTask(range=(0.0, 100.0), threshold=5.0, unit="years")
+YEARS = st.floats(-20, 120).map(lambda value: round(value, 2))
+
+
+@given(before=YEARS, after=YEARS)
+def test_flips_changes_and_states_are_of_the_difference(before: float, after: float) -> None:
+    original, edited = torch.tensor([[before]]), torch.tensor([[after]])
+    moved = after - before
+    assert AGE.change(edited, original).item() == pytest.approx(min(abs(moved) / 100, 1), abs=1e-5)
+    if abs(abs(moved) - 5) > 1e-3:
+        assert bool(AGE.flipped(edited, original)) == (abs(moved) >= 5)
+        assert (AGE.state([after], [before]) != AGE.state([before], [before])) == (abs(moved) >= 5)
+    assert AGE.margin(original, original).item() == 5
+
+
+def test_words_are_in_the_numbers_own_unit() -> None:
+    assert isinstance(AGE, Task)
+    assert AGE.caption(torch.tensor([41.26])) == "41 years"
+    assert RegressionTask(range=(0.0, 1.0)).caption(torch.tensor([0.126])) == "0.13"
+    assert AGE.change_in_words(0.052) == "5 years"
+    assert AGE.corner == AGE.curve == "the model’s output in years"
+    assert AGE.axis == (0.0, 100.0)
+    states = [AGE.state([value], [40.0]) for value in (41, 20, 60)]
+    assert [AGE.state_name(state) for state in states] == ["about the same", "lower", "higher"]
+    assert task_from_dict(AGE.to_dict()) == AGE
+    assert RegressionTask(range=(0.0, 50.0)).least == 5.0
+
+
+@pytest.mark.parametrize(("start", "toward", "sign"), [(20.0, None, -1), (80.0, None, 1), (80.0, 100.0, -1)])
+def test_the_loss_has_a_slope_where_nothing_moved(start: float, toward: float | None, sign: int) -> None:
+    task = RegressionTask(range=(0.0, 100.0), toward=toward)
+    original = torch.tensor([[start]])
+    moving = original.clone().requires_grad_(True)
+    (slope,) = torch.autograd.grad(task.loss(moving, original).sum(), moving)
+    assert np.sign(slope.item()) == sign
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"range": [1, 1]}, "rising"),
+        ({"range": [0, float("inf")]}, "rising"),
+        ({"range": [0, 1], "threshold": 0}, "threshold"),
+        ({"range": [0, 1], "head": -1}, "head"),
+        ({}, "range"),
+        ({"range": [0, 1], "colour": 3}, "colour"),
+    ],
+)
+def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(TargetError, match=complaint) as caught:
+        task_from_dict({"task": "regression", **options})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plain_function_is_audited_as_one() -> None:
+    def age(pictures: np.ndarray) -> np.ndarray:
+        return pictures.mean((1, 2, 3)) / 2.55
+
+    target = load_target(age, task={"task": "regression", "range": [0, 100], "unit": "years"})
+    found = target(torch.zeros(2, 3, 8, 8))
+    torch.testing.assert_close(found, torch.full((2, 1), 50.2), atol=0.01, rtol=0)
+    with pytest.raises(TargetError, match="no head 2"):
+        load_target(age, task=RegressionTask(range=(0.0, 1.0), head=2))

@@ -1,0 +1,203 @@
+"""Key points: K places in the picture, as coordinates or as heat maps."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.task import Pixels
+
+Form = Literal["normalised", "pixels", "heatmaps"]
+IN_PLACE, MOVED = range(2)
+SHARPNESS = 10.0  # of the soft peak of a heat map, which only gradients see
+PUSH = 0.1  # of a displacement's length: the slope where nothing moved yet, away from the points' middle
+MOST_POINTS = 1024
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeypointsTask(Described):
+    """Outputs are x and y of every point as shares of the picture, `[B, 2·K]`: (0, 0) is its top left corner.
+
+    output: what the network returns: "normalised" coordinates `[B, K, 2]` or `[B, 2·K]`, the same in "pixels" of its
+        input of `side`, or "heatmaps" `[B, K, h, w]`, whose peaks count.
+    side: pixels, for "pixels".
+    points: their names, for words; () where they have none.
+    between: the indices of two points whose distance, in the unedited picture, displacements are measured by (of faces
+        the eyes); None measures by the diagonal of the box around all points.
+    threshold: from which displacement on, in that measure, the output flips: of `point`, or the mean of all.
+    point: index of the one that counts, or None.
+    """
+
+    output: Form = "normalised"
+    side: int | None = None
+    points: tuple[str, ...] = ()
+    between: tuple[int, int] | None = None
+    threshold: float = 0.1
+    point: int | None = None
+    name: ClassVar[str] = "keypoints"
+    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.output not in get_args(Form):
+            raise TargetError(f"keypoints task: output is {self.output!r}; choose one of {', '.join(get_args(Form))}")
+        if (self.output == "pixels") != (self.side is not None and self.side > 0):
+            raise TargetError("keypoints task: coordinates in pixels need side, the input's pixels, and others none")
+        if not 0 < self.threshold < math.inf:
+            raise TargetError(f"keypoints task: threshold must be greater than 0, not {self.threshold}")
+        if self.between is not None and (len(set(self.between)) != 2 or min(self.between) < 0):
+            raise TargetError("keypoints task: between are the indices of two different points")
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → `[B, 2·K]`. Of heat maps the peaks; gradients are those of the soft peak."""
+        if self.output == "heatmaps":
+            places = _peaks(raw)
+        else:
+            flat = raw.flatten(1).float()
+            if raw.ndim not in (2, 3) or flat.shape[1] % 2 or (raw.ndim == 3 and raw.shape[2] != 2):
+                raise TargetError(f"the target returns {list(raw.shape)}: key points are [B, K, 2] or [B, 2·K]")
+            places = flat / self.side if self.side else flat
+        count = places.shape[1] // 2
+        if not 1 <= count <= MOST_POINTS or (self.points and len(self.points) != count):
+            raise TargetError(f"the target returns {count} points, named are {len(self.points)}")
+        if max((*(self.between or ()), self.point or 0)) >= count:
+            raise TargetError(f"the target returns {count} points: an index of them is too large")
+        return places
+
+    def recorded(self, outputs: Tensor) -> Tensor:
+        """`[B, 2·K]`: the coordinates."""
+        return outputs
+
+    def displacements(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, K]`: how far each point moved, in the task's measure."""
+        moved = _pairs(outputs - original)
+        return (moved.square().sum(2) + 1e-12).sqrt() / self._measure(original)[:, None]
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: what is left to the threshold, in the task's measure."""
+        return self.threshold - self._counted(self.displacements(outputs, original))
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: the points that count moved by the threshold or more."""
+        return self.margin(outputs, original) <= 0
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: the displacement that counts, in the task's measure, 1 where it is more."""
+        return self._counted(self.displacements(outputs, original)).clamp(max=1)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: softplus of what is left, in thresholds. A length has no slope at 0: a push away from the points'
+        middle gives one."""
+        points = _pairs(original)
+        outward = F.normalize(points - points.mean(1, keepdim=True) + 1e-6, dim=2)
+        along = (_pairs(outputs - original) * outward).sum(2) / self._measure(original)[:, None]
+        moved = self._counted(self.displacements(outputs, original) + PUSH * along)
+        return F.softplus((self.threshold - moved) / self.threshold)
+
+    def caption(self, outputs_row: Tensor) -> str:
+        """How many points there are; where they are the picture shows."""
+        return f"{len(outputs_row) // 2} points"
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+        """The points, drawn at four times the size and made small again."""
+        side = 4 * pixels.shape[0]
+        picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
+        draw, radius = ImageDraw.Draw(picture), max(side / 70, 4.0)
+        for x, y in _pairs(outputs_row[None].detach().float().cpu())[0].clamp(-1, 2).mul(side).tolist():
+            box = (x - radius, y - radius, x + radius, y + radius)
+            draw.ellipse(box, fill=(255, 70, 0), outline=(255, 255, 255), width=max(round(radius / 3), 1))
+        small = picture.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
+        return np.asarray(small, dtype=np.uint8)
+
+    @property
+    def corner(self) -> str:
+        """The points themselves."""
+        return "the points that the model finds are drawn into the picture"
+
+    @property
+    def curve(self) -> str:
+        """The displacement."""
+        return f"how far the {self._which} moved, in {self._of}"
+
+    @property
+    def boundary(self) -> float:
+        """The threshold."""
+        return self.threshold
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The displacement that counts."""
+        pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))
+        return float(self._counted(self.displacements(*pair))[0])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """Whether the points are in place."""
+        return MOVED if self.followed(recorded, original) >= self.threshold else IN_PLACE
+
+    def state_name(self, state: int) -> str:
+        """The same in words."""
+        return ("in place", "moved")[state]
+
+    def change_in_words(self, change: float) -> str:
+        """A change in [0, 1] in the task's measure."""
+        return f"{100 * change:.1f} % of {self._of}"
+
+    @property
+    def _which(self) -> str:
+        if self.point is None:
+            return "points"
+        return self.points[self.point] if self.points else f"point {self.point}"
+
+    @property
+    def _of(self) -> str:
+        if self.between is None:
+            return "the diagonal of the points’ box"
+        names = [self.points[i] if self.points else f"point {i}" for i in self.between]
+        return f"the distance from {names[0]} to {names[1]}"
+
+    def _counted(self, displacements: Tensor) -> Tensor:
+        return displacements.mean(1) if self.point is None else displacements[:, self.point]
+
+    def _measure(self, original: Tensor) -> Tensor:
+        """`[B]`: the length that counts as 1, in shares of the picture; at least a hundredth of it."""
+        points = _pairs(original)
+        if self.between is not None:
+            ends = points[:, self.between[0]] - points[:, self.between[1]]
+        else:
+            ends = points.amax(1) - points.amin(1)
+        return ends.square().sum(1).sqrt().clamp(min=0.01)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `task_from_dict` takes it back."""
+        described = {"task": self.name, **dataclasses.asdict(self), "points": list(self.points)}
+        return {**described, "between": None if self.between is None else list(self.between)}
+
+
+def _pairs(flat: Tensor) -> Tensor:
+    """`[B, 2·K]` → `[B, K, 2]`."""
+    return flat.reshape(len(flat), -1, 2)
+
+
+def _peaks(maps: Tensor) -> Tensor:
+    """Heat maps `[B, K, h, w]` → `[B, 2·K]`: the middle of the largest cell; gradients of the softmax's mean place."""
+    if maps.ndim != 4:
+        raise TargetError(f"the target returns {list(maps.shape)}: heat maps are [B, K, h, w]")
+    rows, columns = maps.shape[2:]
+    flat = maps.float().flatten(2)
+    largest = flat.amax(2, keepdim=True)
+    spread = (largest - flat.mean(2, keepdim=True)).clamp(min=1e-12).detach()
+    shares = ((flat - largest) / spread * SHARPNESS).softmax(2)
+    x = (torch.arange(columns, device=maps.device) + 0.5).repeat(rows) / columns
+    y = (torch.arange(rows, device=maps.device) + 0.5).repeat_interleave(columns) / rows
+    soft = torch.stack([(shares * x).sum(2), (shares * y).sum(2)], dim=2)
+    peak = flat.argmax(2)
+    hard = torch.stack([x[peak], y[peak]], dim=2)
+    return (soft + (hard - soft).detach()).flatten(1)

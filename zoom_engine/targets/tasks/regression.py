@@ -1,0 +1,135 @@
+"""Regression: one number in a unit of its own, such as an age in years."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.task import Pixels
+
+SAME, LOWER, HIGHER = range(3)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegressionTask(Described):
+    """Outputs are the number itself, `[B, 1]`.
+
+    range: lowest and highest value that the number takes in use; a change is counted in shares of it.
+    threshold: from which difference to the unedited image's number on, in its unit, the output flips; None is a tenth
+        of the range.
+    unit: such as "years", for captions.
+    toward: the value that a gradient search pulls to; None pulls to the end of the range that is further away.
+    head: of a network with several outputs, the index of the one.
+    """
+
+    range: tuple[float, float]
+    threshold: float | None = None
+    unit: str = ""
+    toward: float | None = None
+    head: int = 0
+    name: ClassVar[str] = "regression"
+    boundary: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        ends: tuple[float, ...] = self.range
+        if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
+            raise TargetError(f"regression task: range must be two rising numbers, such as [0, 100], not {self.range}")
+        if self.threshold is not None and not 0 < self.threshold < math.inf:
+            raise TargetError(f"regression task: threshold must be greater than 0, not {self.threshold}")
+        if self.head < 0:
+            raise TargetError("regression task: a head is the index of one output, 0 or more")
+
+    @property
+    def width(self) -> float:
+        """Of the range."""
+        return self.range[1] - self.range[0]
+
+    @property
+    def least(self) -> float:
+        """The difference that is a flip."""
+        return self.width / 10 if self.threshold is None else self.threshold
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output `[B]` or `[B, C]` → `[B, 1]`."""
+        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
+        if flat.shape[1] <= self.head:
+            raise TargetError(f"the target returns {flat.shape[1]} numbers per image and has no head {self.head}")
+        return flat[:, self.head : self.head + 1]
+
+    def recorded(self, outputs: Tensor) -> Tensor:
+        """`[B, 1]`: the number."""
+        return outputs
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: what is left to the threshold, in the number's unit."""
+        return self.least - (outputs - original).abs()[:, 0]
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: the number moved by the threshold or more."""
+        return self.margin(outputs, original) <= 0
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: |f(x̂) − f(x)| as a share of the range, 1 where it moves further than that."""
+        return ((outputs - original).abs()[:, 0] / self.width).clamp(max=1)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: softplus of what is left, in thresholds, toward the goal; it has a slope where nothing moved yet."""
+        goal = self.range[0] + self.width * (original < sum(self.range) / 2) if self.toward is None else self.toward
+        signed = (outputs - original) * torch.sign(goal - original)
+        return F.softplus((self.least - signed[:, 0]) / self.least)
+
+    def caption(self, outputs_row: Tensor) -> str:
+        """The number with its unit, such as "41.3 years"."""
+        return self._with_unit(float(outputs_row[0]))
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+        """A number has no place in the picture."""
+        return pixels
+
+    @property
+    def corner(self) -> str:
+        """The number."""
+        return f"the model’s output{f' in {self.unit}' if self.unit else ''}"
+
+    @property
+    def curve(self) -> str:
+        """The same."""
+        return self.corner
+
+    @property
+    def axis(self) -> tuple[float, float]:
+        """The range."""
+        return self.range
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The number."""
+        return float(recorded[0])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """Whether it is about the same, lower or higher than the original."""
+        moved = recorded[0] - original[0]
+        return SAME if abs(moved) < self.least else LOWER if moved < 0 else HIGHER
+
+    def state_name(self, state: int) -> str:
+        """The same in words."""
+        return ("about the same", "lower", "higher")[state]
+
+    def change_in_words(self, change: float) -> str:
+        """A change in [0, 1] in the number's own unit."""
+        return self._with_unit(change * self.width)
+
+    def _with_unit(self, value: float) -> str:
+        digits = max(0, 2 - math.floor(math.log10(self.width))) if self.width < 1000 else 0
+        return f"{value:.{digits}f}{f' {self.unit}' if self.unit else ''}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `task_from_dict` takes it back."""
+        return {"task": self.name, **dataclasses.asdict(self), "range": list(self.range)}
