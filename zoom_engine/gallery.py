@@ -168,7 +168,7 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
     record = pick.record
     fractions = torch.linspace(0, 1, STRIP_FRAMES)
     weights = fractions[:, None] * torch.tensor(pick.edit_weights, dtype=torch.float32)
-    images, captions = _shown(evaluator, styles[record.image].expand(STRIP_FRAMES, -1), weights)
+    images, captions = _shown(evaluator, styles[record.image].expand(STRIP_FRAMES, -1), weights, unedited=0)
     attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
     column = None if attribute is None else diagnosis.attributes.index(attribute)
     stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
@@ -203,7 +203,7 @@ def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Eval
     for number, style in enumerate(styles):
         weights = torch.zeros(len(columns), len(evaluator.directions))
         weights[:, index] = torch.tensor(columns)
-        images, _ = _shown(evaluator, style.expand(len(columns), -1), weights)
+        images, _ = _shown(evaluator, style.expand(len(columns), -1), weights, unedited=columns.index(0.0))
         names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(images))]
         for name, image in zip(names, images, strict=True):
             audit.write(name, png_bytes(image))
@@ -212,8 +212,12 @@ def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Eval
 
 
 @torch.no_grad()
-def _shown(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[NDArray[np.uint8], Sequence[str]]:
+def _shown(
+    evaluator: Evaluator, styles: Tensor, weights: Tensor, *, unedited: int
+) -> tuple[NDArray[np.uint8], Sequence[str]]:
+    """Pictures and captions of one image at several edit weights, those of row ``unedited`` being 0."""
     images = evaluator.render(styles, weights.to(styles.device))
     outputs, task = evaluator.target(images), evaluator.target.task
-    pictures = [task.overlay(pixels, row) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
-    return np.stack(pictures), [task.caption(row) for row in outputs]
+    original = outputs[unedited]
+    pictures = [task.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+    return np.stack(pictures), [task.caption(row, original) for row in outputs]

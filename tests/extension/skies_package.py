@@ -108,10 +108,10 @@ class LevelTask:
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         return self.margin(outputs, original)
 
-    def caption(self, outputs_row: Tensor) -> str:
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         return f"level {outputs_row[0].item():.1f}"
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         marked = pixels.copy()
         marked[-2:, : int(len(pixels) * float(outputs_row[0]) / 10)] = (255, 0, 255)
         return marked
@@ -123,7 +123,7 @@ class LevelTask:
         return int(abs(recorded[0] - original[0]) >= self.tolerance)
 
     def state_name(self, state: int) -> str:
-        return ("in place", "out of place")[state]
+        return ("", "another level")[state]
 
     def change_in_words(self, change: float) -> str:
         return f"{10 * change:.1f} levels"

@@ -71,7 +71,7 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(tmp_path: P
     assert config["search_options"] == {"name": "ends", "between": 2}
     assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.5}
     page = (out / "report.html").read_text()
-    for sentence in ("a look at the ends", "the level that the model reads", "in place", "level "):
+    for sentence in ("a look at the ends", "the level that the model reads", "another level", "level "):
         assert sentence in page
     assert "probability" not in page
     strip = json.loads((out / "gallery.json").read_text())["strips"][0]["frames"][0]["file"]

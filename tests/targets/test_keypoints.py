@@ -32,7 +32,7 @@ def test_displacements_are_measured_by_the_eyes_distance() -> None:
     nose = KeypointsTask(points=EYES.points, between=(0, 1), point=2, threshold=0.09)
     assert nose.flipped(edited, original)
     row, before = edited[0].tolist(), original[0].tolist()
-    assert (nose.state(row, before), nose.state_name(nose.state(row, before))) == (1, "moved")
+    assert (nose.state(row, before), nose.state_name(nose.state(row, before))) == (1, "another place")
     assert nose.followed(row, before) == pytest.approx(0.1, abs=1e-5)
     assert nose.curve == "how far the nose moved, in the distance from left eye to right eye"
     assert EYES.change_in_words(0.034) == "3.4 % of the distance from left eye to right eye"
@@ -72,10 +72,13 @@ def test_the_loss_has_a_slope_where_nothing_moved_and_falls_with_displacement() 
 
 def test_the_points_are_drawn_where_they_are() -> None:
     black = np.zeros((64, 64, 3), np.uint8)
-    drawn = EYES.overlay(black, EYES.outputs(POINTS)[0])
+    original, edited = EYES.outputs(POINTS)[0], moved(2, 0.2, 0.0)[0]
+    drawn = EYES.overlay(black, edited, original)
     assert drawn.shape == black.shape
-    for x, y in POINTS[0].tolist():
+    for x, y in edited.view(3, 2).tolist():
         assert drawn[int(y * 64), int(x * 64), 0] > 150
+    assert drawn[48, 38].min() > 100, "a line leads from where the nose was"
+    assert EYES.caption(edited, original) == "moved 13.3 %"
     assert not drawn[10, 10].any()
     assert not black.any(), "the picture itself is left alone"
 

@@ -30,13 +30,13 @@ def test_flips_changes_and_states_are_of_the_difference(before: float, after: fl
 
 def test_words_are_in_the_numbers_own_unit() -> None:
     assert isinstance(AGE, Task)
-    assert AGE.caption(torch.tensor([41.26])) == "41 years"
-    assert RegressionTask(range=(0.0, 1.0)).caption(torch.tensor([0.126])) == "0.13"
+    assert AGE.caption(torch.tensor([41.26]), torch.tensor([40.0])) == "41 years"
+    assert RegressionTask(range=(0.0, 1.0)).caption(torch.tensor([0.126]), torch.tensor([0.1])) == "0.13"
     assert AGE.change_in_words(0.052) == "5 years"
     assert AGE.corner == AGE.curve == "the model’s output in years"
     assert AGE.axis == (0.0, 100.0)
     states = [AGE.state([value], [40.0]) for value in (41, 20, 60)]
-    assert [AGE.state_name(state) for state in states] == ["about the same", "lower", "higher"]
+    assert [AGE.state_name(state) for state in states] == ["", "a lower number", "a higher number"]
     assert task_from_dict(AGE.to_dict()) == AGE
     assert RegressionTask(range=(0.0, 50.0)).least == 5.0
 

@@ -43,7 +43,7 @@ def write_target_view(
         images = choose_synthesizer(network).render(network.sample(seeds))
         fed = loaded.preprocessing(images)
         seen = loaded.preprocessing.picture(fed)
-        answers = ", ".join(loaded.task.caption(row) for row in loaded(images))
+        answers = ", ".join(loaded.task.caption(row, row) for row in loaded(images))
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
@@ -54,5 +54,5 @@ def write_target_view(
     return [
         f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
         f"answers to these pictures: {answers}",
-        f"answers to others: {', '.join(f'{name} {loaded.task.caption(row)}' for name, row in plain.items())}",
+        f"answers to others: {', '.join(f'{name} {loaded.task.caption(row, row)}' for name, row in plain.items())}",
     ]

@@ -189,7 +189,10 @@ def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least
 def _outcome(strip: StripEntry, task: Task) -> str:
     if not strip.flipped:
         return "no flip"
-    way = " from {} to {}".format(*map(task.state_name, strip.direction)) if strip.direction else ""
+    way = ""
+    if strip.direction:
+        before, after = map(task.state_name, strip.direction)
+        way = f" from {before} to {after}" if before else f" to {after}"
     kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.decisive]
     return f"{kind}{way}"
 

@@ -87,7 +87,7 @@ class BinaryTask(OfClasses):
         softplus of the margin."""
         return F.softplus(self.margin(outputs, original))
 
-    def caption(self, outputs_row: Tensor) -> str:
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The probability of class 1, such as "0.83"."""
         return f"{outputs_row[0].sigmoid().item():.2f}"
 

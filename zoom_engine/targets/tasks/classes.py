@@ -43,7 +43,7 @@ class OfClasses(Described):
         """The class."""
         return class_name(self.classes, state)
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """A class has no place in the picture."""
         return pixels
 

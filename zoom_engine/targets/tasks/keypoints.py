@@ -103,16 +103,19 @@ class KeypointsTask(Described):
         moved = self._counted(self.displacements(outputs, original) + PUSH * along)
         return F.softplus((self.threshold - moved) / self.threshold)
 
-    def caption(self, outputs_row: Tensor) -> str:
-        """How many points there are; where they are the picture shows."""
-        return f"{len(outputs_row) // 2} points"
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """How far the points moved, such as "moved 3.4 %"."""
+        moved = self._counted(self.displacements(outputs_row[None], original_row[None]))
+        return f"moved {100 * float(moved[0]):.1f} %"
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
-        """The points, drawn at four times the size and made small again."""
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """The points, and a line from where each was before; drawn at four times the size and made small again."""
         side = 4 * pixels.shape[0]
         picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-        draw, radius = ImageDraw.Draw(picture), max(side / 70, 4.0)
-        for x, y in _pairs(outputs_row[None].detach().float().cpu())[0].clamp(-1, 2).mul(side).tolist():
+        draw, radius = ImageDraw.Draw(picture), max(side / 60, 4.0)
+        rows = (_pairs(row[None].detach().float().cpu())[0].clamp(-1, 2) * side for row in (original_row, outputs_row))
+        for (x0, y0), (x, y) in zip(*(row.tolist() for row in rows), strict=True):
+            draw.line((x0, y0, x, y), fill=(255, 255, 255), width=max(round(radius / 2), 1))
             box = (x - radius, y - radius, x + radius, y + radius)
             draw.ellipse(box, fill=(255, 70, 0), outline=(255, 255, 255), width=max(round(radius / 3), 1))
         small = picture.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
@@ -120,8 +123,8 @@ class KeypointsTask(Described):
 
     @property
     def corner(self) -> str:
-        """The points themselves."""
-        return "the points that the model finds are drawn into the picture"
+        """The displacement, in words."""
+        return f"how far the {self._which} moved, in {self._of}; lines lead from where they were"
 
     @property
     def curve(self) -> str:
@@ -143,8 +146,8 @@ class KeypointsTask(Described):
         return MOVED if self.followed(recorded, original) >= self.threshold else IN_PLACE
 
     def state_name(self, state: int) -> str:
-        """The same in words."""
-        return ("in place", "moved")[state]
+        """The same in words; nothing where they are in place."""
+        return ("", "another place")[state]
 
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in the task's measure."""

@@ -84,7 +84,7 @@ class MultiClassTask(OfClasses):
             goal = torch.where(first == self.toward, second, torch.full_like(first, self.toward))
         return F.cross_entropy(outputs, goal, reduction="none")
 
-    def caption(self, outputs_row: Tensor) -> str:
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The predicted class and its probability, such as "cat 0.83"."""
         probability, index = outputs_row.softmax(0).max(0)
         return f"{self.classes[int(index)]} {probability.item():.2f}"

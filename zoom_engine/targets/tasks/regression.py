@@ -86,11 +86,11 @@ class RegressionTask(Described):
         signed = (outputs - original) * torch.sign(goal - original)
         return F.softplus((self.least - signed[:, 0]) / self.least)
 
-    def caption(self, outputs_row: Tensor) -> str:
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The number with its unit, such as "41.3 years"."""
         return self._with_unit(float(outputs_row[0]))
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """A number has no place in the picture."""
         return pixels
 
@@ -119,8 +119,8 @@ class RegressionTask(Described):
         return SAME if abs(moved) < self.least else LOWER if moved < 0 else HIGHER
 
     def state_name(self, state: int) -> str:
-        """The same in words."""
-        return ("about the same", "lower", "higher")[state]
+        """The same in words; nothing where it is about the same."""
+        return ("", "a lower number", "a higher number")[state]
 
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in the number's own unit."""

@@ -46,12 +46,12 @@ class Task(Protocol):
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """L_target `[B]`, differentiable: falls as the prediction leaves the original's."""
 
-    def caption(self, outputs_row: Tensor) -> str:
-        """A few characters for the corner of a picture, from one row `[K]`."""
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """A few characters for the corner of a picture, from one row `[K]` and that of the unedited image."""
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor) -> Pixels:
-        """The picture uint8 `[R, R, 3]` with the output drawn into it, from one row `[K]`; as it is where there is
-        nothing to draw."""
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """The picture uint8 `[R, R, 3]` with the output, one row `[K]`, drawn into it beside that of the unedited
+        image; as it is where there is nothing to draw."""
 
     @property
     def corner(self) -> str:
@@ -76,7 +76,7 @@ class Task(Protocol):
         """What the recorded output says, as a number: a flip leads from the original's state to another one."""
 
     def state_name(self, state: int) -> str:
-        """A state in words: "“cat”"."""
+        """A state in words: "“cat”"; "" for the unedited image's, where states are counted from it."""
 
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one already."""
