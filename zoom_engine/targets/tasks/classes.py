@@ -8,7 +8,6 @@ from torch import Tensor
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.described import Described
-from zoom_engine.targets.tasks.task import Pixels
 
 PROBABILITY_EPS = 1e-6
 
@@ -42,10 +41,6 @@ class OfClasses(Described):
     def state_name(self, state: int) -> str:
         """The class."""
         return class_name(self.classes, state)
-
-    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """A class has no place in the picture."""
-        return pixels
 
     def change_in_words(self, change: float) -> str:
         """A change of probability says it all."""

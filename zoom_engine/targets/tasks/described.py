@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Self
+
+from torch import Tensor
+
+from zoom_engine.targets.tasks.task import Pixels
 
 
 class Described:
-    """Comes back from what its `to_dict` says."""
+    """Says what it is, and comes back from it; draws nothing into pictures."""
+
+    @property
+    def name(self) -> str:
+        """The task's."""
+        raise NotImplementedError
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """The picture as it is: an output without a place in it."""
+        return pixels
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `task_from_dict` takes it back."""
+        fields = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {"task": self.name, **{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}}
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:

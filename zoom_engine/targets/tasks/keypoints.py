@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -44,8 +44,11 @@ class KeypointsTask(Described):
     between: tuple[int, int] | None = None
     threshold: float = 0.1
     point: int | None = None
-    name: ClassVar[str] = "keypoints"
     axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @property
+    def name(self) -> str:
+        return "keypoints"
 
     def __post_init__(self) -> None:
         if self.output not in get_args(Form):
@@ -177,11 +180,6 @@ class KeypointsTask(Described):
         else:
             ends = points.amax(1) - points.amin(1)
         return ends.square().sum(1).sqrt().clamp(min=0.01)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `task_from_dict` takes it back."""
-        described = {"task": self.name, **dataclasses.asdict(self), "points": list(self.points)}
-        return {**described, "between": None if self.between is None else list(self.between)}
 
 
 def _pairs(flat: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -100,15 +100,6 @@ class MultiClassTask(OfClasses):
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """The predicted class."""
         return _largest(recorded)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `task_from_dict` takes it back."""
-        return {
-            "task": self.name,
-            "classes": list(self.classes),
-            "output": self.output,
-            "toward": self.toward,
-        }
 
 
 def _largest(recorded: Sequence[float]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.described import Described
-from zoom_engine.targets.tasks.task import Pixels
 
 SAME, LOWER, HIGHER = range(3)
 
@@ -35,8 +34,11 @@ class RegressionTask(Described):
     unit: str = ""
     toward: float | None = None
     head: int = 0
-    name: ClassVar[str] = "regression"
     boundary: ClassVar[None] = None
+
+    @property
+    def name(self) -> str:
+        return "regression"
 
     def __post_init__(self) -> None:
         ends: tuple[float, ...] = self.range
@@ -90,10 +92,6 @@ class RegressionTask(Described):
         """The number with its unit, such as "41.3 years"."""
         return self._with_unit(float(outputs_row[0]))
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """A number has no place in the picture."""
-        return pixels
-
     @property
     def corner(self) -> str:
         """The number."""
@@ -129,7 +127,3 @@ class RegressionTask(Described):
     def _with_unit(self, value: float) -> str:
         digits = max(0, 2 - math.floor(math.log10(self.width))) if self.width < 1000 else 0
         return f"{value:.{digits}f}{f' {self.unit}' if self.unit else ''}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `task_from_dict` takes it back."""
-        return {"task": self.name, **dataclasses.asdict(self), "range": list(self.range)}
