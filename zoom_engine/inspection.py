@@ -15,11 +15,11 @@ from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
 from zoom_engine.generators.checkpoints.safetensors_file import read_own_header
-from zoom_engine.generators.onnx_decoder import describe_decoder, takes_codes
+from zoom_engine.generators.onnx_decoder import decoder_model, describe_decoder
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.loaders.architectures import LIBRARIES, choose_architecture
-from zoom_engine.targets.loaders.files import is_safetensors, kind_by_content, kind_of_file
+from zoom_engine.targets.loaders.files import is_onnx, is_safetensors, kind_by_content, kind_of_file
 from zoom_engine.targets.loaders.published import HUB, hub_folder
 
 
@@ -48,14 +48,14 @@ def describe_file(
     published = str(spec).startswith(HUB)
     domain = None if library or published else find_domain(str(spec))
     path = hub_folder(str(spec), download=download) if published else Path(spec)
-    if domain is None and not library and holds_decoder(path):
+    decoder = decoder_model(path) if domain is None and not library and is_onnx(path) else None
+    if decoder is not None:
         if options or generator_class is not None:
             raise ConfigError(f"{spec} is a decoder: neither a target's input nor a class belongs to it")
-        about = [("file", str(path)), ("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
         try:
-            return Description(table([*about, *describe_decoder(path)]))
+            return Description(table([*_about(path), *describe_decoder(decoder, path)]))
         except CheckpointError as error:
-            return Description(table(about), error)
+            return Description(table(_about(path)), error)
     if library or (domain is None and holds_target(path)):
         if generator_class is not None:
             raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
@@ -68,14 +68,6 @@ def describe_file(
     if domain is not None:
         return describe_generator(domain.generator(), class_index=generator_class)
     return describe_checkpoint(path, class_index=generator_class)
-
-
-def holds_decoder(path: Path) -> bool:
-    """Whether ``path`` is an ONNX file from codes to pictures."""
-    try:
-        return path.is_file() and kind_by_content(path) == "onnx" and takes_codes(path)
-    except TargetError:
-        return False
 
 
 def holds_target(path: Path) -> bool:
@@ -93,11 +85,14 @@ def holds_target(path: Path) -> bool:
     return kind not in ("state-dict", None)
 
 
+def _about(path: Path) -> list[tuple[str, str]]:
+    """Of a file or folder, whatever it holds."""
+    size = [] if path.is_dir() else [("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
+    return [("file", str(path)), *size]
+
+
 def _describe_target(path: Path, lines: list[str]) -> Description:
-    about = [("file", str(path))]
-    if not path.is_dir():
-        about += [("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
     pairs = [(label, value) for label, _, value in (line.partition(": ") for line in lines)]
     reasons = [value.removeprefix(f"{path}: ") for label, value in pairs if label == "refused"]
-    text = table([*about, *(pair for pair in pairs if pair[0] != "refused")])
+    text = table([*_about(path), *(pair for pair in pairs if pair[0] != "refused")])
     return Description(text, TargetError(f"{path}: {'; '.join(reasons)}") if reasons else None)

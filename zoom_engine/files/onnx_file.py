@@ -81,11 +81,16 @@ def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomE
         raise refusal(f"{path}: refused, since its tensor {name!r} of {shape} is too large")
 
 
+def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """The graph's inputs that are no constants."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
 def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:
     """Call the only input of ``model`` ``source`` and its first output ``result``, both with an open batch; ``shape``
     becomes that of one input."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    (given,) = (value for value in model.graph.input if value.name not in constants)
+    (given,) = open_inputs(model.graph)
     _rename(model, given.name, source)
     _rename(model, model.graph.output[0].name, result)
     for value in (given, model.graph.output[0]):

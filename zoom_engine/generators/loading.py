@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoom_engine import registry
-from zoom_engine.audit.settings import check_generator
-from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.audit.model_settings import DecoderSettings
+from zoom_engine.audit.settings import check_generator, options_of
+from zoom_engine.errors import ConfigError
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
@@ -20,10 +21,10 @@ from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2 import StyleGAN2
 from zoom_engine.generators.stylegan3.network import StyleGAN3
-from zoom_engine.targets.loaders.files import kind_by_content
+from zoom_engine.targets.loaders.files import is_onnx
 
 Spec = str | Path | nn.Module | EditableGenerator
-DECODER_OPTIONS = ("codes", "output_range")
+DECODER_OPTIONS = tuple(options_of(DecoderSettings))
 
 
 def load_generator(
@@ -55,7 +56,7 @@ def load_generator(
     """
     if isinstance(spec, nn.Module) and not isinstance(spec, EditableGenerator):
         return Decoder(spec, codes=_table(codes), output_range=_pair(output_range))
-    if isinstance(spec, str | Path) and _is_onnx(spec):
+    if isinstance(spec, str | Path) and is_onnx(Path(spec)):
         return OnnxDecoder(Path(spec), codes=_table(codes), output_range=_pair(output_range))
     if codes is not None or output_range is not None:
         raise ConfigError("codes and output_range belong to a decoder (an ONNX file or a torch module): leave them out")
@@ -114,14 +115,6 @@ def _checked(generator: Any) -> EditableGenerator:
     if not isinstance(generator, MappedGenerator | Decoder | OnnxDecoder):
         check_editable_generator(generator)
     return generator  # type: ignore[no-any-return]
-
-
-def _is_onnx(spec: str | Path) -> bool:
-    """By content, whatever the file's name."""
-    try:
-        return Path(spec).is_file() and kind_by_content(Path(spec)) == "onnx"
-    except TargetError:
-        return False
 
 
 def _table(codes: str | Path | Tensor | None) -> Tensor | None:

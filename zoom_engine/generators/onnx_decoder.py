@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
-from zoom_engine.files.onnx_file import name_ends, read_onnx_file
+from zoom_engine.files.onnx_file import name_ends, open_inputs, read_onnx_file
 from zoom_engine.generators.codes import Codes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
@@ -100,20 +100,18 @@ class OnnxDecoder:
         return shown(scaled(images, self._range))
 
 
-def takes_codes(path: Path) -> bool:
-    """Whether the ONNX file's first input has two axes, as codes have; nothing is refused."""
+def decoder_model(path: Path) -> onnx.ModelProto | None:
+    """The model of an ONNX file whose first input has two axes, as codes have; None for another file."""
     try:
         model, _ = read_onnx_file(path, refusal=CheckpointError)
     except CheckpointError:
-        return False
-    constants = {tensor.name for tensor in model.graph.initializer}
-    given = next((value for value in model.graph.input if value.name not in constants), None)
-    return given is not None and len(given.type.tensor_type.shape.dim) == 2
+        return None
+    given = open_inputs(model.graph)
+    return model if given and len(given[0].type.tensor_type.shape.dim) == 2 else None
 
 
-def describe_decoder(path: Path) -> list[tuple[str, str]]:
-    """What a decoder's file holds, as labels and texts. Raises CheckpointError where it is none."""
-    model, _ = read_onnx_file(path, refusal=CheckpointError)
+def describe_decoder(model: onnx.ModelProto, path: Path) -> list[tuple[str, str]]:
+    """What a `decoder_model` holds, as labels and texts. Raises CheckpointError where it cannot be loaded."""
     of_styles = _is_ours(model)
     size = _named_ends(model, path)
     codes = (
@@ -143,8 +141,7 @@ def _onnxruntime_session(graph: bytes) -> Any:
 
 def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     """S; the input becomes `CODES`, the output `IMAGES`, and inputs for edits (of our own exports) are tied to 0."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = {value.name: value for value in model.graph.input if value.name not in constants}
+    inputs = {value.name: value for value in open_inputs(model.graph)}
     edits = [name for name in ("edit_weights", "edit_directions") if name in inputs and "styles" in inputs]
     left = [name for name in inputs if name not in edits]
     if len(left) != 1 or len(model.graph.output) < 1:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import zoom_engine
 from zoom_engine.errors import ExportError, one_line
+from zoom_engine.files.onnx_file import open_inputs
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.graphs.builder import OPSET, GraphBuilder, Shape
 from zoom_engine.graphs.metadata import synthesis_metadata
@@ -74,8 +75,7 @@ def _add_network(builder: GraphBuilder, model: onnx.ModelProto, source: str, out
         except RuntimeError as error:
             raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
     graph = compose.add_prefix(model, "target/").graph
-    constants = {tensor.name for tensor in graph.initializer}
-    entry = next(value for value in graph.input if value.name not in constants)
+    entry = open_inputs(graph)[0]
     if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
         count = entry.type.tensor_type.shape.dim[0].dim_value
         raise ExportError(f"the target takes exactly {count} image(s) at a time: export it with an open batch axis")

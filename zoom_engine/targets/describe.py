@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.files.onnx_file import open_inputs
 from zoom_engine.targets.loaders.architectures import Architecture
 from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
@@ -61,11 +62,10 @@ def _onnx(path: Path, options: InputOptions) -> list[str]:
     except DecodeError as error:
         raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
     graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
     opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
     operators = sorted({node.op_type for node in graph.node})
     lines = ["kind: ONNX model", f"opset: {opsets}"]
-    lines += [f"input: {_value(value)}" for value in graph.input if value.name not in constants]
+    lines += [f"input: {_value(value)}" for value in open_inputs(graph)]
     lines += [f"output: {_value(value)}" for value in graph.output]
     lines.append(f"operators: {len(graph.node)} nodes of {_few(operators)}")
     files = sorted({entry.value for tensor in graph.initializer for entry in tensor.external_data

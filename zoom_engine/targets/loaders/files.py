@@ -49,6 +49,14 @@ def kind_of_file(path: Path) -> FileKind:
     return kind
 
 
+def is_onnx(path: Path) -> bool:
+    """The content of `path` is that of an ONNX model, whatever its name; nothing is refused."""
+    try:
+        return path.is_file() and kind_by_content(path) == "onnx"
+    except TargetError:
+        return False
+
+
 def is_safetensors(path: Path) -> bool:
     """`path` starts as safetensors do: the length of a JSON header, then the header."""
     try:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import read_onnx_file
+from zoom_engine.files.onnx_file import open_inputs, read_onnx_file
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
@@ -176,8 +176,7 @@ def image_input(
     path: Path, model: onnx.ModelProto
 ) -> tuple[str, type[np.generic], int | None, tuple[int, int] | None, Layout]:
     """Name, element type, fixed batch (1 or None), fixed size and layout of the image input."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    inputs = open_inputs(model.graph)
     if len(inputs) != 1:
         raise TargetError(f"{path}: has {len(inputs)} inputs; a target takes one, the images")
     tensor = inputs[0].type.tensor_type
