@@ -82,4 +82,7 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(tmp_path: P
     done = command(*again, "--out", str(tmp_path / "multi"))
     assert done.returncode == 0, done.stderr
     assert {record.evaluations for record in Diagnosis.load(tmp_path / "multi").records} == {4}, "sgd followed"
+    inspected = command("inspect", "skies")
+    assert inspected.returncode == 0, inspected.stderr
+    assert "sky-0.0" in inspected.stdout
     assert "choose from" in command("diagnose", "--search", "nothing").stderr.lower()

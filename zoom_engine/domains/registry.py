@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 from zoom_engine import registry
-from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators import EditableGenerator
 from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
 
@@ -21,7 +21,7 @@ class Domain(Protocol):
     neutral: str
     attributes: tuple[str, ...]
 
-    def generator(self) -> StyleGAN2: ...
+    def generator(self) -> EditableGenerator: ...
 
     def text_encoder(self) -> TextEncoder: ...
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, ZoomError, one_line
+from zoom_engine.errors import CheckpointError, ConfigError, ZoomError, one_line
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
 from zoom_engine.generators.checkpoints.pickles import (
     is_legacy_torch_file,
@@ -29,6 +29,7 @@ from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
 from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint, read_own_header
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
 from zoom_engine.generators.families import Generator, GeneratorConfig
+from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 
 LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
@@ -86,8 +87,14 @@ def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Descri
     return Description(table(lines))
 
 
-def describe_generator(generator: Generator, *, class_index: int | None = None) -> Description:
+def describe_generator(generator: EditableGenerator, *, class_index: int | None = None) -> Description:
     """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
+    if not isinstance(generator, Generator):
+        if class_index is not None:
+            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+        code = f"{generator.space.size} numbers"
+        lines = [("architecture", type(generator).__name__), ("code", code), ("resolution", str(generator.resolution))]
+        return Description(table([*lines, ("content hash", generator.content_hash)]))
     return Description(table([*_config_lines(generator.config), *_hash_lines(generator, class_index)]))
 
 
