@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,15 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """`zoom-engine` in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "zoom_engine", *arguments], capture_output=True, text=True)
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`zoom-engine` in a process of its own, outside the checkout: there `-m` would take it for what is installed."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        started = [sys.executable, "-m", "zoom_engine", *arguments]
+        return subprocess.run(started, cwd=tmp_path, capture_output=True, text=True)
+
+    return run
 
 
 def test_no_file_of_the_engine_names_it() -> None:
@@ -56,7 +63,9 @@ def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
 
 
 @pytest.mark.usefixtures("package")
-def test_the_command_line_audits_with_all_of_it_to_a_finished_report(tmp_path: Path) -> None:
+def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
+    tmp_path: Path, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
     out = tmp_path / "audit"
     audit = ["diagnose", "--generator", "skies", "--target", "skies:level", "--images", "6", "--out", str(out)]
     audit += ["--search", "ends", "--search-option", "between=2", "--level", "1", "--cache", str(tmp_path / "cache")]
