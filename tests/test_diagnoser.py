@@ -423,3 +423,11 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 def test_a_target_of_the_wrong_input_size_is_named(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 1))
     assert "128" in refused(TargetError, tmp_path, target=network, labels=[])
+
+
+def test_a_gradient_search_does_not_depend_on_its_batches() -> None:
+    """Not by a bit, in whatever precision this machine follows gradients."""
+    options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 6}}
+    found = [diagnoser(**options, batch_size=size).run(images=3).records for size in (3, 2)]
+    assert {record.image: record for record in found[0]} == {record.image: record for record in found[1]}
+    assert len(found[0]) == 3

@@ -57,6 +57,13 @@ def test_ssim_of_equal_images_is_one_and_symmetric() -> None:
     assert (ssim(x, y) < 0.5).all()
 
 
+def test_the_structure_of_a_large_picture_is_seen_from_a_distance() -> None:
+    x, y = (torch.rand(2, 3, 512, 512, generator=torch.Generator().manual_seed(seed)) * 2 - 1 for seed in (0, 1))
+    small = [image.view(2, 3, 256, 2, 256, 2).mean(dim=(3, 5)) for image in (x, y)]
+    torch.testing.assert_close(structure_loss(x, y), 1 - ssim(*small))
+    assert structure_loss(x, x).abs().max() < 1e-6
+
+
 def test_ssim_gradient() -> None:
     x, y = torch.rand(2, 1, 3, 12, 13, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
     assert torch.autograd.gradcheck(lambda a: ssim(a, y), x.requires_grad_(True))

@@ -46,7 +46,6 @@ from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, part_of, silent
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
-    Synthesizer,
     check_backend,
     choose_synthesizer,
     compiled_target,
@@ -130,24 +129,18 @@ class Diagnoser:
             self.notices.append(notice)
 
     def _choose_runtimes(self) -> None:
-        """What draws pictures, and what looks at them; measurements need no gradients, whatever the search follows."""
+        """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
         settings = self.settings
-
-        def chosen(*, for_gradients: bool) -> Synthesizer:
-            return choose_synthesizer(
-                self.generator,
-                backend=settings.backend,
-                precision=settings.precision,
-                device=settings.device,
-                cache=self.cache,
-                for_gradients=for_gradients,
-            )
-
-        self.forward = self.synthesizer = chosen(for_gradients=False)
-        if self.search.needs_gradient and settings.precision == "auto":
-            self.synthesizer = chosen(for_gradients=True)
-        self.target, target_runs = compiled_target(self.target, self.synthesizer)
-        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer)
+        self.synthesizer = choose_synthesizer(
+            self.generator,
+            backend=settings.backend,
+            precision=settings.precision,
+            device=settings.device,
+            cache=self.cache,
+        )
+        lower = self.search.needs_gradient and self.synthesizer.precision == "bf16"
+        self.target, target_runs = compiled_target(self.target, self.synthesizer, lower=lower)
+        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer, lower=lower)
         self._networks = {"target": target_runs, "text_encoder": encoder_runs}
 
     def run(
@@ -203,7 +196,7 @@ class Diagnoser:
             templates=self.templates,
             truncation=settings.truncation,
             truncation_cutoff=settings.truncation_cutoff,
-            synthesizer=self.forward,
+            synthesizer=self.synthesizer,
             batch_size=settings.batch_size,
             cache=self.cache,
             progress=self.progress,
@@ -216,7 +209,7 @@ class Diagnoser:
             self.text_encoder,
             directions,
             bound=PAPER_BOUND,
-            synthesizer=self.forward,
+            synthesizer=self.synthesizer,
             batch_size=self.settings.batch_size,
             cache=self.cache,
             progress=self.progress,
@@ -266,7 +259,7 @@ class Diagnoser:
             self.text_encoder,
             directions,
             calibrated,
-            self.forward,
+            self.synthesizer,
             styles,
             places,
             batch_size=self.settings.batch_size,
@@ -299,12 +292,11 @@ class Diagnoser:
             "resolution": self.generator.resolution,
             "text_encoder": {"name": self.text_encoder.name, "content_hash": self.text_encoder.content_hash},
             "bound": PAPER_BOUND,
-            "synthesis": {**self.synthesizer.describe(), "measurements": self.forward.describe()},
+            "synthesis": self.synthesizer.describe(),
         }
 
     def manifest(self, directions: EditDirections, calibrated: CalibratedRange | None, run: RunSettings) -> Manifest:
         """All that determines the records, and where they were made."""
-        synthesis = {**self.synthesizer.explain(), "measurements": self.forward.explain()}
         given = self.settings.generator
         return Manifest.of(
             {
@@ -323,7 +315,7 @@ class Diagnoser:
             {
                 **describe_environment(),
                 "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
-                "synthesis": synthesis,
+                "synthesis": self.synthesizer.explain(),
                 "networks": self._networks,
                 "notices": self.notices,
             },

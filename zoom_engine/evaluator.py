@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.attributes import check_labels
 from zoom_engine.audit.records import DECISIVE_CHANGE
@@ -15,6 +15,7 @@ from zoom_engine.audit.settings import LossWeights, check_decisive_change
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import Renderer
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
+from zoom_engine.runtime.lowered_networks import LoweredNetwork
 from zoom_engine.targets.target import Target
 
 WhichSSIM = Literal["all", "flipped", "none"]
@@ -87,6 +88,16 @@ class Evaluation:
     ssim: Tensor
     labels_on: bool
     loss: Tensor | None = None
+
+    @staticmethod
+    def cat(parts: Sequence[Evaluation]) -> Evaluation:
+        """Rows of several that were asked for the same, one after the other."""
+        rows: dict[str, Any] = {
+            name: torch.cat([getattr(part, name) for part in parts])
+            for name, value in vars(parts[0]).items()
+            if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(parts[0], **rows)
 
 
 class Evaluator:
@@ -237,9 +248,20 @@ class Evaluator:
             total = total + self.loss_weights.label * term
         return dataclasses.replace(evaluation, loss=total)
 
+    @property
+    def follows_exactly(self) -> bool:
+        """What `value_and_grad` says of a point is what `value` says, but for rounding in float32: no network that it
+        follows computes in less."""
+        towers = [] if self.text_encoder is None else [getattr(self.text_encoder, "image_tower", None)]
+        networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
+        return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
+
     def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
         """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
         nothing else gets gradients.
+
+        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
+        batch, and a search that follows them would too.
 
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
@@ -251,15 +273,29 @@ class Evaluator:
             )
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
-            evaluation = self.evaluate(self.render(styles.detach(), point), originals, ssim="flipped", loss=True)
-            assert evaluation.loss is not None
-            (gradient,) = torch.autograd.grad(evaluation.loss.sum(), point)
+            pictures = self.render(styles.detach(), point)
+            at_once = 1 if pictures.device.type == "cpu" else len(pictures)
+            looked = [
+                self._look_and_follow(pictures.detach()[rows], originals.rows(rows))
+                for rows in torch.split(torch.arange(len(pictures), device=pictures.device), at_once)
+            ]
+            evaluation = Evaluation.cat([evaluation for evaluation, _ in looked])
+            slope = torch.cat([slope for _, slope in looked])
+            (gradient,) = torch.autograd.grad(pictures, point, slope)
         if not bool(gradient.isfinite().all()):
             raise TargetError(
                 f"the gradient of target {self.target.name!r} is NaN or infinite:"
                 " check it, or use the scan search, which needs none"
             )
-        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), gradient
+        return evaluation, gradient
+
+    def _look_and_follow(self, images: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """The evaluation of images `[B, 3, R, R]`, and the gradient of the summed loss to them."""
+        images.requires_grad_(True)
+        evaluation = self.evaluate(images, originals, ssim="flipped", loss=True)
+        assert evaluation.loss is not None
+        (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
+        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), slope
 
     def _outputs(self, images: Tensor) -> Tensor:
         outputs: Tensor = self.target(images)

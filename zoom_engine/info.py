@@ -51,10 +51,9 @@ def _audit_lines() -> list[str]:
     lines = []
     for device in ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]:
         chosen = choose_synthesizer(small, device=device)
-        followed = choose_synthesizer(small, device=device, for_gradients=True)
         lines += [
             f"{device}: {chosen.backend} in {chosen.precision} ({chosen.reason})",
-            f"{device}: gradients by {followed.gradients} in {followed.precision}",
+            f"{device}: gradients by {chosen.gradients} in {chosen.precision}",
         ]
     return lines
 

@@ -13,6 +13,7 @@ from zoom_engine.errors import ConfigError
 
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
+VIEWED = 256  # pixels of a side, as the structure loss looks at a picture
 
 
 @functools.cache
@@ -63,7 +64,14 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def structure_loss(images: Tensor, originals: Tensor) -> Tensor:
-    """L_struct `[B]` = 1 − SSIM (Luo 2023): 0 for an untouched picture. Arguments as for `ssim`."""
+    """L_struct `[B]` = 1 − SSIM (Luo 2023): 0 for an untouched picture. Arguments as for `ssim`.
+
+    Larger pictures are averaged over squares first, so that about 256 pixels are left of the shorter side, as SSIM's
+    authors advise for what is seen from a distance (Wang, Bovik, Sheikh and Simoncelli, ssim.m, "suggested usage").
+    """
+    square = max(1, round(min(images.shape[-2:]) / VIEWED))
+    if square > 1:
+        images, originals = F.avg_pool2d(images, square), F.avg_pool2d(originals, square)
     return 1 - ssim(images, originals)
 
 

@@ -173,15 +173,16 @@ void pack_filtered_gradient(const ModulatedConv& op, const Matrix& matrix, const
 }
 
 // dx = d loss / d (x * style) * style, and d loss / d style = sum of d loss / d (x * style) * x, for a run of
-// pixels.
+// pixels. `row_sums` are those of the row so far: whole rows are added to the image's, so that they do not
+// depend on where a batch's tiles of pixels cut them.
 template <class T, int kVectors>
 void finish_input(const ModulatedConv& op, Index image, Index row, Index col, Index count, Index channel,
-                  const float* product, double* dstyle) {
+                  const float* product, Vec* row_sums) {
   const Index live = op.in_channels - channel;
   const Index offset = ((image * op.height + row) * op.width + col) * op.in_channels + channel;
   Vec style[kVectors], sums[kVectors];
   load_channels<kVectors>(style, op.style + image * op.in_channels + channel, live);
-  load_parameter<kVectors>(sums, nullptr, live);
+  for (int v = 0; v < kVectors; ++v) sums[v] = row_sums[v];
   const bool past =
       past_caches<kVectors>(static_cast<const T*>(op.dx), op.batch * op.height * op.width, op.in_channels);
   for (Index n = 0; n < count; ++n) {
@@ -196,22 +197,28 @@ void finish_input(const ModulatedConv& op, Index image, Index row, Index col, In
     }
     store_channels<kVectors>(static_cast<T*>(op.dx) + at, dx, live, past);
   }
-  for (int v = 0; v < kVectors && v * kLanes < live; ++v) {
-    add_lanes(dstyle + channel + v * kLanes, sums[v], live - v * kLanes);
-  }
+  for (int v = 0; v < kVectors; ++v) row_sums[v] = sums[v];
 }
 
 template <class Engine, class T>
 void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  constexpr int kVectors = Engine::kTile / kLanes;
   const Block& block = task.block;
+  Vec row_sums[kVectors];
   (op.up ? pack_filtered_gradient<Engine, T> : pack_gradient<Engine, T>)(op, matrix, task);
   [[maybe_unused]] const typename Engine::Session session;
-  multiply_block<Engine>(
-      matrix, task, [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
-        finish_input<T, Engine::kTile / kLanes>(op, block.image + image, block.top + row, block.left + col,
-                                                count, tile * Engine::kTile, u,
-                                                task.dstyle + image * op.in_channels);
-      });
+  multiply_block<Engine>(matrix, task,
+                         [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
+                           const Index channel = tile * Engine::kTile;
+                           if (col == 0) load_parameter<kVectors>(row_sums, nullptr, 0);
+                           finish_input<T, kVectors>(op, block.image + image, block.top + row,
+                                                     block.left + col, count, channel, u, row_sums);
+                           if (col + count < block.cols) return;
+                           for (int v = 0; v < kVectors && channel + v * kLanes < op.in_channels; ++v) {
+                             add_lanes(task.dstyle + image * op.in_channels + channel + v * kLanes,
+                                       row_sums[v], op.in_channels - channel - v * kLanes);
+                           }
+                         });
   Engine::settle();
 }
 

@@ -77,19 +77,23 @@ void convolution_forward(const ModulatedConv& op, const Weights& weights, int th
   const Matrix& matrix = weights.forward();
   const Tiling tiling({op.kernel / 2, 1, op.up}, op, matrix, weights.kernels);
   threads = threads_for(op, tiling, threads);
-  // Each group of channels has a sum of its own for rgb.
+  // Where tasks share a pixel, each tile of channels has an rgb of its own: added up in order, as one task
+  // does, they do not depend on how the batch cuts tiles into tasks.
   const Index rgb = op.rgb ? op.batch * 3 * op.out_height * op.out_width : 0;
   const bool shares = tiling.groups > 1;
-  const Memory memory(tiling, threads, shares ? rgb * tiling.groups : 0);
+  const Memory memory(tiling, threads, shares ? rgb * tiling.tiles : 0);
   parallel_for(tiling.tasks(), threads, [&](Index index, int worker) {
     Task task = task_of(tiling, index, memory, worker);
-    if (op.rgb) task.rgb = shares ? memory.shared() + index % tiling.groups * rgb : op.rgb;
+    if (op.rgb) {
+      task.rgb = shares ? memory.shared() + task.first_tile * rgb : op.rgb;
+      task.rgb_tile = shares ? rgb : 0;
+    }
     weights.kernels.forward(op, matrix, task);
   });
   if (!shares) return;
   for (Index i = 0; i < rgb; ++i) {
-    float sum = 0.0f;
-    for (Index group = 0; group < tiling.groups; ++group) sum += memory.shared()[group * rgb + i];
+    float sum = memory.shared()[i];
+    for (Index tile = 1; tile < tiling.tiles; ++tile) sum += memory.shared()[tile * rgb + i];
     op.rgb[i] = sum;
   }
 }

@@ -27,9 +27,10 @@ struct Task {
   Block block;
   std::int64_t first_tile, last_tile;  // tiles of output channels
   float* panel;
-  float* work;     // behind the panel
-  float* rgb;      // forward: [B, 3, out_height, out_width], this task's share
-  double* dstyle;  // backward: [images, Cin], the block's share; each task adds its own channels
+  float* work;            // behind the panel
+  float* rgb;             // forward: [B, 3, out_height, out_width] of the first tile
+  std::int64_t rgb_tile;  // floats from a tile's rgb to the next; 0: all add to one
+  double* dstyle;         // backward: [images, Cin], the block's share; each task adds its own channels
   double* dscale;  // backward: [images, 1 + 3, Cout]: d loss / d scale times scale, then drgb_weight; null
                    // unless the task is the block's first
 };

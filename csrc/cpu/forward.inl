@@ -66,20 +66,21 @@ struct Finish {
   T* out;
   float* rgb;
 
-  ZOOM_INLINE Finish(const ModulatedConv& conv, Index b, Index first_channel, float* all_rgb, bool add_rgb)
+  ZOOM_INLINE Finish(const ModulatedConv& conv, const Task& task, Index tile, Index image_of_block)
       : op(conv),
         activation(conv.activation),
         out_channels(conv.out_channels),
         past(past_caches<kVectors>(static_cast<const T*>(conv.out),
                                    conv.batch * conv.out_height * conv.out_width, out_channels)),
         rgb_plane(conv.out_height * conv.out_width),
-        image(b),
-        channel(first_channel),
+        image(task.block.image + image_of_block),
+        channel(tile * kVectors * kLanes),
         live(op.out_channels - channel),
-        add(add_rgb) {
+        add(task.rgb_tile == 0 && tile > task.first_tile) {
     load_channels<kVectors>(scale, op.scale + image * op.out_channels + channel, live);
     load_parameter<kVectors>(bias, op.bias ? op.bias + channel : nullptr, live);
-    rgb_planes = all_rgb ? all_rgb + image * 3 * op.out_height * op.out_width : nullptr;
+    const Index share = (tile - task.first_tile) * task.rgb_tile;
+    rgb_planes = task.rgb ? task.rgb + share + image * 3 * op.out_height * op.out_width : nullptr;
     for (Index k = 0; k < 3; ++k) {
       const Index at = (image * 3 + k) * op.out_channels + channel;
       load_parameter<kVectors>(rgb_weight[k], rgb_planes ? op.rgb_weight + at : nullptr, live);
@@ -132,8 +133,7 @@ void forward_plain(const ModulatedConv& op, const Matrix& matrix, const Task& ta
   pack_input<Engine, T>(op, matrix, block, op.kernel / 2, task.panel);
   multiply_block<Engine>(matrix, task,
                          [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
-                           Finish<T, kVectors> finish(op, block.image + image, tile * Engine::kTile, task.rgb,
-                                                      tile > task.first_tile);
+                           Finish<T, kVectors> finish(op, task, tile, image);
                            finish.at_row(block.top + row);
                            for (Index n = 0; n < count; ++n) {
                              Vec at[kVectors];
@@ -232,8 +232,7 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
       for (Index panel_row = larger(1, begin - 1); panel_row < end - 1; ++panel_row) {
         const Index image = (panel_row - 1) / (block.rows + 1), row = (panel_row - 1) % (block.rows + 1);
         if (row == block.rows) continue;
-        Finish<T, kTile / kLanes> finish(op, block.image + image, tile * kTile, task.rgb,
-                                         tile > task.first_tile);
+        Finish<T, kTile / kLanes> finish(op, task, tile, image);
         filter<Engine, T>(block, strip, panel_row, row, finish);
       }
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterator
@@ -266,13 +267,25 @@ def test_threads_do_not_change_a_bit(isa: str, up: bool, batch: int) -> None:
         assert_same(layer.backward(packed, threads=threads), gradients)
 
 
-def test_a_picture_does_not_depend_on_its_batch() -> None:
-    layer = Layer(batch=4, cin=40, cout=72, height=8, width=8)
-    together = layer.forward()["out"]
-    alone = Layer(batch=1, cin=40, cout=72, height=8, width=8)
-    alone.weight, alone.x = layer.weight, layer.x[2:3]
-    alone.small = {k: v if v is None or k in ("noise", "bias") else v[2:3] for k, v in layer.small.items()}
-    assert torch.equal(alone.forward()["out"], together[2:3])
+@isas
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (9, 5), (33, 40)])
+@pytest.mark.parametrize("up", [False, True], ids=["same", "up"])
+def test_a_picture_does_not_depend_on_its_batch(
+    isa: str, up: bool, height: int, width: int, dtype: torch.dtype
+) -> None:
+    """Not by a bit, neither do its gradients: a search that follows them would go elsewhere beside other units."""
+    ops.select_isa(isa)
+    layer = Layer(batch=7, cin=40, cout=72, height=height, width=width, up=up, dtype=dtype)
+    together = layer.forward() | {f"d{name}": value for name, value in layer.backward().items()}
+    for rows in (slice(2, 3), slice(3, 7)):
+        part = copy.copy(layer)
+        part.x, part.grad = layer.x[rows], layer.grad[rows]
+        part.grad_rgb = None if layer.grad_rgb is None else layer.grad_rgb[rows]
+        part.small = {k: v if v is None or k in ("noise", "bias") else v[rows] for k, v in layer.small.items()}
+        part.out_shape, part.rgb_shape = ((len(part.x), *shape[1:]) for shape in (layer.out_shape, layer.rgb_shape))
+        alone = part.forward() | {f"d{name}": value for name, value in part.backward().items()}
+        assert_same(alone, {name: value[rows] for name, value in together.items()})
 
 
 def test_safe_from_many_threads() -> None:

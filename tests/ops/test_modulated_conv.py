@@ -435,7 +435,7 @@ def test_threads_change_nothing(up: bool) -> None:
 
 @pytest.mark.usefixtures("isa")
 def test_a_picture_does_not_depend_on_its_batch() -> None:
-    """No bit of it; its gradients are sums over blocks of pixels, which the batch's size may cut elsewhere."""
+    """Not by a bit, neither do its gradients."""
     case = Case(batch=3, cin=19, cout=35, height=9, width=5, edits=12)
     operands = case.operands()
     grads = case.gradients()
@@ -448,8 +448,7 @@ def test_a_picture_does_not_depend_on_its_batch() -> None:
     whole = run(slice(None))
     for row in range(3):
         alone = run(slice(row, row + 1))
-        assert all(torch.equal(alone[i], whole[i][row : row + 1]) for i in (0, 1))
-        assert all(error(a, b[row : row + 1].double()) < 1e-6 for a, b in zip(alone, whole, strict=True))
+        assert all(torch.equal(a, b[row : row + 1]) for a, b in zip(alone, whole, strict=True))
 
 
 @pytest.mark.parametrize("count", [1, 12, 32])

@@ -77,9 +77,19 @@ def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, bac
     assert torch.equal(together, found.render(styles))
 
 
-def test_gradient_searches_are_in_float32_unless_told(network: StyleGAN2) -> None:
-    assert choose_synthesizer(network, backend="torch", for_gradients=True).precision == "fp32"
-    assert choose_synthesizer(network, backend="torch", precision="bf16", for_gradients=True).precision == "bf16"
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+@pytest.mark.parametrize(("isa", "first"), [("amx", True), ("avx512bf16", False)])
+def test_with_amx_the_native_operators_draw_and_openvino_looks(
+    network: StyleGAN2, monkeypatch: pytest.MonkeyPatch, isa: str, first: bool
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("zoom_engine.runtime.select.bf16_in_hardware", lambda: True)
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: isa)
+    monkeypatch.setattr("zoom_engine.runtime.select._session", lambda *_: None)
+    found = choose_synthesizer(network)
+    assert (found.backend, found.precision) == ("native" if first else "openvino", "bf16")
+    assert (found.gradients, found.networks) == ("native", "openvino")
+    assert choose_synthesizer(network, backend="native").networks == "torch", "asked for by name"
 
 
 def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
@@ -111,6 +121,7 @@ def test_gradients_stay(network: StyleGAN2, backend: str) -> None:
 def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
     network: StyleGAN2, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx2")
     monkeypatch.setitem(sys.modules, backend, None)
     with pytest.raises(BackendError, match=r"is not installed.*pip install 'zoom-engine\[cpu\]'"):
         choose_synthesizer(network, backend=backend)
@@ -122,6 +133,7 @@ def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_auto_leaves_out_a_runtime_without_the_precision(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx512bf16")
     monkeypatch.setitem(sys.modules, "openvino", None)
     found = choose_synthesizer(network, precision="bf16")
     assert found.backend == "native"

@@ -2,7 +2,8 @@
 
 Forward-only work runs on OpenVINO where the synthesis does, always in float32: precision is the target's own business.
 It takes ONNX as it came and whatever torch can trace, and is held to the network's answers before it is used; what it
-cannot take, or answers otherwise, stays with torch, and the manifest says so. Gradients are torch's.
+cannot take, or answers otherwise, stays with torch, and the manifest says so. Gradients are torch's, where they steer a
+search in bfloat16 if that turns none (`zoom_engine.runtime.lowered_networks`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import one_line
 from zoom_engine.files.onnx_file import name_ends
+from zoom_engine.runtime.lowered_networks import lowered_network
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
 from zoom_engine.runtime.session import Session
@@ -34,28 +36,50 @@ _SESSIONS: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], Session]] = We
 
 
 class CompiledNetwork(nn.Module):
-    """``network`` for inputs of one shape ``[B, …]``; without gradients its forward pass runs in ``session``."""
+    """``network`` for inputs of one shape ``[B, …]``; without gradients its forward pass runs in ``session``, with
+    gradients ``followed`` runs, where they are given."""
 
-    def __init__(self, network: nn.Module, session: Session) -> None:
+    def __init__(self, network: nn.Module, session: Session | None, followed: nn.Module | None = None) -> None:
         super().__init__()
-        self.network, self.session = network, session
+        self.network, self.session, self.followed = network, session, followed
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() and x.requires_grad:
-            outputs: Tensor = self.network(x)
-            return outputs
-        return self.session.run({"x": x})["outputs"]
+        follow = torch.is_grad_enabled() and x.requires_grad
+        if self.session is not None and not follow:
+            return self.session.run({"x": x})["outputs"]
+        outputs: Tensor = (self.followed if follow and self.followed is not None else self.network)(x)
+        return outputs
 
 
-@torch.no_grad()
 def compiled_network(
-    network: nn.Module, example: Tensor, synthesizer: Synthesizer, *, made_of: tuple[nn.Module, str] | None = None
+    network: nn.Module,
+    example: Tensor,
+    synthesizer: Synthesizer,
+    *,
+    made_of: tuple[nn.Module, str] | None = None,
+    followed: nn.Module | None = None,
 ) -> tuple[nn.Module, str]:
     """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why.
 
     ``made_of`` is the module that ``network`` wraps and the hash of its content: it is compiled once in a process.
+    ``followed`` is what computes its gradients, for a search that follows them; bfloat16 is tried for it.
     """
-    if synthesizer.backend != "openvino":
+    found, runs = _on_runtime(network, example, synthesizer, made_of)
+    if followed is None:
+        return found, runs
+    lowered, precision = lowered_network(followed, example)
+    runs = f"{runs}; gradients by torch in {precision}"
+    if lowered is followed:
+        return found, runs
+    return CompiledNetwork(network, found.session if isinstance(found, CompiledNetwork) else None, lowered), runs
+
+
+@torch.no_grad()
+def _on_runtime(
+    network: nn.Module, example: Tensor, synthesizer: Synthesizer, made_of: tuple[nn.Module, str] | None
+) -> tuple[nn.Module, str]:
+    """`compiled_network` without gradients."""
+    if synthesizer.networks != "openvino":
         return network, "torch"
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
         return network, "openvino fp32"  # compiled before
@@ -71,28 +95,38 @@ def compiled_network(
     off = float((found - expected).abs().max())
     if not off <= TOLERANCE * (1 + float(expected.abs().max())):
         return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
-    if made_of is not None:
+    if made_of is not None and compiled.session is not None:
         _SESSIONS[made_of[0]] = (key, compiled.session)
     return compiled, "openvino fp32"
 
 
-def compiled_target(target: Target, synthesizer: Synthesizer) -> tuple[Target, str]:
-    """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them."""
+def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = False) -> tuple[Target, str]:
+    """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them. With
+    ``lower`` its gradients are in bfloat16, if that turns none."""
     if not target.differentiable and _onnx_of(target.network) is None:
         return target, "as loaded: it is no network of torch's"
     example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
     made_of = target.network, target.content_hash
-    network, runs = compiled_network(_OneTensor(target.network, target.name), example, synthesizer, made_of=made_of)
+    followed = None
+    if lower and target.differentiable:
+        graph = target.network.graph if isinstance(target.network, OnnxNetwork) else None
+        followed = _OneTensor(graph or target.network, target.name)
+    network, runs = compiled_network(
+        _OneTensor(target.network, target.name), example, synthesizer, made_of=made_of, followed=followed
+    )
     if not isinstance(network, CompiledNetwork):
         return target, runs
     return target.replaced(network=network), runs
 
 
-def compiled_text_encoder(encoder: TextEncoder, synthesizer: Synthesizer) -> tuple[TextEncoder, str]:
+def compiled_text_encoder(
+    encoder: TextEncoder, synthesizer: Synthesizer, *, lower: bool = False
+) -> tuple[TextEncoder, str]:
     """The same for the image tower of ``encoder``."""
     example = probe_images(encoder.image_size, encoder.image_size)
     made_of = encoder.model, encoder.content_hash
-    tower, runs = compiled_network(encoder.image_tower, example, synthesizer, made_of=made_of)
+    followed = encoder.image_tower if lower else None
+    tower, runs = compiled_network(encoder.image_tower, example, synthesizer, made_of=made_of, followed=followed)
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
     compiled = TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, words=encoder.words, image_tower=tower)

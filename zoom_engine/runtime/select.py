@@ -65,7 +65,8 @@ class Synthesizer:
 
     ``backend`` is what runs forward passes: "torch", "native" (the device's compiled operators, one call a layer), or
     the runtime of ``session``. Where a gradient is wanted ``gradients`` runs, "torch", "native" or "none".
-    ``precision`` is the dtype of the activations, ``reason`` says why these.
+    ``precision`` is the dtype of the activations, ``reason`` says why these. ``networks`` is what runs the forward
+    passes of those that look at the pictures, "openvino" or "torch".
     """
 
     generator: EditableGenerator
@@ -74,6 +75,7 @@ class Synthesizer:
     reason: str
     gradients: str
     session: Session | None = field(default=None, repr=False)
+    networks: str = "torch"
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """See `zoom_engine.generators.Renderer`."""
@@ -119,19 +121,16 @@ def choose_synthesizer(
     precision: str = "auto",
     device: str = "cpu",
     cache: Path | None = None,
-    for_gradients: bool = False,
 ) -> Synthesizer:
     """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
 
-    On the CPU "auto" takes OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not use), else
-    the native operators, else torch, by the measurements in ``bench/results``; there OpenVINO and the native operators
-    are within 5 % of each other in bf16. On a GPU it takes torch, as nothing was measured there yet; "native" are the
-    CUDA operators there. The choice depends on what is installed and on the processor alone, so that an interrupted run
-    goes on with what it began with.
+    On the CPU "auto" takes the native operators for bf16 with AMX, else OpenVINO, else ONNX Runtime (where there is no
+    bf16 arithmetic, which it does not use), else the native operators, else torch, by the measurements in
+    ``bench/results``: with AMX the native operators draw 1.3 to 2 times as fast as OpenVINO, without they are within
+    5 % of each other. What looks at the pictures then runs on OpenVINO, where it is installed. On a GPU "auto" takes
+    torch, as nothing was measured there yet; "native" are the CUDA operators there. The choice depends on what is
+    installed and on the processor alone, so that an interrupted run goes on with what it began with.
     ``cache`` is the folder where compiled models are kept.
-
-    ``for_gradients`` says that gradients steer what follows: then the precision "auto" is fp32. In bf16 a target's last
-    digits, which depend on the batch, turn roundings of the gradient, and a dozen steps make 1e-2 of that.
 
     Of generators other than StyleGAN2 a graph that comes as ONNX runs on a runtime, a torch module as itself, both in
     fp32 unless asked otherwise.
@@ -141,15 +140,11 @@ def choose_synthesizer(
     """
     check_backend(backend, precision, device)
     possible = backends_of(generator)
-    if for_gradients and not generator.differentiable:
-        raise BackendError("this generator gives no gradients: use search scan (mode single) or cmaes (mode multi)")
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.compiled_on(device)
     why_precision = ""
     if precision == "auto" and not isinstance(generator, StyleGAN2):
         precision, why_precision = "fp32", "; fp32, as nothing was measured for generators of this kind"
-    elif precision == "auto" and for_gradients:
-        precision, why_precision = "fp32", "; fp32, as a gradient search amplifies rounding"
     elif precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
         precision = "bf16" if fast else "fp32"
@@ -166,7 +161,9 @@ def choose_synthesizer(
         compiled = "native" in possible and native and ((on_cpu and backend != "torch") or name == "native")
         gradients = "native" if compiled else "torch" if generator.differentiable else "none"
         session = _session(generator, name, precision, device, cache) if name in RUNTIMES else None
-        return Synthesizer(generator, name, precision, reason + why_precision, gradients, session)
+        beside = name == "openvino" or (backend == "auto" and on_cpu and _installed("openvino"))
+        networks = "openvino" if beside else "torch"
+        return Synthesizer(generator, name, precision, reason + why_precision, gradients, session, networks)
 
     if backend != "auto":
         return made(backend, "asked for by name")
@@ -176,6 +173,8 @@ def choose_synthesizer(
             "torch", f"nothing was measured on a GPU yet: torch's own operators, and others by name only; {cuda}"
         )
     order = ("openvino", "onnxruntime", "native", "torch") if on_cpu else ("onnxruntime",)
+    if on_cpu and precision == "bf16" and native and ops.isa() == "amx":
+        order = ("native", *order)
     return _first(tuple(name for name in order if name in possible), made)
 
 
@@ -200,6 +199,14 @@ def check_backend(backend: str, precision: str, device: str) -> None:
 def _check_precision(backend: str, precision: str) -> None:
     if precision not in RUNTIMES[backend].precisions:
         raise BackendError(f"backend '{backend}' cannot run in {precision}: it has no kernels for it")
+
+
+def _installed(backend: str) -> bool:
+    try:
+        import_runtime(backend)
+    except BackendError:
+        return False
+    return True
 
 
 def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:

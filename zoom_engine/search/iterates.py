@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Container
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -160,6 +161,20 @@ class Search(Protocol):
         """Begin on `unit`; `origin` is the unedited image, already evaluated."""
 
 
+def _peak(points: list[Iterate]) -> Iterate | None:
+    """The point of largest change."""
+    return max(points, key=lambda it: it.change, default=None)
+
+
+def _best(successes: list[Iterate]) -> Iterate | None:
+    """The counterfactual: of the decisive ones, where there are any, the one of highest SSIM."""
+    return min(
+        [it for it in successes if it.decisive] or successes,
+        key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
+        default=None,
+    )
+
+
 def within(weights: Array, bounds: Array) -> bool:
     """All edit weights `[N]` lie in `bounds` `[N, 2]`."""
     slack = 1e-9 * (1 + np.abs(bounds))
@@ -180,21 +195,33 @@ class Trials:
         self.tried.extend(iterates)
         self.steps += 1
 
-    def result(self, stop: str, *, by_weight: bool) -> SearchResult:
-        """Judge the points. `by_weight` sorts the trajectory by the unit's edit weight, else it stays in
-        order of time."""
+    def named(self) -> list[int]:
+        """Which points `result` rests on, by their place in `tried`: the largest change, the counterfactual and the
+        smallest weight that flips; where there is no counterfactual, what came nearest to one."""
+        inside = [it for it in self.tried if within(it.weights, self.unit.bounds)]
+        keeping = [it for it in inside if it.keeps_label]
+        successes = [it for it in keeping if it.success]
+        chosen = [_peak(keeping), _best(successes), self._smallest(successes)]
+        if not successes:
+            chosen += [min(keeping, key=lambda it: it.margin, default=None)]
+            chosen += [next((it for it in inside if not it.keeps_label and it.flipped), None)]
+        if not any(np.any(it.weights) for it in keeping):
+            chosen += [next((it for it in inside if np.any(it.weights)), None)]
+        places = {id(it): place for place, it in enumerate(self.tried)}
+        return sorted({places[id(it)] for it in chosen if it is not None})
+
+    def result(self, stop: str, *, by_weight: bool, only: Container[int] | None = None) -> SearchResult:
+        """Judge the points, or `only` those (of `tried`, by their place); the trajectory has all of them. `by_weight`
+        sorts it by the unit's edit weight, else it stays in order of time."""
         unit, origin = self.unit, self.origin
-        inside = [it for it in self.tried if within(it.weights, unit.bounds)]
+        judged = [it for place, it in enumerate(self.tried) if only is None or place in only]
+        inside = [it for it in judged if within(it.weights, unit.bounds)]
         moved = [it for it in inside if np.any(it.weights)]
         successes = [it for it in inside if it.success]
         decisive = [it for it in successes if it.decisive]
         lost = bool(moved) and not any(it.keeps_label for it in moved)
-        peak = max([origin, *(it for it in inside if it.keeps_label)], key=lambda it: it.change)
-        best = min(
-            decisive or successes,
-            key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
-            default=peak,
-        )
+        peak = _peak([origin, *(it for it in inside if it.keeps_label)]) or origin
+        best = _best(successes) or peak
         label_kept: bool | None = None
         if origin.label_kept is not None:
             label_kept = bool(successes) or not (lost or any(it.flipped for it in inside))
@@ -222,10 +249,15 @@ class Trials:
         )
 
     def _flip_weight(self, successes: list[Iterate]) -> float | None:
+        smallest = self._smallest(successes)
+        return None if smallest is None else abs(float(smallest.weights[self.unit.attribute]))
+
+    def _smallest(self, successes: list[Iterate]) -> Iterate | None:
+        """Single mode: the success of the smallest |edit weight|."""
         attribute = self.unit.attribute
-        if attribute is None or not successes:
+        if attribute is None:
             return None
-        return min(abs(float(it.weights[attribute])) for it in successes)
+        return min(successes, key=lambda it: abs(float(it.weights[attribute])), default=None)
 
     def _paper(self) -> Within | None:
         outer = self.unit.outer

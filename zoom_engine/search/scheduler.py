@@ -22,6 +22,7 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.search.choose import check_gradients
 from zoom_engine.search.evaluated import iterates, origins
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
+from zoom_engine.search.verified import Verified
 
 Finished = list[tuple[Unit, SearchResult]]
 SharedFinished = list[tuple[int, Unit, SearchResult]]
@@ -231,7 +232,8 @@ class _Run:
         self._batch_size = batch_size
         self._todo = iter(units)
         self._pool = _Pool(units, evaluators, styles, batch_size)
-        self._queue: dict[tuple[int, bytes], _Row] = {}
+        # What is asked for with gradients, where the search wants them, and without.
+        self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
         self._finished: SharedFinished = []
 
     def take_finished(self) -> SharedFinished:
@@ -242,16 +244,18 @@ class _Run:
     def advance(self) -> bool:
         """Evaluate one batch; False when nothing is left to do."""
         before = len(self._finished)
-        while len(self._queue) < self._batch_size:
+        while max(map(len, self._queues.values())) < self._batch_size:
             unit = next(self._todo, None)
             if unit is None:
                 break
             for index in range(len(self._evaluators)):
                 self._begin(unit, index)
-        batch = [self._queue.pop(key) for key in list(self._queue)[: self._batch_size]]
+        follow = len(self._queues[True]) >= len(self._queues[False])
+        queue = self._queues[follow]
+        batch = [queue.pop(key) for key in list(queue)[: self._batch_size]]
         if not batch:
             return len(self._finished) > before
-        if self._search.needs_gradient:
+        if follow:
             self._follow(batch)
         else:
             self._look(batch)
@@ -259,7 +263,10 @@ class _Run:
 
     def _begin(self, unit: Unit, index: int) -> None:
         (origin,) = origins(self._evaluators[index], self._pool.row(unit.image, index))
-        self._proceed(_Task(unit, index, self._search.start(unit, origin)))
+        state = self._search.start(unit, origin)
+        if self._search.needs_gradient and not self._evaluators[index].follows_exactly:
+            state = Verified(state, unit, origin)
+        self._proceed(_Task(unit, index, state))
 
     def _proceed(self, task: _Task) -> None:
         """Retire the task if it has its result, else queue what it asks for."""
@@ -271,9 +278,11 @@ class _Run:
         points = task.state.ask()
         task.answers = [None] * len(points)
         task.missing = len(points)
+        exact = isinstance(task.state, Verified) and task.state.exact
+        queue = self._queues[self._search.needs_gradient and not exact]
         for place, point in enumerate(points):
             key = (task.unit.image, point.tobytes())
-            row = self._queue.setdefault(key, _Row(task.unit.image, point))
+            row = queue.setdefault(key, _Row(task.unit.image, point))
             row.waiting.append((task, place))
 
     def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:

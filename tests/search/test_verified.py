@@ -1,0 +1,121 @@
+"""What a search in bfloat16 names is evaluated again, until its result rests on that alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from search_toys import iterate, unit
+
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.verified import MOST_ROUNDS, Verified
+
+MULTI = unit(0, None, -30, 30)
+ORIGIN = iterate([0, 0, 0], kept=True, ssim=1.0)
+
+
+class Scripted:
+    """A search that walks along the first attribute, one point a step."""
+
+    def __init__(self, where: Unit, steps: int) -> None:
+        self.trials, self.steps = Trials(where, ORIGIN), steps
+
+    def ask(self) -> Array:
+        return np.array([[1.0 + len(self.trials.tried), 0, 0]])
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self.trials.add(iterates)
+
+    def result(self) -> SearchResult | None:
+        done = len(self.trials.tried) == self.steps
+        return self.trials.result("all-steps", by_weight=False) if done else None
+
+
+def run(where: Unit, rough: list[Iterate], exact: list[Iterate]) -> tuple[SearchResult, list[int]]:
+    """The result of a walk whose points are `rough`, evaluated again `exact`; and which were, in order."""
+    state, again = Verified(Scripted(where, len(rough)), where, ORIGIN), []
+    while (result := state.result()) is None:
+        points = [round(float(weights[0])) - 1 for weights in state.ask()]
+        if state.exact:
+            again += points
+        state.tell([(exact if state.exact else rough)[place] for place in points])
+    return result, again
+
+
+def at(place: int, **options: float | bool) -> Iterate:
+    return iterate([1.0 + place, 0, 0], kept=bool(options.pop("kept", True)), **options)  # type: ignore[arg-type]
+
+
+def test_what_stands_is_evaluated_once_more_and_no_other() -> None:
+    rough = [at(0, change=0.1), at(1, change=0.5, margin=-1, ssim=0.7), at(2, change=0.6, margin=-2, ssim=0.6)]
+    exact = [dataclasses.replace(point, change=point.change + 0.001, ssim=point.ssim + 0.001) for point in rough]
+    result, again = run(MULTI, rough, exact)
+    assert sorted(again) == [1, 2]
+    assert (result.change, result.ssim) == (0.601, 0.701)
+    assert (result.steps, result.evaluations, result.stop) == (3, 5, "all-steps")
+    assert [point.weights[0] for point in result.trajectory] == [0, 1, 2, 3]
+
+
+def test_a_flip_that_does_not_stand_makes_room_for_the_next() -> None:
+    rough = [at(place, change=0.3, margin=-1, ssim=0.9 - place / 10) for place in range(3)]
+    exact = [at(0, change=0.29, margin=0.1), at(1, change=0.31, margin=-0.1, ssim=0.8), rough[2]]
+    result, again = run(MULTI, rough, exact)
+    assert again[0] == 0
+    assert 1 in again
+    assert result.flipped
+    assert result.edit_weights[0] == 2
+    assert result.ssim == 0.8
+
+
+def test_no_flip_that_only_bf16_saw() -> None:
+    rough = [at(0, change=0.3, margin=-0.01), at(1, change=0.2, margin=0.4)]
+    result, _ = run(MULTI, rough, [at(0, change=0.3, margin=0.01), rough[1]])
+    assert (result.flipped, result.change) == (False, 0.3)
+
+
+def test_a_flip_that_bf16_missed_by_a_hair() -> None:
+    rough = [at(0, change=0.4, margin=0.5), at(1, change=0.3, margin=0.01)]
+    result, again = run(MULTI, rough, [rough[0], at(1, change=0.3, margin=-0.01, ssim=0.8)])
+    assert 1 in again
+    assert result.flipped
+
+
+def test_the_largest_change_is_one_that_stands() -> None:
+    rough = [at(place, change=0.1 + place / 100) for place in range(4)]
+    exact = [*rough[:3], at(3, change=0.02)]
+    result, again = run(MULTI, rough, exact)
+    assert again[:1] == [3] or 3 in again
+    assert result.change == pytest.approx(0.12)
+
+
+def test_single_mode_names_the_smallest_weight() -> None:
+    rough = [at(0, change=0.3, margin=-0.01, ssim=0.5), at(1, change=0.4, margin=-1, ssim=0.9)]
+    result, _ = run(unit(0, 0, -30, 30), rough, [at(0, change=0.3, margin=0.01, ssim=0.5), rough[1]])
+    assert result.flip_weight == 2
+
+
+def test_a_lost_label_is_seen_to_be_lost() -> None:
+    rough = [at(0, change=0.9, margin=-1, kept=False), at(1, change=0.8, margin=-1, kept=False)]
+    result, again = run(MULTI, rough, rough)
+    assert again
+    assert (result.flipped, result.label_kept, result.stop) == (False, False, "label-lost")
+
+
+def test_an_end_is_reached_whatever_the_answers() -> None:
+    rough = [at(place, change=0.5, margin=-1, ssim=0.9) for place in range(4 * MOST_ROUNDS)]
+    exact = [at(place, change=0.0, margin=1.0) for place in range(4 * MOST_ROUNDS)]
+    result, again = run(MULTI, rough, exact)
+    assert len(again) <= 4 * MOST_ROUNDS
+    assert (result.flipped, result.change) == (False, 0.0)
+
+
+def test_nothing_to_search_is_nothing_to_verify() -> None:
+    class Done(Scripted):
+        def result(self) -> SearchResult | None:
+            return self.trials.result("no-range", by_weight=False)
+
+    state = Verified(Done(MULTI, 0), MULTI, ORIGIN)
+    result = state.result()
+    assert result is not None
+    assert (result.stop, result.evaluations) == ("no-range", 0)

@@ -1,0 +1,59 @@
+"""Networks that a gradient search follows, in bfloat16 where the processor multiplies it itself.
+
+A target and a text encoder cost as much as the picture that they look at. Their gradients only steer: what a record
+says of a point is evaluated in float32 (`zoom_engine.search.verified`), so a copy in bfloat16 leads the way, if its
+gradients point where those of float32 do.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine.errors import one_line
+from zoom_engine.runtime.machine import bf16_in_hardware
+
+LEAST_COSINE = 0.95  # of the two gradients of any probe image
+
+
+class LoweredNetwork(nn.Module):
+    """A copy of ``network`` that computes in bfloat16, channels last; takes and gives float32."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        lowered = copy.deepcopy(network).to(torch.bfloat16)
+        self.network = lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.network(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        return outputs.float()
+
+
+def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str]:
+    """A :class:`LoweredNetwork` whose gradients agree on ``example [B, …]``, or ``network`` itself; and why."""
+    if example.device.type != "cpu":
+        return network, "fp32: nothing was measured beside the CPU"
+    if not bf16_in_hardware():
+        return network, "fp32: no bf16 arithmetic here"
+    try:
+        lowered = LoweredNetwork(network).eval().requires_grad_(False)
+        found, wanted = _slopes(lowered, example), _slopes(network, example)
+    except Exception as error:  # other people's modules raise anything
+        return network, f"fp32: it does not compute in bf16 ({one_line(error)})"
+    cosine = float(F.cosine_similarity(found, wanted, dim=1).min())
+    if not cosine >= LEAST_COSINE:
+        return network, f"fp32: in bf16 its gradients turn (cosine {cosine:.2f}; {LEAST_COSINE} is least)"
+    return lowered, "bf16"
+
+
+@torch.enable_grad()
+def _slopes(network: nn.Module, example: Tensor) -> Tensor:
+    """The gradient ``[B, P]`` of each image's outputs, weighted by 1, −1, 1, …: of unit vectors a plain sum is flat."""
+    x = example.detach().clone().requires_grad_(True)
+    outputs: Tensor = network(x).flatten(1)
+    signs = 1.0 - 2.0 * (torch.arange(outputs.shape[1], device=outputs.device) % 2)
+    (slope,) = torch.autograd.grad((outputs * signs).sum(), x)
+    return slope.flatten(1)

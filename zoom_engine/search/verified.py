@@ -1,0 +1,63 @@
+"""A gradient search in bfloat16, and a result in float32.
+
+Where the networks that a search follows compute in bfloat16, what they say of a point only steers. Whatever the result
+rests on is evaluated again as a scan's points are: the counterfactual, the largest change, the smallest weight that
+flips. A point that does not stand is replaced by the next best, until all that are named do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, SearchState, Trials, Unit
+
+MOST_ROUNDS = 8  # of evaluating again; what has not been by then is no part of the result
+
+
+class Verified:
+    """A `SearchState` around another: it asks what `state` asks, then for the points that the result names."""
+
+    def __init__(self, state: SearchState, unit: Unit, origin: Iterate) -> None:
+        self._state, self._trials = state, Trials(unit, origin)
+        self._again: list[int] = []  # which points are asked for again
+        self._exact: set[int] = set()
+        self._searched: SearchResult | None = state.result()
+        self._rounds = 0
+
+    @property
+    def exact(self) -> bool:
+        """The points that are asked for now are wanted without gradients, in float32."""
+        return self._searched is not None
+
+    def ask(self) -> Array:
+        """See `SearchState`."""
+        return np.stack([self._trials.tried[i].weights for i in self._again]) if self.exact else self._state.ask()
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        """See `SearchState`."""
+        if not self.exact:
+            self._trials.add(iterates)
+            self._state.tell(iterates)
+            self._searched = self._state.result()
+        else:
+            self._rounds += 1
+            self._exact.update(self._again)
+            for i, iterate in zip(self._again, iterates, strict=True):
+                self._trials.tried[i] = iterate
+        if self.exact and self._rounds < MOST_ROUNDS:
+            self._again = [i for i in self._trials.named() if i not in self._exact]
+        else:
+            self._again = []
+
+    def result(self) -> SearchResult | None:
+        """See `SearchState`. Steps and why it stopped are those of the search."""
+        if self._searched is None or self._again:
+            return None
+        if not self._trials.tried:
+            return self._searched
+        found = self._trials.result(self._searched.stop, by_weight=False, only=self._exact)
+        return dataclasses.replace(
+            found, steps=self._searched.steps, evaluations=self._searched.evaluations + len(self._exact)
+        )
