@@ -140,8 +140,14 @@ class Diagnoser:
         )
         lower = self.search.needs_gradient and self.synthesizer.precision == "bf16"
         self.target, target_runs = compiled_target(self.target, self.synthesizer, lower=lower)
-        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer, lower=lower)
+        encoder = self.text_encoder
+        self.text_encoder, encoder_runs = compiled_text_encoder(encoder, self.synthesizer, lower=lower)
         self._networks = {"target": target_runs, "text_encoder": encoder_runs}
+        self.measuring_encoder = self.text_encoder
+        if self.synthesizer.precision != "fp32":  # means over many pictures, and no label hangs on one of them
+            self.measuring_encoder, self._networks["measurements"] = compiled_text_encoder(
+                encoder, self.synthesizer, precision=self.synthesizer.precision
+            )
 
     def run(
         self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
@@ -187,7 +193,7 @@ class Diagnoser:
             return settings.directions
         return find_directions(
             self.generator,
-            self.text_encoder,
+            self.measuring_encoder,
             [attribute.text for attribute in self.attributes],
             neutral=self.neutral,
             method=settings.directions,
@@ -206,7 +212,7 @@ class Diagnoser:
         """How far each attribute may be edited before it leaves its natural range."""
         return calibrate_range(
             self.generator,
-            self.text_encoder,
+            self.measuring_encoder,
             directions,
             bound=PAPER_BOUND,
             synthesizer=self.synthesizer,

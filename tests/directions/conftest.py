@@ -74,7 +74,7 @@ class ToyGenerator(nn.Module):
 class ToyEncoder(nn.Module):
     """The interface of TextEncoder; reads the attributes off the channels that are not toRGB."""
 
-    name, dim, logit_scale, tokenizer = "toy", DIM, 10.0, None
+    name, dim, logit_scale, tokenizer, precision = "toy", DIM, 10.0, None, "fp32"
 
     def __init__(self, generator: ToyGenerator, attribute_map: Tensor) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ def found(toy: tuple[Any, Any]) -> EditDirections:
 def test_bounds_carry_one_side_to_the_other(toy: tuple[Any, Any], found: EditDirections) -> None:
     generator, encoder = toy
     natural = calibrate_range(generator, encoder, found, samples=400, side_images=400)
-    styles = torch.cat([s for _, s in Sampling(400, 1).draw(generator)])
+    styles = torch.cat([s for _, s in Sampling(400).draw(generator)])
     wanted = text_directions(encoder, PROMPTS, neutral="face")
     scores = encoder.embed_images(generator.synthesis(styles)) @ wanted.T
     assert natural.reached.all()
@@ -111,12 +111,31 @@ def test_a_goal_out_of_reach_of_a_score_that_moves_on_ends_at_30(toy: tuple[Any,
 def test_a_goal_out_of_reach_ends_where_the_score_stops_moving(
     scores: tuple[float, ...], ends_at: float, sign: int
 ) -> None:
-    ascent = _Ascent(0, sign, torch.empty(0), goal=sign * 0.5, bound=30.0, below=(0.0, sign * 0.18))
+    start = torch.full((24,), sign * 0.18)
+    ascent = _Ascent(0, sign, torch.zeros(24, 1), start, goal=sign * 0.5, bound=30.0)
     for score in scores:
         assert not ascent.done
         ascent.tell(sign * score)
     assert ascent.done
     assert ascent.result() == (sign * ends_at, False)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_scouts_climb_and_all_say_where_the_goal_lies(sign: int) -> None:
+    """Scores are 0.1 and a fortieth of the weight; of the scouts too, though they begin elsewhere than the rest."""
+    start = torch.linspace(-0.05, 0.15, 24) ** 2
+    start = sign * (start - start.mean() + 0.1)
+    ascent = _Ascent(0, sign, torch.zeros(24, 1), start, goal=sign * 0.3, bound=30.0)
+    looked = []
+    while not ascent.done:
+        rows = ascent.looking
+        looked.append(len(rows))
+        ascent.tell(float(start[rows].mean()) + ascent.ask() / 40)
+    weight, reached = ascent.result()
+    assert reached
+    assert weight == pytest.approx(sign * 8.0, rel=1e-3)
+    assert looked == [8, 8, 8, 24], "one refinement is enough where the score is a straight line"
+    assert sum(looked) <= ascent.most_looks
 
 
 def test_batching_does_not_matter_and_the_cache_remembers(

@@ -31,8 +31,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.directions.relevance import Sampling, check_finite
+from zoom_engine.directions.relevance import Sampling
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.directions.wording import Phrased, exceeds
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
@@ -58,7 +58,15 @@ def check_answers(
     """DirectionError where `PICTURES` unedited pictures answer no text (the encoder is named), or one of the
     ``attributes`` (all are named) no better than random texts. ``sampling`` says which pictures; ``texts`` are the
     attributes' phrasings; ``cache`` keeps the pictures' embeddings."""
-    pictures = _pictures(generator, text_encoder, sampling, batch_size, cache, progress)
+    pictures = unedited_embeddings(
+        generator,
+        text_encoder,
+        dataclasses.replace(sampling, samples=PICTURES),
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
+        doing="Checking prompts",
+    )
     if bool((pictures == pictures[0]).all()):
         raise DirectionError("all samples of the generator look the same to the text encoder: there is nothing to edit")
     known = recognised(pictures, texts.random)
@@ -107,29 +115,3 @@ def agreement(pictures: Tensor, differences: Tensor) -> Tensor:
 
 def _scores(pictures: Tensor, differences: Tensor) -> Tensor:
     return torch.einsum("nd,ptd->ptn", pictures.double(), differences.double())
-
-
-@torch.no_grad()
-def _pictures(
-    generator: EditableGenerator,
-    text_encoder: TextEncoder,
-    sampling: Sampling,
-    batch_size: int,
-    cache: Path | None,
-    progress: ProgressFactory,
-) -> Tensor:
-    """Embeddings [n, D] of the first pictures of the sampling's seed."""
-    few = dataclasses.replace(sampling, samples=PICTURES)
-    key = few.identity(generator, text_encoder)
-    store = DirectionCache(cache)
-    kept = store.load("pictures", key)
-    if kept is None:
-        rows = []
-        with progress(PICTURES, "Checking prompts", unit="image") as bar:
-            for _, styles in few.draw(generator):
-                for part in torch.split(styles, batch_size):
-                    rows.append(check_finite(text_encoder.embed_images(few.renderer_of(generator).render(part)).cpu()))
-                    bar.update(len(part))
-        kept = {"embeddings": torch.cat(rows)}
-        store.store("pictures", key, kept)
-    return kept["embeddings"]

@@ -32,15 +32,17 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import Progress, ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 
-_GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended until the goal is passed
-_REFINEMENTS = 2
-MOST_LOOKS = len(_GRID) + _REFINEMENTS  # at the images of one side
+_GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended by some images of a side until the goal is passed
+_SCOUTS = 8
+_REFINEMENTS = 2  # at most, by all images of the side
+_KNOWN = 1 / 32  # of a bound: a refinement that moves it by less was the last
 _STANDSTILL = 0.2  # of the mean gain so far
 _SMALLEST_SAMPLE = 16
 _SMALLEST_SIDE = 0.1  # of the samples: a few outliers are no side
@@ -73,15 +75,17 @@ def calibrate_range(
     samples: int = 512,
     side_images: int = 24,
     bound: float = 30.0,
-    seed: int = 1,
+    seed: int = 0,
     synthesizer: Synthesizer | None = None,
     batch_size: int = 32,
     cache: Path | None = None,
     progress: ProgressFactory = silent,
 ) -> CalibratedRange:
-    """The calibrated range of every direction; about ``samples`` + 2·N·6·``side_images`` syntheses at most.
+    """The calibrated range of every direction.
 
-    Of each side of the samples at most ``side_images`` are edited. Prompts, templates and truncation are those of
+    The ``samples`` unedited images are those that directions are measured on, where both are of one ``seed`` and
+    ``cache``. Of each side of them at most ``side_images`` are edited: eight as far as it takes to pass the goal, all
+    to find where; about 60 syntheses a side, 90 at most. Prompts, templates and truncation are those of
     ``directions``; ``synthesizer`` makes the images (None: torch in float32). Raises DirectionError for directions of
     another generator.
     """
@@ -98,16 +102,25 @@ def calibrate_range(
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
-        "sides": [_SMALLEST_SIDE, side_images],
+        "sides": [_SMALLEST_SIDE, side_images, _SCOUTS, _KNOWN],
         "standstill": _STANDSTILL,
         "bound": bound,
     }
     store = DirectionCache(cache)
     tensors = store.load("range", depends_on)
     if tensors is None:
+        unedited = unedited_embeddings(
+            generator,
+            text_encoder,
+            sampling,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+            doing="Scoring unedited images",
+        )
         wanted = score_directions(text_encoder, directions)
         bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted, batch_size)
-        tensors = _calibrate(bench, sampling, side_images, bound, progress)
+        tensors = _calibrate(bench, unedited @ wanted.T, side_images, bound, progress)
         store.store("range", depends_on, tensors)
     return CalibratedRange(
         bounds=tensors["bounds"],
@@ -183,21 +196,22 @@ class _Bench:
     batch_size: int
 
     @torch.no_grad()
-    def embed(self, styles: Tensor, bar: Progress[Any], edit_weights: Tensor | None = None) -> Tensor:
+    def embed(self, styles: Tensor, edit_weights: Tensor, bar: Progress[Any]) -> Tensor:
         parts = []
         for rows in torch.split(torch.arange(len(styles)), self.batch_size):
-            weights = None if edit_weights is None else edit_weights[rows]
-            images = self.sampling.renderer_of(self.generator).render(styles[rows], weights, self.matrix)
+            images = self.sampling.renderer_of(self.generator).render(styles[rows], edit_weights[rows], self.matrix)
             parts.append(check_finite(self.text_encoder.embed_images(images).cpu()))
             bar.update(len(rows))
         return torch.cat(parts)
 
     def mean_scores(self, ascents: Sequence[_Ascent], bar: Progress[Any]) -> list[float]:
         """The mean score of each ascent's images at the weight that it asks for, all in full batches."""
-        alone = [a.ask() * F.one_hot(torch.full((len(a.styles),), a.attribute), len(self.matrix)) for a in ascents]
-        embedded = torch.split(
-            self.embed(torch.cat([a.styles for a in ascents]), bar, torch.cat(alone)), [len(part) for part in alone]
-        )
+        styles = [a.styles[a.looking] for a in ascents]
+        alone = [
+            a.ask() * F.one_hot(torch.full((len(s),), a.attribute), len(self.matrix))
+            for a, s in zip(ascents, styles, strict=True)
+        ]
+        embedded = torch.split(self.embed(torch.cat(styles), torch.cat(alone), bar), [len(part) for part in alone])
         return [float((e @ self.wanted[a.attribute]).mean()) for e, a in zip(embedded, ascents, strict=True)]
 
 
@@ -205,43 +219,57 @@ class _Bench:
 class _Ascent:
     """Looks for the smallest weight (of one sign) at which ``sign``·score passes ``sign``·``goal``.
 
-    Grid until the goal is passed, then a few regula-falsi steps inside the bracket.
+    The grid is climbed by a few images until the goal is passed, what they gain standing for all; then all take a
+    regula-falsi step inside the bracket, and another if the first moved the bound by much.
     """
 
     attribute: int
     sign: int
     styles: Tensor
+    unedited: Tensor  # the score of each
     goal: float
     bound: float
-    below: tuple[float, float]  # |weight| and score, the goal not passed
+    below: tuple[float, float] = (0.0, 0.0)  # |weight| and score, the goal not passed
     above: tuple[float, float] | None = None
     path: list[tuple[float, float]] = field(default_factory=list)  # the grid so far, in case the goal is never passed
     refined: int = 0
-    looks: int = 0
+    known: bool = False
 
     def __post_init__(self) -> None:
+        self.below = (0.0, float(self.unedited.mean()))
         self.path.append(self.below)
 
     @property
     def done(self) -> bool:
-        return len(self.path) > len(_GRID) if self.above is None else self.refined == _REFINEMENTS
+        return len(self.path) > len(_GRID) if self.above is None else self.known or self.refined == _REFINEMENTS
+
+    @property
+    def looking(self) -> Tensor:
+        """Rows of the images that are edited next: scouts from all over the side, or all."""
+        count = len(self.styles)
+        return torch.arange(count) if self.above else evenly(count, _SCOUTS)
+
+    @property
+    def most_looks(self) -> int:
+        """Images that are edited at most."""
+        return len(_GRID) * min(len(self.styles), _SCOUTS) + _REFINEMENTS * len(self.styles)
 
     def ask(self) -> float:
         """The signed weight to try next."""
         return self.sign * (_GRID[len(self.path) - 1] * self.bound if self.above is None else self._crossing())
 
     def tell(self, score: float) -> None:
-        weight = abs(self.ask())
-        passed = self.sign * score >= self.sign * self.goal
-        self.looks += 1
-        if self.above is not None:
+        weight, refining = abs(self.ask()), self.above is not None
+        if refining:
             self.refined += 1
         else:
+            score += float(self.unedited.mean() - self.unedited[self.looking].mean())
             self.path.append((weight, score))
-        if passed:
+        if self.sign * score >= self.sign * self.goal:
             self.above = (weight, score)
         else:
             self.below = (weight, score)
+        self.known = refining and abs(self._crossing() - weight) <= _KNOWN * weight
 
     def result(self) -> tuple[float, bool]:
         """The signed weight, and whether the goal was passed."""
@@ -264,39 +292,43 @@ class _Ascent:
         return high if rise == 0 else low + (high - low) * min(max((self.goal - at_low) / rise, 0.0), 1.0)
 
 
+def evenly(count: int, most: int) -> Tensor:
+    """At most ``most`` of ``count`` rows, the first, the last and what lies evenly between."""
+    return torch.linspace(0, count - 1, min(count, most)).round().long()
+
+
 def _calibrate(
-    bench: _Bench, sampling: Sampling, side_images: int, bound: float, progress: ProgressFactory
+    bench: _Bench, scores: Tensor, side_images: int, bound: float, progress: ProgressFactory
 ) -> dict[str, Tensor]:
-    embedded, styles = [], []
-    with progress(sampling.samples, "Scoring unedited images", unit="image") as bar:
-        for _, drawn in sampling.draw(bench.generator):
-            embedded.append(bench.embed(drawn, bar))
-            styles.append(drawn)
-    scores, all_styles = torch.cat(embedded) @ bench.wanted.T, torch.cat(styles)
+    """``scores [I, N]`` are those of the sampling's unedited images."""
+    all_styles = torch.cat([styles for _, styles in bench.sampling.draw(bench.generator)])
     sides = split_in_two(scores)
     ascents = []
     for attribute in range(len(bench.wanted)):
         below, order = int(sides.below[attribute]), sides.order[:, attribute]
         for sign, start, goal in ((-1, order[below:], 0), (1, order[:below], 1)):
             # Every so many of the side, so that the edited images stand for all of it.
-            chosen = start[torch.linspace(0, len(start) - 1, min(len(start), side_images)).round().long()]
+            chosen = start[evenly(len(start), side_images)]
             ascents.append(
                 _Ascent(
                     attribute,
                     sign,
                     all_styles[chosen],
+                    scores[chosen, attribute],
                     goal=float(sides.means[attribute, goal]),
                     bound=bound,
-                    below=(0.0, float(scores[chosen, attribute].mean())),
                 )
             )
-    most = MOST_LOOKS * sum(len(ascent.styles) for ascent in ascents)
-    with progress(most, "Calibrating the range", unit="image") as bar:
-        while active := [ascent for ascent in ascents if not ascent.done]:
-            for ascent, score in zip(active, bench.mean_scores(active, bar), strict=True):
-                ascent.tell(score)
-                if ascent.done:
-                    bar.update((MOST_LOOKS - ascent.looks) * len(ascent.styles))  # looks that are not needed
+    left = [ascent.most_looks for ascent in ascents]
+    with progress(sum(left), "Calibrating the range", unit="image") as bar:
+        while active := [place for place, ascent in enumerate(ascents) if not ascent.done]:
+            for place in active:
+                left[place] -= len(ascents[place].looking)
+            scored = bench.mean_scores([ascents[place] for place in active], bar)
+            for place, score in zip(active, scored, strict=True):
+                ascents[place].tell(score)
+                if ascents[place].done:
+                    bar.update(left[place])  # looks that are not needed
     results = [ascent.result() for ascent in ascents]
     return {
         "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),

@@ -30,7 +30,8 @@ import torch
 from torch import Tensor
 
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
+from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
@@ -77,7 +78,16 @@ def regression_relevance(
     store = DirectionCache(cache)
     tensors = store.load("regression", drawn)
     if tensors is None:
-        tensors = vars(_measure(generator, text_encoder, sampling, batch_size=batch_size, progress=progress))
+        embeddings = unedited_embeddings(
+            generator,
+            text_encoder,
+            sampling,
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+            doing="Measuring directions",
+        )
+        tensors = vars(_moments(generator, sampling, embeddings))
         store.store("regression", drawn, tensors)
     moments = Moments(**tensors)
     if not moments.embedding.trace() > 0:
@@ -124,30 +134,13 @@ def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
 
 
 @torch.no_grad()
-def _measure(
-    generator: EditableGenerator,
-    text_encoder: TextEncoder,
-    sampling: Sampling,
-    *,
-    batch_size: int,
-    progress: ProgressFactory,
-) -> Moments:
-    """Sample, embed, forget the images. Samples are embedded once and enter as centred moments (float64)."""
-    latents, styles, embeddings = [], [], []
-    with progress(sampling.samples, "Measuring directions", unit="image") as bar:
-        for w, style in sampling.draw(generator):
-            latents.append(w.cpu())
-            styles.append(style.cpu())
-            for part in torch.split(style, batch_size):
-                embeddings.append(
-                    check_finite(text_encoder.embed_images(sampling.renderer_of(generator).render(part)).cpu())
-                )
-                bar.update(len(part))
-    e, w, s = (_centred(parts) for parts in (embeddings, latents, styles))
+def _moments(generator: EditableGenerator, sampling: Sampling, embeddings: Tensor) -> Moments:
+    """Samples enter as centred moments (float64)."""
+    latents, styles = zip(*((w.cpu(), codes.cpu()) for w, codes in sampling.draw(generator)), strict=True)
+    e, w, s = (_centred(rows) for rows in (embeddings, torch.cat(latents), torch.cat(styles)))
     count = len(e)
     return Moments(s.T @ e / count, e.T @ e / count, w.T @ w / count, w.T @ e / count)
 
 
-def _centred(parts: list[Tensor]) -> Tensor:
-    rows = torch.cat(parts).double()
-    return rows - rows.mean(dim=0)
+def _centred(rows: Tensor) -> Tensor:
+    return rows.double() - rows.double().mean(dim=0)

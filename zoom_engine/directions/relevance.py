@@ -80,6 +80,8 @@ class Sampling:
     def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
         """What a measurement on these samples depends on, for cache keys and provenance (JSON)."""
         made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
+        if text_encoder.precision != "fp32":
+            made |= {"embedded_in": text_encoder.precision}
         return {
             "generator": generator.content_hash,
             "text_encoder": text_encoder.content_hash,

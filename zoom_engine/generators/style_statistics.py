@@ -33,14 +33,16 @@ def sample_styles(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield ``(latents [b, W], codes [b, S])`` of ``samples`` random latents, in batches (``EditableGenerator.draw``).
 
-    The latents come from one generator seeded with ``seed``: the same seed gives the same samples.
+    The latents come from one generator seeded with ``seed``: the same seed gives the same samples, of which fewer are
+    the first of more.
     """
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, got {samples}")
     rng = torch.Generator().manual_seed(seed)
     for begin in range(0, samples, batch_size):
+        latents, codes = generator.draw(batch_size, rng, truncation=truncation, truncation_cutoff=truncation_cutoff)
         count = min(batch_size, samples - begin)
-        yield generator.draw(count, rng, truncation=truncation, truncation_cutoff=truncation_cutoff)
+        yield latents[:count], codes[:count]
 
 
 def style_statistics(

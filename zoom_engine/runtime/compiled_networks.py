@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import onnx
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import one_line
@@ -28,11 +29,13 @@ from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
 TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
+LEAST_COSINE = 0.995  # of an image's outputs in bfloat16 with those in float32
 
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
-_SESSIONS: WeakKeyDictionary[nn.Module, tuple[tuple[object, ...], Session]] = WeakKeyDictionary()
+_SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], Session]]] = WeakKeyDictionary()
+"""Of each module and precision the session, and what it was compiled for."""
 
 
 class CompiledNetwork(nn.Module):
@@ -58,13 +61,15 @@ def compiled_network(
     *,
     made_of: tuple[nn.Module, str] | None = None,
     followed: nn.Module | None = None,
+    precision: str = "fp32",
 ) -> tuple[nn.Module, str]:
     """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why.
 
     ``made_of`` is the module that ``network`` wraps and the hash of its content: it is compiled once in a process.
     ``followed`` is what computes its gradients, for a search that follows them; bfloat16 is tried for it.
+    ``precision`` is that of the forward pass.
     """
-    found, runs = _on_runtime(network, example, synthesizer, made_of)
+    found, runs = _on_runtime(network, example, synthesizer, made_of, precision)
     if followed is None:
         return found, runs
     lowered, precision = lowered_network(followed, example)
@@ -76,28 +81,38 @@ def compiled_network(
 
 @torch.no_grad()
 def _on_runtime(
-    network: nn.Module, example: Tensor, synthesizer: Synthesizer, made_of: tuple[nn.Module, str] | None
+    network: nn.Module,
+    example: Tensor,
+    synthesizer: Synthesizer,
+    made_of: tuple[nn.Module, str] | None,
+    precision: str,
 ) -> tuple[nn.Module, str]:
     """`compiled_network` without gradients."""
     if synthesizer.networks != "openvino":
         return network, "torch"
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
         return network, "openvino fp32"  # compiled before
-    key = (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
-    if made_of is not None and _SESSIONS.get(made_of[0], (None, None))[0] == key:
-        return CompiledNetwork(network, _SESSIONS[made_of[0]][1]), "openvino fp32"
+    runs, key = f"openvino {precision}", (example.shape[1:], made_of and made_of[1], torch.get_num_threads())
+    kept = {} if made_of is None else _SESSIONS.setdefault(made_of[0], {})
+    if precision in kept and kept[precision][0] == key:
+        return CompiledNetwork(network, kept[precision][1]), runs
     try:
         model = _as_it_came(network, example) or _converted(network, example)
-        compiled = CompiledNetwork(network, OpenVinoSession(model))
+        session = OpenVinoSession(model, precision=precision)
+        compiled = CompiledNetwork(network, session)
         found, expected = compiled(example), network(example)
     except Exception as error:  # converters and tracers raise anything
         return network, f"torch: OpenVINO does not take it ({one_line(error)})"
-    off = float((found - expected).abs().max())
-    if not off <= TOLERANCE * (1 + float(expected.abs().max())):
-        return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
-    if made_of is not None and compiled.session is not None:
-        _SESSIONS[made_of[0]] = (key, compiled.session)
-    return compiled, "openvino fp32"
+    if precision == "fp32":
+        off = float((found - expected).abs().max())
+        if not off <= TOLERANCE * (1 + float(expected.abs().max())):
+            return network, f"torch: OpenVINO's outputs are off by {off:.3g}"
+    else:
+        cosine = float(F.cosine_similarity(found.flatten(1), expected.flatten(1)).min())
+        if not cosine >= LEAST_COSINE:
+            return network, f"torch: in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
+    kept[precision] = (key, session)
+    return compiled, runs
 
 
 def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = False) -> tuple[Target, str]:
@@ -120,16 +135,25 @@ def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = F
 
 
 def compiled_text_encoder(
-    encoder: TextEncoder, synthesizer: Synthesizer, *, lower: bool = False
+    encoder: TextEncoder, synthesizer: Synthesizer, *, lower: bool = False, precision: str = "fp32"
 ) -> tuple[TextEncoder, str]:
-    """The same for the image tower of ``encoder``."""
+    """The same for the image tower of ``encoder``, whose forward passes may be in another precision."""
     example = probe_images(encoder.image_size, encoder.image_size)
     made_of = encoder.model, encoder.content_hash
     followed = encoder.image_tower if lower else None
-    tower, runs = compiled_network(encoder.image_tower, example, synthesizer, made_of=made_of, followed=followed)
+    tower, runs = compiled_network(
+        encoder.image_tower, example, synthesizer, made_of=made_of, followed=followed, precision=precision
+    )
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
-    compiled = TextEncoder(encoder.model, encoder.tokenizer, name=encoder.name, words=encoder.words, image_tower=tower)
+    compiled = TextEncoder(
+        encoder.model,
+        encoder.tokenizer,
+        name=encoder.name,
+        words=encoder.words,
+        image_tower=tower,
+        precision=precision,
+    )
     return compiled, runs
 
 

@@ -143,7 +143,8 @@ class OpenVinoSession:
     @contextlib.contextmanager
     def _marked(self, network: Any) -> Iterator[Any]:
         """``network``, its operators that should stay in float32 marked as "precise": only a file can say that."""
-        names = kept_in_float32(onnx.load_from_string(self._model)) if self._precision == "bf16" else set()
+        marked = self._precision == "bf16" and isinstance(self._model, bytes)
+        names = kept_in_float32(onnx.load_from_string(self._model)) if marked else set()
         if not names:
             yield network
             return

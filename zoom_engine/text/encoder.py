@@ -25,9 +25,10 @@ _TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 p
 class TextEncoder(nn.Module):
     """A frozen CLIP model in evaluation mode: float32, whatever the mode its owner asks for.
 
-    Attributes: ``name``; ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the
-    image tower sees); ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into
-    logits; ``content_hash``, the sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`.
+    Attributes: ``name``; ``precision`` of what looks at images ("fp32", but where a measurement alone is wanted);
+    ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the image tower sees);
+    ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into logits; ``content_hash``, the
+    sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`.
     """
 
     model: Any
@@ -42,13 +43,14 @@ class TextEncoder(nn.Module):
         name: str,
         words: Iterable[str] | None = None,
         image_tower: nn.Module | None = None,
+        precision: str = "fp32",
     ) -> None:
         """``words`` are all that its training ever read, None where that is not known. ``image_tower`` runs the tower
-        of ``model`` elsewhere: preprocessed images to unit vectors."""
+        of ``model`` elsewhere: preprocessed images to unit vectors, in ``precision``."""
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
         self.words = None if words is None else frozenset(words)
-        self.image_tower = image_tower or _ImageTower(self.model)
+        self.image_tower, self.precision = image_tower or _ImageTower(self.model), precision
         self.tokenizer = tokenizer
         self.name = name
         config = self.model.visual.preprocess_cfg
