@@ -159,6 +159,54 @@ def test_an_interruption_hands_over_what_is_finished_and_repeats_nothing(failing
     assert {(each.image, each.attribute): result.edit_weights.tolist() for each, result in done} == expected
 
 
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError("std::bad_alloc"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1099511627776 bytes"),
+]
+
+
+def searched(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
+    """What records keep of every unit, found with pictures by `draw`."""
+    where, found = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
+    run_units(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
+    return {
+        (each.image, each.attribute): (result.edit_weights.tolist(), result.change, result.trajectory)
+        for each, result in found
+    }
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("search", [Scan(), SGD(steps=4)], ids=["scan", "sgd"])
+def test_where_memory_ends_batches_are_halved_and_the_results_the_same(search: Search, error: Exception) -> None:
+    sizes: list[int] = []
+
+    def in_little_memory(styles: Tensor) -> Tensor:
+        sizes.append(len(styles))
+        if len(styles) > 3:
+            raise error
+        return synthesize(styles)
+
+    found, wanted = searched(search, in_little_memory), searched(search, synthesize)
+    assert found.keys() == wanted.keys()
+    for key, (weights, change, trajectory) in wanted.items():
+        assert found[key][:2] == (pytest.approx(weights, abs=1e-5), pytest.approx(change, abs=1e-6))
+        assert len(found[key][2]) == len(trajectory)
+    assert sizes[:3] == [9, 4, 2]
+    assert sum(size > 3 for size in sizes) < 6, "what was too much is not tried again and again"
+
+
+@pytest.mark.parametrize(("error", "most"), [(MemoryError("std::bad_alloc"), 0), (RuntimeError("a fault"), 3)])
+def test_no_other_error_halves_and_one_picture_is_the_least(error: Exception, most: int) -> None:
+    def failing(styles: Tensor) -> Tensor:
+        if len(styles) > most:
+            raise error
+        return synthesize(styles)
+
+    with pytest.raises(type(error), match=str(error)):
+        searched(Scan(), failing)
+
+
 def test_an_error_in_the_writer_is_not_repeated() -> None:
     calls = 0
 

@@ -49,7 +49,7 @@ def run_units(
         styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
         on_result: called after each batch in which units finished, and before an interruption or an error
             leaves this function; what was handed over is done, what was not is to be repeated.
-        batch_size: rows per evaluation, as long as there are so many.
+        batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
         progress: a bar over the units; `finished` counts those that an earlier run did.
 
     Raises:
@@ -163,6 +163,18 @@ class _Row:
     waiting: list[tuple[_Task, int]] = dataclasses.field(default_factory=list)
 
 
+_Told = list[tuple[_Task, int, Iterate]]
+"""Answers: to whom, to which of the points that it asked for, and what."""
+
+
+def _half(size: int, error: Exception) -> int:
+    """The batch size to go on with where `size` rows took more memory than there is; else `error` is raised."""
+    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    if not out_of_memory or size == 1:
+        raise error
+    return size // 2
+
+
 class _Pool:
     """Originals of the images in use, rendered ahead in whole batches and dropped after their last unit."""
 
@@ -195,10 +207,15 @@ class _Pool:
 
     def _render_ahead(self) -> None:
         wanted = list(itertools.islice(self._ahead, self._batch_size))
-        with torch.no_grad():
-            images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
-            embeddings = _Embeddings(images)
-            found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
+        try:
+            with torch.no_grad():
+                images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
+                embeddings = _Embeddings(images)
+                found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
+        except Exception as error:
+            self._batch_size = _half(len(wanted), error)
+            self._ahead = itertools.chain(wanted, self._ahead)
+            return
         for place, image in enumerate(wanted):
             self._rows[image] = [originals.rows(torch.tensor([place], device=images.device)) for originals in found]
 
@@ -252,13 +269,19 @@ class _Run:
                 self._begin(unit, index)
         follow = len(self._queues[True]) >= len(self._queues[False])
         queue = self._queues[follow]
-        batch = [queue.pop(key) for key in list(queue)[: self._batch_size]]
+        keys = list(queue)[: self._batch_size]
+        batch = [queue[key] for key in keys]
         if not batch:
             return len(self._finished) > before
-        if follow:
-            self._follow(batch)
-        else:
-            self._look(batch)
+        try:
+            told = self._follow(batch) if follow else self._look(batch)
+        except Exception as error:
+            self._batch_size = _half(len(batch), error)
+            return True
+        for key in keys:
+            del queue[key]
+        for task, place, iterate in told:
+            self._tell(task, place, iterate)
         return True
 
     def _begin(self, unit: Unit, index: int) -> None:
@@ -291,21 +314,23 @@ class _Run:
         weights = torch.from_numpy(np.stack([row.weights for row in batch])).float()
         return images, self._styles[torch.tensor(images)], weights.to(self._styles.device)
 
-    def _follow(self, batch: list[_Row]) -> None:
+    def _follow(self, batch: list[_Row]) -> _Told:
         (evaluator,) = self._evaluators
         images, styles, weights = self._inputs(batch)
         evaluation, gradients = evaluator.value_and_grad(styles, weights, self._pool.gather(images, 0))
-        points = weights.double().cpu().numpy()
-        for row, iterate in zip(batch, iterates(evaluation, points, gradients), strict=True):
-            for task, place in row.waiting:
-                self._tell(task, place, dataclasses.replace(iterate, weights=row.weights))
+        points = np.stack([row.weights for row in batch])
+        return [
+            (task, place, iterate)
+            for row, iterate in zip(batch, iterates(evaluation, points, gradients), strict=True)
+            for task, place in row.waiting
+        ]
 
     @torch.no_grad()
-    def _look(self, batch: list[_Row]) -> None:
+    def _look(self, batch: list[_Row]) -> _Told:
         _, styles, weights = self._inputs(batch)
         pictures = self._evaluators[0].render(styles, weights)
         shared = _Embeddings(pictures)
-        told: list[tuple[_Task, int, Iterate]] = []
+        told: _Told = []
         for index, evaluator in enumerate(self._evaluators):
             places = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
             if not places:
@@ -323,8 +348,7 @@ class _Run:
                 places, iterates(evaluation, np.stack([batch[i].weights for i in places])), strict=True
             ):
                 told += [(task, place, iterate) for task, place in batch[i].waiting if task.evaluator == index]
-        for task, place, iterate in told:
-            self._tell(task, place, iterate)
+        return told
 
     def _tell(self, task: _Task, place: int, iterate: Iterate) -> None:
         task.answers[place] = iterate
