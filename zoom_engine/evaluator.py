@@ -203,6 +203,7 @@ class Evaluator:
         """
         task = self.target.task
         outputs = self._outputs(images)
+        margin = task.margin(outputs, originals.outputs)
         labels = self._label_embeddings
         if labels is not None and embeddings is None:
             embeddings = self.embed(images)
@@ -217,7 +218,7 @@ class Evaluator:
                 outputs=outputs.detach(),
                 recorded=task.recorded(outputs),
                 change=change,
-                margin=task.margin(outputs, originals.outputs),
+                margin=margin,
                 flipped=flipped,
                 decisive=flipped & (change >= self.decisive_change),
                 label_kept=kept,
@@ -244,22 +245,59 @@ class Evaluator:
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
         """
-        if not self.target.differentiable:
-            raise TargetError(
-                f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
-                " use search scan (mode single) or cmaes (mode multi), which need none"
-            )
+        self._check_differentiable()
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
             evaluation = self.evaluate(self.render(styles.detach(), point), originals, ssim="flipped", loss=True)
             assert evaluation.loss is not None
             (gradient,) = torch.autograd.grad(evaluation.loss.sum(), point)
+            evaluation = dataclasses.replace(
+                evaluation, margin=evaluation.margin.detach(), loss=evaluation.loss.detach()
+            )
+        return evaluation, self._checked(gradient)
+
+    def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """`value`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
+
+        A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
+        nothing has moved yet. Labels are only looked at.
+
+        Raises:
+            TargetError: as `value_and_grad`.
+        """
+        self._check_differentiable()
+        with torch.enable_grad():
+            point = edit_weights.detach().clone().requires_grad_(True)
+            images = self.render(styles.detach(), point)
+            with torch.no_grad():
+                embeddings = self.embed(images.detach())
+            evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none")
+            structure = structure_loss(images, originals.images)
+            (picture,) = torch.autograd.grad(structure.sum(), point, retain_graph=True)
+            (slope,) = torch.autograd.grad(evaluation.margin.sum(), point)
+            evaluation = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), ssim=1 - structure.detach())
+            flat = ~slope.any(1)
+            if flat.any():
+                outputs = self._outputs(self.render(styles.detach(), point))
+                loss = self.target.task.loss(outputs, originals.outputs)
+                (push,) = torch.autograd.grad(loss.sum(), point)
+                slope = torch.where(flat[:, None], push, slope)
+        return evaluation, self._checked(torch.stack((slope, picture), dim=1))
+
+    def _check_differentiable(self) -> None:
+        if not self.target.differentiable:
+            raise TargetError(
+                f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
+                " use search scan (mode single) or cmaes (mode multi), which need none"
+            )
+
+    def _checked(self, gradient: Tensor) -> Tensor:
         if not bool(gradient.isfinite().all()):
             raise TargetError(
                 f"the gradient of target {self.target.name!r} is NaN or infinite:"
                 " check it, or use the scan search, which needs none"
             )
-        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), gradient
+        return gradient
 
     def _outputs(self, images: Tensor) -> Tensor:
         outputs: Tensor = self.target(images)
