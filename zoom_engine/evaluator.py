@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
@@ -19,6 +19,10 @@ from zoom_engine.runtime.lowered_networks import LoweredNetwork
 from zoom_engine.targets.target import Target
 
 WhichSSIM = Literal["all", "flipped", "none"]
+
+
+_Look = Callable[[Tensor, "Originals"], tuple["Evaluation", list[Tensor]]]
+"""Looks at pictures that want gradients: what is seen, and slopes to the pictures."""
 
 
 class LabelEncoder(Protocol):
@@ -214,6 +218,7 @@ class Evaluator:
         """
         task = self.target.task
         outputs = self._outputs(images)
+        margin = task.margin(outputs, originals.outputs)
         labels = self._label_embeddings
         if labels is not None and embeddings is None:
             embeddings = self.embed(images)
@@ -228,7 +233,7 @@ class Evaluator:
                 outputs=outputs.detach(),
                 recorded=task.recorded(outputs),
                 change=change,
-                margin=task.margin(outputs, originals.outputs),
+                margin=margin,
                 flipped=flipped,
                 decisive=flipped & (change >= self.decisive_change),
                 label_kept=kept,
@@ -266,6 +271,25 @@ class Evaluator:
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
         """
+        evaluation, (gradient,) = self._followed(styles, edit_weights, originals, self._loss_and_slope)
+        return evaluation, gradient
+
+    def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """`value`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
+
+        A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
+        nothing has moved yet. Labels are only looked at. Pictures are looked at as `value_and_grad` does.
+
+        Raises:
+            TargetError: as `value_and_grad`.
+        """
+        evaluation, slopes = self._followed(styles, edit_weights, originals, self._margin_and_structure_slopes)
+        return evaluation, torch.stack(slopes, dim=1)
+
+    def _followed(
+        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look
+    ) -> tuple[Evaluation, list[Tensor]]:
+        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each."""
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
@@ -276,26 +300,41 @@ class Evaluator:
             pictures = self.render(styles.detach(), point)
             at_once = 1 if pictures.device.type == "cpu" else len(pictures)
             looked = [
-                self._look_and_follow(pictures.detach()[rows], originals.rows(rows))
+                look(pictures.detach()[rows].requires_grad_(True), originals.rows(rows))
                 for rows in torch.split(torch.arange(len(pictures), device=pictures.device), at_once)
             ]
-            evaluation = Evaluation.cat([evaluation for evaluation, _ in looked])
-            slope = torch.cat([slope for _, slope in looked])
-            (gradient,) = torch.autograd.grad(pictures, point, slope)
-        if not bool(gradient.isfinite().all()):
+            slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
+            gradients = [
+                torch.autograd.grad(pictures, point, slope, retain_graph=slope is not slopes[-1])[0] for slope in slopes
+            ]
+        if not all(bool(gradient.isfinite().all()) for gradient in gradients):
             raise TargetError(
                 f"the gradient of target {self.target.name!r} is NaN or infinite:"
                 " check it, or use the scan search, which needs none"
             )
-        return evaluation, gradient
+        return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
 
-    def _look_and_follow(self, images: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """The evaluation of images `[B, 3, R, R]`, and the gradient of the summed loss to them."""
-        images.requires_grad_(True)
+    def _loss_and_slope(self, images: Tensor, originals: Originals) -> tuple[Evaluation, list[Tensor]]:
+        """The evaluation of images `[B, 3, R, R]`, and the gradient of the loss to them."""
         evaluation = self.evaluate(images, originals, ssim="flipped", loss=True)
         assert evaluation.loss is not None
         (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
-        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), slope
+        detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), loss=evaluation.loss.detach())
+        return detached, [slope]
+
+    def _margin_and_structure_slopes(self, images: Tensor, originals: Originals) -> tuple[Evaluation, list[Tensor]]:
+        """The evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM to them."""
+        evaluation = self.evaluate(images, originals, embeddings=self.embed(images.detach()), ssim="none")
+        structure = structure_loss(images, originals.images)
+        (picture,) = torch.autograd.grad(structure.sum(), images)
+        (slope,) = torch.autograd.grad(evaluation.margin.sum(), images)
+        flat = ~slope.flatten(1).any(dim=1)
+        if bool(flat.any()):
+            loss = self.target.task.loss(self._outputs(images), originals.outputs)
+            (push,) = torch.autograd.grad(loss.sum(), images)
+            slope = torch.where(flat[:, None, None, None], push, slope)
+        detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), ssim=1 - structure.detach())
+        return detached, [slope, picture]
 
     def _outputs(self, images: Tensor) -> Tensor:
         outputs: Tensor = self.target(images)

@@ -83,7 +83,7 @@ class SkyFamily:
 class LevelTask:
     """A level from 0 to 10; it flips where it moves by ``tolerance`` or more."""
 
-    tolerance: float = 0.5
+    tolerance: float = 0.3
     name: ClassVar[str] = "level"
     axis: ClassVar[tuple[float, float]] = (0.0, 10.0)
     boundary: ClassVar[None] = None

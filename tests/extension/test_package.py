@@ -78,7 +78,7 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     assert any(record.flipped for record in diagnosis.records)
     config = json.loads((out / "manifest.json").read_text())["config"]
     assert config["search_options"] == {"name": "ends", "between": 2}
-    assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.5}
+    assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.3}
     page = (out / "report.html").read_text()
     for sentence in ("a look at the ends", "the level that the model reads", "another level", "level "):
         assert sentence in page
@@ -90,7 +90,10 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     again += ["--mode", "multi", "--range", "paper", "--steps", "3", "--cache", str(tmp_path / "cache")]
     done = command(*again, "--out", str(tmp_path / "multi"))
     assert done.returncode == 0, done.stderr
-    assert {record.evaluations for record in Diagnosis.load(tmp_path / "multi").records} == {4}, "sgd followed"
+    assert json.loads((tmp_path / "multi" / "manifest.json").read_text())["config"]["search"] == "minimal"
+    assert all(record.evaluations > 1 for record in Diagnosis.load(tmp_path / "multi").records), (
+        "a gradient was followed"
+    )
     inspected = command("inspect", "skies")
     assert inspected.returncode == 0, inspected.stderr
     assert "sky-0.0" in inspected.stdout

@@ -146,7 +146,7 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
         lambda pixels: pixels.mean((1, 2, 3)) / 255, kind="probabilities", task=BinaryTask(output="probability"),
         preprocessing=Preprocessing(layout="NHWC", value_range=(0, 255)), resolution=SIDE,
     )  # fmt: skip
-    for target, mode, name in ((white, "single", "scan"), (white, "multi", "sgd"), (black, "single", "scan")):
+    for target, mode, name in ((white, "single", "scan"), (white, "multi", "minimal"), (black, "single", "scan")):
         assert choose_search(None, mode=mode, target=target)[0].name == name
     search, reason = choose_search(None, mode="multi", target=black, options={"steps": 3})
     assert search.name == "cmaes"
@@ -162,12 +162,16 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
 
 
 def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target() -> None:
-    for options in ({}, {"steps": 3}, {"learning_rate": 0.1}, {"population": 8}):
+    for options in ({}, {"steps": 3}, {"overshoot": 0.1}, {"population": 8}):
         check_search(None, mode="multi", options=options)
     for mode, options, says in (
-        ("multi", {"stepz": 3}, "sgd has no option 'stepz': its options are steps, .*; cmaes has no option 'stepz'"),
-        ("multi", {"learning_rate": 0.1, "population": 8}, "sgd has no option 'population'.*cmaes has no .*'learn"),
-        ("multi", {"steps": 0}, "sgd: steps is 0.*cmaes: steps is 0"),
+        (
+            "multi",
+            {"stepz": 3},
+            "minimal has no option 'stepz': its options are steps, .*; cmaes has no option 'stepz'",
+        ),
+        ("multi", {"overshoot": 0.1, "population": 8}, "minimal has no option 'population'.*cmaes has no .*'overs"),
+        ("multi", {"steps": 0}, "minimal: steps is 0.*cmaes: steps is 0"),
         ("single", {"steps": 3}, "^scan has no option 'steps': its options are points, outer_points, tolerance$"),
         ("both", {}, "no mode 'both'"),
     ):

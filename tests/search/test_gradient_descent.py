@@ -71,7 +71,15 @@ def test_default_rates_are_the_references() -> None:
     single, multi = run(PGD(steps=1), [unit(0, 0, -30, 30), unit(0, None, -30, 30)], torch.zeros(1, 4))
     assert single.trajectory[-1].weights == (0.2, 0, 0)
     assert multi.trajectory[-1].weights == (0.1, 0.1, 0.1)
-    assert describe_search(SGD()) == {"name": "sgd", "steps": 100, "learning_rate": None, "patience": None}
+    assert describe_search(SGD()) == {
+        "name": "sgd",
+        "steps": 100,
+        "learning_rate": None,
+        "decay": 1.0,
+        "momentum": 0.0,
+        "patience": None,
+        "early_stop": True,
+    }
 
 
 def test_single_mode_moves_only_its_attribute() -> None:
@@ -110,6 +118,67 @@ def test_it_stops_where_it_cannot_move() -> None:
     assert (frozen.stop, frozen.evaluations) == ("no-range", 0)
 
 
+def test_decay_and_momentum_are_the_formulas() -> None:
+    """v ← μv + ∇L, w ← clip(w − ηv), η ← decay·η, with the linear target's gradient written out by hand."""
+    search = SGD(steps=10, learning_rate=0.7, decay=0.9, momentum=0.6)
+    (result,) = run(search, [unit(0, 0, -30, 30)], torch.tensor([[-1.0, 0, 0, 0]]))
+    w, v, rate, path = 0.0, 0.0, 0.7, []
+    for _ in range(11):
+        path.append(w)
+        v = 0.6 * v - 1 / (1 + np.exp(w - 3))
+        w, rate = w - rate * v, 0.9 * rate
+    np.testing.assert_allclose([point.weights[0] for point in result.trajectory], path, atol=1e-4)
+    (signed,) = run(PGD(steps=3, learning_rate=1.0, decay=0.5), [unit(0, 0, -30, 30)], torch.zeros(1, 4))
+    assert [point.weights[0] for point in signed.trajectory] == [0, 1, 1.5, 1.75]
+
+
+STRUCTURED = LossWeights(target=1.0, structure=30.0, label=0.0)
+
+
+@pytest.mark.parametrize("search", [SGD, PGD])
+def test_an_early_stop_changes_nothing_that_a_single_attribute_reports(search: type[SGD] | type[PGD]) -> None:
+    """Sensitivity above all: it is the largest change of all steps. A structure term makes paths turn round."""
+    styles = torch.randn(8, 4, generator=torch.Generator().manual_seed(5)) * 3
+    units = [unit(i, a, -4, 5) for i in range(8) for a in range(3)]
+    early, late = (
+        run(search(steps=40, learning_rate=0.5, early_stop=early), units, styles, weights=STRUCTURED)
+        for early in (True, False)
+    )
+    assert sum(result.evaluations for result in early) <= sum(result.evaluations for result in late)
+    if search is PGD:
+        assert any(result.stop == "repeats" for result in early)
+    for one, other in zip(early, late, strict=True):
+        assert one.change == pytest.approx(other.change, abs=1e-6)
+        assert (one.flipped, one.decisive, one.ssim) == (
+            other.flipped,
+            other.decisive,
+            pytest.approx(other.ssim, abs=1e-6),
+        )
+        np.testing.assert_allclose(one.edit_weights, other.edit_weights, atol=1e-5)
+        assert (one.flip_weight is None) == (other.flip_weight is None)
+
+
+def test_several_attributes_stop_when_they_have_settled_or_when_it_is_hopeless() -> None:
+    def both(units: list[Unit], styles: Tensor, rate: float) -> list[SearchResult]:
+        return [
+            run(PGD(steps=100, learning_rate=rate, early_stop=early), units, styles, weights=TARGET_ONLY)[0]
+            for early in (True, False)
+        ]
+
+    early, late = both([unit(0, None, -30, 30)], torch.zeros(1, 4), 0.1)
+    assert early.stop == "settled"
+    assert early.steps < late.steps == 101
+    assert (early.flipped, early.decisive) == (late.flipped, late.decisive) == (True, True)
+    np.testing.assert_allclose(early.edit_weights, late.edit_weights)
+    early, late = both([unit(0, None, -30, 30)], torch.tensor([[-60.0, 0, 0, 0]]), 0.1)
+    assert early.stop == "hopeless"
+    assert early.steps < 40
+    assert not late.flipped
+    early, late = both([unit(0, None, -30, 30)], torch.tensor([[-10.0, 0, 0, 0]]), 0.1)
+    assert early.flipped, "slow is not hopeless"
+    np.testing.assert_allclose(early.edit_weights, late.edit_weights)
+
+
 def test_gradients_do_not_leak_from_image_to_image() -> None:
     """Fault 2 of the reference: every unit's path is the one it takes alone, whatever ran before or
     beside it."""
@@ -138,7 +207,15 @@ def test_nothing_but_edit_weights_gets_a_gradient() -> None:
 
 
 def test_options_are_checked() -> None:
-    for wrong in ({"steps": 0}, {"learning_rate": 0.0}, {"patience": -1}):
+    for wrong in (
+        {"steps": 0},
+        {"learning_rate": 0.0},
+        {"patience": -1},
+        {"decay": 0.0},
+        {"decay": 1.5},
+        {"momentum": 1.0},
+        {"momentum": -0.1},
+    ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             SGD(**wrong)  # type: ignore[arg-type]
     state = PGD().start(Unit(0, 0, bounds(0, -1, 1)), iterate([0, 0, 0]))

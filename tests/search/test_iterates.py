@@ -68,6 +68,9 @@ def test_the_edit_that_is_reported_is_told_natural_or_not() -> None:
         def holds(self, weights: Array) -> bool:
             return bool(abs(weights[0]) <= 6)
 
+        def normal(self, weights: Array) -> Array:
+            return np.sign(weights)
+
         def drawn_back(self, weights: Array) -> Array:
             return np.clip(weights, -6, 6)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import PGD, SGD, Scan, Search, SearchResult, Unit, run_shared, run_units
+from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, run_shared, run_units
 from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2
@@ -41,8 +41,10 @@ def run(search: Search, units: list[Unit], **options: Any) -> dict[tuple[int, in
         (PGD(steps=5), SINGLE),
         (SGD(steps=5), MULTI),
         (PGD(steps=5, patience=1), MULTI),
+        (SGD(steps=60, momentum=0.5, decay=0.98), MULTI),
+        (Minimal(), MULTI),
     ],
-    ids=["scan", "sgd", "pgd", "sgd-multi", "pgd-multi"],
+    ids=["scan", "sgd", "pgd", "sgd-multi", "pgd-multi", "sgd-early", "minimal"],
 )
 def test_results_do_not_depend_on_the_packing(search: Search, units: list[Unit]) -> None:
     expected = run(search, units, batch_size=1)

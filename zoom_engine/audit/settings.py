@@ -130,10 +130,11 @@ class AuditSettings:
     )
     mode: str = option("one attribute at a time, or all together", "single", choices=("single", "multi"), decides=True)
     search: str | None = option(
-        "scan (single, forward only), sgd or pgd (they follow gradients), cmaes (multi, forward only); by default scan"
-        " in single mode, in multi mode sgd where the target gives gradients, else cmaes",
+        "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
+        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
+        " else cmaes",
         None,
-        choices=("scan", "sgd", "pgd", "cmaes"),
+        choices=("scan", "minimal", "sgd", "pgd", "cmaes"),
         registered=registry.SEARCHES,
         decides=True,
     )

@@ -55,6 +55,10 @@ class NaturalEdits:
         """The edit by ``weights [N]`` stays within what the generator draws."""
         return self.distance(weights) <= self.limit * (1 + 1e-6)
 
+    def normal(self, weights: Array) -> Array:
+        """The gradient ``[N]`` of `distance`: on the surface it points outward."""
+        return 2 * self.gram.T @ self.precision @ (self.position + self.gram @ weights)
+
     def drawn_back(self, weights: Array) -> Array:
         """``weights [N]``, made smaller in proportion as far as it takes to be natural."""
         if self.holds(weights):

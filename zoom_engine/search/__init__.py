@@ -13,6 +13,7 @@ from zoom_engine.search.choose import (
 )
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
+from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
 from zoom_engine.search.scheduler import run_shared, run_units
@@ -24,6 +25,7 @@ __all__ = [
     "SEARCHES",
     "SGD",
     "Iterate",
+    "Minimal",
     "Scan",
     "Search",
     "SearchResult",

@@ -11,6 +11,7 @@ from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.iterates import Search
+from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
 from zoom_engine.search.sgd import SGD
@@ -20,9 +21,10 @@ SEARCHES: dict[str, type[Search]] = {
     "scan": Scan,
     "sgd": SGD,
     "pgd": PGD,
+    "minimal": Minimal,
     "cmaes": CMAES,
 }
-SUITED = {"single": ("scan", "scan"), "multi": ("sgd", "cmaes")}
+SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
 """Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
 
 
@@ -78,8 +80,8 @@ def choose_search(
 ) -> tuple[Search, str]:
     """The search for `target` on pictures of `generator` (None: one with gradients), and in a few words why this one.
 
-    One attribute at a time is scanned. All together follow the gradient (sgd) where both give one,
-    else CMA-ES finds its way without.
+    One attribute at a time is scanned. All together follow the gradient to the smallest edit
+    (minimal) where both give one, else CMA-ES finds its way without.
 
     Raises:
         ConfigError: see `find_search`.

@@ -11,7 +11,8 @@ from zoom_engine.search.iterates import Array, Iterate
 
 
 def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = None) -> list[Iterate]:
-    """The rows of `evaluation`, made at edit weights `[B, N]`, with gradients `[B, N]` (if there are any)."""
+    """The rows of `evaluation`, made at edit weights `[B, N]`, with gradients (if there are any): `[B, N]` or
+    `[B, 2, N]`, see `Iterate`."""
     rows = zip(
         weights,
         evaluation.recorded.tolist(),

@@ -20,6 +20,8 @@ class Natural(Protocol):
 
     def holds(self, weights: Array) -> bool: ...
 
+    def normal(self, weights: Array) -> Array: ...
+
     def drawn_back(self, weights: Array) -> Array: ...
 
 
@@ -54,7 +56,8 @@ class Unit:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
     """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN, `gradient` and `loss` None
-    where they were not asked for; `decisive`: flipped, and the output moved far enough to prove something."""
+    where they were not asked for; `gradient`: `[N]` of the loss, or `[2, N]` of margin and 1 − SSIM, as the search
+    asked; `decisive`: flipped, and the output moved far enough to prove something."""
 
     weights: Array
     output: tuple[float, ...]
@@ -148,7 +151,8 @@ class Search(Protocol):
     influence one another.
 
     name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
-    needs_gradient: its points must come back with gradients; needs_loss: with the loss L.
+    needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
+        that, else of margin and 1 − SSIM.
     """
 
     name: ClassVar[str]

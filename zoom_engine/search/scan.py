@@ -53,7 +53,7 @@ class Scan:
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
         """Begin on `unit`, which must have an attribute."""
         if unit.attribute is None:
-            raise ConfigError("scan moves one attribute at a time: use sgd, pgd or cmaes for all together")
+            raise ConfigError("scan moves one attribute at a time: use minimal, sgd, pgd or cmaes for all together")
         return ScanState(self, unit, unit.attribute, origin)
 
 

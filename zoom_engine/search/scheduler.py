@@ -317,7 +317,8 @@ class _Run:
     def _follow(self, batch: list[_Row]) -> _Told:
         (evaluator,) = self._evaluators
         images, styles, weights = self._inputs(batch)
-        evaluation, gradients = evaluator.value_and_grad(styles, weights, self._pool.gather(images, 0))
+        look = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
+        evaluation, gradients = look(styles, weights, self._pool.gather(images, 0))
         points = np.stack([row.weights for row in batch])
         return [
             (task, place, iterate)

@@ -1,0 +1,100 @@
+"""The comparison of searches counts what audits found, image by image, and makes no part twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoom_engine.search import SGD
+
+
+def part(seed: int, target: str, search: str, flips: list[int], ssim: list[float | None]) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "target": target,
+        "search": search,
+        "options": {"name": search},
+        "seconds": 4.0,
+        "flipped": flips,
+        "decisive": flips,
+        "ssim": ssim,
+        "evaluations": [10] * len(flips),
+    }
+
+
+RESULTS = [
+    part(0, "age", "sgd", [1, 1, 0, 0], [0.8, 0.6, None, None]),
+    part(0, "age", "minimal", [1, 1, 1, 0], [0.9, 0.8, 0.5, None]),
+    part(1, "age", "sgd", [0, 0, 0, 0], [None] * 4),
+    part(1, "age", "minimal", [0, 1, 0, 0], [None, 0.7, None, None]),
+    part(0, "gender", "sgd", [1, 1, 1, 1], [0.5] * 4),
+]
+
+
+def test_rates_are_means_and_differences_are_of_the_same_images() -> None:
+    import searches
+
+    rows = {row["search"]: row for row in searches.summaries(RESULTS)}
+    assert {row["target"] for row in rows.values()} == {"age"}, "the other target was not searched by both"
+    assert (rows["sgd"]["images"], rows["minimal"]["images"]) == (8, 8)
+    assert rows["sgd"]["decisive"][0] == 0.25
+    assert rows["minimal"]["decisive"][0] == 0.5
+    assert rows["minimal"]["seconds_per_image"] == 1.0
+    compared = rows["sgd"]["compared"]
+    assert compared["decisive"][0] == 0.25
+    assert compared["both_decisive"] == 2
+    assert compared["ssim"][0] == pytest.approx((0.1 + 0.2) / 2)
+    for low, high in (rows["sgd"]["decisive"][1:], compared["decisive"][1:]):
+        assert 0 <= low <= 0.25 <= high <= 1
+    assert "compared" not in rows["minimal"]
+    assert len(list(searches.lines(list(rows.values())))) == 3
+
+
+def test_targets_are_also_taken_together() -> None:
+    import searches
+
+    both = [*RESULTS, part(0, "gender", "minimal", [1, 1, 1, 1], [0.6] * 4)]
+    (whole,) = [row for row in searches.summaries(both) if row["target"] == "all" and row["search"] == "sgd"]
+    assert whole["images"] == 12
+    assert whole["compared"]["both_decisive"] == 6
+
+
+def test_a_part_that_is_there_is_not_made_again_unless_its_options_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    import searches
+
+    made: list[str] = []
+
+    class Fake:
+        def __init__(self, **options: Any) -> None:
+            self.search = SGD(early_stop=False)
+            made.append(options["target"])
+
+        def edit_directions(self) -> None:
+            raise RuntimeError("it is measured again")
+
+        calibrated_range = None
+
+    monkeypatch.setattr(searches, "Diagnoser", Fake)
+    there = part(0, "age", "sgd", [1], [0.9])
+    there["options"] = searches.describe_search(Fake(target="").search)
+    found = searches.measured("age", "sgd", [there], images=1, seed=0, precision="auto")
+    assert found is there
+    with pytest.raises(RuntimeError, match="again"):
+        searches.measured("age", "sgd", [{**there, "options": {}}], images=1, seed=0, precision="auto")
+
+
+@pytest.mark.experiment
+@pytest.mark.timeout(0)
+def test_the_smallest_edit_flips_more_than_the_paper_s_searches(tmp_path: Path) -> None:
+    """In full: the command in CONTRIBUTING.md, whose committed result is bench/results/searches-amx.json."""
+    import searches
+
+    out = tmp_path / "searches.json"
+    command = ["--targets", "age-biased-beard", "--images", "8", "--seeds", "1", "--searches", "sgd,minimal"]
+    assert searches.main([*command, "--json", str(out)]) == 0
+    rows = {row["search"]: row for row in json.loads(out.read_text())["summary"]}
+    assert rows["minimal"]["decisive"][0] >= rows["sgd"]["decisive"][0]
+    assert rows["minimal"]["evaluations"] < 25 < rows["sgd"]["evaluations"]

@@ -1,0 +1,246 @@
+"""The smallest edit is the one that is known in closed form, within the bounds, and the same in every packing."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import Drawing
+from search_toys import DIRECTIONS, LABELS, SCALE, ColourLabels, bounds, evaluator, iterate, linear, synthesize, unit
+from torch import Tensor
+
+from zoom_engine.directions.natural_region import NaturalEdits
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search, run_units
+from zoom_engine.search.iterates import Array
+from zoom_engine.search.linearised import least_step, next_edit
+from zoom_engine.search.scheduler import Finished
+from zoom_engine.targets import KeypointsTask, Preprocessing, RegressionTask, Target
+
+STYLES = torch.tensor([[-1.0, 0, 0, 0.5], [0.5, 1, 0, 0.1], [3.5, 0, 1, 0.2], [9.0, 1, 0, 0.3]])
+
+
+def run(
+    units: list[Unit], search: Minimal | None = None, *, where: Evaluator | None = None, batch_size: int = 8
+) -> list[SearchResult]:
+    found: Finished = []
+    run_units(
+        units,
+        search=search or Minimal(),
+        evaluator=where or evaluator(linear),
+        styles=STYLES,
+        batch_size=batch_size,
+        on_result=found.extend,
+    )
+    return [next(result for each, result in found if each is one) for one in units]
+
+
+def literal_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
+    """The best of all ways to put each entry on a bound or leave it free, with the constraint met exactly or slack."""
+    best, least = np.zeros(len(c)), np.inf
+    for where in itertools.product((-1, 0, 1), repeat=len(c)):
+        fixed = np.array(where)
+        d = np.where(fixed < 0, low, np.where(fixed > 0, high, 0.0))
+        free = fixed == 0
+        for tight in (False, True):
+            e = d.copy()
+            multiplier = 0.0
+            if tight:
+                bend = float((g[free] ** 2 / h[free]).sum())
+                if not bend:
+                    continue
+                multiplier = -(b - g @ d + float((g[free] * c[free] / h[free]).sum())) / bend
+            e[free] = -(c[free] + multiplier * g[free]) / h[free]
+            inside = np.all(e >= low - 1e-9) and np.all(e <= high + 1e-9) and g @ e <= b + 1e-9
+            value = float(c @ e + (h * e**2).sum() / 2)
+            if inside and value < least:
+                best, least = e, value
+    assert np.isfinite(least)
+    return best
+
+
+vectors = st.lists(st.floats(-2, 2).map(lambda x: round(x, 2)), min_size=4, max_size=4).map(np.array)
+
+
+@given(vectors, vectors, vectors, vectors, st.floats(0.05, 0.95))
+def test_the_step_is_the_literal_minimiser(c: Array, costs: Array, g: Array, box: Array, share: float) -> None:
+    h, low, high = 0.2 + np.abs(costs), -np.abs(box) - 0.1, np.abs(box[::-1]) + 0.1
+    b = share * float(np.minimum(g * low, g * high).sum())
+    found = least_step(c, h, g, b, low, high)
+    np.testing.assert_allclose(found, literal_step(c, h, g, b, low, high), atol=1e-6)
+
+
+def test_what_the_box_does_not_hold_is_approached_by_what_counts() -> None:
+    """The last bit of the way would move the second entry, a hundred times as weak, to its bound."""
+    low, high = -np.ones(2), np.ones(2)
+    found = least_step(np.zeros(2), np.ones(2), np.array([1.0, 0.01]), -9.0, low, high)
+    np.testing.assert_allclose(found, [-0.99, -0.0], atol=0.02)
+
+
+def ball(limit: float) -> NaturalEdits:
+    """Edits within a length of √`limit`."""
+    return NaturalEdits(np.zeros(3), np.eye(3), np.eye(3), limit)
+
+
+@given(vectors, st.floats(0.3, 3))
+def test_edits_stay_natural_and_go_further_than_drawn_back(slope: Array, limit: float) -> None:
+    g = slope[:3]
+    one = Unit(0, None, bounds(None, -9, 9), natural=ball(limit), stay_natural=True)
+    found = next_edit(one, np.zeros(3), np.zeros(3), np.ones(3), g, -99.0, radius=np.full(3, 9.0))
+    assert one.natural is not None
+    assert one.natural.holds(found)
+    assert -g @ found >= 0.8 * np.linalg.norm(g) * np.sqrt(limit) - 1e-9, "of the ball's own best"
+    plain = one.allowed(least_step(np.zeros(3), np.ones(3), g, -99.0, np.full(3, -9.0), np.full(3, 9.0)))
+    assert -g @ found >= -g @ plain - 1e-6
+
+
+@pytest.mark.parametrize("image", [0, 1, 2])
+def test_the_smallest_edit_of_a_linear_target_is_known(image: int) -> None:
+    """Red and blue are as visible as one another: of the picture's change |d|² with d = red, green, blue the least that
+    moves red + green/4 to its boundary is along (1, 1/4, 0). The third direction adds blue, which only costs."""
+    (result,) = run([unit(image, None, -8, 8)], Minimal(polish=8))
+    was = float(linear(STYLES[image, None, :3])[0])
+    assert result.decisive
+    moved = (torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
+    margin = was + float(moved[0] + moved[1] / 4)
+    assert was * margin < 0
+    least = abs(was) / np.sqrt(1 + 1 / 16)
+    assert least <= float(moved.norm()) <= 1.4 * least + 0.6, "not much further than the boundary, but decisive"
+    assert result.evaluations <= 29
+
+
+def test_a_curved_boundary_is_followed() -> None:
+    """A logit of 4 − red² − green², from red 0.5: it flips at a distance of 2 from the middle, 1.5 away along red."""
+    where = evaluator(lambda x: 4 - x[:, 0] ** 2 - x[:, 1] ** 2)
+    (result,) = run([unit(1, None, -8, 8)], Minimal(polish=8), where=where)
+    assert result.decisive
+    red, green, _ = (STYLES[1] + torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
+    assert 2 < float(torch.hypot(red, green)) < 2.6
+    assert np.abs(result.edit_weights).sum() < 3
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 3), st.floats(0.5, 6), st.floats(0.5, 6), st.floats(0.3, 40))
+def test_it_stays_where_it_may_look_and_flips_what_a_grid_flips(
+    image: int, low: float, high: float, far: float
+) -> None:
+    one = Unit(image, None, bounds(None, -low, high), natural=ball(far), stay_natural=True)
+    (result,) = run([one])
+    assert one.natural is not None
+    for point in result.trajectory:
+        weights = np.array(point.weights)
+        assert np.all((weights >= -low - 1e-6) & (weights <= high + 1e-6))
+        assert one.natural.distance(weights) <= far * (1 + 1e-4)
+    axis = np.linspace(-low, high, 9)
+    grid = np.array([w for w in itertools.product(axis, axis, axis) if one.natural.holds(np.array(w))]).reshape(-1, 3)
+    logits = linear(STYLES[image, :3] + (torch.tensor(grid).float() @ DIRECTIONS)[:, :3])
+    was = linear(STYLES[image, None, :3])
+    decisive = ((logits >= 0) != (was >= 0)) & ((logits.sigmoid() - was.sigmoid()).abs() >= 0.1)
+    if decisive.any():
+        assert result.decisive
+
+
+def test_it_keeps_the_label_where_it_can() -> None:
+    """Red alone flips; green, which would help, is what the label goes by."""
+    where = evaluator(linear, text_encoder=ColourLabels(at=1.2), label_prompts=LABELS)
+    (result,) = run([unit(1, None, -4, 4)], where=where)
+    assert result.decisive
+    assert result.label_kept
+
+
+def test_results_do_not_depend_on_the_packing() -> None:
+    units = [unit(image, None, -low, 6) for image in range(4) for low in (2, 4)]
+    alone = [run([each], batch_size=1)[0] for each in units]
+    for size in (3, 32):
+        for one, other in zip(alone, run(units, batch_size=size), strict=True):
+            np.testing.assert_allclose(one.edit_weights, other.edit_weights, atol=1e-3)
+            assert (one.flipped, one.stop, one.evaluations) == (other.flipped, other.stop, other.evaluations)
+
+
+def test_an_interrupted_search_goes_on_to_the_same_results() -> None:
+    units = [unit(image, None, -4, 6) for image in range(4)]
+    whole = run(units)
+    calls = 0
+
+    def interrupted(styles: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 9:
+            raise KeyboardInterrupt
+        return synthesize(styles)
+
+    done: Finished = []
+    where = Evaluator(Drawing(interrupted), DIRECTIONS, evaluator(linear).target)
+    with pytest.raises(KeyboardInterrupt):
+        run_units(units, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
+    assert 0 < len(done) < 4
+    finished = [each for each, _ in done]
+    rest = [each for each in units if not any(each is one for one in finished)]
+    run_units(rest, search=Minimal(), evaluator=where, styles=STYLES, batch_size=2, on_result=done.extend)
+    for each, result in zip(units, whole, strict=True):
+        (again,) = [other for one, other in done if one is each]
+        np.testing.assert_allclose(again.edit_weights, result.edit_weights, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "read"),
+    [
+        (RegressionTask(range=(0.0, 10.0)), lambda colour: colour[:, :1] + 5),
+        (KeypointsTask(), lambda colour: torch.stack((colour[:, :2], colour[:, :2] * 0 + 9), dim=1)),
+    ],
+    ids=["regression", "keypoints"],
+)
+def test_outputs_that_count_by_how_far_they_moved_have_a_slope_at_the_start(task: object, read: object) -> None:
+    """|f(x̂) − f(x)| is flat at x."""
+    network = torch.nn.Module()
+    network.forward = lambda x: read(x.mean((2, 3)) / SCALE)  # type: ignore[operator,assignment]
+    preprocessing = Preprocessing(value_range=(-1, 1))
+    moving = Target(network, name="toy", task=task, preprocessing=preprocessing, content_hash="toy")  # type: ignore[arg-type]
+    (result,) = run([unit(1, None, -8, 8)], where=Evaluator(Drawing(synthesize), DIRECTIONS, moving))
+    assert result.flipped
+
+
+def test_the_slopes_are_those_of_margin_and_ssim() -> None:
+    where = evaluator(linear)
+    originals = where.originals(STYLES)
+    weights = torch.tensor([[1.0, -0.5, 0.5]]).repeat(4, 1)
+    value, slopes = where.value_and_slopes(STYLES, weights, originals)
+    assert slopes.shape == (4, 2, 3)
+    assert not value.margin.requires_grad
+    torch.testing.assert_close(value.ssim, where.value(STYLES, weights, originals).ssim)
+    for attribute in range(3):
+        shift = torch.zeros(3)
+        shift[attribute] = 0.05
+        up, down = (where.value(STYLES, weights + sign * shift, originals) for sign in (1, -1))
+        torch.testing.assert_close((up.margin - down.margin) / 0.1, slopes[:, 0, attribute], rtol=0.01, atol=0.01)
+        torch.testing.assert_close((down.ssim - up.ssim) / 0.1, slopes[:, 1, attribute], rtol=0.02, atol=0.002)
+
+
+def test_it_runs_unasked_where_there_are_gradients() -> None:
+    target = evaluator(linear).target
+    search, reason = choose_search(None, mode="multi", target=target)
+    assert (search.name, reason) == ("minimal", "all attributes move together and the target gives gradients")
+    check_search(None, mode="multi", options={"polish": 2})
+    with pytest.raises(ConfigError, match="minimal has no single mode"):
+        find_search("minimal", mode="single")
+    deaf = dataclasses.replace(target) if dataclasses.is_dataclass(target) else evaluator(linear).target
+    deaf.differentiable = False
+    with pytest.raises(TargetError, match="gives no gradients"):
+        run([unit(0, None, -1, 1)], where=Evaluator(Drawing(synthesize), DIRECTIONS, deaf))
+
+
+def test_options_and_answers_are_checked() -> None:
+    for wrong in ({"steps": 0}, {"polish": -1}, {"overshoot": 0.0}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            Minimal(**wrong)  # type: ignore[arg-type]
+    state = Minimal().start(unit(0, None, -1, 1), iterate([0, 0, 0]))
+    with pytest.raises(ConfigError, match="gradients"):
+        state.tell([iterate([0, 0, 0])])
+    (frozen,) = run([unit(0, None, 0, 0)])
+    assert (frozen.stop, frozen.evaluations) == ("no-range", 0)

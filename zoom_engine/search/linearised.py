@@ -1,0 +1,72 @@
+"""The next edit of a search that has linearised a margin: a quadratic problem with one linear constraint in a box.
+
+minimise c·d + ½ Σᵢ hᵢ dᵢ²  over the step d  with  g·d ≤ b  and  low ≤ d ≤ high
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoom_engine.search.iterates import Array, Unit
+
+REACH = 0.98  # of the way to the least g·d in the box, where b is below it: the last bit moves what hardly counts
+CUTS, HALVINGS = 5, 12
+
+
+def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
+    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. Where the box holds no g·d ≤ b, b is raised to what
+    `REACH` of the way from the free minimiser leads to.
+
+    d(λ) = clip(−(c + λg)/h, low, high), with the smallest λ ≥ 0 that meets the constraint. g·d(λ) falls and is linear
+    between the λ at which an entry meets its bound, so that λ follows from its values there.
+    """
+
+    def steps(multipliers: Array) -> Array:
+        return np.array(np.clip(-(c + multipliers[:, None] * g) / h, low, high))
+
+    free: Array = steps(np.zeros(1))[0]
+    if g @ free <= b:
+        return free
+    least = float(np.minimum(g * low, g * high).sum())
+    b = max(b, REACH * least + (1 - REACH) * float(g @ free))
+    slope = np.where(g == 0, np.inf, g)
+    kinks = np.concatenate([-(c + h * bound) / slope for bound in (low, high)])
+    kinks = np.sort(np.concatenate([[0.0], kinks[kinks > 0]]))
+    values = steps(kinks) @ g
+    after = int(np.argmax(values <= b)) if values[-1] <= b else len(kinks) - 1
+    share = (values[after - 1] - b) / (values[after - 1] - values[after]) if after else 0.0
+    multiplier = kinks[after - 1] + min(share, 1.0) * (kinks[after] - kinks[after - 1])
+    return np.asarray(steps(np.array([multiplier]))[0])
+
+
+def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array) -> Array:
+    """Edit weights `[N]`: `at` plus the least step within `radius [N]` and where the unit may look.
+
+    Where that is not natural, the region is cut by the plane that touches it where the edit, drawn back, meets its
+    surface (Kelley 1960), which is one more linear term; what still sticks out after some cuts is drawn back.
+    """
+    low = np.maximum(unit.bounds[:, 0] - at, -radius)
+    high = np.minimum(unit.bounds[:, 1] - at, radius)
+    found = at + least_step(c, h, g, b, low, high)
+    natural = unit.natural
+    if natural is None or not unit.stay_natural:
+        return found
+    for _ in range(CUTS):
+        if natural.holds(found):
+            break
+        surface = natural.drawn_back(found)
+        normal = natural.normal(surface)
+
+        def edit(weight: float, normal: Array = normal) -> Array:
+            return at + least_step(c + weight * normal, h, g, b, low, high)
+
+        below, above = 0.0, float(np.abs(found - at) @ h) / max(float(np.abs(normal).sum()), 1e-12) + 1e-12
+        for _ in range(HALVINGS):
+            if normal @ (edit(above) - surface) <= 0:
+                break
+            below, above = above, 4 * above
+        for _ in range(HALVINGS):
+            middle = (below + above) / 2
+            below, above = (middle, above) if normal @ (edit(middle) - surface) > 0 else (below, middle)
+        found = edit(above)
+    return unit.allowed(found)

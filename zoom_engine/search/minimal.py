@@ -1,0 +1,189 @@
+"""Minimal: the smallest edit of several attributes that flips, in few evaluations.
+
+As decision-boundary attacks do (DeepFool, Moosavi-Dezfooli 2016, arXiv 1511.04599; Brendel-Bethge, Brendel 2019, arXiv
+1907.01003; FAB, Croce 2020, arXiv 1907.02044; FMN, Pintor 2021, arXiv 2102.12827), with the picture's change in the
+place of a norm: minimise 1 − SSIM over the edit weights w, so that margin(w) < 0. Each step takes the margin's gradient
+g and that of 1 − SSIM, c, and solves
+
+    minimise c·d + ½ Σᵢ hᵢ dᵢ²,  margin + g·d ≤ goal (slightly below 0)
+
+within the bounds, the natural region and a trust region, whose radius follows from how the margin fell compared with
+what g foretold (Nocedal and Wright 2006, chapter 18). The metric h says what an edit costs: first as much for each
+attribute in units of its own range, then what the gradients c tell of this very picture.
+
+The search descends to the boundary twice, each time from the unedited image, with the first metric and with the one
+learned by then: the first moves far and finds flips, the second finds similar pictures. From the better flip it
+*polishes*: the same steps, kept while pictures get more similar and still flip decisively.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator
+from typing import ClassVar
+
+import numpy as np
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.linearised import next_edit
+
+RADIUS, SMALLEST_RADIUS, LARGEST_RADIUS = 0.25, 0.02, 1.0  # of the trust region, in half ranges
+GROWTH, SHRINKAGE = 2.0, 0.35
+FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
+COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
+PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
+LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
+
+Path = Generator[Array, Iterate, "Iterate | None"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Minimal:
+    """Options of the search for the smallest edit.
+
+    steps: at most so many points of each of the two ways to the boundary.
+    polish: at most so many points from there on, to make the edit smaller.
+    overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
+
+    It stops at the boundary, so the change that it reports is that of small edits: only for several attributes
+    together, whose sensitivity is told by edit weights.
+    """
+
+    name: ClassVar[str] = "minimal"
+    in_words: ClassVar[str] = "a search for the smallest edit (it follows the model’s gradient to its boundary)"
+    modes: ClassVar[tuple[str, ...]] = ("multi",)
+    needs_gradient: ClassVar[bool] = True
+    needs_loss: ClassVar[bool] = False
+
+    steps: int = 10
+    polish: int = 4
+    overshoot: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ConfigError(f"minimal: steps is {self.steps}, but must be at least 1")
+        if self.polish < 0:
+            raise ConfigError(f"minimal: polish is {self.polish}, but must be 0 or more steps")
+        if not 0 < self.overshoot <= 1:
+            raise ConfigError(f"minimal: overshoot is {self.overshoot}, but must be in (0, 1]")
+
+    def start(self, unit: Unit, origin: Iterate) -> MinimalState:
+        """Begin on `unit` at the unedited image."""
+        return MinimalState(self, unit, origin)
+
+
+class MinimalState:
+    """One image: the path is a generator of points to ask for, which is sent the answers."""
+
+    def __init__(self, options: Minimal, unit: Unit, origin: Iterate) -> None:
+        self._options = options
+        self._trials = Trials(unit, origin)
+        self._half = np.where(np.any(unit.bounds, axis=1), (unit.bounds[:, 1] - unit.bounds[:, 0]) / 2, 1.0)
+        self._beyond = -options.overshoot * abs(origin.margin)
+        self._goal = self._beyond
+        self._point = np.zeros(len(unit.bounds))
+        self._stop = "" if np.any(unit.bounds) else "no-range"
+        self._path = self._search()
+        next(self._path)
+
+    def ask(self) -> Array:
+        return self._point[None]
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        (iterate,) = iterates
+        if iterate.gradient is None or iterate.gradient.ndim != 2:
+            raise ConfigError("this search needs the gradients of margin and SSIM, which were not evaluated")
+        self._trials.add(iterates)
+        try:
+            self._point = self._path.send(iterate)
+        except StopIteration as end:
+            self._stop = end.value
+
+    def result(self) -> SearchResult | None:
+        return self._trials.result(self._stop, by_weight=False) if self._stop else None
+
+    def _search(self) -> Generator[Array, Iterate, str]:
+        """The whole path; returns why it ended."""
+        unedited = yield self._point
+        flips = []
+        for learn in (False, True):
+            flip = yield from self._to_the_boundary(unedited, learn=learn)
+            if flip is not None:
+                flips.append(flip)
+        if not flips:
+            return "no-decisive-flip"
+        return (yield from self._polish(max(flips, key=lambda flip: flip.ssim)))
+
+    def _to_the_boundary(self, at: Iterate, *, learn: bool) -> Path:
+        """From the unedited image to the first decisive counterfactual, None where there is none on the way."""
+        radius = RADIUS
+        for _ in range(self._options.steps):
+            point, _ = self._next(at, self._costs() if learn else FIRST_COST / self._half**2, radius)
+            step = point - at.weights
+            if self._small(step):
+                return None
+            found = yield point
+            if found.success and found.decisive:
+                return found
+            if found.flipped and not found.decisive:
+                self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
+            foretold, fell = -float(_slope(at) @ step), at.margin - found.margin
+            if found.keeps_label and fell > 0:
+                if fell > 0.5 * foretold:
+                    radius = min(GROWTH * radius, LARGEST_RADIUS)
+                elif fell < 0.2 * foretold:
+                    radius *= SHRINKAGE
+                at = found
+            else:
+                radius *= SHRINKAGE
+                if radius < SMALLEST_RADIUS:
+                    return None
+        return None
+
+    def _polish(self, at: Iterate) -> Generator[Array, Iterate, str]:
+        """From a decisive counterfactual to more similar ones; returns why it ended."""
+        radius = RADIUS
+        for _ in range(self._options.polish):
+            point, gain = self._next(at, self._costs(), radius)
+            if gain < LEAST_GAIN:
+                return "polished"
+            found = yield point
+            if found.success and found.decisive and found.ssim > at.ssim:
+                at = found
+            else:
+                radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
+        return "all-steps"
+
+    def _next(self, at: Iterate, costs: Array, radius: float) -> tuple[Array, float]:
+        """The next point, and how much SSIM is foretold to gain by it."""
+        unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
+        left = self._goal - at.margin
+        point = next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half)
+        step = point - at.weights
+        return point, -float(cost @ step + costs @ step**2 / 2)
+
+    def _costs(self) -> Array:
+        """The metric h `[N]` that the gradients of 1 − SSIM so far tell: of all pairs (w, c) the least squares of
+        c ≈ h·w, each attribute for itself, beside the first metric."""
+        weights = np.stack([iterate.weights for iterate in self._trials.tried])
+        slopes = np.stack([_picture(iterate) for iterate in self._trials.tried])
+        first = FIRST_COST / self._half**2
+        told = (slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST / 2
+        fitted = told / ((weights**2).sum(0) + PRIOR_WEIGHT * self._half**2)
+        return np.asarray(np.clip(fitted, COSTS[0] * first, COSTS[1] * first))
+
+    def _small(self, step: Array) -> bool:
+        return bool(np.max(np.abs(step) / self._half) < 1e-3)
+
+
+def _slope(iterate: Iterate) -> Array:
+    """The margin's gradient `[N]`."""
+    assert iterate.gradient is not None
+    return np.asarray(iterate.gradient[0])
+
+
+def _picture(iterate: Iterate) -> Array:
+    """The gradient `[N]` of 1 − SSIM."""
+    assert iterate.gradient is not None
+    return np.asarray(iterate.gradient[1])
