@@ -44,7 +44,7 @@ def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, 
 
     Where that is not natural, the plane that touches the region where the edit, drawn back, meets its surface cuts off
     what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. A few such cuts, each in the
-    place of the one before, come near the best edit on the surface; what sticks out still is drawn back.
+    place of the one before, mostly come near the best edit on the surface; what sticks out still is drawn back.
     """
     low = np.maximum(unit.bounds[:, 0] - at, -radius)
     high = np.minimum(unit.bounds[:, 1] - at, radius)
