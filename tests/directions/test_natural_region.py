@@ -55,6 +55,15 @@ def test_an_edit_moves_the_position_as_the_edited_code_lies(toy: tuple[Any, Any]
         assert before.distance(weights) == pytest.approx(after.distance(np.zeros(3)), rel=1e-3)
 
 
+def test_the_normal_is_the_distances_gradient(toy: tuple[Any, Any], moves: EditDirections) -> None:
+    generator, _ = toy
+    (style,) = codes(generator, 1)
+    edits = natural_region(generator, moves).around(style)
+    weights = np.array([0.7, -1.1, 0.4])
+    slopes = [(edits.distance(weights + d) - edits.distance(weights - d)) / 2e-4 for d in 1e-4 * np.eye(3)]
+    np.testing.assert_allclose(edits.normal(weights), slopes, rtol=1e-5)
+
+
 def test_distances_are_mahalanobis_and_one_unedited_code_in_a_hundred_lies_beyond(
     toy: tuple[Any, Any], moves: EditDirections
 ) -> None:

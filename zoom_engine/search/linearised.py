@@ -42,17 +42,16 @@ def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) 
 def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array) -> Array:
     """Edit weights `[N]`: `at` plus the least step within `radius [N]` and where the unit may look.
 
-    Where that is not natural, the region is cut by the plane that touches it where the edit, drawn back, meets its
-    surface (Kelley 1960), which is one more linear term; what still sticks out after some cuts is drawn back.
+    Where that is not natural, the plane that touches the region where the edit, drawn back, meets its surface cuts off
+    what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. A few such cuts, each in the
+    place of the one before, mostly come near the best edit on the surface; what sticks out still is drawn back.
     """
     low = np.maximum(unit.bounds[:, 0] - at, -radius)
     high = np.minimum(unit.bounds[:, 1] - at, radius)
     found = at + least_step(c, h, g, b, low, high)
-    natural = unit.natural
-    if natural is None or not unit.stay_natural:
-        return found
+    natural = unit.natural if unit.stay_natural else None
     for _ in range(CUTS):
-        if natural.holds(found):
+        if natural is None or natural.holds(found):
             break
         surface = natural.drawn_back(found)
         normal = natural.normal(surface)
