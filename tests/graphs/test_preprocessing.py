@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from zoom_engine.graphs.builder import GraphBuilder
-from zoom_engine.graphs.preprocessing import add_preprocessing
+from zoom_engine.graphs.recorder import Recorder
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.targets import Preprocessing
 
@@ -35,12 +34,13 @@ def test_scales_and_orders_are_torchs(options: dict[str, Any]) -> None:
 
 
 def check(preprocessing: Preprocessing) -> None:
-    builder = GraphBuilder()
-    add_preprocessing(builder, preprocessing, "images", resolution=32, output="ready")
+    recorder = Recorder()
+    ready = preprocessing(recorder.symbol("images", 1, 3, 32, 32).clamp(-1, 1))
+    recorder.rename(ready, "ready")
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     wanted = preprocessing(images)
     shapes = {"images": ["batch", 3, 32, 32]}, {"ready": ["batch", *wanted.shape[1:]]}
-    model = builder.model("preprocessing", *shapes, metadata={}, producer_version="0")
+    model = recorder.model("preprocessing", *shapes, metadata={}, producer_version="0")
     found = OnnxRuntimeSession(model.SerializeToString()).run({"images": images})["ready"]
     tolerance = 2e-6 * float(wanted.abs().max())
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=tolerance)

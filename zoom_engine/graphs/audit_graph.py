@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import onnx
-import torch
-from onnx import TensorProto, compose, helper, inliner, version_converter
+from onnx import TensorProto, compose, inliner, version_converter
 from torch import Tensor
 
 import zoom_engine
 from zoom_engine.errors import ExportError, one_line
 from zoom_engine.files.onnx_file import open_inputs
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.graphs.builder import OPSET, GraphBuilder, Shape
+from zoom_engine.generators.generator import shown
+from zoom_engine.graphs.builder import OPSET, Shape
 from zoom_engine.graphs.metadata import synthesis_metadata
-from zoom_engine.graphs.preprocessing import add_preprocessing
-from zoom_engine.graphs.synthesis_graph import add_edits, add_synthesis
+from zoom_engine.graphs.recorder import Recorder, Symbol
+from zoom_engine.graphs.synthesis_graph import add_synthesis
 from zoom_engine.targets import Preprocessing
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -41,18 +42,18 @@ def audit_model(
     input and one output whose first axis is an open batch; it keeps its own precision. Raises ExportError where it
     cannot be joined.
     """
-    builder = GraphBuilder()
-    inputs = add_edits(builder, generator, directions=directions, edits=True)
-    size = max_resolution or generator.resolution
-    add_synthesis(builder, generator, "edited", output="generated", max_resolution=size, precision=precision)
-    limits = [builder.constant(name, torch.tensor(value)) for name, value in (("black", -1.0), ("white", 1.0))]
-    builder.node("Clip", ["generated", *limits], "images")
-    add_preprocessing(builder, preprocessing, "images", resolution=size, output="preprocessed")
-    opset = _add_network(builder, network, "preprocessed", "outputs")
+    recorder = Recorder()
+    drawn, inputs = add_synthesis(
+        recorder, generator, directions=directions, max_resolution=max_resolution, precision=precision
+    )
+    pictures = shown(drawn)
+    recorder.rename(pictures, "images")
+    size = pictures.shape[2]
+    opset = _add_network(recorder, network, preprocessing(pictures))
     outputs: dict[str, Shape] = {"outputs": ["batch", *output_shape]}
     if images:
         outputs["images"] = ["batch", 3, size, size]
-    return builder.model(
+    return recorder.model(
         "audit",
         inputs,
         outputs,
@@ -62,8 +63,8 @@ def audit_model(
     )
 
 
-def _add_network(builder: GraphBuilder, model: onnx.ModelProto, source: str, output: str) -> int:
-    """Add the nodes of ``model`` between two float32 values; the opset that they need."""
+def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -> int:
+    """Add the nodes of ``model``, from a float32 symbol to the value "outputs"; the opset that they need."""
     model = inliner.inline_local_functions(model)
     foreign = sorted({node.domain for node in model.graph.node} - set(DEFAULT_DOMAINS))
     if foreign:
@@ -79,16 +80,11 @@ def _add_network(builder: GraphBuilder, model: onnx.ModelProto, source: str, out
     if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
         count = entry.type.tensor_type.shape.dim[0].dim_value
         raise ExportError(f"the target takes exactly {count} image(s) at a time: export it with an open batch axis")
-    _convert(builder, source, entry.name, entry.type.tensor_type.elem_type)
-    builder.nodes.extend(graph.node)
-    builder.constants |= {tensor.name: tensor for tensor in graph.initializer}
-    builder.node("Cast", [graph.output[0].name], output, to=TensorProto.FLOAT)
-    return max(opset, OPSET)
-
-
-def _convert(builder: GraphBuilder, value: str, name: str, kind: int) -> None:
-    """``value`` as the network's input ``name`` of element type ``kind``; whole numbers are rounded within 0..255."""
+    kind = entry.type.tensor_type.elem_type
     if kind == TensorProto.UINT8:
-        limits = [builder.constant(f"{name}.{which}", torch.tensor(v)) for which, v in (("low", 0.0), ("high", 255.0))]
-        value = builder.node("Clip", [builder.node("Round", [value], f"{name}.rounded"), *limits], f"{name}.limited")
-    builder.nodes.append(helper.make_node("Cast", [value], [name], name=f"{name}.cast", to=kind))
+        pictures = pictures.round().clamp(0, 255)
+    recorder.node("Cast", [cast(Symbol, pictures).name], entry.name, to=kind)
+    recorder.nodes.extend(graph.node)
+    recorder.constants |= {tensor.name: tensor for tensor in graph.initializer}
+    recorder.node("Cast", [graph.output[0].name], "outputs", to=TensorProto.FLOAT)
+    return max(opset, OPSET)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators.stylegan2.network import Around, ModulatedConv, ToRGB
 
 SAFE = 256.0  # NVIDIA's conv_clamp: with normalised styles and weights no sum of products then leaves float16
 SAMPLES = 16
@@ -46,3 +48,29 @@ def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int
     return {
         name: 2.0 ** max(0, math.ceil(math.log2(value / SAFE))) if value else 1.0 for name, value in largest.items()
     }
+
+
+@torch.no_grad()
+def within_half(generator: StyleGAN2) -> StyleGAN2:
+    """The same function with every layer's activations divided by its scale (:func:`activation_scales`).
+
+    A layer divides what comes in divided already: its bias and noise are made as small as its input, its gain then
+    brings all to the new scale. What leaves for the picture, or around a block, is multiplied again.
+    """
+    network, scales = copy.deepcopy(generator), activation_scales(generator)
+    scale = before = scales["const"]
+    network.const.div_(scale)
+    for layer in network.space.layers:
+        if layer.is_rgb:
+            cast(ToRGB, network.to_rgb[layer.name]).weight.mul_(scale)
+            continue
+        conv, new = cast(ModulatedConv, network.convs[layer.name]), scales[layer.name]
+        before = scale if conv.up else before
+        conv.bias.div_(scale)
+        conv.noise_strength.div_(scale)
+        conv.gain *= scale / new
+        conv.clamp = None if conv.clamp is None else conv.clamp / new
+        if layer.name in network.around:
+            cast(Around, network.around[layer.name]).weight.mul_(before / new)
+        scale = new
+    return network

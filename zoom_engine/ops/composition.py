@@ -7,6 +7,8 @@ batch entry took 2.5 to 100 times as long. The transposed one is slow in bfloat1
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -62,22 +64,42 @@ def modulated_conv2d(
 
     `out` is whole with `rgb_only` too: it is there already.
     """
-    scale = modulation.demodulation(styles, modulation.energy(weight))
+    scale = modulation.demodulation(styles, modulation.energy(weight), gain)
+    styles, weight, undo = _within_range(x, styles, weight)
+    scale = scale if undo is None else scale * undo
     u = _convolve(x * _spread(styles, x), weight.to(x.dtype), up)
     v = (_fir(u, 1) if up else u) * _spread(scale, u)
-    if bias is not None:
-        v = v + bias.to(v.dtype)[:, None, None]
+    # The leaky ReLU is positively homogeneous: the gain goes before it, into what is constant or small.
     if noise is not None:
-        v = v + noise.to(v.dtype)
-    y = F.leaky_relu(v, slope) * gain
+        v = v + (noise * gain).to(v.dtype)
+    if bias is not None:
+        v = v + (bias * gain).to(v.dtype)[:, None, None]
+    y = F.leaky_relu(v, slope)
     if clamp is not None:
         y = y.clamp(-clamp, clamp)
-    wide = torch.promote_types(x.dtype, torch.float32)
     if rgb_weight is None or rgb_styles is None:
-        rgb = y.new_empty((len(x), 0, *y.shape[2:]), dtype=wide)
-    else:
-        rgb = F.conv2d(y * _spread(rgb_styles, y), rgb_weight.to(y.dtype)[:, :, None, None]).to(wide)
-    return y, rgb
+        wide = torch.promote_types(x.dtype, torch.float32)
+        return y, torch.empty((len(x), 0, *y.shape[2:]), dtype=wide, device=y.device)
+    return y, to_rgb(y, rgb_weight[:, :, None, None], rgb_styles)
+
+
+def to_rgb(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """The 1×1 convolution of `x [B, C, H, W]` by `weight [3, C, 1, 1]`, modulated by `styles [B, C]` and not
+    demodulated; in float32 at least."""
+    styles, weight, undo = _within_range(x, styles, weight)
+    rgb = F.conv2d(x * _spread(styles, x), weight.to(x.dtype)).to(torch.promote_types(x.dtype, torch.float32))
+    return rgb if undo is None else rgb * _spread(undo, rgb)
+
+
+def _within_range(x: Tensor, styles: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Styles and weight as they are, for float16 in its range (Karras 2020, "Training GANs with limited data"): styles
+    divided by the largest of each sample, weights by the largest of each output times √fan-in; and what undoes it,
+    `[B, Cout]`."""
+    if x.dtype != torch.float16:
+        return styles, weight, None
+    largest = styles.abs().amax(1, keepdim=True).clamp(min=1e-6)
+    divisor = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) * math.sqrt(weight[0].numel())
+    return styles / largest, weight / divisor[:, None, None, None], largest * divisor
 
 
 def _spread(styles: Tensor, x: Tensor) -> Tensor:

@@ -22,9 +22,9 @@ def energy(weight: Tensor) -> Tensor:
     return weight.square().sum(dim=(2, 3))
 
 
-def demodulation(styles: Tensor, energy: Tensor) -> Tensor:
-    """`[B, Cin]`, `[Cout, Cin]` → `[B, Cout]`: 1 / ‖modulated weight‖ (Karras 2020, equation 3)."""
-    return (styles.square() @ energy.t() + EPSILON).rsqrt()
+def demodulation(styles: Tensor, energy: Tensor, gain: float = 1.0) -> Tensor:
+    """`[B, Cin]`, `[Cout, Cin]` → `[B, Cout]`: gain / ‖modulated weight‖ (Karras 2020, equation 3)."""
+    return (styles.square() @ (energy / gain**2).t() + EPSILON / gain**2).rsqrt()
 
 
 def demodulation_gradient(grad: Tensor, styles: Tensor, energy: Tensor, scale: Tensor) -> Tensor:

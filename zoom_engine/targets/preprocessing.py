@@ -1,14 +1,14 @@
 """What stands between the engine's images and a network's input; part of the target, and saved with it.
 
-`Preprocessing.steps` is the one place that says what is done, in which order and with which numbers: torch applies its
-steps (here), and exported graphs are written from them (`zoom_engine.graphs.preprocessing`).
+`Preprocessing.__call__` is the one place that says what is done, in which order and with which numbers: exported graphs
+are recorded from it (`zoom_engine.graphs.recorder`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, assert_never, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -21,48 +21,8 @@ BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ResizeTo:
-    """To `height`×`width` by `mode`; antialiased, `clamped` to black and white (bicubic overshoots), or neither."""
-
-    height: int
-    width: int
-    mode: Resize
-    antialias: bool
-    clamped: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Crop:
-    """Rows `top` to `top + height`, columns `left` to `left + width`."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """x · scale + shift: each one number, or one for each RGB channel."""
-
-    scale: tuple[float, ...]
-    shift: tuple[float, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class ReverseChannels:
-    """RGB to BGR."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ChannelsLast:
-    """`[B, C, H, W]` to `[B, H, W, C]`."""
-
-
 SCALE = ("value_range", "mean", "std")
 """The fields that say which numbers stand for black and white."""
-Step = ResizeTo | Crop | Scale | ReverseChannels | ChannelsLast
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,42 +62,37 @@ class Preprocessing(InputSettings):
         """(height, width) of the network's input, None where any is taken."""
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
-    def steps(self, height: int, width: int) -> tuple[Step, ...]:
-        """What is done to RGB images `[B, 3, height, width]` in [-1, 1], in this order; nothing that changes nothing.
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout; nothing is done that changes
+        nothing.
 
         Raises:
             TargetError: the image is too small for the crop.
         """
-        steps: list[Step] = []
-        resized, size = self._resized(height, width), self.hw or (height, width)
-        if resized != (height, width):
-            smooth = self.resize in ("bilinear", "bicubic")
-            steps.append(ResizeTo(*resized, self.resize, antialias=smooth, clamped=self.resize == "bicubic"))
-        if resized[0] < size[0] or resized[1] < size[1]:
+        x, source = images, (images.shape[-2], images.shape[-1])
+        (height, width), size = self._resized(*source), self.hw or source
+        if (height, width) != source:
+            antialias = self.resize in ("bilinear", "bicubic")
+            x = F.interpolate(x, size=(height, width), mode=self.resize, antialias=antialias)
+            if self.resize == "bicubic":  # it overshoots
+                x = x.clamp(BLACK, WHITE)
+        if height < size[0] or width < size[1]:
             raise TargetError(
-                f"preprocessing: the image is {resized[0]}×{resized[1]} after the resize, too small for a crop of"
+                f"preprocessing: the image is {height}×{width} after the resize, too small for a crop of"
                 f" {size[0]}×{size[1]}: set a larger resize_size"
             )
-        if resized != size:
-            steps.append(Crop(round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2), *size))
+        if (height, width) != size:
+            top, left = round((height - size[0]) / 2), round((width - size[1]) / 2)
+            x = x[..., top : top + size[0], left : left + size[1]]
         # ((x + 1) / 2 · (high − low) + low − mean) / std, in as few passes over the pictures as it takes
         low, high = self.value_range
-        mean, std = (torch.tensor(values, dtype=torch.float64) for values in (self.mean, self.std))
+        mean, std = (torch.tensor(values, dtype=torch.float64).view(-1, 1, 1) for values in (self.mean, self.std))
         scale, shift = (high - low) / 2 / std, ((high + low) / 2 - mean) / std
         if bool((scale != 1).any() | (shift != 0).any()):
-            steps.append(Scale(tuple(scale.tolist()), tuple(shift.tolist())))
+            x = x * scale.to(x) + shift.to(x)
         if self.channel_order == "BGR":
-            steps.append(ReverseChannels())
-        if self.layout == "NHWC":
-            steps.append(ChannelsLast())
-        return tuple(steps)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout."""
-        x = images
-        for step in self.steps(*images.shape[-2:]):
-            x = _applied(step, x)
-        return x
+            x = x.flip(1)
+        return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
 
     def picture(self, x: Tensor) -> Tensor:
         """The inverse but for resize and crop: a network's input → the RGB picture `[B, 3, h, w]` in [-1, 1] that it
@@ -200,25 +155,6 @@ class Preprocessing(InputSettings):
             return cls(**options)
         except TypeError as error:
             raise TargetError(f"preprocessing: an option has the wrong type ({error})") from error
-
-
-def _applied(step: Step, x: Tensor) -> Tensor:
-    """`x [B, 3, H, W]` after one step."""
-    match step:
-        case ResizeTo(height, width, mode, antialias, clamped):
-            x = F.interpolate(x, size=(height, width), mode=mode, antialias=antialias)
-            return x.clamp(BLACK, WHITE) if clamped else x
-        case Crop(top, left, height, width):
-            return x[..., top : top + height, left : left + width]
-        case Scale(scale, shift):
-            by, plus = (torch.tensor(values, dtype=torch.float64).to(x).view(1, -1, 1, 1) for values in (scale, shift))
-            return x * by + plus
-        case ReverseChannels():
-            return x.flip(1)
-        case ChannelsLast():
-            return x.permute(0, 2, 3, 1)
-        case _:
-            assert_never(step)
 
 
 InputOptions = Preprocessing | Mapping[str, Any] | None

@@ -137,7 +137,7 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """``x [B, C, H, W]``, ``style [B, C]`` float32 → ``[B, 3, H, W]`` float32."""
-        return self.finish(F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype)).float())
+        return self.finish(ops.composition.to_rgb(x, self.weight, style))
 
     def finish(self, rgb: Tensor) -> Tensor:
         """The convolution's result ``[B, 3, H, W]`` with bias and clamp."""
