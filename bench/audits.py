@@ -233,7 +233,7 @@ class BaselineRunner(Runner):
         for image in range(self._images):
             for attribute in range(self._attributes):
                 searches.append(self._search(image, attribute))
-                searches[-1].run()
+                searches[-1].run(STEPS)
         seconds = now() - begun
         self.flip_rate = round(statistics.fmean(search.flipped for search in searches), 4)
         return seconds / len(searches)

@@ -78,7 +78,7 @@ class ReferenceSearch:
             kept = zero_shot_labels(embedding, self._labels) == self._label
             self.flipped = bool((task.flipped(output, self._original) & kept).item())
 
-    def run(self, steps: int = STEPS) -> None:
-        """All steps; there is no reason to stop early."""
+    def run(self, steps: int) -> None:
+        """So many steps; there is no reason to stop early."""
         for _ in range(steps):
             self.step()
