@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures what is committed of audits' throughput on this machine, which should have nothing else to do, and writes
-# README's table and chart: half an hour on two cores. Arguments go to every measurement, such as --repeats 1.
+# README's table and chart. Arguments go to every measurement, such as --repeats 1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

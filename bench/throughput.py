@@ -1,7 +1,7 @@
 """``python bench/throughput.py --suite NAME [--json OUT]``: throughput here, as a table and as JSON.
 
 ``synthesis`` and ``edits`` measure the generator, ``audit`` gradient steps and whole searches beside the reference's,
-``full`` all of them. ``quick`` is a part of ``audit`` that ends in three minutes. With ``--compare BASELINE.json`` the
+``full`` all of them. ``quick`` is a part of ``audit``, meant for three minutes. With ``--compare BASELINE.json`` the
 exit code is 1 where a ratio fell below ``--fail-below`` times the committed one, 2 where the two cannot be compared.
 
 Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
