@@ -1,8 +1,9 @@
 """StyleGAN2's synthesis as the paper's code computes it: a weight of its own for every sample, grouped convolutions.
 
-The baseline of the synthesis suite. Same function as ``StyleGAN2.synthesis``, other arithmetic: modulated weights are
-built per sample (Karras 2020, section 2.2), the batch becomes the groups of one convolution, up-sampling is a
-transposed convolution and a filter pass, and noise, bias and activation are passes of their own.
+The baseline of the synthesis suite, and part of the audit suite's. Same function as ``StyleGAN2.synthesis``, other
+arithmetic: modulated weights are built per sample (Karras 2020, section 2.2), the batch becomes the groups of one
+convolution, up-sampling is a transposed convolution and a filter pass, and noise, bias and activation are passes of
+their own.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _grouped(x: Tensor, weights: Tensor, *, up: bool) -> Tensor:
 
 
 def _filter(x: Tensor, padding: tuple[int, int, int, int], gain: float) -> Tensor:
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device) / 8
     kernel = (gain * torch.outer(taps, taps)).expand(x.shape[1], 1, 4, 4)
     return F.conv2d(F.pad(x, padding), kernel, groups=x.shape[1])
 

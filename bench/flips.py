@@ -1,8 +1,8 @@
-"""``python bench/audit.py [--json OUT]``: an audit of the avatars with torch and with the native operators.
+"""``python bench/flips.py [--json OUT]``: do an audit's flips stay when the native operators run it instead of torch?
 
-The same images, attributes, edit directions and search for every target, once by each variant. ``same`` is the share of
-units (image × attribute) that flip, or do not, as with torch in float32; ``seconds`` is the audit without directions:
-calibrated range and search.
+The same images, attributes, edit directions and search for every target of the avatars, once by each variant. ``same``
+is the share of units (image × attribute) that flip, or do not, as with torch in float32. What audits cost is measured
+by ``bench/throughput.py --suite audit``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ VARIANTS = (BASELINE, "native-fp32", "native-bf16")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Audits by torch and by the native operators.")
+    parser = argparse.ArgumentParser(description="Flips by torch and by the native operators.")
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--search", default="sgd", choices=("scan", "sgd", "pgd"))
     parser.add_argument("--targets", help="of the avatars, separated by commas")
@@ -35,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     domain = find_domain("avatars")
     assert domain is not None
     targets = options.targets.split(",") if options.targets else list(domain.target_names())
-    print(f"{'target':28} {'variant':12} {'seconds':>8} {'units':>6} {'flips':>6} {'same':>7}")
+    print(f"{'target':28} {'variant':12} {'units':>6} {'flips':>6} {'same':>7}")
     results = []
     for result in measure(targets, options.search, options.images):
         results.append(result)
         print(
-            f"{result['target']:28} {result['variant']:12} {result['seconds']:8.1f} {result['units']:6}"
+            f"{result['target']:28} {result['variant']:12} {result['units']:6}"
             f" {result['flips']:6} {result['same']:7.2%}",
             flush=True,
         )
@@ -64,15 +63,12 @@ def measure(targets: Sequence[str], search: str, images: int) -> Iterator[dict[s
                 diagnoser = Diagnoser(
                     **audited, directions=directions, backend=backend, precision=precision, cache=Path(cache)
                 )
-                start = time.perf_counter()
                 diagnosis = diagnoser.run(images=images)
-                seconds = time.perf_counter() - start
             flips = {(r.image, r.attribute): bool(r.flipped) for r in diagnosis.records}
             wanted = wanted or flips
             yield {
                 "target": target,
                 "variant": variant,
-                "seconds": round(seconds, 2),
                 "units": len(flips),
                 "flips": sum(flips.values()),
                 "same": round(sum(flips[unit] == wanted[unit] for unit in wanted) / len(wanted), 5),

@@ -1,0 +1,82 @@
+"""The gate: ratios measured now beside those committed for the same instruction set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One case and variant: its ratio ``committed`` and ``now``, None where it could not be measured any more."""
+
+    case: str
+    variant: str
+    committed: float
+    now: float | None
+    spread: float | None
+    reason: str = ""
+
+    @property
+    def moved(self) -> float:
+        """Now over committed."""
+        return (self.now or 0.0) / self.committed
+
+    def __str__(self) -> str:
+        found = "–" if self.now is None else f"{self.now:.2f}×"
+        spread = "" if self.spread is None else f"{self.spread:.2f}"
+        return (
+            f"{self.case:18} {self.variant:10} {self.committed:8.2f}× {found:>9} {self.moved:7.2f} {spread:>7}"
+            f" {self.reason}"
+        ).rstrip()
+
+
+HEADER = f"{'case':18} {'variant':10} {'committed':>9} {'now':>9} {'moved':>7} {'spread':>7}"
+
+
+def committed_ratios(path: Path, instruction_set: str) -> dict[tuple[str, str, str], float]:
+    """The ratios in the results at ``path``, by suite, case and variant.
+
+    Raises ValueError, one line, for a file that is not there, of another instruction set, or without any.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    there = document["machine"].get("instruction_set")
+    if there != instruction_set:
+        raise ValueError(
+            f"{path} was measured with {there}, this machine has {instruction_set}: ratios cannot be compared"
+        )
+    found = {
+        (row["suite"], row["case"], row["variant"]): float(row["ratio"])
+        for row in document["results"]
+        if row.get("ratio") and row["variant"] != row["baseline"]
+    }
+    if not found:
+        raise ValueError(f"{path} holds no ratios")
+    return found
+
+
+def compare(results: Sequence[Result], committed: dict[tuple[str, str, str], float]) -> list[Verdict]:
+    """One verdict for each committed ratio whose case and variant were asked for."""
+    verdicts = []
+    for row in results:
+        ratio = committed.get((row["suite"], row["case"], row["variant"]))
+        if ratio is not None:
+            reason = row.get("skipped") or ("fewer units flip than by the baseline" if row["ratio"] is None else "")
+            verdicts.append(Verdict(row["case"], row["variant"], ratio, row.get("ratio"), row.get("spread"), reason))
+    return verdicts
+
+
+def joined(first: Result, second: Result) -> Result:
+    """One result of two measurements of the same: all rounds, and the fastest of them."""
+    if first["seconds"] is None or second["seconds"] is None:
+        return second
+    fastest = min(first, second, key=lambda row: float(row["seconds"]))
+    return {**fastest, "rounds": [*first.get("rounds", ()), *second.get("rounds", ())]}

@@ -1,0 +1,124 @@
+"""What the audit suite searches in: networks of the paper's sizes with random weights, and the avatars, whose are real.
+
+Random weights cost what trained ones cost. What they lack is a meaning: a text has no direction there, so directions
+are made up, as large as real ones are.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import open_clip
+import torch
+import torchvision
+from synthesis import network
+
+from zoom_engine import Diagnoser, EditDirections, load_generator, load_target, load_text_encoder
+from zoom_engine.domains import find_domain
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.text import TextEncoder, find_templates
+
+CHANNEL_BASE = 32768  # of the paper's networks at every size; NVIDIA's own at 256² have half of it
+TEMPLATES = "none"
+NEUTRAL = "a face"
+LABELS = ("a face with a mustache", "a face without a mustache")
+AVATARS_TARGET = "mustache-biased-smiling"
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A generator, a target and a text encoder as they were loaded, and the edit directions of some attributes.
+
+    ``trained``: the weights are real, so that there are flips to count.
+    """
+
+    generator: StyleGAN2
+    target: Target
+    text_encoder: TextEncoder
+    labels: Sequence[str]
+    directions: EditDirections
+    trained: bool
+
+    def of(self, count: int) -> World:
+        """With the first ``count`` attributes."""
+        found = self.directions
+        fewer = replace(
+            found,
+            matrix=found.matrix[:count].contiguous(),
+            attributes=found.attributes[:count],
+            channels=found.channels[:count],
+            strength=found.strength[:count],
+            noise_floor=found.noise_floor[:count],
+        )
+        return replace(self, directions=fewer)
+
+
+@functools.lru_cache(maxsize=1)  # they are large
+def random_world(resolution: int, attributes: int, device: str = "cpu") -> World:
+    """A StyleGAN2 of ``resolution``, a ResNet-50 of one logit, ViT-B/32, and directions at right angles."""
+    generator = network(resolution, base=CHANNEL_BASE)
+    torch.manual_seed(0)
+    classifier = torchvision.models.resnet50(num_classes=1)
+    preprocessing = Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    target = Target(classifier, name="resnet50-random", task=BinaryTask(), preprocessing=preprocessing)
+    encoder = random_text_encoder()
+    names = tuple(f"{NEUTRAL} with attribute {number}" for number in range(1, attributes + 1))
+    directions = made_up_directions(generator, encoder, names)
+    return World(generator.to(device), target.to(device), encoder.to(device), LABELS, directions, trained=False)
+
+
+def random_text_encoder() -> TextEncoder:
+    """ViT-B/32 as open_clip initialises it."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it warns that there are no weights
+    try:
+        model = open_clip.create_model("ViT-B-32", load_weights=False, pretrained_image=False)
+    finally:
+        logging.disable(level)
+    return TextEncoder(model, open_clip.get_tokenizer("ViT-B-32"), name="ViT-B-32-random")
+
+
+def made_up_directions(generator: StyleGAN2, encoder: TextEncoder, names: tuple[str, ...]) -> EditDirections:
+    """One direction for each name: σ ⊙ r with orthonormal random r, 0 for toRGB, as found ones are."""
+    count, space = len(names), generator.space
+    free = ~space.fixed_mask()
+    relevance = torch.zeros(count, space.size)
+    random = torch.randn(int(free.sum()), count, generator=torch.Generator().manual_seed(0))
+    relevance[:, free] = torch.linalg.qr(random)[0].T
+    matrix = relevance * generator.sample(range(64)).std(0)
+    return EditDirections(
+        matrix,
+        names,
+        NEUTRAL,
+        "made up",
+        0.0,
+        channels=tuple((matrix != 0).sum(1).tolist()),
+        strength=(1.0,) * count,
+        noise_floor=(0.0,) * count,
+        provenance={
+            "templates": list(find_templates(TEMPLATES)),
+            "truncation": 1.0,
+            "truncation_cutoff": None,
+            "generator": generator.content_hash,
+            "text_encoder": encoder.content_hash,
+        },
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def avatars_world(cache: Path, device: str = "cpu") -> World:
+    """The embedded domain with one of its biased targets, and the directions that an audit finds."""
+    domain = find_domain("avatars")
+    assert domain is not None
+    target, encoder = load_target(f"avatars:{AVATARS_TARGET}"), load_text_encoder("avatars")
+    attributes = [text for text in domain.attributes if text not in target.labels]
+    directions = Diagnoser(
+        generator="avatars", target=target, attributes=attributes, templates=TEMPLATES, cache=cache
+    ).edit_directions()
+    generator = load_generator("avatars")
+    return World(generator.to(device), target.to(device), encoder.to(device), target.labels, directions, trained=True)

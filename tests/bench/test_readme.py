@@ -1,0 +1,75 @@
+"""README's table and chart of throughput are those of the results that it names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def document(**machine: Any) -> dict[str, Any]:
+    """Results of two cases, one of them also in a batch of its own."""
+    import audits
+
+    rows = [
+        {"suite": "audit", "case": case, "variant": variant, "seconds": seconds, "rounds": [seconds]}
+        | {"extrapolated": extrapolated, "flip_rate": None}
+        for case, variant, seconds, extrapolated in (
+            ("256-step", "baseline", 2.0, None),
+            ("256-step", "pgd", 0.25, None),
+            ("256-step-b1", "pgd", 0.5, None),
+            ("1024-multi8", "baseline", 770.0, "2 of 100 steps"),
+            ("1024-multi8", "minimal", 7.0, None),
+        )
+    ]
+    rows.append(audits.skipped("1024-multi8", "scan", "no multi mode") | {"flip_rate": None})
+    audits.settle(rows)
+    return {
+        "machine": {"processor": "A Processor", "cores": 2, "instruction_set": "amx", "note": "", **machine},
+        "results": rows,
+    }
+
+
+def test_the_table_says_seconds_and_ratios() -> None:
+    from readme import section
+
+    assert section(document(note="others ran beside it")).splitlines() == [
+        "| seconds per | reference | `pgd` | `minimal` |",
+        "| --- | --- | --- | --- |",
+        "| one gradient step, 256² | 2.0 | 0.25 (**8.0×**) | – |",
+        "| one image, 8 attributes together, 1024² | 770 | – | 7.0 (**110×**) |",
+        "",
+        "A Processor, 2 cores, AMX; `python bench/throughput.py --suite audit`. Of long searches 2 of 100 steps were"
+        " measured, the rest is extrapolated. Others ran beside it.",
+    ]
+
+
+def test_written_between_the_marks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import readme
+
+    results = tmp_path / "audit-amx.json"
+    results.write_text(json.dumps(document()))
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    readme.README.write_text(f"before\n{readme.BEGIN.format('old.json')}\nold\n{readme.END}\nafter\n")
+    assert readme.main([str(results), "--write"]) == 0
+    text = readme.README.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert readme.results_named(text) == ("audit-amx.json", readme.marked("audit-amx.json", document()))
+    assert (tmp_path / "audit-amx.svg").read_text().startswith("<svg")
+
+
+def test_readme_is_what_its_results_give() -> None:
+    from chart import chart
+    from readme import chart_of, marked, results_named
+
+    name, found = results_named((ROOT / "README.md").read_text(encoding="utf-8"))
+    results = json.loads((ROOT / name).read_text(encoding="utf-8"))
+    assert found == marked(name, results), f"run python bench/readme.py --write {name}"
+    assert chart_of(ROOT / name).read_text(encoding="utf-8") == chart(results["results"])
