@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from pathlib import Path
 
 import onnx
@@ -25,7 +26,9 @@ ort = pytest.importorskip("onnxruntime")
 def directions_of(network: StyleGAN2) -> EditDirections:
     matrix = torch.zeros(2, network.space.size)
     matrix[0, 3] = matrix[1, 30] = 0.5
-    return EditDirections(matrix, ("a smile", "a hat"), "a face", "regression", 0.1, (1, 1), (1.0, 1.0), (0.1, 0.1))
+    return EditDirections(
+        matrix, ("a smile", "a hat|a cap"), "a face", "regression", 0.1, (1, 1), (1.0, 1.0), (0.1, 0.1)
+    )
 
 
 @pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-5), ("fp16", 2e-3)])
@@ -77,7 +80,7 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
     onnx.checker.check_model(model, full_check=True)
     found = {entry.key: entry.value for entry in model.metadata_props}
     assert found["zoom_engine.source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert found["zoom_engine.attributes"] == "a smile|a hat"
+    assert json.loads(found["zoom_engine.attributes"]) == ["a smile", "a hat|a cap"]
     assert found["zoom_engine.resolution"] == "16"
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 
 import onnx
@@ -98,7 +99,7 @@ def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirection
         if str(generator) not in registry.names(registry.DOMAINS):
             found[f"{PREFIX}source_sha256"] = hashlib.sha256(Path(generator).read_bytes()).hexdigest()
     if directions is not None:
-        found[f"{PREFIX}attributes"] = "|".join(directions.attributes)
+        found[f"{PREFIX}attributes"] = json.dumps(directions.attributes)
     return found
 
 
