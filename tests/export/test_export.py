@@ -26,7 +26,9 @@ ort = pytest.importorskip("onnxruntime")
 def directions_of(network: StyleGAN2) -> EditDirections:
     matrix = torch.zeros(2, network.space.size)
     matrix[0, 3] = matrix[1, 30] = 0.5
-    return EditDirections(matrix, ("a smile", "a hat|a cap"), "a face", "regression", 0.1, (1, 1), (1.0, 1.0), (0.1, 0.1))
+    return EditDirections(
+        matrix, ("a smile", "a hat|a cap"), "a face", "regression", 0.1, (1, 1), (1.0, 1.0), (0.1, 0.1)
+    )
 
 
 @pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-5), ("fp16", 2e-3)])
