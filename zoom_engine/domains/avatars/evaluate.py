@@ -52,7 +52,9 @@ NEIGHBOURS = 3
 
 def probe() -> SmallCNN:
     """The judge, in evaluation mode."""
-    return load_network(WEIGHTS / "probe.safetensors")[0]
+    network = load_network(WEIGHTS / "probe.safetensors")[0]
+    assert isinstance(network, SmallCNN)
+    return network
 
 
 def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, Tensor]:
@@ -267,15 +269,14 @@ def _choose_weight(changed: Callable[[float], Tensor], index: int, outside: list
 def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
     """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of every target and attribute, over ``count`` avatars."""
     _, parameters = sample(count, EFFECT_SEED)
-    effects: dict[str, dict[str, float]] = {name: {} for name in DOMAIN.target_names()}
+    effects: dict[str, dict[str, float]] = {name: {} for name in DOMAIN.classifier_names()}
     targets = {name: compiled_target(DOMAIN.target(name), synthesizer())[0] for name in effects}
     for attribute in forced(ATTRIBUTES, "True effects", unit="attribute"):
         pair = [to_float(torch.from_numpy(render(intervene(parameters, attribute, value)))) for value in (True, False)]
         for name, row in effects.items():
             target = targets[name]
             with_it, without = (
-                torch.cat([target.task.recorded(target(part))[:, 0] for part in torch.split(images, 50)])
-                for images in pair
+                torch.cat([target(part).sigmoid()[:, 0] for part in torch.split(images, 50)]) for images in pair
             )
             row[attribute] = round(float((with_it - without).abs().mean()), 4)
     return effects
