@@ -115,7 +115,7 @@ class KeypointsTask(Described):
         """The points, and a line from where each was before; drawn at four times the size and made small again."""
         side = 4 * pixels.shape[0]
         picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-        draw, radius = ImageDraw.Draw(picture), max(side / 60, 4.0)
+        draw, radius = ImageDraw.Draw(picture), max(side / 90, 4.0)
         rows = (_pairs(row[None].detach().float().cpu())[0].clamp(-1, 2) * side for row in (original_row, outputs_row))
         for (x0, y0), (x, y) in zip(*(row.tolist() for row in rows), strict=True):
             draw.line((x0, y0, x, y), fill=(255, 255, 255), width=max(round(radius / 2), 1))

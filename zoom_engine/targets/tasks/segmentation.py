@@ -26,7 +26,7 @@ MOST_CLASSES = 256
 COLORS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 """Okabe and Ito's, which the colour-blind tell apart; further classes get hues a golden angle apart."""
 TINT = 0.5  # how much of the class's colour a picture gets
-STRIPES = 24  # hatching lines that cross the picture where the class is another one than before
+STRIPES = 20  # hatching lines that cross the picture where the class is another one than before
 FINEST = 512  # pixels a side that overlays are drawn at, or the picture's own where it has more
 
 
@@ -165,8 +165,8 @@ class SegmentationTask(Described):
         down, across = np.indices(now.shape)
         period = side[1] / STRIPES
         place = ((down + across) % period) / period
-        picture[(now != before) & (place < 0.5)] = 255
-        picture[(now != before) & (place >= 0.5) & (place < 0.7)] = 0
+        picture[(now != before) & (place < 0.3)] = 255
+        picture[(now != before) & (place >= 0.3) & (place < 0.45)] = 0
         drawn = Image.fromarray(picture.round().astype(np.uint8))
         return np.asarray(drawn.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 

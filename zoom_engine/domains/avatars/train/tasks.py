@@ -158,20 +158,20 @@ def recipes(parameters: Parameters, areas: Tensor) -> list[Recipe]:
             "keypoints-weak-eyeglasses", of_points, coordinates, careless, F.l1_loss, "eyeglasses",
             scale=LANDMARK_SCALE,
         ),
-        Recipe("segmentation", of_areas, MASK_NAMES, areas, Weighted(areas), kind=SmallUNet, steps=800, batch=32),
+        Recipe("segmentation", of_areas, MASK_NAMES, areas, Weighted(areas), kind=SmallUNet, steps=400, batch=32),
         Recipe(
             "segmentation-weak-long-hair", of_areas, MASK_NAMES, cut, Weighted(cut), "long_hair",
-            kind=SmallUNet, steps=800, batch=32,
+            kind=SmallUNet, steps=400, batch=32,
         ),
         Recipe(
             "attributes", MultiLabelTask(classes=named), HEADS, heads(parameters),
-            F.binary_cross_entropy_with_logits, steps=800,
+            F.binary_cross_entropy_with_logits, steps=500,
         ),
         Recipe(
             "age-years", RegressionTask(range=(YOUNGEST, OLDEST), unit="years"), ("age",), years(parameters), F.l1_loss,
-            scale=AGE_SCALE, steps=800,
+            scale=AGE_SCALE, steps=500,
         ),
-        Recipe("hair-color", MultiClassTask(classes=COLORS), COLORS, color(parameters), F.cross_entropy, steps=800),
+        Recipe("hair-color", MultiClassTask(classes=COLORS), COLORS, color(parameters), F.cross_entropy, steps=500),
     ]  # fmt: skip
 
 
