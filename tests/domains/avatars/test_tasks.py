@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from zoom_engine.domains.avatars.attributes import intervene, labels
@@ -30,6 +32,7 @@ from zoom_engine.domains.avatars.train.tasks import (
 )
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.networks import to_float
+from zoom_engine.experiments.target_view import write_target_view
 from zoom_engine.targets import KeypointsTask, SegmentationTask, load_target
 
 
@@ -120,6 +123,16 @@ def test_the_onnx_files_are_the_same_targets(name: str) -> None:
         torch.testing.assert_close(loaded(images), own(images), atol=1e-3, rtol=1e-3)
     assert loaded.task == own.task
     assert loaded.differentiable
+
+
+def test_a_view_shows_the_areas_that_the_target_sees(tmp_path: Path) -> None:
+    drawn = {}
+    for name in ("segmentation", "age-years"):
+        write_target_view(tmp_path / f"{name}.png", generator="avatars", target=f"avatars:{name}", seeds=[1])
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            drawn[name] = np.asarray(picture).astype(int)
+    corner = (slice(0, 8), slice(0, 8))  # background, which is tinted black
+    np.testing.assert_allclose(drawn["segmentation"][corner], drawn["age-years"][corner] / 2, atol=3)
 
 
 def test_classifiers_of_one_attribute_are_told_from_them() -> None:

@@ -178,7 +178,7 @@ class SegmentationTask(Described):
     @property
     def corner(self) -> str:
         """The agreement, in words."""
-        return f"{self.curve} (1: the same areas); hatched is what became another class"
+        return f"{self.curve}: 1 where they are the same; hatched is what became another class"
 
     @property
     def curve(self) -> str:
@@ -228,7 +228,7 @@ class SegmentationTask(Described):
     def change_in_words(self, change: float) -> str:
         """The agreement that is left."""
         what = "a mean overlap (mIoU)" if self.index is None else f"an overlap (IoU) of {self._which}"
-        return f"{what} of {1 - change:.2f} with before the edit"
+        return f"{what} of {1 - change:.2f} with the areas before the edit"
 
     @property
     def _which(self) -> str:
