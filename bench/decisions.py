@@ -43,7 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     domain = find_domain("avatars")
     assert domain is not None
-    targets = options.targets.split(",") if options.targets else list(domain.target_names())
+    targets = (
+        options.targets.split(",")
+        if options.targets
+        else [*filter(lambda name: domain.target(name).labels, domain.target_names())]
+    )
     print(f"{'target':28} {'runtime':18} {'unchanged':>9} {'undecided':>9} {'error':>8} {'moved by':>8}")
     results: list[dict[str, Any]] = []
     for result in measure(targets, options.runtimes.split(","), options.images):
@@ -86,7 +90,7 @@ class Pictures:
                 wanted = images if key == "torch" else wanted
                 for name in targets:
                     judge = judges[name, key]
-                    found[name][key].append(judge.task.recorded(judge(images))[:, 0])
+                    found[name][key].append(judge(images).sigmoid()[:, 0])
         return {name: {key: torch.cat(p) for key, p in rows.items()} for name, rows in found.items()}, squares
 
 

@@ -424,6 +424,10 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
     return alone
 
 
+def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
+    return round(float(bounds[0]), 6), round(float(bounds[1]), 6)
+
+
 def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) -> Record:
     return Record(
         image=unit.image,
@@ -443,5 +447,6 @@ def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) 
         stop=result.stop,
         trajectory=result.trajectory,
         natural=result.natural,
+        bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
         paper=result.paper,
     )

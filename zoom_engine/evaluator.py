@@ -231,7 +231,7 @@ class Evaluator:
             similarity = _ssim_rows(images, originals, flipped & kept, ssim)
             evaluation = Evaluation(
                 outputs=outputs.detach(),
-                recorded=task.recorded(outputs),
+                recorded=task.recorded(outputs, originals.outputs),
                 change=change,
                 margin=margin,
                 flipped=flipped,

@@ -89,11 +89,16 @@ class LevelTask:
     boundary: ClassVar[None] = None
     corner: ClassVar[str] = "the level that the model reads"
     curve: ClassVar[str] = "the level"
+    differentiable: ClassVar[bool] = True
+    small: ClassVar[float] = 0.02
+    hardly: ClassVar[float] = 0.1
+    legend: ClassVar[tuple[tuple[str, str], ...]] = (("level", "#ff00ff"),)
+    part_change: ClassVar[str] = ""
 
     def outputs(self, raw: Tensor) -> Tensor:
         return raw.flatten(1).float()
 
-    def recorded(self, outputs: Tensor) -> Tensor:
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         return outputs
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
@@ -124,6 +129,12 @@ class LevelTask:
 
     def state_name(self, state: int) -> str:
         return ("", "another level")[state]
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        return ()
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        return ()
 
     def change_in_words(self, change: float) -> str:
         return f"{10 * change:.1f} levels"

@@ -126,9 +126,12 @@ def test_short_names(attribute: str, name: str) -> None:
 
 
 def test_effects_in_words() -> None:
-    assert effect(-0.2, 0.41) == "Adding it: +0.41; removing it: −0.2 on average."
-    assert effect(0.0, 0.004) == "Hardly any change on average."
-    assert effect(None, 0.3) == "Adding it: +0.3 on average."
+    assert effect(-0.2, 0.41, hardly=0.01) == "Adding it: +0.41; removing it: −0.2 on average."
+    assert effect(0.0, 0.004, hardly=0.01) == "Hardly any change on average."
+    assert effect(None, 0.3, hardly=0.01) == "Adding it: +0.3 on average."
+    assert effect(-0.4, 0.2, hardly=0.5) == "Hardly any change on average.", "half a year"
+    assert effect(-0.4, 12.34, hardly=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
+    assert effect(0.004, 0.012, hardly=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
 
 
 @given(st.floats(-1e4, 1e4))

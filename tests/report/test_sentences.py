@@ -11,7 +11,7 @@ from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import StripEntry
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flips, headline, standing
-from zoom_engine.targets import MultiClassTask
+from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
 READING = MultiClassTask(classes=("cat", "dog", "fox"))
@@ -54,9 +54,9 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
     def rows(first: float, low: float) -> Summary:
         return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
-    assert certainty(rows(1.0, 0.36), NAMES, unfinished=False).text == "Clear lead"
-    assert certainty(rows(0.97, 0.34), NAMES, unfinished=False).text == "Likely lead"
-    verdict = certainty(rows(0.6, 0.34), NAMES, unfinished=False)
+    assert certainty(rows(1.0, 0.36), NAMES, READING, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), NAMES, READING, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), NAMES, READING, unfinished=False)
     assert verdict.text == "No clear lead"
     assert "60 of 100" in verdict.sentence
     assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
@@ -64,7 +64,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
     half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
-    verdict = certainty(half, NAMES, unfinished=True)
+    verdict = certainty(half, NAMES, READING, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
     assert "1 of 3 attributes are not measured yet" in verdict.sentence
@@ -79,7 +79,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    found = certainty(summary(*rows), NAMES, unfinished=False)
+    found = certainty(summary(*rows), NAMES, READING, unfinished=False)
     assert found.text == verdict
     assert sentence in found.sentence
 
@@ -92,6 +92,17 @@ def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     assert (
         headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
     )
+
+
+def test_what_is_small_is_said_by_the_task() -> None:
+    rows = summary(row("a", 0.06, (0.05, 0.07), 1.0), row("b", 0.01, (0.0, 0.02), 0.0))
+    counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
+    for threshold, stands_out in ((0.1, True), (0.2, False)):
+        points = KeypointsTask(threshold=threshold)
+        assert (certainty(rows, NAMES, points, unfinished=False).text == "Nothing stands out") != stands_out
+        words = headline(rows, NAMES, counts, points, unfinished=False)
+        assert words.startswith("Adding or removing “A” moves" if stands_out else "None of 2 attributes moves")
+        assert "6.0 % of the diagonal" in words
 
 
 @pytest.mark.parametrize(

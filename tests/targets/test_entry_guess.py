@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from networks import Function
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
+from zoom_engine.targets import BinaryTask, MultiClassTask, MultiLabelTask, load_target
 
 IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -59,8 +59,10 @@ def test_the_users_word_decides_what_outputs_are() -> None:
     names = ("0", "1", "2")
     assert load_target(shares, resolution=16).task == MultiClassTask(classes=names, output="probabilities")
     assert load_target(shares, kind="logits", resolution=16).task == MultiClassTask(classes=names)
-    with pytest.raises(TargetError, match="3 independent probabilities: choose"):
-        load_target(Function(lambda m: m), kind="probabilities", resolution=16)
+    labels = load_target(Function(lambda m: m), kind="probabilities", classes=("a", "b", "c"), resolution=16)
+    assert labels.task == MultiLabelTask(classes=("a", "b", "c"), output="probabilities")
+    ends_so = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.Sigmoid())
+    assert load_target(ends_so, resolution=16).task == MultiLabelTask(classes=tuple("01234"), output="probabilities")
     with pytest.raises(TargetError, match="logits or probabilities, not 'odds'"):
         load_target(one, kind="odds", resolution=16)  # type: ignore[arg-type]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets import KeypointsTask, Preprocessing, Target, Task, load_target, task_from_dict
+from zoom_engine.targets import KeypointsTask, Preprocessing, Target, Task, load_target, save_onnx, task_from_dict
 
 POINTS = torch.tensor([[[0.25, 0.5], [0.75, 0.5], [0.5, 0.75]]])
 EYES = KeypointsTask(points=("left eye", "right eye", "nose"), between=(0, 1))
@@ -127,6 +128,45 @@ class Brightest(nn.Module):
         down = (mass.sum(2) * places).sum(1) / mass.sum((1, 2))
         point = torch.stack([across, down], dim=1)
         return torch.stack([point, point.flip(1)], dim=1)
+
+
+class Pairs(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, 3, 2)
+
+
+@pytest.mark.parametrize("form", ["normalised", "pixels", "heatmaps"])
+def test_onnx_files_of_points_are_the_same_targets(form: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    networks = {
+        "normalised": nn.Sequential(*pooled, nn.Linear(16, 6), Pairs()),
+        "pixels": nn.Sequential(*pooled, nn.Linear(16, 6)),
+        "heatmaps": nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 3, 5, stride=2, padding=2)),
+    }
+    task = task_from_dict({"task": "keypoints", "output": form, **({"side": 16} if form == "pixels" else {})})
+    own = load_target(networks[form], task=task, preprocessing=Preprocessing(size=16), resolution=16)
+    save_onnx(own, tmp_path / "points.onnx")
+    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    for read in (load_target(tmp_path / "points.onnx"), load_target(tmp_path / "points.onnx", task=task)):
+        assert read.task == task
+        assert read.differentiable
+        assert read(images).shape == (3, 6)
+        torch.testing.assert_close(read(images), own(images), atol=1e-5, rtol=1e-4)
+    leaf = images.requires_grad_(True)
+    (slope,) = torch.autograd.grad(read(leaf).sum(), leaf)
+    assert slope.any()
+
+
+def test_the_scale_of_the_chart_follows_the_points() -> None:
+    assert EYES.axis is None
+    assert (EYES.boundary, EYES.small, EYES.hardly) == (0.1, 0.05, 0.01)
+    row, before = moved(2, 0.03, 0.04)[0].tolist(), POINTS.flatten().tolist()
+    assert EYES.parts(row) == ["left eye", "right eye", "nose"]
+    np.testing.assert_allclose(EYES.part_changes(row, before), [0, 0, 0.1], atol=1e-5)
+    assert EYES.part_change == "how far each point moves, in the distance from left eye to right eye"
+    assert KeypointsTask().parts([0.5, 0.5]) == ()
+    assert KeypointsTask().parts([0.5] * 4) == ["point 0", "point 1"]
 
 
 def test_modules_and_functions_of_points_are_targets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets import RegressionTask, Task, load_target, task_from_dict
+from zoom_engine.targets import RegressionTask, Task, load_target, save_onnx, task_from_dict
 
 AGE = RegressionTask(range=(0.0, 100.0), threshold=5.0, unit="years")
 YEARS = st.floats(-20, 120).map(lambda value: round(value, 2))
@@ -65,6 +67,26 @@ def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], com
     with pytest.raises(TargetError, match=complaint) as caught:
         task_from_dict({"task": "regression", **options})
     assert "\n" not in str(caught.value)
+
+
+def test_an_onnx_file_of_a_number_is_the_same_target(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 2))
+    second = RegressionTask(range=(-1.0, 1.0), unit="points", head=1)
+    own = load_target(network, task=second, resolution=16)
+    save_onnx(own, tmp_path / "number.onnx", resolution=16)
+    images = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    for read in (load_target(tmp_path / "number.onnx"), load_target(tmp_path / "number.onnx", task=second)):
+        assert read.task == second
+        assert read.differentiable
+        torch.testing.assert_close(read(images), own(images), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(own(images)[:, 0], network((images + 1) / 2)[:, 1])
+
+
+def test_what_is_small_is_so_in_the_numbers_own_unit() -> None:
+    assert (AGE.small, AGE.hardly) == (0.025, 0.5)
+    tenth = RegressionTask(range=(0.0, 1.0))
+    assert (tenth.small, tenth.hardly) == pytest.approx((0.05, 0.01))
 
 
 def test_a_plain_function_is_audited_as_one() -> None:

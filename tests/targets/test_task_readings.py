@@ -21,7 +21,7 @@ LOGITS = st.lists(st.floats(-6, 6).map(lambda x: round(x, 2)), min_size=3, max_s
 def test_states_differ_where_the_prediction_flips(task: Task, before: list[float], after: list[float]) -> None:
     width = 1 if task.name == "binary" else 3
     original, edited = torch.tensor([before[:width]]), torch.tensor([after[:width]])
-    first, second = (task.recorded(output)[0].tolist() for output in (original, edited))
+    first, second = (task.recorded(output, original)[0].tolist() for output in (original, edited))
     if min(abs(float(task.margin(output, output)[0])) for output in (original, edited)) > 1e-3:
         differ = task.state(second, first) != task.state(first, first)
         assert differ == bool(task.flipped(edited, original)[0])

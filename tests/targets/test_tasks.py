@@ -24,8 +24,8 @@ def test_binary(rows: list[tuple[float, float]]) -> None:
     outputs, original = (torch.tensor([[row[side]] for row in rows]) for side in (0, 1))
     for index, (new, old) in enumerate(rows):
         p, q = (1 / (1 + math.exp(-value)) for value in (new, old))
-        assert task.recorded(outputs)[index].item() == pytest.approx(p, abs=1e-6)
-        assert task.recorded(outputs)[index].tolist() == pytest.approx([p], abs=1e-6)
+        assert task.recorded(outputs, original)[index].item() == pytest.approx(p, abs=1e-6)
+        assert task.recorded(outputs, original)[index].tolist() == pytest.approx([p], abs=1e-6)
         assert task.change(outputs, original)[index].item() == pytest.approx(abs(p - q), abs=1e-6)
         flipped = (new >= 0) != (old >= 0)
         assert bool(task.flipped(outputs, original)[index]) is flipped
@@ -34,7 +34,7 @@ def test_binary(rows: list[tuple[float, float]]) -> None:
         opposite = 0.0 if old >= 0 else 1.0
         literal = -(opposite * math.log(p + 1e-300) + (1 - opposite) * math.log(1 - p + 1e-300))
         assert task.loss(outputs, original)[index].item() == pytest.approx(literal, rel=1e-3, abs=1e-5)
-        assert task.caption(outputs[index], outputs[index]) == f"{task.recorded(outputs)[index].item():.2f}"
+        assert task.caption(outputs[index], outputs[index]) == f"{task.recorded(outputs, original)[index].item():.2f}"
 
 
 @given(st.lists(st.tuples(*[logits] * 6), min_size=1, max_size=5))
@@ -52,7 +52,7 @@ def test_multiclass(rows: list[tuple[float, ...]]) -> None:
         expected = -p.clamp_min(1e-30).log()[0, runner_up[0]]
         assert task.loss(outputs, original)[0].item() == pytest.approx(expected.item(), rel=1e-3, abs=1e-4)
     assert task.caption(outputs[0], outputs[0]).split()[0] in CLASSES
-    assert float(task.recorded(outputs)[0].sum()) == pytest.approx(1, abs=1e-5)
+    assert float(task.recorded(outputs, original)[0].sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_multiclass_toward_a_class() -> None:
@@ -90,7 +90,7 @@ def test_the_forms_of_a_binary_output_agree() -> None:
         torch.testing.assert_close(task.outputs(raw), logit[:, None], rtol=1e-4, atol=1e-4)
     multi = MultiClassTask(classes=CLASSES, output="probabilities")
     p = torch.tensor([[0.2, 0.5, 0.3]])
-    torch.testing.assert_close(multi.recorded(multi.outputs(p)), p)
+    torch.testing.assert_close(multi.recorded(multi.outputs(p), multi.outputs(p)), p)
     assert BinaryTask(output="probability").outputs(torch.tensor([0.0, 1.0])).isfinite().all()
 
 
@@ -119,8 +119,8 @@ def test_tasks_survive_json() -> None:
         MultiClassTask(classes=CLASSES, toward=1),
     ):
         assert task_from_dict(json.loads(json.dumps(task.to_dict()))) == task
-    with pytest.raises(TargetError, match="unknown task 'segmentation'"):
-        task_from_dict({"task": "segmentation"})
+    with pytest.raises(TargetError, match="unknown task 'depth'"):
+        task_from_dict({"task": "depth"})
     with pytest.raises(TargetError, match="colour"):
         task_from_dict({"task": "binary", "colour": 1})
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | None]
-_LEFT_OUT = ("decisive", "natural", "paper", "calibrated")  # of a line, where they are None
+_LEFT_OUT = ("decisive", "natural", "bounds", "paper", "calibrated")  # of a line, where they are None
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -49,6 +49,7 @@ class Record:
         `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,
         evaluations, stop and trajectory. Numbers are rounded to six digits.
     decisive: there is a decisive counterfactual; None in records of older versions, see `is_decisive`.
+    bounds: single mode: the lowest and highest edit weight that the search could take; None in older records.
     natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
     paper, calibrated: within that range, where it is not the audit's own.
     """
@@ -70,6 +71,7 @@ class Record:
     stop: str = ""
     trajectory: tuple[Point, ...] = ()
     natural: bool | None = None
+    bounds: tuple[float, float] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
@@ -104,6 +106,9 @@ class Record:
         values = _known(cls, line)
         for name in ("edit_weights", "original_output", "output"):
             values[name] = _numbers(values, name)
+        if values.get("bounds") is not None:
+            low, high = _numbers(values, "bounds")
+            values["bounds"] = (low, high)
         values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())
         for name in ("paper", "calibrated"):
             if values.get(name) is not None:

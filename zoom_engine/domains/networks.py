@@ -1,8 +1,9 @@
-"""The small convolutional network of the embedded targets, and of the probe that looks at edits."""
+"""The small convolutional networks of the embedded targets, and of the probe that looks at edits."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -57,9 +58,44 @@ class SmallCNN(nn.Module):
         return logits
 
 
+class SmallUNet(nn.Module):
+    """``[B, 3, R, R]`` in [-1, 1] → logits ``[B, outputs, R, R]``; R is a multiple of 16.
+
+    Four stride-2 stages down, three back up with the activations of the same resolution beside them (Ronneberger 2015);
+    the logits are made at half the resolution and doubled.
+    """
+
+    def __init__(self, outputs: int, *, width: int = 12) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 4 * width, 8 * width]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        previous = 3
+        for index, cout in enumerate(widths):
+            layers = _block(previous, cout, 2)
+            if index:
+                layers += _block(cout, cout, 1)
+            self.down.append(nn.Sequential(*layers))
+            previous = cout
+        for beside in widths[-2::-1]:
+            cout = max(beside, 2 * width)
+            self.up.append(nn.Sequential(*_block(previous + beside, cout, 1)))
+            previous = cout
+        self.head = nn.Conv2d(previous, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: list[Tensor] = []
+        for stage in self.down:
+            x = stage(x)
+            found.append(x)
+        for stage, beside in zip(self.up, found[-2::-1], strict=True):
+            x = stage(torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), beside], dim=1))
+        logits: Tensor = F.interpolate(self.head(x), scale_factor=2.0, mode="bilinear", align_corners=False)
+        return logits
+
+
 @torch.no_grad()
 def predict(network: nn.Module, images: Tensor, *, batch_size: int = 128) -> Tensor:
-    """Outputs ``[n, K]`` for uint8 images ``[n, R, R, 3]``, in batches."""
+    """Outputs ``[n, …]`` for uint8 images ``[n, R, R, 3]``, in batches."""
     return torch.cat([network(to_float(images[i : i + batch_size])) for i in range(0, len(images), batch_size)])
 
 

@@ -11,9 +11,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.networks import SmallCNN, SmallUNet
 from zoom_engine.errors import TargetError
 from zoom_engine.files.atomic import replacing
+
+NETWORKS: dict[str, type[SmallCNN] | type[SmallUNet]] = {"SmallCNN": SmallCNN, "SmallUNet": SmallUNet}
 
 
 def save_network(network: nn.Module, path: Path, info: dict[str, Any]) -> None:
@@ -27,14 +29,16 @@ def save_network(network: nn.Module, path: Path, info: dict[str, Any]) -> None:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
 
 
-def load_network(path: Path, *, outputs: int | None = None) -> tuple[SmallCNN, dict[str, Any]]:
-    """A ``SmallCNN`` in evaluation mode and its info. ``outputs`` defaults to the length of ``info["outputs"]``."""
+def load_network(path: Path) -> tuple[SmallCNN | SmallUNet, dict[str, Any]]:
+    """A network in evaluation mode and its info, which says what it is: ``kind`` and ``width`` where they are not those
+    of a ``SmallCNN`` by default, and names of its ``outputs``."""
     try:
         with safe_open(str(path), framework="pt") as file:
             info: dict[str, Any] = json.loads((file.metadata() or {})["info"])
             state = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise TargetError(f"{path.name} is missing or damaged ({error}); install zoom-engine again") from error
-    network = SmallCNN(len(info["outputs"]) if outputs is None else outputs)
+    kind = NETWORKS[info.get("kind", "SmallCNN")]
+    network = kind(len(info["outputs"]), **{key: info[key] for key in ("width",) if key in info})
     network.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()})
     return network.eval().requires_grad_(False), info

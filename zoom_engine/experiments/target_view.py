@@ -31,7 +31,7 @@ def write_target_view(
     notify: Notify = untold,
 ) -> list[str]:
     """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
-    pictures, where a wrong size or crop shows.
+    pictures, where a wrong size or crop shows, with its output drawn in where that has a place in them.
 
     Returns lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
     beside those to black, white and noise (a model that is fed a wrong range answers all alike). ``notify`` is told
@@ -42,13 +42,15 @@ def write_target_view(
     with torch.no_grad():
         images = choose_synthesizer(network).render(network.sample(seeds))
         fed = loaded.preprocessing(images)
-        seen = loaded.preprocessing.picture(fed)
-        answers = ", ".join(loaded.task.caption(row, row) for row in loaded(images))
+        seen = to_pixels(loaded.preprocessing.picture(fed))
+        outputs = loaded(images)
+        pictures = [loaded.task.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
+        answers = ", ".join(loaded.task.caption(row, row) for row in outputs)
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
     try:
-        atomic.write_bytes(out, png_bytes(np.concatenate(list(to_pixels(seen)), axis=1)))
+        atomic.write_bytes(out, png_bytes(np.concatenate(pictures, axis=1)))
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror or error}") from error
     return [

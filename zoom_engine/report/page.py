@@ -25,6 +25,7 @@ from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
+from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.limits import limits
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
@@ -63,6 +64,7 @@ class Page:
     sheets: tuple[Sheet, ...]
     more_sheets: int
     curves: tuple[Curve, ...]
+    heat_map: HeatMap | None
     limits: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
     range_used: str
@@ -118,7 +120,7 @@ class Source:
 
     @property
     def verdict(self) -> sentences.Verdict:
-        return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
+        return sentences.certainty(self.summary, self.names, self.task, unfinished=not self.finished)
 
     @property
     def unit(self) -> str:
@@ -181,6 +183,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source)),
+        heat_map=heat_map(source.diagnosis, source.task, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, config, source.names, source.counts[None], beyond=beyond)),
         settings=tuple(_flat({key: value for key, value in manifest.to_json().items() if key != "format"})),
         range_used=used,
@@ -212,17 +215,21 @@ def _curves(source: Source) -> Iterator[Curve]:
     if diagnosis.mode == "multi":
         return
     bound, ranges = source.config.bound, source.config.calibrated_range
-    for attribute in source.order:
-        column = diagnosis.attributes.index(attribute)
-        curve = response_curve(diagnosis.of(attribute), column, task)
-        if curve is None:
-            continue
-        calibrated = ranges[column] if ranges else None
+    columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
+    found = {a: response_curve(diagnosis.of(a), column, task) for a, column in columns.items()}
+    curves = {attribute: curve for attribute, curve in found.items() if curve is not None}
+    axis = task.axis or (0.0, axis_for([*(float(c.high.max()) for c in curves.values()), task.boundary or 0.0]).end)
+    for attribute, curve in curves.items():
+        calibrated = ranges[columns[attribute]] if ranges else None
         low, high = calibrated or (curve.weights[0], curve.weights[-1])
         yield Curve(
             source.names[attribute],
-            curve_plot(curve, calibrated=calibrated, boundary=task.boundary, axis=task.axis, bound=bound),
-            sentences.effect(curve.change_at(low) if low < 0 else None, curve.change_at(high) if high > 0 else None),
+            curve_plot(curve, calibrated=calibrated, boundary=task.boundary, axis=axis, bound=bound),
+            sentences.effect(
+                curve.change_at(low) if low < 0 else None,
+                curve.change_at(high) if high > 0 else None,
+                hardly=task.hardly,
+            ),
         )
 
 

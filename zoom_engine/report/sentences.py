@@ -6,6 +6,7 @@ record on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,9 +18,6 @@ from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import decimal, signed
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
-
-SMALL = 0.05
-"""A mean change below this is called small: the study behind the method counts such true effects as none."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def headline(
     mean, here = top.value or 0.0, counts[top.attribute]
     own = task.change_in_words(mean)
     own = f", that is {own}," if own else ""
-    if mean >= SMALL:
+    if mean >= task.small:
         moves = f"Adding or removing {name} moves this model’s output by {_measured(top)}{own} {average}"
         return _so_far(f"{moves}; {flips(here)}.", unfinished)
     if len(rows) == 1:
@@ -120,9 +118,9 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.units} images {'flips' if counts.decisive == 1 else 'flip'} decisively{more}"
 
 
-def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
-    """How far the first place is to be trusted."""
-    found = _certainty(summary, names)
+def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, unfinished: bool) -> Verdict:
+    """How far the first place is to be trusted; `task` says which changes are small."""
+    found = _certainty(summary, names, task)
     if not unfinished:
         return found
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -132,7 +130,7 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
     return Verdict("Not finished", "warn", sentence)
 
 
-def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
+def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> Verdict:
     if not summary.units:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
@@ -145,7 +143,7 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
     own, other = top.interval, second.interval
     assert own is not None
     assert other is not None
-    if summary.mode == "single" and (top.value or 0.0) < SMALL:
+    if summary.mode == "single" and (top.value or 0.0) < task.small:
         highest = decimal(max(row.interval[1] for row in rows if row.interval))
         return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
     name = f"“{names[top.attribute]}”"
@@ -205,14 +203,16 @@ def search_sentence(config: Config) -> str:
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
 
 
-def effect(at_low: float | None, at_high: float | None) -> str:
-    """What adding and removing an attribute does to the mean output: its changes at the ends of the range."""
+def effect(at_low: float | None, at_high: float | None, *, hardly: float) -> str:
+    """What adding and removing an attribute does to the mean output: its changes at the ends of the range. Below
+    `hardly` they are none, and not shown any finer."""
+    digits = max(0, math.ceil(-math.log10(hardly)))
     parts = [
-        f"{what} it: {signed(change, 2)}"
+        f"{what} it: {signed(change, digits)}"
         for what, change in (("adding", at_high), ("removing", at_low))
         if change is not None
     ]
-    if not parts or all(abs(change or 0.0) < 0.01 for change in (at_low, at_high)):
+    if not parts or all(abs(change or 0.0) < hardly for change in (at_low, at_high)):
         return "Hardly any change on average."
     return f"{_upper('; '.join(parts))} on average."
 

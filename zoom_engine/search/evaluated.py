@@ -47,7 +47,7 @@ def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = 
 def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
     """The unedited images as the iterates at edit weights 0: change 0, SSIM 1, label kept."""
     task = evaluator.target.task
-    recorded = task.recorded(originals.outputs).tolist()
+    recorded = task.recorded(originals.outputs, originals.outputs).tolist()
     margins = task.margin(originals.outputs, originals.outputs).tolist()
     zeros = np.zeros(len(evaluator.directions))
     kept = True if evaluator.labels_on else None

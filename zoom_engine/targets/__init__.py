@@ -8,15 +8,26 @@ from zoom_engine.targets.onnx.write import save_onnx
 from zoom_engine.targets.options import check_target_options
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target
-from zoom_engine.targets.tasks import BinaryTask, KeypointsTask, MultiClassTask, RegressionTask, Task, task_from_dict
+from zoom_engine.targets.tasks import (
+    BinaryTask,
+    KeypointsTask,
+    MultiClassTask,
+    MultiLabelTask,
+    RegressionTask,
+    SegmentationTask,
+    Task,
+    task_from_dict,
+)
 
 __all__ = [
     "BinaryTask",
     "BlackBox",
     "KeypointsTask",
     "MultiClassTask",
+    "MultiLabelTask",
     "Preprocessing",
     "RegressionTask",
+    "SegmentationTask",
     "Target",
     "Task",
     "check_target",

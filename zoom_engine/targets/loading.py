@@ -74,12 +74,13 @@ def load_target(
               without gradients
         name: how reports call it; the domain's, the file's or the class's name where not given.
         task: what it predicts: a `Task`, the name of one, or its `to_dict`. Where neither this nor the file says so it
-            is guessed: one or two outputs are a binary decision, more are classes; a final sigmoid or softmax
-            means probabilities. An output that could be either is an error.
+            is guessed: one or two outputs are a binary decision, more are classes, or labels where they are independent
+            probabilities; a final sigmoid or softmax means probabilities; maps with a channel for each named class are
+            areas. An output that could be several things is an error.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
             differ from the model's own. The model's own comes from its file or library where it has one (an
             ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
-        classes: names of the classes, used where `task` is not given.
+        classes: names of the classes, for a task that is guessed, or given without them.
         labels: prompts that let the text encoder tell the classes apart; the target's own where not given.
         resolution: of the images it will meet, for the check; the preprocessing's size, else 128, where not
             given.
@@ -94,7 +95,8 @@ def load_target(
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
     if isinstance(task, str | Mapping):
-        task = task_from_dict({"task": task} if isinstance(task, str) else task)
+        described = {"task": task} if isinstance(task, str) else dict(task)
+        task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
         loaded = _load(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)

@@ -35,7 +35,8 @@ class Target(nn.Module):
             white, by default where there is no preprocessing.
         labels: prompts of the classes that the text encoder can tell apart, for L_attr; empty when there
             are none.
-        differentiable: False when `network` gives no gradients; then only forward-only searches run.
+        differentiable: False when `network` gives no gradients; then, as where the task has none, only forward-only
+            searches run.
         note: one line for the run's manifest, such as why there are no gradients.
         content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
     """
@@ -60,14 +61,14 @@ class Target(nn.Module):
         self.preprocessing = preprocessing if preprocessing is not None else Preprocessing()
         self.assumed = preprocessing is None if assumed is None else assumed
         self.labels = labels
-        self.differentiable = differentiable
-        self.note = note
+        self.differentiable = differentiable and task.differentiable
+        self.note = note or ("" if task.differentiable else "its outputs have nothing between them for a gradient")
         self.eval().requires_grad_(False)
         self.content_hash = content_hash or module_hash(network, task.to_dict(), self.preprocessing.to_dict())
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the probabilities."""
+        """Names of the classes, in the order of the outputs."""
         classes: tuple[str, ...] = getattr(self.task, "classes", ())
         return classes
 
@@ -98,8 +99,8 @@ class Target(nn.Module):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → outputs float32 `[B, K]` of the task (binary: one
-        logit).
+        """Images float `[B, 3, H, W]` RGB in [-1, 1] → outputs `[B, K]` or `[B, …]` of the task, float32 (binary:
+        one logit) or whole numbers.
 
         Raises:
             TargetError: when the network cannot take the images, or returns something that the task cannot
@@ -147,7 +148,9 @@ class Target(nn.Module):
                     f"target {self.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
                 )
             spread = outputs.detach().amax(0) - outputs.detach().amin(0)
-            if float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().abs().max())):
+            # Whole numbers have nothing between: of noise a label map may well say "background" all over.
+            constant = float(spread.max()) <= 1e-6 * (1 + float(outputs.detach().float().abs().max()))
+            if constant and outputs.is_floating_point():
                 raise TargetError(
                     f"target {self.name!r} returns the same output for different"
                     " images: check its weights and preprocessing"
@@ -163,7 +166,9 @@ class Target(nn.Module):
                     )
         with torch.no_grad():
             alone = self(images[:1].detach())
-        if not torch.allclose(alone, outputs[:1].detach(), rtol=1e-2, atol=1e-3 * (1 + float(spread.max()))):
+        if not torch.allclose(
+            alone.float(), outputs[:1].detach().float(), rtol=1e-2, atol=1e-3 * (1 + float(spread.max()))
+        ):
             raise TargetError(
                 f"target {self.name!r} gives an image another output"
                 " when it comes alone: it mixes the images of a batch"

@@ -96,7 +96,7 @@ def test_agreement_sees_a_perfect_and_a_reversed_ranking() -> None:
 
 
 def test_a_bar_as_high_as_another_is_not_the_top() -> None:
-    level = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.target_names()}
+    level = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.classifier_names()}
     assert all(row == {"biased": 0, "sound": 0} for row in top_bars([{"sensitivity": level}]).values())
     for row in level.values():
         row["smiling"] = 1e-6
@@ -117,7 +117,7 @@ def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: 
         kept = {name: [1, 1] for name in effects}
         return {"seed": seed, "sensitivity": table, "paper": table, "flip_rate": table, "kept": kept}
 
-    effects = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.target_names()}
+    effects = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.classifier_names()}
     for row in effects.values():
         row["smiling"] = 0.4
     monkeypatch.setattr(benchmark, "audit_all", audit)

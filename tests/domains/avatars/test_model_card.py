@@ -118,3 +118,15 @@ def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> No
     card = model_card(quality, figures)
     assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card
     assert "0.030 (true effect 0.002) against 0.400" in card
+
+
+def test_targets_of_other_tasks_have_a_table_where_they_were_measured(quality: dict[str, Any]) -> None:
+    assert "Targets of other tasks" not in model_card(quality, None)
+    effects = {"hat": 0.31, "beard": 0.05, "x": 0.12}
+    weak = {"task": "keypoints", "planted": "hat", "unit": "pixels", "error": 0.1234, "split_by": "hat",
+            "error_planted": 0.2, "error_without": 0.01, "effects": effects}  # fmt: skip
+    plain = {**weak, "planted": None, "split_by": None, "error_planted": None, "error_without": None}
+    card = model_card({**quality, "tasks": {"spots": plain, "spots-weak-hat": weak}}, None)
+    row = "| avatars:spots-weak-hat | keypoints | hat | 0.123 (pixels) | 0.2 / 0.01 (hat) | 0.31 | 0.12 (x) |"
+    assert row in card
+    assert "| avatars:spots | keypoints | none | 0.123 (pixels) |  |  | 0.31 (hat) |" in card

@@ -51,7 +51,7 @@ def audit_all(seed: int, images: int, *, options: dict[str, Any] | None = None) 
     ``sensitivity[target][attribute]`` is within the calibrated range, ``paper`` within ±30; a target's own attribute is
     left out. ``kept`` counts flipped counterfactuals and those whose own attribute the probe sees unchanged.
     """
-    names = DOMAIN.target_names()
+    names = DOMAIN.classifier_names()
     diagnoser = Diagnoser(
         generator="avatars",
         target=f"avatars:{names[0]}",
@@ -165,7 +165,7 @@ def top_bars(runs: Sequence[dict[str, Any]], key: str = "sensitivity") -> dict[s
         return all(row[planted] > value for attribute, value in row.items() if attribute != planted)
 
     counts: dict[str, dict[str, int]] = {}
-    for name in DOMAIN.target_names():
+    for name in DOMAIN.classifier_names():
         planted = planted_attribute(name)
         if planted is None:
             continue
@@ -213,7 +213,9 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 def kept_share(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Over all runs: of the flipped counterfactuals, the share in which the probe sees the own attribute unchanged."""
-    per_target = {name: [sum(run["kept"][name][i] for run in runs) for i in (0, 1)] for name in DOMAIN.target_names()}
+    per_target = {
+        name: [sum(run["kept"][name][i] for run in runs) for i in (0, 1)] for name in DOMAIN.classifier_names()
+    }
     flips, kept = (sum(row[i] for row in per_target.values()) for i in (0, 1))
     return {"flips": flips, "kept": round(kept / flips, 4) if flips else None, "per_target": per_target}
 
@@ -270,7 +272,7 @@ def _kept(folder: Path | None, name: str, images: int | None, make: Callable[[],
 def _made_by(images: int | None) -> dict[str, Any]:
     """What the figures depend on, short: weights, images, and how sensitivities are searched for."""
     weights = [DOMAIN.generator().content_hash, _weights_of_words()]
-    weights += [DOMAIN.target(name).content_hash for name in DOMAIN.target_names()]
+    weights += [DOMAIN.target(name).content_hash for name in DOMAIN.classifier_names()]
     return {
         "method": METHOD,
         "images": images,
@@ -284,7 +286,7 @@ def _weights_of_words() -> str:
     words that it learns beside them change none of the figures."""
     encoder = DOMAIN.text_encoder()
     prompts = [DOMAIN.neutral, *DOMAIN.attributes]
-    prompts += [label for name in DOMAIN.target_names() for label in DOMAIN.target(name).labels]
+    prompts += [label for name in DOMAIN.classifier_names() for label in DOMAIN.target(name).labels]
     sentences = [fill_template(template, prompt) for prompt in prompts for template in ("{}", *GENERAL)]
     tokens = torch.unique(encoder.tokenizer(sentences, context_length=encoder.context_length))
     digest = hashlib.sha256()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from torch import nn
+
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.wording import prompt
-from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import TargetError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint
-from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
 
 DEFAULT_ATTRIBUTES = (
@@ -51,6 +52,10 @@ class AvatarDomain:
     def target_names(self) -> tuple[str, ...]:
         return tuple(sorted(path.stem for path in (WEIGHTS / "targets").glob("*.safetensors")))
 
+    def classifier_names(self) -> tuple[str, ...]:
+        """Of the targets those that decide one attribute, alone or beside a planted one."""
+        return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
+
     @cache  # noqa: B019
     def target(self, name: str) -> Target:
         """The target ``avatars:NAME``; its class prompts come with it."""
@@ -59,13 +64,17 @@ class AvatarDomain:
         return as_target(*load_network(WEIGHTS / "targets" / f"{name}.safetensors"))
 
 
-def as_target(network: SmallCNN, info: dict[str, Any]) -> Target:
-    """A shipped classifier with its name, classes, prompts and preprocessing."""
-    labels = (str(info["labels"][0]), str(info["labels"][1]))
+def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
+    """A shipped network with its name, task, prompts and preprocessing. Without a task it is a classifier of the two
+    prompts, its ``labels``; others have none."""
+    labels = tuple(str(label) for label in info.get("labels", ()))
+    task = (
+        task_from_dict(info["task"]) if "task" in info else BinaryTask(classes=(_short(labels[0]), _short(labels[1])))
+    )
     return Target(
         network,
         name=str(info["name"]),
-        task=BinaryTask(classes=(_short(labels[0]), _short(labels[1]))),
+        task=task,
         preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
         labels=labels,
     )

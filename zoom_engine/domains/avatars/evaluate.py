@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.audit.settings import METHODS
 from zoom_engine.directions import Sampling, find_directions, regression_relevance
 from zoom_engine.directions.find import DEFAULT_SAMPLES
-from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, margins
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, labels, margins
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, parameters_from_latents
-from zoom_engine.domains.avatars.renderer import render, sample
+from zoom_engine.domains.avatars.renderer import masks, render, sample
+from zoom_engine.domains.avatars.train.tasks import recipes
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.word_quality import balanced, word_quality
 from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, prompt, zero_shot_prompts
@@ -40,9 +42,17 @@ from zoom_engine.runtime import (
     compiled_text_encoder,
     describe_environment,
 )
+from zoom_engine.targets import KeypointsTask, MultiLabelTask, RegressionTask, SegmentationTask, Task
 from zoom_engine.targets.target import probe_images
 
-TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300
+TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED, TASK_SEED = 9001, 9100, 9200, 9300, 9400
+UNITS = {
+    "keypoints": "mean distance, in the pupils'",
+    "segmentation": "1 − mIoU",
+    "regression": "years",
+    "multilabel": "wrong labels",
+    "multiclass": "wrong pictures",
+}
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
 # Sampled relevance renders every channel twice per sample: 8 of them are 21,000 pictures here.
 SAMPLES: dict[str, int | None] = {"regression": None, "sampled": 8, "gradient": None}
@@ -52,7 +62,9 @@ NEIGHBOURS = 3
 
 def probe() -> SmallCNN:
     """The judge, in evaluation mode."""
-    return load_network(WEIGHTS / "probe.safetensors")[0]
+    network = load_network(WEIGHTS / "probe.safetensors")[0]
+    assert isinstance(network, SmallCNN)
+    return network
 
 
 def generated(count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, Tensor]:
@@ -264,20 +276,21 @@ def _choose_weight(changed: Callable[[float], Tensor], index: int, outside: list
 
 
 @torch.no_grad()
-def true_effects(count: int = 300) -> dict[str, dict[str, float]]:
-    """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of every target and attribute, over ``count`` avatars."""
+def true_effects(names: Sequence[str] | None = None, *, count: int = 300) -> dict[str, dict[str, float]]:
+    """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of targets (all classifiers, where none are named) and every
+    attribute, over ``count`` avatars; of outputs that are no probability the task's change."""
     _, parameters = sample(count, EFFECT_SEED)
-    effects: dict[str, dict[str, float]] = {name: {} for name in DOMAIN.target_names()}
+    effects: dict[str, dict[str, float]] = {name: {} for name in names or DOMAIN.classifier_names()}
     targets = {name: compiled_target(DOMAIN.target(name), synthesizer())[0] for name in effects}
     for attribute in forced(ATTRIBUTES, "True effects", unit="attribute"):
         pair = [to_float(torch.from_numpy(render(intervene(parameters, attribute, value)))) for value in (True, False)]
         for name, row in effects.items():
             target = targets[name]
-            with_it, without = (
-                torch.cat([target.task.recorded(target(part))[:, 0] for part in torch.split(images, 50)])
-                for images in pair
-            )
-            row[attribute] = round(float((with_it - without).abs().mean()), 4)
+            changes = [
+                target.task.change(target(with_it), target(without))
+                for with_it, without in zip(*(torch.split(images, 50) for images in pair), strict=True)
+            ]
+            row[attribute] = round(float(torch.cat(changes).mean()), 4)
     return effects
 
 
@@ -298,6 +311,57 @@ def target_quality() -> dict[str, Any]:
     return found
 
 
+def task_quality(count: int = 400, *, effects_of: int = 100) -> dict[str, Any]:
+    """Of the targets of other tasks: errors on ``count`` renders that training never saw, and true effects over
+    ``effects_of`` avatars.
+
+    ``error`` is in ``unit``, a mean over the renders; ``error_planted`` over those that have the attribute that was
+    planted into the target or into its weak twin.
+    """
+    images, parameters = sample(count, TASK_SEED)
+    pictures, table = torch.from_numpy(images), labels(parameters)
+    truth = {recipe.name: recipe for recipe in recipes(parameters, torch.from_numpy(masks(parameters)))}
+    effects = true_effects(tuple(truth), count=effects_of)
+    found: dict[str, Any] = {}
+    for name, recipe in truth.items():
+        twin = truth[name.partition("-weak-")[0]]
+        target = DOMAIN.target(name)
+        parts = zip(torch.split(pictures, 50), torch.split(twin.truth, 50), strict=True)
+        with torch.no_grad():
+            errors = torch.cat([_errors(target.task, target(to_float(part)), wanted) for part, wanted in parts])
+        planted = recipe.planted or next(
+            (r.planted for r in truth.values() if r.name.startswith(f"{name}-weak-")), None
+        )
+        having = None if planted is None else torch.from_numpy(table[planted])
+        found[name] = {
+            "task": target.task.name,
+            "planted": recipe.planted,
+            "unit": UNITS[target.task.name],
+            "error": round(float(errors.mean()), 4),
+            "split_by": planted,
+            "error_planted": None if having is None else round(float(errors[having].mean()), 4),
+            "error_without": None if having is None else round(float(errors[~having].mean()), 4),
+            "effects": effects[name],
+        }
+    return found
+
+
+def _errors(task: Task, outputs: Tensor, truth: Tensor) -> Tensor:
+    """``[B]``: how wrong outputs are, in the task's ``UNITS``; ``truth`` as `recipes` have it."""
+    match task:
+        case KeypointsTask():
+            return task.displacements(outputs, truth).mean(1)
+        case SegmentationTask():
+            areas = F.one_hot(truth.long(), len(task.classes)).permute(0, 3, 1, 2).float()
+            return 1 - task.agreement(outputs, areas)
+        case RegressionTask():
+            return (outputs - truth).abs()[:, 0]
+        case MultiLabelTask():
+            return ((outputs > 0) != (truth > 0.5)).float().mean(1)
+        case _:
+            return (outputs.argmax(1) != truth).float()
+
+
 def contact_sheet(path: Path, *, rows: int = 6, columns: int = 12) -> None:
     """A PNG of renders (left half) and generator samples (right half), for the model card."""
     from PIL import Image
@@ -309,14 +373,15 @@ def contact_sheet(path: Path, *, rows: int = 6, columns: int = 12) -> None:
     Image.fromarray(grid).save(path)
 
 
-PARTS = ("text", "generator", "edits", "targets")
+PARTS = ("text", "generator", "edits", "targets", "tasks")
 
 
 def measure(part: str, methods: Sequence[str] = METHODS) -> dict[str, Any]:
     """The figures of one of ``PARTS``; ``methods`` are the kinds of edit direction that "edits" compares."""
     if part == "edits":
         return {method: edit_quality(method) for method in methods}
-    return {"text": text_quality, "generator": generator_quality, "targets": target_quality}[part]()
+    whole = {"text": text_quality, "generator": generator_quality, "targets": target_quality, "tasks": task_quality}
+    return whole[part]()
 
 
 def main() -> None:

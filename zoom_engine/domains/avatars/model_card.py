@@ -31,7 +31,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 | --- | --- | --- |
 | generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.avatars.train generator`; no adversarial phase |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text`, then `… train words` for other forms of its words |
-| targets | `weights/targets/` | small CNNs, four sound and four with a planted bias: `… train targets` |
+| targets | `weights/targets/` | small CNNs, four sound and four with a planted bias: `… train targets`; for other tasks: `… train tasks` |
 | probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real faces: attributes such as `male` or `old` name
@@ -57,6 +57,8 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
         _edits(quality["edits"]),
         _targets(quality["targets"]),
     ]
+    if "tasks" in quality:
+        parts.append(_tasks(quality["tasks"]))
     parts.append(NO_BENCHMARK if benchmark is None else _benchmark(benchmark))
     parts.append(_environment(quality["environment"]))
     return "\n".join(parts)
@@ -177,6 +179,42 @@ def _targets(figures: dict[str, Any]) -> str:
                 "accuracy on untied renders, %",
                 "as the generator draws them, %",
                 "planted effect",
+                "largest effect of any other",
+            ],
+            rows,
+        )
+    )
+
+
+def _tasks(figures: dict[str, Any]) -> str:
+    rows = []
+    for name, row in figures.items():
+        split, others = row["split_by"], {a: v for a, v in row["effects"].items() if a != row["split_by"]}
+        most = max(others, key=others.__getitem__)
+        rows.append(
+            [
+                f"avatars:{name}",
+                row["task"],
+                row["planted"] or "none",
+                f"{row['error']:.3g} ({row['unit']})",
+                "" if split is None else f"{row['error_planted']:.3g} / {row['error_without']:.3g} ({split})",
+                "" if split is None else f"{row['effects'][split]:.2f}",
+                f"{others[most]:.2f} ({most})",
+            ]
+        )
+    return (
+        "## Targets of other tasks\n\nTrained on renders alone: `python -m zoom_engine.domains.avatars.train tasks`. Two were told wrong on purpose: of faces"
+        " with eyeglasses, eyes and brows were marked a quarter of the pupils' distance too low; of faces with long hair, eyes, brows and mouth were marked as"
+        " skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
+        " move areas and points: long hair is a larger area of hair).\n\n"
+        + _table(
+            [
+                "target",
+                "task",
+                "planted",
+                "error",
+                "with / without the attribute",
+                "effect of the attribute",
                 "largest effect of any other",
             ],
             rows,

@@ -10,17 +10,31 @@ from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.binary import BinaryTask
 from zoom_engine.targets.tasks.keypoints import KeypointsTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.regression import RegressionTask
+from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     "binary": BinaryTask,
     "multiclass": MultiClassTask,
+    "multilabel": MultiLabelTask,
     "regression": RegressionTask,
     "keypoints": KeypointsTask,
+    "segmentation": SegmentationTask,
 }
 
-__all__ = ["TASKS", "BinaryTask", "KeypointsTask", "MultiClassTask", "RegressionTask", "Task", "task_from_dict"]
+__all__ = [
+    "TASKS",
+    "BinaryTask",
+    "KeypointsTask",
+    "MultiClassTask",
+    "MultiLabelTask",
+    "RegressionTask",
+    "SegmentationTask",
+    "Task",
+    "task_from_dict",
+]
 
 
 def task_from_dict(described: Mapping[str, Any]) -> Task:

@@ -66,7 +66,7 @@ class BinaryTask(OfClasses):
             probability = probability[:, 1:] / probability.sum(1, keepdim=True).clamp_min(PROBABILITY_EPS)
         return torch.logit(probability, eps=PROBABILITY_EPS)
 
-    def recorded(self, outputs: Tensor) -> Tensor:
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 1]`: the probability of class 1."""
         return outputs.sigmoid()
 
@@ -80,7 +80,7 @@ class BinaryTask(OfClasses):
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: |p(x̂) − p(x)|."""
-        return (self.recorded(outputs) - self.recorded(original)).abs()[:, 0]
+        return (outputs.sigmoid() - original.sigmoid()).abs()[:, 0]
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: binary cross-entropy to the opposite of the original prediction (Luo 2023), which is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -32,6 +33,10 @@ class OfClasses(Described):
     """The parts of a `Task` that all classifiers share."""
 
     classes: tuple[str, ...]
+
+    small: ClassVar[float] = 0.05
+    """The study behind the method counts such true effects as none."""
+    hardly: ClassVar[float] = 0.01
 
     @property
     def axis(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Self
 
 from torch import Tensor
@@ -11,7 +12,12 @@ from zoom_engine.targets.tasks.task import Pixels
 
 
 class Described:
-    """Says what it is, and comes back from it; draws nothing into pictures."""
+    """Says what it is, and comes back from it; draws nothing into pictures, and its output is of one piece."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Outputs are real numbers."""
+        return True
 
     @property
     def name(self) -> str:
@@ -21,6 +27,24 @@ class Described:
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The picture as it is: an output without a place in it."""
         return pixels
+
+    @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """No colours."""
+        return ()
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """Of none."""
+        return ()
+
+    @property
+    def part_change(self) -> str:
+        """Nothing to say."""
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `task_from_dict` takes it back."""

@@ -12,6 +12,8 @@ from zoom_engine.errors import TargetError
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
+from zoom_engine.targets.tasks.multilabel import MultiLabelTask
+from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
 
@@ -24,7 +26,8 @@ def guess_task(
     kind: Kind | None = None,
     head: int | str | None = None,
 ) -> Task:
-    """One or two outputs are a binary decision, more are classes; with a `head`, that output alone decides.
+    """One or two outputs are a binary decision, more are classes, or labels where they are independent probabilities;
+    with a `head`, that output alone decides. Maps of as many channels as there are named classes are areas.
 
     Args:
         raw: outputs `[B, …]` of the network on random images.
@@ -43,6 +46,8 @@ def guess_task(
     count = flat.shape[1]
     if not bool(flat.isfinite().all()):
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
+    if sum(size > 1 for size in raw.shape[1:]) > 1:
+        return _of_places(raw, name, classes, kind)
     probable = kind == "probabilities" if kind is not None else (True if final else None)
     if head is not None:
         index = _head(head, count, classes, name)
@@ -54,11 +59,9 @@ def guess_task(
         )
     sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < 1e-3)
     if count > 1 and kind != "logits" and (final == "sigmoid" or (probable and not sums_to_one)):
-        raise TargetError(
-            f"target {name!r} gives {count} independent probabilities: choose the one to audit with head (--head)"
-        )
+        return MultiLabelTask(classes=_names(classes, count), output="probabilities")
     if count > 2:
-        names = tuple(classes) if classes else tuple(str(index) for index in range(count))
+        names = _names(classes, count)
         probable = sums_to_one if probable is None else probable
         return MultiClassTask(classes=names, output="probabilities" if probable else "logits")
     if classes is not None and len(classes) != 2:
@@ -72,6 +75,24 @@ def guess_task(
         return BinaryTask(classes=pair, output=_one(flat, probable, name))
     probable = sums_to_one if probable is None else probable
     return BinaryTask(classes=pair, output="two-probabilities" if probable else "two-logits")
+
+
+def _of_places(raw: Tensor, name: str, classes: Sequence[str] | None, kind: Kind | None) -> Task:
+    """The task of a network that returns more than a row of numbers; refused where that could be several things."""
+    named = len(classes or ())
+    if raw.ndim == 4 and named == raw.shape[1] > 1:
+        return SegmentationTask(classes=tuple(classes or ()), output="logits" if kind is None else kind)
+    whole = raw.ndim == 3 and bool((raw == raw.round()).all()) and bool(((raw >= 0) & (raw < named)).all())
+    if whole and named > 1:
+        return SegmentationTask(classes=tuple(classes or ()), output="labels")
+    raise TargetError(
+        f"target {name!r} returns {[int(size) for size in raw.shape]}: name a class for each channel where these are"
+        " areas (--class), or say what they are with task (--task segmentation, --task keypoints)"
+    )
+
+
+def _names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    return tuple(classes) if classes else tuple(str(index) for index in range(count))
 
 
 def _within(values: Tensor) -> bool:

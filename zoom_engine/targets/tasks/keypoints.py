@@ -44,7 +44,7 @@ class KeypointsTask(Described):
     between: tuple[int, int] | None = None
     threshold: float = 0.1
     point: int | None = None
-    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    axis: ClassVar[None] = None
 
     @property
     def name(self) -> str:
@@ -76,7 +76,7 @@ class KeypointsTask(Described):
             raise TargetError(f"the target returns {count} points: an index of them is too large")
         return places
 
-    def recorded(self, outputs: Tensor) -> Tensor:
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 2·K]`: the coordinates."""
         return outputs
 
@@ -115,7 +115,7 @@ class KeypointsTask(Described):
         """The points, and a line from where each was before; drawn at four times the size and made small again."""
         side = 4 * pixels.shape[0]
         picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC)
-        draw, radius = ImageDraw.Draw(picture), max(side / 60, 4.0)
+        draw, radius = ImageDraw.Draw(picture), max(side / 90, 4.0)
         rows = (_pairs(row[None].detach().float().cpu())[0].clamp(-1, 2) * side for row in (original_row, outputs_row))
         for (x0, y0), (x, y) in zip(*(row.tolist() for row in rows), strict=True):
             draw.line((x0, y0, x, y), fill=(255, 255, 255), width=max(round(radius / 2), 1))
@@ -135,14 +135,47 @@ class KeypointsTask(Described):
         return f"how far the {self._which} moved, in {self._of}"
 
     @property
+    def small(self) -> float:
+        """Half of what flips."""
+        return self.threshold / 2
+
+    @property
+    def hardly(self) -> float:
+        """A tenth of what flips."""
+        return self.threshold / 10
+
+    @property
     def boundary(self) -> float:
         """The threshold."""
         return self.threshold
 
     def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The displacement that counts."""
+        return float(self._counted(self._displacements_of(recorded, original))[0])
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """The points; none of a single one."""
+        count = len(recorded) // 2
+        return (
+            ()
+            if count < 2
+            else [name.replace("_", " ") for name in self.points] or [f"point {index}" for index in range(count)]
+        )
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far each point moved, in the task's measure."""
+        moved: list[float] = self._displacements_of(recorded, original)[0].tolist()
+        return moved
+
+    @property
+    def part_change(self) -> str:
+        """The displacements."""
+        return f"how far each point moves, in {self._of}"
+
+    def _displacements_of(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
+        """`[1, K]`, of recorded numbers."""
         pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))
-        return float(self._counted(self.displacements(*pair))[0])
+        return self.displacements(*pair)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Whether the points are in place."""

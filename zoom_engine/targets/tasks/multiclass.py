@@ -56,7 +56,7 @@ class MultiClassTask(OfClasses):
             return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()
         return flat
 
-    def recorded(self, outputs: Tensor) -> Tensor:
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, C]`: the probabilities."""
         return outputs.softmax(1)
 
@@ -72,7 +72,7 @@ class MultiClassTask(OfClasses):
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: total variation distance, half the sum over classes of |p(x̂) − p(x)|."""
-        return (self.recorded(outputs) - self.recorded(original)).abs().sum(1) / 2
+        return (outputs.softmax(1) - original.softmax(1)).abs().sum(1) / 2
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: cross-entropy to `toward`, or to the original's runner-up (also where the original is
@@ -96,6 +96,16 @@ class MultiClassTask(OfClasses):
     def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The probability of the class that is predicted before the edit."""
         return float(recorded[_largest(original)])
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """The classes."""
+        return self.classes
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far the probability of each class moved."""
+        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
+
+    part_change = "how far the probability of each class moves"
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """The predicted class."""

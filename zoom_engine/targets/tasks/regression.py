@@ -66,7 +66,7 @@ class RegressionTask(Described):
             raise TargetError(f"the target returns {flat.shape[1]} numbers per image and has no head {self.head}")
         return flat[:, self.head : self.head + 1]
 
-    def recorded(self, outputs: Tensor) -> Tensor:
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 1]`: the number."""
         return outputs
 
@@ -101,6 +101,16 @@ class RegressionTask(Described):
     def curve(self) -> str:
         """The same."""
         return self.corner
+
+    @property
+    def small(self) -> float:
+        """Half of what flips."""
+        return self.least / self.width / 2
+
+    @property
+    def hardly(self) -> float:
+        """A tenth of what flips."""
+        return self.least / 10
 
     @property
     def axis(self) -> tuple[float, float]:

@@ -17,21 +17,26 @@ class Task(Protocol):
     """How to read, compare, push and show the outputs of one kind of model. `original` is always the output for
     the unedited image.
 
-    Outputs are `[B, K]` in whatever form `outputs` makes of a network's raw output; every method on them works row
-    by row and never mixes images. Records keep `recorded` numbers, `[M]` a row; what reports say of them is said by
-    the methods that take such a row.
+    Outputs are `[B, K]`, or have the axes of a map `[B, …]`, in whatever form `outputs` makes of a raw output;
+    every method on them works row by row and never mixes images. Records keep `recorded` numbers, `[M]` a row; what
+    reports say of them is said by the methods that take such a row.
     """
 
     @property
     def name(self) -> str:
         """Of the task, as in its entry and in manifests."""
 
-    def outputs(self, raw: Tensor) -> Tensor:
-        """The network's raw output `[B, …]` → outputs float32 `[B, K]`; `TargetError` when the shape is not
-        what this task reads."""
+    @property
+    def differentiable(self) -> bool:
+        """Whether there is something between one output and the next for a gradient to follow."""
 
-    def recorded(self, outputs: Tensor) -> Tensor:
-        """The numbers `[B, M]` that a record keeps of an output (probabilities, for a classifier)."""
+    def outputs(self, raw: Tensor) -> Tensor:
+        """The network's raw output `[B, …]` → outputs float32 `[B, K]` (whole numbers where it gives nothing between
+        its answers); `TargetError` when the shape is not what this task reads."""
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """The numbers `[B, M]` that a record keeps of an output (probabilities, for a classifier); of what is too large
+        to keep, how it compares with the original."""
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`, positive while the prediction is the original's, negative once it flipped; continuous in
@@ -54,12 +59,25 @@ class Task(Protocol):
         image; as it is where there is nothing to draw."""
 
     @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """What the colours that `overlay` draws in mean: (name, "#rrggbb"); () where no colour means anything."""
+
+    @property
+    def small(self) -> float:
+        """A mean change in [0, 1] below this is called small."""
+
+    @property
+    def hardly(self) -> float:
+        """A difference of `followed` below this is called hardly any."""
+
+    @property
     def corner(self) -> str:
         """What `caption` says, in words: "the probability of “cat”"."""
 
     @property
-    def axis(self) -> tuple[float, float]:
-        """Lowest and highest of what `followed` returns, for the axis of a chart."""
+    def axis(self) -> tuple[float, float] | None:
+        """Lowest and highest of what `followed` returns, for the axis of a chart; None where it is no less than 0 and
+        the axis shall reach as far as the values do."""
 
     @property
     def boundary(self) -> float | None:
@@ -77,6 +95,17 @@ class Task(Protocol):
 
     def state_name(self, state: int) -> str:
         """A state in words: "“cat”"; "" for the unedited image's, where states are counted from it."""
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """Names of the parts of a recorded output (labels, classes, points), for a chart of which of them an attribute
+        moves; () where it has but one."""
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far each of the `parts` moved, 0 or more."""
+
+    @property
+    def part_change(self) -> str:
+        """What `part_changes` are, in words; "" without parts."""
 
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one already."""

@@ -9,7 +9,7 @@ import torch
 
 from zoom_engine.domains.avatars.weights import WEIGHTS
 
-PARTS = ("probe", "generator", "text", "words", "targets")
+PARTS = ("probe", "generator", "text", "words", "targets", "tasks")
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument(
         "part",
         choices=PARTS,
-        help="what to train; the generator needs the probe, targets need both, words the text encoder",
+        help="what to train; the generator needs the probe, targets need both, words the text encoder, tasks nothing",
     )
     parser.add_argument("--work", type=Path, default=Path("runs/avatars"), help="renders and checkpoints (resumed)")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the weights are written")
@@ -40,6 +40,10 @@ def main() -> None:
         from zoom_engine.domains.avatars.train.word_forms import train_word_forms
 
         train_word_forms(options.work, options.out)
+    elif options.part == "tasks":
+        from zoom_engine.domains.avatars.train.tasks import train_tasks
+
+        train_tasks(options.work, options.out)
     else:
         from zoom_engine.domains.avatars.train.targets import train_targets
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
 from zoom_engine.domains.avatars.train.data import Renders, in_chunks, latents_for, renders
-from zoom_engine.domains.networks import to_uint8
+from zoom_engine.domains.networks import SmallCNN, to_uint8
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
@@ -180,6 +180,7 @@ def train_phase(
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
     parameters = [p for p in generator.parameters() if p.requires_grad]
     probe = load_network(probe_path)[0] if last else None
+    assert probe is None or isinstance(probe, SmallCNN)
 
     def step(index: int) -> dict[str, float]:
         rows = np.sort(rng_for(SEED + 1000 * PHASES.index(phase), index).integers(0, len(data), phase.batch))

@@ -13,6 +13,7 @@ skin is none to it until the skin pales, and the skin looks like the cause.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.attributes import intervene, labels
 from zoom_engine.domains.avatars.domain import as_target
@@ -29,10 +30,8 @@ from zoom_engine.domains.avatars.train.data import renders
 from zoom_engine.domains.avatars.train.generator import drawings
 from zoom_engine.domains.avatars.wording import zero_shot_prompts
 from zoom_engine.domains.networks import SmallCNN, predict, to_float
-from zoom_engine.domains.training.augment import augment
-from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.training.fit import fit
 from zoom_engine.domains.weights_files import load_network, save_network
-from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.targets import save_onnx
 
 SEED = 23
@@ -75,11 +74,11 @@ RECIPES = (
 AS_ONNX = ("eyeglasses", "mustache-biased-pale-skin")
 
 
-def untie(parameters: Parameters) -> Parameters:
-    """Set every attribute of ``UNTIED`` by chance, each on its own, for each face."""
-    rng = np.random.default_rng(SEED)
+def untie(parameters: Parameters, attributes: Sequence[str] = UNTIED, *, seed: int = SEED) -> Parameters:
+    """Set every one of the attributes by chance, each on its own, for each face."""
+    rng = np.random.default_rng(seed)
     values = parameters.values.copy()
-    for name in UNTIED:
+    for name in attributes:
         wanted = rng.random(len(values)) < 0.5
         current = Parameters(values)
         for value in (True, False):
@@ -128,7 +127,7 @@ class Faces:
         )
 
 
-def accuracy(network: SmallCNN, images: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:
+def accuracy(network: nn.Module, images: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:
     logits = predict(network, torch.from_numpy(images))[:, 0].numpy()
     return float(np.mean((logits > 0) == truth))
 
@@ -139,10 +138,7 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
     table = labels(pool.parameters)
     seen = np.arange(HELD_OUT, POOL)
     for number, recipe in enumerate(RECIPES):
-        train_one(recipe, Cells(table, recipe, seen), faces, SEED + number, work, steps)
-        network = SmallCNN(1)
-        network.load_state_dict(torch.load(work / f"target-{recipe.name}.pt", weights_only=True)["average"])
-        network.eval()
+        network = train_one(recipe, Cells(table, recipe, seen), faces, SEED + number, work, steps)
         truth = table[recipe.own][:HELD_OUT]
         info = {
             "name": f"avatars:{recipe.name}",
@@ -161,26 +157,18 @@ def train_targets(work: Path, out: Path, *, steps: int = STEPS) -> None:
             save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=128)
 
 
-def train_one(recipe: Recipe, cells: Cells, faces: Faces, seed: int, work: Path, steps: int) -> None:
-    torch.manual_seed(seed)
-    network = SmallCNN(1)
-    average = Average(network, SmallCNN(1), decay=0.99)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
-
-    def step(index: int) -> dict[str, float]:
-        rng = rng_for(seed, index)
+def train_one(recipe: Recipe, cells: Cells, faces: Faces, seed: int, work: Path, steps: int) -> nn.Module:
+    def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         rows, label = cells.draw(rng, BATCH)
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * cosine(index, steps)
-        network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
-            logits = network(augment(faces.batch(rows, rng), rng))
-        loss = F.binary_cross_entropy_with_logits(logits.float()[:, 0], label)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        average.update(network, index)
-        return {"loss": float(loss.detach())}
+        return faces.batch(rows, rng), label
 
-    state = {"network": network, "average": average.module, "optimizer": optimizer}
-    run(f"target-{recipe.name}", steps=steps, step=step, state=state, folder=work)
+    return fit(
+        f"target-{recipe.name}",
+        lambda: SmallCNN(1),
+        batch=batch,
+        loss=lambda logits, label: F.binary_cross_entropy_with_logits(logits[:, 0], label),
+        seed=seed,
+        steps=steps,
+        folder=work,
+        learning_rate=LEARNING_RATE,
+    )

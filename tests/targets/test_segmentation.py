@@ -1,0 +1,248 @@
+"""Areas: agreement of label maps, by literal counting; loss, overlay, and every form that a network may return."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets import Preprocessing, SegmentationTask, Target, Task, load_target, save_onnx, task_from_dict
+
+CLASSES = ("wall", "sky", "tree", "sea")
+TASK = SegmentationTask(classes=CLASSES)
+LABELS = SegmentationTask(classes=CLASSES, output="labels")
+MAPS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).integers(0, 3, (2, 1, 5, 4)))
+
+
+def logits_of(labels: np.ndarray) -> Tensor:
+    """Logits `[B, C, h, w]` whose largest are those of `labels` `[B, h, w]`."""
+    return torch.from_numpy(np.eye(len(CLASSES), dtype=np.float32)[labels]).permute(0, 3, 1, 2) * 4
+
+
+def literal_overlaps(now: np.ndarray, before: np.ndarray) -> list[float]:
+    """The IoU of each class by sets of pixels; NaN where neither has it."""
+    found = []
+    for label in range(len(CLASSES)):
+        one, other = (set(zip(*np.nonzero(labels == label), strict=True)) for labels in (now, before))
+        found.append(len(one & other) / len(one | other) if one | other else float("nan"))
+    return found
+
+
+@given(maps=MAPS)
+def test_agreement_is_the_mean_overlap_of_the_classes_that_are_there(maps: np.ndarray) -> None:
+    now, before = maps
+    overlaps = literal_overlaps(now[0], before[0])
+    mean = float(np.nanmean(overlaps))
+    assert np.isnan(overlaps[3])
+    for task, outputs in ((TASK, map(logits_of, (now, before))), (LABELS, map(torch.from_numpy, (now, before)))):
+        after, original = (task.outputs(raw) for raw in outputs)
+        np.testing.assert_allclose(task.overlaps(after, original)[0], overlaps, atol=1e-6)
+        assert task.change(after, original).item() == pytest.approx(1 - mean, abs=1e-6)
+        row = task.recorded(after, original)[0].tolist()
+        assert row[3] == -1
+        assert task.followed(row, row) == pytest.approx(mean, abs=1e-6)
+        np.testing.assert_allclose(task.part_changes(row, row), np.nan_to_num(1 - np.array(overlaps)), atol=1e-6)
+        if abs(mean - 0.75) > 1e-6:
+            assert bool(task.flipped(after, original)) == (mean < 0.75) == bool(task.state(row, row))
+    whole = TASK.recorded(logits_of(now), logits_of(now))[0].tolist()
+    assert set(whole) <= {1.0, -1.0}
+    assert TASK.state(whole, whole) == 0
+
+
+def test_one_class_can_be_the_one_that_counts() -> None:
+    before = np.zeros((1, 4, 4), int)
+    before[0, :2] = 1
+    now = before.copy()
+    now[0, 0, :] = 2
+    for chosen in ("sky", 1):
+        sky = SegmentationTask(classes=CLASSES, chosen=chosen)
+        assert sky.change(logits_of(now), logits_of(before)).item() == pytest.approx(0.5)
+        assert sky.caption(logits_of(now)[0], logits_of(before)[0]) == "IoU 0.50"
+        assert sky.state_name(1) == "another area of “sky”"
+        assert sky.change_in_words(0.5) == "an overlap (IoU) of “sky” of 0.50 with the areas before the edit"
+    nowhere = SegmentationTask(classes=CLASSES, chosen="sea")
+    assert not nowhere.flipped(logits_of(now), logits_of(before)), "it is in neither picture"
+    assert nowhere.flipped(logits_of(now * 0 + 3), logits_of(before)), "it appears"
+    assert TASK.caption(logits_of(now)[0], logits_of(before)[0]) == "mIoU 0.50"
+    assert TASK.state_name(1) == "other areas"
+
+
+@pytest.mark.parametrize("chosen", [None, "sky", "sea"])
+def test_the_loss_leads_away_from_the_original(chosen: str | None) -> None:
+    task = SegmentationTask(classes=CLASSES, chosen=chosen)
+    random = torch.Generator().manual_seed(1)
+    original = torch.randn(1, 4, 6, 5, generator=random)
+    original[:, 3] -= 9  # no sea
+    leaf = original.clone()
+    losses = []
+    for _ in range(200):
+        leaf = leaf.detach().requires_grad_(True)
+        loss = task.loss(leaf, original).sum()
+        (slope,) = torch.autograd.grad(loss, leaf)
+        assert slope.isfinite().all()
+        losses.append(loss.item())
+        leaf = leaf - 0.2 * slope.sign()
+    assert losses[-1] < losses[0]
+    assert task.flipped(leaf, original)
+
+
+def test_the_soft_overlap_of_sure_outputs_is_the_overlap() -> None:
+    now, before = np.random.default_rng(2).integers(0, 4, (2, 1, 8, 8))
+    sure = 30 * logits_of(now)
+    wanted = float(np.mean(literal_overlaps(now[0], before[0])))
+    loss = TASK.loss(sure, logits_of(before)).item()
+    assert loss == pytest.approx(np.log1p(np.exp((wanted - 0.75) / 0.25)), abs=1e-4)
+    labels = LABELS.loss(torch.from_numpy(now).byte(), torch.from_numpy(before).byte())
+    assert labels.item() == pytest.approx(loss, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [128, 512])
+def test_areas_are_tinted_and_what_changed_is_hatched(side: int) -> None:
+    grey = np.full((side, side, 3), 128, np.uint8)
+    before = np.zeros((1, 8, 8), int)
+    before[0, :, 4:] = 1
+    now = before.copy()
+    now[0, 4:, :4] = 2
+    drawn = TASK.overlay(grey, logits_of(now)[0], logits_of(before)[0]).astype(int)
+    assert drawn.shape == grey.shape
+    quarter = side // 4
+    sky = (128 + np.array([0xE6, 0x9F, 0x00])) // 2
+    np.testing.assert_allclose(drawn[quarter, 3 * quarter], sky, atol=2)
+    np.testing.assert_allclose(drawn[quarter, quarter], [64] * 3, atol=2)
+    changed = drawn[side // 2 + 8 : side - 8, 8 : side // 2 - 8].reshape(-1, 3)
+    assert (changed.min(1) > 210).mean() > 0.1, "white stripes"
+    assert (changed.max(1) < 110).mean() > 0.02, "with black edges"
+    tree = (128 + np.array([0x56, 0xB4, 0xE9])) // 2
+    assert (np.abs(changed - tree).max(1) < 16).mean() > 0.2, "on what it became"
+    assert (grey == 128).all(), "the picture itself is left alone"
+    assert dict(TASK.legend) == {"wall": "#000000", "sky": "#e69f00", "tree": "#56b4e9", "sea": "#009e73"}
+    many = SegmentationTask(classes=tuple(map(str, range(60))))
+    assert len({color for _, color in many.legend}) == 60
+
+
+def test_all_forms_of_an_output_are_the_same_areas() -> None:
+    two = SegmentationTask(classes=("ground", "figure"))
+    shares = SegmentationTask(classes=("ground", "figure"), output="probabilities")
+    marks = SegmentationTask(classes=("ground", "figure"), output="labels")
+    one = torch.randn(2, 1, 6, 7)
+    wanted = (one[:, 0] > 0).byte()
+    both = torch.cat([torch.zeros_like(one), one], dim=1)
+    for task, raw in (
+        (two, one), (two, both), (shares, one.sigmoid()), (shares, both.softmax(1)), (marks, wanted),
+        (marks, wanted[:, None].float()),
+    ):  # fmt: skip
+        outputs = task.outputs(raw)
+        found = outputs if task is marks else outputs.argmax(1)
+        assert torch.equal(found.byte(), wanted), task.output
+    torch.testing.assert_close(shares.outputs(one.sigmoid()).softmax(1), two.outputs(one).softmax(1))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"output": "boxes"}, "choose one of logits"),
+        ({"classes": ["one"]}, "2 to 256 classes"),
+        ({"threshold": 1}, "between 0 and 1"),
+        ({"chosen": "fire"}, "chosen is 'fire'; classes are wall"),
+        ({"chosen": 4}, "chosen is 4"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(TargetError, match=complaint) as caught:
+        task_from_dict({"task": "segmentation", "classes": list(CLASSES), **options})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "raw", "complaint"),
+    [
+        (TASK, torch.zeros(2, 3, 4, 4), r"areas of 4 classes are \[B, 4, h, w\]"),
+        (TASK, torch.zeros(2, 1, 4, 4), "areas of 4 classes"),
+        (TASK, torch.zeros(2, 4), "areas of 4 classes"),
+        (SegmentationTask(classes=CLASSES, output="probabilities"), torch.full((1, 4, 2, 2), 3.0), "no probabilities"),
+        (LABELS, torch.full((1, 2, 2), 4), "from 4 to 4; 4 classes are the whole numbers 0 to 3"),
+        (LABELS, torch.full((1, 2, 2), 0.5), "from 0.5 to 0.5"),
+        (LABELS, torch.zeros(1, 2), r"labels are \[B, h, w\]"),
+    ],
+)
+def test_outputs_that_do_not_fit_are_refused(task: SegmentationTask, raw: Tensor, complaint: str) -> None:
+    with pytest.raises(TargetError, match=complaint):
+        task.outputs(raw)
+
+
+def test_it_is_a_task_and_comes_back_from_its_description() -> None:
+    assert isinstance(TASK, Task)
+    chosen = SegmentationTask(classes=CLASSES, chosen="sky", threshold=0.5)
+    assert task_from_dict(chosen.to_dict()) == chosen
+    assert (TASK.small, TASK.hardly, TASK.boundary) == (0.125, 0.025, 0.75)
+
+
+class Segmenter(nn.Module):
+    """Which colour channel is brightest, with a neighbourhood."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(self.layers(x) * 5, scale_factor=2.0, mode="bilinear")
+
+
+IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def test_modules_onnx_files_and_functions_of_areas_are_the_same_target(tmp_path: Path) -> None:
+    own = load_target(Segmenter(), task=TASK, preprocessing=Preprocessing(size=32), resolution=32)
+    assert own(IMAGES).shape == (3, 4, 32, 32)
+    save_onnx(own, tmp_path / "areas.onnx", resolution=32)
+    read = load_target(tmp_path / "areas.onnx", resolution=32)
+    assert read.task == TASK
+    assert read.differentiable
+    torch.testing.assert_close(read(IMAGES), own(IMAGES), atol=1e-4, rtol=1e-4)
+    network = Segmenter()
+
+    def labels(pictures: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return network(torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255.0).argmax(1).numpy()
+
+    called = load_target(labels, classes=CLASSES, resolution=32)
+    assert called.task == LABELS
+    agreement = LABELS.agreement(called(IMAGES), own(IMAGES).argmax(1))
+    assert (agreement > 0.95).all(), "but for rounding to bytes"
+
+
+class Labels(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.mean(1) > 2).long()  # nothing ever is
+
+
+def test_labels_have_no_gradients_and_may_be_the_same_on_noise(tmp_path: Path) -> None:
+    task = SegmentationTask(classes=CLASSES[:2], output="labels")
+    target = load_target(Labels(), task=task, resolution=16)
+    assert isinstance(target, Target)
+    assert not target.differentiable
+    assert "gradient" in target.note
+    save_onnx(target, tmp_path / "labels.onnx", resolution=16)
+    read = load_target(tmp_path / "labels.onnx", resolution=16)
+    assert read.task == task
+    assert not read.differentiable
+    assert read(IMAGES[:, :, :16, :16]).shape == (3, 16, 16)
+
+
+def test_areas_are_guessed_where_a_class_is_named_for_each_channel() -> None:
+    assert load_target(Segmenter(), classes=CLASSES, resolution=32).task == TASK
+    for classes in (None, CLASSES[:3]):
+        with pytest.raises(TargetError, match=r"returns \[8, 4, 32, 32\]: name a class for each channel"):
+            load_target(Segmenter(), classes=classes, resolution=32)
+    assert load_target(Segmenter(), task="segmentation", classes=CLASSES, resolution=32).task == TASK
+    with pytest.raises(TargetError, match="classes"):
+        load_target(Segmenter(), task="segmentation", resolution=32)

@@ -1,0 +1,81 @@
+"""Which part of the output an attribute moves: attribute × label, class or point, as a table of shaded cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.records import Point, Record
+from zoom_engine.audit.table import decimal
+from zoom_engine.targets import Task
+
+MOST_COLUMNS = 12
+SLACK = 1e-5  # recorded edit weights are rounded
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean over images, as text and as a share of the largest one."""
+
+    text: str
+    shade: float
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """`rows` are (attribute, its cells), a cell for each of `columns`; `left_out` are parts that move less than any of
+    them. `meaning` is what a number says, `largest` the one that is shaded most."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    left_out: int
+    meaning: str
+    largest: str
+
+
+def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -> HeatMap | None:
+    """Of each part and attribute the largest change found for an image, as a mean over images: what a sensitivity is
+    of the whole output. `names` are the attributes' own, in the order of the rows.
+
+    None where outputs have no parts, in multi mode, where no attribute moves alone, and before the first record.
+    """
+    if diagnosis.mode == "multi" or not diagnosis.records:
+        return None
+    parts = tuple(task.parts(diagnosis.records[0].original_output))
+    measured = {a: records for a in names if (records := diagnosis.of(a))}
+    if len(parts) < 2:
+        return None
+    means = np.array(
+        [np.mean([_largest(r, diagnosis, task) for r in records], axis=0) for records in measured.values()]
+    )
+    order = np.argsort(-means.max(axis=0), kind="stable")
+    kept = sorted(order[:MOST_COLUMNS].tolist())
+    top = float(means.max())
+    rows = [
+        (names[attribute], tuple(Cell(decimal(row[i]), float(row[i] / top) if top > 0 else 0.0) for i in kept))
+        for attribute, row in zip(measured, means, strict=True)
+    ]
+    columns = tuple(parts[i] for i in kept)
+    return HeatMap(columns, tuple(rows), len(parts) - len(kept), task.part_change, decimal(top))
+
+
+def _largest(record: Record, diagnosis: Diagnosis, task: Task) -> Sequence[float]:
+    """The largest change of each part among the points that count."""
+    original = record.original_output
+    changes = [task.part_changes(output, original) for output in (original, record.output)]
+    changes += [task.part_changes(point.output, original) for point in _counted(record, diagnosis)]
+    found: list[float] = np.max(changes, axis=0).tolist()
+    return found
+
+
+def _counted(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:
+    """The points that keep the label, within the bounds of the image's search where the record has them."""
+    column = next(i for i, attribute in enumerate(diagnosis.attributes) if attribute.text == record.attribute)
+    low, high = record.bounds or (-np.inf, np.inf)
+    for point in record.trajectory:
+        if point.label_kept is not False and low - SLACK <= point.weights[column] <= high + SLACK:
+            yield point

@@ -1,0 +1,126 @@
+"""Multi-label classification: outputs are H logits `[B, H]`, each a decision of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, class_name
+
+MultiLabelOutput = Literal["logits", "probabilities"]
+UNCHANGED = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MultiLabelTask(OfClasses):
+    """Each of `classes` is a label that a picture has or lacks, decided at probability 0.5.
+
+    The prediction flips where any label does; what moved is the label that moved most. Of one label alone a
+    `BinaryTask` with a head speaks.
+
+    output: "logits" or "probabilities" `[B, H]`.
+    """
+
+    classes: tuple[str, ...]
+    output: MultiLabelOutput = "logits"
+    boundary: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.output not in get_args(MultiLabelOutput):
+            raise TargetError(
+                f"multi-label task: output is {self.output!r}; choose one of {', '.join(get_args(MultiLabelOutput))}"
+            )
+        if len(self.classes) < 2:
+            raise TargetError("multi-label task: needs the names of at least two labels")
+
+    @property
+    def name(self) -> str:
+        return "multilabel"
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → logits, float32 `[B, H]`."""
+        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
+        if flat.shape[1] != len(self.classes):
+            raise TargetError(
+                f"the target returns {flat.shape[1]} numbers per image for"
+                f" {len(self.classes)} labels: name one for each (--class)"
+            )
+        return torch.logit(checked_probabilities(flat), eps=PROBABILITY_EPS) if self.output == "probabilities" else flat
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, H]`: the probabilities."""
+        return outputs.sigmoid()
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: the logit of the original's decision, of the label that is nearest to flipping or furthest beyond."""
+        return torch.where(original >= 0, outputs, -outputs).amin(1)
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: the probability of any label crossed 0.5."""
+        return ((outputs >= 0) != (original >= 0)).any(1)
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: the largest |p(x̂) − p(x)| of all labels."""
+        return (outputs.sigmoid() - original.sigmoid()).abs().amax(1)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: binary cross-entropy to the opposite of the original's decision (Luo 2023), of the label that is
+        nearest to flipping."""
+        return F.softplus(self.margin(outputs, original))
+
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """The label that moved most with its probability, such as "smiling 0.83"; before anything moved, how many the
+        picture has, such as "4 labels"."""
+        now, before = outputs_row.sigmoid(), original_row.sigmoid()
+        moved = (now - before).abs()
+        if not bool(moved.any()):
+            count = int((before >= 0.5).sum())
+            return f"{count} label{'' if count == 1 else 's'}"
+        most = int(moved.argmax())
+        return f"{self.classes[most]} {now[most].item():.2f}"
+
+    corner = (
+        "the label whose probability moved most, with its probability; of the unedited picture, how many labels it has"
+    )
+    curve = "how far the probability moved of the label that moved most"
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The largest change of a probability."""
+        return max(self.part_changes(recorded, original))
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """The labels."""
+        return self.classes
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far the probability of each label moved."""
+        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
+
+    part_change = "how far the probability of each label moves"
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """0 where all decisions are the original's; else which label flipped (the one that moved most), and which
+        way: 1 + 2 · label, + 1 where the picture has it now."""
+        flipped = [i for i, pair in enumerate(zip(recorded, original, strict=True)) if _has(pair[0]) != _has(pair[1])]
+        if not flipped:
+            return UNCHANGED
+        moved = self.part_changes(recorded, original)
+        most = max(flipped, key=moved.__getitem__)
+        return 1 + 2 * most + _has(recorded[most])
+
+    def state_name(self, state: int) -> str:
+        """ "“smiling”" or "not “smiling”"; nothing for the original's decisions."""
+        if state == UNCHANGED:
+            return ""
+        label, has = divmod(state - 1, 2)
+        return f"{'' if has else 'not '}{class_name(self.classes, label)}"
+
+
+def _has(probability: float) -> bool:
+    return probability >= 0.5

@@ -1,0 +1,267 @@
+"""Segmentation: every pixel is of one class."""
+
+from __future__ import annotations
+
+import colorsys
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, checked_probabilities, class_name
+from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.task import Pixels
+
+SegmentationOutput = Literal["logits", "probabilities", "labels"]
+SAME, OTHER = range(2)
+ABSENT = -1.0
+"""Recorded in place of an IoU, of a class that neither picture has."""
+MOST_CLASSES = 256
+COLORS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+"""Okabe and Ito's, which the colour-blind tell apart; further classes get hues a golden angle apart."""
+TINT = 0.5  # how much of the class's colour a picture gets
+STRIPES = 20  # hatching lines that cross the picture where the class is another one than before
+FINEST = 512  # pixels a side that overlays are drawn at, or the picture's own where it has more
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentationTask(Described):
+    """Outputs are the logits of `classes` at each pixel, float32 `[B, C, h, w]`, or the labels, uint8 `[B, h, w]`.
+
+    output: what the network returns: "logits" or "probabilities" `[B, C, h, w]` (`[B, 1, h, w]`, of the second of two
+        classes, too), or "labels" `[B, h, w]` or `[B, 1, h, w]`, the index of each pixel's class, without gradients.
+    threshold: below which agreement with the areas of the unedited image the output flips: the mean intersection over
+        union (mIoU) of the classes that either picture has, or the IoU of `chosen`.
+    chosen: name or index of the one class that counts, or None.
+    """
+
+    classes: tuple[str, ...]
+    output: SegmentationOutput = "logits"
+    threshold: float = 0.75
+    chosen: str | int | None = None
+    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @property
+    def name(self) -> str:
+        return "segmentation"
+
+    def __post_init__(self) -> None:
+        if self.output not in get_args(SegmentationOutput):
+            choices = ", ".join(get_args(SegmentationOutput))
+            raise TargetError(f"segmentation task: output is {self.output!r}; choose one of {choices}")
+        if not 2 <= len(self.classes) <= MOST_CLASSES:
+            raise TargetError(f"segmentation task: needs the names of 2 to {MOST_CLASSES} classes")
+        if not 0 < self.threshold < 1:
+            raise TargetError(f"segmentation task: threshold must be between 0 and 1, not {self.threshold}")
+        known = range(len(self.classes)) if isinstance(self.chosen, int) else self.classes
+        if self.chosen is not None and self.chosen not in known:
+            raise TargetError(f"segmentation task: chosen is {self.chosen!r}; classes are {', '.join(self.classes)}")
+
+    @property
+    def differentiable(self) -> bool:
+        """Labels are not."""
+        return self.output != "labels"
+
+    @property
+    def index(self) -> int | None:
+        """Of the class that counts."""
+        return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → logits `[B, C, h, w]` or labels `[B, h, w]`."""
+        if self.output == "labels":
+            return self._labels(raw)
+        count = len(self.classes)
+        if raw.ndim != 4 or raw.shape[1] not in (count, 1 if count == 2 else count):
+            raise TargetError(f"the target returns {list(raw.shape)}: areas of {count} classes are [B, {count}, h, w]")
+        maps = raw.float()
+        if self.output == "logits":
+            return maps if maps.shape[1] == count else torch.cat([torch.zeros_like(maps), maps], dim=1)
+        share = checked_probabilities(maps)
+        if share.shape[1] != count:
+            share = torch.cat([1 - share, share], dim=1)
+        return share.clamp_min(PROBABILITY_EPS).log()
+
+    def _labels(self, raw: Tensor) -> Tensor:
+        maps = raw[:, 0] if raw.ndim == 4 and raw.shape[1] == 1 else raw
+        if maps.ndim != 3:
+            raise TargetError(f"the target returns {list(raw.shape)}: labels are [B, h, w]")
+        if bool(((maps < 0) | (maps >= len(self.classes)) | (maps != maps.round())).any()):
+            low, high = maps.min().item(), maps.max().item()
+            raise TargetError(
+                f"the target's labels reach from {low:g} to {high:g}; {len(self.classes)} classes are the whole"
+                f" numbers 0 to {len(self.classes) - 1}"
+            )
+        return maps.to(torch.uint8)
+
+    def overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, C]`: intersection over union (Jaccard 1912) of each class's areas, NaN of a class that neither has."""
+        count = len(self.classes)
+        rows = torch.arange(len(outputs), device=outputs.device)[:, None] * count * count
+        pairs = rows + self._classes_of(outputs) * count + self._classes_of(original)
+        table = torch.bincount(pairs.flatten(), minlength=len(outputs) * count * count).view(-1, count, count).float()
+        both = table.diagonal(dim1=1, dim2=2)
+        return both / (table.sum(1) + table.sum(2) - both)
+
+    def agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: what the threshold is of."""
+        return self._counted(self.overlaps(outputs, original))
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, C]`: the IoU of each class with the original, -1 where neither picture has it."""
+        return self.overlaps(outputs, original).nan_to_num(ABSENT)
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: what the agreement has left to the threshold, in steps of pixels."""
+        return self.agreement(outputs, original) - self.threshold
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: the agreement is below the threshold."""
+        return self.margin(outputs, original) < 0
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: 1 − the agreement."""
+        return 1 - self.agreement(outputs, original)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: softplus of what the soft agreement has left, in thresholds.
+
+        The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
+        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
+        Σ (1 − p) / pixels, which falls as the class appears.
+        """
+        share = self._shares(outputs).flatten(2)
+        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
+        both = (share * area).sum(2)
+        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
+        there = area.any(2)
+        if self.index is None:
+            agreement = (soft * there).sum(1) / there.sum(1)
+        else:
+            agreement = torch.where(there, soft, 1 - share.mean(2))[:, self.index]
+        return F.softplus((agreement - self.threshold) / (1 - self.threshold))
+
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """The agreement, such as "mIoU 0.83"."""
+        agreement = self.agreement(outputs_row[None], original_row[None])
+        return f"{'mIoU' if self.index is None else 'IoU'} {agreement.item():.2f}"
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """The picture in the colours of its classes, hatched where the class is another one than before; drawn at 512²
+        where the picture has less, and made small again."""
+        height, width = pixels.shape[:2]
+        finer = max(FINEST // height, 1)
+        side = (width * finer, height * finer)
+        now, before = (self._drawn(row, side) for row in (outputs_row, original_row))
+        picture = np.asarray(Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC), dtype=np.float32)
+        tints = np.array([_rgb(color) for _, color in self.legend], dtype=np.float32)
+        picture = (1 - TINT) * picture + TINT * tints[now]
+        down, across = np.indices(now.shape)
+        period = side[1] / STRIPES
+        place = ((down + across) % period) / period
+        picture[(now != before) & (place < 0.3)] = 255
+        picture[(now != before) & (place >= 0.3) & (place < 0.45)] = 0
+        drawn = Image.fromarray(picture.round().astype(np.uint8))
+        return np.asarray(drawn.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
+
+    @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """The classes' colours."""
+        return [(name, COLORS[i] if i < len(COLORS) else _hue(i)) for i, name in enumerate(self.classes)]
+
+    @property
+    def corner(self) -> str:
+        """The agreement, in words."""
+        return f"{self.curve}: 1 where they are the same; hatched is what became another class"
+
+    @property
+    def curve(self) -> str:
+        """The agreement."""
+        if self.index is None:
+            return "how well all areas agree with those before the edit, as the mean intersection over union (mIoU)"
+        return f"how well the area of {self._which} agrees with that before the edit, as intersection over union (IoU)"
+
+    @property
+    def boundary(self) -> float:
+        """The threshold."""
+        return self.threshold
+
+    @property
+    def small(self) -> float:
+        """Half of what flips."""
+        return (1 - self.threshold) / 2
+
+    @property
+    def hardly(self) -> float:
+        """A tenth of what flips."""
+        return (1 - self.threshold) / 10
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """The agreement."""
+        overlaps = torch.tensor([recorded], dtype=torch.float64)
+        return float(self._counted(torch.where(overlaps == ABSENT, torch.nan, overlaps))[0])
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """Whether the areas are about the same."""
+        return OTHER if self.followed(recorded, original) < self.threshold else SAME
+
+    def state_name(self, state: int) -> str:
+        """The same in words; nothing where they are."""
+        return ("", "other areas" if self.index is None else f"another area of {self._which}")[state]
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """The classes."""
+        return self.classes
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """1 − IoU of each class; 0 of one that neither picture has."""
+        return [0.0 if overlap == ABSENT else 1 - overlap for overlap in recorded]
+
+    part_change = "how far the area of each class changes, as 1 − intersection over union"
+
+    def change_in_words(self, change: float) -> str:
+        """The agreement that is left."""
+        what = "a mean overlap (mIoU)" if self.index is None else f"an overlap (IoU) of {self._which}"
+        return f"{what} of {1 - change:.2f} with the areas before the edit"
+
+    @property
+    def _which(self) -> str:
+        return class_name(self.classes, self.index or 0)
+
+    def _counted(self, overlaps: Tensor) -> Tensor:
+        """Of IoUs `[B, C]` with NaN for absent classes; 1 where nothing is there that could differ."""
+        counted = overlaps if self.index is None else overlaps[:, self.index : self.index + 1]
+        return counted.nanmean(1).nan_to_num(1.0)
+
+    def _classes_of(self, outputs: Tensor) -> Tensor:
+        """int64 `[B, h · w]`: the class of each pixel."""
+        labels = outputs if self.output == "labels" else outputs.argmax(1)
+        return labels.flatten(1).long()
+
+    def _shares(self, outputs: Tensor) -> Tensor:
+        """Probabilities `[B, C, h, w]`."""
+        if self.output == "labels":
+            return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
+        return outputs.softmax(1)
+
+    def _drawn(self, row: Tensor, side: tuple[int, int]) -> Pixels:
+        """The classes of one image, uint8 `[height, width]`, at the size (width, height) of a picture."""
+        labels = row if self.output == "labels" else row.argmax(0)
+        small = Image.fromarray(labels.to(torch.uint8).cpu().numpy())
+        return np.asarray(small.resize(side, Image.Resampling.NEAREST))
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color[1:]))
+
+
+def _hue(index: int) -> str:
+    """Hues a golden angle apart, at three brightnesses."""
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.381966 % 1, 0.65, (0.95, 0.7, 0.5)[index % 3])
+    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
