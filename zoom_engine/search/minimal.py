@@ -34,6 +34,7 @@ FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0
 COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
 PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
 LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
+LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
 
 Path = Generator[Array, Iterate, "Iterate | None"]
 
@@ -159,9 +160,19 @@ class MinimalState:
         """The next point, and how much SSIM is foretold to gain by it."""
         unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
         left = self._goal - at.margin
-        point = next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half)
+        point = self._on_lattice(next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half))
         step = point - at.weights
         return point, -float(cost @ step + costs @ step**2 / 2)
+
+    def _on_lattice(self, point: Array) -> Array:
+        """The nearest point of the lattice, or bound; a little nearer to the unedited image as far as it takes to be
+        where the unit may look."""
+        unit, spacing = self._trials.unit, self._half / LATTICE
+        while True:
+            near = np.clip(np.round(point / spacing) * spacing, unit.bounds[:, 0], unit.bounds[:, 1])
+            if not (unit.stay_natural and unit.natural) or unit.natural.holds(near) or not near.any():
+                return np.asarray(near)
+            point = 0.97 * point
 
     def _costs(self) -> Array:
         """The metric h `[N]` that the gradients of 1 − SSIM so far tell: of all pairs (w, c) the least squares of
