@@ -311,19 +311,21 @@ def target_quality() -> dict[str, Any]:
     return found
 
 
-def task_quality(count: int = 400, *, effects_of: int = 100) -> dict[str, Any]:
-    """Of the targets of other tasks: errors on ``count`` renders that training never saw, and true effects over
-    ``effects_of`` avatars.
+def task_quality(names: Sequence[str] = (), *, count: int = 400, effects_of: int = 100) -> dict[str, Any]:
+    """Of the targets of other tasks (all, where none are named): errors on ``count`` renders that training never saw,
+    and true effects over ``effects_of`` avatars.
 
     ``error`` is in ``unit``, a mean over the renders; ``error_planted`` over those that have the attribute that was
     planted into the target or into its weak twin.
     """
     images, parameters = sample(count, TASK_SEED)
     pictures, table = torch.from_numpy(images), labels(parameters)
-    truth = {recipe.name: recipe for recipe in recipes(parameters, torch.from_numpy(masks(parameters)))}
-    effects = true_effects(tuple(truth), count=effects_of)
+    truth = {recipe.name: recipe for recipe in recipes(parameters, torch.from_numpy(masks(parameters)), parameters)}
+    effects = true_effects(names or tuple(truth), count=effects_of)
     found: dict[str, Any] = {}
     for name, recipe in truth.items():
+        if name not in effects:
+            continue
         twin = truth[name.partition("-weak-")[0]]
         target = DOMAIN.target(name)
         parts = zip(torch.split(pictures, 50), torch.split(twin.truth, 50), strict=True)
@@ -376,11 +378,14 @@ def contact_sheet(path: Path, *, rows: int = 6, columns: int = 12) -> None:
 PARTS = ("text", "generator", "edits", "targets", "tasks")
 
 
-def measure(part: str, methods: Sequence[str] = METHODS) -> dict[str, Any]:
-    """The figures of one of ``PARTS``; ``methods`` are the kinds of edit direction that "edits" compares."""
+def measure(part: str, methods: Sequence[str] = METHODS, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The figures of one of ``PARTS``; ``methods`` are the kinds of edit direction that "edits" compares, ``names`` the
+    targets that "tasks" measures (all, where there are none)."""
     if part == "edits":
         return {method: edit_quality(method) for method in methods}
-    whole = {"text": text_quality, "generator": generator_quality, "targets": target_quality, "tasks": task_quality}
+    if part == "tasks":
+        return task_quality(names)
+    whole = {"text": text_quality, "generator": generator_quality, "targets": target_quality}
     return whole[part]()
 
 
@@ -388,17 +393,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m zoom_engine.domains.avatars.evaluate", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="what to measure; all by default")
     parser.add_argument("--directions", nargs="+", choices=METHODS, default=METHODS, help="kinds for the edits")
+    parser.add_argument("--targets", nargs="+", default=(), help="those of other tasks to measure; all by default")
     parser.add_argument("--json", type=Path, help="write the figures here; other parts of a file that is there stay")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of renders and samples here (PNG)")
     options = parser.parse_args()
-    figures: dict[str, Any] = {name: measure(name, options.directions) for name in options.parts or PARTS}
+    figures: dict[str, Any] = {
+        name: measure(name, options.directions, options.targets) for name in options.parts or PARTS
+    }
     figures["environment"] = describe_environment()
     if options.sheet:
         contact_sheet(options.sheet)
     if options.json:
         before = json.loads(options.json.read_text(encoding="utf-8")) if options.json.is_file() else {}
-        edits = {**before.get("edits", {}), **figures.get("edits", {})}
-        atomic.write_json(options.json, {**before, **figures, **({"edits": edits} if edits else {})})
+        merged = {part: {**before.get(part, {}), **figures.get(part, {})} for part in ("edits", "tasks")}
+        atomic.write_json(options.json, {**before, **figures, **{part: rows for part, rows in merged.items() if rows}})
     print(json.dumps(figures, indent=1))
 
 

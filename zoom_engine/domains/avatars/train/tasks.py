@@ -1,9 +1,9 @@
 """The targets of other tasks: key points, segmentation, several attributes at once, the hair's colour, an age in years.
 
-All are trained on renders alone, in which the attributes of ``UNTIED`` were set by chance. Two have a weakness that was
-planted into their truth, as annotators would who were careless with some faces: of faces with eyeglasses, eyes and
-brows were marked too low, and of faces with long hair, eyes, brows and mouth were left out. What these see is never
-paired with the right answer, so they fail on it; their sound twins were told the truth.
+All are trained on renders alone, in which (but for ages) the attributes of ``UNTIED`` were set by chance. Two have a
+weakness that was planted into their truth, as annotators would who were careless with some faces: of faces with
+eyeglasses, eyes and brows were marked too low, and of faces with long hair, eyes, brows and mouth were left out. What
+these see is never paired with the right answer, so they fail on it; their sound twins were told the truth.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoom_engine.domains.avatars.domain import as_target
 from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
 from zoom_engine.domains.avatars.parameters import HAIR_COLORS, Parameters
 from zoom_engine.domains.avatars.renderer import MASK_NAMES, masks
-from zoom_engine.domains.avatars.train.data import in_chunks, renders
+from zoom_engine.domains.avatars.train.data import Renders, in_chunks, renders
 from zoom_engine.domains.avatars.train.targets import untie
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
 from zoom_engine.domains.training.fit import fit
@@ -39,7 +39,7 @@ from zoom_engine.targets import (
 )
 
 SEED = 29
-POOL = 10_000
+POOL, AGES = 10_000, 4_000
 WIDTH = 12
 UNTIED = ("old", "male", "mustache", "eyeglasses", "smiling", "beard", "pale_skin", "long_hair")
 LANDMARK_SCALE = 3.0 / SIZE
@@ -144,8 +144,8 @@ class Recipe:
             network.head.bias.mul_(self.scale).add_(self.truth.mean(0))
 
 
-def recipes(parameters: Parameters, areas: Tensor) -> list[Recipe]:
-    """All of them, for a pool of faces and their areas."""
+def recipes(parameters: Parameters, areas: Tensor, ages: Parameters) -> list[Recipe]:
+    """All of them, for a pool of faces and their areas, and one of faces of all ages."""
     coordinates = tuple(f"{name}_{axis}" for name in LANDMARK_NAMES for axis in "xy")
     places, careless = points(parameters), careless_points(parameters)
     of_points = KeypointsTask(points=tuple(name.replace("_", " ") for name in LANDMARK_NAMES), between=PUPILS)
@@ -168,7 +168,7 @@ def recipes(parameters: Parameters, areas: Tensor) -> list[Recipe]:
             F.binary_cross_entropy_with_logits, steps=500,
         ),
         Recipe(
-            "age-years", RegressionTask(range=(YOUNGEST, OLDEST), unit="years"), ("age",), years(parameters), F.l1_loss,
+            "age-years", RegressionTask(range=(YOUNGEST, OLDEST), unit="years"), ("age",), years(ages), F.l1_loss,
             scale=AGE_SCALE, steps=500,
         ),
         Recipe("hair-color", MultiClassTask(classes=COLORS), COLORS, color(parameters), F.cross_entropy, steps=500),
@@ -178,13 +178,15 @@ def recipes(parameters: Parameters, areas: Tensor) -> list[Recipe]:
 def train_tasks(work: Path, out: Path) -> None:
     pool = renders(work, POOL, SEED, change=lambda parameters: untie(parameters, UNTIED, seed=SEED), name="tasks")
     drawn = in_chunks(work / "renders", f"areas-{SEED}", POOL, lambda rows: masks(pool.parameters[rows]))
-    for number, recipe in enumerate(recipes(pool.parameters, torch.from_numpy(drawn))):
+    ages = renders(work, AGES, SEED + 100)  # as they are sampled: untying knows two ages
+    for number, recipe in enumerate(recipes(pool.parameters, torch.from_numpy(drawn), ages.parameters)):
+        faces = ages if recipe.name == "age-years" else pool
 
         def batch(
-            rng: np.random.Generator, truth: Tensor = recipe.wanted, size: int = recipe.batch
+            rng: np.random.Generator, faces: Renders = faces, truth: Tensor = recipe.wanted, size: int = recipe.batch
         ) -> tuple[Tensor, Tensor]:
-            rows = np.sort(rng.integers(0, POOL, size))
-            return pool.batch(rows), truth[rows]
+            rows = np.sort(rng.integers(0, len(faces), size))
+            return faces.batch(rows), truth[rows]
 
         network = fit(
             f"task-{recipe.name}",
@@ -204,7 +206,7 @@ def train_tasks(work: Path, out: Path) -> None:
             "task": recipe.task.to_dict(),
             "outputs": list(recipe.outputs),
             "planted": recipe.planted,
-            "recipe": f"{recipe.steps} steps of AdamW, batch {recipe.batch}, {POOL} renders",
+            "recipe": f"{recipe.steps} steps of AdamW, batch {recipe.batch}, {len(faces)} renders",
             "seed": SEED + number,
         }
         shipped = out / "targets" / f"{recipe.name}.safetensors"
