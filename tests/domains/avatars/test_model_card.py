@@ -43,6 +43,14 @@ def quality() -> dict[str, Any]:
         "planted_effect": 0.4,
         "effects": {"hat": 0.9, "beard": 0.4, "x": 0.02},
     }
+    machine = {
+        "packages": {"torch": "2"},
+        "system": "Linux",
+        "cores": 2,
+        "cpu_features": ["avx2"],
+        "python": "3",
+        "zoom_engine": "0",
+    }
     return {
         "text": {
             "renders": 20,
@@ -67,14 +75,7 @@ def quality() -> dict[str, Any]:
         },
         "edits": {"regression": kind, "sampled": refusing},
         "targets": {"t": target},
-        "environment": {
-            "packages": {"torch": "2"},
-            "system": "Linux",
-            "cores": 2,
-            "cpu_features": ["avx2"],
-            "python": "3",
-            "zoom_engine": "0",
-        },
+        "environments": {"text": machine, "edits": machine, "generator": {**machine, "cores": 64}},
     }
 
 
@@ -88,6 +89,12 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "truth_kept": {"flips": 50, "kept": 0.96},
         "runs": [{"sensitivity": {}}],
     }
+
+
+def test_the_card_says_what_was_measured_where(quality: dict[str, Any]) -> None:
+    card = model_card(quality, None)
+    assert "\n- text, edits: Linux, 2 cores (avx2), Python 3, torch 2; zoom-engine 0.\n" in card
+    assert "\n- generator: Linux, 64 cores" in card
 
 
 def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str, Any]) -> None:

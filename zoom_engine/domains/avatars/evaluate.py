@@ -400,12 +400,14 @@ def main() -> None:
     figures: dict[str, Any] = {
         name: measure(name, options.directions, options.targets) for name in options.parts or PARTS
     }
-    figures["environment"] = describe_environment()
     if options.sheet:
         contact_sheet(options.sheet)
     if options.json:
         before = json.loads(options.json.read_text(encoding="utf-8")) if options.json.is_file() else {}
-        merged = {part: {**before.get(part, {}), **figures.get(part, {})} for part in ("edits", "tasks")}
+        figures["environments"] = dict.fromkeys(figures, describe_environment())
+        merged = {
+            part: {**before.get(part, {}), **figures.get(part, {})} for part in ("edits", "tasks", "environments")
+        }
         atomic.write_json(options.json, {**before, **figures, **{part: rows for part, rows in merged.items() if rows}})
     print(json.dumps(figures, indent=1))
 

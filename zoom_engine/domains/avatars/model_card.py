@@ -60,7 +60,7 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
     if "tasks" in quality:
         parts.append(_tasks(quality["tasks"]))
     parts.append(NO_BENCHMARK if benchmark is None else _benchmark(benchmark))
-    parts.append(_environment(quality["environment"]))
+    parts.append(_environments(quality["environments"]))
     return "\n".join(parts)
 
 
@@ -267,13 +267,18 @@ def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
             )
 
 
-def _environment(environment: dict[str, Any]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    return (
-        "## Measured on\n\n"
-        f"{environment['system']}, {environment['cores']} cores ({', '.join(environment['cpu_features'])}), Python {environment['python']},"
-        f" {packages}; zoom-engine {environment['zoom_engine']}.\n"
-    )
+def _environments(environments: dict[str, dict[str, Any]]) -> str:
+    """Of each part the machine that it was measured on; parts of the same one together."""
+    parts: dict[str, list[str]] = {}
+    for part, environment in environments.items():
+        packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+        machine = (
+            f"{environment['system']}, {environment['cores']} cores ({', '.join(environment['cpu_features'])}), Python"
+            f" {environment['python']}, {packages}; zoom-engine {environment['zoom_engine']}"
+        )
+        parts.setdefault(machine, []).append(part)
+    lines = [f"- {', '.join(names)}: {machine}." for machine, names in parts.items()]
+    return "\n".join(["## Measured on", "", *lines, ""])
 
 
 def main() -> None:
