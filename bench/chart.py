@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
-import audits
+import audit_suite
 
 WIDTH, HEIGHT = 300, 200  # of one panel's axes
 LEFT, TOP, GAP, BELOW = 56, 40, 64, 74
@@ -34,33 +34,35 @@ def chart(results: Sequence[Result]) -> str:
         parts.append(f'<g transform="translate({LEFT + place * (WIDTH + GAP)} {TOP})">')
         parts += panel(title, axis, found)
         parts.append("</g>")
-    shown = [name for name in audits.VARIANTS if any(name in found for _, _, found in panels)]
+    shown = [name for name in audit_suite.VARIANTS if any(name in found for _, _, found in panels)]
     for place, name in enumerate(shown):
         x, y = LEFT + 90 * place, TOP + HEIGHT + BELOW - 14
         parts.append(f'<circle cx="{x + 5}" cy="{y - 4}" r="4" fill="{COLOURS[name]}"/>')
-        parts.append(f'<text x="{x + 14}" y="{y}">{"reference" if name == audits.BASELINE else escape(name)}</text>')
+        parts.append(
+            f'<text x="{x + 14}" y="{y}">{"reference" if name == audit_suite.BASELINE else escape(name)}</text>'
+        )
     return "\n".join([*parts, "</svg>", ""])
 
 
-def by_batch(case: audits.Case) -> int | None:
+def by_batch(case: audit_suite.Case) -> int | None:
     return case.batch if (case.resolution, case.work) == (256, "step") else None
 
 
-def by_resolution(case: audits.Case) -> int | None:
-    usual = case == audits.case_of(f"{case.resolution}-step") if case.resolution else False
+def by_resolution(case: audit_suite.Case) -> int | None:
+    usual = case == audit_suite.case_of(f"{case.resolution}-step") if case.resolution else False
     return case.resolution if usual else None
 
 
-def by_attributes(case: audits.Case) -> int | None:
+def by_attributes(case: audit_suite.Case) -> int | None:
     return case.attributes if (case.resolution, case.work) == (256, "multi") else None
 
 
-def points(results: Sequence[Result], place: Callable[[audits.Case], int | None]) -> Points:
+def points(results: Sequence[Result], place: Callable[[audit_suite.Case], int | None]) -> Points:
     """Units per minute of each variant's cases that have a ``place`` on the axis."""
     found: Points = {}
     for row in results:
-        if row["suite"] == audits.SUITE and row["seconds"] is not None:
-            x = place(audits.case_of(row["case"]))
+        if row["suite"] == audit_suite.SUITE and row["seconds"] is not None:
+            x = place(audit_suite.case_of(row["case"]))
             if x is not None:
                 found.setdefault(row["variant"], []).append((x, 60 / row["seconds"]))
     return {name: sorted(line) for name, line in found.items()}
@@ -92,7 +94,7 @@ def panel(title: str, axis: str, found: Points) -> Iterator[str]:
         y = up(10**power)
         yield f'<line x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>'
         yield f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{10**power:g}</text>'
-    for name in audits.VARIANTS:
+    for name in audit_suite.VARIANTS:
         line = [(across(x), up(y)) for x, y in found.get(name, ())]
         colour = COLOURS[name]
         if len(line) > 1:

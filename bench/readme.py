@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import audits
+import audit_suite
 import chart
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,14 +73,16 @@ def chart_of(results: Path) -> Path:
 def section(document: dict[str, Any]) -> str:
     """The table, and where it was measured; the smallest times, and how many of the reference's fit into them."""
     machine = document["machine"]
-    rows = {(row["case"], row["variant"]): row for row in document["results"] if row["suite"] == audits.SUITE}
-    variants = [name for name in audits.VARIANTS[1:] if any(rows[key]["seconds"] for key in rows if key[1] == name)]
+    rows = {(row["case"], row["variant"]): row for row in document["results"] if row["suite"] == audit_suite.SUITE}
+    variants = [
+        name for name in audit_suite.VARIANTS[1:] if any(rows[key]["seconds"] for key in rows if key[1] == name)
+    ]
     lines = [
         f"| seconds per | reference | {' | '.join(f'`{name}`' for name in variants)} |",
         f"| --- | {' | '.join('---' for _ in range(len(variants) + 1))} |",
     ]
-    for case in sorted({case for case, _ in rows if in_table(case)}, key=audits.parse):
-        cells = [cell(rows.get((case, name))) for name in (audits.BASELINE, *variants)]
+    for case in sorted({case for case, _ in rows if in_table(case)}, key=audit_suite.parse):
+        cells = [cell(rows.get((case, name))) for name in (audit_suite.BASELINE, *variants)]
         lines.append(f"| {title(case)} | {' | '.join(cells)} |")
     extrapolated = {row["extrapolated"] for row in rows.values() if row.get("extrapolated")}
     measured = (
@@ -96,12 +98,12 @@ def section(document: dict[str, Any]) -> str:
 
 def in_table(case: str) -> bool:
     """Sizes that people have, in usual batches; the chart has the others."""
-    return "-b" not in case and audits.case_of(case).resolution in (audits.AVATARS, 256, 1024)
+    return "-b" not in case and audit_suite.case_of(case).resolution in (audit_suite.AVATARS, 256, 1024)
 
 
 def title(case: str) -> str:
     """What a case does, in words."""
-    resolution, work, attributes, _ = audits.case_of(case)
+    resolution, work, attributes, _ = audit_suite.case_of(case)
     together = "1 attribute" if attributes == 1 else f"{attributes} attributes"
     return f"{NAMES[work].format(together)}, {f'{resolution}²' if resolution else 'the avatars'}"
 
@@ -112,7 +114,7 @@ def cell(row: Result | None) -> str:
         return "–"
     seconds = row["seconds"]
     text = f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}" if seconds < 1 else f"{seconds:.1f}"
-    if row["variant"] != audits.BASELINE and row["ratio"] is not None:
+    if row["variant"] != audit_suite.BASELINE and row["ratio"] is not None:
         text += f" (**{row['ratio']:.0f}×**)" if row["ratio"] >= 10 else f" (**{row['ratio']:.1f}×**)"
     if row["flip_rate"] is not None:
         text += f", {row['flip_rate']:.0%} flip"

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import audits
+import audit_suite
 import chart
 import edits
 import gate
@@ -33,7 +33,7 @@ from zoom_engine.files import atomic
 from zoom_engine.runtime import describe_environment, find_device
 
 SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
-MODULES = {module.SUITE: module for module in (synthesis, edits, audits)}
+MODULES = {module.SUITE: module for module in (synthesis, edits, audit_suite)}
 QUICK = (("128-step-b4", "pgd"), ("128-single-b4", "scan"), ("128-multi8-b4", "minimal"))
 
 Key = tuple[str, str, str]  # suite, case, variant
@@ -52,7 +52,7 @@ WHOLE = {name: (Part(module, module.CASES, module.VARIANTS),) for name, module i
 SUITES: dict[str, tuple[Part, ...]] = {
     **WHOLE,
     "full": tuple(part for parts in WHOLE.values() for part in parts),
-    "quick": tuple(Part(audits, (case,), (audits.BASELINE, variant)) for case, variant in QUICK),
+    "quick": tuple(Part(audit_suite, (case,), (audit_suite.BASELINE, variant)) for case, variant in QUICK),
 }
 
 
@@ -147,7 +147,7 @@ def chosen_parts(suite: str, cases: str | None, variants: str | None) -> list[Pa
 
 def check_device(device: str, parts: Sequence[Part]) -> None:
     """Only audits are measured elsewhere than on the CPU. Raises ValueError, and ConfigError for no device."""
-    if find_device(device).type != "cpu" and any(part.module is not audits for part in parts):
+    if find_device(device).type != "cpu" and any(part.module is not audit_suite for part in parts):
         raise ValueError(
             f"on {device} audits are measured (--suite audit or quick); bench/gpu.py measures the synthesis"
         )
@@ -155,12 +155,12 @@ def check_device(device: str, parts: Sequence[Part]) -> None:
 
 def repeats_of(part: Part) -> int:
     """Timed rounds, where nobody says how many."""
-    return 3 if part.module is audits else 5
+    return 3 if part.module is audit_suite else 5
 
 
 def results_of(part: Part, *, repeats: int, memory: int, device: str) -> Iterator[Result]:
     """The part's results as they come."""
-    options = {"device": device} if part.module is audits else {}
+    options = {"device": device} if part.module is audit_suite else {}
     yield from part.module.run(part.cases, part.variants, repeats=repeats, memory=memory, **options)
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def document(**machine: Any) -> dict[str, Any]:
     """Results of two cases, one of them also in a batch of its own."""
-    import audits
+    import audit_suite
 
     rows = [
         {"suite": "audit", "case": case, "variant": variant, "seconds": seconds, "rounds": [seconds]}
@@ -26,8 +26,8 @@ def document(**machine: Any) -> dict[str, Any]:
             ("1024-multi8", "minimal", 7.0, None),
         )
     ]
-    rows.append(audits.skipped("1024-multi8", "scan", "no multi mode") | {"flip_rate": None})
-    audits.settle(rows)
+    rows.append(audit_suite.skipped("1024-multi8", "scan", "no multi mode") | {"flip_rate": None})
+    audit_suite.settle(rows)
     return {
         "machine": {"processor": "A Processor", "cores": 2, "instruction_set": "amx", "note": "", **machine},
         "results": rows,

@@ -24,7 +24,7 @@ def contrast(colours: Tensor) -> Tensor:
 @pytest.fixture(autouse=True)
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks that take milliseconds; cases' other numbers stay as they are."""
-    import audits
+    import audit_suite
     import worlds
 
     generator = spread_generator()
@@ -33,7 +33,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("a face with bangs", "a smiling face", "a face with a beard")
     directions = worlds.made_up_directions(generator, encoder, names)
     world = worlds.World(generator, target, encoder, worlds.LABELS, directions, trained=False)
-    monkeypatch.setattr(audits, "world_of", lambda case, cache, device: world.of(case.attributes))
+    monkeypatch.setattr(audit_suite, "world_of", lambda case, cache, device: world.of(case.attributes))
 
 
 def run(path: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
@@ -55,14 +55,14 @@ def run(path: Path, *arguments: str) -> tuple[int, dict[tuple[str, str], dict[st
     ],
 )
 def test_cases_are_read(case: str, found: tuple[int, str, int, int]) -> None:
-    from audits import case_of
+    from audit_suite import case_of
 
     assert tuple(case_of(case)) == found
 
 
 @pytest.mark.parametrize("case", ["256", "100-step", "256-multi", "256-multi33", "256-step-b0", "avatars-step"])
 def test_others_are_refused(case: str) -> None:
-    from audits import case_of
+    from audit_suite import case_of
 
     with pytest.raises(ValueError, match="'"):
         case_of(case)
@@ -93,11 +93,13 @@ def test_rows_say_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.slow
 def test_the_paper_and_the_engine_take_the_same_work() -> None:
-    import audits
+    import audit_suite
 
-    world = audits.world_of(audits.case_of("32-multi2"), Path(), "cpu")
+    world = audit_suite.world_of(audit_suite.case_of("32-multi2"), Path(), "cpu")
     assert world.directions.matrix.shape[0] == 2
-    found = {row["variant"]: row for row in audits.run(["32-multi2-b2"], ["baseline", "sgd"], repeats=1, memory=10**12)}
+    found = {
+        row["variant"]: row for row in audit_suite.run(["32-multi2-b2"], ["baseline", "sgd"], repeats=1, memory=10**12)
+    }
     assert found["baseline"]["evaluations"] == found["sgd"]["evaluations"] == 101
 
 
@@ -105,25 +107,25 @@ def test_the_paper_and_the_engine_take_the_same_work() -> None:
 def test_flips_count_where_weights_are_real(monkeypatch: pytest.MonkeyPatch) -> None:
     import dataclasses
 
-    import audits
+    import audit_suite
 
-    made_up = audits.world_of(audits.case_of("32-multi3"), Path(), "cpu")
+    made_up = audit_suite.world_of(audit_suite.case_of("32-multi3"), Path(), "cpu")
     trained = dataclasses.replace(made_up, trained=True)
-    monkeypatch.setattr(audits, "world_of", lambda case, cache, device: trained)
-    monkeypatch.setattr(audits, "STEPS", 3)
-    rows = list(audits.run(["avatars-single"], ["baseline", "scan"], repeats=1, memory=10**12))
+    monkeypatch.setattr(audit_suite, "world_of", lambda case, cache, device: trained)
+    monkeypatch.setattr(audit_suite, "STEPS", 3)
+    rows = list(audit_suite.run(["avatars-single"], ["baseline", "scan"], repeats=1, memory=10**12))
     assert all(row["extrapolated"] is None and 0 <= row["flip_rate"] <= 1 for row in rows)
-    audits.settle(rows)
+    audit_suite.settle(rows)
     assert rows[1]["ratio"] > 1
     rows[0]["flip_rate"], rows[1]["flip_rate"] = 0.5, 0.4
-    audits.settle(rows)
+    audit_suite.settle(rows)
     assert rows[1]["ratio"] is None, "fewer flips are no throughput"
 
 
 def test_what_does_not_fit_is_skipped() -> None:
-    import audits
+    import audit_suite
 
-    (row,) = audits.run(["32-step"], ["pgd"], repeats=1, memory=10**6)
+    (row,) = audit_suite.run(["32-step"], ["pgd"], repeats=1, memory=10**6)
     assert row["skipped"].startswith("needs up to 4 GB")
 
 
@@ -132,12 +134,12 @@ class Clock:
     is as noisy as any."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import audits
+        import audit_suite
 
         self.time, self.audits = 0.0, 0
         self.audit = lambda number: 0.5  # seconds that the audit of this number takes
-        monkeypatch.setattr(audits, "now", lambda: self.time)
-        step, run = audits.ReferenceSearch.step, Diagnoser.run
+        monkeypatch.setattr(audit_suite, "now", lambda: self.time)
+        step, run = audit_suite.ReferenceSearch.step, Diagnoser.run
 
         def timed_step(search: Any) -> None:
             step(search)
@@ -148,7 +150,7 @@ class Clock:
             self.audits += 1
             return run(*arguments, **options)
 
-        monkeypatch.setattr(audits.ReferenceSearch, "step", timed_step)
+        monkeypatch.setattr(audit_suite.ReferenceSearch, "step", timed_step)
         monkeypatch.setattr(Diagnoser, "run", timed_run)
 
 
@@ -205,7 +207,7 @@ def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.slow
 def test_what_runs_no_more_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import audits
+    import audit_suite
 
     from zoom_engine.errors import ConfigError
 
@@ -215,7 +217,7 @@ def test_what_runs_no_more_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def gone(*_: Any, **__: Any) -> Any:
         raise ConfigError("there is no such search")
 
-    monkeypatch.setattr(audits, "EngineRunner", gone)
+    monkeypatch.setattr(audit_suite, "EngineRunner", gone)
     code, rows = run(tmp_path / "gone.json", "--compare", str(committed))
     assert code == 1
     assert rows["32-single-b2", "pgd"]["skipped"] == "there is no such search"
