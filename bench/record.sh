@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-isa="$(python -c 'from zoom_engine import ops; print(ops.isa())')"
+isa="$(python -P -c 'from zoom_engine import ops; print(ops.isa())')"
 rm -f bench/results/{quick,audit}-"$isa".json # nothing of an earlier revision stays
 python bench/throughput.py --suite quick --json "bench/results/quick-$isa.json" "$@"
 python bench/throughput.py --suite audit --json "bench/results/audit-$isa.json" "$@"
