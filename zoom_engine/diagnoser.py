@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
-from zoom_engine.text import find_templates, text_encoder_for
+from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 UNITS_AT_ONCE = 512  # are bounded, then searched: memory does not grow with the images, and first records come soon
 
@@ -140,14 +141,19 @@ class Diagnoser:
         )
         lower = self.search.needs_gradient and self.synthesizer.precision == "bf16"
         self.target, target_runs = compiled_target(self.target, self.synthesizer, lower=lower)
-        encoder = self.text_encoder
-        self.text_encoder, encoder_runs = compiled_text_encoder(encoder, self.synthesizer, lower=lower)
+        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer, lower=lower)
         self._networks = {"target": target_runs, "text_encoder": encoder_runs}
-        self.measuring_encoder = self.text_encoder
-        if self.synthesizer.precision != "fp32":  # means over many pictures, and no label hangs on one of them
-            self.measuring_encoder, self._networks["measurements"] = compiled_text_encoder(
-                encoder, self.synthesizer, precision=self.synthesizer.precision
-            )
+
+    @cached_property
+    def measuring_encoder(self) -> TextEncoder:
+        """The text encoder in the synthesis's precision, for means over many pictures: no label hangs on one of them.
+        It is compiled when something is measured."""
+        precision = self.synthesizer.precision
+        if precision == "fp32":
+            return self.text_encoder
+        encoder, runs = compiled_text_encoder(self.text_encoder, self.synthesizer, precision=precision)
+        self._networks["measurements"] = runs
+        return encoder
 
     def run(
         self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None

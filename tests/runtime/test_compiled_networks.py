@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoom_engine import load_generator, load_target
 from zoom_engine.domains import find_domain
 from zoom_engine.domains.avatars.weights import WEIGHTS
-from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
+from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.compiled_networks import CompiledNetwork
 from zoom_engine.runtime.select import Synthesizer
 from zoom_engine.targets import Target
@@ -107,6 +107,20 @@ def test_a_text_encoder_sees_as_before(synthesizer: Synthesizer, pictures: Tenso
             compiled.embed_images(pictures), encoder.embed_images(pictures), rtol=1e-4, atol=1e-5
         )
     assert torch.equal(compiled.embed_texts(["a face"]), encoder.embed_texts(["a face"]))
+
+
+@pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")
+def test_an_encoder_says_in_which_precision_it_looks(
+    synthesizer: Synthesizer, pictures: Tensor, encoder: TextEncoder
+) -> None:
+    exact, _ = compiled_text_encoder(encoder, synthesizer)
+    rough, runs = compiled_text_encoder(exact, synthesizer, precision="bf16")
+    again, _ = compiled_text_encoder(rough, synthesizer)
+    assert (exact.precision, rough.precision, again.precision, runs) == ("fp32", "bf16", "fp32", "openvino bf16")
+    with torch.no_grad():
+        embedded = [each.embed_images(pictures) for each in (exact, rough, again)]
+    assert torch.equal(embedded[0], embedded[2])
+    assert 0 < float((embedded[0] - embedded[1]).abs().max()) < 0.05
 
 
 class Branching(nn.Module):

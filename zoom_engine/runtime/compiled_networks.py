@@ -140,10 +140,11 @@ def compiled_text_encoder(
     """The same for the image tower of ``encoder``, whose forward passes may be in another precision."""
     example = probe_images(encoder.image_size, encoder.image_size)
     made_of = encoder.model, encoder.content_hash
-    followed = encoder.image_tower if lower else None
-    tower, runs = compiled_network(
-        encoder.image_tower, example, synthesizer, made_of=made_of, followed=followed, precision=precision
-    )
+    plain = encoder.image_tower
+    if isinstance(plain, CompiledNetwork):  # compiled before, maybe in another precision
+        plain = plain.network
+    followed = plain if lower else None
+    tower, runs = compiled_network(plain, example, synthesizer, made_of=made_of, followed=followed, precision=precision)
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
     compiled = TextEncoder(

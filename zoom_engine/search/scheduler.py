@@ -247,6 +247,7 @@ class _Run:
     ) -> None:
         self._search, self._evaluators, self._styles = search, evaluators, styles
         self._batch_size = batch_size
+        self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
         self._todo = iter(units)
         self._pool = _Pool(units, evaluators, styles, batch_size)
         # What is asked for with gradients, where the search wants them, and without.
@@ -287,7 +288,7 @@ class _Run:
     def _begin(self, unit: Unit, index: int) -> None:
         (origin,) = origins(self._evaluators[index], self._pool.row(unit.image, index))
         state = self._search.start(unit, origin)
-        if self._search.needs_gradient and not self._evaluators[index].follows_exactly:
+        if self._verifies:
             state = Verified(state, unit, origin)
         self._proceed(_Task(unit, index, state))
 
