@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,12 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
+from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
-UNITS_AT_ONCE = 512  # are bounded, then searched: memory does not grow with the images, and first records come soon
+FIRST_UNITS = 64  # are bounded, then searched: first records come soon
+UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
+FOLLOWED_AT_ONCE = 4  # pictures at most, whose gradients are taken together on the CPU
 
 
 class Diagnoser:
@@ -124,6 +128,7 @@ class Diagnoser:
             bar.update(note="generator")
             self._choose_runtimes()
             bar.update(note="runtime")
+        self._followed_at_once: int | None = None
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
@@ -234,7 +239,7 @@ class Diagnoser:
 
     def evaluator(self, directions: EditDirections) -> Evaluator:
         """What evaluates edit weights in this audit."""
-        return Evaluator(
+        evaluator = Evaluator(
             self.synthesizer,
             directions.matrix.to(self.generator.device),
             self.target,
@@ -243,6 +248,13 @@ class Diagnoser:
             loss_weights=self.settings.loss_weights,
             decisive_change=self.settings.decisive_change,
         )
+        if self.search.needs_gradient and self.generator.device.type == "cpu":
+            if self._followed_at_once is None:
+                side = self.generator.resolution
+                probes = probe_images(side, side, count=FOLLOWED_AT_ONCE)
+                self._followed_at_once = evaluator.invariant_batch(probes, loss=self.search.needs_loss)
+            evaluator.followed_at_once = self._followed_at_once
+        return evaluator
 
     def units(
         self,
@@ -400,11 +412,10 @@ class Diagnoser:
             keep([_record(unit, found, seeds[unit.image], self._attribute(unit.attribute)) for unit, found in results])
 
         places = self._places()
-        at_once = math.ceil(UNITS_AT_ONCE / len(places))
         with self.progress(len(seeds) * len(places), "Searching", unit="unit", initial=len(done)) as bar:
-            for first in range(0, len(seeds), at_once):
-                images = range(first, min(first + at_once, len(seeds)))
-                pairs = [(image, which) for image in images for which in places]
+            ends = [0, *range(math.ceil(FIRST_UNITS / len(places)), len(seeds), math.ceil(UNITS_AT_ONCE / len(places)))]
+            for first, end in pairwise([*ends, len(seeds)]):
+                pairs = [(image, which) for image in range(first, end) for which in places]
                 wanted = [(image, which) for image, which in pairs if (image, self._attribute(which)) not in done]
                 if wanted:
                     run_units(

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import one_line
+from zoom_engine.runtime.lowered_layers import with_faster_layers
 from zoom_engine.runtime.machine import bf16_in_hardware
 
 LEAST_COSINE = 0.95  # of the two gradients of any probe image
@@ -24,7 +25,7 @@ class LoweredNetwork(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        lowered = copy.deepcopy(network).to(torch.bfloat16)
+        lowered = with_faster_layers(copy.deepcopy(network).to(torch.bfloat16).requires_grad_(False))
         self.network = lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
     if not bf16_in_hardware():
         return network, "fp32: no bf16 arithmetic here"
     try:
-        lowered = LoweredNetwork(network).eval().requires_grad_(False)
+        lowered = LoweredNetwork(network).eval()
         found, wanted = _slopes(lowered, example), _slopes(network, example)
     except Exception as error:  # other people's modules raise anything
         return network, f"fp32: it does not compute in bf16 ({one_line(error)})"

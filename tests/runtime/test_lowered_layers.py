@@ -1,0 +1,128 @@
+"""Faster layers for gradients in bfloat16: what torch's own compute, but for rounding; rows apart to the last digit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoom_engine.runtime import lowered_layers
+from zoom_engine.runtime.lowered_layers import PackedLinear, Patches, SelfAttention, with_faster_layers
+
+
+class Tokens(nn.Module):
+    """A small vision transformer, as open_clip's and torchvision's call their layers."""
+
+    def __init__(self, *, batch_first: bool, **options: Any) -> None:
+        super().__init__()
+        self.batch_first = batch_first
+        self.patches = nn.Conv2d(3, 32, 8, stride=8, bias=False)
+        self.attention = nn.MultiheadAttention(32, 4, batch_first=batch_first, **options)
+        self.wide = nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32, bias=False))
+        self.options: dict[str, Any] = {"need_weights": False}
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        given = tokens if self.batch_first else tokens.transpose(0, 1)
+        mixed = self.attention(given, given, given, **self.options)[0]
+        tokens = tokens + (mixed if self.batch_first else mixed.transpose(0, 1))
+        return (tokens + self.wide(tokens)).mean(dim=1)
+
+
+def lowered(network: nn.Module) -> nn.Module:
+    return network.eval().requires_grad_(False).to(torch.bfloat16)
+
+
+def followed(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    leaf = x.clone().requires_grad_(True)
+    outputs = network(leaf)
+    (slope,) = torch.autograd.grad(outputs.float().square().sum(), leaf)
+    return outputs.detach().float(), slope.float()
+
+
+def pictures(count: int = 4, side: int = 32) -> Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.fixture(params=["packed", "plain"])
+def _packing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the operators that pack weights, and on a torch that lacks them."""
+    if request.param == "plain":
+        monkeypatch.setattr(lowered_layers, "_packs", lambda: False)
+
+
+@pytest.mark.usefixtures("_packing")
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_transformer_and_its_gradients_are_those_of_torch_s_layers(batch_first: bool) -> None:
+    torch.manual_seed(0)
+    plain = Tokens(batch_first=batch_first)
+    x = pictures(side=35)  # three pixels that no patch covers
+    wanted, slope_wanted = followed(plain.eval(), x)
+    torch.manual_seed(0)
+    network = with_faster_layers(lowered(Tokens(batch_first=batch_first)))
+    found, slope = followed(network, x.bfloat16())
+    assert isinstance(network.attention, SelfAttention)
+    assert isinstance(network.patches, Patches)
+    assert float((found - wanted).norm() / wanted.norm()) < 0.02
+    assert float(F.cosine_similarity(slope.flatten(1), slope_wanted.flatten(1)).min()) > 0.998
+    assert not slope[..., 32:].any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"attn_mask": torch.full((16, 16), -torch.inf).triu(1)}, {"need_weights": True}],
+    ids=["a mask", "weights asked for"],
+)
+def test_attention_of_another_kind_stays_torch_s_own(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    network = lowered(Tokens(batch_first=True))
+    network.options = {"need_weights": False, **options}  # type: ignore[assignment]
+    if "attn_mask" in options:
+        network.options["attn_mask"] = options["attn_mask"].bfloat16()  # type: ignore[index,operator]
+    x = pictures().bfloat16()
+    wanted = network.attention(*[network.patches(x).flatten(2).transpose(1, 2)] * 3, **network.options)[0]  # type: ignore[operator]
+    with_faster_layers(network)
+    tokens = network.patches(x).flatten(2).transpose(1, 2)  # type: ignore[operator]
+    torch.testing.assert_close(network.attention(*[tokens] * 3, **network.options)[0], wanted, rtol=0.05, atol=0.05)  # type: ignore[operator]
+
+
+def test_attention_between_two_sequences_stays_torch_s_own() -> None:
+    torch.manual_seed(0)
+    plain = lowered(nn.MultiheadAttention(32, 4, batch_first=True))
+    query, other = torch.randn(2, 5, 32).bfloat16(), torch.randn(2, 7, 32).bfloat16()
+    wanted = plain(query, other, other, need_weights=False)[0]
+    holder = with_faster_layers(nn.ModuleDict({"attention": plain}))
+    torch.testing.assert_close(holder["attention"](query, other, other, need_weights=False)[0], wanted)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.MultiheadAttention(32, 4, kdim=16, vdim=16),
+        nn.MultiheadAttention(32, 4, add_bias_kv=True),
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.Conv2d(3, 8, 4, stride=4, padding=2),
+        nn.Conv2d(4, 8, 4, stride=4, groups=2),
+        nn.Conv2d(3, 8, 2, stride=2, dilation=2),
+        nn.Conv2d(3, 8, 1),
+    ],
+)
+def test_layers_of_another_kind_are_left_alone(layer: nn.Module) -> None:
+    network = with_faster_layers(nn.Sequential(lowered(layer)))
+    assert network[0] is layer  # type: ignore[index]
+
+
+@pytest.mark.skipif(not lowered_layers._packs(), reason="this torch has no packed products")
+@pytest.mark.parametrize("rows", [1, 50, 128, 129, 300])
+def test_a_packed_product_is_that_of_its_weights(rows: int) -> None:
+    torch.manual_seed(0)
+    weight, bias = torch.randn(96, 160).bfloat16(), torch.randn(96).bfloat16()
+    layer, x = PackedLinear(weight, bias), torch.randn(rows, 160).bfloat16()
+    found, slope = followed(layer, x)
+    wanted = x.double() @ weight.double().T + bias.double()
+    assert float((found - wanted).norm() / wanted.norm()) < 0.005
+    slope_wanted = 2 * found.double() @ weight.double()
+    assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
