@@ -51,6 +51,7 @@ UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "ima
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
 MEASURED = 2  # points that are evaluated of a search of many equal ones
+STEPS_MEASURED = 8  # where steps are what is measured: beside the 100 of a search what comes before them is little
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
 
@@ -249,7 +250,8 @@ class EngineRunner(Runner):
             raise ZoomError(f"{search} takes no gradient steps")
         options: dict[str, Any] = {}
         if search in PAPERS and not world.trained:
-            options["steps"] = MEASURED - 1  # and the unedited image
+            evaluated = STEPS_MEASURED if case.work == "step" else MEASURED
+            options["steps"] = evaluated - 1  # and the unedited image
             if any(field.name == "early_stop" for field in dataclasses.fields(kind)):  # type: ignore[arg-type]
                 options["early_stop"] = False
             self.extrapolated = None if case.work == "step" else f"{MEASURED} of {STEPS + 1} evaluations"

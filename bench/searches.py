@@ -5,6 +5,9 @@ are where both searches of a pair flip decisively, and what that took. ``sgd`` a
 ``sgd-early`` and ``pgd-early`` may stop sooner. ``seconds`` is processor time of all threads. Rates and differences
 are means over images with a 95 % bootstrap interval; differences are of ``minimal`` less the other, image by image.
 A part that OUT holds already, made with the same options, is not made again.
+
+``python bench/searches.py --agree A.json B.json``: in how many of the parts' images that both files hold, made in two
+precisions, they decide alike.
 """
 
 from __future__ import annotations
@@ -51,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--threads", type=int, help="of torch")
     parser.add_argument("--json", type=Path, help="write the results there, and go on with what it holds")
+    parser.add_argument("--agree", type=Path, nargs=2, metavar="JSON", help="measure nothing: compare two results")
     options = parser.parse_args(arguments)
+    if options.agree:
+        print("\n".join(agreement(*(json.loads(path.read_text()) for path in options.agree))))
+        return 0
     if options.threads:
         torch.set_num_threads(options.threads)
     domain = find_domain("avatars")
@@ -108,6 +115,23 @@ def measured(
         "evaluations": [record.evaluations for record in records],
         "stops": [record.stop for record in records],
     }
+
+
+def agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """The table: for each search the share of images that flip, and that flip decisively, in both or in neither, and
+    the mean difference of SSIM where both flip."""
+    there = {_part(result): result for result in other["results"]}
+    pairs = [(result, there[_part(result)]) for result in one["results"] if _part(result) in there]
+    yield f"{one['precision']} beside {other['precision']}: {'images':>6} {'flips':>7} {'decisive':>9} {'SSIM':>8}"
+    for search in dict.fromkeys(here["search"] for here, _ in pairs):
+        columns = {
+            name: [_column([pair[side] for pair in pairs if pair[0]["search"] == search], name) for side in (0, 1)]
+            for name in ("flipped", "decisive", "ssim")
+        }
+        alike = [float(np.mean(columns[name][0] == columns[name][1])) for name in ("flipped", "decisive")]
+        apart = np.abs(columns["ssim"][0] - columns["ssim"][1])
+        moved = f"{float(apart[np.isfinite(apart)].mean()):8.4f}" if np.isfinite(apart).any() else f"{'–':>8}"
+        yield f"{search:17} {len(columns['flipped'][0]):6} {alike[0]:7.2%} {alike[1]:9.2%} {moved}"
 
 
 def _part(result: Mapping[str, Any]) -> tuple[int, str, str]:

@@ -53,6 +53,23 @@ def test_rates_are_means_and_differences_are_of_the_same_images() -> None:
     assert len(list(searches.lines(list(rows.values())))) == 3
 
 
+def test_two_precisions_are_compared_where_both_were_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import searches
+
+    ours = {"precision": "bf16", "results": RESULTS}
+    theirs = {"precision": "fp32", "results": [part(0, "age", "sgd", [1, 0, 0, 1], [0.7, None, None, 0.9])]}
+    paths = [tmp_path / "bf16.json", tmp_path / "fp32.json"]
+    for path, document in zip(paths, (ours, theirs), strict=True):
+        path.write_text(json.dumps(document))
+    assert searches.main(["--agree", *map(str, paths)]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.startswith("bf16 beside fp32")
+    (row,) = rows
+    assert row.split() == ["sgd", "4", "50.00%", "50.00%", "0.1000"]
+
+
 def test_targets_are_also_taken_together() -> None:
     import searches
 

@@ -10,7 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.runtime import lowered_layers
-from zoom_engine.runtime.lowered_layers import PackedLinear, Patches, SelfAttention, with_faster_layers
+from zoom_engine.runtime.lowered_layers import (
+    PackedLinear,
+    Patches,
+    SelfAttention,
+    with_faster_layers,
+    without_batch_norm,
+)
 
 
 class Tokens(nn.Module):
@@ -126,3 +132,55 @@ def test_a_packed_product_is_that_of_its_weights(rows: int) -> None:
     assert float((found - wanted).norm() / wanted.norm()) < 0.005
     slope_wanted = 2 * found.double() @ weight.double()
     assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
+
+
+class Normalised(nn.Module):
+    """Convolutions with and without a batch normalisation of their own."""
+
+    def __init__(self, *, readable: bool) -> None:
+        super().__init__()
+        self.readable = readable
+        self.own, self.own_norm = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)
+        self.shared, self.shared_norm = nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8)
+        self.twice, self.once_norm, self.other_norm = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+        self.block = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.readable and x.mean() > 100:
+            return x
+        x = self.own_norm(self.own(x)).relu()
+        y = self.shared(x)
+        x = self.shared_norm(y) + y
+        x = self.once_norm(self.twice(x)) + self.other_norm(self.twice(x))
+        outputs: Tensor = self.block(x).mean(dim=(2, 3))
+        return outputs
+
+
+@pytest.mark.parametrize(("readable", "left"), [(True, 3), (False, 4)])
+def test_batch_normalisations_go_into_the_convolution_that_is_theirs_alone(readable: bool, left: int) -> None:
+    torch.manual_seed(0)
+    network = Normalised(readable=readable)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean, layer.running_var = torch.randn(8), torch.rand(8) + 0.5
+            layer.weight.data, layer.bias.data = torch.randn(8), torch.randn(8)
+    network.eval().requires_grad_(False)
+    wanted, slope_wanted = followed(network, pictures())
+    fused = without_batch_norm(network)
+    layers, called = dict(fused.named_modules()), reached(fused)
+    assert sum(isinstance(layers[name], nn.BatchNorm2d) for name in called) == left
+    found, slope = followed(fused, pictures())
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(slope, slope_wanted, rtol=1e-3, atol=1e-6)
+
+
+def reached(network: nn.Module) -> set[str]:
+    """Names of the layers that a forward pass calls."""
+    called: set[str] = set()
+    hooks = [
+        layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in network.named_modules()
+    ]
+    network(pictures())
+    for hook in hooks:
+        hook.remove()
+    return called
