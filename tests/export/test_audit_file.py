@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -13,9 +13,9 @@ from networks import relative_error, spread_generator, styles_of
 from onnx import TensorProto, helper
 from torch import nn
 
-from zoom_engine.errors import ExportError
+from zoom_engine.cli import main
+from zoom_engine.errors import ConfigError, ExportError
 from zoom_engine.export import export_audit_graph
-from zoom_engine.export.__main__ import main
 from zoom_engine.generators import save_generator
 from zoom_engine.graphs import audit_model
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
@@ -120,13 +120,18 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
         warnings.simplefilter("ignore")  # newer torch versions call TorchScript deprecated
         torch.jit.script(nn.Sequential(*layers).eval()).save(tmp_path / "classifier.pt")
     save_generator(spread_generator(), tmp_path / "network.safetensors")
-    arguments = ["--model", str(tmp_path / "network.safetensors"), "--target", str(tmp_path / "classifier.pt")]
-    arguments += ["--precision", precision, "--output", str(tmp_path / "out")]
+    arguments = [
+        "export",
+        "--generator",
+        str(tmp_path / "network.safetensors"),
+        "--target",
+        str(tmp_path / "classifier.pt"),
+    ]
+    arguments += ["--precision", precision, "--out", str(tmp_path / "out")]
     assert main(arguments) == 1
     assert "trust" in capsys.readouterr().err
     assert not (tmp_path / "out" / "audit.onnx").exists()
-    options = json.dumps({"preprocessing": {"size": 24, "mean": [0.4]}})
-    assert main([*arguments, "--trust", "--target-options", options, "--check"]) == 0
+    assert main([*arguments, "--trust", "--input-size", "24", "--input-mean", "0.4", "--check"]) == 0
     printed = capsys.readouterr()
     assert "Erf" in printed.out
     assert "note:" not in printed.err
@@ -137,25 +142,19 @@ def test_a_torchscript_file_is_traced(precision: str, tmp_path: Path, capsys: py
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ("{'trust': true}", "--target-options is no JSON (Expecting property name"),
-        ("[" * 100_000, "--target-options is no JSON ("),
-        ("[224]", "--target-options is no JSON object but [224]"),
-        ('{"sise": 224}', "unknown target option 'sise'; known are classes, download, head"),
-        ('{"preprocessing": 224}', "target option 'preprocessing' must be a table, got 224"),
-        ('{"classes": "cat"}', "target option 'classes' must be a list of texts, got 'cat'"),
-        ('{"task": 3}', "target option 'task' must be a task"),
+        ({"sise": 224}, "unknown target option 'sise'; known are classes, download, head"),
+        ({"preprocessing": 224}, "target option 'preprocessing' must be a table, got 224"),
+        ({"classes": "cat"}, "target option 'classes' must be a list of texts, got 'cat'"),
+        ({"task": 3}, "target option 'task' must be a task"),
     ],
 )
 def test_bad_target_options_are_one_line_before_anything_is_written(
-    options: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
-    arguments = ["--model", "avatars", "--target", "avatars:eyeglasses", "--output", str(tmp_path)]
-    assert main([*arguments, "--target-options", options]) == 1
-    message = capsys.readouterr().err
-    assert says in message
-    assert message.count("\n") == 1
-    if "JSON" in says:
-        assert """such as '{"preprocessing": {"size": 224, "mean": [0.5]}}'""" in message
+    with pytest.raises(ConfigError) as caught:
+        export_audit_graph("avatars", "avatars:eyeglasses", tmp_path / "audit.onnx", target_options=options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 
@@ -188,7 +187,16 @@ def test_of_several_outputs_one_is_joined(tmp_path: Path) -> None:
 
 
 def test_the_command_line_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--model", "avatars", "--target", "avatars:eyeglasses", "--output", str(tmp_path), "--check"]
+    arguments = [
+        "export",
+        "--generator",
+        "avatars",
+        "--target",
+        "avatars:eyeglasses",
+        "--out",
+        str(tmp_path),
+        "--check",
+    ]
     assert main([*arguments, "--max-resolution", "32"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"synthesis.onnx", "audit.onnx"}
     assert "outputs: relative error" in capsys.readouterr().out

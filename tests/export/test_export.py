@@ -13,10 +13,10 @@ import torch
 from networks import relative_error, spread_generator, styles_of
 from onnx import TensorProto, helper
 
+from zoom_engine.cli import main
 from zoom_engine.directions import EditDirections
 from zoom_engine.errors import ExportError, ZoomError
 from zoom_engine.export import export_synthesis
-from zoom_engine.export.__main__ import main
 from zoom_engine.export.tensorrt_support import check_tensorrt_support
 from zoom_engine.generators import StyleGAN2, save_generator
 
@@ -71,8 +71,8 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
     source = tmp_path / "network.safetensors"
     save_generator(network, source)
     directions_of(network).save(tmp_path / "directions.safetensors")
-    arguments = ["--model", str(source), "--directions", str(tmp_path / "directions.safetensors")]
-    assert main([*arguments, "--output", str(tmp_path / "out"), "--max-resolution", "16", "--check"]) == 0
+    arguments = ["export", "--generator", str(source), "--directions", str(tmp_path / "directions.safetensors")]
+    assert main([*arguments, "--out", str(tmp_path / "out"), "--max-resolution", "16", "--check"]) == 0
     printed = capsys.readouterr().out
     assert "relative error" in printed
     assert "in TensorRT's support table" in printed
@@ -86,7 +86,7 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_errors_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--model", str(tmp_path / "nothing"), "--output", str(tmp_path / "out")]) == 1
+    assert main(["export", "--generator", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 1
     assert "no generator" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot write"):

@@ -23,7 +23,6 @@ from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.errors import ConfigError, DirectionError
-from zoom_engine.export.__main__ import main as export
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.generators.checkpoints.pickles.interpreter import MOST_MEMORY
 from zoom_engine.text import load_text_encoder
@@ -232,7 +231,7 @@ def test_tensorflows_pickles_are_converted_exported_and_audited(
     chosen = [] if label is None else ["--generator-class", str(label)]
     assert main(["convert", str(source), str(own), *chosen]) == 0
     assert relative_error(draw(load_generator(own), 5), literal.image(5, label=label)) < 1e-4
-    assert export(["--model", str(source), *chosen, "--output", str(tmp_path), "--check"]) == 0
+    assert main(["export", "--generator", str(source), *chosen, "--out", str(tmp_path), "--check"]) == 0
     assert "relative error" in capsys.readouterr().out
     for generator, options in ((source, {"generator_class": label}), (own, {})):
         run = diagnoser(own, generator=str(generator), **options)
@@ -245,13 +244,13 @@ def test_export_draws_the_chosen_class_of_a_conditional_generator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write(tmp_path / "network", nvidia_bytes(Literal(resolution=16, channels=(4, 4, 4), c_dim=3, embed_dim=5)))
-    command = ["--model", str(source), "--target", "avatars:mustache", "--output", str(tmp_path / "out")]
-    assert export(command) == 1
+    command = ["export", "--generator", str(source), "--target", "avatars:mustache", "--out", str(tmp_path / "out")]
+    assert main(command) == 1
     assert "choose the one to draw, 0 to 2, with generator_class (--generator-class)" in capsys.readouterr().err
-    assert export([*command, "--generator-class", "3"]) == 1
+    assert main([*command, "--generator-class", "3"]) == 1
     assert "outside 0..2" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert export([*command, "--generator-class", "2"]) == 0
+    assert main([*command, "--generator-class", "2"]) == 0
     wanted = load_generator(source).of_class(2).content_hash
     for name in ("synthesis", "audit"):
         found = {entry.key: entry.value for entry in onnx.load(tmp_path / "out" / f"{name}.onnx").metadata_props}

@@ -14,9 +14,9 @@ from cuda_on_cpu import install
 from networks import relative_error, spread_generator, styles_of
 
 from zoom_engine import ops
+from zoom_engine.cli import main
 from zoom_engine.errors import BackendError
 from zoom_engine.export import build_tensorrt_engine, export_synthesis
-from zoom_engine.export.__main__ import main
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.runtime.onnxruntime_session import _providers
 from zoom_engine.runtime.tensorrt_session import _profile
@@ -73,7 +73,7 @@ def test_without_tensorrt_it_is_an_error_by_name(
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(BackendError, match=r"tensorrt is not installed.*zoom-engine\[gpu\]"):
         choose_synthesizer(spread_generator(), backend="tensorrt", precision="fp32")
-    arguments = ["--model", "avatars", "--max-resolution", "8", "--output", str(tmp_path), "--tensorrt"]
+    arguments = ["export", "--generator", "avatars", "--max-resolution", "8", "--out", str(tmp_path), "--tensorrt"]
     assert main(arguments) == 1
     assert "tensorrt is not installed" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"synthesis.onnx"}

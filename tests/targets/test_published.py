@@ -18,7 +18,6 @@ from transformers import ResNetConfig, ResNetForImageClassification
 from zoom_engine import Diagnoser, load_target
 from zoom_engine.cli import main
 from zoom_engine.errors import TargetError
-from zoom_engine.export import __main__ as export
 
 Asked = list[tuple[Any, ...]]
 COMMIT = "0" * 40
@@ -169,18 +168,19 @@ def test_a_configuration_file_an_export_and_the_api_take_it(
     (tmp_path / "audit.toml").write_text((tmp_path / "audit.toml").read_text().replace('"yes"', "true"))
     assert main(arguments) == 0
     exporting = [
-        "--model",
+        "export",
+        "--generator",
         "avatars",
         "--target",
         "hf-hub:owner/export",
-        "--output",
+        "--out",
         str(tmp_path),
         "--max-resolution",
         "8",
     ]
-    assert export.main(exporting) == 1
+    assert main(exporting) == 1
     assert "--download" in capsys.readouterr().err
-    assert export.main([*exporting, "--download"]) == 0
+    assert main([*exporting, "--download"]) == 0
     Diagnoser(generator="avatars", target="hf-hub:owner/api", attributes=["a smiling face"], download=True)
     assert [request[1] for request in asked] == ["owner/toml", "owner/export", "owner/api"]
 
