@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import literal_ops
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from zoom_engine import ops
-from zoom_engine.ops import native, reference
+from zoom_engine.ops import native
 
 pytestmark = pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 LIMITS = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
@@ -146,7 +147,7 @@ class Layer:
         else:
             u = F.conv2d(modulated, weight, padding=self.kernel // 2)
         linear: dict[str, Any] = {"slope": 1.0, "gain": 1.0, "clamp": None}
-        scaled = reference.modulated_epilogue(u, scale, None, torch.zeros(cout).double(), fir=self.up, **linear)
+        scaled = literal_ops.modulated_epilogue(u, scale, None, torch.zeros(cout).double(), fir=self.up, **linear)
         v = scaled + leaves.get("noise", 0) + leaves.get("bias", torch.zeros(cout))[:, None, None]
         v.retain_grad()
         slope, gain, clamp = (self.options[name] for name in ("slope", "gain", "clamp"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import literal_ops
 import pytest
 import torch
 from cuda_on_cpu import Order, install
@@ -15,7 +16,7 @@ from networks import relative_error, spread_generator, styles_of
 from torch import Tensor
 
 from zoom_engine import ops
-from zoom_engine.ops import cuda, reference
+from zoom_engine.ops import cuda
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 KINK = 1e-3  # the gradient jumps at 0 and at the clamp: there either side is right
@@ -103,7 +104,7 @@ def test_epilogue(
     clamp = 1.5 if with_options else None
     leaves = [t.double().requires_grad_() for t in (x, scale)]
     wide_noise = None if noise is None else noise.double()
-    true = reference.modulated_epilogue(leaves[0], leaves[1], wide_noise, bias.double(), fir=fir, clamp=clamp)
+    true = literal_ops.modulated_epilogue(leaves[0], leaves[1], wide_noise, bias.double(), fir=fir, clamp=clamp)
     smooth = (true.abs() > KINK) & ((true.abs() - (clamp or 1e9)).abs() > KINK)
     grad = (draw(*true.shape, dtype=dtype) * smooth).contiguous(memory_format=torch.channels_last)
     gradients = torch.autograd.grad(true, leaves, grad.double())
@@ -127,7 +128,7 @@ def test_upsample(device: torch.device, shape: tuple[int, int, int, int], layout
     x = draw(*shape, dtype=dtype, layout=layout)
     add, grad = (draw(batch, channels, 2 * height, 2 * width, dtype=dtype, layout=layout) for _ in range(2))
     wide = x.double().requires_grad_()
-    true = reference.upsample2x(wide)
+    true = literal_ops.upsample2x(wide)
     (dx_true,) = torch.autograd.grad(true, wide, grad.double())
     assert relative_error(cuda.upsample2x(x), true.detach()) < TOLERANCE[dtype]
     assert relative_error(cuda.upsample2x(x, add), true.detach() + add.double()) < TOLERANCE[dtype]
@@ -214,7 +215,7 @@ def test_upsample_operator(device: torch.device, layout: str, clamp: float | Non
     y = ops.upsample2x(x, add, bias, clamp)
     wide = [tensor.detach().double().requires_grad_() for tensor in (x, add)]
     finished = wide[1] + bias.double()[:, None, None]
-    true = reference.upsample2x(wide[0]) + (finished if clamp is None else finished.clamp(-clamp, clamp))
+    true = literal_ops.upsample2x(wide[0]) + (finished if clamp is None else finished.clamp(-clamp, clamp))
     assert y.is_contiguous(memory_format=getattr(torch, layout))
     assert relative_error(y.detach(), true.detach()) < 1e-5
     gradients = torch.autograd.grad(y.square().sum(), (x, add))
@@ -257,7 +258,7 @@ def test_modulated_conv(
         gradients = torch.autograd.grad((out, rgb), list(leaves.values()), (grad.to(out.dtype), grad_rgb.to(rgb.dtype)))
         return [out.detach(), rgb.detach(), *gradients]
 
-    true = run(reference.modulated_conv2d, torch.float64)
+    true = run(literal_ops.modulated_conv2d, torch.float64)
     for found, expected in zip(run(ops.modulated_conv2d, None), true, strict=True):
         assert relative_error(found, expected) < TOLERANCE[dtype]
 

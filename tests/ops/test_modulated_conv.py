@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import literal_ops
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from zoom_engine import ops
 from zoom_engine.errors import BackendError
-from zoom_engine.ops import composition, reference
+from zoom_engine.ops import composition
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}
 # How far from the bend of the leaky ReLU, or from the clamp, rounding may take a value to the other side.
@@ -107,9 +108,9 @@ def truth(case: Case, activations: Tensor) -> Truth:
     grad, grad_rgb = (g.double() for g in case.gradients())
     clamp, gain, slope = case.clamp, 2**0.5, 0.2
     with torch.no_grad():
-        out, rgb = reference.modulated_conv2d(**operands)
+        out, rgb = literal_ops.modulated_conv2d(**operands)
     linear = {**operands, "clamp": None, "rgb_weight": None, "rgb_styles": None}
-    v, _ = reference.modulated_conv2d(**linear, slope=1.0, gain=1.0)
+    v, _ = literal_ops.modulated_conv2d(**linear, slope=1.0, gain=1.0)
     chosen = activations.detach().double()
     margin = KINK[case.dtype]
     assert (v.abs()[(chosen > 0) != (v > 0)] < margin).all()
@@ -252,7 +253,7 @@ def test_float64_agrees_with_the_definition(up: bool, clamp: float | None) -> No
     leaves = leaves_of(operands)
     grad, grad_rgb = (g.double() for g in case.gradients())
     results = []
-    for function in (reference.modulated_conv2d, ops.modulated_conv2d):
+    for function in (literal_ops.modulated_conv2d, ops.modulated_conv2d):
         out, rgb = function(**operands)
         results.append([out, rgb, *torch.autograd.grad((out, rgb), list(leaves.values()), (grad, grad_rgb))])
     assert all(error(a, b) < 1e-12 for a, b in zip(*results, strict=True))
@@ -270,7 +271,7 @@ def test_composition_agrees_with_the_definition(dtype: torch.dtype, up: bool) ->
     grads = case.gradients()
     leaves, wide_leaves = leaves_of(operands), leaves_of(wide)
     outputs = composition.modulated_conv2d(**operands)
-    true = reference.modulated_conv2d(**wide)
+    true = literal_ops.modulated_conv2d(**wide)
     found = [*outputs, *torch.autograd.grad(outputs, list(leaves.values()), grads)]
     wanted = [*true, *torch.autograd.grad(true, list(wide_leaves.values()), [g.double() for g in grads])]
     tolerance = 1e-12 if dtype == torch.float64 else 2 * TOLERANCE[dtype]
@@ -283,7 +284,7 @@ def test_gradcheck(up: bool, clamp: float | None) -> None:
     case = Case(cin=2, cout=3, height=2, width=3, up=up, clamp=clamp)
     operands = doubled(case.operands())
     leaves = leaves_of(operands)
-    for function in (reference.modulated_conv2d, ops.modulated_conv2d):
+    for function in (literal_ops.modulated_conv2d, ops.modulated_conv2d):
         assert torch.autograd.gradcheck(
             lambda *tensors, f=function: f(**{**operands, **dict(zip(leaves, tensors, strict=True))}),
             tuple(leaves.values()),
@@ -346,7 +347,7 @@ def test_weights_noise_and_bias_get_gradients_from_the_composition() -> None:
     found = torch.autograd.grad(ops.modulated_conv2d(**operands), targets, grads)
     wide = doubled(operands)
     leaves = [wide[name].requires_grad_() for name in names]
-    wanted = torch.autograd.grad(reference.modulated_conv2d(**wide), leaves, [g.double() for g in grads])
+    wanted = torch.autograd.grad(literal_ops.modulated_conv2d(**wide), leaves, [g.double() for g in grads])
     assert all(error(a, b) < 1e-4 for a, b in zip(found, wanted, strict=True))
     out, _ = torch.ops.zoom_engine.modulated_conv2d(*positional(operands))
     with pytest.raises(BackendError, match="no gradients to weights"):

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from zoom_engine import registry
 from zoom_engine.errors import TextEncoderError
-from zoom_engine.text import TextEncoder, find_templates, label_probabilities, load_text_encoder, text_encoder_for
+from zoom_engine.text import TextEncoder, find_templates, load_text_encoder, text_encoder_for
 from zoom_engine.text.templates import GENERAL
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1}
@@ -121,15 +121,6 @@ def test_frozen_and_hashed_by_content(tmp_path: Path, tower: str) -> None:
         next(two.model.parameters()).view(-1)[0] += 1e-3
     assert TextEncoder(two.model, two.tokenizer, name="b").content_hash != one.content_hash
     assert load_text_encoder(one) is one
-
-
-def test_zero_shot_is_a_softmax_over_labels(encoder: TextEncoder) -> None:
-    images, labels = picture(32, batch=4), ["a cat", "a dog", "a fox"]
-    probabilities = encoder.zero_shot(images, labels)
-    logits = encoder.logit_scale * encoder.embed_images(images) @ encoder.embed_texts(labels).T
-    expected = logits.exp() / logits.exp().sum(dim=1, keepdim=True)
-    torch.testing.assert_close(probabilities, expected)
-    assert label_probabilities(torch.eye(2), torch.eye(2), scale=100.0).argmax(1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(

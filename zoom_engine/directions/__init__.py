@@ -9,12 +9,11 @@ from zoom_engine.directions.find import (
     find_directions,
     unit_relevance,
 )
-from zoom_engine.directions.gradient_relevance import GradientRelevance, gradient_relevance
+from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.image_bounds import image_bounds
-from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
+from zoom_engine.directions.natural_region import NaturalEdits, natural_region
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
-    MatrixRelevance,
     Relevance,
     Sampling,
     text_directions,
@@ -28,10 +27,7 @@ __all__ = [
     "ESTIMATORS",
     "CalibratedRange",
     "EditDirections",
-    "GradientRelevance",
-    "MatrixRelevance",
     "NaturalEdits",
-    "NaturalRegion",
     "Relevance",
     "Sampling",
     "calibrate_range",

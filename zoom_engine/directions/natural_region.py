@@ -29,6 +29,7 @@ from zoom_engine.generators import EditableGenerator, sample_styles
 
 QUANTILE = 0.99
 SAMPLES = 2048
+SEED = 2
 _RIDGE = 1e-6  # of the mean variance: two wordings of one attribute leave the covariance almost singular
 
 Array = NDArray[np.float64]
@@ -97,12 +98,9 @@ def natural_region(
     generator: EditableGenerator,
     directions: EditDirections,
     *,
-    samples: int = SAMPLES,
-    quantile: float = QUANTILE,
-    seed: int = 2,
     cache: Path | None = None,
 ) -> NaturalRegion:
-    """The region along ``directions``, from ``samples`` style vectors of the mapping network; no picture is made.
+    """The region along ``directions``, from `SAMPLES` style vectors of the mapping network; no picture is made.
 
     Truncation is that of the directions. ``cache`` is a folder for what was computed. Raises DirectionError for
     directions of another generator.
@@ -114,20 +112,20 @@ def natural_region(
         "generator": generator.content_hash,
         "directions": directions.content_hash,
         "truncation": [truncation, cutoff],
-        "sample": [samples, seed, quantile],
+        "sample": [SAMPLES, SEED, QUANTILE],
     }
     store = DirectionCache(cache)
     found = store.load("natural-region", depends_on)
     if found is None:
-        drawn = sample_styles(generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=cutoff)
-        found = _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double(), quantile)
+        drawn = sample_styles(generator, samples=SAMPLES, seed=SEED, truncation=truncation, truncation_cutoff=cutoff)
+        found = _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double())
         store.store("natural-region", depends_on, found)
     return NaturalRegion(
         found["mean"], found["along"], found["gram"].numpy(), found["precision"].numpy(), float(found["limit"])
     )
 
 
-def _measured(styles: Tensor, matrix: Tensor, quantile: float) -> dict[str, Tensor]:
+def _measured(styles: Tensor, matrix: Tensor) -> dict[str, Tensor]:
     """The parts of a `NaturalRegion` from samples ``[K, S]`` and directions ``[N, S]``, both float64."""
     mean, std = styles.mean(0), styles.std(0, correction=0)
     moves = std > 1e-6 * std.max()
@@ -139,5 +137,5 @@ def _measured(styles: Tensor, matrix: Tensor, quantile: float) -> dict[str, Tens
     ridge = _RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance), dtype=torch.float64)
     precision = torch.linalg.inv(covariance + ridge)
     distances = ((positions @ precision) * positions).sum(1)
-    limit = torch.quantile(distances, quantile)
+    limit = torch.quantile(distances, QUANTILE)
     return {"mean": mean, "along": along, "gram": rows @ rows.T, "precision": precision, "limit": limit}

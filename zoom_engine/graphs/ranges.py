@@ -18,10 +18,10 @@ SEED = 2**31  # far from what is ever compared: an exported graph is held to tor
 
 
 @torch.no_grad()
-def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int = SEED) -> dict[str, float]:
+def activation_scales(generator: StyleGAN2) -> dict[str, float]:
     """By layer name (and "const"): the power of two that brings its largest activation to at most ``SAFE``.
 
-    Measured on ``samples`` images of random latents; 1 where nothing is too large, and where ``conv_clamp`` sees to it.
+    Measured on ``SAMPLES`` images of random latents; 1 where nothing is too large, and where ``conv_clamp`` sees to it.
     A block of "resnet" ends in a sum, which is as large as both its parts at most.
     """
     largest = {"const": float(generator.const.abs().max())}
@@ -37,7 +37,7 @@ def activation_scales(generator: StyleGAN2, *, samples: int = SAMPLES, seed: int
     handles = [module.register_forward_hook(hook(name, largest)) for name, module in generator.convs.items()]
     handles += [module.register_forward_hook(hook(name, around)) for name, module in generator.around.items()]
     try:
-        z = torch.randn(samples, generator.z_dim, generator=torch.Generator().manual_seed(seed))
+        z = torch.randn(SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(SEED))
         for part in torch.split(generator.styles(generator.mapping(z.to(generator.device))), 1):
             generator.synthesis(part, plain=True)
     finally:

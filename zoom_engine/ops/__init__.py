@@ -1,7 +1,7 @@
 """The generator's hot operators: native code where it can run, else plain torch; `implementation` says which.
 
-`reference` has the literal definitions, `composition` the plain torch versions (for exporters), `native` the
-extension and its instruction sets.
+`composition` has the plain torch versions (for exporters), `native` the extension and its instruction sets; the literal
+definitions, which both are held to, are the tests'.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from zoom_engine.ops.dispatch import compiled_on, implementation
 from zoom_engine.ops.modulated_conv import modulated_conv2d
 from zoom_engine.ops.native import (
-    NativeMissingWarning,
     isa,
     native_available,
     release_memory,
@@ -20,7 +19,6 @@ from zoom_engine.ops.packed import State, state_of
 from zoom_engine.ops.upsample import upsample2x
 
 __all__ = [
-    "NativeMissingWarning",
     "State",
     "compiled_on",
     "implementation",

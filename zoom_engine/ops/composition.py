@@ -67,7 +67,7 @@ def modulated_conv2d(
     scale = modulation.demodulation(styles, modulation.energy(weight), gain)
     styles, weight, undo = _within_range(x, styles, weight)
     scale = scale if undo is None else scale * undo
-    u = _convolve(x * _spread(styles, x), weight.to(x.dtype), up)
+    u = convolve(x * _spread(styles, x), weight.to(x.dtype), up)
     v = (_fir(u, 1) if up else u) * _spread(scale, u)
     # The leaky ReLU is positively homogeneous: the gain goes before it, into what is constant or small.
     if noise is not None:
@@ -107,7 +107,8 @@ def _spread(styles: Tensor, x: Tensor) -> Tensor:
     return styles.to(x.dtype)[:, :, None, None]
 
 
-def _convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
+    """A layer's convolution of `x`, of stride 2 and transposed with `up`; the filter is not applied yet."""
     if up:
         return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     return F.conv2d(x, weight, padding=weight.shape[2] // 2)
@@ -134,7 +135,7 @@ def modulated_conv2d_backward(
     if layer.clamp is not None:
         dv = torch.where(y.abs() < y.new_tensor(layer.clamp), dv, 0.0)
     du = dv * _spread(scale, y)
-    dmodulated = _convolve_backward(_fir(du, 2) if layer.up else du, layer.weight.to(x.dtype), layer.up)
+    dmodulated = convolve_backward(_fir(du, 2) if layer.up else du, layer.weight.to(x.dtype), layer.up)
     scaled = y / factor  # u * scale, after noise and bias are taken off
     if layer.noise is not None:
         scaled = scaled - layer.noise.to(y.dtype)
@@ -146,7 +147,8 @@ def modulated_conv2d_backward(
     return dmodulated * _spread(styles, x), dstyles, drgb_styles
 
 
-def _convolve_backward(grad: Tensor, weight: Tensor, up: bool) -> Tensor:
+def convolve_backward(grad: Tensor, weight: Tensor, up: bool) -> Tensor:
+    """The adjoint of `convolve`."""
     if up:
         return F.conv2d(grad, weight.transpose(0, 1), stride=2)
     return F.conv_transpose2d(grad, weight, padding=weight.shape[2] // 2)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError
-from zoom_engine.ops.native import layout_of, rows_of
+from zoom_engine.ops.native import described, layout_of, resized, rows_of
 
 if TYPE_CHECKING:
     from zoom_engine import _cuda
@@ -65,15 +65,7 @@ def _place(x: Tensor) -> tuple[int, int]:
 def _view(tensor: Tensor | None, device: int) -> _cuda.View | None:
     if tensor is None:
         return None
-    return _CUDA.View(  # type: ignore[no-any-return]
-        owner=tensor,
-        pointer=tensor.data_ptr(),
-        bytes=tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
-        dtype=DTYPES[tensor.dtype],
-        shape=tensor.shape,
-        strides=tensor.stride(),
-        device=device,
-    )
+    return _CUDA.View(**described(tensor), dtype=DTYPES[tensor.dtype], device=device)  # type: ignore[no-any-return]
 
 
 def _call(name: str, tensors: Mapping[str, Tensor | None], **options: Any) -> None:
@@ -212,9 +204,7 @@ def modulated_epilogue_backward(
 def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
     """`zoom_engine.ops.upsample2x`, in the layout of `x`."""
     layout = layout_of(x)
-    batch, channels, height, width = x.shape
-    shape = (batch, channels, 2 * height, 2 * width)
-    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
+    out = torch.empty(resized(x, up=2), dtype=x.dtype, device=x.device, memory_format=layout)
     added = None if add is None else add.contiguous(memory_format=layout)
     _call("upsample2x", {"x": x.contiguous(memory_format=layout), "add": added, "out": out})
     return out
@@ -223,8 +213,6 @@ def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
 def upsample2x_backward(grad: Tensor) -> Tensor:
     """The adjoint of `upsample2x` (without `add`), in the layout of `grad`."""
     layout = layout_of(grad)
-    batch, channels, height, width = grad.shape
-    shape = (batch, channels, height // 2, width // 2)
-    dx = torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=layout)
+    dx = torch.empty(resized(grad, down=2), dtype=grad.dtype, device=grad.device, memory_format=layout)
     _call("upsample2x_backward", {"grad": grad.contiguous(memory_format=layout), "dx": dx})
     return dx

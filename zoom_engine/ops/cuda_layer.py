@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.ops import cuda, modulation
+from zoom_engine.ops import composition, cuda, modulation
 from zoom_engine.ops.layer import Layer
 
 
@@ -32,11 +32,7 @@ class _Convolved(NamedTuple):
         energy = modulation.energy(layer.weight)
         scale = modulation.demodulation(style, energy)
         bias = style.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
-        weight = layer.weight.to(x.dtype)
-        if layer.up:
-            u = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-        else:
-            u = F.conv2d(x, weight, padding=weight.shape[2] // 2)
+        u = composition.convolve(x, layer.weight.to(x.dtype), layer.up)
         return cls(u, style, energy, scale, bias)
 
 
@@ -67,11 +63,7 @@ def backward(
     u, style, energy, scale, bias = _Convolved.of(layer)
     options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
     du, dscale = cuda.modulated_epilogue_backward(dy, u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
-    weight = layer.weight.to(u.dtype)
-    if layer.up:
-        dmodulated = F.conv2d(du, weight.transpose(0, 1), stride=2)
-    else:
-        dmodulated = F.conv_transpose2d(du, weight, padding=weight.shape[2] // 2)
+    dmodulated = composition.convolve_backward(du, layer.weight.to(u.dtype), layer.up)
     dx, dstyles = cuda.modulate_backward(dmodulated, layer.x, style)
     dstyles = dstyles + modulation.demodulation_gradient(dscale, style, energy, scale)
     return dx, dstyles, drgb_styles

@@ -131,14 +131,24 @@ def release_memory() -> None:
 
 def view(tensor: Tensor) -> _core.View:
     """A checked view of a CPU tensor of float32 or bfloat16; it keeps `tensor` alive."""
-    return require().View(  # type: ignore[no-any-return]
-        owner=tensor,
-        pointer=tensor.data_ptr(),
-        bytes=tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
-        dtype=DTYPES[tensor.dtype],
-        shape=tensor.shape,
-        strides=tensor.stride(),
-    )
+    return require().View(**described(tensor), dtype=DTYPES[tensor.dtype])  # type: ignore[no-any-return]
+
+
+def described(tensor: Tensor) -> dict[str, Any]:
+    """What an extension's view of `tensor` is made of, but for its dtype and its place."""
+    return {
+        "owner": tensor,
+        "pointer": tensor.data_ptr(),
+        "bytes": tensor.untyped_storage().nbytes() - tensor.storage_offset() * tensor.element_size(),
+        "shape": tensor.shape,
+        "strides": tensor.stride(),
+    }
+
+
+def resized(x: Tensor, *, up: int = 1, down: int = 1) -> tuple[int, int, int, int]:
+    """The shape of `x [B, C, H, W]` with both sides times `up` and divided by `down`."""
+    batch, channels, height, width = x.shape
+    return batch, channels, height * up // down, width * up // down
 
 
 def rows_of(matrix: Tensor | None) -> Tensor | None:

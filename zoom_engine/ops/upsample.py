@@ -30,8 +30,7 @@ def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None,
     if x.ndim != 4:
         raise ValueError(f"x must be [B, C, H, W], got {list(x.shape)}")
     if add is not None:
-        batch, channels, height, width = x.shape
-        shape = (batch, channels, 2 * height, 2 * width)
+        shape = native.resized(x, up=2)
         if add.shape != shape or add.dtype != x.dtype:
             raise ValueError(f"add must be {list(shape)} {x.dtype}, got {list(add.shape)} {add.dtype}")
     elif bias is not None or clamp is not None:
@@ -59,8 +58,7 @@ def _forward(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | 
         run = cuda.upsample2x if code == "cuda" else composition.upsample2x
         whole = None if add is None else composition.finished(add, bias, clamp)
         return run(x, whole).contiguous(memory_format=layout)
-    batch, channels, height, width = x.shape
-    out = native.empty((batch, channels, 2 * height, 2 * width), dtype=x.dtype, memory_format=layout)
+    out = native.empty(native.resized(x, up=2), dtype=x.dtype, memory_format=layout)
     native.require().upsample2x(
         x=native.view(x),
         out=native.view(out),
@@ -74,9 +72,7 @@ def _forward(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | 
 
 @_forward.register_fake
 def _(x: Tensor, add: Tensor | None, bias: Tensor | None, clamp: float | None) -> Tensor:
-    batch, channels, height, width = x.shape
-    shape = (batch, channels, 2 * height, 2 * width)
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=native.layout_of(x))
+    return torch.empty(native.resized(x, up=2), dtype=x.dtype, device=x.device, memory_format=native.layout_of(x))
 
 
 @torch.library.custom_op("zoom_engine::upsample2x_backward", mutates_args=(), schema="(Tensor grad) -> Tensor")
@@ -87,17 +83,16 @@ def _backward(grad: Tensor) -> Tensor:
     if code != "native":
         run = cuda.upsample2x_backward if code == "cuda" else composition.upsample2x_backward
         return run(grad).contiguous(memory_format=layout)
-    batch, channels, height, width = grad.shape
-    dx = native.empty((batch, channels, height // 2, width // 2), dtype=grad.dtype, memory_format=layout)
+    dx = native.empty(native.resized(grad, down=2), dtype=grad.dtype, memory_format=layout)
     native.require().upsample2x_backward(grad=native.view(grad), dx=native.view(dx), threads=torch.get_num_threads())
     return dx
 
 
 @_backward.register_fake
 def _(grad: Tensor) -> Tensor:
-    batch, channels, height, width = grad.shape
-    shape = (batch, channels, height // 2, width // 2)
-    return torch.empty(shape, dtype=grad.dtype, device=grad.device, memory_format=native.layout_of(grad))
+    return torch.empty(
+        native.resized(grad, down=2), dtype=grad.dtype, device=grad.device, memory_format=native.layout_of(grad)
+    )
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoom_engine.runtime.compiled_networks import compiled_network, compiled_target, compiled_text_encoder
-from zoom_engine.runtime.machine import bf16_in_hardware, cpu_features, describe_environment, find_device
+from zoom_engine.runtime.machine import bf16_in_hardware, describe_environment, find_device
 from zoom_engine.runtime.select import Synthesizer, check_backend, choose_synthesizer
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "compiled_network",
     "compiled_target",
     "compiled_text_encoder",
-    "cpu_features",
     "describe_environment",
     "find_device",
 ]

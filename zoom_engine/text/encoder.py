@@ -134,12 +134,6 @@ class TextEncoder(nn.Module):
         embedded: Tensor = self.image_tower(self.preprocessing(images.float().clamp(BLACK, WHITE)))
         return embedded.float()
 
-    def zero_shot(self, images: Tensor, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
-        """Probabilities [B, P] of label prompts for images [B, 3, H, W] in [-1, 1]; each row sums to 1."""
-        return label_probabilities(
-            self.embed_images(images), self.embed_texts(prompts, templates=templates), scale=self.logit_scale
-        )
-
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 (hex) of weights, preprocessing and tokenisation; the key of all caches."""
@@ -173,11 +167,3 @@ class _ImageTower(nn.Module):
 
 def _did_you_mean(words: Sequence[str]) -> str:
     return f" (did you mean {' or '.join(map(repr, words))}?)" if words else ""
-
-
-def label_probabilities(image_embeddings: Tensor, label_embeddings: Tensor, *, scale: float) -> Tensor:
-    """CLIP's zero-shot classifier (Radford 2021): softmax over labels of scale × cosine.
-
-    image_embeddings [B, D] and label_embeddings [P, D] are unit vectors; returns probabilities [B, P].
-    """
-    return (scale * image_embeddings @ label_embeddings.T).softmax(dim=-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +13,6 @@ from torch import Tensor
 from zoom_engine.errors import TextEncoderError
 
 MAX_CHARACTERS = 1000  # far above any context length; keeps the tokenizer's quadratic merge loop short
-Tokenizer = Callable[..., Tensor]
 
 
 def shorten(text: str, limit: int = 60) -> str:

@@ -1,0 +1,58 @@
+"""Edits are added to codes in one place for each way to compute: torch, each extension, ONNX graphs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from networks import spread_generator
+
+import zoom_engine
+from zoom_engine.graphs import synthesis_model
+
+PACKAGE = Path(zoom_engine.__file__).parent
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Every function of the package, with its file and name."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{path.relative_to(PACKAGE)}:{node.name}", node
+
+
+def adds_edits(node: ast.AST) -> bool:
+    """``… + … @ directions``, in whatever order and by whatever names; the gradient's product is by their transpose."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
+        return False
+    products = [side for side in (node.left, node.right) if isinstance(side, ast.BinOp)]
+    factors = [ast.unparse(product.right) for product in products if isinstance(product.op, ast.MatMult)]
+    return any("directions" in factor and not factor.endswith(".t()") for factor in factors)
+
+
+def test_torch_adds_edits_in_one_function() -> None:
+    """`check_editable_generator` says it too: it holds a generator of anybody's to it."""
+    found = [name for name, node in functions() if any(map(adds_edits, ast.walk(node)))]
+    assert found == ["generators/contract.py:_check", "ops/modulation.py:edited"]
+
+
+def test_each_extension_is_given_edits_by_one_function() -> None:
+    calls = {"modulation": "ops/modulated_conv.py:_modulated", "'modulate'": "ops/cuda.py:modulate"}
+    for called, wanted in calls.items():
+        found = [
+            name
+            for name, node in functions()
+            for call in ast.walk(node)
+            if isinstance(call, ast.Call) and called in (getattr(call.func, "attr", ""), *map(ast.unparse, call.args))
+        ]
+        assert found == [wanted]
+
+
+def test_a_graph_adds_edits_in_one_node() -> None:
+    network = spread_generator()
+    for directions in (None, torch.randn(3, network.space.size)):
+        model = synthesis_model(network, directions=directions)
+        readers = [node.op_type for node in model.graph.node if {"edit_weights", "edit_directions"} & set(node.input)]
+        assert len(readers) == 1
