@@ -14,12 +14,12 @@ from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint, describe_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
-from zoom_engine.generators.checkpoints.safetensors_file import read_own_header
+from zoom_engine.generators.checkpoints.safetensors_file import own_recipe
 from zoom_engine.generators.onnx_decoder import decoder_model, describe_decoder
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.describe import describe_architecture
 from zoom_engine.targets.loaders.architectures import LIBRARIES, choose_architecture
-from zoom_engine.targets.loaders.files import is_onnx, is_safetensors, kind_by_content, kind_of_file
+from zoom_engine.targets.loaders.files import holds_safetensors, is_onnx, kind_by_content, kind_of_file
 from zoom_engine.targets.loaders.published import HUB, hub_folder
 
 
@@ -72,9 +72,9 @@ def describe_file(
 
 def holds_target(path: Path) -> bool:
     """Whether ``path`` is a target model (or the weights of one) rather than a generator checkpoint."""
-    if path.is_file() and is_safetensors(path):
+    if path.is_file() and holds_safetensors(path):
         try:
-            read_own_header(path)
+            own_recipe(path)
         except CheckpointError:
             return True
         return False

@@ -17,6 +17,7 @@ _WORDS: dict[Any, str] = {
     bool: "true or false",
     Sequence: "a list of texts",
     Mapping: "a table",
+    dict: "an object",
 }
 _TYPES = {Path: str, Literal: str, float: int | float}
 
@@ -29,11 +30,17 @@ def kinds_of(hint: Any) -> list[Any]:
 
 def misfit(hint: Any, value: object) -> str | None:
     """What is wanted, and what `value` is in its place; None where it fits."""
-    kinds = kinds_of(hint)
-    if any(_fits(kind, value) for kind in kinds):
-        return None
-    words = dict.fromkeys(_word(kind) for kind in kinds)
-    return f"must be {' or '.join(words)}, got {one_line(repr(value), 80)}"
+    return None if fits(hint, value) else f"must be {in_words(hint)}, got {one_line(repr(value), 80)}"
+
+
+def fits(hint: Any, value: object) -> bool:
+    """The value is of the hint's type; a whole number is a number too, and true and false are no numbers."""
+    return any(_fits(kind, value) for kind in kinds_of(hint))
+
+
+def in_words(hint: Any) -> str:
+    """What a value must be: "a text or a whole number"."""
+    return " or ".join(dict.fromkeys(map(_word, kinds_of(hint))))
 
 
 def _word(kind: Any) -> str:

@@ -20,7 +20,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sized
 from time import monotonic
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
 
 from tqdm import tqdm  # type: ignore[import-untyped]
@@ -66,9 +66,7 @@ class Progress(Protocol[T]):
 
     def __iter__(self) -> Iterator[T]: ...
     def __enter__(self) -> Progress[T]: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
     def update(self, count: int = 1, *, note: str = "") -> None: ...
 
 
@@ -93,9 +91,7 @@ class _Silent:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def update(self, count: int = 1, *, note: str = "") -> None:
         if _interrupted.is_set():
@@ -124,9 +120,7 @@ class _Bar(_Silent):
             bar_format=_BAR if total is not None else None,
         )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.close()
 
     def _advance(self, count: int, note: str) -> None:
@@ -152,9 +146,7 @@ class _Lines(_Silent):
         self._start = monotonic()
         self._print()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._printed_done != self._done:
             self._print()
 

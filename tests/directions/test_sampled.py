@@ -22,7 +22,7 @@ def literal(generator: Any, encoder: Any, sampling: Sampling, alpha: float) -> T
     base = torch.cat([s for _, s in sampling.draw(generator)])
     matrix = torch.zeros(generator.space.size, encoder.dim)
     for channel in range(generator.space.size):
-        if generator.space.layer_of(channel).is_rgb or statistics.std[channel] == 0:
+        if generator.space.fixed_mask()[channel] or statistics.std[channel] == 0:
             continue
         total = torch.zeros(encoder.dim)
         for style in base:

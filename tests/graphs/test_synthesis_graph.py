@@ -20,9 +20,9 @@ from zoom_engine.graphs.ranges import SEED, activation_scales, within_half
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 
-CLAMPED = StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=0.7)
+CLAMPED = replace(CONFIG, conv_clamp=0.7)
 ORIG, RESNET = (
-    StyleGAN2Config(32, (12, 10, 8, 6), 16, 24, 2, conv_clamp=clamp, architecture=architecture)
+    replace(CONFIG, conv_clamp=clamp, architecture=architecture)
     for architecture, clamp in (("orig", None), ("resnet", 0.7))
 )
 EACH = pytest.mark.parametrize("config", [CONFIG, CLAMPED, ORIG, RESNET], ids=["skip", "clamped", "orig", "resnet"])

@@ -15,6 +15,7 @@ from torch import nn
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
 from zoom_engine.targets.loaders.architectures import load_architecture
+from zoom_engine.targets.loaders.loaded_model import Reading
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
@@ -51,7 +52,7 @@ def test_the_reference_classifier_a_one_logit_resnet50(tmp_path: Path) -> None:
 def test_torchvision_brings_its_crop_and_keeps_its_classes(tmp_path: Path) -> None:
     network = torchvision.models.squeezenet1_1(weights=None, num_classes=1000)
     save_file(network.state_dict(), tmp_path / "w.safetensors")
-    found = load_architecture(f"torchvision:squeezenet1_1@{tmp_path / 'w.safetensors'}", None)
+    found = load_architecture(f"torchvision:squeezenet1_1@{tmp_path / 'w.safetensors'}", Reading())
     assert (found.preprocessing.size, found.preprocessing.resize_size) == (224, 256)
     transform = torchvision.models.SqueezeNet1_1_Weights.DEFAULT.transforms()
     image = torch.rand(1, 3, 300, 280)

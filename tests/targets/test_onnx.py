@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
-from zoom_engine.targets.onnx.load import read_onnx
+from zoom_engine.targets.loaders.loaded_model import Reading
+from zoom_engine.targets.onnx.load import load_onnx
 
 RANDOM = np.random.default_rng(0)
 
@@ -316,9 +317,9 @@ def test_conversion_gives_onnx_runtimes_output(name: str, tmp_path: Path) -> Non
     nodes, constants, opset = GRAPHS[name]
     used = {i for n in nodes for i in n.input}
     model = build(nodes, {k: v for k, v in {**CONV, **HEAD, **constants}.items() if k in used}, opset=opset)
-    read = read_onnx(save(model, tmp_path))
+    read = load_onnx(save(model, tmp_path), Reading())
     assert read.note == ""
-    assert read.size == (16, 16)
+    assert read.preprocessing.hw == (16, 16)
     assert read.final == ("softmax" if "softmax" in name else "")
     x = floats(5, 3, 16, 16) * 3
     (expected,) = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
@@ -343,14 +344,14 @@ def test_without_onnx_runtime_the_reference_is_the_judge(tmp_path: Path, monkeyp
             raise ImportError(name)
         return whole(name, package)
 
-    monkeypatch.setattr("zoom_engine.targets.onnx.load.importlib.import_module", missing)
-    assert read_onnx(save(simple(), tmp_path)).differentiable
+    monkeypatch.setattr("zoom_engine.files.onnx_file.importlib.import_module", missing)
+    assert load_onnx(save(simple(), tmp_path), Reading()).differentiable
     odd = build(
         [*chain(node("Relu", "c", "d"))[:-1], node("Einsum", "flat w", equation="bi,ki->bk")],
         {**CONV, "w": HEAD["w"]},
     )
     with pytest.raises(TargetError, match="install onnxruntime"):
-        read_onnx(save(odd, tmp_path))
+        load_onnx(save(odd, tmp_path), Reading())
 
 
 def test_an_unknown_operator_leaves_it_usable_without_gradients(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from zoom_engine.audit.json_object import shown
@@ -112,7 +111,7 @@ class AuditFolder:
                 atomic.remove_leftovers(path)
                 _refuse_foreign(path)
                 audit = cls(path, manifest, lock)
-                audit._open_records(os.O_CREAT)
+                audit._open_records()
                 atomic.write_json(path / MANIFEST, manifest.to_json())
                 atomic.fsync_folder(path.parent)
             except BaseException:
@@ -140,7 +139,7 @@ class AuditFolder:
                 found = read_manifest(path)
                 _refuse_difference(path, found.fixed, manifest.fixed)
                 audit = cls(path, found, lock)
-                audit._open_records(os.O_CREAT)
+                audit._open_records()
                 audit._note_environment(manifest.environment)
             except BaseException:
                 if audit is not None:
@@ -226,15 +225,13 @@ class AuditFolder:
     def __enter__(self) -> AuditFolder:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _open_records(self, flags: int) -> None:
+    def _open_records(self) -> None:
         """Open records.jsonl for appending, learn which units it holds and cut an incomplete last line."""
         path = self.path / RECORDS
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             for record, stop in scan(path):
                 self._done.add(record.unit)

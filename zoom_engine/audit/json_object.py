@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from zoom_engine.errors import one_line
+from zoom_engine.kinds import fits, in_words
 
 T = TypeVar("T")
-_KINDS = {
-    str: "a text",
-    float: "a number",
-    int: "a whole number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-}
 
 
 class JsonObject:
@@ -58,10 +51,9 @@ class JsonObject:
 
 def typed(value: Any, kind: type[T], name: str) -> T:
     """`value` if it is of `kind`; a whole number is a number too, NaN is none. Raises ValueError, or OverflowError."""
-    found = float(value) if kind is float and type(value) is int else value
-    if type(found) is not kind or (isinstance(found, float) and not math.isfinite(found)):
-        raise ValueError(f"{name} must be {_KINDS[kind]}, not {shown(value)}")
-    return found
+    if not fits(kind, value) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{name} must be {in_words(kind)}, not {shown(value)}")
+    return cast(T, float(value) if kind is float else value)
 
 
 def shown(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from rich.cells import cell_len
 
 from zoom_engine.audit.summary import Interval, Summary
 
@@ -20,9 +20,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         cells += [f"{_bar(row.share)} {percent(row.share):>5}", percent(row.flip_rate)]
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
-    widths = [max(_width(line[i]) for line in [head, *body]) for i in range(len(head))]
+    widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]]
-    rule = "─" * max(map(_width, lines))
+    rule = "─" * max(map(cell_len, lines))
     about = f"{summary.images} images, search {summary.search}, {summary.mode} mode"
     closing = (
         f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
@@ -54,9 +54,9 @@ def signed(value: float, digits: int = 1) -> str:
 
 def fit(text: str, width: int) -> str:
     """`text` cut to `width` terminal columns, with "…" for what is cut off."""
-    if _width(text) <= width:
+    if cell_len(text) <= width:
         return text
-    while _width(text) > width - 1:
+    while cell_len(text) > width - 1:
         text = text[:-1]
     return text.rstrip() + "…"
 
@@ -70,13 +70,6 @@ def _bar(share: float) -> str:
     return ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()).ljust(_BAR_WIDTH)
 
 
-def _width(text: str) -> int:
-    return sum(
-        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in text
-    )
-
-
 def _pad(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - cell_len(text))
     return space + text if right else text + space

@@ -18,6 +18,7 @@ from torch import Tensor
 from zoom_engine.errors import DirectionError, one_line
 from zoom_engine.files.atomic import replacing
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.kinds import fits
 
 FORMAT = "zoom-engine/edit-directions/1"
 _MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
@@ -62,15 +63,14 @@ class EditDirections:
 
     def check_origin(self) -> None:
         """DirectionError where the provenance does not say with which templates and truncation these were found."""
-        wrong = [
-            name
-            for name, fits in (
-                ("templates", _is_list_of_text),
-                ("truncation", _is_number),
-                ("truncation_cutoff", _is_cutoff),
-            )
-            if name not in self.provenance or not fits(self.provenance[name])
-        ]
+        said = self.provenance
+        cutoff = said.get("truncation_cutoff", "absent")
+        known = {
+            "templates": _is_list_of_text(said.get("templates")),
+            "truncation": _is_number(said.get("truncation")),
+            "truncation_cutoff": cutoff is None or fits(int, cutoff),
+        }
+        wrong = [name for name, fine in known.items() if not fine]
         if wrong:
             raise DirectionError(
                 f"edit directions do not say how they were found: their provenance lacks {', '.join(wrong)};"
@@ -169,7 +169,7 @@ def _fault(directions: EditDirections) -> str | None:
             return f"{name} must hold {count} finite numbers"
     if not _is_number(directions.threshold):
         return "the threshold must be a finite number"
-    if not _is_mapping(directions.provenance):
+    if not fits(dict, directions.provenance):
         return "the provenance must be a mapping"
     return None
 
@@ -188,14 +188,6 @@ def _is_text(value: object) -> bool:
 
 def _is_list_of_text(value: object) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(_is_text(item) for item in value)
-
-
-def _is_cutoff(value: object) -> bool:
-    return value is None or type(value) is int
-
-
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 def _is_number(value: object) -> bool:

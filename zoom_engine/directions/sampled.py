@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -74,10 +73,8 @@ class _Saver:
     def __enter__(self) -> _Saver:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
+    def __exit__(self, *error: object) -> None:
+        if any(error):
             self._store.store("sampled-part", self._details, self._part)
 
     def tick(self) -> None:

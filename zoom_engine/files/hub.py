@@ -39,8 +39,11 @@ def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | No
 
 
 @contextlib.contextmanager
-def fetching(what: str, error: type[ZoomError], *, instead: str) -> Iterator[None]:
-    """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``."""
+def fetching(what: str, error: type[ZoomError], *, instead: str, allowed: bool = True) -> Iterator[None]:
+    """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``;
+    so it is where the user has not ``allowed`` it."""
+    if not allowed:
+        raise error(f"{what} is not on this machine: {BY_OPTION}, or {instead}")
     try:
         yield
     except Exception as reason:  # of sockets, of HTTP, of each library

@@ -1,11 +1,13 @@
-"""An ONNX file that comes from others: read whole, and held to limits before anything of it is allocated or run."""
+"""An ONNX file that comes from others: read whole, held to limits before anything of it is allocated, and run."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -85,6 +87,20 @@ def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     """The graph's inputs that are no constants."""
     constants = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in constants]
+
+
+def session_options(threads: int) -> Any:
+    """ONNX Runtime's for a session: silent, with that many threads. Raises ImportError."""
+    options = importlib.import_module("onnxruntime").SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    return options
+
+
+def cpu_session(model: bytes, threads: int) -> Any:
+    """ONNX Runtime's session of the model on the CPU. Raises ImportError, and whatever it raises of a model."""
+    options = session_options(threads)
+    return importlib.import_module("onnxruntime").InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:

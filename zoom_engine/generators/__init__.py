@@ -8,23 +8,22 @@ from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
-from zoom_engine.generators.families import Generator, GeneratorConfig
+from zoom_engine.generators.families import Generator
 from zoom_engine.generators.generator import EditableGenerator, Renderer
 from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
-from zoom_engine.generators.style_space import StyleLayer, StyleSpace
+from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.generators.style_statistics import StyleStatistics, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.network import StyleGAN2
-from zoom_engine.generators.stylegan3.config import StyleGAN3Config, StyleGAN3Layer
+from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 from zoom_engine.generators.stylegan3.network import StyleGAN3
 
 __all__ = [
     "Decoder",
     "EditableGenerator",
     "Generator",
-    "GeneratorConfig",
     "OnnxDecoder",
     "Renderer",
     "SeedStyles",
@@ -32,8 +31,6 @@ __all__ = [
     "StyleGAN2Config",
     "StyleGAN3",
     "StyleGAN3Config",
-    "StyleGAN3Layer",
-    "StyleLayer",
     "StyleRows",
     "StyleSpace",
     "StyleStatistics",

@@ -19,6 +19,19 @@ from zoom_engine.errors import CheckpointError, ConfigError, one_line
 MOST_ENTRIES = 1 << 16  # of a code
 
 
+def check_seeds(seeds: Sequence[int]) -> None:
+    """ConfigError where one is none that NumPy's ``RandomState`` takes."""
+    if any(not 0 <= int(seed) < 2**32 for seed in seeds):
+        raise ConfigError("seeds must be integers in 0..4294967295")
+
+
+def seeded_latents(seeds: Sequence[int], size: int) -> Tensor:
+    """``[B, size]`` standard normal (float32), row i by NumPy's ``RandomState(seeds[i])``, as NVIDIA's are."""
+    check_seeds(seeds)
+    rows = [np.random.RandomState(int(seed)).randn(size) for seed in seeds]
+    return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, size))
+
+
 class Codes:
     """Where a decoder's codes ``[S]`` come from: ``table [K, S]``, or (None) a standard normal distribution."""
 
@@ -27,7 +40,7 @@ class Codes:
             raise ConfigError(f"a code has {size} entries; the engine edits codes of 1 to {MOST_ENTRIES}")
         if table is not None and (table.ndim != 2 or table.shape[1] != size or not len(table)):
             raise ConfigError(f"the decoder reads codes of {size} entries, but those given are {list(table.shape)}")
-        self.size, self.table = size, table
+        self.size, self.table = size, None if table is None else table.float().cpu()
 
     @property
     def population(self) -> int | None:
@@ -41,14 +54,12 @@ class Codes:
         return {"codes": "normal" if table is None else hashlib.sha256(table.numpy().tobytes()).hexdigest()}
 
     def sample(self, seeds: Sequence[int], truncation: float, truncation_cutoff: int | None) -> Tensor:
-        """Seed i is row i modulo K of the table, or drawn by NumPy's ``RandomState(i)``, as NVIDIA's latents are."""
-        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
-            raise ConfigError("seeds must be integers in 0..4294967295")
-        if self.table is not None:
-            codes = self.table[torch.tensor([int(seed) % len(self.table) for seed in seeds], dtype=torch.long)]
+        """Seed i is row i modulo K of the table, else see `seeded_latents`."""
+        if self.table is None:
+            codes = seeded_latents(seeds, self.size)
         else:
-            rows = [np.random.RandomState(int(seed)).randn(self.size) for seed in seeds]
-            codes = torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, self.size))
+            check_seeds(seeds)
+            codes = self.table[torch.tensor([int(seed) % len(self.table) for seed in seeds], dtype=torch.long)]
         return self._truncated(codes, truncation, truncation_cutoff)
 
     def draw(
@@ -70,6 +81,36 @@ class Codes:
             return codes
         average = torch.zeros(self.size) if self.table is None else self.table.mean(0)
         return average.lerp(codes, truncation)
+
+
+class DrawnFromCodes:
+    """What generators share whose codes are their own latents: where these come from, `codes`."""
+
+    codes: Codes
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are wanted."""
+        raise NotImplementedError
+
+    @property
+    def population(self) -> int | None:
+        """How many there are, None without end."""
+        return self.codes.population
+
+    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
+        """See `EditableGenerator.sample`."""
+        return self.codes.sample(seeds, truncation, truncation_cutoff).to(self.device)
+
+    def draw(
+        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `EditableGenerator.draw`."""
+        latents, codes = self.codes.draw(count, random, truncation, truncation_cutoff)
+        return latents.to(self.device), codes.to(self.device)
+
+    def affine_weight(self) -> None:
+        """Codes are their own latents."""
 
 
 def read_codes(path: str | Path) -> Tensor:

@@ -7,7 +7,6 @@ means). They are their own latents, and every entry may be edited.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.generators.codes import Codes
+from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.module_hash import module_hash
@@ -24,7 +23,7 @@ from zoom_engine.ops.modulation import edited
 MOST_SIDE = 4096  # pixels
 
 
-class Decoder(nn.Module):
+class Decoder(DrawnFromCodes, nn.Module):
     """A torch module from codes ``[B, S]`` to images ``[B, 3, R, R]``, frozen, as an `EditableGenerator`.
 
     Args:
@@ -48,13 +47,13 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
-        self._codes = Codes(size, None if codes is None else codes.float().cpu())
+        self.codes = Codes(size, codes)
         self._range = checked_range(output_range)
         self.network = copy.deepcopy(network)
         self.eval().requires_grad_(False)
         self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.space = StyleSpace([("code", 0, size, False)])
-        self.content_hash = module_hash(network, self._codes.identity, {"range": list(output_range)})
+        self.content_hash = module_hash(network, self.codes.identity, {"range": list(output_range)})
         with torch.no_grad():
             self.resolution = checked_side(self._drawn(self.sample([0, 1])))
 
@@ -68,27 +67,9 @@ class Decoder(nn.Module):
     def differentiable(self) -> bool:
         return True
 
-    @property
-    def population(self) -> int | None:
-        return self._codes.population
-
     def train(self, mode: bool = True) -> Self:
         """A generator under audit stays in evaluation mode."""
         return super().train(False)
-
-    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """See `EditableGenerator.sample`."""
-        return self._codes.sample(seeds, truncation, truncation_cutoff).to(self.device)
-
-    def draw(
-        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See `EditableGenerator.draw`."""
-        latents, codes = self._codes.draw(count, random, truncation, truncation_cutoff)
-        return latents.to(self.device), codes.to(self.device)
-
-    def affine_weight(self) -> None:
-        """Codes are their own latents."""
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """See `EditableGenerator.render`."""

@@ -17,10 +17,9 @@ from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.generator import EditableGenerator
-from zoom_engine.generators.mapped_generator import MappedGenerator
+from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
-from zoom_engine.generators.stylegan2 import StyleGAN2
-from zoom_engine.generators.stylegan3.network import StyleGAN3
+from zoom_engine.generators.stylegan2.network import StyleGAN2
 from zoom_engine.targets.loaders.files import is_onnx
 
 Spec = str | Path | nn.Module | EditableGenerator
@@ -94,9 +93,9 @@ def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGen
     Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
     out of range.
     """
-    if not isinstance(generator, StyleGAN2 | StyleGAN3):
+    if not isinstance(generator, MappedGenerator):
         if index is not None:
-            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+            check_class(index, 0)
         return generator
     if index is not None:
         return generator.of_class(index)

@@ -6,26 +6,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.generators.mapping import MappingNetwork, MappingShape
-
-
-class GeneratorShape(MappingShape, Protocol):
-    """The fields of a family's configuration, a frozen dataclass, that all families share."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def resolution(self) -> int: ...
-    @property
-    def num_ws(self) -> int: ...
-    def to_dict(self) -> dict[str, Any]: ...
+from zoom_engine.generators.codes import seeded_latents
+from zoom_engine.generators.mapped_config import MappedConfig
+from zoom_engine.generators.mapping import MappingNetwork
 
 
 class MappedGenerator(nn.Module):
@@ -34,7 +23,7 @@ class MappedGenerator(nn.Module):
     All methods take and return float32 tensors on the module's device.
     """
 
-    def __init__(self, config: GeneratorShape) -> None:
+    def __init__(self, config: MappedConfig) -> None:
         super().__init__()
         self.config = config
         self.mapping_network = MappingNetwork(config)
@@ -74,13 +63,9 @@ class MappedGenerator(nn.Module):
         It is the same function: the class's embedding is one constant vector, so what the first mapping layer
         makes of it is a constant that joins that layer's bias. The average latent stays that of all classes.
         """
-        network = self.mapping_network
-        if network.embed is None:
-            raise ConfigError("the generator is not class-conditional: no class can be fixed")
-        if not 0 <= index < network.embed.in_features:
-            raise ConfigError(f"class {index} is outside 0..{network.embed.in_features - 1}")
+        check_class(index, self.config.c_dim)
         with torch.no_grad():
-            embedding = network.embedded(torch.tensor([index], device=self.device))[0]
+            embedding = self.mapping_network.embedded(torch.tensor([index], device=self.device))[0]
             state = dict(self.state_dict())
             weight = state["mapping_network.layers.0.weight"]
             state["mapping_network.layers.0.bias"] = (
@@ -106,10 +91,7 @@ class MappedGenerator(nn.Module):
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
         """The latent of each seed, ``[B, z_dim]``: NVIDIA's ``RandomState(seed).randn(1, z_dim)``."""
-        if any(not 0 <= int(seed) < 2**32 for seed in seeds):
-            raise ConfigError("seeds must be integers in 0..4294967295")
-        z = np.concatenate([np.random.RandomState(int(s)).randn(1, self.z_dim) for s in seeds])
-        return torch.from_numpy(z.astype(np.float32)).to(self.device)
+        return seeded_latents(seeds, self.z_dim).to(self.device)
 
     def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
         """The style vectors ``[B, S]`` of the seeds."""
@@ -149,3 +131,11 @@ class MappedGenerator(nn.Module):
             cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff
             w[:, :cutoff] = self.mapping_network.w_avg.lerp(w[:, :cutoff], truncation)
         return w
+
+
+def check_class(index: int, classes: int) -> None:
+    """ConfigError where a generator of that many classes (0: of none) has no class ``index``."""
+    if not classes:
+        raise ConfigError("the generator is not class-conditional: no class can be fixed")
+    if not 0 <= index < classes:
+        raise ConfigError(f"class {index} is outside 0..{classes - 1}")

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine.errors import ConfigError
-
-
-class MappingShape(Protocol):
-    """The fields of a generator's configuration that shape its mapping network; see ``StyleGAN2Config``."""
-
-    @property
-    def z_dim(self) -> int: ...
-    @property
-    def w_dim(self) -> int: ...
-    @property
-    def mapping_layers(self) -> int: ...
-    @property
-    def mapping_dim(self) -> int | None: ...
-    @property
-    def c_dim(self) -> int: ...
-    @property
-    def embed_dim(self) -> int: ...
+from zoom_engine.generators.mapped_config import MappedConfig
 
 
 class MappingNetwork(nn.Module):
@@ -39,7 +22,7 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(self, config: MappingShape) -> None:
+    def __init__(self, config: MappedConfig) -> None:
         super().__init__()
         inner = config.mapping_dim or config.w_dim
         widths = [config.z_dim + config.embed_dim] + [inner] * (config.mapping_layers - 1) + [config.w_dim]
@@ -67,8 +50,7 @@ class MappingNetwork(nn.Module):
 
     def embedded(self, classes: Tensor) -> Tensor:
         """The normalised embedding of ``classes [B]``: ``[B, embed_dim]``."""
-        if self.embed is None:
-            raise ConfigError("the generator is not class-conditional")
+        assert self.embed is not None, "the network has no classes"
         one_hot = F.one_hot(classes, self.embed.in_features).to(self.embed.weight.dtype)
         return _second_moment_normalised(self.embed(one_hot))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +12,8 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
-from zoom_engine.files.onnx_file import name_ends, open_inputs, read_onnx_file
-from zoom_engine.generators.codes import Codes
+from zoom_engine.files.onnx_file import cpu_session, name_ends, open_inputs, read_onnx_file
+from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
@@ -26,7 +25,7 @@ IMAGES = "images"
 """The input and the output of `OnnxDecoder.graph`."""
 
 
-class OnnxDecoder:
+class OnnxDecoder(DrawnFromCodes):
     """An ONNX file from codes ``[B, S]`` to images ``[B, 3, R, R]``, run as it came, forward only.
 
     Files of our own (``zoom-engine``'s export of a StyleGAN2's synthesis) are read too: their inputs for edits are tied
@@ -51,11 +50,11 @@ class OnnxDecoder:
         size = _named_ends(model, path)
         if _is_ours(model) and codes is None:
             raise ConfigError(f"{path} reads style vectors: give a file of them as codes (--codes)")
-        self._codes = Codes(size, None if codes is None else codes.float().cpu())
+        self.codes = Codes(size, codes)
         self.graph = model.SerializeToString(deterministic=True)
         self.space = StyleSpace([("code", 0, size, False)])
         digest = hashlib.sha256(self.graph)
-        digest.update(repr((self._codes.identity, list(output_range))).encode())
+        digest.update(repr((self.codes.identity, list(output_range))).encode())
         self.content_hash = digest.hexdigest()
         self._session: Any = None
         self.resolution = checked_side(self.render(self.sample([0, 1])))
@@ -63,26 +62,9 @@ class OnnxDecoder:
     device = torch.device("cpu")
     differentiable = False
 
-    @property
-    def population(self) -> int | None:
-        return self._codes.population
-
     def to(self, device: torch.device | str) -> Self:
         """An ONNX file has no device of its own: its runtime chooses where it runs."""
         return self
-
-    def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """See `EditableGenerator.sample`."""
-        return self._codes.sample(seeds, truncation, truncation_cutoff)
-
-    def draw(
-        self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See `EditableGenerator.draw`."""
-        return self._codes.draw(count, random, truncation, truncation_cutoff)
-
-    def affine_weight(self) -> None:
-        """Codes are their own latents."""
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """See `EditableGenerator.render`: by ONNX Runtime, picture by picture. An audit uses what is fastest here."""
@@ -126,15 +108,11 @@ def _is_ours(model: onnx.ModelProto) -> bool:
 
 def _onnxruntime_session(graph: bytes) -> Any:
     try:
-        import onnxruntime
+        return cpu_session(graph, torch.get_num_threads())
     except ImportError as error:
         raise BackendError(
             f"onnxruntime is needed to draw: {one_line(error)}; pip install 'zoom-engine[cpu]'"
         ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise CheckpointError(f"onnxruntime refuses the decoder: {one_line(error)}") from error
 

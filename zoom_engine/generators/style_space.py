@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoom_engine.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class StyleLayer:
@@ -48,7 +50,10 @@ class StyleSpace:
         """Style vectors ``[B, S]`` → each layer's share ``[B, channels]`` by its name.
 
         In one cut, of which the gradient is one concatenation; that of a slice is as long as the style vector.
+        Raises ConfigError for what is no style vector.
         """
+        if styles.dim() != 2 or styles.shape[1] != self.size:
+            raise ConfigError(f"styles must be [B, {self.size}], got {list(styles.shape)}")
         shares = torch.split(styles, [layer.channels for layer in self.layers], dim=1)
         return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
 
@@ -61,10 +66,3 @@ class StyleSpace:
             if layer.is_rgb or layer.is_motion:
                 mask[layer.start : layer.stop] = True
         return mask
-
-    def layer_of(self, index: int) -> StyleLayer:
-        """The layer that entry ``index`` of the style vector belongs to."""
-        for layer in self.layers:
-            if layer.start <= index < layer.stop:
-                return layer
-        raise IndexError(f"style index {index} is outside 0..{self.size - 1}")

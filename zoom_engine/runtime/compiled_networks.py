@@ -191,8 +191,7 @@ def _converted(network: nn.Module, example: Tensor) -> object:
     """An OpenVINO model of one picture, input "x" and output "outputs"."""
     import openvino
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing is deprecated
+    with warnings.catch_warnings(action="ignore"):  # tracing is deprecated
         # A branch on the values of an input cannot be traced: it would be frozen at the example's. The libraries' own
         # branches are on shapes, which stay.
         warnings.simplefilter("error", TRACER_WARNING)

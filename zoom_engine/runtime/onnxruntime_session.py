@@ -19,6 +19,7 @@ from torch import Tensor
 from zoom_engine.errors import BackendError, CacheError, one_line
 from zoom_engine.files import atomic
 from zoom_engine.files.cache import cache_errors
+from zoom_engine.files.onnx_file import session_options
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES
@@ -67,9 +68,8 @@ class OnnxRuntimeSession:
                 f" {', '.join(there)}, not {wanted}; pip install 'zoom-engine[gpu]'"
             )
         self._batched = batched or kind != "cpu"
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads = threads or torch.get_num_threads()
+        threads = threads or torch.get_num_threads()
+        options = session_options(threads)
         version = f"onnxruntime {ort.__version__}"
         suffix = ".engines" if kind == "tensorrt" else ".ort.onnx"
         stored = CompiledCache(cache).path(model, suffix=suffix, runtime=version, device=_device_name(self._device))

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.onnx_file import open_inputs
 from zoom_engine.targets.loaders.architectures import Architecture
-from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, is_safetensors, kind_of_file
+from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
 from zoom_engine.targets.onnx.load import METADATA_KEY, image_input, onnx_preprocessing, read_metadata, tells_scale
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
@@ -30,7 +30,7 @@ def describe_target_file(path: Path, options: InputOptions = None) -> list[str]:
     Raises:
         TargetError: for something that is no target, or is damaged.
     """
-    if path.is_file() and is_safetensors(path):
+    if path.is_file() and holds_safetensors(path):
         return _safetensors(path)
     kind = kind_of_file(path)
     if kind == "onnx":
@@ -79,14 +79,11 @@ def _onnx(path: Path, options: InputOptions) -> list[str]:
     if "task" in metadata:
         lines.append(f"task: {_plain(metadata['task'])}")
     try:
-        _, element, _, size, layout = image_input(path, model)
+        image = image_input(path, model)
     except TargetError as error:
         return [*lines, f"refused: {error}"]
-    used = onnx_preprocessing(metadata, element, size, layout, options)
-    return [
-        *lines,
-        *_preprocessing(used, said=tells_scale(metadata, element), size=" but size and layout" if size else ""),
-    ]
+    used, size = onnx_preprocessing(metadata, image, options), " but size and layout" if image.size else ""
+    return [*lines, *_preprocessing(used, said=tells_scale(metadata, image), size=size)]
 
 
 def _value(value: Any) -> str:

@@ -8,34 +8,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from zoom_engine import registry
 from zoom_engine.audit.model_settings import Kind
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.loaders.architectures import LIBRARIES, load_architecture
-from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
-from zoom_engine.targets.loaders.entry import Entry, one_tensor
-from zoom_engine.targets.loaders.files import RUNS_CODE, FileKind, check_trust, kind_of_file
-from zoom_engine.targets.loaders.hugging_face import load_hugging_face
-from zoom_engine.targets.loaders.loaded_model import LoadedModel
-from zoom_engine.targets.loaders.module import load_module
-from zoom_engine.targets.loaders.published import HUB, hub_folder
-from zoom_engine.targets.loaders.python_object import PREFIX, import_object
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.loaders.architectures import load_architecture
+from zoom_engine.targets.loaders.black_box import BlackBox
+from zoom_engine.targets.loaders.entry import Entry
+from zoom_engine.targets.loaders.files import FileKind, kind_of_file
+from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
+from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
+from zoom_engine.targets.loaders.python_object import load_by_name, load_object
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
-from zoom_engine.targets.onnx.load import onnx_preprocessing, read_onnx, tells_scale
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
-from zoom_engine.targets.target import Target, probe_images
+from zoom_engine.targets.onnx.load import load_onnx
+from zoom_engine.targets.preprocessing import InputOptions
+from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import guess_task
 
-PROBE_SIZE = 128
-FILE_LOADERS: dict[FileKind, Callable[[Path, InputOptions], LoadedModel]] = {
+NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
+    "torchvision": load_architecture,
+    "timm": load_architecture,
+    "hf-hub": load_from_hub,
+    "python": load_by_name,
+}
+"""What loads "KEY:…"."""
+FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
+    "onnx": load_onnx,
     "torchscript": load_torchscript,
     "exported-program": load_exported_program,
     "hugging-face": load_hugging_face,
 }
-"""Of each kind of file what reads it; ONNX may have several outputs, and is read by `_load_onnx`."""
+"""What loads a file or folder of that kind."""
 Spec = str | Path | nn.Module | BlackBox
 
 
@@ -99,7 +104,7 @@ def load_target(
         task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        loaded = _load(spec, preprocessing, output, trust, download, resolution or PROBE_SIZE)
+        loaded = _load(spec, Reading(preprocessing, output, trust, download, resolution or PROBE_SIZE))
         complete = _as_target(loaded, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
@@ -117,8 +122,7 @@ def check_target(spec: Spec) -> None:
     """Refuse, by a `TargetError`, a path or a domain's name that `load_target` could not find; loads nothing."""
     if not isinstance(spec, str | Path):
         return
-    elsewhere = str(spec).partition(":")[0] in LIBRARIES or str(spec).startswith((PREFIX, HUB))
-    if not elsewhere and _domain_of(spec) is None:
+    if _named(spec) is None and _domain_of(spec) is None:
         kind_of_file(Path(spec))
 
 
@@ -142,50 +146,25 @@ def _domain_of(spec: Spec) -> Any:
     return domain
 
 
-def _load(
-    spec: Spec, options: InputOptions, output: str | int | None, trust: bool, download: bool, resolution: int
-) -> LoadedModel:
-    if isinstance(spec, str) and spec.startswith(PREFIX):
-        spec = import_object(spec, trust=trust)
-    if isinstance(spec, nn.Module):
-        loaded = load_module(spec, options)
-    elif isinstance(spec, str | Path):
-        if str(spec).partition(":")[0] in LIBRARIES:
-            loaded = load_architecture(str(spec), options, download=download)
-        elif str(spec).startswith(HUB):
-            loaded = load_hugging_face(hub_folder(str(spec), download=download), options)
-            loaded = dataclasses.replace(loaded, name=str(spec).removeprefix(HUB))
-        else:
-            path = Path(spec)
-            kind = kind_of_file(path)
-            if kind == "onnx":
-                return _load_onnx(path, options, output, resolution)
-            if kind in RUNS_CODE:
-                check_trust(path, kind, trust)
-            loaded = FILE_LOADERS[kind](path, options)
-    elif callable(spec):
-        loaded = load_black_box(spec, options, resolution=resolution)
+def _named(spec: str | Path) -> Callable[[str, Reading], LoadedModel] | None:
+    """What loads "KEY:…"; None where `spec` is something else."""
+    key, colon, _ = str(spec).partition(":")
+    return NAMED.get(key) if colon else None
+
+
+def _load(spec: Spec, how: Reading) -> LoadedModel:
+    if not isinstance(spec, str | Path):
+        loaded = load_object(spec, how)
+    elif (named := _named(spec)) is not None:
+        loaded = named(str(spec), how)
     else:
-        raise TargetError(f"a {type(spec).__name__} is no target: give a name, a path, a torch module or a function")
-    return loaded if output is None else dataclasses.replace(loaded, network=Entry(loaded.network, output), final="")
-
-
-def _load_onnx(path: Path, options: InputOptions, output: str | int | None, resolution: int) -> LoadedModel:
-    hw = Preprocessing().updated(options).hw
-    model = read_onnx(path, hw=hw, output=output, resolution=resolution)
-    metadata = model.metadata
-    return LoadedModel(
-        network=model.network,
-        name=str(metadata.get("name") or path.stem),
-        preprocessing=onnx_preprocessing(metadata, model.kind, model.size, model.layout, options),
-        assumed=scale_is_assumed(options, told=tells_scale(metadata, model.kind)),
-        task=task_from_dict(metadata["task"]) if "task" in metadata else None,
-        labels=tuple(metadata.get("labels", ())),
-        final=model.final,
-        differentiable=model.differentiable,
-        note=model.note,
-        content_hash=model.content_hash,
-    )
+        kind = kind_of_file(Path(spec))
+        loaded = FILES[kind](Path(spec), how)
+        if kind == "onnx":
+            return loaded  # of the chosen output alone
+    if how.output is None:
+        return loaded
+    return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="")
 
 
 def _as_target(
@@ -201,8 +180,11 @@ def _as_target(
     if task is None and loaded.task is not None and (classes, kind, head) == (None, None, None):
         task = loaded.task
     if task is None:
+        height, width = loaded.preprocessing.hw or (resolution, resolution)
+        with torch.no_grad():
+            raw = raw_outputs(loaded.network, loaded.preprocessing(probe_images(height, width)), name)
         task = guess_task(
-            _raw_outputs(loaded, name, resolution),
+            raw,
             name=name,
             classes=loaded.classes if classes is None else classes,
             final=loaded.final,
@@ -220,16 +202,3 @@ def _as_target(
         note=loaded.note,
         content_hash=loaded.content_hash,
     )
-
-
-def _raw_outputs(loaded: LoadedModel, name: str, resolution: int) -> Tensor:
-    height, width = loaded.preprocessing.hw or (resolution, resolution)
-    try:
-        with torch.no_grad():
-            raw = loaded.network(loaded.preprocessing(probe_images(height, width)))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise TargetError(
-            f"target {name!r} fails on an input of 3×{height}×{width}: {one_line(error)};"
-            " set preprocessing size (and layout) to what the model wants"
-        ) from error
-    return one_tensor(raw, name)

@@ -25,6 +25,21 @@ def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tenso
     return (0.7 * smooth + 0.3 * fine) * 2 - 1
 
 
+def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
+    """What the network of target `name` returns for its input `x`; TargetError where it fails, or returns more."""
+    try:
+        raw = network(x)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        shape = "×".join(str(n) for n in x.shape[1:])
+        raise TargetError(
+            f"target {name!r} fails on an input of {shape}: {one_line(error)};"
+            " set preprocessing size (and layout) to what the model wants"
+        ) from error
+    return one_tensor(raw, name)
+
+
 class Target(nn.Module):
     """A frozen model under audit, in eval mode.
 
@@ -106,18 +121,7 @@ class Target(nn.Module):
             TargetError: when the network cannot take the images, or returns something that the task cannot
                 read.
         """
-        x = self.preprocessing(images)
-        try:
-            raw = self.network(x)
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            shape = "×".join(str(n) for n in x.shape[1:])
-            raise TargetError(
-                f"target {self.name!r} fails on an input of {shape}: {one_line(error)};"
-                " set preprocessing size (and layout) to what the model wants"
-            ) from error
-        raw = one_tensor(raw, self.name)
+        raw = raw_outputs(self.network, self.preprocessing(images), self.name)
         if raw.ndim == 0 or raw.shape[0] != images.shape[0]:
             raise TargetError(
                 f"target {self.name!r} returns shape {tuple(raw.shape)} for"

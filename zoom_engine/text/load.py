@@ -148,13 +148,10 @@ def _load_builtin(name: str, *, download: bool) -> TextEncoder:
     if weights is None:
         plain = f"{model_name}-quickgelu" if known.get("quick_gelu") else model_name
         named = plain if open_clip.get_model_config(plain) else model_name
-        what, by_hand = (
-            f"weights of text encoder '{name}'",
-            f"{_how_to_fetch(known)}, or give the file as '{named}:FILE'",
-        )
-        if not download:
-            raise TextEncoderError(f"{what} are not on this machine: {hub.BY_OPTION}, {by_hand}")
-        with hub.fetching(what, TextEncoderError, instead=by_hand):
+        by_hand = f"{_how_to_fetch(known)}, or give the file as '{named}:FILE'"
+        with hub.fetching(
+            f"the file of weights of text encoder '{name}'", TextEncoderError, instead=by_hand, allowed=download
+        ):
             weights = Path(open_clip.download_pretrained(known))
     config["quick_gelu"] = bool(known.get("quick_gelu", config.get("quick_gelu", False)))
     return _build(model_name, config, known, weights, name=name, download=download)
@@ -208,8 +205,8 @@ def _build(
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
     try:
-        with _quiet_hub(offline=not download), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # open_clip warns of every attention fallback
+        # open_clip warns of every attention fallback.
+        with _quiet_hub(offline=not download), warnings.catch_warnings(action="ignore"):
             if weights.suffix != ".safetensors" and grows(weights):
                 raise TextEncoderError(f"{weights} is refused: it unpacks to more than it is, as no file of torch.save")
             model, tokenizer = _create(source, model_cfg, preprocess_cfg)

@@ -12,7 +12,7 @@ from zoom_engine.domains.avatars.wording import prompt
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import TargetError
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint
+from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
 
@@ -41,7 +41,7 @@ class AvatarDomain:
 
     @cache  # noqa: B019  the domain is a single object that lives as long as the process
     def generator(self) -> StyleGAN2:
-        generator = load_own_checkpoint(WEIGHTS / "generator.safetensors")
+        generator = load_checkpoint(WEIGHTS / "generator.safetensors")
         assert isinstance(generator, StyleGAN2)
         return generator
 

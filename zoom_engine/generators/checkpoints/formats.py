@@ -1,7 +1,7 @@
 """Which format a checkpoint has, by its first bytes and never by its name; loading and describing each.
 
-Everything but our own safetensors becomes a `Recipe` first. Describing prints that and loads it too: only loading can
-tell whether a file can be loaded, and what the generator's hash is.
+Each becomes a `Recipe` first, by its entry in `FORMATS`. Describing prints that and loads it too: only loading can tell
+whether a file can be loaded, and what the generator's hash is.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ import mmap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, ConfigError, ZoomError, one_line
+from zoom_engine.errors import CheckpointError, ZoomError, one_line
+from zoom_engine.files.safetensors_header import is_safetensors
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
 from zoom_engine.generators.checkpoints.pickles import (
     is_legacy_torch_file,
-    printable,
     read_legacy_torch_file,
     read_network_pickle,
     read_torch_archive,
 )
 from zoom_engine.generators.checkpoints.recipe import Recipe, count_parameters
 from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe
-from zoom_engine.generators.checkpoints.safetensors_file import load_own_checkpoint, read_own_header
+from zoom_engine.generators.checkpoints.safetensors_file import own_recipe
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe
 from zoom_engine.generators.families import Generator, GeneratorConfig
 from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.generators.mapped_generator import check_class
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 
-LARGEST_HEADER = 100_000_000  # of a safetensors file, as its specification has it
 LONGEST_LINE = 1_000  # of a description
 OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary or object
 
@@ -45,14 +46,24 @@ class Description:
     refusal: ZoomError | None = None
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A checkpoint before its weights are read; `load` reads them."""
+Container = Literal["safetensors", "torch file", "pickle"]
 
-    format: str
-    config: GeneratorConfig
-    facts: tuple[tuple[str, str], ...]
-    load: Callable[[], Generator]
+
+class Format(NamedTuple):
+    """A format of checkpoints: in what it is written, the type of what lies in that, and what makes a recipe of it."""
+
+    container: Container
+    content: type
+    recipe: Callable[[Any], Recipe]
+
+
+FORMATS = (
+    Format("safetensors", Path, own_recipe),
+    Format("torch file", object, rosinality_recipe),
+    Format("pickle", tuple, tensorflow_recipe),
+    Format("pickle", object, nvidia_recipe),
+)
+"""The first that fits is taken. Nothing of a file is run: what lies in it are inert records."""
 
 
 def load_checkpoint(path: Path) -> Generator:
@@ -62,7 +73,9 @@ def load_checkpoint(path: Path) -> Generator:
         UnsafeCheckpointError: the file asks to run code.
         CheckpointError: it is damaged, incomplete, or of a kind that is not supported.
     """
-    return _open(path, _mapped(path)).load()
+    mapped = _mapped(path)
+    with _naming(path):
+        return _recipe(path, mapped).build(len(mapped))
 
 
 def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Description:
@@ -79,9 +92,10 @@ def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Descri
     mapped = _mapped(path)
     lines = [("file", str(path)), ("bytes", str(len(mapped))), ("sha-256", checkpoint_hash(path))]
     try:
-        opened = _open(path, mapped)
-        lines += [("format", opened.format), *_config_lines(opened.config), *opened.facts]
-        lines += _hash_lines(opened.load(), class_index)
+        with _naming(path):
+            recipe = _recipe(path, mapped)
+            lines += [("format", recipe.format), *_config_lines(recipe.config), *recipe.facts]
+            lines += _hash_lines(recipe.build(len(mapped)), class_index)
     except CheckpointError as error:
         return Description(table(lines), error)
     return Description(table(lines))
@@ -91,7 +105,7 @@ def describe_generator(generator: EditableGenerator, *, class_index: int | None 
     """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
     if not isinstance(generator, Generator):
         if class_index is not None:
-            raise ConfigError("the generator is not class-conditional: no class can be fixed")
+            check_class(class_index, 0)
         code = f"{generator.space.size} numbers"
         lines = [("architecture", type(generator).__name__), ("code", code), ("resolution", str(generator.resolution))]
         return Description(table([*lines, ("content hash", generator.content_hash)]))
@@ -126,10 +140,6 @@ def _mapped(path: Path) -> mmap.mmap:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _is_safetensors(data: mmap.mmap) -> bool:
-    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") <= LARGEST_HEADER
-
-
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Messages say what is wrong; this puts the file's name before them.
@@ -145,33 +155,24 @@ def _naming(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} needs more memory than there is") from error
 
 
-def _open(path: Path, mapped: mmap.mmap) -> _Opened:
-    if _is_safetensors(mapped):
-        config, info = read_own_header(path)
-        facts = tuple((f"info {printable(key)}", str(value)) for key, value in info.items())
-        return _Opened("zoom-engine safetensors", config, facts, lambda: load_own_checkpoint(path))
-    with _naming(path):
-        recipe = _recipe(path, mapped)
-
-    def load() -> Generator:
-        with _naming(path):
-            return recipe.build(len(mapped))
-
-    return _Opened(recipe.format, recipe.config, tuple(("note", fact) for fact in recipe.facts), load)
-
-
 def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
+    container, content = _opened(path, mapped)
+    return next(f for f in FORMATS if f.container == container and isinstance(content, f.content)).recipe(content)
+
+
+def _opened(path: Path, mapped: mmap.mmap) -> tuple[Container, Any]:
     data = memoryview(mapped)
+    if is_safetensors(mapped[:9]):
+        return "safetensors", path
     if mapped[:4] == b"PK\x03\x04":
-        return rosinality_recipe(read_torch_archive(path, mapped))
+        return "torch file", read_torch_archive(path, mapped)
     if is_legacy_torch_file(data):
-        return rosinality_recipe(read_legacy_torch_file(data))
-    if not (data[0] == 0x80 or data[0] in OLD_PICKLES):
-        raise CheckpointError(
-            "is damaged or no generator checkpoint: it begins neither as safetensors, nor as a torch file or a pickle"
-        )
-    root = read_network_pickle(data)
-    return tensorflow_recipe(root) if isinstance(root, tuple) else nvidia_recipe(root)
+        return "torch file", read_legacy_torch_file(data)
+    if data[0] == 0x80 or data[0] in OLD_PICKLES:
+        return "pickle", read_network_pickle(data)
+    raise CheckpointError(
+        "is damaged or no generator checkpoint: it begins neither as safetensors, nor as a torch file or a pickle"
+    )
 
 
 def _config_lines(config: GeneratorConfig) -> list[tuple[str, str]]:

@@ -10,9 +10,7 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import LongText, PersistentRecord, TensorRecord
-from zoom_engine.generators.checkpoints.recipe import W_AVG, Source, mapping_fields
-
-MOST_MAPPING_LAYERS = 64
+from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Source, mapping_fields
 
 
 class Module:
@@ -98,11 +96,11 @@ class Reader:
         self.half: list[int | str] = []
         self.clamps: set[float | None] = set()
 
-    def facts(self, generator: Module) -> tuple[str, ...]:
+    def facts(self, generator: Module) -> tuple[tuple[str, str], ...]:
         half = ", ".join(map(str, self.half))
         return (
-            *((f"half precision at {half}: run in float32 here",) if half else ()),
-            f"source code inside, never run: SHA-256 {', '.join(generator.source_hashes()[:8])}",
+            *((("note", f"half precision at {half}: run in float32 here"),) if half else ()),
+            ("note", f"source code inside, never run: SHA-256 {', '.join(generator.source_hashes()[:8])}"),
         )
 
     # Weights as they are used: the gains of equalised learning rates are multiplied in.

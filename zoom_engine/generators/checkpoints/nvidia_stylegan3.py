@@ -16,7 +16,7 @@ from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoints.nvidia_modules import Module, Reader
 from zoom_engine.generators.checkpoints.pickles import ArrayRecord, printable
 from zoom_engine.generators.checkpoints.recipe import Array
-from zoom_engine.generators.stylegan2.config import LARGEST_SIZE
+from zoom_engine.generators.mapped_config import LARGEST_SIZE
 from zoom_engine.generators.stylegan3.config import MOST_LAYERS, StyleGAN3Layer
 
 

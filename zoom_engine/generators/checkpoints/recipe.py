@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.errors import CheckpointError, one_line
 from zoom_engine.generators.families import Generator, GeneratorConfig, network_of
 
 W_AVG = "mapping_network.w_avg"
 AVERAGED_LATENTS = 16_384
+MOST_MAPPING_LAYERS = 64
 MOST_PARAMETERS = 500_000_000
 
 Array = NDArray[np.float32]
@@ -28,13 +29,13 @@ class Recipe:
     """A generator in a file.
 
     ``sources[name]`` reads the weights of ``network_of(config).state_dict()[name]``, checked and finite; without
-    ``mapping_network.w_avg`` the average latent is measured. ``facts`` is what else the file says, for people.
+    ``mapping_network.w_avg`` the average latent is measured. ``facts`` is what else the file says, as labels and texts.
     """
 
     format: str
     config: GeneratorConfig
     sources: Mapping[str, Source]
-    facts: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
     def build(self, file_size: int) -> Generator:
         """The generator, frozen, in evaluation mode.
@@ -51,7 +52,8 @@ class Recipe:
         expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
         wrong = next(iter((expected.keys() - {W_AVG}) ^ (self.sources.keys() - {W_AVG})), None)
         if wrong is not None:
-            raise CheckpointError(f"does not fit: '{wrong}' is {'missing' if wrong in expected else 'superfluous'}")
+            what = "missing" if wrong in expected else "superfluous"
+            raise CheckpointError(f"does not fit: '{one_line(wrong, 80)}' is {what}")
         state: dict[str, torch.Tensor] = {}
         for name, source in self.sources.items():
             value = source()

@@ -15,12 +15,11 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import TensorRecord, printable
-from zoom_engine.generators.checkpoints.recipe import W_AVG, Array, Recipe, Source
+from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Array, Recipe, Source
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 
 FORMAT = "rosinality checkpoint"
 MAPPING_RATE = 0.01
-MOST_MAPPING_LAYERS = 64
 WRAPPER = "module."
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16  # of up-sampling: its gain of 4 is in it
 WIDTH_AT_64 = 256  # times the channel multiplier
@@ -34,13 +33,13 @@ def rosinality_recipe(root: Any) -> Recipe:
     reader = _Reader(weights)
     config = reader.read()
     average = root.get("latent_avg")
-    facts: list[str] = []
+    facts: list[tuple[str, str]] = []
     if isinstance(average, TensorRecord):
         reader.sources[W_AVG] = _reading(average, "latent_avg", drop=max(len(average.shape) - 1, 0))
     else:
-        facts.append("no average latent inside: measured when loaded")
+        facts.append(("note", "no average latent inside: measured when loaded"))
     if config.resolution >= 64 and config.channels[4] % WIDTH_AT_64 == 0:
-        facts.append(f"channel multiplier {config.channels[4] // WIDTH_AT_64}")
+        facts.append(("note", f"channel multiplier {config.channels[4] // WIDTH_AT_64}"))
     return Recipe(FORMAT, config, reader.sources, tuple(facts))
 
 

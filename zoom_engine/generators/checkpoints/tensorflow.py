@@ -19,13 +19,12 @@ import numpy as np
 
 from zoom_engine.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import ArrayRecord, DtypeRecord, NetworkRecord, printable
-from zoom_engine.generators.checkpoints.recipe import W_AVG, Array, Recipe, Source, mapping_fields
+from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Array, Recipe, Source, mapping_fields
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 
 FORMAT = "NVIDIA TensorFlow pickle"
 OLDEST_VERSION = 4
 LONGEST_NAME = 200
-MOST_MAPPING_LAYERS = 64
 
 REQUIRED: dict[str, tuple[Any, ...]] = {  # arguments that change the arithmetic, and the values supported
     "num_channels": (3,),
@@ -88,9 +87,9 @@ class _Reader:
         self.arguments = arguments
         self.sources: dict[str, Source] = {}
 
-    def facts(self) -> tuple[str, ...]:
+    def facts(self) -> tuple[tuple[str, str], ...]:
         base = self.arguments.get("fmap_base")
-        return (f"channel_base {2 * base} (fmap_base {base})",) if type(base) is int else ()
+        return (("note", f"channel_base {2 * base} (fmap_base {base})"),) if type(base) is int else ()
 
     def record(self, name: str, dimensions: int) -> ArrayRecord:
         found = self.variables.get(name)

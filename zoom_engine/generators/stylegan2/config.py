@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.generators.mapped_config import MappedConfig
 
 ARCHITECTURES = ("skip", "orig", "resnet")
-LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
 
 
 @dataclass(frozen=True)
-class StyleGAN2Config:
-    """The shape of a StyleGAN2 generator.
+class StyleGAN2Config(MappedConfig):
+    """The shape of a StyleGAN2 generator, see `MappedConfig`.
 
     ``channels[i]`` is the width at resolution ``4 * 2**i``; the last entry belongs to ``resolution``.
-    ``conv_clamp`` limits the activations of every convolution to ±conv_clamp (None: no limit).
     ``architecture`` (Karras 2020, figure 7): "skip" adds an RGB picture of every block, "orig" has only the
     last block's, "resnet" has only that too and a linear path around every block.
-    ``c_dim`` counts the classes of a class-conditional network, ``embed_dim`` is the width of their embedding;
-    both 0 without classes. ``mapping_dim`` is the width of the mapping network's inner layers (None: ``w_dim``).
     """
 
     resolution: int
     channels: tuple[int, ...]
-    z_dim: int = 512
-    w_dim: int = 512
-    mapping_layers: int = 8
-    conv_clamp: float | None = None
-    architecture: str = "skip"
-    c_dim: int = 0
-    embed_dim: int = 0
-    mapping_dim: int | None = None
+    architecture: str = field(default="skip", kw_only=True)
 
     def __post_init__(self) -> None:
-        sizes = (self.resolution, *self.channels, self.z_dim, self.w_dim, self.mapping_layers)
-        if self.mapping_dim is not None:
-            sizes = (*sizes, self.mapping_dim)
-        if self.c_dim != 0 or self.embed_dim != 0:
-            sizes = (*sizes, self.c_dim, self.embed_dim)
-        if any(type(n) is not int or not 1 <= n <= LARGEST_SIZE for n in sizes):
-            raise CheckpointError(f"generator sizes must be whole numbers in 1..{LARGEST_SIZE}, got {sizes}")
+        self.check_sizes(*self.channels)
         if self.architecture not in ARCHITECTURES:
             found = one_line(repr(self.architecture), 80)
             raise CheckpointError(f"generator architecture {found} is not one of {', '.join(ARCHITECTURES)}")

@@ -235,8 +235,6 @@ class StyleGAN2(MappedGenerator):
         demodulation and RGB stay float32). ``plain`` composes every operator from torch's own, for exporters and
         compilers, and adds the edits to the whole style vector; else each layer's operator adds its share.
         """
-        if styles.dim() != 2 or styles.shape[1] != self.space.size:
-            raise ConfigError(f"styles must be [B, {self.space.size}], got {list(styles.shape)}")
         limit = self.resolution if max_resolution is None else max_resolution
         if limit not in self.config.resolutions:
             raise ConfigError(f"max_resolution {limit} is not one of {list(self.config.resolutions)}")
@@ -293,10 +291,6 @@ class StyleGAN2(MappedGenerator):
                 f"a generator of architecture '{self.config.architecture}' draws at {self.resolution} only"
             )
         return image
-
-    def forward(self, styles: Tensor) -> Tensor:
-        """The same as :meth:`synthesis` with its defaults."""
-        return self.synthesis(styles)
 
     def _module_of(self, layer: StyleLayer) -> Any:
         return (self.to_rgb if layer.is_rgb else self.convs)[layer.name]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoom_engine.errors import CheckpointError, one_line
-from zoom_engine.generators.stylegan2.config import LARGEST_SIZE
+from zoom_engine.generators.mapped_config import LARGEST_SIZE, MappedConfig, check_whole
 
 MOST_LAYERS = 64
 LARGEST_FACTOR = 16  # by which one layer re-samples: the paper's never exceed 4
@@ -54,37 +54,25 @@ class StyleGAN3Layer:
         return first, samples - widened * self.up - first
 
 
-@dataclass(frozen=True)
-class StyleGAN3Config:
-    """The shape of a StyleGAN3 generator (Karras 2021); the last of ``layers`` is toRGB.
+@dataclass(frozen=True, kw_only=True)
+class StyleGAN3Config(MappedConfig):
+    """The shape of a StyleGAN3 generator (Karras 2021), see `MappedConfig`; the last of ``layers`` is toRGB.
 
     The input is a square of ``input_size`` samples, ``input_sampling_rate`` of which the picture is wide, of
     ``input_channels`` Fourier features; those of frequencies above ``bandwidth`` (in periods per picture) fade out
-    toward half the sampling rate. ``conv_clamp`` limits the activations of every layer to ±conv_clamp (None: no
-    limit), ``output_scale`` is what the picture is multiplied by at last. For the others see ``StyleGAN2Config``.
+    toward half the sampling rate. ``output_scale`` is what the picture is multiplied by at last.
     """
 
-    resolution: int
     input_channels: int
     input_size: int
     input_sampling_rate: int
     bandwidth: float
     layers: tuple[StyleGAN3Layer, ...]
-    z_dim: int = 512
-    w_dim: int = 512
     mapping_layers: int = 2
-    conv_clamp: float | None = None
     output_scale: float = 0.25
-    c_dim: int = 0
-    embed_dim: int = 0
-    mapping_dim: int | None = None
 
     def __post_init__(self) -> None:
-        sizes = [self.resolution, self.input_channels, self.input_size, self.input_sampling_rate]
-        sizes += [self.z_dim, self.w_dim, self.mapping_layers]
-        sizes += [] if self.mapping_dim is None else [self.mapping_dim]
-        sizes += [self.c_dim, self.embed_dim] if self.c_dim != 0 or self.embed_dim != 0 else []
-        _check_whole("generator sizes", sizes, LARGEST_SIZE)
+        self.check_sizes(self.input_channels, self.input_size, self.input_sampling_rate)
         if not 1 <= len(self.layers) <= MOST_LAYERS:
             raise CheckpointError(f"generator has {len(self.layers)} layers, not 1 to {MOST_LAYERS}")
         numbers: dict[str, Any] = {"output_scale": self.output_scale, "bandwidth": self.bandwidth}
@@ -147,11 +135,6 @@ class StyleGAN3Config:
             raise CheckpointError(f"generator configuration is not understood: {one_line(error)}") from error
 
 
-def _check_whole(what: str, sizes: list[int], most: int) -> None:
-    if any(type(n) is not int or not 1 <= n <= most for n in sizes):
-        raise CheckpointError(f"{what} must be whole numbers in 1..{most}, got {one_line(repr(sizes), 200)}")
-
-
 def _check_margin(name: str, size: int, rate: int) -> None:
     if not rate <= size <= rate + 2 * LARGEST_MARGIN:
         raise CheckpointError(
@@ -161,9 +144,9 @@ def _check_margin(name: str, size: int, rate: int) -> None:
 
 def _check_layer(name: str, layer: StyleGAN3Layer, rate: int) -> None:
     """``rate`` is the sampling rate of the layer's input. Raises :class:`CheckpointError`."""
-    _check_whole(f"{name}: its sizes", [layer.channels, layer.size, layer.sampling_rate], LARGEST_SIZE)
-    _check_whole(f"{name}: its kernel", [layer.kernel], LARGEST_KERNEL)
-    _check_whole(f"{name}: its factors", [layer.up, layer.down], LARGEST_FACTOR)
+    check_whole(f"{name}: its sizes", [layer.channels, layer.size, layer.sampling_rate], LARGEST_SIZE)
+    check_whole(f"{name}: its kernel", [layer.kernel], LARGEST_KERNEL)
+    check_whole(f"{name}: its factors", [layer.up, layer.down], LARGEST_FACTOR)
     _check_margin(name, layer.size, layer.sampling_rate)
     if rate * layer.up != layer.sampling_rate * layer.down:
         raise CheckpointError(
@@ -171,6 +154,6 @@ def _check_layer(name: str, layer: StyleGAN3Layer, rate: int) -> None:
             f" {layer.sampling_rate}"
         )
     for what, factor, shape in (("up", layer.up, layer.up_filter), ("down", layer.down, layer.down_filter)):
-        _check_whole(f"{name}: its {what}-sampling filter's sizes", list(shape), LONGEST_FILTER)
+        check_whole(f"{name}: its {what}-sampling filter's sizes", shape, LONGEST_FILTER)
         if len(shape) > 2 or len(set(shape)) > 1 or (not shape and factor > 1):
             raise CheckpointError(f"{name}: its {what}-sampling filter has the shape {list(shape)}")

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.errors import ConfigError
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.style_space import StyleSpace
@@ -147,8 +146,6 @@ class StyleGAN3(MappedGenerator):
 
     def synthesis(self, styles: Tensor) -> Tensor:
         """Style vectors ``[B, S]`` → images ``[B, 3, R, R]``, RGB, nominally in [-1, 1]."""
-        if styles.dim() != 2 or styles.shape[1] != self.space.size:
-            raise ConfigError(f"styles must be [B, {self.space.size}], got {list(styles.shape)}")
         of_layer = self.space.split(styles)
         x = self.input(of_layer[INPUT]).contiguous(memory_format=torch.channels_last)
         for name, layer in self.layers.items():
@@ -159,10 +156,6 @@ class StyleGAN3(MappedGenerator):
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """See `zoom_engine.generators.EditableGenerator`."""
         return shown(self.synthesis(edited(codes, edit_weights, directions)))
-
-    def forward(self, styles: Tensor) -> Tensor:
-        """The same as :meth:`synthesis`."""
-        return self.synthesis(styles)
 
     def _affines(self) -> list[Any]:
         return [self.input.affine, *(layer.affine for layer in self.layers.values())]

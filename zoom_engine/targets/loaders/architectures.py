@@ -13,34 +13,34 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.loaders.loaded_model import LoadedModel
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import final_activation
 from zoom_engine.targets.loaders.published import timm_weights, torchvision_weights
 from zoom_engine.targets.loaders.state_dict import read_state_dict
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
+from zoom_engine.targets.preprocessing import Preprocessing
 
 LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]
 
 
-def load_architecture(spec: str, options: InputOptions, *, download: bool = False) -> LoadedModel:
+def load_architecture(spec: str, how: Reading) -> LoadedModel:
     """The model "LIBRARY:NAME@WEIGHTS", its preprocessing the library's own for that model.
 
-    WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already (`download`: or are
-    fetched into the library's own cache). The number of outputs is the file's: where only the last layer differs from
-    the library's, it is rebuilt to fit.
+    WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already (with `download`: or
+    are fetched into the library's own cache). The number of outputs is the file's: where only the last layer differs
+    from the library's, it is rebuilt to fit.
 
     Raises:
         TargetError: for an unknown name or tag, weights that are not there, and weights of another architecture.
     """
-    chosen = choose_architecture(spec, download=download)
+    chosen = choose_architecture(spec, download=how.download)
     state = read_state_dict(chosen.weights)
     network = _fitted(chosen.build, state, chosen.name, chosen.weights)
     return LoadedModel(
         network=network.eval().requires_grad_(False),
         name=f"{chosen.name}@{chosen.weights.name}",
-        preprocessing=chosen.preprocessing.updated(options),
+        preprocessing=chosen.preprocessing.updated(how.options),
         assumed=False,
         final=final_activation(network),
     )
@@ -126,8 +126,7 @@ def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Pr
 
 def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> nn.Module:
     """The model with the weights in it; its last layer has as many outputs as the file's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some architectures warn of their initialisation
+    with warnings.catch_warnings(action="ignore"):  # some architectures warn of their initialisation
         with torch.device("meta"):
             usual = {key: value.shape for key, value in build(None).state_dict().items()}
         outputs = {

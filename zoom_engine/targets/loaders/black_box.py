@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.loaders.loaded_model import LoadedModel
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
 BlackBox = Callable[[NDArray[np.uint8]], Any]
@@ -49,17 +49,17 @@ class Called(nn.Module):
         return torch.from_numpy(values.copy()).to(x.device)
 
 
-def load_black_box(function: BlackBox, options: InputOptions, *, resolution: int) -> LoadedModel:
+def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
     """`function`, which takes uint8 RGB images `[B, H, W, 3]` and returns probabilities: `[B]`, `[B, 1]`, `[B, 2]`
     or `[B, C]`.
 
     It cannot be hashed; what stands for its content is its name and its answers on fixed images, to three
     decimals, so that an audit is not resumed with another function.
     """
-    preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(options)
+    preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(how.options)
     network = Called(function)
     name = str(getattr(function, "__name__", type(function).__name__))
-    height, width = preprocessing.hw or (resolution, resolution)
+    height, width = preprocessing.hw or (how.resolution, how.resolution)
     answers = network(preprocessing(probe_images(height, width)))
     digest = hashlib.sha256(name.encode())
     digest.update(np.round(answers.double().cpu().numpy(), 3).tobytes())
@@ -67,7 +67,7 @@ def load_black_box(function: BlackBox, options: InputOptions, *, resolution: int
         network=network,
         name=name,
         preprocessing=preprocessing,
-        assumed=scale_is_assumed(options, told=False),
+        assumed=scale_is_assumed(how.options, told=False),
         final="probabilities",
         differentiable=False,
         note=NOTE,

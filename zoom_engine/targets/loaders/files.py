@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.files.safetensors_header import is_safetensors
 
 FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
 RUNS_CODE = {"torchscript": "TorchScript", "exported-program": "torch.export"}
 CONFIG = "config.json"
-LARGEST_HEADER = 100_000_000
-"""Bytes that a safetensors header may have, by that format's own rule."""
 
 
 def kind_of_file(path: Path) -> FileKind:
@@ -57,14 +56,17 @@ def is_onnx(path: Path) -> bool:
         return False
 
 
-def is_safetensors(path: Path) -> bool:
-    """`path` starts as safetensors do: the length of a JSON header, then the header."""
+def holds_safetensors(path: Path) -> bool:
+    """`path` starts as safetensors do."""
+    return is_safetensors(_first_bytes(path))
+
+
+def _first_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            start = file.read(9)
+            return file.read(9)
     except OSError as error:
         raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
-    return len(start) == 9 and int.from_bytes(start[:8], "little") <= LARGEST_HEADER and start[8:] == b"{"
 
 
 def check_trust(path: Path, kind: FileKind, trust: bool) -> None:
@@ -82,14 +84,10 @@ def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
     Raises:
         TargetError: where it cannot be read, or is a damaged archive.
     """
-    if is_safetensors(path):
+    start = _first_bytes(path)
+    if is_safetensors(start):
         return "state-dict"
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
-    if start == b"PK\x03\x04":
+    if start[:4] == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()

@@ -1,7 +1,8 @@
-"""A Hugging Face image classifier from its folder: config.json, safetensors, preprocessor_config.json."""
+"""A Hugging Face image classifier, of the hub or from a folder: config.json, safetensors, preprocessor_config.json."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -16,15 +17,23 @@ from torch import nn
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.loaders.entry import Entry
 from zoom_engine.targets.loaders.files import CONFIG
-from zoom_engine.targets.loaders.loaded_model import LoadedModel
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
+from zoom_engine.targets.loaders.published import HUB, hub_folder
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of the filters that have a counterpart here."""
 
 
-def load_hugging_face(folder: Path, options: InputOptions) -> LoadedModel:
+def load_from_hub(spec: str, how: Reading) -> LoadedModel:
+    """The same of "hf-hub:OWNER/NAME", whose snapshot is on this machine, or with `download` fetched. Raises as
+    `load_hugging_face` and `hub_folder`."""
+    loaded = load_hugging_face(hub_folder(spec, download=how.download), how)
+    return dataclasses.replace(loaded, name=spec.removeprefix(HUB))
+
+
+def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
     """The image classifier in `folder`, with its classes and its preprocessing. Offline; no code of the folder's runs.
 
     Raises:
@@ -47,8 +56,8 @@ def load_hugging_face(folder: Path, options: InputOptions) -> LoadedModel:
     return LoadedModel(
         network=Entry(network, "logits"),
         name=folder.resolve().name,
-        preprocessing=own.updated(options),
-        assumed=scale_is_assumed(options, told=stored.is_file()),
+        preprocessing=own.updated(how.options),
+        assumed=scale_is_assumed(how.options, told=stored.is_file()),
         classes=_classes(names) if isinstance(names, dict) else None,
         content_hash=digest.hexdigest(),
     )
@@ -67,8 +76,7 @@ def _load(folder: Path) -> nn.Module:
     shown = bars.is_progress_bar_enabled()
     bars.disable_progress_bar()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             network, report = transformers.AutoModelForImageClassification.from_pretrained(
                 str(folder),
                 local_files_only=True,

@@ -1,16 +1,28 @@
-"""What a loader found out about a model; `loading` makes a `Target` of it."""
+"""What a loader is told, and what it found out about a model; `loading` makes a `Target` of that."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import nn
 
-from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
 Final = Literal["", "sigmoid", "softmax", "probabilities"]
+PROBE_SIZE = 128
+"""Pixels a side of the images that a model is tried on, where nothing says which it takes."""
+
+
+class Reading(NamedTuple):
+    """How a model is to be read: the options of `load_target` that are its loader's, `options` of its preprocessing."""
+
+    options: InputOptions = None
+    output: str | int | None = None
+    trust: bool = False
+    download: bool = False
+    resolution: int = PROBE_SIZE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from torch import nn
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel
+from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
 
 
-def load_module(module: nn.Module, options: InputOptions) -> LoadedModel:
+def load_module(module: nn.Module, how: Reading) -> LoadedModel:
     """A frozen copy of `module`; a timm model brings its preprocessing (`pretrained_cfg`)."""
     try:
         network = copy.deepcopy(module).eval().requires_grad_(False)
@@ -29,8 +29,8 @@ def load_module(module: nn.Module, options: InputOptions) -> LoadedModel:
     return LoadedModel(
         network=network,
         name=type(module).__name__,
-        preprocessing=own.updated(options),
-        assumed=scale_is_assumed(options, told=isinstance(config, Mapping)),
+        preprocessing=own.updated(how.options),
+        assumed=scale_is_assumed(how.options, told=isinstance(config, Mapping)),
         final=final_activation(network),
     )
 

@@ -36,11 +36,9 @@ def torchvision_weights(name: str, published: Any, tag: str, *, download: bool =
     path = folder / url.rpartition("/")[2]
     if path.is_file():
         return weights, path
-    what, by_hand = f"torchvision's weights {tag} of {name}", f"fetch {url} once and put it in {folder}"
-    if not download:
-        raise TargetError(f"{what} are not on this machine: {hub.BY_OPTION}, or {by_hand}")
+    what, by_hand = f"the file of torchvision's weights {tag} of {name}", f"fetch {url} once and put it in {folder}"
     digest = torch.hub.HASH_REGEX.search(path.name)
-    with hub.fetching(what, TargetError, instead=by_hand):
+    with hub.fetching(what, TargetError, instead=by_hand, allowed=download):
         folder.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), digest and digest.group(1), progress=True)
     return weights, path
@@ -65,14 +63,12 @@ def timm_weights(timm: Any, name: str, tag: str, *, download: bool = False) -> P
     for file in TIMM_FILES:
         if (found := hub.cached(repository, file)) is not None:
             return found
-    what = f"timm's weights {tag} of {name}"
+    what = f"the file of timm's weights {tag} of {name}"
     by_hand = (
         f"fetch {TIMM_FILES[0]} once with 'hf download {repository} {TIMM_FILES[0]}'"
         f" (to {huggingface_hub.constants.HF_HUB_CACHE})"
     )
-    if not download:
-        raise TargetError(f"{what} are not on this machine: {hub.BY_OPTION}, or {by_hand}")
-    with hub.fetching(what, TargetError, instead=by_hand):
+    with hub.fetching(what, TargetError, instead=by_hand, allowed=download):
         return hub.fetch_first(repository, TIMM_FILES)
 
 
@@ -95,9 +91,7 @@ def hub_folder(spec: str, *, download: bool = False) -> Path:
     by_hand = (
         f"fetch it once with 'hf download {repository}{version} {files}' (to {huggingface_hub.constants.HF_HUB_CACHE})"
     )
-    if not download:
-        raise TargetError(f"target {spec!r} is not on this machine: {hub.BY_OPTION}, or {by_hand}")
-    with hub.fetching(f"target {spec!r}", TargetError, instead=by_hand):
+    with hub.fetching(f"target {spec!r}", TargetError, instead=by_hand, allowed=download):
         return hub.fetch_folder(repository, HUB_FILES, revision=revision or None)
 
 

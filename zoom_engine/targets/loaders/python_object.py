@@ -1,6 +1,6 @@
-"""A function or a module out of Python code, by name: "python:FILE.py:NAME" or "python:PACKAGE.MODULE:NAME".
+"""A function or a module: as it is, or by name, "python:FILE.py:NAME" or "python:PACKAGE.MODULE:NAME".
 
-This is how a black box comes to the command line. Importing code runs it, so it takes the user's word.
+A name is how a black box comes to the command line. Importing code runs it, so it takes the user's word.
 """
 
 from __future__ import annotations
@@ -15,10 +15,26 @@ from typing import cast
 from torch import nn
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.targets.loaders.black_box import BlackBox
+from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
+from zoom_engine.targets.loaders.module import load_module
 
 PREFIX = "python:"
 HOW = "write python:FILE.py:NAME or python:MODULE:NAME"
+
+
+def load_by_name(spec: str, how: Reading) -> LoadedModel:
+    """What `import_object` finds, as `load_object` loads it."""
+    return load_object(import_object(spec, trust=how.trust), how)
+
+
+def load_object(given: object, how: Reading) -> LoadedModel:
+    """A torch module, or any function; TargetError for anything else."""
+    if isinstance(given, nn.Module):
+        return load_module(given, how)
+    if callable(given):
+        return load_black_box(given, how)
+    raise TargetError(f"a {type(given).__name__} is no target: give a name, a path, a torch module or a function")
 
 
 def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.archives import grows
-from zoom_engine.targets.loaders.files import is_safetensors
+from zoom_engine.targets.loaders.files import holds_safetensors
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "_orig_mod.")
@@ -29,7 +29,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """
     try:
         content: Any
-        if is_safetensors(path):
+        if holds_safetensors(path):
             content = load_file(path)
         else:
             if grows(path):
@@ -37,8 +37,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                     f"{path}: refused, since it unpacks to more than it is, as no file of torch.save does:"
                     " save model.state_dict()"
                 )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(action="ignore"):
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except TargetError:
         raise

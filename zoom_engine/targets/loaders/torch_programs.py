@@ -12,22 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.files import check_trust
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
-from zoom_engine.targets.loaders.loaded_model import LoadedModel
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
+from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 
-PROBE_SIZE = 128
 
-
-def load_torchscript(path: Path, options: InputOptions) -> LoadedModel:
+def load_torchscript(path: Path, how: Reading) -> LoadedModel:
     """A scripted or traced module; its preprocessing is for the user to say."""
+    check_trust(path, "torchscript", how.trust)
     network = _load(path, lambda: torch.jit.load(str(path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
-    return _loaded(path, network, Preprocessing(), options)
+    return _loaded(path, network, Preprocessing(), how)
 
 
-def load_exported_program(path: Path, options: InputOptions) -> LoadedModel:
+def load_exported_program(path: Path, how: Reading) -> LoadedModel:
     """A `.pt2` program of one input; a size and layout that it fixes are taken from it."""
+    check_trust(path, "exported-program", how.trust)
     program = _load(path, lambda: torch.export.load(str(path)))
     shape = _input_shape(path, program)
     layout = {"layout": "NHWC"} if shape[3] == 3 and shape[1] != 3 else {}
@@ -38,7 +39,7 @@ def load_exported_program(path: Path, options: InputOptions) -> LoadedModel:
         network = OneByOne(network)
     elif shape[0] is not None:
         raise TargetError(f"{path}: takes exactly {shape[0]} images at a time: export it with a dynamic batch")
-    return _loaded(path, network, Preprocessing.from_dict({**size, **layout}), options)
+    return _loaded(path, network, Preprocessing.from_dict({**size, **layout}), how)
 
 
 class Exported(nn.Module):
@@ -57,8 +58,7 @@ class Exported(nn.Module):
 
 def _load(path: Path, load: Callable[[], Any]) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # newer torch versions call TorchScript deprecated
+        with warnings.catch_warnings(action="ignore"):  # newer torch versions call TorchScript deprecated
             return load()
     except Exception as error:  # torch's loaders raise their own kinds
         raise TargetError(f"{path}: torch cannot load it ({one_line(error)})") from error
@@ -75,8 +75,8 @@ def _input_shape(path: Path, program: Any) -> list[int | None]:
     return [size if isinstance(size, int) else None for size in sizes]
 
 
-def _loaded(path: Path, network: nn.Module, own: Preprocessing, options: InputOptions) -> LoadedModel:
-    preprocessing = own.updated(options)
+def _loaded(path: Path, network: nn.Module, own: Preprocessing, how: Reading) -> LoadedModel:
+    preprocessing = own.updated(how.options)
     for parameter in network.parameters():  # TorchScript refuses the call for the whole module
         parameter.requires_grad_(False)
     try:
@@ -88,7 +88,7 @@ def _loaded(path: Path, network: nn.Module, own: Preprocessing, options: InputOp
         network=network,
         name=path.stem,
         preprocessing=preprocessing,
-        assumed=scale_is_assumed(options, told=False),
+        assumed=scale_is_assumed(how.options, told=False),
         differentiable=differentiable,
         note="" if differentiable else "its program gives no gradients",
         content_hash=digest,

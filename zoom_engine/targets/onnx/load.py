@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -17,18 +16,18 @@ from torch import Tensor, nn
 
 from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import open_inputs, read_onnx_file
+from zoom_engine.files.onnx_file import cpu_session, open_inputs, read_onnx_file
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
-from zoom_engine.targets.loaders.loaded_model import Final
+from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
-from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.tasks import task_from_dict
 
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
 PARITY = 1e-3
-PROBE_SIZE = 128
 KINDS: dict[int, type[np.generic]] = {
     onnx.TensorProto.FLOAT: np.float32,
     onnx.TensorProto.FLOAT16: np.float16,
@@ -40,25 +39,17 @@ QUIET = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast")
 Runtime = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-@dataclasses.dataclass(frozen=True)
-class OnnxModel:
-    """A network that was read, and what the file says about it.
+class ImageInput(NamedTuple):
+    """The input of a model that takes images: the type of its numbers, and what the file fixes of the rest.
 
-    kind: of the input's numbers; size: (height, width) where the file fixes them; layout: of its input;
-    final: "sigmoid", "softmax" or ""; metadata: ours, {} elsewhere;
-    note: why there are no gradients, "" where there are.
+    batch: 1 or None; size: (height, width) or None.
     """
 
-    path: Path
-    network: nn.Module
+    name: str
     kind: type[np.generic]
+    batch: int | None
     size: tuple[int, int] | None
     layout: Layout
-    final: Final
-    metadata: dict[str, Any]
-    differentiable: bool
-    note: str
-    content_hash: str
 
 
 class OnnxNetwork(nn.Module):
@@ -87,20 +78,12 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(np.asarray(self._runtime(array))).float().to(x.device)
 
 
-def read_onnx(
-    path: Path,
-    *,
-    hw: tuple[int, int] | None = None,
-    output: str | int | None = None,
-    resolution: int = PROBE_SIZE,
-) -> OnnxModel:
+def load_onnx(path: Path, how: Reading) -> LoadedModel:
     """Read the file, refuse what cannot be audited, convert what can be.
 
     Args:
         path: of the `.onnx` file; external data must lie beside or below it.
-        hw: (height, width) that it will be fed, where the file leaves them open.
-        output: name or index of the output to audit, where there are several.
-        resolution: of the images to try it on, where neither the file nor `hw` says.
+        how: `output` may be a name or an index; `resolution` counts where neither the file nor `options` say a size.
 
     Raises:
         TargetError: one line.
@@ -110,21 +93,21 @@ def read_onnx(
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
-    input_name, kind, batch, size, layout = image_input(path, model)
-    output_name = chosen_output(path, model, output)
-    if hw is not None and size is not None and hw != size:
+    image, output_name = image_input(path, model), chosen_output(path, model, how.output)
+    hw = Preprocessing().updated(how.options).hw
+    if hw is not None and image.size is not None and hw != image.size:
         raise TargetError(
-            f"{path}: takes {size[0]}×{size[1]} images, but preprocessing"
+            f"{path}: takes {image.size[0]}×{image.size[1]} images, but preprocessing"
             f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
         )
-    runtime, runtime_name = _runtime(path, model, input_name, output_name)
+    runtime, runtime_name = _runtime(path, model, image.name, output_name)
     graph: nn.Module | None = None
     note = ""
     try:
-        if issubclass(kind, np.integer):
-            raise UnsupportedError(f"its input of whole numbers ({np.dtype(kind)})")
-        graph = _converted(model, input_name, output_name, kind)
-        _compare(path, graph, runtime, runtime_name, kind, size or hw or (resolution, resolution), layout, batch)
+        if issubclass(image.kind, np.integer):
+            raise UnsupportedError(f"its input of whole numbers ({np.dtype(image.kind)})")
+        graph = _converted(model, image, output_name)
+        _compare(graph, runtime, runtime_name, image, image.size or hw or (how.resolution, how.resolution))
     except UnsupportedError as reason:
         if runtime_name != "ONNX Runtime":
             raise TargetError(
@@ -134,48 +117,39 @@ def read_onnx(
         graph = None
         note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
     fast = runtime if runtime_name == "ONNX Runtime" else None
-    network: nn.Module = OnnxNetwork(fast, kind, graph, one_output(model, output_name))
-    if batch == 1:
-        network = OneByOne(network)
-    return OnnxModel(
-        path,
-        network,
-        kind,
-        size,
-        layout,
-        _final(model, output_name),
-        read_metadata(path, model),
-        not note,
-        note,
-        digest,
+    network: nn.Module = OnnxNetwork(fast, image.kind, graph, one_output(model, output_name))
+    metadata = read_metadata(path, model)
+    return LoadedModel(
+        network=OneByOne(network) if image.batch == 1 else network,
+        name=str(metadata.get("name") or path.stem),
+        preprocessing=onnx_preprocessing(metadata, image, how.options),
+        assumed=scale_is_assumed(how.options, told=tells_scale(metadata, image)),
+        task=task_from_dict(metadata["task"]) if "task" in metadata else None,
+        labels=tuple(metadata.get("labels", ())),
+        final=_final(model, output_name),
+        differentiable=not note,
+        note=note,
+        content_hash=digest,
     )
 
 
-def tells_scale(metadata: Mapping[str, Any], kind: type[np.generic]) -> bool:
+def tells_scale(metadata: Mapping[str, Any], image: ImageInput) -> bool:
     """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
-    return "preprocessing" in metadata or issubclass(kind, np.integer)
+    return "preprocessing" in metadata or issubclass(image.kind, np.integer)
 
 
-def onnx_preprocessing(
-    metadata: Mapping[str, Any],
-    kind: type[np.generic],
-    size: tuple[int, int] | None,
-    layout: Layout,
-    options: InputOptions,
-) -> Preprocessing:
+def onnx_preprocessing(metadata: Mapping[str, Any], image: ImageInput, options: InputOptions) -> Preprocessing:
     """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
-    that the file's input fixes (`image_input`) stay."""
+    that the file's input fixes stay."""
     stored = metadata.get("preprocessing")
-    white = 255.0 if issubclass(kind, np.integer) else 1.0
-    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=layout, value_range=(0.0, white))
+    white = 255.0 if issubclass(image.kind, np.integer) else 1.0
+    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=image.layout, value_range=(0.0, white))
     used = own.updated(options)
-    return used if size is None else dataclasses.replace(used, size=used.size or size, layout=layout)
+    return used if image.size is None else dataclasses.replace(used, size=used.size or image.size, layout=image.layout)
 
 
-def image_input(
-    path: Path, model: onnx.ModelProto
-) -> tuple[str, type[np.generic], int | None, tuple[int, int] | None, Layout]:
-    """Name, element type, fixed batch (1 or None), fixed size and layout of the image input."""
+def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
+    """The one input, which takes images. Raises TargetError."""
     inputs = open_inputs(model.graph)
     if len(inputs) != 1:
         raise TargetError(f"{path}: has {len(inputs)} inputs; a target takes one, the images")
@@ -193,7 +167,7 @@ def image_input(
         raise TargetError(f"{path}: takes images of {channels} channels; RGB images have 3")
     if dims[0] not in (1, None):
         raise TargetError(f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis")
-    return inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout
+    return ImageInput(inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout)
 
 
 def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> str:
@@ -224,17 +198,12 @@ def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:
     """Something that runs the model, and its name: ONNX Runtime if installed, else ONNX's slow reference."""
     try:
-        ort: Any = importlib.import_module("onnxruntime")
+        session = cpu_session(model.SerializeToString(), torch.get_num_threads())
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
         reference: Any = ReferenceEvaluator(model)
         return lambda x: reference.run([output_name], {input_name: x})[0], "ONNX's reference"
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4
-    try:
-        session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
         raise TargetError(f"{path}: ONNX Runtime refuses it ({one_line(error)})") from error
 
@@ -263,31 +232,22 @@ class _Typed(nn.Module):
         return result
 
 
-def _converted(model: onnx.ModelProto, input_name: str, output_name: str, kind: type[np.generic]) -> nn.Module:
-    network: nn.Module = OnnxGraph(model, input_name=input_name, output_name=output_name)
-    if kind is not np.float32:
-        network = _Typed(network, torch.float16 if kind is np.float16 else torch.float64)
+def _converted(model: onnx.ModelProto, image: ImageInput, output_name: str) -> nn.Module:
+    network: nn.Module = OnnxGraph(model, input_name=image.name, output_name=output_name)
+    if image.kind is not np.float32:
+        network = _Typed(network, torch.float16 if image.kind is np.float16 else torch.float64)
     return network
 
 
-def _compare(
-    path: Path,
-    network: nn.Module,
-    runtime: Runtime,
-    runtime_name: str,
-    kind: type[np.generic],
-    hw: tuple[int, int],
-    layout: Layout,
-    batch: int | None,
-) -> None:
+def _compare(network: nn.Module, runtime: Runtime, runtime_name: str, image: ImageInput, hw: tuple[int, int]) -> None:
     """Hold the conversion to the runtime's output, on inputs of both usual ranges."""
     images = probe_images(*hw, count=4)
-    if layout == "NHWC":
+    if image.layout == "NHWC":
         images = images.permute(0, 2, 3, 1)
-    step = batch or len(images)
+    step = image.batch or len(images)
     for x in (images, (images + 1) * 127.5):
         expected = np.concatenate(
-            [runtime(x[i : i + step].numpy().astype(kind)) for i in range(0, len(x), step)]
+            [runtime(x[i : i + step].numpy().astype(image.kind)) for i in range(0, len(x), step)]
         ).astype(np.float64)
         try:
             with torch.no_grad():

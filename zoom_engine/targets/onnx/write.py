@@ -47,8 +47,8 @@ def target_model(target: Target, *, resolution: int | None = None) -> onnx.Model
     if hw is None:
         raise TargetError(f"target {target.name!r}: its input size is not known, so give the resolution")
     shape = (2, *hw, 3) if target.preprocessing.layout == "NHWC" else (2, 3, *hw)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter that needs no onnxscript is called legacy
+    # The exporter that needs no onnxscript is called legacy.
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         try:
             torch.onnx.export(
                 target.network,

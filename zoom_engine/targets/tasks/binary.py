@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities
+from zoom_engine.targets.tasks.described import check_output, rows_of
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
 
@@ -30,10 +31,7 @@ class BinaryTask(OfClasses):
     head: int | None = None
 
     def __post_init__(self) -> None:
-        if self.output not in get_args(BinaryOutput):
-            raise TargetError(
-                f"binary task: output is {self.output!r}; choose one of {', '.join(get_args(BinaryOutput))}"
-            )
+        check_output("binary", self.output, BinaryOutput)
         if len(self.classes) != 2:
             raise TargetError(f"binary task: needs the names of two classes, not {len(self.classes)}")
         if self.head is not None and (self.head < 0 or self.output.startswith("two")):
@@ -46,17 +44,12 @@ class BinaryTask(OfClasses):
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logit of class 1, float32 `[B, 1]`."""
         width = 2 if self.output.startswith("two") else 1
-        flat = raw.flatten(1) if raw.ndim > 1 else raw[:, None]
-        if self.head is not None:
-            if flat.shape[1] <= self.head:
-                raise TargetError(f"the target returns {flat.shape[1]} numbers per image and has no head {self.head}")
-            flat = flat[:, self.head : self.head + 1]
+        flat = rows_of(raw, self.head)
         if flat.shape[1] != width:
             raise TargetError(
                 f"the target returns {flat.shape[1]} numbers per image where output {self.output!r}"
                 f" means {width}: declare another output, or a multi-class task"
             )
-        flat = flat.float()
         if self.output == "two-logits":
             return flat[:, 1:] - flat[:, :1]
         if self.output == "logit":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.described import Described, check_output, rows_of
+
+Output = Literal["logits", "probabilities"]
 
 PROBABILITY_EPS = 1e-6
 
@@ -50,3 +53,39 @@ class OfClasses(Described):
     def change_in_words(self, change: float) -> str:
         """A change of probability says it all."""
         return ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OfManyClasses(OfClasses):
+    """What tasks share whose network returns a number for each of `classes`, "logits" or "probabilities" `[B, C]`."""
+
+    classes: tuple[str, ...]
+    output: Output = "logits"
+
+    called: ClassVar[str]
+    """The task, in errors; `things`: what its classes are."""
+    things: ClassVar[str]
+    boundary: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        check_output(self.called, self.output, Output)
+        if len(self.classes) < 2:
+            raise TargetError(f"{self.called} task: needs the names of at least two {self.things}")
+
+    def rows(self, raw: Tensor) -> Tensor:
+        """Raw output → what the network returns, float32 `[B, C]`."""
+        rows = rows_of(raw)
+        if rows.shape[1] != len(self.classes):
+            raise TargetError(
+                f"the target returns {rows.shape[1]} numbers per image for {len(self.classes)} {self.things}:"
+                " name one for each (--class)"
+            )
+        return checked_probabilities(rows) if self.output == "probabilities" else rows
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """The classes."""
+        return self.classes
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far the probability of each moved."""
+        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from torch import Tensor
 
+from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.task import Pixels
 
 
@@ -55,3 +56,20 @@ class Described:
     def from_dict(cls, described: dict[str, Any]) -> Self:
         """Its fields, lists in place of tuples."""
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
+
+
+def check_output(task: str, output: str, form: Any) -> None:
+    """TargetError where `output` is none of the texts that the type `form` (a Literal) allows."""
+    if output not in get_args(form):
+        raise TargetError(f"{task} task: output is {output!r}; choose one of {', '.join(get_args(form))}")
+
+
+def rows_of(raw: Tensor, head: int | None = None) -> Tensor:
+    """Raw output `[B]` or `[B, …]` → float32 `[B, K]`, or the `head` of it alone, `[B, 1]`; TargetError where there is
+    none."""
+    rows = (raw if raw.ndim > 1 else raw[:, None]).flatten(1).float()
+    if head is None:
+        return rows
+    if rows.shape[1] <= head:
+        raise TargetError(f"the target returns {rows.shape[1]} numbers per image and has no head {head}")
+    return rows[:, head : head + 1]

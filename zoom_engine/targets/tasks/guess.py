@@ -11,6 +11,7 @@ from zoom_engine.audit.model_settings import Kind
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
+from zoom_engine.targets.tasks.described import rows_of
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
@@ -42,7 +43,7 @@ def guess_task(
     """
     if kind is not None and kind not in get_args(Kind):
         raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
-    flat = (raw if raw.ndim > 1 else raw[:, None]).flatten(1).float()
+    flat = rows_of(raw)
     count = flat.shape[1]
     if not bool(flat.isfinite().all()):
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.described import Described, check_output
 from zoom_engine.targets.tasks.task import Pixels
 
 Form = Literal["normalised", "pixels", "heatmaps"]
@@ -51,8 +51,7 @@ class KeypointsTask(Described):
         return "keypoints"
 
     def __post_init__(self) -> None:
-        if self.output not in get_args(Form):
-            raise TargetError(f"keypoints task: output is {self.output!r}; choose one of {', '.join(get_args(Form))}")
+        check_output("keypoints", self.output, Form)
         if (self.output == "pixels") != (self.side is not None and self.side > 0):
             raise TargetError("keypoints task: coordinates in pixels need side, the input's pixels, and others none")
         if not 0 < self.threshold < math.inf:

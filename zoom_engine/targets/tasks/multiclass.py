@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities
-
-MultiClassOutput = Literal["logits", "probabilities"]
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultiClassTask(OfClasses):
+class MultiClassTask(OfManyClasses):
     """One of `classes`, the one with the largest output.
 
     output: "logits" `[B, C]` or "probabilities" `[B, C]` (then the logits are their logarithms).
     toward: index of the class that the loss pulls to; None pulls to the runner-up of the original prediction.
     """
 
-    classes: tuple[str, ...]
-    output: MultiClassOutput = "logits"
     toward: int | None = None
+    called: ClassVar[str] = "multi-class"
+    things: ClassVar[str] = "classes"
 
     def __post_init__(self) -> None:
-        if self.output not in get_args(MultiClassOutput):
-            raise TargetError(
-                f"multi-class task: output is {self.output!r}; choose one of {', '.join(get_args(MultiClassOutput))}"
-            )
-        if len(self.classes) < 2:
-            raise TargetError("multi-class task: needs the names of at least two classes")
+        super().__post_init__()
         if self.toward is not None and not 0 <= self.toward < len(self.classes):
             raise TargetError(
                 f"multi-class task: toward is {self.toward}, but classes are numbered 0 to {len(self.classes) - 1}"
@@ -46,15 +39,8 @@ class MultiClassTask(OfClasses):
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, C]`."""
-        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
-        if flat.shape[1] != len(self.classes):
-            raise TargetError(
-                f"the target returns {flat.shape[1]} numbers per image for"
-                f" {len(self.classes)} classes: name one class for each (--class)"
-            )
-        if self.output == "probabilities":
-            return checked_probabilities(flat).clamp_min(PROBABILITY_EPS).log()
-        return flat
+        rows = self.rows(raw)
+        return rows.clamp_min(PROBABILITY_EPS).log() if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, C]`: the probabilities."""
@@ -91,19 +77,10 @@ class MultiClassTask(OfClasses):
 
     corner = "the class that the model predicts for the picture, with its probability"
     curve = "the probability of the class that the model predicts before the edit"
-    boundary = None
 
     def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The probability of the class that is predicted before the edit."""
         return float(recorded[_largest(original)])
-
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """The classes."""
-        return self.classes
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far the probability of each class moved."""
-        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
 
     part_change = "how far the probability of each class moves"
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, class_name
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name
 
-MultiLabelOutput = Literal["logits", "probabilities"]
 UNCHANGED = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultiLabelTask(OfClasses):
+class MultiLabelTask(OfManyClasses):
     """Each of `classes` is a label that a picture has or lacks, decided at probability 0.5.
 
     The prediction flips where any label does; what moved is the label that moved most. Of one label alone a
@@ -27,17 +25,8 @@ class MultiLabelTask(OfClasses):
     output: "logits" or "probabilities" `[B, H]`.
     """
 
-    classes: tuple[str, ...]
-    output: MultiLabelOutput = "logits"
-    boundary: ClassVar[None] = None
-
-    def __post_init__(self) -> None:
-        if self.output not in get_args(MultiLabelOutput):
-            raise TargetError(
-                f"multi-label task: output is {self.output!r}; choose one of {', '.join(get_args(MultiLabelOutput))}"
-            )
-        if len(self.classes) < 2:
-            raise TargetError("multi-label task: needs the names of at least two labels")
+    called: ClassVar[str] = "multi-label"
+    things: ClassVar[str] = "labels"
 
     @property
     def name(self) -> str:
@@ -45,13 +34,8 @@ class MultiLabelTask(OfClasses):
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, H]`."""
-        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
-        if flat.shape[1] != len(self.classes):
-            raise TargetError(
-                f"the target returns {flat.shape[1]} numbers per image for"
-                f" {len(self.classes)} labels: name one for each (--class)"
-            )
-        return torch.logit(checked_probabilities(flat), eps=PROBABILITY_EPS) if self.output == "probabilities" else flat
+        rows = self.rows(raw)
+        return torch.logit(rows, eps=PROBABILITY_EPS) if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, H]`: the probabilities."""
@@ -93,14 +77,6 @@ class MultiLabelTask(OfClasses):
     def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The largest change of a probability."""
         return max(self.part_changes(recorded, original))
-
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """The labels."""
-        return self.classes
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far the probability of each label moved."""
-        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
 
     part_change = "how far the probability of each label moves"
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.described import Described, rows_of
 
 SAME, LOWER, HIGHER = range(3)
 
@@ -61,10 +61,7 @@ class RegressionTask(Described):
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output `[B]` or `[B, C]` → `[B, 1]`."""
-        flat = raw.flatten(1).float() if raw.ndim > 1 else raw[:, None].float()
-        if flat.shape[1] <= self.head:
-            raise TargetError(f"the target returns {flat.shape[1]} numbers per image and has no head {self.head}")
-        return flat[:, self.head : self.head + 1]
+        return rows_of(raw, self.head)
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 1]`: the number."""

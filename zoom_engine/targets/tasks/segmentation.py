@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, checked_probabilities, class_name
-from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.described import Described, check_output
 from zoom_engine.targets.tasks.task import Pixels
 
 SegmentationOutput = Literal["logits", "probabilities", "labels"]
@@ -52,9 +52,7 @@ class SegmentationTask(Described):
         return "segmentation"
 
     def __post_init__(self) -> None:
-        if self.output not in get_args(SegmentationOutput):
-            choices = ", ".join(get_args(SegmentationOutput))
-            raise TargetError(f"segmentation task: output is {self.output!r}; choose one of {choices}")
+        check_output("segmentation", self.output, SegmentationOutput)
         if not 2 <= len(self.classes) <= MOST_CLASSES:
             raise TargetError(f"segmentation task: needs the names of 2 to {MOST_CLASSES} classes")
         if not 0 < self.threshold < 1:

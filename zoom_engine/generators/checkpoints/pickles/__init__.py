@@ -15,7 +15,6 @@ from zoom_engine.generators.checkpoints.pickles.records import (
     NetworkRecord,
     PersistentRecord,
     TensorRecord,
-    Weights,
 )
 from zoom_engine.generators.checkpoints.pickles.torch_files import (
     is_legacy_torch_file,
@@ -31,7 +30,6 @@ __all__ = [
     "NetworkRecord",
     "PersistentRecord",
     "TensorRecord",
-    "Weights",
     "is_legacy_torch_file",
     "printable",
     "read_legacy_torch_file",

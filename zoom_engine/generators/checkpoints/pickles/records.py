@@ -125,9 +125,6 @@ class ArrayRecord:
         return flat.reshape(self.shape, order="F" if self.fortran else "C")
 
 
-Weights = TensorRecord | ArrayRecord
-
-
 def _checked_count(shape: tuple[int, ...]) -> int:
     if len(shape) > MOST_DIMENSIONS or any(size < 0 for size in shape):
         raise CheckpointError(f"is damaged: no weight has the shape {list(shape)}")
