@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -83,6 +85,14 @@ def test_the_command_line_writes_and_describes(tmp_path: Path, capsys: pytest.Ca
     assert json.loads(found["zoom_engine.attributes"]) == ["a smile", "a hat|a cap"]
     assert found["zoom_engine.resolution"] == "16"
     assert [value.name for value in model.graph.input] == ["styles", "edit_weights"]
+
+
+def test_the_command_goes_by_its_first_name_too(tmp_path: Path) -> None:
+    source = tmp_path / "network.safetensors"
+    save_generator(spread_generator(), source)
+    command = [sys.executable, "-m", "zoom_engine.export", "--model", str(source), f"--output={tmp_path / 'out'}"]
+    subprocess.run([*command, "--max-resolution", "8"], check=True, cwd=tmp_path)
+    assert (tmp_path / "out" / "synthesis.onnx").is_file()
 
 
 def test_errors_are_one_line_and_leave_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
