@@ -200,10 +200,11 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
     (out / "records.jsonl").write_text("".join(lines[:17]))
     diagnoser(progress=bars).run(images=12, seed=4, out=out)
-    assert list(Diagnosis.load(out).records) == list(Diagnosis.load(audit).records)
+    assert Diagnosis.load(out).records == Diagnosis.load(audit).records
+    assert Diagnosis.load(out).null == Diagnosis.load(audit).null
     (steps,) = bars.steps["Searching"]
     assert steps[0] == 17
-    assert sum(steps) == bars.totals["Searching"] == 36
+    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 2)
 
 
 class LoadedError(Exception):
@@ -291,6 +292,32 @@ def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     diagnoser(attributes=ATTRIBUTES[:1], backend="openvino", cache=str(tmp_path / "cache"))
     assert list((tmp_path / "cache").iterdir()), "the compiled generator"
+
+
+def test_attributes_are_held_against_random_directions(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    assert {(r.image, r.null) for r in diagnosis.null} == {(i, j) for i in range(12) for j in range(2)}
+    length = max(abs(end) for r in diagnosis.null if r.bounds for end in r.bounds)
+    assert all(sorted(map(abs, r.bounds or ())) == [0.0, length] for r in diagnosis.null)
+    summary = json.loads((audit / "summary.json").read_text())
+    changes = [r.change for r in diagnosis.null]
+    assert summary["null"]["mean_change"] == pytest.approx(np.mean(changes))
+    first, *others = summary["sensitivity"]
+    assert first["called"] == "called"
+    assert first["p_adjusted"] < 0.05
+    assert {row["called"] for row in others} <= {"below", "undecided"}
+    page = (audit / "report.html").read_text()
+    assert "Called sensitive" in page
+    assert "2 random directions move the output by" in page
+
+
+def test_without_random_directions_nothing_is_called(tmp_path: Path) -> None:
+    diagnosis = diagnoser(null=0).run(images=2, seed=4, out=tmp_path / "audit")
+    assert diagnosis.null == ()
+    assert {row.called for row in diagnosis.sensitivity} == {None}
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "Called sensitive" not in page
+    assert "random" not in page.split("What this audit cannot say")[0]
 
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

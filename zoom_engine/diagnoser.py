@@ -19,17 +19,21 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
 from zoom_engine.audit.records import Record
+from zoom_engine.audit.records import Unit as Done
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
     CalibratedRange,
     EditDirections,
+    NullDirections,
+    Sampling,
     calibrate_range,
     check_method,
     find_directions,
     image_bounds,
     natural_region,
+    null_directions,
     text_directions,
 )
 from zoom_engine.domains import find_domain
@@ -112,6 +116,7 @@ class Diagnoser:
             if attributes is None:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
             self.attributes = parse_attributes(attributes, neutral=self.neutral)
+            self.null = settings.null_directions(len(self.attributes))
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
             bar.update(note="target")
             loaded = load_generator(settings.generator, **generator_options)
@@ -181,14 +186,15 @@ class Diagnoser:
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
+        null = self.null_directions(directions, calibrated, seed=seed)
         manifest = self.manifest(directions, calibrated, run)
         if out is None:
             records: list[Record] = []
-            self._search(seeds, styles, directions, calibrated, evaluator, done=set(), keep=records.extend)
+            self._search(seeds, styles, directions, calibrated, null, evaluator, done=set(), keep=records.extend)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            self._search(seeds, styles, directions, calibrated, evaluator, done=done, keep=audit.append)
+            self._search(seeds, styles, directions, calibrated, null, evaluator, done=done, keep=audit.append)
             diagnosis = Diagnosis.load(out)
             if len(audit.done()) > len(done) or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
@@ -232,12 +238,27 @@ class Diagnoser:
             progress=self.progress,
         )
 
+    def null_directions(
+        self, directions: EditDirections, calibrated: CalibratedRange | None, *, seed: int = RunSettings.seed
+    ) -> NullDirections:
+        """The random directions that attributes are held against, others for each ``seed`` of an audit."""
+        sampling = Sampling(0, 0, self.settings.truncation, self.settings.truncation_cutoff)
+        return null_directions(
+            self.generator,
+            directions,
+            calibrated,
+            count=self.null,
+            bound=PAPER_BOUND,
+            seed=seed,
+            sampling=sampling.kept(self.cache, self.progress),
+        )
+
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
         """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
         truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
         return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
-    def evaluator(self, directions: EditDirections) -> Evaluator:
+    def evaluator(self, directions: EditDirections | NullDirections) -> Evaluator:
         """What evaluates edit weights in this audit."""
         evaluator = Evaluator(
             self.synthesizer,
@@ -304,6 +325,7 @@ class Diagnoser:
         return {
             **self.settings.deciding(),
             **run.deciding(),
+            "null": self.null,
             "target": self.target.name,
             "target_details": self.target.describe(),
             "attributes": [attribute.text for attribute in self.attributes],
@@ -392,41 +414,51 @@ class Diagnoser:
         """What is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else range(len(self.attributes))
 
-    def _attribute(self, which: int | None) -> str | None:
-        return None if which is None else self.attributes[which].text
-
     def _search(
         self,
         seeds: Sequence[int],
         styles: SeedStyles,
         directions: EditDirections,
         calibrated: CalibratedRange | None,
+        null: NullDirections,
         evaluator: Evaluator,
         *,
-        done: Set[tuple[int, str | None]],
+        done: Set[Done],
         keep: Callable[[list[Record]], None],
     ) -> None:
         """Search the units that are not done, some images at a time; ``keep`` gets finished ones after each batch."""
 
-        def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-            keep([_record(unit, found, seeds[unit.image], self._attribute(unit.attribute)) for unit, found in results])
+        def run(units: list[Unit], evaluator: Evaluator, name: Callable[[int | None], str | int | None]) -> None:
+            def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
+                keep([_record(unit, found, seeds[unit.image], name(unit.attribute)) for unit, found in results])
+
+            run_units(
+                units,
+                search=self.search,
+                evaluator=evaluator,
+                styles=styles,
+                on_result=on_result,
+                batch_size=self.settings.batch_size,
+                progress=part_of(bar),
+            )
+
+        def of_attribute(which: int | None) -> str | None:
+            return None if which is None else self.attributes[which].text
 
         places = self._places()
-        with self.progress(len(seeds) * len(places), "Searching", unit="unit", initial=len(done)) as bar:
+        every = len(seeds) * (len(places) + self.null)
+        with self.progress(every, "Searching", unit="unit", initial=len(done)) as bar:
             ends = [0, *range(math.ceil(FIRST_UNITS / len(places)), len(seeds), math.ceil(UNITS_AT_ONCE / len(places)))]
             for first, end in pairwise([*ends, len(seeds)]):
-                pairs = [(image, which) for image in range(first, end) for which in places]
-                wanted = [(image, which) for image, which in pairs if (image, self._attribute(which)) not in done]
+                images = range(first, end)
+                pairs = [(image, which) for image in images for which in places]
+                wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
                 if wanted:
-                    run_units(
-                        self.units(styles, directions, calibrated, wanted),
-                        search=self.search,
-                        evaluator=evaluator,
-                        styles=styles,
-                        on_result=on_result,
-                        batch_size=self.settings.batch_size,
-                        progress=part_of(bar),
-                    )
+                    run(self.units(styles, directions, calibrated, wanted), evaluator, of_attribute)
+                beside = [(i, j) for i in images for j in range(self.null) if (i, j) not in done]
+                if beside:
+                    units = [Unit(image, which, null.bounds(seeds[image], which)) for image, which in beside]
+                    run(units, self.evaluator(null), lambda which: which)
 
 
 # What help and editors show: the settings' own fields.
@@ -445,11 +477,13 @@ def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
     return round(float(bounds[0]), 6), round(float(bounds[1]), 6)
 
 
-def _record(unit: Unit, result: SearchResult, seed: int, attribute: str | None) -> Record:
+def _record(unit: Unit, result: SearchResult, seed: int, name: str | int | None) -> Record:
+    """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
     return Record(
         image=unit.image,
         seed=seed,
-        attribute=attribute,
+        attribute=name if isinstance(name, str) else None,
+        null=name if isinstance(name, int) else None,
         edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
         original_output=tuple(round(v, 6) for v in result.original_output),
         output=tuple(round(v, 6) for v in result.output),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from audits import ATTRIBUTES, manifest, single
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.records import Record
 from zoom_engine.errors import AuditError
 
 
@@ -88,3 +90,45 @@ def test_records_are_had_by_attribute(diagnosis: Diagnosis) -> None:
     together = tuple(replace(single(i, 0), attribute=None) for i in range(3))
     assert list(Diagnosis(manifest("multi"), together).of(None)) == list(together)
     assert list(diagnosis.of(None)) == []
+
+
+def of_null(image: int, direction: int, change: float, count: int = 2) -> Record:
+    plain = single(image, 0)
+    weights = tuple(1.0 * (column == direction) for column in range(count))
+    return replace(plain, attribute=None, null=direction, edit_weights=weights, change=change, flipped=True)
+
+
+def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
+    own = [single(i, c) for i in range(40) for c in range(3)]
+    null = [of_null(i, j, 0.01 + 0.01 * j) for i in range(40) for j in range(2)]
+    diagnosis = Diagnosis(manifest(null=2, images=40), (*null, *own))
+    assert set(diagnosis.records) == set(own)
+    assert len(diagnosis.null) == 80
+    assert diagnosis.of(None) == ()
+    plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
+    assert (beside.units, beside.images, beside.flip_rate) == (plain.units, plain.images, plain.flip_rate)
+    assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
+    assert beside.null is not None
+    assert (beside.null.mean_change, beside.null.strongest) == pytest.approx((0.015, 0.02))
+    assert plain.null is None
+    assert {row.called for row in plain.sensitivity} == {None}
+    assert {row.called for row in beside.sensitivity} == {"called"}
+    assert "random directions: 0.015 on average, the strongest of 2 0.020" in diagnosis.table()
+    saved = diagnosis.save(tmp_path / "audit")
+    assert Diagnosis.load(saved).null == diagnosis.null
+    (row, *_) = json.loads((saved / "summary.json").read_text())["sensitivity"]
+    assert (row["called"], row["null"]) == ("called", pytest.approx(0.015))
+    assert row["p_value"] <= row["p_adjusted"] < 0.05
+
+
+def test_an_audit_that_goes_on_calls_nothing() -> None:
+    own = [single(i, c) for i in range(40) for c in range(3)]
+    null = [of_null(i, j, 0.01) for i in range(40) for j in range(2)]
+    unfinished = Diagnosis(manifest(null=2, images=41), (*null, *own))
+    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
+
+
+@pytest.mark.parametrize("fault", [{"null": 2}, {"edit_weights": (1.0,)}])
+def test_a_random_direction_of_another_audit_is_refused(fault: dict[str, Any]) -> None:
+    with pytest.raises(AuditError, match="not of this audit"):
+        Diagnosis(manifest(null=2), (replace(of_null(0, 1, 0.1), **fault),))

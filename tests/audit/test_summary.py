@@ -153,15 +153,15 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "ssim",
     ]
     found = diagnosis.summary().to_json()
-    assert list(found) == [
-        *("mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"),
-        "sensitivity",
-    ]
+    whole = ["mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
+    assert list(found) == [*whole, "null", "sensitivity"]
     for row in found["sensitivity"]:
-        assert list(row) == [*head, "mean_abs_weight", "paper"]
+        assert list(row) == [*head, "mean_abs_weight", "paper", "called", "null", "p_value", "p_adjusted"]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
     assert found["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
-    for row in Diagnosis(manifest("multi"), ()).summary().to_json()["sensitivity"]:
+    together = Diagnosis(manifest("multi"), ()).summary().to_json()
+    assert list(together) == [*whole, "sensitivity"]
+    for row in together["sensitivity"]:
         assert list(row) == [*head, "range_share", "range_share_ci95", "mean_abs_weight"]
 
 

@@ -85,7 +85,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
-    does not say why its pictures were chosen.
+    does not say why its pictures were chosen. `null` is how far random directions move, if there are any.
     """
 
     def make(
@@ -104,6 +104,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         classes: tuple[str, ...] = ("no mustache", "mustache"),
         calibrated: bool = True,
         older: bool = False,
+        null: float | None = None,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -118,6 +119,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             },
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
+            "null": 0 if null is None else 2,
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
             "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
@@ -138,6 +140,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             ]
         if len(classes) > 2:
             records = [of_several_classes(record, len(classes)) for record in records]
+        if null is not None:
+            records += [null_record(records[0], i, j, null) for i in range(images) for j in range(2)]
         if not finish:
             records = records[: len(records) // 2 if done is None else done]
         with AuditFolder.create(path, manifest) as folder:
@@ -152,6 +156,12 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         return path
 
     return make
+
+
+def null_record(plain: Record, image: int, direction: int, change: float) -> Record:
+    """That of one of two random directions, both of which move each image by nearly `change`."""
+    moved = {"change": change * (0.9 + 0.2 * direction), "edit_weights": (12.0 * (1 - direction), 12.0 * direction)}
+    return replace(plain, image=image, seed=image, attribute=None, null=direction, paper=None, trajectory=(), **moved)
 
 
 def of_several_classes(record: Record, count: int) -> Record:

@@ -83,6 +83,42 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert "the probability of “mustache”" in page.text
 
 
+def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", null=0.1)))
+    hero = page.text.split("How the audit works")[0]
+    assert "Adding or removing “pale skin” moves this model’s output by 0.55 [0.51, 0.59] on average" in hero
+    assert "Called sensitive too: “smiling”." in hero
+    assert "Called sensitive pale skin, smiling : moving the output by 0.05 or more" in hero
+    assert "Undecided a beard" in hero
+    assert "2 of 3 called" in hero
+    assert "2 random directions move the output by 0.10 on average, the strongest by 0.11, on the same 12" in hero
+    bars = [tags.get("class") for tag, tags in page.tags if tag in ("li", "rect")]
+    assert [kind for kind in bars if kind in ("called", "undecided", "below")] == ["called", "called", "undecided"]
+    assert bars.count("null") == 3
+    for column in ("called", "random edits", "p adjusted"):
+        assert column in page.text
+
+
+def test_bars_within_the_null_are_not_called(make_audit) -> None:
+    hero = Page(write_report(make_audit("audit", null=0.6))).text.split("How the audit works")[0]
+    assert "None of 3 attributes moves this model’s output by 0.05 or more on average and further than random" in hero
+    assert "Below pale skin, smiling, a beard" in hero
+    assert "Nothing called" in hero
+    assert "Called sensitive" not in hero
+    few = Page(write_report(make_audit("few", images=2, null=0.1))).text
+    assert "None of 3 attributes is called sensitive; all are undecided: the most is 0." in few
+
+
+@pytest.mark.parametrize("done", [30, 50])
+def test_an_unfinished_audit_calls_nothing(make_audit, done: int) -> None:
+    page = Page(write_report(make_audit("audit", null=0.1, finish=False, done=done)))
+    assert f"{done} of 60 measurements are done" in page.text
+    assert "So far: none of 3 attributes is called sensitive; all are undecided" in page.text
+    assert "Not finished" in page.text
+    assert ("not measured yet" in page.text) == (done == 30)
+    assert "called" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
+
+
 def test_what_the_run_told_opens_the_page(make_audit) -> None:
     audit = make_audit("audit")
     assert Page(write_report(audit)).html.count('role="note"') == 0

@@ -22,22 +22,28 @@ from zoom_engine.errors import AuditError
 class Diagnosis:
     """An audit's manifest and its records, sorted by (image, attribute).
 
-    `path` is the audit folder it came from, if any. Raises `AuditError` for a record of another audit.
+    `null` are those of random directions, taken out of the `records` that were given; `path` is the audit folder it
+    came from, if any. Raises `AuditError` for a record of another audit.
     """
 
     manifest: Manifest
     records: tuple[Record, ...]
     path: Path | None = None
+    null: tuple[Record, ...] = ()
 
     def __post_init__(self) -> None:
         known = {None} if self.mode == "multi" else {attribute.text for attribute in self.attributes}
-        for record in self.records:
-            if record.attribute not in known or len(record.edit_weights) != len(self.attributes):
+        every = sorted((*self.records, *self.null), key=sort_key)
+        for record in every:
+            of_null = record.null is not None and record.null < self.config.null
+            fits = of_null or (record.null is None and record.attribute in known)
+            if not fits or len(record.edit_weights) != (self.config.null if of_null else len(self.attributes)):
                 raise AuditError(
-                    f"the record of image {record.image}, attribute {record.attribute!r} is not of "
+                    f"the record of image {record.image}, attribute {record.unit[1]!r} is not of "
                     "this audit: run it again in a new folder"
                 )
-        object.__setattr__(self, "records", tuple(sorted(self.records, key=sort_key)))
+        object.__setattr__(self, "records", tuple(record for record in every if record.null is None))
+        object.__setattr__(self, "null", tuple(record for record in every if record.null is not None))
 
     def __repr__(self) -> str:
         images = len({record.image for record in self.records})
@@ -64,7 +70,7 @@ class Diagnosis:
         """
         path = Path(path)
         with AuditFolder.create(path, self.manifest) as to:
-            to.append(self.records)
+            to.append((*self.records, *self.null))
             if self.path is not None and (self.path / "gallery.json").is_file():
                 to.write("gallery.json", (self.path / "gallery.json").read_bytes())
                 shutil.copytree(self.path / "images", path / "images", dirs_exist_ok=True)
@@ -93,7 +99,7 @@ class Diagnosis:
 
     def summary(self, *, resamples: int = 4000, seed: int = 0) -> Summary:
         """What the records add up to, see `summarise`."""
-        return summarise(self.config, self.records, resamples=resamples, seed=seed)
+        return summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """The records of one attribute; those of multi mode are of None."""

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, shown, typed
 from zoom_engine.audit.records import DECISIVE_CHANGE
-from zoom_engine.audit.settings import RANGES
+from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT
 from zoom_engine.errors import AuditError, ConfigError, one_line
 
 FORMAT = {"name": "zoom-engine audit", "version": 1}
@@ -39,6 +39,8 @@ class Config:
     edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range: [low, high] of each of
         the N attributes.
     decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
+    smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
+        directions it is held against; correction: of the p-values over attributes.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
     backend, precision: what drew the pictures of the search.
     content: all of it as it lies on disk, with what is not known here: for display and comparison.
@@ -59,6 +61,9 @@ class Config:
     bound: float
     calibrated_range: tuple[tuple[float, float], ...] | None
     decisive_change: float
+    smallest_effect: float
+    null: int
+    correction: str
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
     backend: str | None
@@ -143,6 +148,7 @@ def _config(values: JsonObject) -> Config:
     details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
     attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
     bound, change = values.get("bound", float), values.get("decisive_change", float)
+    smallest = values.get("smallest_effect", float)
     ranges = values.items("calibrated_range", list)
     config = Config(
         mode=cast(Mode, values.get("mode", str)),
@@ -160,6 +166,9 @@ def _config(values: JsonObject) -> Config:
         bound=PAPER_BOUND if bound is None else bound,
         calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
         decisive_change=DECISIVE_CHANGE if change is None else change,
+        smallest_effect=SMALLEST_EFFECT if smallest is None else smallest,
+        null=values.get("null", int) or 0,
+        correction=values.get("correction", str) or CORRECTIONS[0],
         strength=directions.items("strength", float) or (),
         noise_floor=directions.items("noise_floor", float) or (),
         backend=synthesis.get("backend", str),
@@ -172,6 +181,10 @@ def _config(values: JsonObject) -> Config:
     values.check("edit_range", config.edit_range in RANGES, f"be {' or '.join(RANGES)}")
     values.check("bound", config.bound > 0, "be above 0")
     values.check("decisive_change", 0 <= config.decisive_change <= 1, "be in [0, 1]")
+    values.check("smallest_effect", 0 <= config.smallest_effect <= 1, "be in [0, 1]")
+    most_null = MOST_NULL if config.mode == "single" else 0
+    values.check("null", 0 <= config.null <= most_null, f"be in 0..{most_null}")
+    values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
     values.check("images", config.images is None or config.images > 0, "be above 0")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)
     directions.check("strength", len(config.strength) in (0, count), each)

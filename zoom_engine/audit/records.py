@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 from zoom_engine.errors import AuditError
 
-Unit = tuple[int, str | None]
-_LEFT_OUT = ("decisive", "natural", "bounds", "paper", "calibrated")  # of a line, where they are None
+Unit = tuple[int, str | int | None]
+"""An image, and an attribute's text, the number of a random direction, or None for all attributes together."""
+_LEFT_OUT = ("null", "decisive", "natural", "bounds", "paper", "calibrated")  # of a line, where they are None
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -42,8 +43,9 @@ class Within:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A finished unit: an image, and one attribute or None for all together.
+    """A finished unit: an image, and one attribute or None for all together, or one random direction.
 
+    null: the number of the random direction, from 0, of which `edit_weights` are then the audit's; attribute is None.
     seed: the generator's, of the image.
     edit_weights `[N]`, output, ssim: of one point: the counterfactual, else the point of largest change, see
         `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,
@@ -57,6 +59,7 @@ class Record:
     image: int
     seed: int
     attribute: str | None
+    null: int | None = None
     edit_weights: tuple[float, ...]
     original_output: tuple[float, ...]
     output: tuple[float, ...]
@@ -77,8 +80,8 @@ class Record:
 
     @property
     def unit(self) -> Unit:
-        """What the record belongs to: (image, attribute)."""
-        return self.image, self.attribute
+        """What the record belongs to."""
+        return self.image, self.attribute if self.null is None else self.null
 
     def within(self, name: str) -> Within | None:
         """What was found within the range of that name, "paper" or "calibrated"."""
@@ -103,6 +106,9 @@ class Record:
         image, attribute = line.get("image"), line.get("attribute", 0)
         if not isinstance(image, int) or isinstance(image, bool) or not isinstance(attribute, str | None):
             raise TypeError("no image number or no attribute")
+        null = line.get("null")
+        if null is not None and (not isinstance(null, int) or isinstance(null, bool) or null < 0 or attribute):
+            raise TypeError("no number of a random direction, or one beside an attribute")
         values = _known(cls, line)
         for name in ("edit_weights", "original_output", "output"):
             values[name] = _numbers(values, name)
@@ -142,9 +148,9 @@ def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-def sort_key(record: Record) -> tuple[int, str]:
+def sort_key(record: Record) -> tuple[int, str, int]:
     """Orders records the same way whatever order they were finished in."""
-    return record.image, record.attribute or ""
+    return record.image, record.attribute or "", -1 if record.null is None else record.null
 
 
 def is_natural(record: Record) -> bool:
@@ -172,7 +178,7 @@ def to_line(record: Record) -> bytes:
         text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
         Record.from_json(json.loads(text))
     except (ValueError, TypeError) as error:
-        unit = f"image {record.image}, attribute {record.attribute!r}"
+        unit = f"image {record.image}, attribute {record.unit[1]!r}"
         raise AuditError(f"the record of {unit} cannot be written: {error}") from None
     return text.encode("ascii") + b"\n"
 

@@ -19,9 +19,12 @@ from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.errors import CheckpointError, ConfigError
 
 RANGES = ("calibrated", "paper")
+CORRECTIONS = ("holm", "benjamini-hochberg")
 METHODS = ("regression", "sampled", "gradient")
 BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 SEEDS_PER_RUN = 100_000
+SMALLEST_EFFECT = 0.05
+MOST_NULL = 1000
 
 
 class About(NamedTuple):
@@ -167,6 +170,21 @@ class AuditSettings:
         DECISIVE_CHANGE,
         decides=True,
     )
+    smallest_effect: float = option(
+        "mean change, in [0, 1], below which no attribute is called sensitive", SMALLEST_EFFECT, decides=True
+    )
+    null: int | None = option(
+        "random directions that attributes are held against (single mode; by default one for every three, from 2 to 8);"
+        " with 0 nothing is called",
+        None,
+        decides=True,
+    )
+    correction: str = option(
+        "of p-values over attributes: for any false call (holm), or their share",
+        CORRECTIONS[0],
+        choices=CORRECTIONS,
+        decides=True,
+    )
     loss_weights: LossWeights = option(
         "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
         LossWeights(),
@@ -207,12 +225,26 @@ class AuditSettings:
         if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
             raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
         check_decisive_change(self.decisive_change)
+        if not 0 <= self.smallest_effect <= 1:
+            raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
+        if self.null is not None and not 0 <= self.null <= MOST_NULL:
+            raise ConfigError(f"null counts random directions and must be in 0..{MOST_NULL}, got {self.null}")
+        if self.null and self.mode == "multi":
+            raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
+        if self.correction not in CORRECTIONS:
+            raise ConfigError(f"unknown correction '{self.correction}'; choose one of {', '.join(CORRECTIONS)}")
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
         if self.attributes is not None or not of_domain:  # only a domain brings its own
             attributes = () if self.attributes is None else self.attributes
             if self.neutral is not None or not of_domain:
                 parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
         check_labels(self.labels or ())
+
+    def null_directions(self, attributes: int) -> int:
+        """How many random directions an audit of so many attributes is held against."""
+        if self.mode == "multi":
+            return 0
+        return min(max(attributes // 3, 2), 8) if self.null is None else self.null
 
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""

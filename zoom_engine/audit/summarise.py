@@ -7,15 +7,16 @@ All of it is a function of config and records alone, so it can be had again from
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoom_engine.audit.evidence import Standing, null_level, standings
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, interval, share_first
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record, is_decisive
-from zoom_engine.audit.summary import Interval, Sensitivity, Summary, WithinRange
+from zoom_engine.audit.summary import Interval, NullLevel, Sensitivity, Summary, WithinRange
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
@@ -23,10 +24,24 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
 
     `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
     """
+    null = [record for record in records if record.null is not None]
+    records = [record for record in records if record.null is None]
     images = len({record.image for record in records})
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
-    rows = _single_rows if config.mode == "single" else _multi_rows
+    level: NullLevel | None = None
+    if config.mode == "single":
+        by_null = _null_changes(config, records, null)
+        level = null_level(
+            by_null,
+            smallest=config.smallest_effect,
+            correction=config.correction,
+            resamples=resamples,
+            seed=seed,
+        )
+        rows = _single_rows(config, records, by_null, resamples, seed)
+    else:
+        rows = _multi_rows(config, records, resamples, seed)
     return Summary(
         mode=config.mode,
         search=config.search,
@@ -37,7 +52,8 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         label_kept=_mean(record.label_kept for record in records),
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
-        sensitivity=tuple(rows(config, records, resamples, seed)),
+        null=level,
+        sensitivity=tuple(rows),
     )
 
 
@@ -50,8 +66,18 @@ class _Measured(NamedTuple):
     first: float
 
 
-def _single_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:
-    """Rows of single mode, by falling mean change."""
+def _null_changes(config: Config, records: Sequence[Record], null: Sequence[Record]) -> Array:
+    """The changes by random directions `[I, J]`, a row per image that has a record of an attribute."""
+    shown = {record.image for record in records}
+    known = [record for record in null if record.image in shown]
+    columns = [record.null or 0 for record in known]
+    return _matrix(known, columns, config.null, (record.change for record in known), images=shown)
+
+
+def _single_rows(
+    config: Config, records: Sequence[Record], by_null: Array, resamples: int, seed: int
+) -> list[Sensitivity]:
+    """Rows of single mode, by falling mean change; `by_null [I, J]` are the changes by random directions."""
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     columns = [column[record.attribute] for record in records]
 
@@ -61,7 +87,20 @@ def _single_rows(config: Config, records: Sequence[Record], resamples: int, seed
     def means(values: Iterable[Any]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
 
-    change = _measured(matrix(record.change for record in records), resamples, seed)
+    changes = matrix(record.change for record in records)
+    change = _measured(changes, resamples, seed)
+    beside_null: Sequence[Standing | None] = [None] * len(column)
+    if config.null:
+        units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
+        complete = units == ((config.images or 0) * len(column), (config.images or 0) * config.null)
+        beside_null = standings(
+            changes,
+            by_null,
+            smallest=config.smallest_effect,
+            correction=config.correction,
+            finished=config.images is None or complete,
+            seed=seed,
+        )
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
@@ -95,6 +134,7 @@ def _single_rows(config: Config, records: Sequence[Record], resamples: int, seed
             mean_abs_weight=weight[i],
             paper=paper[i],
             calibrated=calibrated[i],
+            **(standing._asdict() if (standing := beside_null[i]) else {}),
         )
         for i, attribute in enumerate(config.attributes)
     ]
@@ -149,9 +189,18 @@ def _measured(values: Array, resamples: int, seed: int) -> list[_Measured]:
     ]
 
 
-def _matrix(records: Sequence[Record], columns: Sequence[int], width: int, values: Iterable[Any]) -> Array:
-    """One value per record as float64 [I, width], a row per image; NaN where there is none."""
-    row = {image: index for index, image in enumerate(sorted({record.image for record in records}))}
+def _matrix(
+    records: Sequence[Record],
+    columns: Sequence[int],
+    width: int,
+    values: Iterable[Any],
+    *,
+    images: Set[int] | None = None,
+) -> Array:
+    """One value per record as float64 [I, width], a row per image (of the records, or of `images`); NaN where there is
+    none."""
+    shown = {record.image for record in records} if images is None else images
+    row = {image: index for index, image in enumerate(sorted(shown))}
     matrix = np.full((len(row), width), np.nan)
     for record, column, value in zip(records, columns, values, strict=True):
         if value is not None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
 """The ends of a 95 % bootstrap interval over images."""
+Called = Literal["called", "below", "undecided"]
+_OF_NULL = ("called", "null", "p_value", "p_adjusted")  # of a row: single mode only
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class NullLevel:
+    """How far random directions move the output: `directions` of them, their mean change over images with its
+    interval, and that of the strongest of them; `smallest_effect` and `correction` of the calls made beside them, see
+    `Config`."""
+
+    directions: int
+    mean_change: float
+    ci95: Interval | None
+    strongest: float
+    smallest_effect: float
+    correction: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +51,8 @@ class Sensitivity:
         uses the attribute at all.
     mean_abs_weight: the mean |edit weight| over its units.
     paper, calibrated: within that range, if the records hold it (single mode).
+    null, p_value, p_adjusted, called: single mode: the mean change by random directions on the same images, and how the
+        attribute stands beside it, see `evidence.Standing`; None in audits without random directions.
     """
 
     mode: Mode
@@ -52,6 +70,10 @@ class Sensitivity:
     mean_abs_weight: float | None
     paper: WithinRange | None = None
     calibrated: WithinRange | None = None
+    called: Called | None = None
+    null: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
 
     @property
     def value(self) -> float | None:
@@ -70,7 +92,7 @@ class Sensitivity:
     def to_json(self) -> dict[str, Any]:
         """The row as summary.json has it: without what belongs to the other mode, or to a range that was not used."""
         values = {**_plain(self), "attribute": self.attribute.text}
-        left_out = {"mode"} if self.mode == "multi" else {"mode", "range_share", "range_share_ci95"}
+        left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_NULL))
         for name in ("paper", "calibrated"):
             there = self.within(name)
             values[name] = there and _plain(there)
@@ -87,6 +109,7 @@ class Summary:
     label_kept: of the units, those whose edit keeps the zero-shot label; None without label prompts.
     natural: multi mode: of the units, those whose edit stays within what the generator draws; None if not measured.
     ssim: mean over flipping counterfactuals.
+    null: single mode: how far random directions move the output, None where none were searched.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -99,12 +122,15 @@ class Summary:
     label_kept: float | None
     natural: float | None
     ssim: float | None
+    null: NullLevel | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
-        return {**_plain(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
+        null = self.null and _plain(self.null)
+        values = {**_plain(self), "null": null, "sensitivity": [row.to_json() for row in self.sensitivity]}
+        return {name: value for name, value in values.items() if self.mode == "single" or name != "null"}
 
 
-def _plain(value: Summary | Sensitivity | WithinRange) -> dict[str, Any]:
+def _plain(value: Summary | Sensitivity | WithinRange | NullLevel) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

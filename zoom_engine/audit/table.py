@@ -13,15 +13,19 @@ _BAR_WIDTH = 10
 def summary_table(summary: Summary, *, title: str = "") -> str:
     """The attributes of a summary as an aligned table, with a title line and a closing line."""
     measure = "mean change" if summary.mode == "single" else "share of its range"
-    head = ["attribute", f"{measure} [95 %]", "share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
+    null = summary.null
+    head = ["attribute", f"{measure} [95 %]", *(["called"] if null else [])]
+    texts = len(head)
+    head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
     for row in summary.sensitivity:
         cells = [fit(row.attribute.name, _NAME_WIDTH), _with_interval(row.value, row.interval)]
+        cells += [row.called or "-"] if null else []
         cells += [f"{_bar(row.share)} {percent(row.share):>5}", percent(row.flip_rate)]
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
     widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    lines = ["  ".join(_pad(cell, widths[i], right=i > 2) for i, cell in enumerate(line)) for line in [head, *body]]
+    lines = ["  ".join(_pad(cell, widths[i], right=i > texts) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(cell_len, lines))
     about = f"{summary.images} images, search {summary.search}, {summary.mode} mode"
     closing = (
@@ -30,6 +34,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     )
     if summary.natural is not None and summary.natural < 1:
         closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
+    if null:
+        closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
+        closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
 

@@ -12,6 +12,7 @@ from zoom_engine.directions.find import (
 from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, natural_region
+from zoom_engine.directions.null import NullDirections, null_directions
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     Relevance,
@@ -28,6 +29,7 @@ __all__ = [
     "CalibratedRange",
     "EditDirections",
     "NaturalEdits",
+    "NullDirections",
     "Relevance",
     "Sampling",
     "calibrate_range",
@@ -37,6 +39,7 @@ __all__ = [
     "gradient_relevance",
     "image_bounds",
     "natural_region",
+    "null_directions",
     "regression_relevance",
     "sampled_relevance",
     "score_directions",

@@ -71,7 +71,7 @@ def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute]
             name,
             attribute,
             value,
-            bar_for(axis, value, interval),
+            bar_for(axis, value, interval, source.summary.null),
             source.counts.get(attribute),
             None if strip is None else source.load(strip, LINE_BUDGET, ends=True),
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.audit.summary import NullLevel
 from zoom_engine.audit.table import signed
 from zoom_engine.report.curves import ResponseCurve
 
@@ -17,11 +18,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of the histogram; positions in per cent of the axis, None where there is no interval."""
+    """One bar of the histogram; positions in per cent of the axis, None where there is no interval. `null` is how far
+    the strongest random direction reaches."""
 
     length: float
     low: float | None
     high: float | None
+    null: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ def axis_for(values: Sequence[float]) -> Axis:
     return Axis(step * count, tuple((100 * i / count, f"{step * i:g}") for i in range(count + 1)))
 
 
-def bar_for(axis: Axis, value: float | None, interval: Sequence[float] | None) -> Bar:
-    """The bar of one value on `axis`, with its interval."""
+def bar_for(axis: Axis, value: float | None, interval: Sequence[float] | None, null: NullLevel | None = None) -> Bar:
+    """The bar of one value on `axis`, with its interval, beside how far random directions reach."""
     low, high = (None, None) if interval is None else (100 * end / axis.end for end in interval)
-    return Bar(100 * (value or 0.0) / axis.end, low, high)
+    return Bar(100 * (value or 0.0) / axis.end, low, high, None if null is None else 100 * null.strongest / axis.end)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
+from zoom_engine.report.calls import Calls, calls
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
@@ -57,6 +58,7 @@ class Page:
 
     source: Source
     proof: Strip | None
+    calls: tuple[Calls, ...]
     rows: tuple[Row, ...]
     axis: Axis
     strips: tuple[Strip, ...]
@@ -105,14 +107,14 @@ class Source:
     @property
     def expected(self) -> int | None:
         """How many measurements the finished audit has, None where the manifest does not say."""
-        units = len(self.diagnosis.attributes) if self.diagnosis.mode == "single" else 1
+        units = len(self.diagnosis.attributes) + self.config.null if self.diagnosis.mode == "single" else 1
         return None if self.config.images is None else self.config.images * units
 
     @property
     def progress(self) -> str:
         """How far an unfinished audit is."""
         of = "" if self.expected is None else f" of {self.expected}"
-        return f"{self.summary.units}{of} measurements"
+        return f"{self.summary.units + len(self.diagnosis.null)}{of} measurements"
 
     @property
     def headline(self) -> str:
@@ -176,6 +178,7 @@ def read_page(source: Source, budget: Budget) -> Page:
     return Page(
         source=source,
         proof=None if proof is None else source.load(proof, budget),
+        calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
         strips=tuple(source.load(strip, budget) for strip in source.strips[: budget.strips]),
@@ -195,12 +198,13 @@ def read_page(source: Source, budget: Budget) -> Page:
 def axis_of(sources: Sequence[Source]) -> Axis:
     """One axis for the histograms of all, so that their bars compare by eye."""
     rows = [row for source in sources for row in source.summary.sensitivity]
-    return axis_for([row.interval[-1] if row.interval else row.value or 0.0 for row in rows])
+    null = [source.summary.null.strongest for source in sources if source.summary.null]
+    return axis_for([*null, *(row.interval[-1] if row.interval else row.value or 0.0 for row in rows)])
 
 
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for row in source.summary.sensitivity:
-        bar = bar_for(axis, row.value, row.interval)
+        bar = bar_for(axis, row.value, row.interval, source.summary.null)
         yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar)
 
 

@@ -16,6 +16,7 @@ from zoom_engine.audit.gallery_file import StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import decimal, signed
+from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, others
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
 
@@ -85,12 +86,18 @@ def headline(
     if summary.mode == "multi":
         furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
         return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
+    calling = asks_for_calls(summary)
+    if calling:
+        called = first_called(summary)
+        if called is None:
+            return _so_far(finding(summary, names), unfinished)
+        top, name = called, f"“{names[called.attribute]}”"
     mean, here = top.value or 0.0, counts[top.attribute]
     own = task.change_in_words(mean)
     own = f", that is {own}," if own else ""
-    if mean >= task.small:
+    if mean >= task.small or calling:
         moves = f"Adding or removing {name} moves this model’s output by {_measured(top)}{own} {average}"
-        return _so_far(f"{moves}; {flips(here)}.", unfinished)
+        return _so_far(f"{moves}; {flips(here)}.{others(summary, names)}", unfinished)
     if len(rows) == 1:
         hardly = f"{name} hardly moves this model’s output: by {decimal(mean)}{own} {average}"
         return _so_far(f"{hardly}; {flips(here)}.", unfinished)
@@ -120,7 +127,7 @@ def flips(counts: Counts) -> str:
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, unfinished: bool) -> Verdict:
     """How far the first place is to be trusted; `task` says which changes are small."""
-    found = _certainty(summary, names, task)
+    found = _calling(summary) if asks_for_calls(summary) else _certainty(summary, names, task)
     if not unfinished:
         return found
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -128,6 +135,14 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, u
     if summary.units and missing:
         sentence += f" {missing} of {len(summary.sensitivity)} attributes are not measured yet."
     return Verdict("Not finished", "warn", sentence)
+
+
+def _calling(summary: Summary) -> Verdict:
+    """How many attributes are called sensitive, and how that is known."""
+    called = sum(row.called == "called" for row in summary.sensitivity)
+    known = sum(row.called is not None for row in summary.sensitivity)
+    text = f"{called} of {known} called" if called else "Nothing called"
+    return Verdict(text, "good" if called else "", how_known(summary))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> Verdict:

@@ -1,0 +1,66 @@
+"""Random directions are of the attributes' kind: channels, length and scale, without a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from zoom_engine.directions import CalibratedRange, EditDirections, NullDirections, Sampling, null_directions
+from zoom_engine.domains.avatars.domain import DOMAIN
+
+GENERATOR = DOMAIN.generator()
+STD = Sampling(0).statistics(GENERATOR).std
+
+
+def directions(*channels: int) -> EditDirections:
+    matrix = torch.zeros(len(channels), GENERATOR.space.size)
+    for row, count in zip(matrix, channels, strict=True):
+        row[:count] = 1.0
+    names = tuple(f"a face with {count}" for count in channels)
+    zeros = (0.0,) * len(channels)
+    return EditDirections(matrix, names, "a face", "regression", 0.1, channels, zeros, zeros)
+
+
+def calibrated(*bounds: tuple[float, float]) -> CalibratedRange:
+    none = torch.zeros(len(bounds), 2)
+    return CalibratedRange(torch.tensor(bounds), none[:, 0], none, none > 0, 30.0)
+
+
+def made(within: CalibratedRange | None, **more: Any) -> NullDirections:
+    given: dict[str, Any] = {"count": 5, "bound": 30.0, "seed": 3, "sampling": Sampling(0), **more}
+    return null_directions(GENERATOR, directions(20, 40, 90), within, **given)
+
+
+def test_a_random_direction_has_the_attributes_channels_and_unit_length_in_standard_deviations() -> None:
+    null = made(None)
+    assert null.matrix.shape == (5, GENERATOR.space.size)
+    assert (null.matrix != 0).sum(dim=1).tolist() == [40] * 5
+    assert not bool((null.matrix[:, GENERATOR.space.fixed_mask()] != 0).any())
+    scaled = torch.where(STD > 0, null.matrix / STD, 0.0)
+    assert scaled.norm(dim=1) == pytest.approx(1.0, abs=1e-5)
+    alike = (scaled @ scaled.T).fill_diagonal_(0).abs().max()
+    assert float(alike) < 0.5
+
+
+def test_a_seed_draws_the_same_directions_and_another_one_others() -> None:
+    assert torch.equal(made(None).matrix, made(None).matrix)
+    assert torch.equal(made(None).matrix[:2], made(None, count=2).matrix)
+    assert not torch.equal(made(None).matrix, made(None, seed=4).matrix)
+
+
+def test_it_is_followed_as_far_as_the_attributes_are_and_one_way() -> None:
+    null = made(calibrated((-10.0, 4.0), (-6.0, 8.0), (-2.0, 30.0)))
+    assert null.length == 10.0
+    ways = []
+    for seed in range(40):
+        bounds = null.bounds(seed, 2)
+        assert np.array_equal(bounds, null.bounds(seed, 2))
+        assert not bounds[[0, 1, 3, 4]].any()
+        assert sorted(abs(bounds[2])) == [0.0, 10.0]
+        assert bounds[2, 0] <= 0 <= bounds[2, 1]
+        ways.append(bounds[2, 1] > 0)
+    assert 8 < sum(ways) < 32
+    assert made(None).bounds(7, 1)[1].tolist() == [-30.0, 30.0]

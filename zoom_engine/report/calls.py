@@ -1,0 +1,91 @@
+"""What an audit calls sensitive, what it leaves undecided and what is below, in words; and how that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.evidence import LEVEL
+from zoom_engine.audit.summary import Called, Sensitivity, Summary
+from zoom_engine.audit.table import decimal, percent
+
+TITLES: dict[Called, str] = {"called": "Called sensitive", "undecided": "Undecided", "below": "Below"}
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The attributes that have one thing in common: `names`, the strongest first, and what that `meaning` is."""
+
+    called: Called
+    title: str
+    names: tuple[str, ...]
+    meaning: str
+
+
+def calls(summary: Summary, names: Mapping[Attribute, str], *, smallest_effect: float) -> list[Calls]:
+    """What is called, undecided and below, those without an attribute left out; nothing where none is asked for."""
+    least = f"{smallest_effect:g}"
+    meanings: dict[Called, str] = {
+        "called": f"moving the output by {least} or more on average, and further than random edits do",
+        "undecided": "neither shown nor ruled out: more images would tell",
+        "below": f"an effect of {least} is ruled out, or random edits move the output further",
+    }
+    found = [(called, tuple(names[row.attribute] for row in _that_are(summary, called))) for called in TITLES]
+    return [Calls(called, TITLES[called], which, meanings[called]) for called, which in found if which]
+
+
+def how_known(summary: Summary) -> str:
+    """What attributes were held against, and what makes a call."""
+    null = summary.null
+    if null is None:
+        return "The random directions that attributes are held against are not measured yet."
+    several = null.directions > 1
+    strongest = f", the strongest by {decimal(null.strongest)}" if several else ""
+    move = f"{null.directions} random directions move" if several else "A random direction moves"
+    so = f"{move} the output by {decimal(null.mean_change)} on average{strongest}, on the same {summary.images} images"
+    further = f"moves it further than {'these' if several else 'this'}, with an adjusted p-value below {percent(LEVEL)}"
+    return f"{so}. What is called {further}, and by {null.smallest_effect:g} or more."
+
+
+def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """The headline where nothing is called."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    undecided = sum(row.called == "undecided" for row in rows)
+    null = summary.null
+    if null is not None and not undecided:
+        reach = f"by {null.smallest_effect:g} or more on average and further than random edits do"
+        return f"{_none_of(rows)} moves this model’s output {reach}."
+    most = f"the most is {decimal(rows[0].value)} on average, for “{names[rows[0].attribute]}”"
+    left = "all" if undecided == len(rows) else str(undecided)
+    are = "is" if undecided == 1 and len(rows) > 1 else "are"
+    known = f"; {left} {are} undecided" if len(rows) > 1 else ""
+    beside = "" if null is None else f", and random edits come to {decimal(null.mean_change)}"
+    return f"{_none_of(rows)} is called sensitive{known}: {most}{beside}."
+
+
+def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What is called besides the first."""
+    rest = [f"“{names[row.attribute]}”" for row in _that_are(summary, "called")[1:]]
+    if not rest:
+        return ""
+    listed = rest[0] if len(rest) == 1 else f"{', '.join(rest[:-1])} and {rest[-1]}"
+    return f" Called sensitive too: {listed}."
+
+
+def asks_for_calls(summary: Summary) -> bool:
+    """The audit holds its attributes against random directions."""
+    return any(row.called for row in summary.sensitivity)
+
+
+def first_called(summary: Summary) -> Sensitivity | None:
+    """The most sensitive attribute of those that are called."""
+    return next(iter(_that_are(summary, "called")), None)
+
+
+def _that_are(summary: Summary, called: Called) -> list[Sensitivity]:
+    return [row for row in summary.sensitivity if row.called == called]
+
+
+def _none_of(rows: list[Sensitivity]) -> str:
+    return f"None of {len(rows)} attributes" if len(rows) > 1 else "The attribute measured"
