@@ -311,6 +311,27 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     assert "2 random directions move the output by" in page
 
 
+def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
+    summary = json.loads((audit / "summary.json").read_text())
+    assert list(summary["power"]) == ["0.05", "0.1", "0.2"]
+    assert 0 <= summary["power"]["0.05"] <= summary["power"]["0.1"] <= summary["power"]["0.2"] <= 1
+    labels = ["a face without a mustache", "a face with a mustache"]
+    assert set(summary["leakage"]) == set(ATTRIBUTES)
+    for name, row in summary["leakage"].items():
+        assert set(row) == {*ATTRIBUTES, *labels}
+        assert 0.5 < row[name] < 1.5
+        assert all(abs(value) < 0.5 for other, value in row.items() if other != name)
+        assert row[labels[0]] == pytest.approx(-row[labels[1]], abs=1e-3)
+    rows = {row["attribute"]: row for row in summary["sensitivity"]}
+    pale = rows["a face with pale skin"]
+    assert abs(pale["signed_change"]) > 0.8 * pale["mean_change"]  # it reacts one way
+    assert pale["signed_spread"] > 0
+    assert pale["adjusted_mean_change"] == pytest.approx(pale["mean_change"], abs=0.05)
+    page = (audit / "report.html").read_text()
+    assert "What else each edit changes" in page
+    assert "Of 100 such audits" in page
+
+
 def test_without_random_directions_nothing_is_called(tmp_path: Path) -> None:
     diagnosis = diagnoser(null=0).run(images=2, seed=4, out=tmp_path / "audit")
     assert diagnosis.null == ()

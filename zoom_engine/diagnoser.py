@@ -28,12 +28,14 @@ from zoom_engine.directions import (
     EditDirections,
     NullDirections,
     Sampling,
+    ScoreScale,
     calibrate_range,
     check_method,
     find_directions,
     image_bounds,
     natural_region,
     null_directions,
+    score_scale,
     text_directions,
 )
 from zoom_engine.domains import find_domain
@@ -187,14 +189,17 @@ class Diagnoser:
         styles = self.styles(seeds)
         evaluator = self.evaluator(directions)
         null = self.null_directions(directions, calibrated, seed=seed)
+        scale = (
+            None if calibrated is None or self.settings.mode == "multi" else self.score_scale(directions, calibrated)
+        )
         manifest = self.manifest(directions, calibrated, run)
         if out is None:
             records: list[Record] = []
-            self._search(seeds, styles, directions, calibrated, null, evaluator, done=set(), keep=records.extend)
+            self._search(seeds, styles, directions, calibrated, scale, null, evaluator, done=set(), keep=records.extend)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            self._search(seeds, styles, directions, calibrated, null, evaluator, done=done, keep=audit.append)
+            self._search(seeds, styles, directions, calibrated, scale, null, evaluator, done=done, keep=audit.append)
             diagnosis = Diagnosis.load(out)
             if len(audit.done()) > len(done) or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
@@ -253,6 +258,20 @@ class Diagnoser:
             sampling=sampling.kept(self.cache, self.progress),
         )
 
+    def score_scale(self, directions: EditDirections, calibrated: CalibratedRange) -> ScoreScale:
+        """In which units it is told what an edit does to the text scores of the other attributes and of the labels."""
+        return score_scale(
+            self.generator,
+            self.measuring_encoder,
+            directions,
+            calibrated,
+            self.labels,
+            synthesizer=self.synthesizer,
+            batch_size=self.settings.batch_size,
+            cache=self.cache,
+            progress=self.progress,
+        )
+
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
         """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
         truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
@@ -283,10 +302,12 @@ class Diagnoser:
         directions: EditDirections,
         calibrated: CalibratedRange | None,
         wanted: Sequence[tuple[int, int | None]],
+        scale: ScoreScale | None = None,
     ) -> list[Unit]:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
-        Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go.
+        Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
+        with ``scale`` the units hold what that does to text scores.
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])
@@ -300,24 +321,27 @@ class Diagnoser:
         places = [(image, which) for image, which in wanted if which is not None]
         if calibrated is None:
             return [Unit(image, which, _only(paper, which, count)) for image, which in places]
-        limits = image_bounds(
+        limits, moved = image_bounds(
             self.text_encoder,
             directions,
             calibrated,
             self.synthesizer,
             styles,
             places,
+            beside=None if scale is None else scale.labels,
             batch_size=self.settings.batch_size,
             progress=self.progress,
         )
+        scores = [None] * len(places) if scale is None else scale.measure(moved)
         return [
             Unit(
                 image,
                 which,
                 _only(own, which, count),
                 None if self.search.needs_gradient else _only(paper, which, count),
+                scores=there,
             )
-            for (image, which), own in zip(places, limits.double().numpy(), strict=True)
+            for (image, which), own, there in zip(places, limits.double().numpy(), scores, strict=True)
         ]
 
     def config(self, run: RunSettings) -> dict[str, Any]:
@@ -420,6 +444,7 @@ class Diagnoser:
         styles: SeedStyles,
         directions: EditDirections,
         calibrated: CalibratedRange | None,
+        scale: ScoreScale | None,
         null: NullDirections,
         evaluator: Evaluator,
         *,
@@ -454,7 +479,7 @@ class Diagnoser:
                 pairs = [(image, which) for image in images for which in places]
                 wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
                 if wanted:
-                    run(self.units(styles, directions, calibrated, wanted), evaluator, of_attribute)
+                    run(self.units(styles, directions, calibrated, wanted, scale), evaluator, of_attribute)
                 beside = [(i, j) for i in images for j in range(self.null) if (i, j) not in done]
                 if beside:
                     units = [Unit(image, which, null.bounds(seeds[image], which)) for image, which in beside]
@@ -498,6 +523,7 @@ def _record(unit: Unit, result: SearchResult, seed: int, name: str | int | None)
         stop=result.stop,
         trajectory=result.trajectory,
         natural=result.natural,
+        scores=unit.scores,
         bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
         paper=result.paper,
     )

@@ -104,7 +104,7 @@ def audits(images: int, count: int, effect: float) -> list[tuple[Array, Array]]:
 @pytest.mark.parametrize("images", [8, 16, 64])
 def test_noise_is_called_in_no_more_than_5_of_100_audits(images: int) -> None:
     called = [
-        any(one.called == "called" for one in standings(change, null, smallest=0.0, correction="holm"))
+        any(one.called == "called" for one in standings(change, null, 0.0, "holm"))
         for change, null in audits(images, 60, 0.0)
     ]
     assert sum(called) <= 6
@@ -112,10 +112,7 @@ def test_noise_is_called_in_no_more_than_5_of_100_audits(images: int) -> None:
 
 @pytest.mark.parametrize(("images", "at_least"), [(16, 0.8), (64, 1.0)])
 def test_an_effect_is_called(images: int, at_least: float) -> None:
-    called = [
-        standings(change, null, smallest=0.05, correction="holm")[0].called == "called"
-        for change, null in audits(images, 20, 0.2)
-    ]
+    called = [standings(change, null, 0.05, "holm")[0].called == "called" for change, null in audits(images, 20, 0.2)]
     assert np.mean(called) >= at_least
 
 
@@ -125,7 +122,7 @@ def test_a_call_takes_three_things() -> None:
     change = np.column_stack([null[:, 0] + 0.1, null[:, 0] + 0.02, null[:, 0], rare])
 
     def called(change: Array, null: Array, smallest: float = 0.05) -> list[str]:
-        return [one.called for one in standings(change, null, smallest=smallest, correction="holm")]
+        return [one.called for one in standings(change, null, smallest, "holm")]
 
     assert called(change, null) == ["called", "below", "below", "undecided"]
     assert called(change, null, 0.02)[:2] == ["called", "called"]
@@ -137,17 +134,17 @@ def test_a_call_takes_three_things() -> None:
 def test_nothing_is_decided_before_the_end_or_without_images() -> None:
     null = np.full((80, 3), 0.01)
     change = np.full((80, 1), 0.4)
-    (unfinished,) = standings(change, null, smallest=0.05, correction="holm", finished=False)
+    (unfinished,) = standings(change, null, 0.05, "holm", finished=False)
     assert unfinished.called == "undecided"
     assert unfinished.p_adjusted is not None
-    (nothing,) = standings(np.full((2, 1), np.nan), np.full((2, 3), np.nan), smallest=0.05, correction="holm")
+    (nothing,) = standings(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
     assert nothing == ("undecided", None, None, None)
-    assert null_level(np.full((2, 3), np.nan), smallest=0.05, correction="holm") is None
+    assert null_level(np.full((2, 3), np.nan), 0.05, "holm") is None
 
 
 def test_the_null_is_a_mean_over_images_and_directions() -> None:
     null = np.array([[0.1, 0.3], [0.0, 0.2], [np.nan, 0.9]])
-    level = null_level(null, smallest=0.05, correction="holm")
+    level = null_level(null, 0.05, "holm")
     assert level is not None
     assert level.mean_change == pytest.approx(0.15)
     assert level.strongest == pytest.approx(0.25)

@@ -152,11 +152,12 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "label_kept",
         "ssim",
     ]
+    of_single = ["called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread", "adjusted_mean_change"]
     found = diagnosis.summary().to_json()
     whole = ["mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
-    assert list(found) == [*whole, "null", "sensitivity"]
+    assert list(found) == [*whole, "null", "power", "leakage", "sensitivity"]
     for row in found["sensitivity"]:
-        assert list(row) == [*head, "mean_abs_weight", "paper", "called", "null", "p_value", "p_adjusted"]
+        assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]
     assert found["sensitivity"][0]["attribute"] == ATTRIBUTES[1]
     together = Diagnosis(manifest("multi"), ()).summary().to_json()

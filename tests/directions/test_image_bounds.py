@@ -46,7 +46,7 @@ def bounds_of(
     toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, *rest: Any, **size: int
 ) -> Tensor:
     generator, encoder = toy
-    return image_bounds(encoder, found, calibrated, generator, *rest, **size)
+    return image_bounds(encoder, found, calibrated, generator, *rest, **size).limits
 
 
 def test_an_image_ends_where_its_own_score_meets_the_goal(
@@ -158,3 +158,20 @@ def test_progress_moves_with_every_batch_and_ends_at_the_end(
     (steps,) = bars.steps["Bounding the edits"]
     assert sum(steps) == bars.totals["Bounding the edits"]
     assert len(steps) > len(WANTED) / 8
+
+
+def test_what_an_edit_to_its_bound_does_to_the_scores_is_what_pictures_there_show(
+    toy: tuple[Any, Any], found: EditDirections, calibrated: CalibratedRange, styles: Tensor
+) -> None:
+    generator, encoder = toy
+    beside = score_directions(encoder, found)[:1]
+    limits, moved = image_bounds(encoder, found, calibrated, generator, styles, WANTED, beside=beside)
+    assert moved.shape == (len(WANTED), len(PROMPTS) + 1)
+    assert torch.equal(moved[:, 0], moved[:, 3])
+    assert torch.equal(limits, bounds_of(toy, found, calibrated, styles, WANTED))
+    along = score_directions(encoder, found)
+    rows = torch.tensor([image for image, _ in WANTED])
+    shifts = torch.stack([bound.sum() * found.matrix[which] for bound, (_, which) in zip(limits, WANTED, strict=True)])
+    before, after = (text_scores(encoder, along, [generator.synthesis(styles[rows] + s)]) for s in (0 * shifts, shifts))
+    units = calibrated.goals.diff(dim=1)[:, 0]
+    assert (((moved[:, :3] - (after - before)) / units).abs() < 0.1).float().mean() > 0.9

@@ -75,6 +75,9 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
             "label_kept": True if labels else None,
             "ssim": 0.9 if near_flips else None,
             "trajectory": points,
+            "bounds": [-12.0, 12.0],
+            "scores": [1.0 if other == column else 0.4 * (other == 0) for other in range(len(attributes))]
+            + [0.0, 0.0] * labels,
             "paper": {"change": max(point["change"] for point in points), "flipped": bool(flips)},
         }
     )

@@ -95,8 +95,25 @@ def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
     bars = [tags.get("class") for tag, tags in page.tags if tag in ("li", "rect")]
     assert [kind for kind in bars if kind in ("called", "undecided", "below")] == ["called", "called", "undecided"]
     assert bars.count("null") == 3
-    for column in ("called", "random edits", "p adjusted"):
+    for column in ("called", "random edits", "adjusted p"):
         assert column in page.text
+
+
+def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", null=0.1)))
+    assert "What else each edit changes" in page.text
+    assert page.text.count("drags pale skin") == 2
+    assert "by 0.25 or more, the bar of the row is marked" in page.text
+    assert "+0.4" in page.text.split("What else each edit changes")[1]
+    for column in ("when added", "adjusted change"):
+        assert column in page.text
+
+
+def test_the_first_page_says_what_could_have_been_missed(make_audit) -> None:
+    hero = Page(write_report(make_audit("audit", null=0.1))).text.split("How the audit works")[0]
+    assert re.search(r"(Could miss much|Would miss little) Of 100 such audits \d+ would call an effect of 0.05,", hero)
+    without = Page(write_report(make_audit("without"))).text
+    assert "such audits" not in without
 
 
 def test_bars_within_the_null_are_not_called(make_audit) -> None:

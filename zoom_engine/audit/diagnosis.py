@@ -95,15 +95,21 @@ class Diagnosis:
     @property
     def sensitivity(self) -> tuple[Sensitivity, ...]:
         """Those of `summary()`, most sensitive first."""
-        return self.summary().sensitivity
+        return self._summary.sensitivity
 
     def summary(self, *, resamples: int = 4000, seed: int = 0) -> Summary:
         """What the records add up to, see `summarise`."""
+        if (resamples, seed) == (4000, 0):
+            return self._summary
         return summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """The records of one attribute; those of multi mode are of None."""
         return self._by_attribute.get(None if attribute is None else attribute.text, ())
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return summarise(self.config, (*self.records, *self.null))
 
     @cached_property
     def _by_attribute(self) -> dict[str | None, list[Record]]:

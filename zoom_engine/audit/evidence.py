@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, interval
+from zoom_engine.audit.intervals import Array, bootstrap_means, interval
 from zoom_engine.audit.summary import Called, NullLevel
 
 LEVEL = 0.05
@@ -44,7 +44,7 @@ class Standing(NamedTuple):
 
 
 def standings(
-    change: Array, null: Array, *, smallest: float, correction: str, finished: bool = True, seed: int = 0
+    change: Array, null: Array, smallest: float, correction: str, *, finished: bool = True, seed: int = 0
 ) -> list[Standing]:
     """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]` on the same images.
 
@@ -56,22 +56,28 @@ def standings(
     p_values = exceedance(change[compared], null[compared], seed=seed)
     less = exceedance(-change[compared], -null[compared], seed=seed)
     adjusted = adjust(p_values, correction)
-    means, highest = column_means(change), upper_bounds(change, seed=seed)
+    highest = upper_bounds(change, seed=seed)
     paired = np.where(compared[:, None], change, np.nan)
     found = []
-    for column, mean in enumerate(means):
+    for column in range(change.shape[1]):
         rows = np.isfinite(paired[:, column])
         of_null = null[rows].mean(axis=0) if rows.any() else np.full(null.shape[1], np.nan)
         level = float(of_null.mean())
-        beats_null = bool(adjusted[column] < LEVEL and paired[rows, column].mean() > of_null.max())
         called: Called = "undecided"
-        if beats_null and mean >= smallest and finished:
+        own = paired[rows, column].mean() if rows.any() else np.nan
+        if finished and is_called(adjusted[column], own, of_null.max(), smallest):
             called = "called"
         elif finished and (highest[column] < smallest or less[column] < LEVEL):
             called = "below"
         p, p_adjusted = (float(values[column]) for values in (p_values, adjusted))
         found.append(Standing(called, *(None if np.isnan(value) else value for value in (level, p, p_adjusted))))
     return found
+
+
+def is_called(p_adjusted: float, mean: float, strongest: float, smallest: float) -> bool:
+    """The rule: by its adjusted p-value, and by its mean change beside that of the `strongest` random direction and the
+    `smallest` effect that matters."""
+    return bool(p_adjusted < LEVEL and mean > strongest and mean >= smallest)
 
 
 def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
@@ -133,7 +139,7 @@ def upper_bounds(change: Array, *, draws: int = 4000, seed: int = 0) -> Array:
 
 
 def null_level(
-    null: Array, *, smallest: float, correction: str, resamples: int = 4000, seed: int = 0
+    null: Array, smallest: float, correction: str, *, resamples: int = 4000, seed: int = 0
 ) -> NullLevel | None:
     """What the changes `[I, J]` by random directions come to; None without any."""
     of_images = null[np.isfinite(null).all(axis=1)]

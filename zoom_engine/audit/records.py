@@ -15,7 +15,7 @@ from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a random direction, or None for all attributes together."""
-_LEFT_OUT = ("null", "decisive", "natural", "bounds", "paper", "calibrated")  # of a line, where they are None
+_LEFT_OUT = ("null", "decisive", "natural", "bounds", "scores", "paper", "calibrated")  # of a line, where they are None
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -52,6 +52,8 @@ class Record:
         evaluations, stop and trajectory. Numbers are rounded to six digits.
     decisive: there is a decisive counterfactual; None in records of older versions, see `is_decisive`.
     bounds: single mode: the lowest and highest edit weight that the search could take; None in older records.
+    scores: single mode, calibrated range: how far the edit to the bound that is not 0 moves the text scores of the N
+        attributes, then of the labels, in natural ranges of each; None in older records and where it was not measured.
     natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
     paper, calibrated: within that range, where it is not the audit's own.
     """
@@ -75,6 +77,7 @@ class Record:
     trajectory: tuple[Point, ...] = ()
     natural: bool | None = None
     bounds: tuple[float, float] | None = None
+    scores: tuple[float, ...] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
@@ -115,6 +118,8 @@ class Record:
         if values.get("bounds") is not None:
             low, high = _numbers(values, "bounds")
             values["bounds"] = (low, high)
+        if values.get("scores") is not None:
+            values["scores"] = _numbers(values, "scores")
         values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())
         for name in ("paper", "calibrated"):
             if values.get(name) is not None:

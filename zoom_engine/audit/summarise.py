@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, interval, share_first
 from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.power import SIZES, power, spiked
 from zoom_engine.audit.records import Record, is_decisive
-from zoom_engine.audit.summary import Interval, NullLevel, Sensitivity, Summary, WithinRange
+from zoom_engine.audit.summary import Interval, Sensitivity, Summary, WithinRange
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
@@ -29,19 +31,11 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     images = len({record.image for record in records})
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
-    level: NullLevel | None = None
-    if config.mode == "single":
-        by_null = _null_changes(config, records, null)
-        level = null_level(
-            by_null,
-            smallest=config.smallest_effect,
-            correction=config.correction,
-            resamples=resamples,
-            seed=seed,
-        )
-        rows = _single_rows(config, records, by_null, resamples, seed)
-    else:
-        rows = _multi_rows(config, records, resamples, seed)
+    own: dict[str, Any] = (
+        _single(config, records, null, resamples, seed)
+        if config.mode == "single"
+        else {"sensitivity": tuple(_multi_rows(config, records, resamples, seed))}
+    )
     return Summary(
         mode=config.mode,
         search=config.search,
@@ -52,8 +46,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         label_kept=_mean(record.label_kept for record in records),
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
-        null=level,
-        sensitivity=tuple(rows),
+        **own,
     )
 
 
@@ -74,10 +67,10 @@ def _null_changes(config: Config, records: Sequence[Record], null: Sequence[Reco
     return _matrix(known, columns, config.null, (record.change for record in known), images=shown)
 
 
-def _single_rows(
-    config: Config, records: Sequence[Record], by_null: Array, resamples: int, seed: int
-) -> list[Sensitivity]:
-    """Rows of single mode, by falling mean change; `by_null [I, J]` are the changes by random directions."""
+def _single(
+    config: Config, records: Sequence[Record], null: Sequence[Record], resamples: int, seed: int
+) -> dict[str, Any]:
+    """What belongs to single mode: rows by falling mean change, and what they were held against."""
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     columns = [column[record.attribute] for record in records]
 
@@ -89,18 +82,22 @@ def _single_rows(
 
     changes = matrix(record.change for record in records)
     change = _measured(changes, resamples, seed)
+    by_null, rules = _null_changes(config, records, null), (config.smallest_effect, config.correction)
+    units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
+    images = len(changes) if config.images is None else config.images
+    complete = units == (images * len(column), images * config.null)
     beside_null: Sequence[Standing | None] = [None] * len(column)
     if config.null:
-        units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
-        complete = units == ((config.images or 0) * len(column), (config.images or 0) * config.null)
-        beside_null = standings(
-            changes,
-            by_null,
-            smallest=config.smallest_effect,
-            correction=config.correction,
-            finished=config.images is None or complete,
-            seed=seed,
-        )
+        beside_null = standings(changes, by_null, *rules, finished=complete, seed=seed)
+    found = effects(config, records)
+    leaks = leakage(config, found, records)
+    signed = matrix(effect.signed for effect in found)
+    adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
+    reached = None
+    if config.null and complete and leaks is not None:
+        spikes = np.stack([matrix(spiked(effect, size) for effect in found) for size in SIZES])
+        called = [one is not None and one.called == "called" for one in beside_null]
+        reached = power(changes, by_null, spikes, *rules, called=called, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
@@ -135,10 +132,18 @@ def _single_rows(
             paper=paper[i],
             calibrated=calibrated[i],
             **(standing._asdict() if (standing := beside_null[i]) else {}),
+            signed_change=_figures(column_means(signed))[i],
+            signed_spread=_spread(signed[:, i]),
+            adjusted_mean_change=adjusted[i],
         )
         for i, attribute in enumerate(config.attributes)
     ]
-    return sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)
+    return {
+        "null": null_level(by_null, *rules, resamples=resamples, seed=seed),
+        "power": reached,
+        "leakage": None if leaks is None else named(config, leaks),
+        "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
+    }
 
 
 def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:
@@ -211,6 +216,12 @@ def _matrix(
 def _mean(values: Iterable[float | bool | None]) -> float | None:
     known = [float(value) for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _spread(values: Array) -> float | None:
+    """The standard deviation of `values` [I] that are not NaN; None below two."""
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else None
 
 
 def _figures(values: Array) -> list[float | None]:

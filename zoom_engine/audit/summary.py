@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from zoom_engine.attributes import Attribute
@@ -11,7 +12,10 @@ from zoom_engine.audit.manifest import Mode
 Interval = tuple[float, float]
 """The ends of a 95 % bootstrap interval over images."""
 Called = Literal["called", "below", "undecided"]
-_OF_NULL = ("called", "null", "p_value", "p_adjusted")  # of a row: single mode only
+_OF_SINGLE = (
+    *("called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread", "adjusted_mean_change"),
+    *("power", "leakage"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,10 @@ class Sensitivity:
     paper, calibrated: within that range, if the records hold it (single mode).
     null, p_value, p_adjusted, called: single mode: the mean change by random directions on the same images, and how the
         attribute stands beside it, see `evidence.Standing`; None in audits without random directions.
+    signed_change, signed_spread: single mode: mean and standard deviation over images of the largest change, with the
+        sign that it has in the direction of adding the attribute; None where the output is not one number.
+    adjusted_mean_change: single mode: what of the mean change the attributes that it drags along do not explain, see
+        `effects`.
     """
 
     mode: Mode
@@ -74,6 +82,9 @@ class Sensitivity:
     null: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
+    signed_change: float | None = None
+    signed_spread: float | None = None
+    adjusted_mean_change: float | None = None
 
     @property
     def value(self) -> float | None:
@@ -92,7 +103,7 @@ class Sensitivity:
     def to_json(self) -> dict[str, Any]:
         """The row as summary.json has it: without what belongs to the other mode, or to a range that was not used."""
         values = {**_plain(self), "attribute": self.attribute.text}
-        left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_NULL))
+        left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_SINGLE))
         for name in ("paper", "calibrated"):
             there = self.within(name)
             values[name] = there and _plain(there)
@@ -110,6 +121,9 @@ class Summary:
     natural: multi mode: of the units, those whose edit stays within what the generator draws; None if not measured.
     ssim: mean over flipping counterfactuals.
     null: single mode: how far random directions move the output, None where none were searched.
+    power: single mode: by its size the share of audits like this one that would call an effect, see `power`.
+    leakage: single mode: by attribute what adding it does to the text score of every attribute and label, in natural
+        ranges; None where the audit did not measure it.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -123,13 +137,16 @@ class Summary:
     natural: float | None
     ssim: float | None
     null: NullLevel | None = None
+    power: Mapping[str, float] | None = None
+    leakage: Mapping[str, Mapping[str, float]] | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
         null = self.null and _plain(self.null)
         values = {**_plain(self), "null": null, "sensitivity": [row.to_json() for row in self.sensitivity]}
-        return {name: value for name, value in values.items() if self.mode == "single" or name != "null"}
+        left_out = () if self.mode == "single" else _OF_SINGLE
+        return {name: value for name, value in values.items() if name not in left_out}
 
 
 def _plain(value: Summary | Sensitivity | WithinRange | NullLevel) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from zoom_engine.directions.relevance import (
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
+from zoom_engine.directions.score_scale import ScoreScale, score_scale
 from zoom_engine.directions.wording import DEFAULT_LEVEL
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NullDirections",
     "Relevance",
     "Sampling",
+    "ScoreScale",
     "calibrate_range",
     "check_method",
     "directions_from_relevance",
@@ -43,6 +45,7 @@ __all__ = [
     "regression_relevance",
     "sampled_relevance",
     "score_directions",
+    "score_scale",
     "text_directions",
     "text_scores",
     "unit_relevance",

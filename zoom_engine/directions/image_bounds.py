@@ -15,6 +15,7 @@ the generator's artefacts. This also is what the truth of an attribute's effect 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,16 @@ _STEPS = (1 / 3, 2 / 3, 1.0)  # of an image's largest weight: where its score is
 _CELLS = 64  # limits lie on a lattice this fine: rounding noise in a score does not move an edit weight
 
 
+class ImageBounds(NamedTuple):
+    """Of U (image, attribute): the lowest and highest edit weight ``limits [U, 2]``, one of which is 0, and how much
+    the edit to the other changes the text scores of all attributes and what stands beside them, ``moved [U, N + L]``,
+    read between the weights that were looked at. CPU, float32.
+    """
+
+    limits: Tensor
+    moved: Tensor
+
+
 @torch.no_grad()
 def image_bounds(
     text_encoder: TextEncoder,
@@ -40,32 +51,36 @@ def image_bounds(
     styles: StyleRows,
     wanted: Sequence[tuple[int, int]],
     *,
+    beside: Tensor | None = None,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
-) -> Tensor:
-    """Lowest and highest edit weight ``[U, 2]`` (CPU, float32) of each wanted (image, attribute); one of them is 0.
+) -> ImageBounds:
+    """How far each wanted (image, attribute) is edited, and what that does to the text scores.
 
-    ``styles [I, S]`` are the unedited images'; ``renderer`` draws them. Of styles and
-    images no more than a batch is held at a time.
+    ``beside [L, D]`` are text directions that are looked at too. ``styles [I, S]`` are the unedited images';
+    ``renderer`` draws them. Of styles and images no more than a batch is held at a time.
     """
     along = score_directions(text_encoder, directions)
+    if beside is not None:
+        along = torch.cat([along, beside.to(along)])
     image, attribute = torch.tensor(wanted, dtype=torch.long).view(-1, 2).unbind(1)
     shown, row = torch.unique(image, return_inverse=True)
     with progress(len(shown) + len(_STEPS) * len(wanted), "Bounding the edits", unit="image") as bar:
 
         def scores_of(images: Tensor, attributes: Tensor, weights: Tensor) -> Tensor:
-            """Text scores ``[B, N]`` of the images at edit weights ``[B]`` of one attribute each."""
+            """Text scores ``[B, N + L]`` of the images at edit weights ``[B]`` of one attribute each."""
 
             def drawn() -> Iterator[Tensor]:
                 for part in torch.split(torch.arange(len(images)), batch_size):
-                    unedited = styles[images[part].to(styles.device)]
+                    own = styles[images[part].to(styles.device)]
                     alone = F.one_hot(attributes[part], len(directions.attributes)) * weights[part, None]
-                    yield renderer.render(unedited, alone, directions.matrix)
+                    yield renderer.render(own, alone, directions.matrix)
                     bar.update(len(part))
 
             return text_scores(text_encoder, along, drawn())
 
-        score = scores_of(shown, torch.zeros_like(shown), torch.zeros(len(shown)))[row, attribute]
+        unedited = scores_of(shown, torch.zeros_like(shown), torch.zeros(len(shown)))[row]
+        score = unedited.gather(1, attribute[:, None])[:, 0]
         has = score > calibrated.splits[attribute]
         sign = torch.where(has, -1.0, 1.0)
         side = (~has).long()
@@ -73,6 +88,8 @@ def image_bounds(
         distance = sign * (calibrated.goals[attribute, side] - score)  # to the goal; negative beyond it
         remaining = distance.clone()
         share = torch.zeros(len(wanted))
+        moved = torch.zeros_like(unedited)
+        looked = unedited.clone()
         left = torch.arange(len(wanted))
         for number, (step, before) in enumerate(zip(_STEPS, (0.0, *_STEPS), strict=False), start=1):
             scores = scores_of(image[left], attribute[left], (sign * step * largest)[left])
@@ -84,8 +101,10 @@ def image_bounds(
             way = (here / (here - there).clamp(min=1e-12)).clamp(0, 1)
             least = standstill_gain(distance[left] - here, before, step - before)
             stopped = ~crossed & (before > 0) & (here - there < least)  # further on the edit only blurs
-            end = torch.where(stopped, before, step)
-            share[left] = torch.where(crossed, before + (step - before) * way, end)
+            way = torch.where(crossed, way, torch.where(stopped, 0.0, 1.0))  # of this stretch
+            share[left] = before + (step - before) * way
+            moved[left] = torch.lerp(looked[left], scores, way[:, None]) - unedited[left]
+            looked[left] = scores
             done = crossed | stopped
             bar.update(int(done.sum()) * (len(_STEPS) - number))  # looks that are not needed
             remaining[left] = there
@@ -93,4 +112,4 @@ def image_bounds(
             if not len(left):
                 break
     limit = sign * largest * (share * _CELLS).round().clamp(min=1) / _CELLS
-    return torch.stack([limit.clamp(max=0), limit.clamp(min=0)], dim=1)
+    return ImageBounds(torch.stack([limit.clamp(max=0), limit.clamp(min=0)], dim=1), moved)

@@ -48,6 +48,15 @@ def how_known(summary: Summary) -> str:
     return f"{so}. What is called {further}, and by {null.smallest_effect:g} or more."
 
 
+def missed(summary: Summary) -> str:
+    """How large an effect could have been missed; "" where that was not measured."""
+    if not summary.power:
+        return ""
+    (first, share), *more = ((size, f"{100 * share:.0f}") for size, share in summary.power.items())
+    rest = " and ".join(f"one of {size} in {share}" for size, share in more)
+    return f"Of 100 such audits {share} would call an effect of {first}, {rest}."
+
+
 def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """The headline where nothing is called."""
     rows = [row for row in summary.sensitivity if row.value is not None]

@@ -15,6 +15,7 @@ from typing import Any
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.effects import DRAGS
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.gallery_file import Gallery, SheetEntry, StripEntry
 from zoom_engine.audit.manifest import Config
@@ -23,14 +24,18 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import Calls, calls
+from zoom_engine.report.calls import Calls, calls, missed
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
+from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
+
+WEAK, TOLD = 0.8, 0.1
+"""An audit that calls an effect of the second in less than the first of such audits says so."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Row:
     figures: Sensitivity
     counts: Counts | None
     bar: Bar
+    drags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Page:
     source: Source
     proof: Strip | None
     calls: tuple[Calls, ...]
+    missed: str
+    weak: bool
     rows: tuple[Row, ...]
     axis: Axis
     strips: tuple[Strip, ...]
@@ -67,6 +75,9 @@ class Page:
     more_sheets: int
     curves: tuple[Curve, ...]
     heat_map: HeatMap | None
+    leaks: HeatMap | None
+    drags_from: float
+    signs: bool
     limits: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
     range_used: str
@@ -178,6 +189,8 @@ def read_page(source: Source, budget: Budget) -> Page:
     return Page(
         source=source,
         proof=None if proof is None else source.load(proof, budget),
+        missed=missed(summary),
+        weak=any(share < WEAK for size, share in (summary.power or {}).items() if float(size) >= TOLD),
         calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
@@ -186,6 +199,9 @@ def read_page(source: Source, budget: Budget) -> Page:
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source)),
+        signs=any(row.signed_change is not None for row in summary.sensitivity),
+        drags_from=DRAGS,
+        leaks=leak_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.task, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, config, source.names, source.counts[None], beyond=beyond)),
         settings=tuple(_flat({key: value for key, value in manifest.to_json().items() if key != "format"})),
@@ -205,7 +221,8 @@ def axis_of(sources: Sequence[Source]) -> Axis:
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for row in source.summary.sensitivity:
         bar = bar_for(axis, row.value, row.interval, source.summary.null)
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar)
+        drags = tuple(dragged(source.summary, row.attribute, source.names))
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags)
 
 
 def _sheet(source: Source, sheet: SheetEntry, budget: Budget) -> Sheet:

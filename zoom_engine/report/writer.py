@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from zoom_engine.audit.table import decimal, percent
+from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
 from zoom_engine.report.cards import cards
@@ -95,6 +95,7 @@ def _template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "flips": flips, "short": "{:g}".format}
+    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
+    filters["short"] = "{:g}".format
     environment.filters.update(filters)
     return environment.get_template(name)

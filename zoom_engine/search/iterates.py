@@ -38,6 +38,7 @@ class Unit:
     natural: which edits of several attributes stay within what the generator draws; the result says whether its
         edit does. None where that is not known, and in single mode, where the bounds say it.
     stay_natural: the search takes no other.
+    scores: single mode: what the edit to its bound does to text scores, see `Record`; the search has no use for it.
     """
 
     image: int
@@ -46,6 +47,7 @@ class Unit:
     outer: Array | None = None
     natural: Natural | None = None
     stay_natural: bool = False
+    scores: tuple[float, ...] | None = None
 
     def allowed(self, weights: Array) -> Array:
         """Edit weights `[N]`, brought back to where this unit may look."""

@@ -1,0 +1,74 @@
+"""In which units the text scores of attributes and labels are compared: what an edit of one does to all the others.
+
+An attribute's unit is its natural range, from the mean score of the unedited images that lack it to that of those that
+have it (`calibration`). A label's is found in the same way, along what its prompt says beyond the mean of all labels'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.directions.calibration import CalibratedRange, split_in_two
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.relevance import Sampling
+from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.generators import EditableGenerator
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import Synthesizer
+from zoom_engine.text import TextEncoder
+
+_LEAST = 1e-6  # of a score: a smaller range is rounding
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """``labels [L, D]``: the text directions of the labels; ``units [N + L]``: one natural range of each attribute's
+    score, then of each label's. CPU, float32."""
+
+    labels: Tensor
+    units: Tensor
+
+    def measure(self, moved: Tensor) -> list[tuple[float, ...]]:
+        """Changes of scores ``[U, N + L]`` in natural ranges, to four decimals."""
+        return [tuple(round(value, 4) for value in row) for row in (moved / self.units).tolist()]
+
+
+def score_scale(
+    generator: EditableGenerator,
+    text_encoder: TextEncoder,
+    directions: EditDirections,
+    calibrated: CalibratedRange,
+    labels: Sequence[str],
+    *,
+    samples: int = 512,
+    seed: int = 0,
+    synthesizer: Synthesizer | None = None,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> ScoreScale:
+    """The scale of an audit: of the ``samples`` and ``seed`` that the range was calibrated with, and with a ``cache``
+    of its pictures."""
+    ranges = [(calibrated.goals[:, 1] - calibrated.goals[:, 0]).clamp(min=_LEAST)]
+    along = torch.zeros(0, text_encoder.dim)
+    if labels:
+        drawn = directions.provenance
+        texts = text_encoder.embed_texts(labels).cpu()
+        along = F.normalize(texts - texts.mean(dim=0), dim=1)
+        unedited = unedited_embeddings(
+            generator,
+            text_encoder,
+            Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer),
+            batch_size=batch_size,
+            cache=cache,
+            progress=progress,
+            doing="Scoring unedited images",
+        )
+        ranges.append(split_in_two(unedited @ along.T).means.diff(dim=1)[:, 0].clamp(min=_LEAST))
+    return ScoreScale(along, torch.cat(ranges))

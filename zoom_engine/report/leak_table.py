@@ -1,0 +1,39 @@
+"""What each edit does to the other attributes, as a table of shaded cells, and in words which it drags along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.effects import DRAGS
+from zoom_engine.audit.summary import Summary
+from zoom_engine.audit.table import signed
+from zoom_engine.report.heat_map import Cell, HeatMap
+
+_MEANING = "how far the text score of the column moves when the attribute of the row is added, in its natural range"
+
+
+def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
+    """Attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
+    leaks = summary.leakage
+    if not leaks:
+        return None
+    short = {attribute.text: name for attribute, name in names.items()}
+    order = [row.attribute.text for row in summary.sensitivity if row.attribute.text in leaks]
+    others = [text for text in next(iter(leaks.values())) if text not in order]
+    columns = [*order, *others]
+
+    def cell(row: str, column: str) -> Cell:
+        value = leaks[row][column]
+        return Cell(signed(value, 2), 0.0 if row == column else min(1.0, abs(value)))
+
+    rows = tuple((short[row], tuple(cell(row, column) for column in columns)) for row in order)
+    return HeatMap(tuple(short.get(column, column) for column in columns), rows, 0, _MEANING, "1")
+
+
+def dragged(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:
+    """What the attribute drags along, attributes and labels, the furthest first."""
+    short = {attribute.text: name for attribute, name in names.items()}
+    row = (summary.leakage or {}).get(attribute.text, {})
+    far = sorted(((abs(value), text) for text, value in row.items() if text != attribute.text), reverse=True)
+    return [short.get(text, text) for value, text in far if value >= DRAGS]
