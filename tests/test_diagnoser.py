@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
 from zoom_engine.audit.settings import BACKENDS, RunSettings
+from zoom_engine.directions import score_directions
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.generators import save_generator
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
 BIASED = "avatars:mustache-biased-pale-skin"
@@ -474,3 +476,40 @@ def test_a_gradient_search_does_not_depend_on_its_batches() -> None:
     found = [diagnoser(**options, batch_size=size).run(images=3).records for size in (3, 2)]
     assert {record.image: record for record in found[0]} == {record.image: record for record in found[1]}
     assert len(found[0]) == 3
+
+
+class PlantedTwice(nn.Module):
+    """A target whose biases are its own: what the text encoder sees of glasses and of a beard, weighted. Effects are
+    in units of the attributes' natural ranges."""
+
+    def __init__(self, run: Diagnoser, effects: dict[int, float]) -> None:
+        super().__init__()
+        directions = run.edit_directions()
+        calibrated = run.calibrated_range(directions)
+        self.encoder = run.text_encoder
+        units = calibrated.goals.diff(dim=1)[:, 0]
+        along = score_directions(run.text_encoder, directions) / units[:, None]
+        self.planted = sum(effect * along[which] for which, effect in effects.items())
+        self.middle = sum(effect * float(calibrated.splits[which] / units[which]) for which, effect in effects.items())
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen: Tensor = self.encoder.embed_images(images) @ self.planted - self.middle
+        return (0.5 + seen).clamp(0.01, 0.99)[:, None]
+
+
+def test_biases_that_no_shipped_target_has_are_called_and_nothing_else_is() -> None:
+    attributes = ["a face with eyeglasses", "a face with a beard", "a face with pale skin", "a smiling face"]
+    run = diagnoser(attributes=attributes, labels=[])
+    seen = Preprocessing(size=128, value_range=(-1.0, 1.0))
+    task, network = BinaryTask(output="probability"), PlantedTwice(run, {0: 0.25, 1: 0.12})
+    target = Target(network, name="planted", task=task, preprocessing=seen)
+    found = diagnoser(target=target, attributes=attributes, labels=[]).run(images=16, seed=6)
+    rows = {row.attribute.text: row for row in found.sensitivity}
+    assert [rows[name].called for name in attributes[:2]] == ["called", "called"]
+    assert {rows[name].called for name in attributes[2:]} <= {"below", "undecided"}
+    for name, effect in zip(attributes, (0.25, 0.12, 0.0, 0.0), strict=True):
+        assert rows[name].mean_change == pytest.approx(effect, abs=0.05)
+        assert rows[name].signed_change == pytest.approx(effect, abs=0.05)
+    power = found.summary().power
+    assert power is not None
+    assert power["0.2"] >= 0.9

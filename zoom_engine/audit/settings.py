@@ -174,7 +174,7 @@ class AuditSettings:
         "mean change, in [0, 1], below which no attribute is called sensitive", SMALLEST_EFFECT, decides=True
     )
     null: int | None = option(
-        "random directions that attributes are held against (single mode; by default one for every three, from 2 to 8);"
+        "random directions that attributes are held against (single mode; by default one for every three, at most 8);"
         " with 0 nothing is called",
         None,
         decides=True,
@@ -244,7 +244,7 @@ class AuditSettings:
         """How many random directions an audit of so many attributes is held against."""
         if self.mode == "multi":
             return 0
-        return min(max(attributes // 3, 2), 8) if self.null is None else self.null
+        return min(max(attributes // 3, 1 if attributes < 3 else 2), 8) if self.null is None else self.null
 
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""

@@ -21,7 +21,8 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     for row in summary.sensitivity:
         cells = [fit(row.attribute.name, _NAME_WIDTH), _with_interval(row.value, row.interval)]
         cells += [row.called or "-"] if null else []
-        cells += [f"{_bar(row.share)} {percent(row.share):>5}", percent(row.flip_rate)]
+        share = f"{_bar(row.share)} {percent(row.share):>5}"
+        cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
     widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]

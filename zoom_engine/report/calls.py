@@ -10,6 +10,7 @@ from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.summary import Called, Sensitivity, Summary
 from zoom_engine.audit.table import decimal, percent
 
+WEAK, TOLD = 0.8, 0.1
 TITLES: dict[Called, str] = {"called": "Called sensitive", "undecided": "Undecided", "below": "Below"}
 
 
@@ -54,7 +55,13 @@ def missed(summary: Summary) -> str:
         return ""
     (first, share), *more = ((size, f"{100 * share:.0f}") for size, share in summary.power.items())
     rest = " and ".join(f"one of {size} in {share}" for size, share in more)
-    return f"Of 100 such audits {share} would call an effect of {first}, {rest}."
+    more_images = " More images would raise that." if is_weak(summary) else ""
+    return f"Of 100 such audits {share} would call an effect of {first}, {rest}.{more_images}"
+
+
+def is_weak(summary: Summary) -> bool:
+    """The audit could have missed an effect of `TOLD` or more in over a fifth of such audits."""
+    return any(share < WEAK for size, share in (summary.power or {}).items() if float(size) >= TOLD)
 
 
 def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:

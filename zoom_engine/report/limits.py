@@ -19,6 +19,11 @@ _GENERATED = (
     "understands by the prompts; it cannot find a sensitivity to anything else."
 )
 _NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
+_POWER = (
+    "It is of effects that grow with an attribute’s text score, on pictures like these. One of just {:g}, the smallest"
+    " that matters here, is called in half of the audits at best, as the mean change must reach it. Effects of what no"
+    " attribute names are not among them."
+)
 _COVERED = "not how well an edit matches its words: look at the direction sheets for that."
 
 
@@ -68,6 +73,8 @@ def limits(
     weak = _weak(config, names)
     if weak:
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
+    if summary.power:
+        yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
         yield "About the target", config.note
     yield "Generated pictures", _GENERATED

@@ -24,7 +24,7 @@ from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import Calls, calls, missed
+from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed
 from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
@@ -33,9 +33,6 @@ from zoom_engine.report.limits import limits
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
-
-WEAK, TOLD = 0.8, 0.1
-"""An audit that calls an effect of the second in less than the first of such audits says so."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +181,14 @@ def read_page(source: Source, budget: Budget) -> Page:
         (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
     )
     axis = axis_of([source])
-    proof = source.first_strip(source.order[0])
+    called = first_called(summary)
+    proof = source.first_strip(source.order[0] if called is None else called.attribute)
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
         proof=None if proof is None else source.load(proof, budget),
         missed=missed(summary),
-        weak=any(share < WEAK for size, share in (summary.power or {}).items() if float(size) >= TOLD),
+        weak=is_weak(summary),
         calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
