@@ -271,6 +271,7 @@ class EngineRunner(Runner):
             mode=mode,
             search=search,
             search_options=options,
+            null=0,  # the reference has none
             batch_size=case.batch,
             device=device,
             cache=cache,
