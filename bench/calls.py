@@ -1,0 +1,127 @@
+"""``python bench/calls.py --out FOLDER --json OUT``: are the calls of audits true, and is their power what they say?
+
+Every classifier of the avatars is audited on the images of each seed, by the ordinary way into a folder of its own
+below FOLDER, where an audit that is there is not made again. The true effect of an attribute is known from renders with
+it and without it (`bench/results/avatar-benchmark/effects.json`); a target's own attribute is left out.
+
+- ``calls``: of the pairs of target and attribute, by their true effect, how many are called, below and undecided.
+- ``intervals``: the share of pairs whose true effect lies in the 95 % interval of the mean change.
+- ``power``: what the audits said of themselves, beside the share of effects of that size that they call when the target
+  is spiked: one spiked attribute at a time, on the audit's own images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.effects import effects
+from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.audit.power import spiked
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.summarise import summarise
+from zoom_engine.domains.avatars.benchmark import own_attribute
+from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
+from zoom_engine.files import atomic
+from zoom_engine.progress import forced
+from zoom_engine.runtime import describe_environment
+
+EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
+NONE, LARGE = 0.02, 0.1
+NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
+
+
+def audit(target: str, seed: int, images: int, out: Path) -> Diagnosis:
+    """The audit of one target on one seed's images, made or read."""
+    path = out / f"{target}-{seed}"
+    if (path / SUMMARY).is_file():
+        return Diagnosis.load(path)
+    attributes = [text for text, name in NAMES.items() if name != own_attribute(target)]
+    run = Diagnoser(generator="avatars", target=f"avatars:{target}", attributes=attributes, progress=forced)
+    return run.run(images=images, seed=seed, out=path)
+
+
+def size_of(effect: float) -> str:
+    """In which class of true effects one falls."""
+    return f"below {NONE:g}" if effect < NONE else f"{LARGE:g} or more" if effect >= LARGE else "between"
+
+
+def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute."""
+    calls: dict[str, Counter[str]] = {}
+    inside: list[bool] = []
+    said: dict[str, list[float]] = {}
+    held: dict[str, list[bool]] = {}
+    for target, diagnosis in audits:
+        summary = diagnosis.summary()
+        for row in summary.sensitivity:
+            effect = truth[target][NAMES[row.attribute.text]]
+            calls.setdefault(size_of(effect), Counter())[str(row.called)] += 1
+            if row.ci95 is not None:
+                inside.append(row.ci95[0] <= effect <= row.ci95[1])
+        for size, share in (summary.power or {}).items():
+            said.setdefault(size, []).append(share)
+            held.setdefault(size, []).extend(spiked_calls(diagnosis, float(size)))
+    return {
+        "calls": {size: dict(counts) for size, counts in sorted(calls.items())},
+        "intervals": {"pairs": len(inside), "inside": round(float(np.mean(inside)), 4) if inside else None},
+        "power": {
+            size: {
+                "said": round(float(np.mean(said[size])), 4),
+                "held": round(float(np.mean(held[size])), 4),
+                "spiked": len(held[size]),
+            }
+            for size in said
+        },
+    }
+
+
+def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:
+    """Of each attribute that is not called, whether it is when the target is spiked along it."""
+    found = effects(diagnosis.config, diagnosis.records)
+    changes = [spiked(effect, size) for effect in found]
+
+    def with_spike(text: str) -> Iterator[Record]:
+        for record, change in zip(diagnosis.records, changes, strict=True):
+            yield replace(record, change=change) if record.attribute == text and change is not None else record
+
+    for row in diagnosis.sensitivity:
+        if row.called != "called":
+            summary = summarise(diagnosis.config, [*with_spike(row.attribute.text), *diagnosis.null])
+            yield next(again.called == "called" for again in summary.sensitivity if again.attribute == row.attribute)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python bench/calls.py", description=__doc__)
+    parser.add_argument("--seeds", default="100-109", help="such as 100-109")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--targets", nargs="+", default=list(DOMAIN.classifier_names()), help="of the avatars")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    given = parser.parse_args(arguments)
+    first, _, last = given.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    truth = json.loads(EFFECTS.read_text(encoding="utf-8"))["figures"]
+    audits = ((target, audit(target, seed, given.images, given.out)) for seed in seeds for target in given.targets)
+    figures = {
+        "seeds": list(seeds),
+        "images": given.images,
+        "targets": given.targets,
+        **judged(audits, truth),
+        "environment": describe_environment(),
+    }
+    if given.json:
+        atomic.write_json(given.json, figures)
+    print(json.dumps({name: figures[name] for name in ("calls", "intervals", "power")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""What is said of calls follows from the audits and the truth, pair by pair."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from audits import searches
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.manifest import Manifest
+
+TEXTS = ["a smiling face", "a face with pale skin", "a face with a beard"]
+
+
+@pytest.fixture
+def calls() -> ModuleType:
+    import calls  # its folder is on the path for a test at a time
+
+    return calls
+
+
+@pytest.fixture
+def diagnosis() -> Diagnosis:
+    """An audit of a target with an effect of the second attribute."""
+    texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
+    own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
+    null = [
+        replace(record, attribute=None, null=j, edit_weights=(1.0, 0.0), change=0.005)
+        for record in own
+        if record.attribute == TEXTS[0]
+        for j in range(2)
+    ]
+    config = {"mode": "single", "search": "scan", "attributes": TEXTS, "images": 40, "null": 2, "labels": ["a", "b"]}
+    return Diagnosis(Manifest.of(config), (*own, *null))
+
+
+def test_calls_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
+    rows = {row.attribute.text: row for row in diagnosis.sensitivity}
+    truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].mean_change, "beard": 0.05}}
+    found = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
+    assert found["calls"]["0.1 or more"] == {"called": 2}
+    assert found["calls"]["below 0.02"] == {rows[TEXTS[0]].called: 2}
+    assert found["calls"]["between"] == {rows[TEXTS[2]].called: 2}
+    inside = [row.ci95[0] <= truth["one"][calls.NAMES[text]] <= row.ci95[1] for text, row in rows.items()]
+    assert found["intervals"] == {"pairs": 6, "inside": pytest.approx(sum(inside) / 3, abs=1e-4)}
+    assert list(found["power"]) == ["0.05", "0.1", "0.2"]
+    uncalled = sum(row.called != "called" for row in rows.values())
+    assert all(one["spiked"] == 2 * uncalled for one in found["power"].values())
+    assert found["power"]["0.2"]["held"] == pytest.approx(found["power"]["0.2"]["said"], abs=0.1)
+
+
+def test_a_spike_is_called_where_it_is_large(calls: ModuleType, diagnosis: Diagnosis) -> None:
+    assert not any(calls.spiked_calls(diagnosis, 0.0))
+    assert all(calls.spiked_calls(diagnosis, 0.5))
+
+
+def test_an_audit_that_is_there_is_read(
+    calls: ModuleType, diagnosis: Diagnosis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnosis.save(tmp_path / "mustache-7")
+    monkeypatch.setattr(calls, "Diagnoser", lambda **_: pytest.fail("an audit was made"))
+    assert calls.audit("mustache", 7, 40, tmp_path).records == diagnosis.records
