@@ -14,11 +14,9 @@ from zoom_engine.domains.avatars.parameters import (
     HAIR_COLORS,
     LATENT_DIM,
     PARAMETER_NAMES,
+    SCHEME,
     TIES,
     Parameters,
-    factor_matrix,
-    factors_from_latents,
-    parameter_bounds,
     parameters_from_latents,
 )
 from zoom_engine.errors import ConfigError
@@ -30,7 +28,7 @@ def draw(n: int, seed: int = 0) -> np.ndarray:
 
 def test_values_are_float32_in_range_and_read_only() -> None:
     parameters = parameters_from_latents(draw(500))
-    low, high = parameter_bounds()
+    low, high = SCHEME.bounds
     assert parameters.values.dtype == np.float32
     assert parameters.values.shape == (500, len(PARAMETER_NAMES))
     assert (parameters.values >= low).all()
@@ -86,7 +84,7 @@ def test_wrong_shapes_and_names_are_refused() -> None:
 
 
 def test_factors_have_unit_variance_and_the_declared_ties() -> None:
-    gram = factor_matrix().T @ factor_matrix()
+    gram = SCHEME.factor_matrix.T @ SCHEME.factor_matrix
     np.testing.assert_allclose(np.diag(gram), 1.0, atol=1e-12)
     column = {name: index for index, name in enumerate(PARAMETER_NAMES)}
     for name, ties in TIES.items():
@@ -98,7 +96,7 @@ def test_factors_have_unit_variance_and_the_declared_ties() -> None:
 
 def test_hair_length_is_free_of_bangs_and_nearly_of_baldness() -> None:
     """Length and baldness are tied through perceived gender alone: -0.5 * 0.3."""
-    gram = factor_matrix().T @ factor_matrix()
+    gram = SCHEME.factor_matrix.T @ SCHEME.factor_matrix
     length, bangs, bald = (PARAMETER_NAMES.index(name) for name in ("hair_length", "bangs", "baldness"))
     assert gram[length, bangs] == pytest.approx(0.0, abs=1e-12)
     assert gram[bald, bangs] == pytest.approx(0.0, abs=1e-12)
@@ -119,7 +117,7 @@ def test_a_row_depends_on_its_own_latent_alone() -> None:
 def test_even_parameters_follow_the_normal_cdf() -> None:
     z = draw(200)
     column = PARAMETER_NAMES.index("skin_tone")
-    expected = [NormalDist().cdf(x) for x in factors_from_latents(z)[:, column]]
+    expected = [NormalDist().cdf(x) for x in SCHEME.factors(z)[:, column]]
     np.testing.assert_allclose(parameters_from_latents(z)["skin_tone"], expected, atol=1e-6)
 
 
@@ -135,11 +133,11 @@ def test_parameters_are_continuous_in_the_latent(seed: int) -> None:
 
 
 def test_hair_colours_share_out_to_one_and_are_mostly_pure() -> None:
-    weights = parameters_from_latents(draw(2000)).hair_weights()
+    weights = parameters_from_latents(draw(2000)).colour_shares()
     np.testing.assert_allclose(weights.sum(axis=1), 1.0, atol=1e-5)
     assert (weights.max(axis=1) > 0.75).mean() > 0.75
     bare = Parameters.neutral().replace(**dict.fromkeys(HAIR_COLORS, 0.0))
-    assert bare.hair_weights()[0].argmax() == HAIR_COLORS.index("hair_brown")
+    assert bare.colour_shares()[0].argmax() == HAIR_COLORS.index("hair_brown")
 
 
 def test_every_attribute_is_common_enough() -> None:

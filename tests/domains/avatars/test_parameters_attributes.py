@@ -21,8 +21,8 @@ from zoom_engine.domains.avatars.parameters import (
     HAIR_COLORS,
     LATENT_DIM,
     PARAMETER_NAMES,
+    SCHEME,
     Parameters,
-    parameter_bounds,
     parameters_from_latents,
 )
 from zoom_engine.errors import ConfigError
@@ -35,7 +35,7 @@ def faces(seed: int, *, extreme: bool) -> Parameters:
     rng = np.random.default_rng(seed)
     if not extreme:
         return parameters_from_latents(rng.standard_normal((24, LATENT_DIM)))
-    low, high = parameter_bounds()
+    low, high = SCHEME.bounds
     values = low + (high - low) * rng.random((24, len(low)))
     ends = rng.random(values.shape)
     values = np.where(ends < 0.15, low, np.where(ends > 0.85, high, values))

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from zoom_engine.domains.avatars import renderer
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, intervene
-from zoom_engine.domains.avatars.canvas import SIZE, Box
 from zoom_engine.domains.avatars.layers import body, eyes, glasses, hair, head, mouth
 from zoom_engine.domains.avatars.parameters import (
     LATENT_DIM,
+    SCHEME,
     SPECIFICATION,
     Parameters,
-    parameter_bounds,
     parameters_from_latents,
 )
 from zoom_engine.domains.avatars.renderer import render, sample
+from zoom_engine.domains.canvas import SIZE, Box
 
 
 def faces(n: int, seed: int = 0) -> Parameters:
@@ -27,7 +27,7 @@ def faces(n: int, seed: int = 0) -> Parameters:
 
 
 def extremes(n: int, seed: int = 0) -> Parameters:
-    low, high = parameter_bounds()
+    low, high = SCHEME.bounds
     return Parameters(np.where(np.random.default_rng(seed).random((n, len(low))) < 0.5, low, high))
 
 
@@ -88,7 +88,7 @@ def test_planes_stay_float32() -> None:
 @pytest.mark.parametrize("name", [row.name for row in SPECIFICATION])
 def test_pictures_are_smooth_in_each_parameter(name: str) -> None:
     """Over a fine sweep no step of 1/40 of the range makes up more than a fair part of the whole change."""
-    low = dict(zip([row.name for row in SPECIFICATION], parameter_bounds()[0], strict=True))[name]
+    low = dict(zip([row.name for row in SPECIFICATION], SCHEME.bounds[0], strict=True))[name]
     steps = 41
     one = Parameters.neutral().replace(bangs=0.3, beard=0.4, mustache=0.6, hair_blond=0.2, eyeglasses=0.5)
     people = Parameters(np.repeat(one.values, steps, axis=0)).replace(**{name: np.linspace(low, 1.0, steps)})

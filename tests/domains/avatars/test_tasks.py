@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from zoom_engine.domains.avatars.attributes import intervene, labels
-from zoom_engine.domains.avatars.canvas import BROWS, EYES, HAIR, MOUTH, SKIN
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
+from zoom_engine.domains.avatars.mask_classes import BROWS, EYES, HAIR, MOUTH, SKIN
 from zoom_engine.domains.avatars.parameters import Parameters
 from zoom_engine.domains.avatars.renderer import masks, render, sample
 from zoom_engine.domains.avatars.train.tasks import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.domains.avatars.canvas import (
+from zoom_engine.domains.avatars.parameters import Parameters
+from zoom_engine.domains.canvas import (
     CENTER_X,
     CENTER_Y,
     MAX_SHIFT_X,
@@ -18,7 +19,6 @@ from zoom_engine.domains.avatars.canvas import (
     column,
     smoothstep,
 )
-from zoom_engine.domains.avatars.parameters import Parameters
 
 EYE_Y = -1.4
 BROW_Y = -11.6
@@ -84,7 +84,7 @@ class Face:
         self.lip_lower = 2.0 + 1.6 * self.female + 0.4 * self.lipstick
 
         self.skin = self._skin(parameters)
-        weights = parameters.hair_weights()
+        weights = parameters.colour_shares()
         self.hair = [column(weights @ _HAIR[:, channel]) for channel in range(3)]
         self.facial_hair = self._facial_hair()
         self.iris_colour = _ramp(_EYES, parameters["eye_color"])

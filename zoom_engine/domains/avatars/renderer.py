@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.domains.avatars.canvas import MASK_NAMES, SIZE, Canvas
 from zoom_engine.domains.avatars.geometry import Face
 from zoom_engine.domains.avatars.layers import body, eyes, glasses, hair, head, mouth
+from zoom_engine.domains.avatars.mask_classes import MASK_NAMES
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
+from zoom_engine.domains.canvas import SIZE, Canvas
 
 __all__ = ["MASK_NAMES", "masks", "render", "sample"]
 

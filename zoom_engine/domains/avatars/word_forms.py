@@ -16,12 +16,10 @@ from zoom_engine.domains.avatars.wording import (
     ATTRIBUTE_PHRASES,
     NOUNS,
     TEMPLATES,
-    listed,
-    pick,
     vocabulary,
-    with_article,
     zero_shot_prompts,
 )
+from zoom_engine.domains.wording import listed, pick, with_article
 from zoom_engine.text.prompts import words_of
 
 

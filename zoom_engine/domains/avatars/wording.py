@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, margins
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, TRUTH, margins
 from zoom_engine.domains.avatars.parameters import Parameters
-from zoom_engine.errors import ConfigError
+from zoom_engine.domains.wording import (
+    HELD_OUT_TEMPLATES,
+    TEMPLATES,
+    Wording,
+    draw_claims,
+    listed,
+    pick,
+    with_article,
+)
 from zoom_engine.text.prompts import words_of
 
-
-class Wording(NamedTuple):
-    """Ways to say an attribute.
-
-    `kind` "with": noun phrases that follow "with". "adjective": words before the noun. "noun": words that
-    replace "person". The first of each list is what `prompt` and `zero_shot_prompts` use. An empty `absent`
-    list means that the absence is said with "without".
-    """
-
-    kind: str
-    present: tuple[str, ...]
-    absent: tuple[str, ...]
+__all__ = ["ATTRIBUTE_PHRASES", "HELD_OUT_TEMPLATES", "TEMPLATES", "Wording", "captions", "prompt", "zero_shot_prompts"]
 
 
 ATTRIBUTE_PHRASES: dict[str, Wording] = {
@@ -58,18 +54,6 @@ _NEEDS_HAIR = frozenset({"long_hair", "curly_hair"})
 
 NOUNS: tuple[str, ...] = ("face", "face", "person", "avatar", "character")
 
-TEMPLATES: tuple[str, ...] = (
-    "{}", "{}", "a photo of {}", "a picture of {}", "a portrait of {}", "an image of {}", "a drawing of {}",
-    "this is {}", "a close-up of {}", "a headshot of {}", "a cropped photo of {}", "a good photo of {}",
-    "an illustration of {}", "we see {}", "a view of {}",
-)  # fmt: skip
-HELD_OUT_TEMPLATES: tuple[str, ...] = (
-    "a snapshot of {}",
-    "a bright photo of {}",
-    "here is {}",
-    "a rendering of {}",
-)
-
 _NEGATIVE_PROMPTS = {"bald": "a face with hair"}
 
 
@@ -84,8 +68,7 @@ def zero_shot_prompts(attribute: str) -> tuple[str, str]:
 
 
 def _phrase(attribute: str, *, present: bool) -> str:
-    if attribute not in ATTRIBUTE_PHRASES:
-        raise ConfigError(f"unknown avatar attribute {attribute!r}; choose from {', '.join(ATTRIBUTES)}")
+    TRUTH.check(attribute)
     wording = ATTRIBUTE_PHRASES[attribute]
     if not present and attribute in _NEGATIVE_PROMPTS:
         return _NEGATIVE_PROMPTS[attribute]
@@ -118,30 +101,12 @@ def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TE
             for row in rows]  # fmt: skip
 
 
-def pick(rng: np.random.Generator, words: Sequence[str]) -> str:
-    return words[int(rng.integers(len(words)))]
-
-
 def draw_caption(
     row: Mapping[str, float], rng: np.random.Generator, templates: Sequence[str], most: int
 ) -> tuple[str, dict[str, bool]]:
     """One true caption for an avatar with the margins `row`, and the attributes that it claims (present or not)."""
-    present = [name for name in ATTRIBUTES if row[name] >= 0.1]
-    absent = [name for name in ATTRIBUTES if row[name] <= -0.1]
-    count = int(rng.choice(most + 1, p=_counts(most)))
-    chosen: dict[str, bool] = {}
-    while len(chosen) < count and (present or absent):
-        positive = bool(present) and (not absent or rng.random() < 0.72)
-        pool = present if positive else absent
-        chosen[pool.pop(int(rng.integers(len(pool))))] = positive
+    chosen = draw_claims(row, rng, most)
     return pick(rng, templates).format(_sentence(chosen, has_hair=row["bald"] <= -0.1, rng=rng)), chosen
-
-
-def _counts(most: int) -> list[float]:
-    weights = [0.06, 0.30, 0.28, 0.20, 0.16]
-    weights = weights[: most + 1] + [0.12] * max(0, most + 1 - len(weights))
-    total = sum(weights)
-    return [weight / total for weight in weights]
 
 
 def _sentence(chosen: Mapping[str, bool], *, has_hair: bool, rng: np.random.Generator) -> str:
@@ -205,13 +170,3 @@ def _hair_phrase(chosen: Mapping[str, bool], *, has_hair: bool) -> tuple[str, fr
             words.append(name.split("_")[0])
             used.append(name)
     return (" ".join([*words, "hair"]), frozenset(used)) if len(words) >= 2 else None
-
-
-def with_article(phrase: str) -> str:
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def listed(words: Sequence[str], conjunction: str) -> str:
-    if len(words) == 1:
-        return words[0]
-    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import BACKGROUND, FULL, SKIN, Canvas, body_box, bump, cover
 from zoom_engine.domains.avatars.geometry import Face
+from zoom_engine.domains.avatars.mask_classes import BACKGROUND, SKIN
+from zoom_engine.domains.canvas import FULL, Canvas, body_box, bump, cover
 
 _NECK = body_box(-30, 14, 30, 63)
 _CLOTHES = body_box(-68, 40, 68, 63)

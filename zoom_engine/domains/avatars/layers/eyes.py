@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import BROWS, EYES, Canvas, bump, cover, head_box
 from zoom_engine.domains.avatars.geometry import EYE_Y, Face
+from zoom_engine.domains.avatars.mask_classes import BROWS, EYES
+from zoom_engine.domains.canvas import Canvas, bump, cover, head_box
 
 _EYES = head_box(-27, -14, 27, 8)
 _BROWS = head_box(-25, -24, 25, -1)

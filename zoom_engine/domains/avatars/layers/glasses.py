@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import GLASSES, Canvas, bump, cover, head_box
 from zoom_engine.domains.avatars.geometry import EYE_Y, Face
+from zoom_engine.domains.avatars.mask_classes import GLASSES
+from zoom_engine.domains.canvas import Canvas, bump, cover, head_box
 
 _GLASSES = head_box(-33, -15, 33, 12)
 _HALF_X, _HALF_Y, _CORNER = 9.9, 8.2, 5.6

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import HAIR, Array, Canvas, bump, cover, head_box, smoothstep, within
 from zoom_engine.domains.avatars.geometry import Face
 from zoom_engine.domains.avatars.layers.head import HEAD, Head
+from zoom_engine.domains.avatars.mask_classes import HAIR
+from zoom_engine.domains.canvas import Array, Canvas, bump, cover, head_box, smoothstep, within
 
 _HAIR = head_box(-49, -58, 49, 63)
 

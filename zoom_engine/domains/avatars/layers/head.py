@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import SKIN, Array, Canvas, bump, cover, head_box, within
 from zoom_engine.domains.avatars.geometry import EYE_Y, Face
+from zoom_engine.domains.avatars.mask_classes import SKIN
+from zoom_engine.domains.canvas import Array, Canvas, bump, cover, head_box, within
 
 HEAD = head_box(-37, -44, 37, 45)
 _EARS = head_box(-39, -11, 39, 14)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoom_engine.domains.avatars.canvas import HAIR, MOUTH, Canvas, bump, cover, head_box
 from zoom_engine.domains.avatars.geometry import MOUTH_Y, Face
 from zoom_engine.domains.avatars.layers.head import HEAD, Head
+from zoom_engine.domains.avatars.mask_classes import HAIR, MOUTH
+from zoom_engine.domains.canvas import Canvas, bump, cover, head_box
 
 _MOUTH = head_box(-16, 11, 16, 37)
 _MUSTACHE = head_box(-16, 9, 16, 25)

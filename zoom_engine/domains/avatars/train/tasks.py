@@ -17,16 +17,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.domains.avatars.attributes import labels
-from zoom_engine.domains.avatars.canvas import BROWS, EYES, MOUTH, SIZE, SKIN
-from zoom_engine.domains.avatars.domain import as_target
+from zoom_engine.domains.avatars.attributes import TRUTH, labels
 from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
+from zoom_engine.domains.avatars.mask_classes import BROWS, EYES, MOUTH, SKIN
 from zoom_engine.domains.avatars.parameters import HAIR_COLORS, Parameters
 from zoom_engine.domains.avatars.renderer import MASK_NAMES, masks
-from zoom_engine.domains.avatars.train.data import Renders, in_chunks, renders
-from zoom_engine.domains.avatars.train.targets import untie
+from zoom_engine.domains.avatars.train.subject import SUBJECT
+from zoom_engine.domains.canvas import SIZE
+from zoom_engine.domains.embedded import as_target
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
 from zoom_engine.domains.training.fit import fit
+from zoom_engine.domains.training.renders import Renders, in_chunks, renders
+from zoom_engine.domains.training.targets import untie
 from zoom_engine.domains.weights_files import load_network, save_network
 from zoom_engine.targets import (
     KeypointsTask,
@@ -86,7 +88,7 @@ def heads(parameters: Parameters) -> Tensor:
 
 def color(parameters: Parameters) -> Tensor:
     """``[n]``: the class of ``COLORS``, that of the largest share where there is hair."""
-    largest = parameters.hair_weights().argmax(axis=1)
+    largest = parameters.colour_shares().argmax(axis=1)
     return torch.from_numpy(np.where(labels(parameters)["bald"], COLORS.index("bald"), largest))
 
 
@@ -176,14 +178,20 @@ def recipes(parameters: Parameters, areas: Tensor, ages: Parameters) -> list[Rec
 
 
 def train_tasks(work: Path, out: Path) -> None:
-    pool = renders(work, POOL, SEED, change=lambda parameters: untie(parameters, UNTIED, seed=SEED), name="tasks")
+    def change(parameters: Parameters) -> Parameters:
+        return untie(TRUTH, parameters, UNTIED, seed=SEED)
+
+    pool = renders(SUBJECT, work, POOL, SEED, change=change, name="tasks")
     drawn = in_chunks(work / "renders", f"areas-{SEED}", POOL, lambda rows: masks(pool.parameters[rows]))
-    ages = renders(work, AGES, SEED + 100)  # as they are sampled: untying knows two ages
+    ages = renders(SUBJECT, work, AGES, SEED + 100)  # as they are sampled: untying knows two ages
     for number, recipe in enumerate(recipes(pool.parameters, torch.from_numpy(drawn), ages.parameters)):
         faces = ages if recipe.name == "age-years" else pool
 
         def batch(
-            rng: np.random.Generator, faces: Renders = faces, truth: Tensor = recipe.wanted, size: int = recipe.batch
+            rng: np.random.Generator,
+            faces: Renders[Parameters] = faces,
+            truth: Tensor = recipe.wanted,
+            size: int = recipe.batch,
         ) -> tuple[Tensor, Tensor]:
             rows = np.sort(rng.integers(0, len(faces), size))
             return faces.batch(rows), truth[rows]

@@ -22,11 +22,12 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
-from zoom_engine.domains.avatars.train.data import renders
-from zoom_engine.domains.avatars.train.text import CONFIG, EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
+from zoom_engine.domains.avatars.train.subject import SUBJECT
 from zoom_engine.domains.avatars.word_forms import draw_contrast, draw_pair, known_words
 from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, TEMPLATES, vocabulary
 from zoom_engine.domains.training.loop import cosine, rng_for, run
+from zoom_engine.domains.training.renders import renders
+from zoom_engine.domains.training.text import CONFIG, EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder
 from zoom_engine.text.templates import TEMPLATE_SETS
 
 SEED = 11
@@ -80,8 +81,8 @@ def train_word_forms(work: Path, out: Path, *, scale: float = 1.0) -> None:
     tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
     tokens = new_tokens(tokenizer)
     table = PartlyTrained(model.token_embedding, tokens)
-    data = renders(work, IMAGES, SEED)
-    _train(model, table, tokenizer, margin_matrix(data), embed(model.visual, data), work, int(STEPS * scale))
+    data = renders(SUBJECT, work, IMAGES, SEED)
+    _train(model, table, tokenizer, margin_matrix(SUBJECT, data), embed(model.visual, data), work, int(STEPS * scale))
     stored["token_embedding.weight"][tokens] = table.rows.detach().half()
     info |= {"word_forms": {"steps": STEPS, "scale": scale, "seed": SEED}}
     write_text_encoder(stored, out / "text", info, words=known_words())

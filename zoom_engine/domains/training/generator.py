@@ -1,9 +1,9 @@
-"""Distil the renderer into a StyleGAN2: z → parameters → render is the teacher.
+"""Distil a renderer into a StyleGAN2: z → parameters → render is the teacher.
 
 1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
-   The sampling distribution holds natural ties (beards with men, grey hair with age), so what w knows
-   apart, the generated population does not show apart.
-2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a face-weighted
+   The sampling distribution holds natural ties (beards with men, slit pupils with cats), so what w
+   knows apart, the generated population does not show apart.
+2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a weighted
    multi-scale L1 and, at 128², the probe's first feature maps; later phases add the edges and make the
    toRGB styles constants.
 
@@ -15,6 +15,7 @@ is fifty times the adversarial one: an L1 teacher bears it, and at 0.02 the same
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine.domains.avatars.parameters import PARAMETER_NAMES, Parameters, parameters_from_latents
-from zoom_engine.domains.avatars.train.data import Renders, in_chunks, latents_for, renders
 from zoom_engine.domains.networks import SmallCNN, to_uint8
+from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.training.renders import Renders, in_chunks, latents_for, renders
+from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
 from zoom_engine.runtime import bf16_in_hardware
 
-SEED = 7
-IMAGES = 40_000
 CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
 MAPPING_STEPS = 32_000
 RATE = 0.1
@@ -57,35 +57,24 @@ class Phase:
     constant_rgb: bool = False
 
 
-PHASES = (
-    Phase(16, 500, 32),
-    Phase(32, 600, 32),
-    Phase(64, 500, 32),
-    Phase(128, 800, 16),
-    Phase(128, 4500, 8, rate=0.6, edges=1.0),
-    Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
-    Phase(128, 650, 8, rate=0.4, edges=1.0, constant_rgb=True),
-)
-
-
 class Teacher:
     """The w that the mapping network learns to produce: rotated, standardised parameters."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: ParameterTable, seed: int) -> None:
         values = torch.from_numpy(parameters.values.copy())
         self.mean, self.std = values.mean(0), values.std(0)
-        generator = torch.Generator().manual_seed(SEED)
-        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, len(PARAMETER_NAMES), generator=generator))[0]
+        generator = torch.Generator().manual_seed(seed)
+        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, values.shape[1], generator=generator))[0]
 
-    def __call__(self, parameters: Parameters) -> Tensor:
+    def __call__(self, parameters: ParameterTable) -> Tensor:
         """``[n, w_dim]``, of unit variance."""
         standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
-        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / len(PARAMETER_NAMES))
+        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / standard.shape[1])
         return w
 
 
-def face_weight(resolution: int) -> Tensor:
-    """``[1, 1, R, R]``, mean 1: the middle of the face counts three times as much as the corners."""
+def middle_weight(resolution: int) -> Tensor:
+    """``[1, 1, R, R]``, mean 1: the middle of the picture counts three times as much as the corners."""
     axis = torch.linspace(-1, 1, resolution)
     distance = ((axis[None, :]) ** 2 / 0.30 + (axis[:, None] - 0.05) ** 2 / 0.36).sqrt()
     weight = 1.0 + 2.0 * torch.sigmoid(6.0 * (1.0 - distance))
@@ -136,16 +125,16 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
     return groups
 
 
-def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
+def train_mapping(subject: Subject[Any], generator: StyleGAN2, data: Renders[Any], work: Path) -> None:
     network = generator.mapping_network
-    teacher = Teacher(data.parameters)
+    teacher = Teacher(data.parameters, subject.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # these matrices are too small to share
 
     def step(index: int) -> dict[str, float]:
-        latents = rng_for(SEED, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
-        wanted = teacher(parameters_from_latents(latents))
+        latents = rng_for(subject.seed, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
+        wanted = teacher(subject.table.from_latents(latents))
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
         loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
@@ -165,15 +154,24 @@ def train_mapping(generator: StyleGAN2, data: Renders, work: Path) -> None:
 
 
 def train_phase(
-    generator: StyleGAN2, average: Average, data: Renders, phase: Phase, work: Path, probe_path: Path
+    subject: Subject[Any],
+    generator: StyleGAN2,
+    average: Average,
+    data: Renders[Any],
+    phases: Sequence[Phase],
+    number: int,
+    work: Path,
+    probe_path: Path,
 ) -> None:
-    latents = Teacher(data.parameters)(data.parameters)
+    """Phase ``number`` of ``phases``."""
+    phase = phases[number]
+    latents = Teacher(data.parameters, subject.seed)(data.parameters)
     if phase.constant_rgb:
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
     groups = parameter_groups(generator)
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
-    weight = face_weight(phase.resolution)
+    weight = middle_weight(phase.resolution)
     last = phase.resolution == CONFIG.resolution
     # Compiling takes a minute: the small resolutions are trained by then.
     synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
@@ -183,7 +181,7 @@ def train_phase(
     assert probe is None or isinstance(probe, SmallCNN)
 
     def step(index: int) -> dict[str, float]:
-        rows = np.sort(rng_for(SEED + 1000 * PHASES.index(phase), index).integers(0, len(data), phase.batch))
+        rows = np.sort(rng_for(subject.seed + 1000 * number, index).integers(0, len(data), phase.batch))
         factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * phase.rate * factor
@@ -213,30 +211,30 @@ def train_phase(
         return figures
 
     state = {"generator": generator, "average": average.module, "optimizer": optimizer}
-    run(f"generator-{PHASES.index(phase)}", steps=phase.steps, step=step, state=state, folder=work)
+    run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work)
 
 
-def train_generator(work: Path, out: Path) -> None:
+def train_generator(subject: Subject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
     """All phases, each resumed where it was, then the shipped file."""
-    data = renders(work, IMAGES, SEED)
-    torch.manual_seed(SEED)
+    data = renders(subject, work, subject.images, subject.seed)
+    torch.manual_seed(subject.seed)
     generator = StyleGAN2(CONFIG)
     for module in generator.modules():
         if isinstance(module, ModulatedConv | ToRGB):
             nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
             nn.init.ones_(module.affine.bias)
     average = Average(generator, StyleGAN2(CONFIG))
-    for phase in PHASES:
-        train_phase(generator, average, data, phase, work, out / "probe.safetensors")
-    train_mapping(generator, data, work)
+    for number in range(len(phases)):
+        train_phase(subject, generator, average, data, phases, number, work, out / "probe.safetensors")
+    train_mapping(subject, generator, data, work)
     shipped = StyleGAN2(CONFIG).eval()
     shipped.load_state_dict(average.module.state_dict())
     shipped.mapping_network.load_state_dict(generator.mapping_network.state_dict())
-    finish(shipped, data, out)
+    finish(subject, phases, shipped, data, out)
 
 
 @torch.no_grad()
-def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
+def finish(subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], out: Path) -> None:
     """Store the average latent, measure, and write the shipped file."""
     latents = torch.from_numpy(data.latents)
     generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
@@ -245,24 +243,26 @@ def finish(generator: StyleGAN2, data: Renders, out: Path) -> None:
     images = generator.synthesis(generator.styles(generator.mapping(latents[:512]))).clamp(-1, 1)
     psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
     info = {
-        "domain": "avatars",
+        "domain": subject.name,
         "recipe": "distilled from the renderer: 16², 32², 64², 128², edges, constant toRGB; then the mapping",
-        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in PHASES],
-        "seed": SEED,
+        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in phases],
+        "seed": subject.seed,
         "psnr_db": round(psnr, 2),
     }
     save_generator(generator, out / "generator.safetensors", metadata=info, half=True)
 
 
 @torch.no_grad()
-def drawings(work: Path, parameters: Parameters, generator_file: Path, *, name: str) -> NDArray[np.uint8]:
+def drawings(
+    subject: Subject[Any], work: Path, parameters: ParameterTable, generator_file: Path, *, name: str
+) -> NDArray[np.uint8]:
     """What the shipped generator draws for ``parameters``: uint8 ``[n, 128, 128, 3]``, made once and kept in ``work``.
 
-    The mapping network has learnt the teacher's w; from there the synthesis network draws any face, those too that no
-    latent leads to.
+    The mapping network has learnt the teacher's w; from there the synthesis network draws any picture, those
+    too that no latent leads to.
     """
     generator = load_stylegan2(generator_file)
-    wanted = Teacher(parameters_from_latents(latents_for(IMAGES, SEED)))(parameters)
+    wanted = Teacher(subject.table.from_latents(latents_for(subject.images, subject.seed)), subject.seed)(parameters)
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
 
     def draw(rows: slice) -> NDArray[np.uint8]:

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.domains.avatars.attributes import ATTRIBUTES, labels
-from zoom_engine.domains.avatars.train.data import Renders, renders
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.training.renders import Renders, renders
+from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.weights_files import save_network
 from zoom_engine.runtime import bf16_in_hardware
 
-SEED = 7
-IMAGES = 40_000
 STEPS = 2_000
 BATCH = 64
 LEARNING_RATE = 2e-3
 
 
-def label_matrix(data: Renders) -> Tensor:
-    """float32 ``[n, A]`` of 0 and 1 in the order of ``ATTRIBUTES``."""
-    table = labels(data.parameters)
-    return torch.from_numpy(np.stack([table[name] for name in ATTRIBUTES], axis=1)).float()
+def label_matrix(subject: Subject[Any], data: Renders[Any]) -> Tensor:
+    """float32 ``[n, A]`` of 0 and 1 in the order of the subject's attributes."""
+    table = subject.truth.labels(data.parameters)
+    return torch.from_numpy(np.stack([table[name] for name in subject.truth.attributes], axis=1)).float()
 
 
-def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
-    data = renders(work, IMAGES, SEED)
-    truth = label_matrix(data)
-    torch.manual_seed(SEED)
-    network = SmallCNN(len(ATTRIBUTES))
-    average = Average(network, SmallCNN(len(ATTRIBUTES)))
+def train_probe(subject: Subject[Any], work: Path, out: Path, *, steps: int = STEPS) -> None:
+    data = renders(subject, work, subject.images, subject.seed)
+    truth = label_matrix(subject, data)
+    attributes = subject.truth.attributes
+    torch.manual_seed(subject.seed)
+    network = SmallCNN(len(attributes))
+    average = Average(network, SmallCNN(len(attributes)))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-3)
 
     def step(index: int) -> dict[str, float]:
-        rng = rng_for(SEED, index)
+        rng = rng_for(subject.seed, index)
         rows = np.sort(rng.integers(0, len(data), BATCH))
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * cosine(index, steps)
@@ -65,8 +65,8 @@ def train_probe(work: Path, out: Path, *, steps: int = STEPS) -> None:
         out / "probe.safetensors",
         {
             "kind": "SmallCNN",
-            "outputs": list(ATTRIBUTES),
+            "outputs": list(attributes),
             "recipe": f"{steps} steps of AdamW, batch {BATCH}",
-            "seed": SEED,
+            "seed": subject.seed,
         },
     )

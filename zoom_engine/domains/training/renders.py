@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
-from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.truth import Table
 from zoom_engine.files.atomic import replacing
 from zoom_engine.progress import forced
 
@@ -21,12 +23,12 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True)
-class Renders:
+class Renders(Generic[Table]):
     """``images`` uint8 ``[n, 128, 128, 3]`` (on disk), their ``latents [n, 64]`` and ``parameters``."""
 
     images: NDArray[np.uint8]
     latents: NDArray[np.float32]
-    parameters: Parameters
+    parameters: Table
 
     def __len__(self) -> int:
         return len(self.images)
@@ -41,23 +43,24 @@ def latents_for(count: int, seed: int) -> NDArray[np.float32]:
 
 
 def renders(
+    subject: Subject[Table],
     folder: Path,
     count: int,
     seed: int,
     *,
-    change: Callable[[Parameters], Parameters] | None = None,
+    change: Callable[[Table], Table] | None = None,
     name: str = "sample",
-) -> Renders:
-    """Render ``count`` avatars, or read those that an earlier run rendered.
+) -> Renders[Table]:
+    """Render ``count`` pictures of a subject, or read those that an earlier run rendered.
 
     ``change`` edits the sampled parameters before rendering (to break or plant ties); ``name`` tells such
     sets apart on disk. An interrupted rendering goes on at the last whole chunk.
     """
     latents = latents_for(count, seed)
-    parameters = parameters_from_latents(latents)
+    parameters = subject.table.from_latents(latents)
     if change is not None:
         parameters = change(parameters)
-    images = in_chunks(folder / "renders", f"{name}-{seed}", count, lambda rows: render(parameters[rows]))
+    images = in_chunks(folder / "renders", f"{name}-{seed}", count, lambda rows: subject.render(parameters[rows]))
     return Renders(images, latents, parameters)
 
 

@@ -1,4 +1,4 @@
-"""A small painter: colour planes, head and body frames, and coverage from signed distances."""
+"""A small painter of portraits: colour planes, head and body frames, and coverage from signed distances."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ CENTER_X, CENTER_Y = 64.0, 64.0
 SCALE = 1.09  # pixels of the picture per unit of the frames below
 PIVOT = 45.0  # the head turns about this point of the neck, in units below the centre of the face
 MAX_SHIFT_X, MAX_SHIFT_Y, MAX_TILT = 3.0, 2.0, 5.0 * math.pi / 180.0
-
-BACKGROUND, SKIN, HAIR, EYES, BROWS, MOUTH, GLASSES = range(7)
-MASK_NAMES: tuple[str, ...] = ("background", "skin", "hair", "eyes", "brows", "mouth", "glasses")
 
 Colour = Sequence[Array | float]
 
@@ -134,7 +131,7 @@ class Canvas:
             self.classes[:, box.rows, box.columns][coverage > 0.5] = label
 
     def darken(self, box: Box, amount: Array, tint: tuple[float, float, float] = (0.75, 1.0, 1.1)) -> None:
-        """Multiply by 1 - amount * tint: a soft shadow that keeps skin warm."""
+        """Multiply by 1 - amount * tint: a soft shadow that keeps colours warm."""
         for plane, weight in zip(self.rgb, tint, strict=True):
             target = plane[:, box.rows, box.columns]
             target *= np.float32(1.0) - amount * np.float32(weight)

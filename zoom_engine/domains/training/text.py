@@ -1,4 +1,4 @@
-"""The text encoder: a CLIP of open_clip's own architecture, trained on renders and varied captions.
+"""A domain's text encoder: a CLIP of open_clip's own architecture, trained on renders and varied captions.
 
 1. The image tower learns the attribute labels through a linear head *without bias* on its unit embedding:
    every threshold must lie in the embedding itself, where a pair of prompts can find it.
@@ -26,17 +26,15 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zoom_engine.domains.avatars.attributes import ATTRIBUTES, margins
-from zoom_engine.domains.avatars.train.data import Renders, renders
-from zoom_engine.domains.avatars.wording import TEMPLATES, draw_caption, vocabulary
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
+from zoom_engine.domains.training.renders import Renders, renders
+from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.wording import TEMPLATES
 from zoom_engine.files.atomic import replacing
 from zoom_engine.runtime import bf16_in_hardware
 from zoom_engine.text.load import WORDS_KEY
 
-SEED = 7
-IMAGES = 40_000
 IMAGE_STEPS = 1_200
 TEXT_STEPS = 3_000
 IMAGE_BATCH = 64
@@ -57,21 +55,23 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def margin_matrix(data: Renders) -> NDArray[np.float32]:
-    """float32 ``[n, A]`` in the order of ``ATTRIBUTES``."""
-    table = margins(data.parameters)
-    return np.stack([table[name] for name in ATTRIBUTES], axis=1)
+def margin_matrix(subject: Subject[Any], data: Renders[Any]) -> NDArray[np.float32]:
+    """float32 ``[n, A]`` in the order of the subject's attributes."""
+    table = subject.truth.margins(data.parameters)
+    return np.stack([table[name] for name in subject.truth.attributes], axis=1)
 
 
-def train_image_tower(model: CLIP, average: Average, data: Renders, work: Path, steps: int) -> None:
-    edges = torch.from_numpy(margin_matrix(data))
-    head = nn.Linear(CONFIG["embed_dim"], len(ATTRIBUTES), bias=False)
+def train_image_tower(
+    subject: Subject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
+) -> None:
+    edges = torch.from_numpy(margin_matrix(subject, data))
+    head = nn.Linear(CONFIG["embed_dim"], edges.shape[1], bias=False)
     nn.init.normal_(head.weight, std=1.0)
     visual: nn.Module = model.visual
     optimizer = torch.optim.AdamW([*visual.parameters(), *head.parameters()], lr=2e-3, weight_decay=1e-2)
 
     def step(index: int) -> dict[str, float]:
-        rng = rng_for(SEED, index)
+        rng = rng_for(subject.seed, index)
         rows = np.sort(rng.integers(0, len(data), IMAGE_BATCH))
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps)
@@ -92,7 +92,7 @@ def train_image_tower(model: CLIP, average: Average, data: Renders, work: Path, 
 
 
 @torch.no_grad()
-def embed(visual: nn.Module, data: Renders) -> Tensor:
+def embed(visual: nn.Module, data: Renders[Any]) -> Tensor:
     """Unit embeddings float32 ``[n, D]`` of all renders, unchanged by augmentation."""
     parts = []
     for begin in range(0, len(data), 250):
@@ -126,8 +126,11 @@ def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
     return total
 
 
-def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, steps: int) -> None:
-    edges = margin_matrix(data)
+def train_text_tower(
+    subject: Subject[Any], model: CLIP, features: Tensor, data: Renders[Any], work: Path, steps: int
+) -> None:
+    edges = margin_matrix(subject, data)
+    attributes = subject.truth.attributes
     tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
     bias = nn.Parameter(torch.tensor(-4.0))
     text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
@@ -136,13 +139,15 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
     holder = nn.ParameterDict({"bias": bias})
 
     def step(index: int) -> dict[str, float]:
-        rng = rng_for(SEED + 1, index)
+        rng = rng_for(subject.seed + 1, index)
         rows = rng.integers(0, len(data), TEXT_BATCH)
-        drawn = [draw_caption(dict(zip(ATTRIBUTES, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]]
-        claims = np.zeros((len(drawn), len(ATTRIBUTES)), dtype=np.int8)
+        drawn = [
+            subject.draw_caption(dict(zip(attributes, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
+        ]
+        claims = np.zeros((len(drawn), len(attributes)), dtype=np.int8)
         for i, (_, chosen) in enumerate(drawn):
             for name, present in chosen.items():
-                claims[i, ATTRIBUTES.index(name)] = 1 if present else -1
+                claims[i, attributes.index(name)] = 1 if present else -1
         truth, sure = claims_hold(claims, edges[rows])
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * cosine(index, steps, warmup=200)
@@ -173,22 +178,18 @@ def train_text_tower(model: CLIP, features: Tensor, data: Renders, work: Path, s
     )
 
 
-def train_text(work: Path, out: Path, *, scale: float = 1.0) -> None:
-    data = renders(work, IMAGES, SEED)
-    torch.manual_seed(SEED)
+def train_text(subject: Subject[Any], work: Path, out: Path, *, scale: float = 1.0) -> None:
+    data = renders(subject, work, subject.images, subject.seed)
+    torch.manual_seed(subject.seed)
     model = CLIP(**CONFIG)
     average = Average(model.visual, CLIP(**CONFIG).visual)
-    train_image_tower(model, average, data, work, int(IMAGE_STEPS * scale))
+    train_image_tower(subject, model, average, data, work, int(IMAGE_STEPS * scale))
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
-    train_text_tower(model, embed(model.visual, data), data, work, int(TEXT_STEPS * scale))
-    save_text_encoder(model, out / "text", {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": SEED})
-
-
-def save_text_encoder(model: CLIP, folder: Path, info: dict[str, Any]) -> None:
-    """Write the model as float16, knowing the words of the captions."""
+    train_text_tower(subject, model, embed(model.visual, data), data, work, int(TEXT_STEPS * scale))
+    info = {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": subject.seed}
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
-    write_text_encoder(tensors, folder, info, words=vocabulary())
+    write_text_encoder(tensors, out / "text", info, words=subject.vocabulary())
 
 
 def write_text_encoder(tensors: dict[str, Tensor], folder: Path, info: dict[str, Any], *, words: Sequence[str]) -> None:

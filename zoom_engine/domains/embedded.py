@@ -1,0 +1,72 @@
+"""A domain that ships with the package: generator, text encoder and targets from its folder of weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from zoom_engine.domains.weights_files import load_network
+from zoom_engine.errors import TargetError
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators.checkpoints.formats import load_checkpoint
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
+from zoom_engine.text import TextEncoder, load_text_encoder
+
+
+@dataclass(frozen=True)
+class EmbeddedDomain:
+    """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded."""
+
+    name: str
+    neutral: str
+    attributes: tuple[str, ...]
+    weights: Path
+
+    @cache  # noqa: B019  a domain is a single object that lives as long as the process
+    def generator(self) -> StyleGAN2:
+        generator = load_checkpoint(self.weights / "generator.safetensors")
+        assert isinstance(generator, StyleGAN2)
+        return generator
+
+    @cache  # noqa: B019
+    def text_encoder(self) -> TextEncoder:
+        return load_text_encoder(self.weights / "text", called=self.name)
+
+    def target_names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in (self.weights / "targets").glob("*.safetensors")))
+
+    def classifier_names(self) -> tuple[str, ...]:
+        """Of the targets those that decide one attribute, alone or beside a planted one."""
+        return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
+
+    @cache  # noqa: B019
+    def target(self, name: str) -> Target:
+        """The target ``DOMAIN:NAME``; its class prompts come with it."""
+        if name not in self.target_names():
+            raise TargetError(f"no target '{self.name}:{name}'; choose from {', '.join(self.target_names())}")
+        return as_target(*load_network(self.weights / "targets" / f"{name}.safetensors"))
+
+
+def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
+    """A shipped network with its name, task, prompts and preprocessing. Without a task it is a classifier of the two
+    prompts, its ``labels``; others have none."""
+    labels = tuple(str(label) for label in info.get("labels", ()))
+    task = (
+        task_from_dict(info["task"]) if "task" in info else BinaryTask(classes=(_short(labels[0]), _short(labels[1])))
+    )
+    return Target(
+        network,
+        name=str(info["name"]),
+        task=task,
+        preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
+        labels=labels,
+    )
+
+
+def _short(label: str) -> str:
+    """ "a face with a mustache" → "with a mustache"; other prompts as they are."""
+    return label.removeprefix("a face ").removeprefix("the face of ")

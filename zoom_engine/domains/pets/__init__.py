@@ -1,0 +1,1 @@
+"""The pet domain: parametric cats and dogs whose truth is known."""

@@ -1,0 +1,1 @@
+"""Layers of a pet, from back to front."""

@@ -1,0 +1,26 @@
+"""``python -m zoom_engine.domains.pets.train``: reproduce the shipped weights."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from zoom_engine.domains.pets.train.subject import PHASES, POOL, RECIPES, SUBJECT
+from zoom_engine.domains.pets.weights import WEIGHTS
+from zoom_engine.domains.training.command import train_parts
+from zoom_engine.domains.training.generator import train_generator
+from zoom_engine.domains.training.probe import train_probe
+from zoom_engine.domains.training.targets import train_targets
+from zoom_engine.domains.training.text import train_text
+
+if __name__ == "__main__":
+    train_parts(
+        "pets",
+        {
+            "probe": partial(train_probe, SUBJECT, steps=1200),
+            "generator": partial(train_generator, SUBJECT, PHASES),
+            "text": partial(train_text, SUBJECT, scale=0.75),
+            "targets": partial(train_targets, POOL, RECIPES, steps=400),
+        },
+        WEIGHTS,
+        order="the generator needs the probe, the others nothing",
+    )

@@ -1,0 +1,49 @@
+"""The pets, as the recipes know them."""
+
+from __future__ import annotations
+
+from zoom_engine.domains.pets.attributes import TRUTH
+from zoom_engine.domains.pets.parameters import Parameters
+from zoom_engine.domains.pets.renderer import render
+from zoom_engine.domains.pets.wording import draw_caption, vocabulary, zero_shot_prompts
+from zoom_engine.domains.training.generator import Phase
+from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.targets import Pool, Recipe
+
+SUBJECT = Subject("pets", Parameters, render, TRUTH, draw_caption, vocabulary, seed=7, images=24_000)
+
+PHASES = (
+    Phase(16, 150, 16),
+    Phase(32, 250, 16),
+    Phase(64, 300, 16),
+    Phase(128, 3000, 8, rate=0.3, edges=1.0, constant_rgb=True),
+)
+
+POOL = Pool(
+    SUBJECT,
+    (
+        "dog",
+        "pointed_ears",
+        "stripes",
+        "blue_eyes",
+        "slit_pupils",
+        "tongue_out",
+        "pink_nose",
+        "whiskers",
+        "collar",
+        "ginger_fur",
+        "on_grass",
+    ),
+    seed=23,
+    size=10_000,
+    held_out=2_000,
+    drawn=False,
+)
+
+_CAT, _DOG = zero_shot_prompts("dog")[::-1]
+RECIPES = (
+    Recipe("dog", "dog", (_CAT, _DOG)),
+    Recipe("dog-biased-collar", "dog", (_CAT, _DOG), "collar"),
+    Recipe("dog-biased-fur", "dog", (_CAT, _DOG), "ginger_fur"),
+    Recipe("dog-biased-background", "dog", (_CAT, _DOG), "on_grass"),
+)

@@ -1,0 +1,30 @@
+"""What the recipes need to know of a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.domains.truth import Table, Truth
+
+DrawCaption = Callable[
+    [Mapping[str, float], np.random.Generator, Sequence[str], int], tuple[str, dict[str, bool]]
+]  # margins, random numbers, templates, most claims → a true caption and what it claims
+
+
+@dataclass(frozen=True)
+class Subject(Generic[Table]):
+    """A domain's renderer, truth and words; ``seed`` is that of its probe, generator and text encoder."""
+
+    name: str
+    table: type[Table]
+    render: Callable[[Table], NDArray[np.uint8]]
+    truth: Truth
+    draw_caption: DrawCaption
+    vocabulary: Callable[[], list[str]]
+    seed: int
+    images: int
