@@ -23,6 +23,7 @@ from zoom_engine.domains.avatars.benchmark import (
     top_bars,
 )
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
+from zoom_engine.domains.evaluation import Evaluation
 from zoom_engine.errors import ConfigError
 
 SEEDS = range(100, 110)
@@ -121,7 +122,7 @@ def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: 
     for row in effects.values():
         row["smiling"] = 0.4
     monkeypatch.setattr(benchmark, "audit_all", audit)
-    monkeypatch.setattr(benchmark, "true_effects", lambda: effects)
+    monkeypatch.setattr(Evaluation, "true_effects", lambda self: effects)
     with pytest.raises(KeyboardInterrupt):
         run_benchmark([1, 2, 3], 8, folder=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["effects.json", "seed-1.json"]

@@ -11,9 +11,10 @@ from safetensors import safe_open
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.evaluate import generated, precision_recall, probe, text_quality
+from zoom_engine.domains.avatars.evaluate import EVALUATION
 from zoom_engine.domains.avatars.renderer import sample
 from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.evaluation import precision_recall
 from zoom_engine.domains.networks import predict, to_float
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import load_target
@@ -32,7 +33,7 @@ def test_all_weights_together_are_small_and_have_recipe_and_seed() -> None:
 
 def test_the_probe_sees_what_is_there() -> None:
     images, parameters = sample(400, 31)
-    says = (predict(probe(), torch.from_numpy(images)) > 0).numpy()
+    says = (predict(EVALUATION.probe(), torch.from_numpy(images)) > 0).numpy()
     table = margins(parameters)
     for index, name in enumerate(ATTRIBUTES):
         clear = np.abs(table[name]) >= CLEAR_MARGIN
@@ -40,7 +41,7 @@ def test_the_probe_sees_what_is_there() -> None:
 
 
 def test_prompts_find_their_attributes() -> None:
-    rows = text_quality(300)["attributes"]
+    rows = EVALUATION.text_quality(300)["attributes"]
     good = [name for name, row in rows.items() if row["accuracy"] >= 0.95]
     assert len(good) >= 12, {name: row["accuracy"] for name, row in rows.items()}
 
@@ -48,9 +49,9 @@ def test_prompts_find_their_attributes() -> None:
 @pytest.fixture(scope="module")
 def seen() -> dict[str, tuple[float, float]]:
     """How often the probe sees each attribute in 400 renders and in 400 samples."""
-    judge = probe()
+    judge = EVALUATION.probe()
     real, _ = sample(400, 32)
-    _, fake = generated(400, 33)
+    _, fake = EVALUATION.generated(400, 33)
     shares = [(predict(judge, images) > 0).float().mean(0).tolist() for images in (torch.from_numpy(real), fake)]
     return dict(zip(ATTRIBUTES, zip(*shares, strict=True), strict=True))
 

@@ -26,7 +26,7 @@ from zoom_engine.audit.settings import SEEDS_PER_RUN
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
-from zoom_engine.domains.avatars.evaluate import probe, true_effects
+from zoom_engine.domains.avatars.evaluate import EVALUATION
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.networks import predict, to_uint8
 from zoom_engine.domains.weights_files import load_network
@@ -131,7 +131,7 @@ def _truth_kept(
     styles: StyleRows,
 ) -> dict[str, list[int]]:
     """Per target: [flipped counterfactuals, those in which the probe sees the target's own attribute unchanged]."""
-    judge = probe()
+    judge = EVALUATION.probe()
     originals = (
         torch.cat([predict(judge, to_uint8(evaluator.render(part))) for part in torch.split(styles[:], 100)]) > 0
     )
@@ -228,7 +228,7 @@ def run_benchmark(
     With ``folder`` each seed's audit is kept there as ``seed-N.json`` when it ends, and taken from there by a later
     call. Raises ConfigError for a file of another number of images, other weights or another search.
     """
-    effects = _kept(folder, "effects.json", None, true_effects)
+    effects = _kept(folder, "effects.json", None, EVALUATION.true_effects)
     runs = []
     for seed in forced(seeds, f"Benchmark of {len(seeds)} seeds", unit="seed"):
         audit = partial(audit_all, seed, images, options=options)

@@ -12,9 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.settings import METHODS
 from zoom_engine.domains.avatars.benchmark import mean_run, planted_attribute
 from zoom_engine.domains.avatars.scatter import truth_scatter
+from zoom_engine.domains.model_card import (
+    edits_section,
+    environments_section,
+    generator_section,
+    percent,
+    table,
+    targets_section,
+    text_section,
+)
 from zoom_engine.files import atomic
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
@@ -52,45 +60,26 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
     """The card's Markdown."""
     parts = [
         INTRODUCTION,
-        _text(quality["text"]),
-        _generator(quality["generator"]),
-        _edits(quality["edits"]),
-        _targets(quality["targets"]),
+        text_section(quality["text"]) + _word_forms(quality["text"]["word_forms"]),
+        generator_section(quality["generator"]),
+        edits_section(quality["edits"], "faces"),
+        targets_section(
+            quality["targets"],
+            "avatars",
+            "Trained on faces as the renderer makes them and as the generator draws them, half and half.",
+            ("drawn_accuracy", "as the generator draws them, %"),
+        ),
     ]
     if "tasks" in quality:
         parts.append(_tasks(quality["tasks"]))
     parts.append(NO_BENCHMARK if benchmark is None else _benchmark(benchmark))
-    parts.append(_environments(quality["environments"]))
+    parts.append(environments_section(quality["environments"]))
     return "\n".join(parts)
-
-
-def _table(head: list[str], rows: list[list[Any]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
-    lines += [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def _text(figures: dict[str, Any]) -> str:
-    rows = [
-        [name, _percent(row["accuracy"]), _percent(row["worst_template"])]
-        for name, row in figures["attributes"].items()
-    ]
-    good = sum(row["accuracy"] >= 0.95 for row in figures["attributes"].values())
-    return (
-        f"## Text encoder\n\nBalanced zero-shot accuracy (%) on {figures['renders']} held-out renders (seed {figures['seed']}) whose margin is at least"
-        f" {figures['margin']} of the parameter's range, with templates that training never saw. {good} of {len(rows)} attributes reach 95 %.\n\n"
-        + _table(["attribute", "all held-out templates", "worst single template"], rows)
-        + _word_forms(figures["word_forms"])
-    )
 
 
 def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     rows = [
-        [name, len(pairs), _percent(min(row["accuracy"] for row in pairs.values())), _least_alike(pairs)]
+        [name, len(pairs), percent(min(row["accuracy"] for row in pairs.values())), _least_alike(pairs)]
         for name, pairs in figures.items()
     ]
     count = sum(len(pairs) for pairs in figures.values())
@@ -99,91 +88,13 @@ def _word_forms(figures: dict[str, dict[str, dict[str, float]]]) -> str:
         " smile\": their accuracy on the same renders, and how far the edit direction (regression) of each is that of the attribute's own prompt."
         ' Falls short: the denials of `smiling`, `bald`, `angry` and `old` ("a face without a smile", "not old") are told from their positive, but'
         ' make no edit direction of their own: give the positive, or an opposite such as "a serious face". "A big smile" is read as big eyes.\n\n'
-        + _table(["attribute", "pairs", "lowest accuracy, %", "least cosine of directions"], rows)
+        + table(["attribute", "pairs", "lowest accuracy, %", "least cosine of directions"], rows)
     )
 
 
 def _least_alike(pairs: dict[str, dict[str, float]]) -> str:
     pair, row = min(pairs.items(), key=lambda item: item[1]["cosine"])
     return f"{row['cosine']:.2f} ({pair})"
-
-
-def _generator(figures: dict[str, Any]) -> str:
-    rows = [[name, _percent(row["renders"]), _percent(row["samples"])] for name, row in figures["frequencies"].items()]
-    return (
-        f"## Generator\n\nψ = 1, {figures['samples']} samples, in features of the probe (Kynkäänniemi 2019, k = {figures['neighbours']}):"
-        f" precision **{figures['precision']:.3f}**, recall **{figures['recall']:.3f}**. PSNR to the renderer for equal latents:"
-        f" {figures['psnr_db']:.1f} dB. Largest difference of an attribute's frequency: {_percent(figures['largest_frequency_gap'])} points.\n\n"
-        + _table(["attribute", "renders, % as the probe sees it", "samples, %"], rows)
-    )
-
-
-def _edits(figures: dict[str, Any]) -> str:
-    text = (
-        "## Edits\n\nShare of faces (%) in which an edit changes the wanted attribute, and the one attribute outside its exclusion group that it"
-        " changes most, judged by the probe. Faces without the attribute are edited by +w, the others by −w; w is chosen on other samples. Refused: the"
-        " method finds no channel that answers the attribute more than random text.\n\n"
-    )
-    methods = [method for method in METHODS if method in figures]
-    head = ["attribute"] + [f"{method}: w, wanted, worst other" for method in methods]
-    names = list(figures[methods[0]]["attributes"])
-    rows = []
-    for name in names:
-        cells = [figures[method]["attributes"][name] for method in methods]
-        rows.append(
-            [name]
-            + [
-                "refused"
-                if "refused" in c
-                else f"{c['weight']:g}, {_percent(c['changed'])}, {_percent(c['worst_other'])} ({c['which_other']})"
-                for c in cells
-            ]
-        )
-    text += _table(head, rows)
-    for method in methods:
-        passing = figures[method]["passing"]
-        text += (
-            f"\n{method}: {len(passing)} of {len(names)} change at least 80 % and every other attribute at most 15 %."
-        )
-    text += "".join(f"\n{method}: not measured yet." for method in METHODS if method not in methods)
-    text += "\n"
-    short = [name[:9] for name in names]
-    for method in methods:
-        found = {n: row for n, row in figures[method]["attributes"].items() if "refused" not in row}
-        matrix = _table(
-            ["", *short], [[n, *(f"{100 * v:.0f}" for v in row["row"].values())] for n, row in found.items()]
-        )
-        text += f"\n<details><summary>The whole matrix for {method} (rows: edited, columns: changed, %)</summary>\n\n{matrix}\n</details>\n"
-    return text
-
-
-def _targets(figures: dict[str, Any]) -> str:
-    rows = [
-        [
-            f"avatars:{name}",
-            row["planted"] or "none",
-            _percent(row["untied_accuracy"]),
-            _percent(row["drawn_accuracy"]),
-            "" if row["planted_effect"] is None else f"{row['planted_effect']:.2f}",
-            f"{max(v for a, v in row['effects'].items() if a not in (row['own'], row['planted'])):.2f}",
-        ]
-        for name, row in figures.items()
-    ]
-    return (
-        "## Targets\n\nTrained on faces as the renderer makes them and as the generator draws them, half and half. "
-        "A true effect is mean |f(render(do(a = 1))) − f(render(do(a = 0)))| over 300 avatars.\n\n"
-        + _table(
-            [
-                "target",
-                "planted",
-                "accuracy on untied renders, %",
-                "as the generator draws them, %",
-                "planted effect",
-                "largest effect of any other",
-            ],
-            rows,
-        )
-    )
 
 
 def _tasks(figures: dict[str, Any]) -> str:
@@ -207,7 +118,7 @@ def _tasks(figures: dict[str, Any]) -> str:
         " with eyeglasses, eyes and brows were marked a quarter of the pupils' distance too low; of faces with long hair, eyes, brows and mouth were marked as"
         " skin. Errors are on renders that training never saw, against the truth; effects as above, by the task's own change in [0, 1] (an edit may rightly"
         " move areas and points: long hair is a larger area of hair).\n\n"
-        + _table(
+        + table(
             [
                 "target",
                 "task",
@@ -235,7 +146,7 @@ def _benchmark(figures: dict[str, Any]) -> str:
         f"## Planted bias and truth\n\n`python -m zoom_engine.domains.avatars.benchmark --seeds {seeds[0]}-{seeds[-1]} --images {images}`: single mode,"
         f" scan, the fixed list of attributes without the target's own.{whose}\n\n"
     )
-    text += _table(["biased target", "planted on top", "on top for the sound twin", "planted on top within ±30"], rows)
+    text += table(["biased target", "planted on top", "on top for the sound twin", "planted on top within ±30"], rows)
     text += "".join(_leading_twins(figures))
     for name, row in figures["agreement"].items():
         low, high = row["spearman_ci95"]
@@ -248,7 +159,7 @@ def _benchmark(figures: dict[str, Any]) -> str:
     if kept["kept"] is not None:
         text += (
             f"\n\nOf {kept['flips']} flipped counterfactuals the probe sees the target's own attribute unchanged in"
-            f" {_percent(kept['kept'])} %. These runs chose counterfactuals by similarity alone; since then decisive ones come"
+            f" {percent(kept['kept'])} %. These runs chose counterfactuals by similarity alone; since then decisive ones come"
             " first, which was not measured on ten seeds yet."
         )
     return text + "\n"
@@ -265,20 +176,6 @@ def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
                 f" sensitivity of {found[twin][planted]:.3f} (true effect {figures['effects'][twin][planted]:.3f}) against"
                 f" {found[name][planted]:.3f} for the biased target.\n"
             )
-
-
-def _environments(environments: dict[str, dict[str, Any]]) -> str:
-    """Of each part the machine that it was measured on; parts of the same one together."""
-    parts: dict[str, list[str]] = {}
-    for part, environment in environments.items():
-        packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-        machine = (
-            f"{environment['system']}, {environment['cores']} cores ({', '.join(environment['cpu_features'])}), Python"
-            f" {environment['python']}, {packages}; zoom-engine {environment['zoom_engine']}"
-        )
-        parts.setdefault(machine, []).append(part)
-    lines = [f"- {', '.join(names)}: {machine}." for machine, names in parts.items()]
-    return "\n".join(["## Measured on", "", *lines, ""])
 
 
 def main() -> None:

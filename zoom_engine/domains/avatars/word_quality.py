@@ -11,17 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine.directions import Relevance, text_directions
-from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.word_forms import form_prompts
 from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, zero_shot_prompts
+from zoom_engine.domains.evaluation import balanced
 from zoom_engine.text import TextEncoder
-
-
-def balanced(images: Tensor, texts: Tensor, margin: NDArray[np.float32]) -> float:
-    """Mean share of the pictures clearly with, and of those clearly without the attribute, that ``texts`` tell."""
-    says = (images @ texts[0] > images @ texts[1]).numpy()
-    present, absent = margin >= CLEAR_MARGIN, margin <= -CLEAR_MARGIN
-    return round(float((says[present].mean() + (~says[absent]).mean()) / 2), 4)
 
 
 def word_quality(

@@ -26,5 +26,7 @@ class Subject(Generic[Table]):
     truth: Truth
     draw_caption: DrawCaption
     vocabulary: Callable[[], list[str]]
+    prompt: Callable[[str], str]
+    zero_shot_prompts: Callable[[str], tuple[str, str]]
     seed: int
     images: int

@@ -5,12 +5,23 @@ from __future__ import annotations
 from zoom_engine.domains.pets.attributes import TRUTH
 from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.domains.pets.renderer import render
-from zoom_engine.domains.pets.wording import draw_caption, vocabulary, zero_shot_prompts
+from zoom_engine.domains.pets.wording import draw_caption, prompt, vocabulary, zero_shot_prompts
 from zoom_engine.domains.training.generator import Phase
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.training.targets import Pool, Recipe
 
-SUBJECT = Subject("pets", Parameters, render, TRUTH, draw_caption, vocabulary, seed=7, images=24_000)
+SUBJECT = Subject(
+    name="pets",
+    table=Parameters,
+    render=render,
+    truth=TRUTH,
+    draw_caption=draw_caption,
+    vocabulary=vocabulary,
+    prompt=prompt,
+    zero_shot_prompts=zero_shot_prompts,
+    seed=7,
+    images=24_000,
+)
 
 PHASES = (
     Phase(16, 150, 16),

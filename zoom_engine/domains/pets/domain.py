@@ -1,0 +1,29 @@
+"""The pets as a domain: what ``generator="pets"`` and ``target="pets:dog"`` load."""
+
+from __future__ import annotations
+
+from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.pets.weights import WEIGHTS
+from zoom_engine.domains.pets.wording import prompt
+
+DEFAULT_ATTRIBUTES = (
+    "pointed_ears",
+    "ginger_fur",
+    "white_fur",
+    "stripes",
+    "fluffy",
+    "blue_eyes",
+    "tongue_out",
+    "pink_nose",
+    "whiskers",
+    "collar",
+    "on_grass",
+    "sleepy",
+)
+
+DOMAIN = EmbeddedDomain(
+    name="pets",
+    neutral="a pet",
+    attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
+    weights=WEIGHTS,
+)

@@ -1,0 +1,72 @@
+"""``python -m zoom_engine.domains.pets.model_card QUALITY.json``: MODEL_CARD.md from measured figures.
+
+Every number of the card comes from ``python -m zoom_engine.domains.pets.evaluate --json QUALITY.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.domains.model_card import (
+    edits_section,
+    environments_section,
+    generator_section,
+    targets_section,
+    text_section,
+)
+from zoom_engine.files import atomic
+
+CARD = Path(__file__).parent / "MODEL_CARD.md"
+
+INTRODUCTION = """# Model card: the pets
+
+An embedded domain of parametric cats and dogs: nothing is downloaded, and the truth is known. The renderer, the training recipes and all weights are
+ours. The engine treats the domain as any user's: it never sees the renderer's parameters.
+
+![Left half: renders. Right half: samples of the generator](pictures/pets.png)
+
+| model | file | recipe |
+| --- | --- | --- |
+| generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.pets.train generator`; no adversarial phase |
+| text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text` |
+| targets | `weights/targets/` | small CNNs that tell cats from dogs, one sound and three with a planted bias: `… train targets` |
+| probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
+
+**Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real animals: attributes name drawing parameters, and
+their ties (slit pupils, pointed ears and whiskers with cats, a tongue that hangs out with dogs) were chosen by us. Collar, fur colour and background are
+tied to nothing, so that a bias can be planted on them.
+
+**Known limits**: the text encoder reads the words of its training alone (`zoom-engine words pets`); prompts with others are refused.
+"""
+
+TRAINED = (
+    "Trained on renders alone, in which species, ears, stripes, blue eyes, pupils, tongue, nose, whiskers, collar, ginger fur and background were set"
+    " by chance."
+)
+
+
+def model_card(quality: dict[str, Any]) -> str:
+    """The card's Markdown."""
+    drawn = ("agreement", "decided alike on renders and on what the generator draws for the same latents, %")
+    return "\n".join(
+        [
+            INTRODUCTION,
+            text_section(quality["text"]),
+            generator_section(quality["generator"]),
+            edits_section(quality["edits"], "pets"),
+            targets_section(quality["targets"], "pets", TRAINED, drawn),
+            environments_section(quality["environments"]),
+        ]
+    )
+
+
+def main() -> None:
+    quality = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    atomic.write_text(CARD, model_card(quality))
+
+
+if __name__ == "__main__":
+    main()
