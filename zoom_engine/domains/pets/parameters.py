@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from zoom_engine.domains.parameters import STEEP, Parameter, ParameterTable, Scheme
+from zoom_engine.domains.parameters import LATENT_DIM, STEEP, Parameter, ParameterTable, Scheme
+
+__all__ = ["FUR_COLORS", "LATENT_DIM", "PARAMETER_NAMES", "SCHEME", "Parameters", "parameters_from_latents"]
 
 SCHEME = Scheme(
     subject="pet",
@@ -80,7 +82,7 @@ SCHEME = Scheme(
     },
     seed=20231128,
 )
-PARAMETER_NAMES = SCHEME.names
+PARAMETER_NAMES: tuple[str, ...] = SCHEME.names
 FUR_COLORS: tuple[str, ...] = tuple(SCHEME.colours)
 
 
