@@ -4,8 +4,8 @@
    The sampling distribution holds natural ties (beards with men, slit pupils with cats), so what w
    knows apart, the generated population does not show apart.
 2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a weighted
-   multi-scale L1 and, at 128², the probe's first feature maps; later phases add the edges and make the
-   toRGB styles constants.
+   multi-scale L1 and, at 128², the probe's first feature maps; phases add the edges and make the toRGB styles
+   constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -244,7 +244,7 @@ def finish(subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2,
     psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
     info = {
         "domain": subject.name,
-        "recipe": "distilled from the renderer: 16², 32², 64², 128², edges, constant toRGB; then the mapping",
+        "recipe": "distilled in phases: resolution, steps, batch, rate, edges, constant toRGB; then the mapping",
         "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in phases],
         "seed": subject.seed,
         "psnr_db": round(psnr, 2),

@@ -178,16 +178,23 @@ def train_text_tower(
     )
 
 
-def train_text(subject: Subject[Any], work: Path, out: Path, *, scale: float = 1.0) -> None:
+def train_text(
+    subject: Subject[Any],
+    work: Path,
+    out: Path,
+    *,
+    image_steps: int = IMAGE_STEPS,
+    text_steps: int = TEXT_STEPS,
+) -> None:
     data = renders(subject, work, subject.images, subject.seed)
     torch.manual_seed(subject.seed)
     model = CLIP(**CONFIG)
     average = Average(model.visual, CLIP(**CONFIG).visual)
-    train_image_tower(subject, model, average, data, work, int(IMAGE_STEPS * scale))
+    train_image_tower(subject, model, average, data, work, image_steps)
     model.visual.load_state_dict(average.module.state_dict())
     model.visual.eval().requires_grad_(False)
-    train_text_tower(subject, model, embed(model.visual, data), data, work, int(TEXT_STEPS * scale))
-    info = {"recipe": [IMAGE_STEPS, TEXT_STEPS], "scale": scale, "seed": subject.seed}
+    train_text_tower(subject, model, embed(model.visual, data), data, work, text_steps)
+    info = {"recipe": [image_steps, text_steps], "seed": subject.seed}
     tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
     write_text_encoder(tensors, out / "text", info, words=subject.vocabulary())
 

@@ -24,10 +24,9 @@ SUBJECT = Subject(
 )
 
 PHASES = (
-    Phase(16, 150, 16),
-    Phase(32, 250, 16),
-    Phase(64, 300, 16),
-    Phase(128, 3000, 8, rate=0.3, edges=1.0, constant_rgb=True),
+    Phase(32, 1800, 8, rate=0.5, constant_rgb=True),
+    Phase(64, 1800, 8, rate=0.5, constant_rgb=True),
+    Phase(128, 1800, 8, rate=0.4, edges=1.0, constant_rgb=True),
 )
 
 POOL = Pool(
