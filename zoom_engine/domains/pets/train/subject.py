@@ -26,7 +26,7 @@ SUBJECT = Subject(
 PHASES = (
     Phase(32, 1800, 8, rate=0.5, constant_rgb=True),
     Phase(64, 1800, 8, rate=0.5, constant_rgb=True),
-    Phase(128, 1800, 8, rate=0.4, edges=1.0, constant_rgb=True),
+    Phase(128, 1100, 8, rate=0.4, edges=1.0, constant_rgb=True),
 )
 
 POOL = Pool(
