@@ -18,7 +18,7 @@ if __name__ == "__main__":
         {
             "probe": partial(train_probe, SUBJECT, steps=1200),
             "generator": partial(train_generator, SUBJECT, PHASES),
-            "text": partial(train_text, SUBJECT, image_steps=900, text_steps=1200),
+            "text": partial(train_text, SUBJECT, image_steps=900, text_steps=700),
             "targets": partial(train_targets, POOL, RECIPES, steps=400),
         },
         WEIGHTS,
