@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from networks import Drawing
 from search_toys import DIRECTIONS, LABELS, SCALE, ColourLabels, evaluator, linear, synthesize, target
 from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.evaluator import Evaluator, Originals, parts_of
+from zoom_engine.evaluator import Evaluator, Originals
 from zoom_engine.objectives import ssim
 from zoom_engine.search import describe_search, find_search
 from zoom_engine.search.evaluated import iterates
@@ -53,36 +51,6 @@ def test_rows_do_not_depend_on_their_neighbours() -> None:
         assert alone.loss is not None
         assert whole.loss is not None
         torch.testing.assert_close(alone.loss[0], whole.loss[row])
-
-
-@pytest.mark.parametrize(("shared_from", "most"), [(2, 1), (3, 2), (9, 4)])
-@pytest.mark.parametrize("loss", [True, False])
-def test_pictures_are_followed_together_where_no_digit_depends_on_it(shared_from: int, most: int, loss: bool) -> None:
-    batches: list[int] = []
-
-    def rounded(x: Tensor) -> Tensor:
-        """As kernels are that sum in another order for large batches."""
-        batches.append(len(x))
-        return linear(x) * (1 + 1e-6 * (len(x) >= shared_from))
-
-    where = evaluator(rounded, text_encoder=ColourLabels(0.5), label_prompts=LABELS)
-    where.followed_at_once = where.invariant_batch(synthesize(STYLES[:4]), loss=loss)
-    assert where.followed_at_once == most
-    batches.clear()
-    follow = where.value_and_grad if loss else where.value_and_slopes
-    together = follow(STYLES, WEIGHTS, where.originals(STYLES))[1]
-    assert batches[1:] == parts_of(5, most)
-    where.followed_at_once = 1
-    assert torch.equal(follow(STYLES, WEIGHTS, where.originals(STYLES))[1], together)
-
-
-@given(count=st.integers(1, 200), most=st.sampled_from([1, 2, 4, 8]))
-def test_parts_are_few_and_of_few_sizes(count: int, most: int) -> None:
-    parts = parts_of(count, most)
-    assert sum(parts) == count
-    assert parts == sorted(parts, reverse=True)
-    assert set(parts) <= {1, 2, 4, 8}
-    assert len(parts) <= count // most + 3
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:

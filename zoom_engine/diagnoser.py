@@ -63,12 +63,10 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
-from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 FIRST_UNITS = 64  # are bounded, then searched: first records come soon
 UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
-FOLLOWED_AT_ONCE = 4  # pictures at most, whose gradients are taken together on the CPU
 
 
 class Diagnoser:
@@ -135,7 +133,6 @@ class Diagnoser:
             bar.update(note="generator")
             self._choose_runtimes()
             bar.update(note="runtime")
-        self._followed_at_once: int | None = None
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
@@ -279,7 +276,7 @@ class Diagnoser:
 
     def evaluator(self, directions: EditDirections | NullDirections) -> Evaluator:
         """What evaluates edit weights in this audit."""
-        evaluator = Evaluator(
+        return Evaluator(
             self.synthesizer,
             directions.matrix.to(self.generator.device),
             self.target,
@@ -288,13 +285,6 @@ class Diagnoser:
             loss_weights=self.settings.loss_weights,
             decisive_change=self.settings.decisive_change,
         )
-        if self.search.needs_gradient and self.generator.device.type == "cpu":
-            if self._followed_at_once is None:
-                side = self.generator.resolution
-                probes = probe_images(side, side, count=FOLLOWED_AT_ONCE)
-                self._followed_at_once = evaluator.invariant_batch(probes, loss=self.search.needs_loss)
-            evaluator.followed_at_once = self._followed_at_once
-        return evaluator
 
     def units(
         self,

@@ -118,8 +118,6 @@ class Evaluator:
         label_templates: sentences that the prompts are put into.
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
-        followed_at_once: pictures whose gradients are taken together on the CPU, a power of two; more than one only
-            where that changes no digit of any (`invariant_batch`).
 
     `value` is `evaluate(render(…))`: to ask several targets about the same images, render once and call `evaluate`
     of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
@@ -137,7 +135,6 @@ class Evaluator:
         label_templates: Sequence[str] = ("{}",),
         loss_weights: LossWeights | None = None,
         decisive_change: float = DECISIVE_CHANGE,
-        followed_at_once: int = 1,
     ) -> None:
         check_decisive_change(decisive_change)
         label_prompts = check_labels(label_prompts)
@@ -150,7 +147,6 @@ class Evaluator:
         self.label_prompts = label_prompts
         self.loss_weights = loss_weights or LossWeights()
         self.decisive_change = decisive_change
-        self.followed_at_once = followed_at_once
         self._label_embeddings: Tensor | None = None
         if self.text_encoder is not None:
             embeddings = self.text_encoder.embed_texts(label_prompts, templates=label_templates)
@@ -269,8 +265,8 @@ class Evaluator:
         """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
         nothing else gets gradients.
 
-        On the CPU a few pictures are looked at together, or each alone: the last digits of a network's outputs may
-        depend on what else is in a batch, and a search that follows them would too.
+        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
+        batch, and a search that follows them would too.
 
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
@@ -302,10 +298,10 @@ class Evaluator:
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
             pictures = self.render(styles.detach(), point)
-            sizes = parts_of(len(pictures), self.followed_at_once if pictures.device.type == "cpu" else len(pictures))
+            at_once = 1 if pictures.device.type == "cpu" else len(pictures)
             looked = [
                 look(pictures.detach()[rows].requires_grad_(True), originals.rows(rows))
-                for rows in torch.split(torch.arange(len(pictures), device=pictures.device), sizes)
+                for rows in torch.split(torch.arange(len(pictures), device=pictures.device), at_once)
             ]
             slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
             gradients = [
@@ -317,29 +313,6 @@ class Evaluator:
                 " check it, or use the scan search, which needs none"
             )
         return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
-
-    @torch.enable_grad()
-    def invariant_batch(self, images: Tensor, *, loss: bool) -> int:
-        """The largest power of two of pictures, up to the number of `images` `[B, 3, R, R]`, that can be looked at
-        together so that each has what it has alone, to the last digit: a value for `followed_at_once`.
-
-        Whether that is so depends on the kernels that a processor runs for a batch, not on what is in the pictures.
-        `loss` tells `value_and_grad` from `value_and_slopes`.
-        """
-        originals, look = self.originals_of(images), self._loss_and_slope if loss else self._margin_and_structure_slopes
-
-        def looked(at_once: int) -> list[Tensor]:
-            parts = []
-            for rows in torch.split(torch.arange(len(images)), at_once):
-                evaluation, slopes = look((0.9 * images[rows]).requires_grad_(True), originals.rows(rows))
-                seen = [value for value in vars(evaluation).values() if isinstance(value, Tensor)]
-                parts.append([*seen, *slopes])
-            return [torch.cat(values).nan_to_num() for values in zip(*parts, strict=True)]
-
-        alone, found = looked(1), 1
-        while 2 * found <= len(images) and all(map(torch.equal, looked(2 * found), alone)):
-            found *= 2
-        return found
 
     def _loss_and_slope(self, images: Tensor, originals: Originals) -> tuple[Evaluation, list[Tensor]]:
         """The evaluation of images `[B, 3, R, R]`, and the gradient of the loss to them."""
@@ -370,16 +343,6 @@ class Evaluator:
                 f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
             )
         return outputs
-
-
-def parts_of(count: int, most: int) -> list[int]:
-    """`count` rows in parts of `most`, and of its halves for what is left: no part has another number of rows."""
-    sizes = [most] * (count // most)
-    while left := count - sum(sizes):
-        while most > left:
-            most //= 2
-        sizes.append(most)
-    return sizes
 
 
 def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:

@@ -92,6 +92,4 @@ def label_loss(image_embeddings: Tensor, label_embeddings: Tensor, original_labe
         original_label: `[B]` int64, the zero-shot label of each original image.
         scale: the encoder's logit scale (inverse temperature).
     """
-    # A product of matrices would sum in an order that depends on how many images there are.
-    cosines = (image_embeddings[:, None] * label_embeddings).sum(dim=2)
-    return F.cross_entropy(scale * cosines, original_label, reduction="none")
+    return F.cross_entropy(scale * (image_embeddings @ label_embeddings.T), original_label, reduction="none")
