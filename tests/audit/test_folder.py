@@ -53,6 +53,7 @@ def record(image: int, attribute: str) -> Record:
 
 
 EXPECTED = sorted((record(*unit) for unit in UNITS), key=sort_key)
+SUMMARY = summarise(MANIFEST.config, EXPECTED, resamples=2)
 
 
 def work(path: Path, *, shuffle: int = 0, batch: int = 5, finish: bool = True) -> None:
@@ -63,7 +64,8 @@ def work(path: Path, *, shuffle: int = 0, batch: int = 5, finish: bool = True) -
         for start in range(0, len(left), batch):
             folder.append([record(*unit) for unit in left[start : start + batch]])
         if finish:
-            folder.finish(summarise(MANIFEST.config, [record(*unit) for unit in folder.done()], resamples=2))
+            assert len(folder.done()) == len(UNITS)
+            folder.finish(SUMMARY)
 
 
 def fork(task: Callable[[], None]) -> int:
