@@ -111,7 +111,7 @@ def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
 
 def test_the_first_page_says_what_could_have_been_missed(make_audit) -> None:
     hero = Page(write_report(make_audit("audit", null=0.1))).text.split("How the audit works")[0]
-    assert re.search(r"(Could miss much|Would miss little) Of 100 such audits \d+ would call an effect of 0.05,", hero)
+    assert re.search(r"(Could miss much|Would see 0.1) Of 100 such audits \d+ would call an effect of 0.05,", hero)
     without = Page(write_report(make_audit("without"))).text
     assert "such audits" not in without
 
