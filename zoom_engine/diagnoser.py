@@ -461,6 +461,7 @@ class Diagnoser:
             return None if which is None else self.attributes[which].text
 
         places = self._places()
+        beside = self.evaluator(null) if self.null else evaluator
         every = len(seeds) * (len(places) + self.null)
         with self.progress(every, "Searching", unit="unit", initial=len(done)) as bar:
             ends = [0, *range(math.ceil(FIRST_UNITS / len(places)), len(seeds), math.ceil(UNITS_AT_ONCE / len(places)))]
@@ -470,10 +471,10 @@ class Diagnoser:
                 wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
                 if wanted:
                     run(self.units(styles, directions, calibrated, wanted, scale), evaluator, of_attribute)
-                beside = [(i, j) for i in images for j in range(self.null) if (i, j) not in done]
-                if beside:
-                    units = [Unit(image, which, null.bounds(seeds[image], which)) for image, which in beside]
-                    run(units, self.evaluator(null), lambda which: which)
+                random = [(image, j) for image in images for j in range(self.null) if (image, j) not in done]
+                if random:
+                    units = [Unit(image, j, null.bounds(seeds[image], j)) for image, j in random]
+                    run(units, beside, lambda which: which)
 
 
 # What help and editors show: the settings' own fields.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+DrawCaption = Callable[
+    [Mapping[str, float], np.random.Generator, Sequence[str], int], tuple[str, dict[str, bool]]
+]  # margins, random numbers, templates, most claims → a true caption and what it claims
 
 
 class Wording(NamedTuple):
@@ -34,6 +39,20 @@ HELD_OUT_TEMPLATES: tuple[str, ...] = (
 )
 
 _COUNTS = (0.06, 0.30, 0.28, 0.20, 0.16)
+
+
+def true_captions(
+    margins: Mapping[str, NDArray[np.floating[Any]]],
+    draw_caption: DrawCaption,
+    seed: int,
+    templates: Sequence[str],
+    most: int,
+) -> list[str]:
+    """One true caption for each picture, by its `margins` [n] of every attribute; deterministic in `seed`."""
+    rng = np.random.default_rng(seed)
+    rows = np.stack(list(margins.values()), axis=1)
+    named = ({name: float(margin) for name, margin in zip(margins, row, strict=True)} for row in rows)
+    return [draw_caption(row, rng, templates, most)[0] for row in named]
 
 
 def draw_claims(row: Mapping[str, float], rng: np.random.Generator, most: int) -> dict[str, bool]:

@@ -16,13 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-ROWS = 128  # are multiplied at once: with more, the order of the sums, and so a row's digits, would depend on how many
-
 
 def with_faster_layers(network: nn.Module) -> nn.Module:
     """``network`` (bfloat16, for inference alone), each layer that has a faster form here replaced by it, in place."""
     for name, layer in network.named_children():
-        if type(layer) is nn.Linear and _packs():
+        if type(layer) is nn.Linear:
             setattr(network, name, PackedLinear(layer.weight, layer.bias))
         elif type(layer) is nn.MultiheadAttention and layer._qkv_same_embed_dim and layer.bias_k is None:
             setattr(network, name, SelfAttention(layer))
@@ -65,7 +63,8 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
 
 
 class PackedLinear(nn.Module):
-    """x·Wᵀ + b with weights that are packed once for each pass (oneDNN, as torch's own compiler calls it)."""
+    """x·Wᵀ + b with weights that are packed once for each pass (oneDNN, as torch's own compiler calls it); as torch has
+    it where it does not pack."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         super().__init__()
@@ -74,6 +73,8 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[…, K]`` → ``[…, M]``."""
+        if not _packs():
+            return F.linear(x, self.weight, self.bias)
         if self._packed is None:  # many a network has layers that nobody calls
             self._packed = _pack(self.weight.detach()), _pack(self.weight.detach().t())
         rows = x.reshape(-1, x.shape[-1]).contiguous()
@@ -98,10 +99,8 @@ class SelfAttention(nn.Module):
     def __init__(self, plain: nn.MultiheadAttention) -> None:
         super().__init__()
         self.plain = plain
-        weights: list[Tensor] = [plain.in_proj_weight, plain.out_proj.weight]
-        biases: list[Tensor | None] = [plain.in_proj_bias, plain.out_proj.bias]
-        layer = PackedLinear if _packs() else _PlainLinear
-        self.projected_in, self.projected_out = (layer(w, b) for w, b in zip(weights, biases, strict=True))
+        self.projected_in = PackedLinear(plain.in_proj_weight, plain.in_proj_bias)
+        self.projected_out = PackedLinear(plain.out_proj.weight, plain.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
         """``[B, L, E]``, or ``[L, B, E]`` where the plain layer has it so, and no attention weights."""
@@ -125,9 +124,8 @@ class Patches(nn.Module):
 
     def __init__(self, plain: nn.Conv2d) -> None:
         super().__init__()
-        self.weight, self.bias, self.size = plain.weight, plain.bias, plain.kernel_size
-        layer = PackedLinear if _packs() else _PlainLinear
-        self.product = layer(plain.weight.flatten(1), plain.bias)
+        self.size = plain.kernel_size
+        self.product = PackedLinear(plain.weight.flatten(1), plain.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, C, H, W]`` → ``[B, M, H // h, W // w]`` for windows ``h × w``."""
@@ -136,15 +134,6 @@ class Patches(nn.Module):
         windows = x[:, :, : rows * h, : columns * w].reshape(pictures, channels, rows, h, columns, w)
         outputs: Tensor = self.product(windows.permute(0, 2, 4, 1, 3, 5).reshape(pictures, rows * columns, -1))
         return outputs.transpose(1, 2).reshape(pictures, -1, rows, columns)
-
-
-class _PlainLinear(nn.Module):
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        super().__init__()
-        self.weight, self.bias = weight, bias
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight, self.bias)
 
 
 def _is_patches(layer: nn.Conv2d) -> bool:
@@ -163,5 +152,5 @@ def _pack(weight: Tensor) -> Tensor:
 
 
 def _product(rows: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
-    parts = [torch.ops.mkldnn._linear_pointwise(part, packed, bias, "none", [], "") for part in torch.split(rows, ROWS)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], "")
+    return product

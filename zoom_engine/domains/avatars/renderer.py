@@ -9,11 +9,10 @@ from zoom_engine.domains.avatars.geometry import Face
 from zoom_engine.domains.avatars.layers import body, eyes, glasses, hair, head, mouth
 from zoom_engine.domains.avatars.mask_classes import MASK_NAMES
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
-from zoom_engine.domains.canvas import SIZE, Canvas
+from zoom_engine.domains.canvas import Canvas
+from zoom_engine.domains.portraits import paint_class_maps, paint_images
 
 __all__ = ["MASK_NAMES", "masks", "render", "sample"]
-
-_CHUNK = 8  # portraits painted at once: their planes stay in the processor's cache
 
 
 def _portrait(parameters: Parameters, *, classes: bool) -> Canvas:
@@ -41,11 +40,7 @@ def _portrait(parameters: Parameters, *, classes: bool) -> Canvas:
 
 def render(parameters: Parameters) -> NDArray[np.uint8]:
     """Portraits uint8 [n, 128, 128, 3], RGB. Deterministic; each row depends on its own parameters alone."""
-    images = np.empty((len(parameters), SIZE, SIZE, 3), dtype=np.uint8)
-    for start in range(0, len(parameters), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        images[rows] = _portrait(parameters[rows], classes=False).image()
-    return images
+    return paint_images(parameters, _portrait)
 
 
 def masks(parameters: Parameters) -> NDArray[np.uint8]:
@@ -53,13 +48,7 @@ def masks(parameters: Parameters) -> NDArray[np.uint8]:
 
     Clothes count as background; lenses are transparent, so only the frame is glasses.
     """
-    maps = np.empty((len(parameters), SIZE, SIZE), dtype=np.uint8)
-    for start in range(0, len(parameters), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        canvas = _portrait(parameters[rows], classes=True)
-        if canvas.classes is not None:
-            maps[rows] = canvas.classes
-    return maps
+    return paint_class_maps(parameters, _portrait)
 
 
 def sample(n: int, seed: int) -> tuple[NDArray[np.uint8], Parameters]:

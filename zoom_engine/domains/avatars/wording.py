@@ -15,6 +15,7 @@ from zoom_engine.domains.wording import (
     draw_claims,
     listed,
     pick,
+    true_captions,
     with_article,
 )
 from zoom_engine.text.prompts import words_of
@@ -94,11 +95,8 @@ def captions(parameters: Parameters, seed: int, *, templates: Sequence[str] = TE
 
     Only attributes whose |margin| is at least 0.1 are spoken of. Deterministic in `seed`.
     """
-    rng = np.random.default_rng(seed)
     table = margins(parameters)
-    rows = np.stack([table[name] for name in ATTRIBUTES], axis=1)
-    return [draw_caption({name: float(m) for name, m in zip(ATTRIBUTES, row, strict=True)}, rng, templates, most)[0]
-            for row in rows]  # fmt: skip
+    return true_captions({name: table[name] for name in ATTRIBUTES}, draw_caption, seed, templates, most)
 
 
 def draw_caption(

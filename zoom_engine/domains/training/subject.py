@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.domains.truth import Table, Truth
-
-DrawCaption = Callable[
-    [Mapping[str, float], np.random.Generator, Sequence[str], int], tuple[str, dict[str, bool]]
-]  # margins, random numbers, templates, most claims → a true caption and what it claims
+from zoom_engine.domains.wording import DrawCaption
 
 
 @dataclass(frozen=True)
