@@ -55,7 +55,7 @@ def test_tells_what_an_audit_would_use() -> None:
 
 
 def test_tells_a_missing_runtime_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(info.RUNTIMES, "no_such_runtime", ("Nonesuch", "no speed", "zoom-engine[none]"))
+    monkeypatch.setitem(info.PACKAGES, "no_such_runtime", ("Nonesuch", "no speed", "none"))
     line = next(line for line in info.describe().splitlines() if "Nonesuch" in line)
     assert line.strip() == "Nonesuch: missing, no speed; pip install 'zoom-engine[none]'"
 

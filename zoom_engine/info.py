@@ -10,18 +10,17 @@ import torch
 
 import zoom_engine
 from zoom_engine import ops, registry
+from zoom_engine.backends import RUNTIMES
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
 from zoom_engine.runtime import choose_synthesizer, describe_environment
 
 NATIVE_COST = "gradients through the generator run in plain torch, several times slower and with more memory"
 CUDA_COST = "no --backend native on a GPU, where torch alone takes several passes over memory around each convolution"
-RUNTIMES = {
-    "onnxruntime": ("ONNX Runtime", "targets in ONNX files are not checked against it", "zoom-engine[cpu]"),
-    "openvino": ("OpenVINO", "no forward pass through it", "zoom-engine[cpu]"),
-    "tensorrt": ("TensorRT", "no forward pass through it", "zoom-engine[gpu]"),
-    "cmaes": ("cmaes", "no search of several attributes together without gradients", "zoom-engine[blackbox]"),
-    "transformers": ("transformers", "no Hugging Face targets", "zoom-engine[huggingface]"),
+PACKAGES = {  # package: its name, what its absence costs, the extra that installs it; of two runtimes of one the first
+    **{r.package: (r.title, "no forward pass through it", r.extra) for r in reversed(RUNTIMES.values())},
+    "cmaes": ("cmaes", "no search of several attributes together without gradients", "blackbox"),
+    "transformers": ("transformers", "no Hugging Face targets", "huggingface"),
 }
 
 
@@ -60,11 +59,11 @@ def _audit_lines() -> list[str]:
 
 def _runtime_lines(packages: dict[str, str]) -> list[str]:
     lines = [f"torch {torch.__version__}"]
-    for module, (name, cost, extra) in RUNTIMES.items():
+    for module, (name, cost, extra) in PACKAGES.items():
         if importlib.util.find_spec(module) is not None:
             lines.append(f"{name} {packages.get(module, '')}".rstrip())
         else:
-            lines.append(f"{name}: missing, {cost}; pip install '{extra}'")
+            lines.append(f"{name}: missing, {cost}; pip install 'zoom-engine[{extra}]'")
     return lines
 
 

@@ -9,16 +9,19 @@ import os
 import sys
 import weakref
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from networks import relative_error, spread_generator, styles_of
 
 from zoom_engine import ops
+from zoom_engine.backends import RUNTIMES as RUNTIMES_KNOWN
+from zoom_engine.backends import Runtime
 from zoom_engine.errors import BackendError, CacheError, ConfigError
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
+from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, select
 
 RUNTIMES = [
     pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is missing"))
@@ -29,6 +32,30 @@ RUNTIMES = [
 @pytest.fixture(scope="module")
 def network() -> StyleGAN2:
     return spread_generator()
+
+
+def test_a_runtime_is_a_file_and_an_entry(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, str]] = []
+
+    class Grey:
+        settings: ClassVar[dict[str, str]] = {"shade": "grey"}
+
+        def run(self, feeds: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {"images": torch.zeros(len(feeds["styles"]), 3, 8, 8)}
+
+    def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> Grey:
+        opened.append((backend, precision))
+        return Grey()
+
+    monkeypatch.setitem(sys.modules, "zoom_engine.runtime.paint_session", SimpleNamespace(open_session=open_session))
+    monkeypatch.setitem(RUNTIMES_KNOWN, "paint", Runtime("Paint", "json", "none", "paint_session", ("fp32",)))
+    monkeypatch.setattr(select, "BACKENDS", (*select.BACKENDS, "paint"))
+    found = choose_synthesizer(network, backend="paint", precision="fp32")
+    assert opened == [("paint", "fp32")]
+    assert found.explain()["settings"] == {"shade": "grey"}
+    assert torch.equal(found.render(styles_of(network, 2)), torch.zeros(2, 3, 8, 8))
+    with pytest.raises(BackendError, match="'paint' cannot run in bf16"):
+        choose_synthesizer(network, backend="paint", precision="bf16")
 
 
 @pytest.mark.parametrize("backend", RUNTIMES)

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from zoom_engine import registry
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
 from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.backends import BACKENDS
 from zoom_engine.errors import CheckpointError, ConfigError
 
 RANGES = ("calibrated", "paper")
 CORRECTIONS = ("holm", "benjamini-hochberg")
 METHODS = ("regression", "sampled", "gradient")
-BACKENDS = ("auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 SEEDS_PER_RUN = 100_000
 SMALLEST_EFFECT = 0.05
 MOST_NULL = 1000
@@ -200,8 +200,7 @@ class AuditSettings:
         choices=BACKENDS,
     )
     precision: str = option(
-        "auto: bf16 where the processor computes in it, but fp32 where a search follows gradients (what it starts from"
-        " is measured as for any other)",
+        "auto: bf16 where the processor computes in it",
         "auto",
         choices=("auto", "fp32", "bf16"),
     )

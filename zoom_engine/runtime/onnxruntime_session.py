@@ -157,3 +157,9 @@ def _open(ort: Any, model: bytes, options: Any, providers: list[Any], stored: Pa
     with cache_errors(stored.parent), atomic.replacing(stored) as temporary:
         options.optimized_model_filepath = str(temporary)
         return ort.InferenceSession(model, options, providers=providers)
+
+
+def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OnnxRuntimeSession:
+    """See `zoom_engine.backends.Runtime`; the precision is that of the model."""
+    provider = "tensorrt" if backend == "onnxruntime-tensorrt" else None
+    return OnnxRuntimeSession(model, device=device, provider=provider, cache=cache)

@@ -169,3 +169,8 @@ def convolutions(compiled: Any) -> dict[str, int]:
         if info["layerType"].astype(str) in ("Convolution", "Deconvolution"):
             found[info["runtimePrecision"].astype(str)] += 1
     return dict(sorted(found.items()))
+
+
+def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OpenVinoSession:
+    """See `zoom_engine.backends.Runtime`; on the CPU."""
+    return OpenVinoSession(model, precision=precision, cache=cache)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine import ops
-from zoom_engine.audit.settings import BACKENDS
+from zoom_engine.backends import BACKENDS, RUNTIMES
 from zoom_engine.errors import BackendError, ConfigError
 from zoom_engine.generators import EditableGenerator, StyleGAN2
 from zoom_engine.generators.generator import shown
@@ -19,44 +19,10 @@ from zoom_engine.generators.onnx_decoder import CODES, IMAGES, OnnxDecoder
 from zoom_engine.graphs import synthesis_model
 from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.machine import bf16_in_hardware
-from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
-from zoom_engine.runtime.openvino_session import OpenVinoSession
-from zoom_engine.runtime.session import Session, import_runtime
-from zoom_engine.runtime.tensorrt_session import TensorRTSession
+from zoom_engine.runtime.session import Session, import_runtime, open_session
 
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """What compiles an ONNX model: in which precisions, whether it lowers a float32 model by itself (others take the
-    types that the model has), and how: ``open(model, precision, device, cache)``.
-    """
-
-    precisions: tuple[str, ...]
-    lowers: bool
-    open: Callable[[bytes, str, str, Path | None], Session]
-
-
-RUNTIMES = {
-    "onnxruntime": Runtime(
-        ("fp32",), False, lambda model, _, device, cache: OnnxRuntimeSession(model, device=device, cache=cache)
-    ),
-    "onnxruntime-tensorrt": Runtime(
-        ("fp32", "bf16"),
-        False,
-        lambda model, _, device, cache: OnnxRuntimeSession(model, device=device, provider="tensorrt", cache=cache),
-    ),
-    "openvino": Runtime(
-        ("fp32", "bf16"),
-        True,
-        lambda model, precision, _, cache: OpenVinoSession(model, precision=precision, cache=cache),
-    ),
-    "tensorrt": Runtime(
-        ("fp32", "bf16"), False, lambda model, _, device, cache: TensorRTSession(model, device=device, cache=cache)
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -191,8 +157,8 @@ def check_backend(backend: str, precision: str, device: str) -> None:
     if backend in RUNTIMES:
         if precision != "auto":
             _check_precision(backend, precision)
-        if backend == "openvino" and torch.device(device).type != "cpu":
-            raise BackendError(f"backend 'openvino' cannot run on {device}: it is used on the CPU only")
+        if RUNTIMES[backend].cpu_only and torch.device(device).type != "cpu":
+            raise BackendError(f"backend '{backend}' cannot run on {device}: it is used on the CPU only")
         import_runtime(backend)
 
 
@@ -249,4 +215,4 @@ def _session(generator: EditableGenerator, backend: str, precision: str, device:
         assert isinstance(generator, StyleGAN2)
         stored = "fp32" if RUNTIMES[backend].lowers else precision
         model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
-    return RUNTIMES[backend].open(model, precision, device, cache)
+    return open_session(model, backend=backend, precision=precision, device=device, cache=cache)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
+from zoom_engine.backends import RUNTIMES
 from zoom_engine.errors import BackendError
-
-PACKAGES = {
-    "onnxruntime": ("onnxruntime", "cpu"),
-    "onnxruntime-tensorrt": ("onnxruntime", "gpu"),
-    "openvino": ("openvino", "cpu"),
-    "tensorrt": ("tensorrt", "gpu"),
-}
-"""Of each backend that is a runtime the package, and the extra of ours that installs it."""
 
 
 class Session(Protocol):
@@ -41,13 +35,19 @@ def ready(feeds: Mapping[str, Tensor], device: torch.device | str) -> tuple[dict
     return found, len(next(iter(found.values())))
 
 
+def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> Session:
+    """The serialised ONNX ``model`` on the runtime ``backend``; BackendError where it cannot run."""
+    module = importlib.import_module(f"zoom_engine.runtime.{RUNTIMES[backend].module}")
+    return cast(Session, module.open_session(model, backend=backend, precision=precision, device=device, cache=cache))
+
+
 def import_runtime(backend: str) -> Any:
     """The Python package that ``backend`` runs on, imported late; BackendError where it is missing or broken."""
-    module, extra = PACKAGES[backend]
+    runtime = RUNTIMES[backend]
     try:
-        return importlib.import_module(module)
+        return importlib.import_module(runtime.package)
     except ImportError as error:
         reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
         raise BackendError(
-            f"backend '{backend}' cannot run: {module} {reason}; pip install 'zoom-engine[{extra}]'"
+            f"backend '{backend}' cannot run: {runtime.package} {reason}; pip install 'zoom-engine[{runtime.extra}]'"
         ) from error

@@ -172,3 +172,8 @@ def _cuda(device: str) -> torch.device:
         if place.type == "cuda" and torch.cuda.is_available():
             return place
     raise BackendError(f"backend 'tensorrt' cannot run on {device}: it needs an NVIDIA GPU that torch can use")
+
+
+def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> TensorRTSession:
+    """See `zoom_engine.backends.Runtime`; the precision is that of the model."""
+    return TensorRTSession(model, device=device, cache=cache)
