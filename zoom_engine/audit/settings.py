@@ -18,6 +18,7 @@ from zoom_engine.attributes import Attribute, check_labels, parse_attributes
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.backends import BACKENDS
 from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.presets import Preset, find_preset
 
 RANGES = ("calibrated", "paper")
 CORRECTIONS = ("holm", "benjamini-hochberg")
@@ -111,6 +112,11 @@ class AuditSettings:
         None,
         name="attribute",
         decides=True,
+    )
+    preset: str | Path | None = option(
+        "attributes, neutral prompt, templates and, after a colon, labels for a published kind of generator, where no"
+        " others are given: a name of `zoom-engine presets` such as faces or faces:age, or a TOML file of that form",
+        None,
     )
     neutral: str | None = option(
         "the prompt that is subtracted from each attribute's; by default the domain's", None, decides=True
@@ -210,6 +216,8 @@ class AuditSettings:
     download: bool = option("fetch published weights of target and text encoder that are not on this machine", False)
 
     def __post_init__(self) -> None:
+        if self.preset is not None:
+            self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
         if self.edit_range not in RANGES:
             raise ConfigError(f"unknown range '{self.edit_range}'; choose one of {', '.join(RANGES)}")
@@ -238,6 +246,16 @@ class AuditSettings:
             if self.neutral is not None or not of_domain:
                 parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
         check_labels(self.labels or ())
+
+    def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
+        """Take from the preset what was left open."""
+        found: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
+        found["attributes"] = preset.without(labels or tuple(self.labels or ()))
+        for name, value in found.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if preset.templates is not None and self.templates == type(self).templates:
+            object.__setattr__(self, "templates", preset.templates)
 
     def null_directions(self, attributes: int) -> int:
         """How many random directions an audit of so many attributes is held against."""

@@ -1,0 +1,24 @@
+"""`zoom-engine presets`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from zoom_engine.presets import preset_file, preset_names, read_preset
+
+
+def presets(name: Annotated[str | None, Parameter(help="print this one's file, to copy and change")] = None, /) -> None:
+    """List the sets of prompts for published generators, or print one.
+
+    With a checkpoint and an open_clip model on disk, an audit is one line:
+
+      zoom-engine diagnose --preset faces:age --generator ffhq.pkl --target age.onnx --out audit
+    """
+    if name is not None:
+        print(preset_file(name).read_text(encoding="utf-8").rstrip())
+        return
+    for each in preset_names():
+        preset = read_preset(preset_file(each))
+        print(f"{each:10}{preset.title}; {len(preset.attributes)} attributes; labels: {', '.join(preset.labels)}")

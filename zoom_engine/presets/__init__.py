@@ -1,0 +1,105 @@
+"""Prompts for what published generators draw: a neutral one, attributes, templates and label sets.
+
+Each preset is a TOML file in this folder; a user's own is a file of the same form.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.attributes import Attribute, check_labels, parse_attributes
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.kinds import misfit
+
+FOLDER = Path(__file__).parent
+LARGEST = 1 << 20
+KINDS: dict[str, Any] = {
+    "title": str,
+    "neutral": str,
+    "templates": str | Sequence[str],
+    "attributes": Sequence[str],
+    "labels": dict[str, Any],
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a file says; ``labels`` are prompts of a target's classes, by the name of the set, class 0 first."""
+
+    title: str
+    neutral: str
+    attributes: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    templates: str | tuple[str, ...] | None = None
+
+    def without(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The attributes that do not name one of the target's own classes."""
+        return tuple(a for a in self.attributes if not set(labels) & set(Attribute.parse(a).wordings))
+
+
+def preset_names() -> tuple[str, ...]:
+    """Those that come with the package."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def preset_file(name: str) -> Path:
+    """The file of a preset of the package; ConfigError where there is none of that name."""
+    if name not in preset_names():
+        raise ConfigError(f"no preset '{one_line(name, 80)}'; there are {', '.join(preset_names())}")
+    return FOLDER / f"{name}.toml"
+
+
+def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
+    """The preset ``NAME``, ``NAME:LABELS``, ``FILE.toml`` or ``FILE.toml:LABELS``, and the prompts of the label set
+    that is named, None where none is.
+
+    Raises:
+        ConfigError: there is no such preset or label set, or the file is none of this form.
+    """
+    head, labels = str(spec), ""
+    if not head.endswith(".toml") and ":" in head:
+        head, _, labels = head.rpartition(":")
+    preset = read_preset(Path(head) if head.endswith(".toml") else preset_file(head))
+    if not labels:
+        return preset, None
+    if labels not in preset.labels:
+        known = ", ".join(preset.labels) or "none"
+        raise ConfigError(f"preset '{one_line(head, 80)}' has no label set '{one_line(labels, 80)}'; it has {known}")
+    return preset, preset.labels[labels]
+
+
+def read_preset(path: Path) -> Preset:
+    """What the file says; ConfigError where it is not of the form of those in this folder."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"preset {path} has more than {LARGEST >> 20} MB: it is no list of prompts")
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read preset {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"preset {path} is not a TOML file: {one_line(error)}") from error
+    for key, value in raw.items():
+        if key not in KINDS:
+            raise ConfigError(f"preset {path}: unknown key '{one_line(key, 80)}'; known are {', '.join(KINDS)}")
+        if wrong := misfit(KINDS[key], value):
+            raise ConfigError(f"preset {path}: '{key}' {wrong}")
+    for key in ("neutral", "attributes"):
+        if key not in raw:
+            raise ConfigError(f"preset {path}: '{key}' is missing")
+    sets = raw.get("labels", {})
+    for name, prompts in sets.items():
+        if wrong := misfit(Sequence[str], prompts):
+            raise ConfigError(f"preset {path}: label set '{one_line(name, 80)}' {wrong}")
+    parse_attributes(raw["attributes"], neutral=raw["neutral"])
+    templates = raw.get("templates")
+    return Preset(
+        title=raw.get("title", path.stem),
+        neutral=raw["neutral"],
+        attributes=tuple(raw["attributes"]),
+        labels={name: check_labels(prompts) for name, prompts in sets.items()},
+        templates=tuple(templates) if isinstance(templates, list) else templates,
+    )
