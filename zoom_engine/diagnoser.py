@@ -133,6 +133,7 @@ class Diagnoser:
             bar.update(note="generator")
             self._choose_runtimes()
             bar.update(note="runtime")
+        self._notify = notify
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             notify(notice)
@@ -197,6 +198,8 @@ class Diagnoser:
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
             self._search(seeds, styles, directions, calibrated, scale, null, evaluator, done=done, keep=audit.append)
+            if remark := self.target.remark:
+                self._notify(remark)
             diagnosis = Diagnosis.load(out)
             if len(audit.done()) > len(done) or not audit.finished:
                 build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)

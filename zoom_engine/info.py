@@ -21,6 +21,7 @@ PACKAGES = {  # package: its name, what its absence costs, the extra that instal
     **{r.package: (r.title, "no forward pass through it", r.extra) for r in reversed(RUNTIMES.values())},
     "cmaes": ("cmaes", "no search of several attributes together without gradients", "blackbox"),
     "transformers": ("transformers", "no Hugging Face targets", "huggingface"),
+    "urllib3": ("urllib3", "no targets behind HTTP", "service"),
 }
 
 

@@ -45,6 +45,9 @@ def test_pixels_and_flat_rows_are_the_same_points() -> None:
     pixels = KeypointsTask(output="pixels", side=200)
     torch.testing.assert_close(pixels.outputs(POINTS * 200), EYES.outputs(POINTS))
     torch.testing.assert_close(EYES.outputs(POINTS.flatten(1)), EYES.outputs(POINTS))
+    axes = KeypointsTask(order="axes")
+    torch.testing.assert_close(axes.outputs(POINTS.transpose(1, 2).flatten(1)), EYES.outputs(POINTS))
+    torch.testing.assert_close(axes.outputs(POINTS), EYES.outputs(POINTS))
 
 
 def test_heat_maps_count_by_their_peak_and_pull_by_their_soft_one() -> None:
@@ -88,6 +91,7 @@ def test_the_points_are_drawn_where_they_are() -> None:
     ("options", "complaint"),
     [
         ({"output": "boxes"}, "choose one of"),
+        ({"order": "yx"}, "order is .yx.; choose one of points, axes"),
         ({"output": "pixels"}, "need side"),
         ({"side": 3}, "need side"),
         ({"threshold": 0}, "threshold"),

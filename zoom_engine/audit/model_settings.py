@@ -7,11 +7,14 @@ Nothing that takes seconds to import is imported here, see `zoom_engine.audit.se
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zoom_engine.audit.settings import option
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.kinds import misfit
 
 Kind = Literal["logits", "probabilities"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area"]
@@ -50,6 +53,75 @@ class TargetSettings:
     output: str | int | None = option("of several outputs the one to audit: its name or index", None)
     kind: Kind | None = option("what the output is", None, name="output_kind", choices=get_args(Kind))
     head: str | int | None = option("the one output of a multi-label model to audit: its class or index", None)
+    service: Mapping[str, Any] | None = option(
+        "of a target behind HTTP, NAME=VALUE: form (json, png, multipart, kserve), field, template, answer, datatype,"
+        " headers, timeout, patience, at_once, rate, cache",
+        None,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceSettings:
+    """How a service is asked about a picture, one in a request.
+
+    form: of the request: "json" with a PNG in base64, "png" (the bytes of one, as TorchServe takes them), "multipart"
+        (a form with one file), or "kserve" (a tensor, by the Open Inference Protocol 2).
+    field: of the JSON object, of the form, or the name of the input tensor.
+    template: a JSON file that is sent in place of an object with that one field; "{png}" in it is the picture.
+    answer: where the numbers stand in the JSON that comes back, such as "predictions.0.scores", or the name of the
+        output tensor; None takes the whole answer, or the only thing in it. An object of numbers is read in the order
+        of its names, which are the classes.
+    datatype: of the tensor.
+    headers: beside the usual ones; a value "$NAME" is taken from the environment.
+    timeout: seconds that one answer may take; patience: seconds that a picture is asked for again and again.
+    at_once: how many requests at a time; rate: how many in a second, at most.
+    cache: keep answers on disk, by picture.
+
+    Raises:
+        ConfigError: a value out of these.
+    """
+
+    form: Literal["json", "png", "multipart", "kserve"] = "json"
+    field: str = "image"
+    template: str | None = None
+    answer: str | None = None
+    datatype: Literal["FP32", "UINT8"] = "FP32"
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    timeout: float = 10.0
+    patience: float = 60.0
+    at_once: int = 4
+    rate: float | None = None
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if value is not None and (wrong := misfit(hint, value)):
+                raise ConfigError(f"service option '{name}' {wrong}")
+            choices = get_args(hint) if get_origin(hint) is Literal else (value,)
+            if value not in choices:
+                raise ConfigError(f"service option '{name}' is '{value}'; choose one of {', '.join(choices)}")
+        if not all(isinstance(text, str) for pair in self.headers.items() for text in pair):
+            raise ConfigError("service option 'headers' must be texts")
+        if not self.field or not self.field.isprintable() or '"' in self.field:
+            raise ConfigError("service option 'field' must be a name")
+        for name in ("timeout", "patience", "at_once", "rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"service option '{name}' must be greater than 0, got {value}")
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> ServiceSettings:
+        """Those of a table; ConfigError for a name that is none of theirs."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"unknown service option '{one_line(name, 80)}'; known are {', '.join(known)}")
+        return cls(**options)
+
+    def deciding(self) -> dict[str, Any]:
+        """What an answer depends on."""
+        return {name: getattr(self, name) for name in ("form", "field", "template", "answer", "datatype")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -100,7 +100,7 @@ class AuditSettings:
     )
     target: str | Path | Any = option(
         "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
-        " hf-hub:OWNER/NAME, python:FILE.py:NAME",
+        " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT/PATH",
         python="an nn.Module, a function, a Target",
     )
     target_options: Mapping[str, Any] | None = option(

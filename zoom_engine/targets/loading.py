@@ -20,6 +20,7 @@ from zoom_engine.targets.loaders.files import FileKind, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.loaders.python_object import load_by_name, load_object
+from zoom_engine.targets.loaders.service import load_service
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
 from zoom_engine.targets.onnx.load import load_onnx
 from zoom_engine.targets.preprocessing import InputOptions
@@ -32,6 +33,8 @@ NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
     "timm": load_architecture,
     "hf-hub": load_from_hub,
     "python": load_by_name,
+    "http": load_service,
+    "https": load_service,
 }
 """What loads "KEY:…"."""
 FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
@@ -58,6 +61,7 @@ def load_target(
     head: int | str | None = None,
     trust: bool = False,
     download: bool = False,
+    service: Mapping[str, Any] | None = None,
 ) -> Target:
     """Load the model under audit and try it.
 
@@ -74,6 +78,7 @@ def load_target(
               for another than the newest) where its snapshot is on this machine
             - "python:FILE.py:NAME" or "python:MODULE:NAME": a function (or a torch module) of that name, as below;
               importing it runs code, which takes `trust`
+            - "http://HOST:PORT/PATH" or https: a service, asked about one picture in a request (see `service`)
             - a torch module (copied, then frozen in eval mode), or a `Target` (which is left as it is)
             - any function from uint8 RGB images `[B, H, W, 3]` to probabilities `[B]` or `[B, C]`: a black box
               without gradients
@@ -95,16 +100,19 @@ def load_target(
         trust: run files that contain a program, and import Python code.
         download: fetch published weights that are not on this machine, through their library's own cache and with its
             progress.
+        service: how a service is asked, see `zoom_engine.audit.model_settings.ServiceSettings`.
 
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
+    if service is not None and not _is_service(spec):
+        raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
     if isinstance(task, str | Mapping):
         described = {"task": task} if isinstance(task, str) else dict(task)
         task = task_from_dict(described if classes is None else {"classes": tuple(classes), **described})
     complete = spec if isinstance(spec, Target) else _of_domain(spec)
     if complete is None:
-        loaded = _load(spec, Reading(preprocessing, output, trust, download, resolution or PROBE_SIZE))
+        loaded = _load(spec, Reading(preprocessing, output, trust, download, resolution or PROBE_SIZE, service))
         complete = _as_target(loaded, name, task, classes, kind, head, resolution or PROBE_SIZE)
     elif (name, task, preprocessing, classes, output, kind, head) != (None,) * 7:
         raise TargetError(
@@ -150,6 +158,10 @@ def _named(spec: str | Path) -> Callable[[str, Reading], LoadedModel] | None:
     """What loads "KEY:…"; None where `spec` is something else."""
     key, colon, _ = str(spec).partition(":")
     return NAMED.get(key) if colon else None
+
+
+def _is_service(spec: Spec) -> bool:
+    return isinstance(spec, str | Path) and _named(spec) is load_service
 
 
 def _load(spec: Spec, how: Reading) -> LoadedModel:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from torch import nn
 
@@ -23,6 +24,7 @@ class Reading(NamedTuple):
     trust: bool = False
     download: bool = False
     resolution: int = PROBE_SIZE
+    service: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

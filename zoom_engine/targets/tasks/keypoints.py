@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from zoom_engine.targets.tasks.described import Described, check_output
 from zoom_engine.targets.tasks.task import Pixels
 
 Form = Literal["normalised", "pixels", "heatmaps"]
+Order = Literal["points", "axes"]
 IN_PLACE, MOVED = range(2)
 SHARPNESS = 10.0  # of the soft peak of a heat map, which only gradients see
 PUSH = 0.1  # of a displacement's length: the slope where nothing moved yet, away from the points' middle
@@ -31,6 +32,7 @@ class KeypointsTask(Described):
     output: what the network returns: "normalised" coordinates `[B, K, 2]` or `[B, 2·K]`, the same in "pixels" of its
         input of `side`, or "heatmaps" `[B, K, h, w]`, whose peaks count.
     side: pixels, for "pixels".
+    order: of a row `[B, 2·K]`: "points", x and y of each in turn, or "axes", x of all and then y of all.
     points: their names, for words; () where they have none.
     between: the indices of two points whose distance, in the unedited picture, displacements are measured by (of faces
         the eyes); None measures by the diagonal of the box around all points.
@@ -40,6 +42,7 @@ class KeypointsTask(Described):
 
     output: Form = "normalised"
     side: int | None = None
+    order: Order = "points"
     points: tuple[str, ...] = ()
     between: tuple[int, int] | None = None
     threshold: float = 0.1
@@ -52,6 +55,8 @@ class KeypointsTask(Described):
 
     def __post_init__(self) -> None:
         check_output("keypoints", self.output, Form)
+        if self.order not in get_args(Order):
+            raise TargetError(f"keypoints task: order is {self.order!r}; choose one of {', '.join(get_args(Order))}")
         if (self.output == "pixels") != (self.side is not None and self.side > 0):
             raise TargetError("keypoints task: coordinates in pixels need side, the input's pixels, and others none")
         if not 0 < self.threshold < math.inf:
@@ -67,6 +72,8 @@ class KeypointsTask(Described):
             flat = raw.flatten(1).float()
             if raw.ndim not in (2, 3) or flat.shape[1] % 2 or (raw.ndim == 3 and raw.shape[2] != 2):
                 raise TargetError(f"the target returns {list(raw.shape)}: key points are [B, K, 2] or [B, 2·K]")
+            if self.order == "axes" and raw.ndim == 2:
+                flat = flat.view(len(flat), 2, -1).transpose(1, 2).flatten(1)
             places = flat / self.side if self.side else flat
         count = places.shape[1] // 2
         if not 1 <= count <= MOST_POINTS or (self.points and len(self.points) != count):

@@ -1,0 +1,266 @@
+"""Targets behind HTTP: how they are asked, what is asked again, and what ends an audit in one line."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from service_stand import Stand, in_turn, json_picture, pixels_of, redness, stand
+
+from zoom_engine import Diagnoser
+from zoom_engine.cli.options import read_target_options
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.targets import BinaryTask, MultiClassTask, Target, load_target
+
+IMAGES = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+REDNESS = np.array([redness(row) for row in ((IMAGES + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()])
+
+
+def red(headers: dict[str, str], body: bytes) -> Any:
+    return {"score": redness(json_picture(body))}
+
+
+def loaded(service: Stand, **options: Any) -> Target:
+    return load_target(service.url, resolution=16, service={"cache": False, "timeout": 5.0, **options})
+
+
+def probabilities(target: Target) -> np.ndarray:
+    found: np.ndarray = target(IMAGES).sigmoid()[:, 0].numpy()
+    return found
+
+
+def test_pictures_go_as_png_and_the_answer_is_the_probability() -> None:
+    with stand(red) as service:
+        target = loaded(service)
+        np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
+        assert target.task == BinaryTask(classes=("0", "1"), output="probability")
+        assert target.name == f"127.0.0.1:{service.port}/predict"
+        assert not target.differentiable
+        assert "asked over HTTP" in target.note
+        assert target.remark.endswith(f"{service.received['answered']} answered")
+
+
+def test_an_object_of_numbers_names_the_classes() -> None:
+    def three(headers: dict[str, str], body: bytes) -> Any:
+        share = redness(pixels_of(body))
+        return [{"dog": share, "ant": 0.5 - share / 2, "cat": 0.5 - share / 2}]
+
+    with stand(three) as service:
+        target = loaded(service, form="png")
+        assert target.task == MultiClassTask(classes=("ant", "cat", "dog"), output="probabilities")
+        np.testing.assert_allclose(target(IMAGES).softmax(1)[:, 2].numpy(), REDNESS, atol=1e-5)
+        assert service.headers[0]["content-type"] == "image/png"
+
+
+def test_a_form_carries_one_file() -> None:
+    def answer(headers: dict[str, str], body: bytes) -> Any:
+        form = BytesParser().parsebytes(b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body)
+        (part,) = list(form.walk())[1:]
+        assert part.get_param("name", header="content-disposition") == "file"
+        png = part.get_payload(decode=True)
+        assert isinstance(png, bytes)
+        return redness(pixels_of(png))
+
+    with stand(answer) as service:
+        np.testing.assert_allclose(probabilities(loaded(service, form="multipart", field="file")), REDNESS, atol=1e-5)
+
+
+def test_a_tensor_goes_as_the_models_input() -> None:
+    def answer(headers: dict[str, str], body: bytes) -> Any:
+        (tensor,) = json.loads(body)["inputs"]
+        assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("x", "FP32", [1, 3, 16, 16])
+        mean = float(np.reshape(tensor["data"], tensor["shape"])[0, 0].mean())
+        rest = {"name": "other", "shape": [1, 1], "datatype": "FP32", "data": [0.0]}
+        return {"outputs": [rest, {"name": "p", "shape": [1, 2], "datatype": "FP32", "data": [1 - mean, mean]}]}
+
+    with stand(answer) as service:
+        target = loaded(service, form="kserve", field="x", answer="p")
+        exact = ((IMAGES[:, 0] + 1) / 2).mean((1, 2)).numpy()  # a tensor of floats is not rounded to bytes
+        np.testing.assert_allclose(probabilities(target), exact, atol=1e-5)
+        with pytest.raises(TargetError, match="name one with answer="):
+            loaded(service, form="kserve", field="x")
+
+
+def test_a_request_of_ones_own_form(tmp_path: Path) -> None:
+    template = tmp_path / "request.json"
+    template.write_text('{"model": "red", "inputs": [{"content": {"data": "data:image/png;base64,{png}"}}]}')
+
+    def answer(headers: dict[str, str], body: bytes) -> Any:
+        assert headers["x-key"] == "secret"
+        text = json.loads(body)["inputs"][0]["content"]["data"].removeprefix("data:image/png;base64,")
+        return {"time": 3, "predictions": [{"scores": [redness(json_picture(json.dumps({"image": text}).encode()))]}]}
+
+    with stand(answer) as service, pytest.MonkeyPatch.context() as patch:
+        options = {"template": str(template), "answer": "predictions.0.scores", "headers": {"X-Key": "$RED_KEY"}}
+        with pytest.raises(TargetError, match="environment variable RED_KEY"):
+            loaded(service, **options)
+        patch.setenv("RED_KEY", "secret")
+        np.testing.assert_allclose(probabilities(loaded(service, **options)), REDNESS, atol=1e-5)
+        with pytest.raises(TargetError, match=r"nothing at 'predictions\.1'"):
+            loaded(service, **{**options, "answer": "predictions.1"})
+
+
+def test_a_password_of_the_address_is_sent_and_not_told() -> None:
+    with stand(red) as service:
+        target = load_target(service.url.replace("://", "://me:p%40ss@"), resolution=16, service={"cache": False})
+        assert service.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
+        assert "ss" not in target.name
+        assert "p%40ss" not in json.dumps(target.describe())
+
+
+def test_failures_are_asked_again_and_counted_apart() -> None:
+    bad = [(503, b""), None, (200, b"<html>"), red, (200, b'{"score": NaN}'), {"score": [1, 2]}, (500, b"oops")]
+    with stand(red, hang=0.6) as service:
+        target = loaded(service, timeout=0.3, at_once=1)
+        service.answer = in_turn(bad, red)
+        np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
+        for kind in ("1 another shape", "2 failed", "1 late", "1 not finite", "1 unreadable"):
+            assert kind in target.remark
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([(404, b"no such model")], "refuses with status 404 .no such model"),
+        ([(401, b"")], "refuses with status 401"),
+        ([(302, b"")], "refuses with status 302"),
+        ([{"score": "high"}] * 9, "holds no numbers"),
+        ([{"score": float("inf")}] * 9, "is not finite"),
+        ([(200, b"[" * 100_000)] * 9, "is no JSON"),
+    ],
+)
+def test_what_asking_again_cannot_mend_ends_at_once(answers: list[Any], reason: str) -> None:
+    with stand(in_turn(answers, red)) as service:
+        before = time.monotonic()
+        with pytest.raises(TargetError, match=reason) as caught:
+            loaded(service, at_once=1)
+        assert time.monotonic() - before < 5
+        assert "\n" not in str(caught.value)
+
+
+def test_a_service_that_is_gone_ends_in_one_line_after_the_patience() -> None:
+    with stand(red) as service:
+        target = loaded(service, patience=0.5)
+        service.stop()
+        with pytest.raises(TargetError, match=r"has not answered for 0\.5 s .*the same command goes on from here"):
+            target(IMAGES)
+        service.start()
+        np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
+
+
+def test_requests_come_no_faster_than_the_rate() -> None:
+    with stand(red) as service:
+        target = loaded(service, rate=20.0)
+        before = time.monotonic()
+        target(IMAGES)
+        assert time.monotonic() - before >= 4 / 20
+
+
+def test_answers_that_were_given_are_not_asked_for_again() -> None:
+    with stand(red) as service:
+        first = load_target(service.url, resolution=16)
+        first(IMAGES)
+        asked = len(service.bodies)
+        again = load_target(service.url, resolution=16)
+        loading = len(service.bodies) - asked
+        np.testing.assert_allclose(probabilities(again), REDNESS, atol=1e-5)
+        assert len(service.bodies) == asked + loading
+        assert again.content_hash == first.content_hash
+        service.answer = lambda headers, body: {"score": 1 - redness(json_picture(body))}  # another model
+        other = load_target(service.url, resolution=16)
+        np.testing.assert_allclose(probabilities(other), 1 - REDNESS, atol=1e-5)
+        assert other.content_hash != first.content_hash
+
+
+def test_answers_that_differ_are_told() -> None:
+    noise = np.random.default_rng(0)
+    with stand(
+        lambda headers, body: float(np.clip(red(headers, body)["score"] + noise.normal(0, 0.01), 0, 1))
+    ) as service:
+        target = loaded(service)
+        assert "asked twice about a picture it gives different answers" in target.note
+        assert probabilities(target) == pytest.approx(REDNESS, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"colour": 1}, "unknown service option 'colour'"),
+        ({"form": "soap"}, "'form' is 'soap'; choose one of json, png"),
+        ({"timeout": 0}, "'timeout' must be greater than 0"),
+        ({"at_once": 1.5}, "'at_once' must be a whole number"),
+        ({"headers": {"a": 1}}, "'headers' must be texts"),
+        ({"field": 'a"b'}, "'field' must be a name"),
+    ],
+)
+def test_options_are_checked(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_target("http://127.0.0.1:1/predict", service=options)
+
+
+def test_addresses_and_templates_are_checked(tmp_path: Path) -> None:
+    for address in ("http://", "http://host:port/x", "https:///x"):
+        with pytest.raises(TargetError, match="is no address of a service"):
+            load_target(address)
+    template = tmp_path / "request.json"
+    for text, reason in (("{", "is no JSON"), ('{"a": 1}', 'has no "{png}"')):
+        template.write_text(text)
+        with pytest.raises(TargetError, match=reason):
+            load_target("http://127.0.0.1:1/x", service={"template": str(template)})
+    with pytest.raises(TargetError, match="belong to a target behind HTTP"):
+        load_target("avatars:age", service={"form": "png"})
+
+
+def test_the_command_line_takes_them_by_name() -> None:
+    assert read_target_options({"service": [("form", "png"), ("timeout", 2)]}) == {
+        "service": {"form": "png", "timeout": 2}
+    }
+
+
+def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_an_undisturbed_one(
+    tmp_path: Path,
+) -> None:
+    def brightness(headers: dict[str, str], body: bytes) -> Any:
+        return float(1 / (1 + np.exp(-(json_picture(body)[40:88, 30:98].mean() / 255 - 0.5) * 12)))
+
+    options: dict[str, Any] = {
+        "generator": "avatars",
+        "attributes": ["a face with pale skin", "a smiling face"],
+        "null": 1,
+    }
+    told: list[str] = []
+
+    def audit(name: str) -> Diagnoser:
+        settings = {"timeout": 0.5, "cache": False}
+        return Diagnoser(**options, target=service.url, target_options={"service": settings}, notify=told.append)
+
+    with stand(brightness, hang=1.0) as service:
+        calm = audit("calm").run(images=4, out=tmp_path / "calm")
+        asked = len(service.bodies)
+        random = np.random.default_rng(1)
+
+        def troubled(headers: dict[str, str], body: bytes) -> Any:
+            if len(service.bodies) == asked + 150:  # while others are being answered
+                threading.Thread(target=restart).start()
+            dice = random.random()
+            return None if dice < 0.01 else (500, b"") if dice < 0.06 else brightness(headers, body)
+
+        def restart() -> None:
+            service.stop()
+            time.sleep(0.5)
+            service.start()
+
+        run = audit("stormy")
+        service.answer = troubled
+        stormy = run.run(images=4, out=tmp_path / "stormy")
+        assert service.received["failed"] >= 3
+    assert stormy.records == calm.records
+    assert "failed" in told[-1]
+    assert "late" not in told[0]

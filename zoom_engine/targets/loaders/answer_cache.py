@@ -1,0 +1,54 @@
+"""Answers of a service by the picture that they are for, on disk: who goes on with an audit asks nothing twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.errors import CacheError
+
+TABLE = "CREATE TABLE IF NOT EXISTS answers (picture TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID"
+
+
+class AnswerCache:
+    """A SQLite file, which holds through kills; may be called by several threads and processes.
+
+    Raises:
+        CacheError: the file cannot be made, read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute(TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    def find(self, picture: str) -> NDArray[np.float32] | None:
+        """The answer for the picture of that digest, or None."""
+        try:
+            with self._lock:
+                row = self._file.execute("SELECT answer FROM answers WHERE picture = ?", (picture,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+        return None if row is None else np.asarray(json.loads(row[0]), dtype=np.float32)
+
+    def keep(self, picture: str, answer: NDArray[np.float32]) -> None:
+        """Keep it."""
+        try:
+            with self._lock:
+                row = picture, json.dumps(answer.tolist())
+                self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> CacheError:
+        return CacheError(f"the answers in {self._path} cannot be used ({error}): delete the file, or say cache=false")

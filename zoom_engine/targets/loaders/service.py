@@ -1,0 +1,280 @@
+"""A model behind HTTP, "http://HOST:PORT/PATH": pictures go there one by one, a row of numbers comes back for each."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from zoom_engine.audit.model_settings import ServiceSettings
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.files.cache import default_cache
+from zoom_engine.targets.loaders.answer_cache import AnswerCache
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
+from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient
+from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.target import probe_images
+
+NOTE = "a service that is asked over HTTP, so there are no gradients"
+PICTURE = "{png}"
+LARGEST_TEMPLATE = 1 << 20
+SAME = 1e-6  # answers to one picture that differ by less are the same
+Row = NDArray[np.float32]
+Request = tuple[bytes, dict[str, str]]
+
+
+class Service(nn.Module):
+    """Asks a service about pictures as the preprocessing makes them, `[B, …]` → its answers, float32 `[B, …]`."""
+
+    def __init__(self, client: ServiceClient, request: Callable[[NDArray[np.float32]], Request]) -> None:
+        super().__init__()
+        self.client = client
+        self.cache: AnswerCache | None = None
+        self._request, self._settings = request, client.settings
+        self._names: tuple[str, ...] | None = None
+        self._shape: tuple[int, ...] | None = None
+
+    @property
+    def remark(self) -> str:
+        """What came of the questions so far, in a line."""
+        return f"service {self.client.name}: {self.client.told()}"
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Of the numbers of an answer, where it is an object of them, sorted."""
+        return self._names
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raises TargetError: see `ServiceClient.ask`."""
+        pictures = list(x.detach().float().cpu().numpy())
+        self.client.open_again()
+        with ThreadPoolExecutor(min(self._settings.at_once, max(len(pictures), 1))) as threads:
+            try:
+                asked = [threads.submit(self._row, picture) for picture in pictures]
+                errors = [error for each in asked if (error := each.exception()) is not None]
+            except BaseException:  # such as Ctrl-C
+                self.client.give_up()
+                raise
+        if errors:
+            raise next((error for error in errors if not isinstance(error, GivenUpError)), errors[0])
+        return torch.from_numpy(np.stack([each.result() for each in asked])).to(x.device)
+
+    def _row(self, picture: NDArray[np.float32]) -> Row:
+        digest = hashlib.sha256(str(picture.shape).encode() + picture.tobytes()).hexdigest()
+        if self.cache is not None and (known := self.cache.find(digest)) is not None:
+            return known
+        body, headers = self._request(picture)
+        row = self.client.ask(body, headers, self._read)
+        if self.cache is not None:
+            self.cache.keep(digest, row)
+        return row
+
+    def _read(self, content: bytes) -> Row:
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise BadAnswerError("unreadable", f"its answer is no JSON ({one_line(error, 80)})") from error
+        if self._settings.form == "kserve":
+            answer = _tensor_of(answer, self._settings.answer)
+        else:
+            answer = _at(answer, self._settings.answer)
+        if isinstance(answer, dict):
+            names = tuple(sorted(answer))
+            if self._names not in (None, names):
+                raise BadAnswerError("another shape", f"its answer names {_short(names)}, before {_short(self._names)}")
+            answer = [answer[name] for name in names]
+            self._names = names
+        try:
+            row = np.asarray(answer, dtype=np.float32)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise BadAnswerError("unreadable", f"its answer holds no numbers ({_short(answer)})") from error
+        if not np.isfinite(row).all():
+            raise BadAnswerError("not finite", f"its answer is not finite ({_short(answer)})")
+        if self._shape is None:
+            self._shape = row.shape
+        if row.shape != self._shape:
+            raise BadAnswerError("another shape", f"its answer has the shape {row.shape}, before {self._shape}")
+        return row
+
+
+def load_service(spec: str, how: Reading) -> LoadedModel:
+    """The service at the URL ``spec``, tried on fixed pictures, twice: answers that differ are told in the note.
+
+    It cannot be hashed; what stands for its content is its place and its answers on these pictures, to three decimals,
+    and to the last digit (where it gives the same twice) for the answers that are kept on disk.
+
+    Raises:
+        TargetError: the URL is none, or the service does not answer as the settings say.
+    """
+    settings = ServiceSettings.of(how.service or {})
+    place = _place(spec)
+    name = f"{place.hostname}{f':{place.port}' if place.port else ''}{place.path}".rstrip("/")
+    plain = urlunsplit(place._replace(netloc=place.netloc.rpartition("@")[2]))
+    client = ServiceClient(plain, name, settings, _authorisation(place))
+    as_tensor = settings.form == "kserve"
+    usual = Preprocessing() if as_tensor else Preprocessing(layout="NHWC", value_range=(0.0, 255.0))
+    preprocessing = usual.updated(how.options)
+    service = Service(client, _request_of(settings))
+    height, width = preprocessing.hw or (how.resolution, how.resolution)
+    pictures = preprocessing(probe_images(height, width))
+    answers, again = (service(pictures).double().numpy() for _ in range(2))
+    noise = float(np.abs(answers - again).max())
+    told = f"{name} {sorted(settings.deciding().items())}".encode()
+    rough = hashlib.sha256(told + np.round(answers, 3).tobytes()).hexdigest()
+    if settings.cache:
+        exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough
+        service.cache = AnswerCache(default_cache() / "services" / f"{exact[:32]}.sqlite")
+    doubt = "" if noise <= SAME else "; asked twice about a picture it gives different answers"
+    return LoadedModel(
+        network=service,
+        name=name,
+        preprocessing=preprocessing,
+        assumed=scale_is_assumed(how.options, told=not as_tensor),
+        classes=service.names if len(service.names or ()) > 1 else None,
+        final="probabilities",
+        differentiable=False,
+        note=NOTE + doubt,
+        content_hash=rough,
+    )
+
+
+def _place(spec: str) -> SplitResult:
+    try:
+        place = urlsplit(spec)
+        if place.scheme not in ("http", "https") or not place.hostname or (place.port or 1) < 1:
+            raise ValueError
+    except ValueError:
+        raise TargetError(f"{one_line(spec, 80)!r} is no address of a service: write http://HOST:PORT/PATH") from None
+    return place
+
+
+def _authorisation(place: SplitResult) -> dict[str, str]:
+    """Of "https://USER:PASSWORD@HOST", as the Basic scheme has it (RFC 7617)."""
+    if place.username is None:
+        return {}
+    text = f"{unquote(place.username)}:{unquote(place.password or '')}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
+
+
+def _request_of(settings: ServiceSettings) -> Callable[[NDArray[np.float32]], Request]:
+    """What makes a body, and its headers, of a picture."""
+    match settings.form:
+        case "json":
+            body = _template(settings)
+            return lambda picture: (_filled(body, _base64(picture)), {"Content-Type": "application/json"})
+        case "png":
+            return lambda picture: (_png(picture), {"Content-Type": "image/png"})
+        case "multipart":
+            return lambda picture: _multipart(settings.field, _png(picture))
+        case _:
+            return lambda picture: (_kserve(settings, picture), {"Content-Type": "application/json"})
+
+
+def _template(settings: ServiceSettings) -> Any:
+    if settings.template is None:
+        return {settings.field: PICTURE}
+    path = Path(settings.template)
+    try:
+        if path.stat().st_size > LARGEST_TEMPLATE:
+            raise TargetError(f"{path} has more than {LARGEST_TEMPLATE >> 20} MB: it is no template of a request")
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise TargetError(f"{path} is no JSON: {one_line(error)}") from error
+    if json.dumps(PICTURE)[1:-1] not in json.dumps(body):
+        raise TargetError(f'{path} has no "{PICTURE}", the place of the picture')
+    return body
+
+
+def _filled(body: Any, picture: str) -> bytes:
+    """The JSON ``body`` with the picture in the texts that name its place."""
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(PICTURE, picture)
+        if isinstance(value, Mapping):
+            return {key: fill(entry) for key, entry in value.items()}
+        return [fill(entry) for entry in value] if isinstance(value, list) else value
+
+    return json.dumps(fill(body)).encode()
+
+
+def _png(picture: NDArray[np.float32]) -> bytes:
+    """A picture `[H, W, 3]` with values 0 to 255."""
+    file = io.BytesIO()
+    Image.fromarray(picture.round().clip(0, 255).astype(np.uint8)).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _base64(picture: NDArray[np.float32]) -> str:
+    return base64.b64encode(_png(picture)).decode()
+
+
+def _multipart(field: str, png: bytes) -> Request:
+    """A form with one file (RFC 7578)."""
+    boundary = secrets.token_hex(16)
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="image.png"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    body = head.encode() + png + f"\r\n--{boundary}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def _kserve(settings: ServiceSettings, picture: NDArray[np.float32]) -> bytes:
+    """A request of the Open Inference Protocol, version 2, with the picture as the model's input takes it."""
+    values = picture if settings.datatype == "FP32" else picture.round().clip(0, 255).astype(np.uint8)
+    tensor = {
+        "name": settings.field,
+        "shape": [1, *picture.shape],
+        "datatype": settings.datatype,
+        "data": values.flatten().tolist(),
+    }
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+def _tensor_of(answer: Any, name: str | None) -> Any:
+    """The output of that name, or the only one, of an answer of the Open Inference Protocol, without its batch axis."""
+    try:
+        outputs = {str(output["name"]): output for output in answer["outputs"]}
+        if name is None and len(outputs) != 1:
+            raise BadAnswerError("unreadable", f"its outputs are {_short(tuple(outputs))}: name one with answer=")
+        output = outputs[name] if name is not None else next(iter(outputs.values()))
+        return np.asarray(output["data"], dtype=np.float64).reshape([int(size) for size in output["shape"]][1:])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise BadAnswerError("unreadable", f"its answer holds no such tensor ({_short(answer)})") from error
+
+
+def _at(answer: Any, path: str | None) -> Any:
+    """What stands at the dotted ``path``; without one the answer, or the only thing in it."""
+    if path is None:
+        while isinstance(answer, dict) and len(answer) == 1:
+            (only,) = answer.values()
+            if isinstance(only, int | float):
+                break
+            answer = only
+        return answer[0] if isinstance(answer, list) and len(answer) == 1 and isinstance(answer[0], dict) else answer
+    for step in path.split("."):
+        try:
+            answer = answer[int(step)] if isinstance(answer, list) else answer[step]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise BadAnswerError("unreadable", f"its answer has nothing at {path!r} ({_short(answer)})") from error
+    return answer
+
+
+def _short(value: Any) -> str:
+    return one_line(repr(value), 80)
