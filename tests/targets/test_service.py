@@ -149,8 +149,10 @@ def test_a_service_that_is_gone_ends_in_one_line_after_the_patience() -> None:
     with stand(red) as service:
         target = loaded(service, patience=0.5)
         service.stop()
-        with pytest.raises(TargetError, match=r"has not answered for 0\.5 s .*the same command goes on from here"):
+        line = r"has not answered for 0\.5 s .* failed\).*the same command goes on from here"
+        with pytest.raises(TargetError, match=line):
             target(IMAGES)
+        assert "late" not in target.remark
         service.start()
         np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
 
@@ -219,9 +221,10 @@ def test_addresses_and_templates_are_checked(tmp_path: Path) -> None:
 
 
 def test_the_command_line_takes_them_by_name() -> None:
-    assert read_target_options({"service": [("form", "png"), ("timeout", 2)]}) == {
-        "service": {"form": "png", "timeout": 2}
-    }
+    given = {"service": [("form", "png"), ("timeout", 2)]}
+    assert read_target_options(given) == {"service": {"form": "png", "timeout": 2}}
+    stored = {"service": {"form": "json", "rate": 3}}
+    assert read_target_options(given, stored) == {"service": {"form": "png", "timeout": 2, "rate": 3}}
 
 
 def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_an_undisturbed_one(

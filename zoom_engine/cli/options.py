@@ -117,8 +117,8 @@ def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[st
         raise ConfigError("target_options and its preprocessing must be tables")
     preprocessing = {**stored.get("preprocessing", {}), **given_of(INPUT, given)}
     found = {**stored, **given_of(TARGET, given)}
-    if isinstance(found.get("service"), list):
-        found["service"] = dict(found["service"])
+    if service := {**(stored.get("service") or {}), **dict(given.get("service") or ())}:
+        found["service"] = service
     if options := dict(found.pop("task_options", None) or ()):
         if "task" not in found:
             raise ConfigError("--task-option belongs to a task: name it with --task")

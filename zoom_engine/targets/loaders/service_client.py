@@ -87,12 +87,10 @@ class ServiceClient:
                 why = str(error)
                 if bad == BAD_ANSWERS:
                     raise self._broken(f"service {self.name}: {why}") from error
-            except self._urllib3.exceptions.TimeoutError:
-                self._count("late")
-                why = f"no answer in {self.settings.timeout:g} s"
             except self._urllib3.exceptions.HTTPError as error:
-                self._count("failed")
-                why = one_line(error, 120)
+                late = isinstance(error, self._urllib3.exceptions.ReadTimeoutError)
+                self._count("late" if late else "failed")
+                why = f"no answer in {self.settings.timeout:g} s" if late else one_line(error, 120)
             left = started + self.settings.patience - time.monotonic()
             if left <= 0:
                 raise self._broken(
