@@ -13,7 +13,8 @@ from zoom_engine.targets import BinaryTask, Preprocessing, check_target_options,
 
 EACH: dict[str, Any] = {
     "name": "mine", "task": BinaryTask(), "preprocessing": {"size": 8}, "classes": ["a", "b"], "labels": ("a", "b"),
-    "resolution": 8, "output": 1, "kind": "logits", "head": "b", "trust": True, "download": False, "service": {"form": "png"},
+    "resolution": 8, "output": 1, "kind": "logits", "head": "b", "trust": True, "download": False,
+    "service": {"form": "png"},
 }  # fmt: skip
 
 
