@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.audit.folder import AuditFolder, check_folder, inside, read_manifest
+from zoom_engine.audit.folder import AuditFolder, check_config, check_folder, inside, read_manifest
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
 from zoom_engine.audit.summarise import summarise
@@ -368,6 +368,17 @@ def test_another_config_is_refused_with_its_first_difference(
     one_line(error)
     with AuditFolder.resume(tmp_path / "audit", MANIFEST):
         pass
+
+
+def test_an_audit_of_before_an_option_is_called_older(tmp_path: Path) -> None:
+    work(tmp_path / "audit", finish=False)
+    today = {**CONFIG, "smallest_effect": 0.05, "correction": "holm"}
+    line = "holds an audit of an older version, which had no smallest_effect, correction: use another folder"
+    with pytest.raises(AuditError, match=line) as error:
+        check_config(tmp_path / "audit", today)
+    one_line(error)
+    with pytest.raises(AuditError, match=r"smallest_effect is 0\.2 only in this run"):
+        check_config(tmp_path / "audit", {**CONFIG, "smallest_effect": 0.2})
 
 
 def test_an_option_that_is_not_set_may_be_null_or_missing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ All failures are `AuditError`s of one line.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -26,6 +27,7 @@ from typing import Any
 from zoom_engine.audit.json_object import shown
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
+from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
@@ -324,6 +326,14 @@ def _cut(descriptor: int, size: int) -> None:
 
 def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """An audit goes on with the options it was started with, or not at all."""
+    defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
+    new = [name for name, value in here.items() if name not in there and value is not None]
+    unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
+    if unsaid:  # each audit of this version has them, given or not
+        raise AuditError(
+            f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder; what is"
+            " there, zoom-engine report still reads"
+        )
     difference = _first_difference(there, here)
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
