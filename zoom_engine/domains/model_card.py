@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.settings import METHODS
+from zoom_engine.domains.benchmark import mean_table
+from zoom_engine.domains.scatter import truth_scatter
+from zoom_engine.files import atomic
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
@@ -120,3 +127,74 @@ def environments_section(environments: dict[str, dict[str, Any]]) -> str:
         parts.setdefault(machine, []).append(part)
     lines = [f"- {', '.join(names)}: {machine}." for machine, names in parts.items()]
     return "\n".join(["## Measured on", "", *lines, ""])
+
+
+def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
+    """Of `Benchmark.run`'s figures; None where it has not been run."""
+    command = f"python -m zoom_engine.domains.{domain}.benchmark"
+    if figures is None:
+        return f"## Planted bias and truth\n\nThe benchmark's ten seeds (`{command}`) have not been run to their end yet.\n"
+    seeds, images = figures["seeds"], figures["images"]
+    rows = [
+        [name, f"{row['biased']}/{len(seeds)}", f"{row['sound']}/{len(seeds)}", f"{paper['biased']}/{len(seeds)}"]
+        for (name, row), paper in zip(
+            figures["top_bars"]["calibrated"].items(), figures["top_bars"]["paper"].values(), strict=True
+        )
+    ]
+    whose = "" if seeds == list(range(100, 110)) else f" {len(seeds)} of the ten seeds have been run so far."
+    text = (
+        f"## Planted bias and truth\n\n`{command} --seeds {seeds[0]}-{seeds[-1]} --images {images}`: single mode,"
+        f" scan, the fixed list of attributes without the target's own.{whose}\n\n"
+    )
+    text += table(
+        ["target with something planted", "planted on top", "on top for the sound twin", "planted on top within ±30"],
+        rows,
+    )
+    text += "".join(_leading_twins(figures))
+    for kind, spans in figures["agreement"].items():
+        for span, row in spans.items():
+            low, high = row["spearman_ci95"]
+            auc = "none" if row["auc"] is None else f"{row['auc']:.3f}"
+            text += (
+                f"\n- {kind}, {span} range, {row['pairs']} pairs of target and attribute: AUC {auc} ({row['large']} large"
+                f" against {row['small']} small effects), Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]."
+            )
+    text += "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)"
+    kept = figures["truth_kept"]
+    if kept["kept"] is not None:
+        text += (
+            f"\n\nOf {kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
+            f" unchanged in {percent(kept['kept'])} %."
+        )
+    for name, row in figures.get("counterfactuals", {}).items():
+        text += (
+            f"\n\nSeveral attributes together (`{row['search']}`), `{name}`, {row['images']} images of seed {row['seed']}:"
+            f" {row['decisive']} flip decisively ({row['flips']} in all); of these the probe sees the own attribute"
+            f" unchanged in {row['kept']}, at a median SSIM of {'-' if row['ssim'] is None else row['ssim']}."
+        )
+    return text + "\n"
+
+
+def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
+    """What falls short: sound twins for which the planted attribute leads in more than a fifth of the seeds."""
+    found = mean_table(figures["runs"], "sensitivity")
+    for name, row in figures["top_bars"]["calibrated"].items():
+        if 5 * row["sound"] > len(figures["seeds"]):
+            twin, planted = figures["targets"][name]["twin"], figures["targets"][name]["planted"]
+            yield (
+                f"\nFalls short: `{planted}` leads for the sound `{twin}` in {row['sound']} of {len(figures['seeds'])} seeds,"
+                f" with a mean sensitivity of {found[twin][planted]:.3f} (true effect"
+                f" {figures['effects'][twin][planted]:.3f}) against {found[name][planted]:.3f} for `{name}`.\n"
+            )
+
+
+def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None], str]) -> None:
+    """The command line of a domain's card: QUALITY.json, and BENCHMARK.json if there is one; the scatter of the latter
+    goes into ``pictures/`` beside the card."""
+    quality = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    benchmark = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")) if len(sys.argv) > 2 else None
+    if benchmark is not None:
+        planted = {name: target["planted"] for name, target in benchmark["targets"].items()}
+        found = mean_table(benchmark["runs"], "sensitivity")
+        atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(found, benchmark["effects"], planted))
+    atomic.write_text(path, card(quality, benchmark))

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from zoom_engine.domains.avatars.model_card import model_card
-from zoom_engine.domains.avatars.scatter import truth_scatter
+from zoom_engine.domains.scatter import truth_scatter
 
 CIRCLE = "{http://www.w3.org/2000/svg}circle"
 
@@ -85,7 +85,8 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "seeds": seeds,
         "images": 200,
         "top_bars": {range_: {"t": {"biased": len(seeds), "sound": 0}} for range_ in ("calibrated", "paper")},
-        "agreement": {"calibrated": ranked, "paper": ranked},
+        "agreement": {"classifiers": {"calibrated": ranked, "paper": ranked}},
+        "targets": {"t": {"own": "own", "planted": "planted", "twin": "twin"}},
         "truth_kept": {"flips": 50, "kept": 0.96},
         "runs": [{"sensitivity": {}}],
     }
@@ -110,7 +111,7 @@ def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str,
 
 
 def test_a_card_says_when_seeds_are_missing(quality: dict[str, Any]) -> None:
-    assert "not been run to their\nend yet" in model_card(quality, None)
+    assert "have not been run to their end yet" in model_card(quality, None)
     card = model_card(quality, benchmark([100, 101]))
     assert "2 of the ten seeds have been run so far" in card
     assert "| t | 2/2 |" in card
@@ -121,6 +122,7 @@ def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> No
     name = "mustache-biased-smiling"
     figures["top_bars"]["calibrated"] = {name: {"biased": 2, "sound": 1}}
     figures["runs"] = [{"sensitivity": {"mustache": {"smiling": at}, name: {"smiling": 0.4}}} for at in (0.02, 0.04)]
+    figures["targets"] = {name: {"own": "mustache", "planted": "smiling", "twin": "mustache"}}
     figures["effects"] = {"mustache": {"smiling": 0.002}}
     card = model_card(quality, figures)
     assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card

@@ -32,10 +32,11 @@ def test_the_card_holds_what_was_measured_and_names_the_rest() -> None:
         "margin": 0.25,
         "attributes": {"collar": {"accuracy": 0.99, "worst_template": 0.96}},
     }
-    card = model_card({"text": text, "targets": {"dog-biased-collar": target}, "environments": {"text": MACHINE}})
+    card = model_card({"text": text, "targets": {"dog-biased-collar": target}, "environments": {"text": MACHINE}}, None)
     assert "1 of 1 attributes reach 95 %" in card
     assert "| pets:dog-biased-collar | collar | 99.0 | 97.6 | 0.45 | 0.01 |" in card
     assert "Trained on renders alone" in card
     assert "Not measured yet: generator." in card
     assert "Not measured yet: edits." in card
+    assert "`python -m zoom_engine.domains.pets.benchmark`) have not been run to their end yet" in card
     assert "\n- text: Linux, 2 cores" in card

@@ -6,15 +6,11 @@ Every number of the card comes from ``python -m zoom_engine.domains.avatars.eval
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.domains.avatars.benchmark import mean_run, planted_attribute
-from zoom_engine.domains.avatars.scatter import truth_scatter
 from zoom_engine.domains.model_card import (
+    benchmark_section,
     edits_section,
     environments_section,
     generator_section,
@@ -22,11 +18,10 @@ from zoom_engine.domains.model_card import (
     table,
     targets_section,
     text_section,
+    write_card,
 )
-from zoom_engine.files import atomic
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
-SCATTER = Path(__file__).parent / "pictures" / "truth.svg"
 
 INTRODUCTION = """# Model card: the avatars
 
@@ -49,12 +44,6 @@ drawing parameters, and their ties (beards with men, grey hair with age) were ch
 training alone (`zoom-engine words avatars`); prompts with others are refused.
 """
 
-NO_BENCHMARK = """## Planted bias and truth
-
-The benchmark's ten seeds of 200 images (`python -m zoom_engine.domains.avatars.benchmark --folder bench/results/avatar-benchmark`) have not been run to their
-end yet. `pytest tests/domains/avatars/test_benchmark.py` holds one seed of 24 images to the bars of planted bias, AUC and kept truth.
-"""
-
 
 def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
     """The card's Markdown."""
@@ -72,7 +61,7 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
     ]
     if "tasks" in quality:
         parts.append(_tasks(quality["tasks"]))
-    parts.append(NO_BENCHMARK if benchmark is None else _benchmark(benchmark))
+    parts.append(benchmark_section(benchmark, "avatars"))
     parts.append(environments_section(quality["environments"]))
     return "\n".join(parts)
 
@@ -133,60 +122,5 @@ def _tasks(figures: dict[str, Any]) -> str:
     )
 
 
-def _benchmark(figures: dict[str, Any]) -> str:
-    seeds, images = figures["seeds"], figures["images"]
-    rows = [
-        [name, f"{row['biased']}/{len(seeds)}", f"{row['sound']}/{len(seeds)}", f"{paper['biased']}/{len(seeds)}"]
-        for (name, row), paper in zip(
-            figures["top_bars"]["calibrated"].items(), figures["top_bars"]["paper"].values(), strict=True
-        )
-    ]
-    whose = "" if figures["seeds"] == list(range(100, 110)) else f" {len(seeds)} of the ten seeds have been run so far."
-    text = (
-        f"## Planted bias and truth\n\n`python -m zoom_engine.domains.avatars.benchmark --seeds {seeds[0]}-{seeds[-1]} --images {images}`: single mode,"
-        f" scan, the fixed list of attributes without the target's own.{whose}\n\n"
-    )
-    text += table(["biased target", "planted on top", "on top for the sound twin", "planted on top within ±30"], rows)
-    text += "".join(_leading_twins(figures))
-    for name, row in figures["agreement"].items():
-        low, high = row["spearman_ci95"]
-        text += (
-            f"\n{name} range, {row['pairs']} pairs of target and attribute: AUC {row['auc']:.3f} ({row['large']} large against {row['small']} small"
-            f" effects), Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]."
-        )
-    text += "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)"
-    kept = figures["truth_kept"]
-    if kept["kept"] is not None:
-        text += (
-            f"\n\nOf {kept['flips']} flipped counterfactuals the probe sees the target's own attribute unchanged in"
-            f" {percent(kept['kept'])} %. These runs chose counterfactuals by similarity alone; since then decisive ones come"
-            " first, which was not measured on ten seeds yet."
-        )
-    return text + "\n"
-
-
-def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
-    """What falls short: sound twins for which the planted attribute leads in more than a fifth of the seeds."""
-    found = mean_run(figures["runs"], "sensitivity")["sensitivity"]
-    for name, row in figures["top_bars"]["calibrated"].items():
-        if 5 * row["sound"] > len(figures["seeds"]):
-            twin, planted = name.split("-biased-")[0], planted_attribute(name)
-            yield (
-                f"\nFalls short: `{planted}` leads for the sound `{twin}` in {row['sound']} of {len(figures['seeds'])} seeds, with a mean"
-                f" sensitivity of {found[twin][planted]:.3f} (true effect {figures['effects'][twin][planted]:.3f}) against"
-                f" {found[name][planted]:.3f} for the biased target.\n"
-            )
-
-
-def main() -> None:
-    quality = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    benchmark = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")) if len(sys.argv) > 2 else None
-    if benchmark is not None:
-        found = mean_run(benchmark["runs"], "sensitivity")["sensitivity"]
-        planted = {name: planted_attribute(name) for name in found}
-        atomic.write_text(SCATTER, truth_scatter(found, benchmark["effects"], planted))
-    atomic.write_text(CARD, model_card(quality, benchmark))
-
-
 if __name__ == "__main__":
-    main()
+    write_card(CARD, model_card)

@@ -1,24 +1,24 @@
-"""``python -m zoom_engine.domains.pets.model_card QUALITY.json``: MODEL_CARD.md from measured figures.
+"""``python -m zoom_engine.domains.pets.model_card QUALITY.json [BENCHMARK.json]``: MODEL_CARD.md from measured figures.
 
-Every number of the card comes from ``python -m zoom_engine.domains.pets.evaluate --json QUALITY.json``.
+Every number of the card comes from ``python -m zoom_engine.domains.pets.evaluate --json QUALITY.json`` and
+``python -m zoom_engine.domains.pets.benchmark --json BENCHMARK.json``.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.domains.model_card import (
+    benchmark_section,
     edits_section,
     environments_section,
     generator_section,
     targets_section,
     text_section,
+    write_card,
 )
-from zoom_engine.files import atomic
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
 
@@ -49,7 +49,7 @@ TRAINED = (
 )
 
 
-def model_card(quality: dict[str, Any]) -> str:
+def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
     """The card's Markdown."""
     drawn = ("agreement", "decided alike on renders and on what the generator draws for the same latents, %")
     sections: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -60,13 +60,9 @@ def model_card(quality: dict[str, Any]) -> str:
     }
     measured = [section(quality[part]) for part, section in sections.items() if part in quality]
     missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]
-    return "\n".join([INTRODUCTION, *measured, *missing, environments_section(quality["environments"])])
-
-
-def main() -> None:
-    quality = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    atomic.write_text(CARD, model_card(quality))
+    planted = benchmark_section(benchmark, "pets")
+    return "\n".join([INTRODUCTION, *measured, *missing, planted, environments_section(quality["environments"])])
 
 
 if __name__ == "__main__":
-    main()
+    write_card(CARD, model_card)

@@ -12,37 +12,31 @@ import pytest
 import torch
 from scipy import stats
 
-from zoom_engine.domains.avatars import benchmark
-from zoom_engine.domains.avatars.benchmark import (
-    agreement,
-    audit_all,
-    kept_share,
-    planted_attribute,
-    run_benchmark,
-    spearman,
-    top_bars,
-)
-from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
+from zoom_engine.domains.avatars.benchmark import BENCHMARK as AVATARS
+from zoom_engine.domains.benchmark import CLASSIFIERS, IMAGES, Benchmark, agreement, kept_share, spearman
 from zoom_engine.domains.evaluation import Evaluation
+from zoom_engine.domains.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.errors import ConfigError
 
+AVATAR_CLASSIFIERS = Benchmark(AVATARS.evaluation, only=tuple(AVATARS.kinds()[CLASSIFIERS]))
 SEEDS = range(100, 110)
-COMMITTED = Path(__file__).parents[3] / "bench" / "results" / "avatar-benchmark"
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
+COMMITTED = {"avatars": RESULTS / "avatar-benchmark", "pets": RESULTS / "pet-benchmark"}
 
 
 @pytest.fixture(scope="module")
 def one_seed() -> Iterator[dict[str, Any]]:
-    """All targets on 24 images; this is the one long computation of the suite, so it gets both cores."""
+    """The classifiers on 24 images; this is the one long computation of the suite, so it gets both cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    yield audit_all(100, 24)
+    yield AVATAR_CLASSIFIERS.audit_all(100, 24)
     torch.set_num_threads(before)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
-    counts = top_bars([one_seed])
+    counts = AVATAR_CLASSIFIERS.top_bars([one_seed])
     assert len(counts) == 4
     # On one seed and 24 images; the experiment below holds each target to 9 of 10 seeds, and its twin to 2 of 10.
     assert sum(row["biased"] for row in counts.values()) >= 3, one_seed["sensitivity"]
@@ -51,16 +45,17 @@ def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed:
 
 @pytest.mark.slow
 def test_a_planted_attribute_moves_the_biased_target_far_more_than_its_twin(one_seed: dict[str, Any]) -> None:
-    for name in top_bars([one_seed]):
-        planted, twin = planted_attribute(name), name.split("-biased-")[0]
-        assert planted is not None
-        assert one_seed["sensitivity"][name][planted] >= 3 * one_seed["sensitivity"][twin][planted], name
+    for name in AVATAR_CLASSIFIERS.top_bars([one_seed]):
+        target = AVATARS.targets[name]
+        biased, sound = (one_seed["sensitivity"][which][target.planted] for which in (name, target.twin))
+        assert biased >= 3 * sound, name
 
 
 @pytest.fixture(scope="module")
 def agreed(one_seed: dict[str, Any]) -> dict[str, Any]:
     """With the true effects that the committed result holds: over 300 avatars, fewer tell small ones badly apart."""
-    return agreement(one_seed, json.loads((COMMITTED / "effects.json").read_text())["figures"])
+    effects = json.loads((COMMITTED["avatars"] / "effects.json").read_text())["figures"]
+    return agreement(one_seed["sensitivity"], effects)
 
 
 @pytest.mark.slow
@@ -90,18 +85,23 @@ def test_spearman_is_scipys_with_ties() -> None:
 
 def test_agreement_sees_a_perfect_and_a_reversed_ranking() -> None:
     effects = {"t": {f"a{i}": i / 10 for i in range(10)}}
-    perfect = agreement({"sensitivity": effects}, effects)
-    reversed_ = {"sensitivity": {"t": {name: 1 - value for name, value in effects["t"].items()}}}
+    perfect = agreement(effects, effects)
+    reversed_ = {"t": {name: 1 - value for name, value in effects["t"].items()}}
     assert (perfect["auc"], perfect["spearman"]) == (1.0, 1.0)
     assert agreement(reversed_, effects)["auc"] == 0.0
 
 
+def test_without_large_effects_there_is_no_area() -> None:
+    effects = {"t": {"a": 0.1, "b": 0.01, "c": 0.02}}
+    assert agreement(effects, effects)["auc"] is None
+
+
 def test_a_bar_as_high_as_another_is_not_the_top() -> None:
-    level = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.classifier_names()}
-    assert all(row == {"biased": 0, "sound": 0} for row in top_bars([{"sensitivity": level}]).values())
+    level = {name: dict.fromkeys(AVATARS.attributes, 0.0) for name in AVATARS.targets}
+    assert all(row == {"biased": 0, "sound": 0} for row in AVATARS.top_bars([{"sensitivity": level}]).values())
     for row in level.values():
         row["smiling"] = 1e-6
-    counts = top_bars([{"sensitivity": level}])
+    counts = AVATARS.top_bars([{"sensitivity": level}])
     assert counts["eyeglasses-biased-smiling"] == counts["mustache-biased-smiling"] == {"biased": 1, "sound": 1}
     assert counts["age-biased-beard"] == {"biased": 0, "sound": 0}
 
@@ -109,7 +109,7 @@ def test_a_bar_as_high_as_another_is_not_the_top() -> None:
 def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
 
-    def audit(seed: int, images: int, *, options: Any) -> dict[str, Any]:
+    def audit(self: Benchmark, seed: int, images: int, *, options: Any) -> dict[str, Any]:
         if seed == 2 and not ran.count(2):
             ran.append(seed)
             raise KeyboardInterrupt
@@ -118,39 +118,46 @@ def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: 
         kept = {name: [1, 1] for name in effects}
         return {"seed": seed, "sensitivity": table, "paper": table, "flip_rate": table, "kept": kept}
 
-    effects = {name: dict.fromkeys(DEFAULT_ATTRIBUTES, 0.0) for name in DOMAIN.classifier_names()}
+    effects = {name: dict.fromkeys(AVATARS.attributes, 0.0) for name in AVATARS.targets}
     for row in effects.values():
         row["smiling"] = 0.4
-    monkeypatch.setattr(benchmark, "audit_all", audit)
-    monkeypatch.setattr(Evaluation, "true_effects", lambda self: effects)
+    monkeypatch.setattr(Benchmark, "audit_all", audit)
+    monkeypatch.setattr(Evaluation, "true_effects", lambda self, names: effects)
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark([1, 2, 3], 8, folder=tmp_path)
+        AVATARS.run([1, 2, 3], 8, folder=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["effects.json", "seed-1.json"]
-    figures = run_benchmark([1, 2, 3], 8, folder=tmp_path)
+    figures = AVATARS.run([1, 2, 3], 8, folder=tmp_path)
     assert ran == [1, 2, 2, 3]
     assert [run["seed"] for run in figures["runs"]] == [1, 2, 3]
-    assert run_benchmark([1, 2, 3], 8, folder=tmp_path) == figures
+    assert AVATARS.run([1, 2, 3], 8, folder=tmp_path) == figures
     assert ran == [1, 2, 2, 3]
     with pytest.raises(ConfigError, match="of another benchmark"):
-        run_benchmark([1], 9, folder=tmp_path)
+        AVATARS.run([1], 9, folder=tmp_path)
 
 
 def hold_the_bars(figures: dict[str, Any]) -> None:
-    assert figures["agreement"]["calibrated"]["auc"] >= 0.95
-    assert figures["agreement"]["calibrated"]["spearman"] >= 0.7
+    seeds = len(figures["seeds"])
+    assert figures["agreement"][CLASSIFIERS]["calibrated"]["auc"] >= 0.95
+    assert figures["agreement"][CLASSIFIERS]["calibrated"]["spearman"] >= 0.7
     assert figures["truth_kept"]["kept"] >= 0.9
     for name, row in figures["top_bars"]["calibrated"].items():
-        assert row["biased"] >= 9, name
-        assert row["sound"] <= 2, name
+        assert row["biased"] >= 0.9 * seeds, name
+        assert row["sound"] <= 0.2 * seeds, name
 
 
 @pytest.mark.experiment
 @pytest.mark.timeout(0)
-def test_in_full_seeds_100_to_109() -> None:
-    hold_the_bars(run_benchmark(SEEDS, 200))
+@pytest.mark.parametrize("domain", [AVATARS, PETS], ids=lambda domain: domain.name)
+def test_in_full_seeds_100_to_109(domain: Benchmark) -> None:
+    hold_the_bars(domain.run(SEEDS, IMAGES))
 
 
-def test_the_committed_result_holds_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("domain", [AVATARS, PETS], ids=lambda domain: domain.name)
+def test_the_committed_result_holds_the_bars(domain: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused where weights, search or method are no longer those that it was measured with."""
-    monkeypatch.setattr(benchmark, "audit_all", lambda *_, **__: pytest.fail("a seed's result is missing"))
-    hold_the_bars(run_benchmark(SEEDS, 200, folder=COMMITTED))
+    monkeypatch.setattr(Benchmark, "audit_all", lambda *_, **__: pytest.fail("a seed's result is missing"))
+    monkeypatch.setattr(Evaluation, "true_effects", lambda *_, **__: pytest.fail("the true effects are missing"))
+    there = [seed for seed in SEEDS if (COMMITTED[domain.name] / f"seed-{seed}.json").is_file()]
+    if not there:
+        pytest.skip("no seed has been measured since the method changed")
+    hold_the_bars(domain.run(there, IMAGES, folder=COMMITTED[domain.name]))
