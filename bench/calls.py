@@ -5,7 +5,9 @@ below FOLDER, where an audit that is there is not made again. The true effect of
 it and without it (`bench/results/avatar-benchmark/effects.json`); a target's own attribute is left out.
 
 - ``calls``: of the pairs of target and attribute, by their true effect, how many are called, below and undecided.
-- ``intervals``: the share of pairs whose true effect lies in the 95 % interval of the mean change.
+- ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the
+  effect at each level (a reliability diagram), and within the 95 % interval of the mean change, which is of largest
+  changes.
 - ``power``: what the audits said of themselves, beside the share of effects of that size that they call when the target
   is spiked: one spiked attribute at a time, on the audit's own images.
 """
@@ -25,6 +27,7 @@ import numpy as np
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.effects import effects
 from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.audit.intervals import mean_intervals
 from zoom_engine.audit.power import spiked
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summarise import summarise
@@ -36,6 +39,7 @@ from zoom_engine.runtime import describe_environment
 
 EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
 NONE, LARGE = 0.02, 0.1
+LEVELS = (0.5, 0.8, 0.9, 0.95)
 NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
 
 
@@ -57,22 +61,32 @@ def size_of(effect: float) -> str:
 def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute."""
     calls: dict[str, Counter[str]] = {}
-    inside: list[bool] = []
+    inside: dict[str, list[tuple[bool, ...]]] = {}
     said: dict[str, list[float]] = {}
     held: dict[str, list[bool]] = {}
     for target, diagnosis in audits:
-        summary = diagnosis.summary()
+        summary, within = diagnosis.summary(), effects_within(diagnosis)
         for row in summary.sensitivity:
             effect = truth[target][NAMES[row.attribute.text]]
             calls.setdefault(size_of(effect), Counter())[str(row.called)] += 1
             if row.ci95 is not None:
-                inside.append(row.ci95[0] <= effect <= row.ci95[1])
+                ends = (*within[row.attribute.text], row.ci95)
+                for group in ("all", size_of(effect)):
+                    inside.setdefault(group, []).append(tuple(low <= effect <= high for low, high in ends))
         for size, share in (summary.power or {}).items():
             said.setdefault(size, []).append(share)
             held.setdefault(size, []).extend(spiked_calls(diagnosis, float(size)))
     return {
         "calls": {size: dict(counts) for size, counts in sorted(calls.items())},
-        "intervals": {"pairs": len(inside), "inside": round(float(np.mean(inside)), 4) if inside else None},
+        "intervals": {
+            group: {
+                "pairs": len(found),
+                "effect": dict(zip(map(str, LEVELS), shares, strict=True)),
+                "mean_change": {str(LEVELS[-1]): of_mean_change},
+            }
+            for group, found in sorted(inside.items())
+            for *shares, of_mean_change in [np.mean(found, axis=0).round(4).tolist()]
+        },
         "power": {
             size: {
                 "said": round(float(np.mean(said[size])), 4),
@@ -82,6 +96,17 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
             for size in said
         },
     }
+
+
+def effects_within(diagnosis: Diagnosis) -> dict[str, list[tuple[float, float]]]:
+    """By attribute the interval of its effect at each of `LEVELS`."""
+    found = effects(diagnosis.config, diagnosis.records)
+    ends = {
+        attribute.text: np.array([[effect.at_end] for effect in found if effect.column == column], dtype=np.float64)
+        for column, attribute in enumerate(diagnosis.config.attributes)
+    }
+    intervals = {text: [mean_intervals(values, level=level) for level in LEVELS] for text, values in ends.items()}
+    return {text: [(float(low[0]), float(high[0])) for low, high in each] for text, each in intervals.items()}
 
 
 def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:

@@ -24,6 +24,7 @@ from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
+    NULL_PICTURES,
     CalibratedRange,
     EditDirections,
     NullDirections,
@@ -247,7 +248,8 @@ class Diagnoser:
         self, directions: EditDirections, calibrated: CalibratedRange | None, *, seed: int = RunSettings.seed
     ) -> NullDirections:
         """The random directions that attributes are held against, others for each ``seed`` of an audit."""
-        sampling = Sampling(0, 0, self.settings.truncation, self.settings.truncation_cutoff)
+        settings = self.settings
+        drawn = settings.truncation, settings.truncation_cutoff, self.synthesizer
         return null_directions(
             self.generator,
             directions,
@@ -255,7 +257,8 @@ class Diagnoser:
             count=self.null,
             bound=PAPER_BOUND,
             seed=seed,
-            sampling=sampling.kept(self.cache, self.progress),
+            sampling=Sampling(NULL_PICTURES, 0, *drawn).kept(self.cache, self.progress),
+            batch_size=settings.batch_size,
         )
 
     def score_scale(self, directions: EditDirections, calibrated: CalibratedRange) -> ScoreScale:
@@ -339,10 +342,12 @@ class Diagnoser:
 
     def config(self, run: RunSettings) -> dict[str, Any]:
         """What determines the records and is known before anything is measured, as the manifest's file has it."""
+        held = self.settings.null_images(len(self.attributes), run.images)
         return {
             **self.settings.deciding(),
             **run.deciding(),
             "null": self.null,
+            **({"null_images": held} if held < run.images else {}),
             "target": self.target.name,
             "target_details": self.target.describe(),
             "attributes": [attribute.text for attribute in self.attributes],
@@ -465,7 +470,8 @@ class Diagnoser:
 
         places = self._places()
         beside = self.evaluator(null) if self.null else evaluator
-        every = len(seeds) * (len(places) + self.null)
+        held = self.settings.null_images(len(self.attributes), len(seeds))
+        every = len(seeds) * len(places) + held * self.null
         with self.progress(every, "Searching", unit="unit", initial=len(done)) as bar:
             ends = [0, *range(math.ceil(FIRST_UNITS / len(places)), len(seeds), math.ceil(UNITS_AT_ONCE / len(places)))]
             for first, end in pairwise([*ends, len(seeds)]):
@@ -474,7 +480,8 @@ class Diagnoser:
                 wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
                 if wanted:
                     run(self.units(styles, directions, calibrated, wanted, scale), evaluator, of_attribute)
-                random = [(image, j) for image in images for j in range(self.null) if (image, j) not in done]
+                beside_null = [image for image in images if image < held]
+                random = [(image, j) for image in beside_null for j in range(self.null) if (image, j) not in done]
                 if random:
                     units = [Unit(image, j, null.bounds(seeds[image], j)) for image, j in random]
                     run(units, beside, lambda which: which)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, null_level, standings, upper_bounds
+from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, null_level, standings
 
 Array = NDArray[np.float64]
 
@@ -75,20 +75,6 @@ def test_what_was_not_tested_is_not_corrected_for() -> None:
     assert list(adjusted[1:]) == [0.02, 0.02]
 
 
-@pytest.mark.parametrize("images", [4, 16, 59])
-def test_where_nothing_moved_the_bound_is_that_of_the_binomial(images: int) -> None:
-    (bound,) = upper_bounds(np.zeros((images, 1)))
-    assert bound == pytest.approx(1 - 0.05 ** (1 / images), rel=0.05)
-    assert list(upper_bounds(np.full((3, 1), np.nan))) == [1.0]
-
-
-def test_the_bound_holds_where_few_images_flip() -> None:
-    """Of rare large changes a bootstrap sees none in most samples, and would rule them out."""
-    random = np.random.default_rng(1)
-    change = np.where(random.random((16, 400)) < 0.08, 0.9, 0.0)
-    assert (upper_bounds(change, draws=1000) < 0.08 * 0.9).mean() <= 0.05
-
-
 def audits(images: int, count: int, effect: float) -> list[tuple[Array, Array]]:
     """Changes by 12 attributes and 4 random directions, skewed as flips are; the first attribute has an effect."""
     found = []
@@ -149,4 +135,5 @@ def test_the_null_is_a_mean_over_images_and_directions() -> None:
     assert level.mean_change == pytest.approx(0.15)
     assert level.strongest == pytest.approx(0.25)
     assert level.directions == 2
-    assert level.ci95 == pytest.approx((0.1, 0.2))
+    assert level.ci95 is not None
+    assert 0 <= level.ci95[0] < 0.15 < level.ci95[1] <= 1

@@ -110,3 +110,13 @@ def test_a_field_is_all_that_an_option_takes(
     file.write_text('zoom = "near"\n')
     with pytest.raises(ConfigError, match="'zoom' must be a whole number"):
         config.read_config(file)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "images", "null", "held"),
+    [(1, 32, None, 32), (1, 200, None, 116), (1, 200, 4, 200), (2, 200, None, 200)],
+)
+def test_one_attribute_alone_does_not_pay_for_random_directions_on_every_image(
+    attributes: int, images: int, null: int | None, held: int
+) -> None:
+    assert AuditSettings(**GIVEN, null=null).null_images(attributes, images) == held

@@ -44,8 +44,13 @@ def test_calls_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Di
     assert found["calls"]["0.1 or more"] == {"called": 2}
     assert found["calls"]["below 0.02"] == {rows[TEXTS[0]].called: 2}
     assert found["calls"]["between"] == {rows[TEXTS[2]].called: 2}
+    everything = found["intervals"]["all"]
     inside = [row.ci95[0] <= truth["one"][calls.NAMES[text]] <= row.ci95[1] for text, row in rows.items()]
-    assert found["intervals"] == {"pairs": 6, "inside": pytest.approx(sum(inside) / 3, abs=1e-4)}
+    assert everything["mean_change"] == {"0.95": pytest.approx(sum(inside) / 3, abs=1e-4)}
+    at_end = [row.effect_ci95[0] <= truth["one"][calls.NAMES[text]] <= row.effect_ci95[1] for text, row in rows.items()]
+    assert everything["effect"]["0.95"] == pytest.approx(sum(at_end) / 3, abs=1e-4)
+    assert list(everything["effect"].values()) == sorted(everything["effect"].values())
+    assert sum(found["intervals"][size]["pairs"] for size in found["intervals"]) == 2 * everything["pairs"] == 12
     assert list(found["power"]) == ["0.05", "0.1", "0.2"]
     uncalled = sum(row.called != "called" for row in rows.values())
     assert all(one["spiked"] == 2 * uncalled for one in found["power"].values())

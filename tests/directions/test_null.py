@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from zoom_engine.directions import CalibratedRange, EditDirections, NullDirections, Sampling, null_directions
 from zoom_engine.domains.avatars.domain import DOMAIN
+from zoom_engine.progress import silent
 
 GENERATOR = DOMAIN.generator()
 STD = Sampling(0).statistics(GENERATOR).std
@@ -51,15 +53,34 @@ def test_a_seed_draws_the_same_directions_and_another_one_others() -> None:
     assert not torch.equal(made(None).matrix, made(None, seed=4).matrix)
 
 
-def test_it_is_followed_as_far_as_the_attributes_are_and_one_way() -> None:
-    null = made(calibrated((-10.0, 4.0), (-6.0, 8.0), (-2.0, 30.0)))
-    assert null.length == 10.0
+def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: Path) -> None:
+    attributes = directions(3, 6)
+    attributes.matrix[:] = attributes.matrix * STD  # channels that move together change a picture more
+    within = calibrated((-10.0, 4.0), (-6.0, 8.0))
+    sampling = Sampling(4).kept(tmp_path, silent)
+    null = null_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=sampling)
+    codes = torch.cat([codes for _, codes in sampling.draw(GENERATOR)])
+
+    def change(row: torch.Tensor, weight: float, image: int) -> float:
+        moved = GENERATOR.render(codes[[image]] + weight * row) - GENERATOR.render(codes[[image]])
+        return float(moved.square().mean().sqrt())
+
+    of_attributes = [
+        change(row, bounds[image % 2], image)
+        for row, bounds in zip(attributes.matrix, within.bounds.tolist(), strict=True)
+        for image in range(4)
+    ]
+    of_random = [change(row, null.length * (-1, 1)[image % 2], image) for row in null.matrix for image in range(4)]
+    assert np.mean(of_random) == pytest.approx(np.mean(of_attributes), rel=0.15)
+    options = {"count": 3, "bound": 30.0, "seed": 3, "sampling": sampling.kept(tmp_path / "empty", silent)}
+    again = null_directions(GENERATOR, attributes, within, **options, batch_size=1)
+    assert again.length == pytest.approx(null.length, rel=1e-4)
     ways = []
     for seed in range(40):
         bounds = null.bounds(seed, 2)
         assert np.array_equal(bounds, null.bounds(seed, 2))
-        assert not bounds[[0, 1, 3, 4]].any()
-        assert sorted(abs(bounds[2])) == [0.0, 10.0]
+        assert not bounds[[0, 1]].any()
+        assert sorted(abs(bounds[2])) == [0.0, null.length]
         assert bounds[2, 0] <= 0 <= bounds[2, 1]
         ways.append(bounds[2, 1] > 0)
     assert 8 < sum(ways) < 32

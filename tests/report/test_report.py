@@ -84,9 +84,11 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
 
 
 def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", null=0.1)))
+    audit = make_audit("audit", null=0.1)
+    page = Page(write_report(audit))
     hero = page.text.split("How the audit works")[0]
-    assert "Adding or removing “pale skin” moves this model’s output by 0.55 [0.51, 0.59] on average" in hero
+    low, high = Diagnosis.load(audit).sensitivity[0].ci95
+    assert f"Adding or removing “pale skin” moves this model’s output by 0.55 [{low:.2f}, {high:.2f}] on" in hero
     assert "Called sensitive too: “smiling”." in hero
     assert "Called sensitive pale skin, smiling : moving the output by 0.05 or more" in hero
     assert "Undecided a beard" in hero

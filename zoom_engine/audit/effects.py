@@ -1,4 +1,5 @@
-"""What edits do beyond a bar's length: which way the output goes, and which other attributes are dragged along.
+"""What edits do beyond a bar's length: how far the output is when an attribute is there or gone, which way it went, and
+which other attributes were dragged along.
 
 *Leakage*: `Record.scores` says what an edit to its bound does to the text score of every attribute and label, in
 natural ranges of each; its mean over images, in the direction of adding the attribute, is a row of the leakage matrix.
@@ -34,11 +35,13 @@ _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move to
 class Effect:
     """Of one unit: `signed`, the largest change with the sign that it has in the direction of adding the attribute;
     `share [P]` of the way to the bound of each point that was tried, and there the signed change of the output,
-    `moved [P]`; `scores [N + L]`, see `Record.scores`."""
+    `moved [P]`; `scores [N + L]`, see `Record.scores`. `at_end`: the change at the bound, or at the point nearest to it
+    that keeps the label; None where the search did not go there, or the range leads both ways."""
 
     image: int
     column: int
     change: float
+    at_end: float | None
     signed: float | None
     share: Array
     moved: Array
@@ -60,6 +63,9 @@ def _effect(record: Record, column: int) -> Effect:
         if point.label_kept is not False and low - _SLACK <= point.weights[column] <= high + _SLACK
     ]
     weights = np.array([point.weights[column] for point in points])
+    at_end = None
+    if (low == 0) != (high == 0) and any(_is_bound(point.weights[column], low, high) for point in record.trajectory):
+        at_end = max(points, key=lambda point: abs(point.weights[column])).change if points else 0.0
     moved = np.array([point.change for point in points])
     signed = None
     if len(before) == 1:
@@ -69,7 +75,11 @@ def _effect(record: Record, column: int) -> Effect:
     bound = high if high >= -low else low
     share = weights / bound if np.isfinite(bound) and bound else np.zeros(len(points))
     scores = None if record.scores is None else np.array(record.scores)
-    return Effect(record.image, column, record.change, signed, share, moved, scores)
+    return Effect(record.image, column, record.change, at_end, signed, share, moved, scores)
+
+
+def _is_bound(weight: float, low: float, high: float) -> bool:
+    return abs(weight - (low or high)) <= _SLACK
 
 
 def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:

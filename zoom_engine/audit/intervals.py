@@ -1,4 +1,11 @@
-"""Means over images, with how sure they are: percentile bootstrap (Efron 1979), vectorised and seeded."""
+"""Means over images, with how sure they are, vectorised and seeded.
+
+What an edit does to an image is mostly next to nothing and now and then a flip, so a mean hangs on images that a small
+audit may not have seen: there the percentile bootstrap (Efron 1979) is too sure, and where nothing moved it says 0.
+The interval of a mean is therefore Gaffke's (2004), of values that are known to lie in [0, 1]: a Bayesian bootstrap
+with one more observation, at 0 for its lower end and at 1 for its upper. Where none of I images moves at all it ends at
+1 − 0.025^(1/I): at 0.21 for 16, at 0.05 for 72. The bootstrap is left for what compares attributes.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +45,26 @@ def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
     if known.any():
         low[known], high[known] = np.nanpercentile(means[:, known], [tail, 100.0 - tail], axis=0)
     return low, high
+
+
+def mean_intervals(values: Array, *, level: float = 0.95, draws: int = 4000, seed: int = 0) -> tuple[Array, Array]:
+    """Gaffke's interval of each column's mean: (low [A], high [A]), NaN for a column without a value.
+
+    `values` is float64 [I, A] in [0, 1], NaN where there is none. The ends are quantiles of Σ Dₖxₖ with D uniform on
+    the simplex, over the values of a column and one more; (1 − `level`) / 2 of the draws lie beyond each.
+    """
+    present = np.isfinite(values)
+    known = np.where(present, values, 0.0).clip(0.0, 1.0)
+    random = np.random.default_rng(seed)
+    weights = random.exponential(size=(draws, len(values) + 1))
+    seen, more = weights[:, :-1], weights[:, -1:]
+    sums, total = seen @ known, seen @ present.astype(np.float64) + more
+    low, high = (
+        np.quantile(sums / total, (1 - level) / 2, axis=0),
+        np.quantile((sums + more) / total, (1 + level) / 2, axis=0),
+    )
+    means = column_means(np.where(present, known, np.nan))
+    return np.minimum(low, means), np.maximum(high, means)  # NaN stays
 
 
 def share_first(means: Array) -> Array:

@@ -40,7 +40,8 @@ class Config:
         the N attributes.
     decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
     smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
-        directions it is held against; correction: of the p-values over attributes.
+        directions it is held against, on the first null_images images (None: on all); correction: of the p-values over
+        attributes.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
     backend, precision: what drew the pictures of the search.
     content: all of it as it lies on disk, with what is not known here: for display and comparison.
@@ -63,6 +64,7 @@ class Config:
     decisive_change: float
     smallest_effect: float
     null: int
+    null_images: int | None
     correction: str
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
@@ -168,6 +170,7 @@ def _config(values: JsonObject) -> Config:
         decisive_change=DECISIVE_CHANGE if change is None else change,
         smallest_effect=SMALLEST_EFFECT if smallest is None else smallest,
         null=values.get("null", int) or 0,
+        null_images=values.get("null_images", int),
         correction=values.get("correction", str) or CORRECTIONS[0],
         strength=directions.items("strength", float) or (),
         noise_floor=directions.items("noise_floor", float) or (),
@@ -184,6 +187,7 @@ def _config(values: JsonObject) -> Config:
     values.check("smallest_effect", 0 <= config.smallest_effect <= 1, "be in [0, 1]")
     most_null = MOST_NULL if config.mode == "single" else 0
     values.check("null", 0 <= config.null <= most_null, f"be in 0..{most_null}")
+    values.check("null_images", config.null_images is None or config.null_images > 0, "be above 0")
     values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
     values.check("images", config.images is None or config.images > 0, "be above 0")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)

@@ -26,6 +26,7 @@ METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 SMALLEST_EFFECT = 0.05
 MOST_NULL = 1000
+ALL_NULL_IMAGES = 32
 
 
 class About(NamedTuple):
@@ -262,6 +263,13 @@ class AuditSettings:
         if self.mode == "multi":
             return 0
         return min(max(attributes // 3, 1 if attributes < 3 else 2), 8) if self.null is None else self.null
+
+    def null_images(self, attributes: int, images: int) -> int:
+        """On how many images of an audit, its first, random directions are searched: on all, but where one attribute
+        alone would pay for them, half of those beyond 32."""
+        if self.null is not None or attributes > 1:
+            return images
+        return images if images <= ALL_NULL_IMAGES else (images + ALL_NULL_IMAGES) // 2
 
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""

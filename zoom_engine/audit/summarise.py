@@ -1,7 +1,7 @@
 """What the records of an audit add up to, attribute by attribute, and how sure that is.
 
 All of it is a function of config and records alone, so it can be had again from any audit folder. Definitions: ZOOM
-(Luo 2023); the percentile bootstrap is Efron's (1979).
+(Luo 2023).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
-from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, interval, share_first
+from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.power import SIZES, power, spiked
 from zoom_engine.audit.records import Record, is_decisive
@@ -24,7 +24,7 @@ from zoom_engine.audit.summary import Interval, Sensitivity, Summary, WithinRang
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
     """The summary of an audit's records.
 
-    `resamples` and `seed` belong to the bootstrap; equal ones give equal intervals.
+    `resamples` and `seed` belong to what is drawn at random; equal ones give equal intervals.
     """
     null = [record for record in records if record.null is not None]
     records = [record for record in records if record.null is None]
@@ -85,26 +85,32 @@ def _single(
     by_null, rules = _null_changes(config, records, null), (config.smallest_effect, config.correction)
     units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
     images = len(changes) if config.images is None else config.images
-    complete = units == (images * len(column), images * config.null)
+    with_null = images if config.null_images is None else min(images, config.null_images)
+    complete = units == (images * len(column), with_null * config.null)
     beside_null: Sequence[Standing | None] = [None] * len(column)
     if config.null:
         beside_null = standings(changes, by_null, *rules, finished=complete, seed=seed)
     found = effects(config, records)
     leaks = leakage(config, found, records)
     signed = matrix(effect.signed for effect in found)
+    ends = matrix(effect.at_end for effect in found)
+    if any(effect.at_end is None for effect in found):
+        ends[:] = np.nan
+    end_means, end_intervals = _figures(column_means(ends)), _intervals(ends, resamples, seed)
     adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
     reached = None
     if config.null and complete and leaks is not None:
         spikes = np.stack([matrix(spiked(effect, size) for effect in found) for size in SIZES])
         called = [one is not None and one.called == "called" for one in beside_null]
-        reached = power(changes, by_null, spikes, *rules, called=called, seed=seed)
+        held = np.isfinite(by_null).all(axis=1)
+        reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
     ssim = means(record.ssim if record.flipped else None for record in records)
     weight = means(abs(record.edit_weights[i]) for record, i in zip(records, columns, strict=True))
 
-    def beside(name: str) -> Sequence[WithinRange | None]:
+    def in_range(name: str) -> Sequence[WithinRange | None]:
         within = [record.within(name) for record in records]
         if not any(within):
             return [None] * len(column)
@@ -115,13 +121,15 @@ def _single(
             for (mean, ci95, share, _), flip_rate, decisive_rate in zip(found, flips, decisively, strict=True)
         ]
 
-    paper, calibrated = beside("paper"), beside("calibrated")
+    paper, calibrated = in_range("paper"), in_range("calibrated")
     rows = [
         Sensitivity(
             mode="single",
             attribute=attribute,
             mean_change=change[i].mean,
             ci95=change[i].interval,
+            effect=end_means[i],
+            effect_ci95=end_intervals[i],
             share=change[i].share,
             first=change[i].first,
             flip_rate=flipped[i],
@@ -139,7 +147,7 @@ def _single(
         for i, attribute in enumerate(config.attributes)
     ]
     return {
-        "null": null_level(by_null, *rules, resamples=resamples, seed=seed),
+        "null": null_level(by_null, *rules, seed=seed),
         "power": reached,
         "leakage": None if leaks is None else named(config, leaks),
         "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
@@ -178,20 +186,25 @@ def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed:
 def _measured(values: Array, resamples: int, seed: int) -> list[_Measured]:
     """Per column of `values` [I, A]."""
     means = column_means(values)
-    resampled = bootstrap_means(values, resamples=resamples, seed=seed)
-    low, high = interval(resampled)
-    first = share_first(resampled)
+    first = share_first(bootstrap_means(values, resamples=resamples, seed=seed))
     total = float(np.nansum(means))
-    enough = np.isfinite(values).sum(axis=0) >= 2
+    intervals = _intervals(values, resamples, seed)
     return [
         _Measured(
             mean,
-            (float(low[i]), float(high[i])) if enough[i] else None,
+            intervals[i],
             (mean or 0.0) / total if total > 0 else 0.0,
             float(first[i]),
         )
         for i, mean in enumerate(_figures(means))
     ]
+
+
+def _intervals(values: Array, resamples: int, seed: int) -> list[Interval | None]:
+    """Of the mean of each column of `values` [I, A]; None below two images."""
+    low, high = mean_intervals(values, draws=resamples, seed=seed)
+    enough = np.isfinite(values).sum(axis=0) >= 2
+    return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
 
 
 def _matrix(

@@ -10,10 +10,20 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
-"""The ends of a 95 % bootstrap interval over images."""
+"""The ends of a 95 % interval over images, see `intervals.mean_intervals`."""
 Called = Literal["called", "below", "undecided"]
 _OF_SINGLE = (
-    *("called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread", "adjusted_mean_change"),
+    *(
+        "effect",
+        "effect_ci95",
+        "called",
+        "null",
+        "p_value",
+        "p_adjusted",
+        "signed_change",
+        "signed_spread",
+        "adjusted_mean_change",
+    ),
     *("power", "leakage"),
 )
 
@@ -48,6 +58,9 @@ class Sensitivity:
     """One attribute of a `Summary`. All figures but `mean_abs_weight` are in [0, 1], None where there is none.
 
     mean_change, ci95: single mode: the mean over images of |f(x̂) - f(x)|; None below one image, two for the interval.
+    effect, effect_ci95: single mode: the mean over images of the change between lacking the attribute and having it, at
+        the end of the calibrated range: what there is of it without looking for the largest; None where the search does
+        not go there.
     range_share, range_share_ci95: multi mode: the mean |edit weight| in units of the attribute's range on that side.
     share: its part of the histogram; all sum to 1, or to 0 where nothing moves.
     first: the share of resampled audits in which it is the most sensitive one.
@@ -67,6 +80,8 @@ class Sensitivity:
     attribute: Attribute
     mean_change: float | None = None
     ci95: Interval | None = None
+    effect: float | None = None
+    effect_ci95: Interval | None = None
     share: float
     first: float
     flip_rate: float | None

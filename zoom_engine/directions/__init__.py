@@ -12,7 +12,7 @@ from zoom_engine.directions.find import (
 from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, natural_region
-from zoom_engine.directions.null import NullDirections, null_directions
+from zoom_engine.directions.null import NULL_PICTURES, NullDirections, null_directions
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     Relevance,
@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_LEVEL",
     "DEFAULT_THRESHOLD",
     "ESTIMATORS",
+    "NULL_PICTURES",
     "CalibratedRange",
     "EditDirections",
     "NaturalEdits",

@@ -24,7 +24,10 @@ _POWER = (
     " that matters here, is called in half of the audits at best, as the mean change must reach it. Effects of what no"
     " attribute names are not among them."
 )
-_COVERED = "not how well an edit matches its words: look at the direction sheets for that."
+_COVERED = (
+    "where the means over all images lie that the generator could draw, of which {} were seen. How truly it draws an"
+    " attribute, and whether an edit changes that alone, is not in them: look at the direction sheets for that."
+)
 
 
 def limits(
@@ -80,8 +83,7 @@ def limits(
     yield "Generated pictures", _GENERATED
     yield "Sensitivity is not yet a fault", _NOT_A_FAULT
     if summary.images > 1:
-        here = f"They say how much the means could differ with other images ({summary.images} here)"
-        yield "What the intervals cover", f"{here}, {_COVERED}"
+        yield "What the intervals cover", f"They say {_COVERED.format(summary.images)}"
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:

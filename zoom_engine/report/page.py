@@ -75,6 +75,7 @@ class Page:
     leaks: HeatMap | None
     drags_from: float
     signs: bool
+    effects: bool
     limits: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
     range_used: str
@@ -115,8 +116,11 @@ class Source:
     @property
     def expected(self) -> int | None:
         """How many measurements the finished audit has, None where the manifest does not say."""
-        units = len(self.diagnosis.attributes) + self.config.null if self.diagnosis.mode == "single" else 1
-        return None if self.config.images is None else self.config.images * units
+        config = self.config
+        if config.images is None:
+            return None
+        units = len(self.diagnosis.attributes) if self.diagnosis.mode == "single" else 1
+        return config.images * units + min(config.images, config.null_images or config.images) * config.null
 
     @property
     def progress(self) -> str:
@@ -197,6 +201,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source)),
+        effects=any(row.effect is not None for row in summary.sensitivity),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
         drags_from=DRAGS,
         leaks=leak_table(summary, source.names),
