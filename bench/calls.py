@@ -18,7 +18,6 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,10 @@ import numpy as np
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.effects import effects
+from zoom_engine.audit.evidence import standings
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.intervals import mean_intervals
 from zoom_engine.audit.power import spiked
-from zoom_engine.audit.records import Record
-from zoom_engine.audit.summarise import summarise
 from zoom_engine.domains.avatars.benchmark import own_attribute
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.files import atomic
@@ -111,17 +109,22 @@ def effects_within(diagnosis: Diagnosis) -> dict[str, list[tuple[float, float]]]
 
 def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:
     """Of each attribute that is not called, whether it is when the target is spiked along it."""
-    found = effects(diagnosis.config, diagnosis.records)
-    changes = [spiked(effect, size) for effect in found]
-
-    def with_spike(text: str) -> Iterator[Record]:
-        for record, change in zip(diagnosis.records, changes, strict=True):
-            yield replace(record, change=change) if record.attribute == text and change is not None else record
-
-    for row in diagnosis.sensitivity:
-        if row.called != "called":
-            summary = summarise(diagnosis.config, [*with_spike(row.attribute.text), *diagnosis.null])
-            yield next(again.called == "called" for again in summary.sensitivity if again.attribute == row.attribute)
+    config, found = diagnosis.config, effects(diagnosis.config, diagnosis.records)
+    row = {image: place for place, image in enumerate(sorted({effect.image for effect in found}))}
+    change, spikes = np.full((2, len(row), len(config.attributes)), np.nan)
+    null = np.full((len(row), config.null), np.nan)
+    for effect in found:
+        change[row[effect.image], effect.column] = effect.change
+        more = spiked(effect, size)
+        spikes[row[effect.image], effect.column] = np.nan if more is None else more
+    for record in diagnosis.null:
+        null[row[record.image], record.null or 0] = record.change
+    column = {attribute: index for index, attribute in enumerate(config.attributes)}
+    for one in diagnosis.sensitivity:
+        which = column[one.attribute]
+        if one.called != "called" and np.isfinite(spikes[:, which]).all():
+            beside = np.where(np.arange(len(column)) == which, spikes, change)
+            yield standings(beside, null, config.smallest_effect, config.correction)[which].called == "called"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -513,3 +513,16 @@ def test_biases_that_no_shipped_target_has_are_called_and_nothing_else_is() -> N
     power = found.summary().power
     assert power is not None
     assert power["0.2"] >= 0.9
+
+
+def test_images_are_told_apart_by_what_they_have() -> None:
+    by = ["a face with eyeglasses", "a smiling face"]
+    run = diagnoser(by=by, null=0)
+    styles = run.styles(range(500_000, 500_024))
+    told = run.text_groups().of(run.text_encoder, run.synthesizer, styles, range(24))
+    judged = load_target("avatars:eyeglasses")(run.synthesizer.render(styles[:]))[:, 0] > 0
+    assert sum(bool(judged[image]) == has for image, (has, _) in told.items()) >= 22
+    assert 0 < sum(has for has, _ in told.values()) < 24
+    found = run.run(images=2, seed=5)
+    assert {(record.image, record.groups) for record in found.records} == {(image, told[image]) for image in range(2)}
+    assert {group.by for group in found.sensitivity[0].groups} == {*by, "prediction"}

@@ -30,6 +30,7 @@ from zoom_engine.directions import (
     NullDirections,
     Sampling,
     ScoreScale,
+    TextGroups,
     calibrate_range,
     check_method,
     find_directions,
@@ -38,6 +39,7 @@ from zoom_engine.directions import (
     null_directions,
     score_scale,
     text_directions,
+    text_groups,
 )
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import AuditError, ConfigError
@@ -110,6 +112,7 @@ class Diagnoser:
             encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
             self.text_encoder = encoder.to(settings.device)
             self._check_texts(settings.attributes or (), settings.labels or ())
+            self._check_texts(settings.by or (), ())
             bar.update(note="text encoder")
             self.target: Target = load_target(settings.target, **about).to(settings.device)
             self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
@@ -191,14 +194,19 @@ class Diagnoser:
         scale = (
             None if calibrated is None or self.settings.mode == "multi" else self.score_scale(directions, calibrated)
         )
+        groups = self.text_groups() if self.settings.by else None
         manifest = self.manifest(directions, calibrated, run)
         if out is None:
             records: list[Record] = []
-            self._search(seeds, styles, directions, calibrated, scale, null, evaluator, done=set(), keep=records.extend)
+            self._search(
+                seeds, styles, directions, calibrated, scale, null, groups, evaluator, done=set(), keep=records.extend
+            )
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            self._search(seeds, styles, directions, calibrated, scale, null, evaluator, done=done, keep=audit.append)
+            self._search(
+                seeds, styles, directions, calibrated, scale, null, groups, evaluator, done=done, keep=audit.append
+            )
             if remark := self.target.remark:
                 self._notify(remark)
             diagnosis = Diagnosis.load(out)
@@ -271,6 +279,21 @@ class Diagnoser:
             self.labels,
             synthesizer=self.synthesizer,
             batch_size=self.settings.batch_size,
+            cache=self.cache,
+            progress=self.progress,
+        )
+
+    def text_groups(self) -> TextGroups:
+        """How images are told apart that have or lack what the settings' `by` says."""
+        settings = self.settings
+        return text_groups(
+            self.generator,
+            self.measuring_encoder,
+            [Attribute.parse(text).text for text in settings.by or ()],
+            neutral=self.neutral,
+            templates=self.templates,
+            sampling=Sampling(512, 0, settings.truncation, settings.truncation_cutoff, self.synthesizer),
+            batch_size=settings.batch_size,
             cache=self.cache,
             progress=self.progress,
         )
@@ -444,6 +467,7 @@ class Diagnoser:
         calibrated: CalibratedRange | None,
         scale: ScoreScale | None,
         null: NullDirections,
+        groups: TextGroups | None,
         evaluator: Evaluator,
         *,
         done: Set[Done],
@@ -453,7 +477,12 @@ class Diagnoser:
 
         def run(units: list[Unit], evaluator: Evaluator, name: Callable[[int | None], str | int | None]) -> None:
             def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-                keep([_record(unit, found, seeds[unit.image], name(unit.attribute)) for unit, found in results])
+                keep(
+                    [
+                        _record(unit, found, seeds[unit.image], name(unit.attribute), belongs.get(unit.image))
+                        for unit, found in results
+                    ]
+                )
 
             run_units(
                 units,
@@ -468,6 +497,7 @@ class Diagnoser:
         def of_attribute(which: int | None) -> str | None:
             return None if which is None else self.attributes[which].text
 
+        belongs: dict[int, tuple[bool, ...]] = {}
         places = self._places()
         beside = self.evaluator(null) if self.null else evaluator
         held = self.settings.null_images(len(self.attributes), len(seeds))
@@ -478,6 +508,10 @@ class Diagnoser:
                 images = range(first, end)
                 pairs = [(image, which) for image in images for which in places]
                 wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
+                if groups is not None:
+                    shown = sorted({image for image, _ in wanted})
+                    size = self.settings.batch_size
+                    belongs = groups.of(self.text_encoder, self.synthesizer, styles, shown, batch_size=size)
                 if wanted:
                     run(self.units(styles, directions, calibrated, wanted, scale), evaluator, of_attribute)
                 beside_null = [image for image in images if image < held]
@@ -503,7 +537,9 @@ def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
     return round(float(bounds[0]), 6), round(float(bounds[1]), 6)
 
 
-def _record(unit: Unit, result: SearchResult, seed: int, name: str | int | None) -> Record:
+def _record(
+    unit: Unit, result: SearchResult, seed: int, name: str | int | None, groups: tuple[bool, ...] | None = None
+) -> Record:
     """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
     return Record(
         image=unit.image,
@@ -525,6 +561,7 @@ def _record(unit: Unit, result: SearchResult, seed: int, name: str | int | None)
         trajectory=result.trajectory,
         natural=result.natural,
         scores=unit.scores,
+        groups=groups,
         bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
         paper=result.paper,
     )

@@ -33,6 +33,8 @@ GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
         ({"smallest_effect": -0.1}, "smallest_effect"),
         ({"null": -1}, "null counts random directions"),
         ({"null": 2, "mode": "multi"}, "null belongs to single mode"),
+        ({"by": ["a face with a hat"], "mode": "multi"}, "by belongs to single mode"),
+        ({"by": []}, "give at least one"),
         ({"correction": "bonferroni"}, "unknown correction 'bonferroni'"),
         ({"attributes": "a smiling face", "neutral": "a face"}, "not a text"),
         ({"labels": ["a face"]}, "at least two"),

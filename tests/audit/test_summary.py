@@ -176,7 +176,16 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "ssim",
     ]
     head[3:3] = ["effect", "effect_ci95"]
-    of_single = ["called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread", "adjusted_mean_change"]
+    of_single = [
+        "called",
+        "null",
+        "p_value",
+        "p_adjusted",
+        "signed_change",
+        "signed_spread",
+        "adjusted_mean_change",
+        "groups",
+    ]
     found = diagnosis.summary().to_json()
     whole = ["mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
     assert list(found) == [*whole, "null", "power", "leakage", "sensitivity"]

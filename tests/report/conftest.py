@@ -76,6 +76,7 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
             "ssim": 0.9 if near_flips else None,
             "trajectory": points,
             "bounds": [-12.0, 12.0],
+            "groups": [image % 3 == 0],
             "scores": [1.0 if other == column else 0.4 * (other == 0) for other in range(len(attributes))]
             + [0.0, 0.0] * labels,
             "paper": {"change": max(point["change"] for point in points), "flipped": bool(flips)},
@@ -123,6 +124,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
             "null": 0 if null is None else 2,
+            **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
             "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,

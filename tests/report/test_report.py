@@ -111,6 +111,18 @@ def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
         assert column in page.text
 
 
+def test_sensitivities_are_told_apart_by_groups(make_audit) -> None:
+    audit = make_audit("audit")
+    groups = Diagnosis.load(audit).sensitivity[0].groups
+    text = Page(write_report(audit)).text.split("Among which images")[1]
+    for group, title in zip(
+        groups, ("has “a face with eyeglasses” 4", "lacks “a face with eyeglasses” 8"), strict=False
+    ):
+        assert f"{title} images" in text
+        assert f"{group.mean_change:.3f} [{group.ci95[0]:.3f}, {group.ci95[1]:.3f}]" in text
+    assert "predicted mustache" in text
+
+
 def test_the_first_page_says_what_could_have_been_missed(make_audit) -> None:
     hero = Page(write_report(make_audit("audit", null=0.1))).text.split("How the audit works")[0]
     assert re.search(r"(Could miss much|Would see 0.1) Of 100 such audits \d+ would call an effect of 0.05,", hero)

@@ -42,6 +42,7 @@ class Config:
     smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
         directions it is held against, on the first null_images images (None: on all); correction: of the p-values over
         attributes.
+    by: texts by which images are told apart, see `Record.groups`.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
     backend, precision: what drew the pictures of the search.
     content: all of it as it lies on disk, with what is not known here: for display and comparison.
@@ -66,6 +67,7 @@ class Config:
     null: int
     null_images: int | None
     correction: str
+    by: tuple[str, ...]
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
     backend: str | None
@@ -172,6 +174,7 @@ def _config(values: JsonObject) -> Config:
         null=values.get("null", int) or 0,
         null_images=values.get("null_images", int),
         correction=values.get("correction", str) or CORRECTIONS[0],
+        by=values.items("by", str) or (),
         strength=directions.items("strength", float) or (),
         noise_floor=directions.items("noise_floor", float) or (),
         backend=synthesis.get("backend", str),

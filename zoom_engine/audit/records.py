@@ -15,7 +15,16 @@ from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a random direction, or None for all attributes together."""
-_LEFT_OUT = ("null", "decisive", "natural", "bounds", "scores", "paper", "calibrated")  # of a line, where they are None
+_LEFT_OUT = (
+    "null",
+    "decisive",
+    "natural",
+    "bounds",
+    "scores",
+    "groups",
+    "paper",
+    "calibrated",
+)  # of a line, where they are None
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -54,6 +63,7 @@ class Record:
     bounds: single mode: the lowest and highest edit weight that the search could take; None in older records.
     scores: single mode, calibrated range: how far the edit to the bound that is not 0 moves the text scores of the N
         attributes, then of the labels, in natural ranges of each; None in older records and where it was not measured.
+    groups: whether the unedited image has what each text of `Config.by` says; None where there is none.
     natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
     paper, calibrated: within that range, where it is not the audit's own.
     """
@@ -78,6 +88,7 @@ class Record:
     natural: bool | None = None
     bounds: tuple[float, float] | None = None
     scores: tuple[float, ...] | None = None
+    groups: tuple[bool, ...] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
@@ -120,6 +131,8 @@ class Record:
             values["bounds"] = (low, high)
         if values.get("scores") is not None:
             values["scores"] = _numbers(values, "scores")
+        if values.get("groups") is not None:
+            values["groups"] = _booleans(values["groups"])
         values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())
         for name in ("paper", "calibrated"):
             if values.get(name) is not None:
@@ -150,6 +163,12 @@ def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
     found = values[name]
     if not isinstance(found, list) or not all(isinstance(one, int | float) for one in found):
         raise TypeError(f"'{name}' is no list of numbers")
+    return tuple(found)
+
+
+def _booleans(found: Any) -> tuple[bool, ...]:
+    if not isinstance(found, list) or not all(isinstance(one, bool) for one in found):
+        raise TypeError("'groups' is no list of true and false")
     return tuple(found)
 
 

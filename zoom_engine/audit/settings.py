@@ -192,6 +192,12 @@ class AuditSettings:
         choices=CORRECTIONS,
         decides=True,
     )
+    by: Sequence[str] | None = option(
+        "a prompt: sensitivities are told apart for the images that have what it says and those that lack it (single"
+        " mode)",
+        None,
+        decides=True,
+    )
     loss_weights: LossWeights = option(
         "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
         LossWeights(),
@@ -239,6 +245,10 @@ class AuditSettings:
             raise ConfigError(f"null counts random directions and must be in 0..{MOST_NULL}, got {self.null}")
         if self.null and self.mode == "multi":
             raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
+        if self.by is not None:
+            if self.mode == "multi":
+                raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+            parse_attributes(self.by, **({} if self.neutral is None else {"neutral": self.neutral}))
         if self.correction not in CORRECTIONS:
             raise ConfigError(f"unknown correction '{self.correction}'; choose one of {', '.join(CORRECTIONS)}")
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
@@ -276,6 +286,8 @@ class AuditSettings:
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
+        if self.by is not None:
+            chosen["by"] = [Attribute.parse(text).text for text in self.by]
         chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
         return {name: value for name, value in chosen.items() if value is not None}
 

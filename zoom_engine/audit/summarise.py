@@ -14,6 +14,7 @@ import numpy as np
 
 from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
+from zoom_engine.audit.groups import group_changes, groups
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.power import SIZES, power, spiked
@@ -104,6 +105,8 @@ def _single(
         called = [one is not None and one.called == "called" for one in beside_null]
         held = np.isfinite(by_null).all(axis=1)
         reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, seed=seed)
+    shown = sorted({record.image for record in records})
+    among = group_changes(groups(config, records), changes, shown, draws=resamples, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
@@ -143,6 +146,7 @@ def _single(
             signed_change=_figures(column_means(signed))[i],
             signed_spread=_spread(signed[:, i]),
             adjusted_mean_change=adjusted[i],
+            groups=among[i],
         )
         for i, attribute in enumerate(config.attributes)
     ]

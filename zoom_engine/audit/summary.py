@@ -12,19 +12,10 @@ from zoom_engine.audit.manifest import Mode
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`."""
 Called = Literal["called", "below", "undecided"]
+PREDICTION = "prediction"
 _OF_SINGLE = (
-    *(
-        "effect",
-        "effect_ci95",
-        "called",
-        "null",
-        "p_value",
-        "p_adjusted",
-        "signed_change",
-        "signed_spread",
-        "adjusted_mean_change",
-    ),
-    *("power", "leakage"),
+    *("effect", "effect_ci95", "called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread"),
+    *("adjusted_mean_change", "groups", "power", "leakage"),
 )
 
 
@@ -54,6 +45,23 @@ class WithinRange:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class GroupChange:
+    """An attribute among a part of the images: told apart `by` a text or by the "prediction", `group` being "has",
+    "lacks" or a class; the figures are those of `Sensitivity`."""
+
+    by: str
+    group: str
+    images: int
+    mean_change: float | None
+    ci95: Interval | None
+
+    @property
+    def title(self) -> str:
+        """The group in words."""
+        return f"predicted {self.group}" if self.by == PREDICTION else f"{self.group} “{self.by}”"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Sensitivity:
     """One attribute of a `Summary`. All figures but `mean_abs_weight` are in [0, 1], None where there is none.
 
@@ -74,6 +82,7 @@ class Sensitivity:
         sign that it has in the direction of adding the attribute; None where the output is not one number.
     adjusted_mean_change: single mode: what of the mean change the attributes that it drags along do not explain, see
         `effects`.
+    groups: single mode: the same among parts of the images, see `groups.groups`.
     """
 
     mode: Mode
@@ -100,6 +109,7 @@ class Sensitivity:
     signed_change: float | None = None
     signed_spread: float | None = None
     adjusted_mean_change: float | None = None
+    groups: tuple[GroupChange, ...] = ()
 
     @property
     def value(self) -> float | None:
@@ -117,7 +127,7 @@ class Sensitivity:
 
     def to_json(self) -> dict[str, Any]:
         """The row as summary.json has it: without what belongs to the other mode, or to a range that was not used."""
-        values = {**_plain(self), "attribute": self.attribute.text}
+        values = {**_plain(self), "attribute": self.attribute.text, "groups": list(map(_plain, self.groups))}
         left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_SINGLE))
         for name in ("paper", "calibrated"):
             there = self.within(name)
@@ -164,5 +174,5 @@ class Summary:
         return {name: value for name, value in values.items() if name not in left_out}
 
 
-def _plain(value: Summary | Sensitivity | WithinRange | NullLevel) -> dict[str, Any]:
+def _plain(value: Summary | Sensitivity | WithinRange | NullLevel | GroupChange) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

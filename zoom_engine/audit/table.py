@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from zoom_engine.audit.summary import Interval, Summary
+from zoom_engine.audit.summary import PREDICTION, Interval, Summary
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
@@ -25,6 +25,10 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
+        told_apart = row.groups if any(group.by != PREDICTION for group in row.groups) else ()
+        for group in told_apart:
+            name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
+            body.append([name, _with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
     widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(_pad(cell, widths[i], right=i > texts) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(cell_len, lines))

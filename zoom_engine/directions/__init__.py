@@ -10,6 +10,7 @@ from zoom_engine.directions.find import (
     unit_relevance,
 )
 from zoom_engine.directions.gradient_relevance import gradient_relevance
+from zoom_engine.directions.groups import TextGroups, text_groups
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, natural_region
 from zoom_engine.directions.null import NULL_PICTURES, NullDirections, null_directions
@@ -35,6 +36,7 @@ __all__ = [
     "Relevance",
     "Sampling",
     "ScoreScale",
+    "TextGroups",
     "calibrate_range",
     "check_method",
     "directions_from_relevance",
@@ -48,6 +50,7 @@ __all__ = [
     "score_directions",
     "score_scale",
     "text_directions",
+    "text_groups",
     "text_scores",
     "unit_relevance",
 ]

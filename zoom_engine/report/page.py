@@ -20,7 +20,7 @@ from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.gallery_file import Gallery, SheetEntry, StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
-from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.audit.summary import GroupChange, Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
@@ -74,6 +74,7 @@ class Page:
     heat_map: HeatMap | None
     leaks: HeatMap | None
     drags_from: float
+    groups: Sequence[GroupChange]
     signs: bool
     effects: bool
     limits: tuple[tuple[str, str], ...]
@@ -202,6 +203,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         more_sheets=max(0, len(source.sheets) - budget.sheets),
         curves=tuple(_curves(source)),
         effects=any(row.effect is not None for row in summary.sensitivity),
+        groups=next((row.groups for row in summary.sensitivity if row.value is not None), ()),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
         drags_from=DRAGS,
         leaks=leak_table(summary, source.names),

@@ -1,0 +1,76 @@
+"""Which unedited images have what a text says: by the text score against the neutral prompt's, as for edit directions.
+
+The score that parts those that have it from those that lack it is Otsu's, over a sample of unedited images, as in
+`calibration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.calibration import split_in_two, text_scores
+from zoom_engine.directions.relevance import Sampling, text_directions
+from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.generators import EditableGenerator, Renderer, StyleRows
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+
+@dataclass(frozen=True)
+class TextGroups:
+    """``along [G, D]``: the text directions of G texts; ``splits [G]``: the scores above which an image has what they
+    say. CPU, float32."""
+
+    along: Tensor
+    splits: Tensor
+
+    def of(
+        self,
+        text_encoder: TextEncoder,
+        renderer: Renderer,
+        styles: StyleRows,
+        images: Sequence[int],
+        *,
+        batch_size: int = 32,
+    ) -> dict[int, tuple[bool, ...]]:
+        """Of each of the ``images``, rows of ``styles``, whether it has what each text says."""
+
+        def drawn() -> Iterator[Tensor]:
+            for part in torch.split(torch.tensor(images, dtype=torch.long), batch_size):
+                yield renderer.render(styles[part.to(styles.device)])
+
+        if not images:
+            return {}
+        has = text_scores(text_encoder, self.along, drawn()) > self.splits
+        return {image: tuple(row) for image, row in zip(images, has.tolist(), strict=True)}
+
+
+def text_groups(
+    generator: EditableGenerator,
+    text_encoder: TextEncoder,
+    texts: Sequence[str],
+    *,
+    neutral: str,
+    templates: Sequence[str],
+    sampling: Sampling,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> TextGroups:
+    """The groups that ``texts`` make, the splits found on the pictures of ``sampling``, kept in ``cache``."""
+    along = text_directions(text_encoder, texts, neutral=neutral, templates=templates)
+    unedited = unedited_embeddings(
+        generator,
+        text_encoder,
+        sampling,
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
+        doing="Scoring unedited images",
+    )
+    return TextGroups(along, split_in_two(unedited @ along.T).splits)
