@@ -113,6 +113,7 @@ class Diagnoser:
             self.text_encoder = encoder.to(settings.device)
             self._check_texts(settings.attributes or (), settings.labels or ())
             self._check_texts(settings.by or (), ())
+            self._check_texts(settings.keep or (), ())
             bar.update(note="text encoder")
             self.target: Target = load_target(settings.target, **about).to(settings.device)
             self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
@@ -233,6 +234,7 @@ class Diagnoser:
             templates=self.templates,
             truncation=settings.truncation,
             truncation_cutoff=settings.truncation_cutoff,
+            keep=[Attribute.parse(text).text for text in settings.keep or ()],
             synthesizer=self.synthesizer,
             batch_size=settings.batch_size,
             cache=self.cache,
@@ -427,6 +429,8 @@ class Diagnoser:
         }
         if attributes is not None:
             wanted["attributes"] = tuple(a.text for a in parse_attributes(attributes, neutral=self.neutral))
+        if settings.keep is not None:
+            wanted["keep"] = tuple(Attribute.parse(text).text for text in settings.keep)
         if settings.threshold is not None:
             wanted["threshold"] = settings.threshold
         if settings.level is not None:

@@ -157,6 +157,11 @@ class AuditSettings:
         python="or ready EditDirections, found with these settings",
         choices=METHODS,
     )
+    keep: Sequence[str] | None = option(
+        "a prompt whose score no edit but its own shall change: directions are made orthogonal to it",
+        None,
+        decides=True,
+    )
     threshold: float | None = option(
         "λ in [0, 1), of the largest relevance; by default 0.1, or that of ready directions", None
     )
@@ -245,10 +250,11 @@ class AuditSettings:
             raise ConfigError(f"null counts random directions and must be in 0..{MOST_NULL}, got {self.null}")
         if self.null and self.mode == "multi":
             raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
-        if self.by is not None:
-            if self.mode == "multi":
-                raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
-            parse_attributes(self.by, **({} if self.neutral is None else {"neutral": self.neutral}))
+        if self.by is not None and self.mode == "multi":
+            raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+        for texts in (self.by, self.keep):
+            if texts is not None:
+                parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
         if self.correction not in CORRECTIONS:
             raise ConfigError(f"unknown correction '{self.correction}'; choose one of {', '.join(CORRECTIONS)}")
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
@@ -286,8 +292,9 @@ class AuditSettings:
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
-        if self.by is not None:
-            chosen["by"] = [Attribute.parse(text).text for text in self.by]
+        for name in ("by", "keep"):
+            if name in chosen and chosen[name] is not None:
+                chosen[name] = [Attribute.parse(text).text for text in chosen[name]]
         chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
         return {name: value for name, value in chosen.items() if value is not None}
 

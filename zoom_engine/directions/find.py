@@ -13,6 +13,7 @@ from zoom_engine.audit.settings import METHODS
 from zoom_engine.directions import gradient_relevance, regression, sampled
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.keeping import PICTURES, keeping
 from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
 from zoom_engine.directions.relevance import (
     Relevance,
@@ -58,6 +59,7 @@ def find_directions(
     truncation_cutoff: int | None = None,
     synthesizer: Synthesizer | None = None,
     level: float = DEFAULT_LEVEL,
+    keep: Sequence[str] = (),
     cache: Path | None = None,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
@@ -70,7 +72,8 @@ def find_directions(
     (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance.
     ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
     goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
-    ``cache`` is a folder for what was computed.
+    ``keep`` are texts whose scores no edit but their own shall move, see `keeping`. ``cache`` is a folder for what was
+    computed.
 
     Raises DirectionError where the method needs gradients that the generator has not, and, naming the attribute: on a
     few pictures, before anything is measured, where they answer it no better than random texts
@@ -81,11 +84,12 @@ def find_directions(
     check_method(method)
     if method == "gradient" and not generator.differentiable:
         raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
+    count, attributes = len(attributes), [*attributes, *(text for text in keep if text not in attributes)]
     text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
     forward_only = None if method == "gradient" else synthesizer
-    count = DEFAULT_SAMPLES[method] if samples is None else samples
-    sampling = Sampling(count, seed, truncation, truncation_cutoff, forward_only)
+    drawn = DEFAULT_SAMPLES[method] if samples is None else samples
+    sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only)
     if texts is not None:
         check_answers(
             generator,
@@ -109,7 +113,7 @@ def find_directions(
         progress=progress,
         **{name: options[name] for name in own},
     )
-    return directions_from_relevance(
+    found = directions_from_relevance(
         relevance,
         generator,
         text_encoder,
@@ -121,6 +125,20 @@ def find_directions(
         templates=templates,
         level=level,
         texts=texts,
+    )
+    if not keep:
+        return found
+    seen = Sampling(PICTURES, seed, truncation, truncation_cutoff, synthesizer).kept(cache, progress)
+    return keeping(
+        generator,
+        text_encoder,
+        found,
+        keep,
+        count=count,
+        sampling=seen,
+        batch_size=batch_size,
+        cache=cache,
+        progress=progress,
     )
 
 

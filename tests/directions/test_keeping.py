@@ -1,0 +1,66 @@
+"""Edits leave alone what is to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, text_scores
+from zoom_engine.errors import DirectionError
+
+PROMPTS = ("beard", "man", "hat")
+OPTIONS: dict[str, Any] = {"neutral": "face", "samples": 512}
+
+
+def moved(toy: tuple[Any, Any], directions: EditDirections) -> torch.Tensor:
+    """What each edit does to the scores of all prompts, on pictures that nothing was measured on."""
+    generator, encoder = toy
+    along = text_directions(encoder, PROMPTS, neutral="face", templates=directions.provenance["templates"])
+    (codes,) = [codes for _, codes in Sampling(64, 3).draw(generator)]
+    scores = [
+        text_scores(encoder, along, [generator.synthesis(codes + weight * row)])
+        for row in directions.matrix
+        for weight in (-4.0, 4.0)
+    ]
+    return torch.stack([(after - before).mean(dim=0) for before, after in zip(scores[::2], scores[1::2], strict=True)])
+
+
+@pytest.fixture
+def leaking(make_toy: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
+    """A beard comes with some of what makes a man."""
+    return make_toy(orthogonal=False)
+
+
+def test_what_is_kept_is_not_moved_but_by_its_own_edit(leaking: tuple[Any, Any], tmp_path: Path) -> None:
+    plain = find_directions(*leaking, PROMPTS, **OPTIONS)
+    held = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"], cache=tmp_path)
+    before, after = moved(leaking, plain), moved(leaking, held)
+    assert before[0, 1] > 0.3 * before[0, 0]
+    assert abs(after[0, 1]) < 0.1 * before[0, 1]
+    assert after[0, 0] > 0.5 * before[0, 0]
+    assert abs(after[2, 1]) < 0.1 * after[2, 2]
+    assert torch.equal(held.matrix[1], plain.matrix[1])
+    std = Sampling(0).statistics(leaking[0]).std
+    assert (held.matrix / std.clamp(min=1e-9)).norm(dim=1) == pytest.approx(1.0, abs=1e-4)
+    drawn = leaking[0].synthesized
+    again = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"], cache=tmp_path)
+    assert torch.equal(again.matrix, held.matrix)
+    assert leaking[0].synthesized == drawn, "kept in the cache"
+
+
+def test_what_is_kept_need_not_be_an_attribute(leaking: tuple[Any, Any]) -> None:
+    held = find_directions(*leaking, ["beard"], **OPTIONS, keep=["man"])
+    assert held.attributes == ("beard",)
+    assert held.matrix.shape[0] == len(held.strength) == len(held.channels) == 1
+    assert held.provenance["keep"] == ["man"]
+    both = find_directions(*leaking, PROMPTS, **OPTIONS, keep=["man"])
+    torch.testing.assert_close(held.matrix[0], both.matrix[0])
+
+
+def test_an_edit_of_which_nothing_is_left_is_refused(toy: tuple[Any, Any]) -> None:
+    with pytest.raises(DirectionError, match=r"nothing is left of 'beard' beside what is to be kept"):
+        find_directions(*toy, ["beard"], **OPTIONS, keep=["beard|beard"])

@@ -1,0 +1,127 @@
+"""Edit directions that leave chosen texts alone: what they drag along of them is measured on pictures and taken out.
+
+Every direction is followed a little, on the same unedited pictures, and so is that of each text to be kept. From an
+edit so much of their directions is taken away that the scores of their texts stay where they are, which is a system of
+K linear equations; twice, as pictures answer edits only nearly in proportion. (To make relevances orthogonal instead
+overshoots: a relevance says which channels go with a text, not how pictures answer them.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.calibration import score_directions, text_scores
+from zoom_engine.directions.edit_directions import EditDirections
+from zoom_engine.directions.relevance import Sampling
+from zoom_engine.errors import DirectionError
+from zoom_engine.generators import EditableGenerator
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+PICTURES = 32
+_WEIGHT = 8.0  # standard deviations: about two thirds of what the avatars' ranges are
+_ROUNDS = 2
+_LEAST_LEFT = 0.1  # of the length of an edit from which others are taken out
+
+
+@torch.no_grad()
+def keeping(
+    generator: EditableGenerator,
+    text_encoder: TextEncoder,
+    directions: EditDirections,
+    keep: Sequence[str],
+    *,
+    count: int,
+    sampling: Sampling,
+    batch_size: int = 32,
+    cache: Path | None = None,
+    progress: ProgressFactory = silent,
+) -> EditDirections:
+    """The first ``count`` of the ``directions``, which hold those of the texts ``keep`` too; an attribute that is to be
+    kept is its own edit's to change. Measured on the pictures of ``sampling``, and kept in ``cache``.
+
+    Raises DirectionError where a tenth or less is left of an edit.
+    """
+    names = directions.attributes
+    depends_on = {
+        **sampling.identity(generator, text_encoder),
+        "directions": directions.content_hash,
+        "prompts": [*names, directions.neutral, *directions.provenance["templates"]],
+        "keep": list(keep),
+        "count": count,
+    }
+    store = DirectionCache(cache)
+    kept = store.load("keeping", depends_on)
+    if kept is None:
+        rows = _held(generator, text_encoder, directions, keep, count, sampling, batch_size, progress)
+        kept = {"matrix": rows}
+        store.store("keeping", depends_on, kept)
+    matrix = kept["matrix"]
+    return dataclasses.replace(
+        directions,
+        matrix=matrix,
+        attributes=names[:count],
+        channels=tuple((matrix != 0).sum(dim=1).tolist()),
+        strength=directions.strength[:count],
+        noise_floor=directions.noise_floor[:count],
+        provenance={**directions.provenance, "keep": list(keep)},
+    )
+
+
+def _held(
+    generator: EditableGenerator,
+    text_encoder: TextEncoder,
+    directions: EditDirections,
+    keep: Sequence[str],
+    count: int,
+    sampling: Sampling,
+    batch_size: int,
+    progress: ProgressFactory,
+) -> Tensor:
+    """The matrix ``[count, S]``."""
+    names = directions.attributes
+    places = [names.index(text) for text in keep]
+    std = sampling.statistics(generator).std
+    per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
+    along = score_directions(text_encoder, directions)[places]
+    codes = torch.cat([codes for _, codes in sampling.draw(generator)])
+    ways = torch.where(torch.arange(len(codes)) % 2 == 0, 1.0, -1.0)
+    renderer = sampling.renderer_of(generator)
+    parts = torch.split(torch.arange(len(codes)), batch_size)
+    with progress(len(places) + _ROUNDS * count, "Keeping what is to be kept", unit="edit") as bar:
+        before = text_scores(text_encoder, along, (renderer.render(codes[part]) for part in parts))
+
+        def moved(rows: Tensor) -> Tensor:
+            """What one step along each of the ``rows [R, S]`` adds to the kept scores ``[R, K]``, on average."""
+            found = []
+            for row in rows:
+                edits = _WEIGHT * ways[:, None]
+                pictures = (renderer.render(codes[part], edits[part], row[None]) for part in parts)
+                after = text_scores(text_encoder, along, pictures)
+                found.append(((after - before) * ways[:, None]).mean(dim=0) / _WEIGHT)
+                bar.update(1)
+            return torch.stack(found).double()
+
+        matrix = directions.matrix[:count].clone()
+        taking, own = directions.matrix[places], moved(directions.matrix[places])
+        for _ in range(_ROUNDS):
+            for row, drags in enumerate(moved(matrix)):
+                others = [place for place, text in enumerate(keep) if text != names[row]]
+                if not others:
+                    continue
+                share = torch.linalg.lstsq(own[others][:, others].T, drags[others, None]).solution[:, 0]
+                rest = matrix[row].double() - share @ taking[others].double()
+                left = float((rest * per_std).norm())
+                if not left > _LEAST_LEFT:
+                    raise DirectionError(
+                        f"nothing is left of '{names[row]}' beside what is to be kept: the generator changes both"
+                        " together; keep less"
+                    )
+                matrix[row] = (rest / left).float()
+    return matrix
