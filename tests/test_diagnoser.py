@@ -515,9 +515,9 @@ def test_biases_that_no_shipped_target_has_are_called_and_nothing_else_is() -> N
     assert power["0.2"] >= 0.9
 
 
-def test_images_are_told_apart_by_what_they_have() -> None:
+def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
-    run = diagnoser(by=by, null=0)
+    run = diagnoser(by=by, wordings=2, null=0)
     styles = run.styles(range(500_000, 500_024))
     told = run.text_groups().of(run.text_encoder, run.synthesizer, styles, range(24))
     judged = load_target("avatars:eyeglasses")(run.synthesizer.render(styles[:]))[:, 0] > 0
@@ -526,3 +526,14 @@ def test_images_are_told_apart_by_what_they_have() -> None:
     found = run.run(images=2, seed=5)
     assert {(record.image, record.groups) for record in found.records} == {(image, told[image]) for image in range(2)}
     assert {group.by for group in found.sensitivity[0].groups} == {*by, "prediction"}
+    matrix = run.phrased_directions(run.edit_directions())
+    for record in found.records:
+        bound = sum(record.bounds or ())
+        column = ATTRIBUTES.index(record.attribute or "")
+        for k, change in enumerate(record.wordings or ()):
+            own = styles[record.image : record.image + 1]
+            moved = own + bound * matrix[k * len(ATTRIBUTES) + column]
+            outputs = [run.target(run.synthesizer.render(codes)) for codes in (own, moved)]
+            assert change == pytest.approx(float(run.target.task.change(outputs[1], outputs[0])), abs=0.02)
+    assert all(len(row.by_wording or ()) == 2 for row in found.sensitivity)
+    assert "2 phrasings of each attribute: Kendall’s W" in found.table()

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
@@ -37,6 +39,7 @@ from zoom_engine.directions import (
     image_bounds,
     natural_region,
     null_directions,
+    phrased_directions,
     score_scale,
     text_directions,
     text_groups,
@@ -196,17 +199,38 @@ class Diagnoser:
             None if calibrated is None or self.settings.mode == "multi" else self.score_scale(directions, calibrated)
         )
         groups = self.text_groups() if self.settings.by else None
+        phrased = self.phrased_directions(directions) if self.settings.wordings else None
         manifest = self.manifest(directions, calibrated, run)
         if out is None:
             records: list[Record] = []
             self._search(
-                seeds, styles, directions, calibrated, scale, null, groups, evaluator, done=set(), keep=records.extend
+                seeds,
+                styles,
+                directions,
+                calibrated,
+                scale,
+                null,
+                groups,
+                phrased,
+                evaluator,
+                done=set(),
+                keep=records.extend,
             )
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
             self._search(
-                seeds, styles, directions, calibrated, scale, null, groups, evaluator, done=done, keep=audit.append
+                seeds,
+                styles,
+                directions,
+                calibrated,
+                scale,
+                null,
+                groups,
+                phrased,
+                evaluator,
+                done=done,
+                keep=audit.append,
             )
             if remark := self.target.remark:
                 self._notify(remark)
@@ -300,16 +324,42 @@ class Diagnoser:
             progress=self.progress,
         )
 
+    def phrased_directions(self, directions: EditDirections) -> Tensor:
+        """The attributes' directions in each phrasing, see `phrased_directions`, found as ``directions`` were."""
+        settings = self.settings
+
+        def find(texts: list[str], template: str) -> EditDirections:
+            return find_directions(
+                self.generator,
+                self.measuring_encoder,
+                texts,
+                neutral=self.neutral,
+                method=directions.method,
+                threshold=directions.threshold,
+                level=1.0,
+                templates=[template],
+                truncation=settings.truncation,
+                truncation_cutoff=settings.truncation_cutoff,
+                keep=directions.provenance.get("keep", ()),
+                synthesizer=self.synthesizer,
+                batch_size=settings.batch_size,
+                cache=self.cache,
+                progress=self.progress,
+            )
+
+        return phrased_directions(directions.attributes, self.templates, settings.wordings or 0, find)
+
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
         """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
         truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
         return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
-    def evaluator(self, directions: EditDirections | NullDirections) -> Evaluator:
-        """What evaluates edit weights in this audit."""
+    def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
+        """What evaluates edit weights in this audit, of directions or of a matrix ``[N, S]``."""
+        matrix = directions if isinstance(directions, Tensor) else directions.matrix
         return Evaluator(
             self.synthesizer,
-            directions.matrix.to(self.generator.device),
+            matrix.to(self.generator.device),
             self.target,
             text_encoder=self.text_encoder,
             label_prompts=self.labels,
@@ -459,6 +509,23 @@ class Diagnoser:
             )
         check_config(out, self.config(run))
 
+    def _phrased_changes(
+        self, evaluator: Evaluator, styles: SeedStyles, units: Sequence[Unit]
+    ) -> list[tuple[float, ...]]:
+        """Of each unit the change at its bound along the direction of each phrasing, to six decimals."""
+        count, phrasings = len(self.attributes), self.settings.wordings or 0
+        edits = torch.zeros(len(units) * phrasings, count * phrasings)
+        for place, unit in enumerate(units):
+            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
+            for k in range(phrasings):
+                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
+        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
+        parts = torch.split(torch.arange(len(edits)), self.settings.batch_size)
+        device = self.generator.device
+        changes = [evaluator.changes(styles[image[part]].to(device), edits[part].to(device)) for part in parts]
+        rounded = [round(value, 6) for value in torch.cat(changes).tolist()]
+        return [tuple(rounded[start : start + phrasings]) for start in range(0, len(rounded), phrasings)]
+
     def _places(self) -> Sequence[int | None]:
         """What is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else range(len(self.attributes))
@@ -472,6 +539,7 @@ class Diagnoser:
         scale: ScoreScale | None,
         null: NullDirections,
         groups: TextGroups | None,
+        phrased: Tensor | None,
         evaluator: Evaluator,
         *,
         done: Set[Done],
@@ -483,7 +551,14 @@ class Diagnoser:
             def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
                 keep(
                     [
-                        _record(unit, found, seeds[unit.image], name(unit.attribute), belongs.get(unit.image))
+                        _record(
+                            unit,
+                            found,
+                            seeds[unit.image],
+                            name(unit.attribute),
+                            groups=belongs.get(unit.image),
+                            wordings=phrased_changes.get((unit.image, name(unit.attribute))),
+                        )
                         for unit, found in results
                     ]
                 )
@@ -502,6 +577,8 @@ class Diagnoser:
             return None if which is None else self.attributes[which].text
 
         belongs: dict[int, tuple[bool, ...]] = {}
+        phrased_changes: dict[Done, tuple[float, ...]] = {}
+        in_phrasings = None if phrased is None else self.evaluator(phrased)
         places = self._places()
         beside = self.evaluator(null) if self.null else evaluator
         held = self.settings.null_images(len(self.attributes), len(seeds))
@@ -517,7 +594,14 @@ class Diagnoser:
                     size = self.settings.batch_size
                     belongs = groups.of(self.text_encoder, self.synthesizer, styles, shown, batch_size=size)
                 if wanted:
-                    run(self.units(styles, directions, calibrated, wanted, scale), evaluator, of_attribute)
+                    units = self.units(styles, directions, calibrated, wanted, scale)
+                    if in_phrasings is not None:
+                        changes = self._phrased_changes(in_phrasings, styles, units)
+                        phrased_changes = {
+                            (unit.image, of_attribute(unit.attribute)): each
+                            for unit, each in zip(units, changes, strict=True)
+                        }
+                    run(units, evaluator, of_attribute)
                 beside_null = [image for image in images if image < held]
                 random = [(image, j) for image in beside_null for j in range(self.null) if (image, j) not in done]
                 if random:
@@ -542,7 +626,13 @@ def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _record(
-    unit: Unit, result: SearchResult, seed: int, name: str | int | None, groups: tuple[bool, ...] | None = None
+    unit: Unit,
+    result: SearchResult,
+    seed: int,
+    name: str | int | None,
+    *,
+    groups: tuple[bool, ...] | None = None,
+    wordings: tuple[float, ...] | None = None,
 ) -> Record:
     """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
     return Record(
@@ -566,6 +656,7 @@ def _record(
         natural=result.natural,
         scores=unit.scores,
         groups=groups,
+        wordings=wordings,
         bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
         paper=result.paper,
     )

@@ -202,6 +202,10 @@ class Evaluator:
         images = self.render(styles, edit_weights)
         return self.evaluate(images, originals, ssim=ssim, loss=loss)
 
+    def changes(self, styles: Tensor, edit_weights: Tensor) -> Tensor:
+        """How far, in [0, 1], edits `[B, N]` move the output on styles `[B, S]`: `[B]`."""
+        return self.value(styles, edit_weights, self.originals(styles), ssim="none").change
+
     def evaluate(
         self,
         images: Tensor,

@@ -185,10 +185,11 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "signed_spread",
         "adjusted_mean_change",
         "groups",
+        "by_wording",
     ]
     found = diagnosis.summary().to_json()
     whole = ["mode", "search", "images", "units", "flip_rate", "decisive_flip_rate", "label_kept", "natural", "ssim"]
-    assert list(found) == [*whole, "null", "power", "leakage", "sensitivity"]
+    assert list(found) == [*whole, "null", "power", "leakage", "wordings", "sensitivity"]
     for row in found["sensitivity"]:
         assert list(row) == [*head, "mean_abs_weight", "paper", *of_single]
         assert list(row["paper"]) == ["mean_change", "ci95", "share", "flip_rate", "decisive_flip_rate"]

@@ -15,16 +15,8 @@ from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a random direction, or None for all attributes together."""
-_LEFT_OUT = (
-    "null",
-    "decisive",
-    "natural",
-    "bounds",
-    "scores",
-    "groups",
-    "paper",
-    "calibrated",
-)  # of a line, where they are None
+_LEFT_OUT = frozenset(["null", "decisive", "natural", "bounds", "scores", "groups", "wordings", "paper", "calibrated"])
+"""Of a line, where they are None."""
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -64,6 +56,8 @@ class Record:
     scores: single mode, calibrated range: how far the edit to the bound that is not 0 moves the text scores of the N
         attributes, then of the labels, in natural ranges of each; None in older records and where it was not measured.
     groups: whether the unedited image has what each text of `Config.by` says; None where there is none.
+    wordings: single mode: the change at the bound along the direction of each phrasing of the attribute, as far as its
+        own; None where there is one alone.
     natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
     paper, calibrated: within that range, where it is not the audit's own.
     """
@@ -89,6 +83,7 @@ class Record:
     bounds: tuple[float, float] | None = None
     scores: tuple[float, ...] | None = None
     groups: tuple[bool, ...] | None = None
+    wordings: tuple[float, ...] | None = None
     paper: Within | None = None
     calibrated: Within | None = None
 
@@ -129,8 +124,9 @@ class Record:
         if values.get("bounds") is not None:
             low, high = _numbers(values, "bounds")
             values["bounds"] = (low, high)
-        if values.get("scores") is not None:
-            values["scores"] = _numbers(values, "scores")
+        for name in ("scores", "wordings"):
+            if values.get(name) is not None:
+                values[name] = _numbers(values, name)
         if values.get("groups") is not None:
             values["groups"] = _booleans(values["groups"])
         values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())

@@ -27,6 +27,7 @@ SEEDS_PER_RUN = 100_000
 SMALLEST_EFFECT = 0.05
 MOST_NULL = 1000
 ALL_NULL_IMAGES = 32
+MOST_WORDINGS = 64
 
 
 class About(NamedTuple):
@@ -203,6 +204,12 @@ class AuditSettings:
         None,
         decides=True,
     )
+    wordings: int | None = option(
+        "how many phrasings of each attribute, one template each, are tried on the same pictures to see whether they"
+        " agree (single mode, calibrated range)",
+        None,
+        decides=True,
+    )
     loss_weights: LossWeights = option(
         "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
         LossWeights(),
@@ -252,6 +259,11 @@ class AuditSettings:
             raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
         if self.by is not None and self.mode == "multi":
             raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+        if self.wordings is not None:
+            if self.mode == "multi" or self.edit_range != "calibrated":
+                raise ConfigError("wordings belong to single mode and the calibrated range")
+            if not 2 <= self.wordings <= MOST_WORDINGS:
+                raise ConfigError(f"wordings must be in 2..{MOST_WORDINGS}, got {self.wordings}")
         for texts in (self.by, self.keep):
             if texts is not None:
                 parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoom_engine.audit.agreement import Agreement, kendalls_w
 from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
 from zoom_engine.audit.groups import group_changes, groups
@@ -105,6 +106,7 @@ def _single(
         called = [one is not None and one.called == "called" for one in beside_null]
         held = np.isfinite(by_null).all(axis=1)
         reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, seed=seed)
+    by_wording, agreement = _by_wording(records, columns, len(column), resamples, seed)
     shown = sorted({record.image for record in records})
     among = group_changes(groups(config, records), changes, shown, draws=resamples, seed=seed)
     flipped = means(record.flipped for record in records)
@@ -147,15 +149,35 @@ def _single(
             signed_spread=_spread(signed[:, i]),
             adjusted_mean_change=adjusted[i],
             groups=among[i],
+            by_wording=by_wording[i],
         )
         for i, attribute in enumerate(config.attributes)
     ]
     return {
         "null": null_level(by_null, *rules, seed=seed),
         "power": reached,
+        "wordings": agreement,
         "leakage": None if leaks is None else named(config, leaks),
         "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
     }
+
+
+def _by_wording(
+    records: Sequence[Record], columns: Sequence[int], width: int, resamples: int, seed: int
+) -> tuple[list[tuple[float, ...] | None], Agreement | None]:
+    """Of each attribute its effect in each phrasing, and how far these agree on the order."""
+    count = min((len(record.wordings or ()) for record in records), default=0)
+    if not count:
+        return [None] * width, None
+    values = np.stack(
+        [
+            _matrix(records, columns, width, (record.wordings and record.wordings[k] for record in records))
+            for k in range(count)
+        ]
+    )
+    means = np.stack([column_means(one) for one in values], axis=1)
+    rows = [tuple(map(float, row)) if np.isfinite(row).all() else None for row in means]
+    return rows, kendalls_w(values, resamples=resamples, seed=seed)
 
 
 def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:

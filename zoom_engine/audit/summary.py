@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from zoom_engine.attributes import Attribute
+from zoom_engine.audit.agreement import Agreement
 from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
@@ -15,7 +16,7 @@ Called = Literal["called", "below", "undecided"]
 PREDICTION = "prediction"
 _OF_SINGLE = (
     *("effect", "effect_ci95", "called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread"),
-    *("adjusted_mean_change", "groups", "power", "leakage"),
+    *("adjusted_mean_change", "groups", "by_wording", "power", "leakage", "wordings"),
 )
 
 
@@ -83,6 +84,7 @@ class Sensitivity:
     adjusted_mean_change: single mode: what of the mean change the attributes that it drags along do not explain, see
         `effects`.
     groups: single mode: the same among parts of the images, see `groups.groups`.
+    by_wording: single mode: what `effect` is along the direction of each phrasing; None where there is one alone.
     """
 
     mode: Mode
@@ -110,6 +112,7 @@ class Sensitivity:
     signed_spread: float | None = None
     adjusted_mean_change: float | None = None
     groups: tuple[GroupChange, ...] = ()
+    by_wording: tuple[float, ...] | None = None
 
     @property
     def value(self) -> float | None:
@@ -149,6 +152,8 @@ class Summary:
     power: single mode: by its size the share of audits like this one that would call an effect, see `power`.
     leakage: single mode: by attribute what adding it does to the text score of every attribute and label, in natural
         ranges; None where the audit did not measure it.
+    wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
+        one alone, or nothing to order.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -164,12 +169,14 @@ class Summary:
     null: NullLevel | None = None
     power: Mapping[str, float] | None = None
     leakage: Mapping[str, Mapping[str, float]] | None = None
+    wordings: Agreement | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
         null = self.null and _plain(self.null)
         values = {**_plain(self), "null": null, "sensitivity": [row.to_json() for row in self.sensitivity]}
+        values["wordings"] = self.wordings and self.wordings._asdict()
         left_out = () if self.mode == "single" else _OF_SINGLE
         return {name: value for name, value in values.items() if name not in left_out}
 

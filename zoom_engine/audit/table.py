@@ -42,8 +42,20 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if null:
         closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
         closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
+    if summary.wordings:
+        closing += f"\n{agreement_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
+
+
+def agreement_in_words(summary: Summary) -> str:
+    """How far phrasings agree on the order of attributes; "" where there is one alone."""
+    found = summary.wordings
+    counts = [len(row.by_wording) for row in summary.sensitivity if row.by_wording]
+    if found is None or not counts:
+        return ""
+    which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
 
 
 def percent(value: float | None) -> str:

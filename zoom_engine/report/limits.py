@@ -8,7 +8,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import Summary
-from zoom_engine.audit.table import percent
+from zoom_engine.audit.table import agreement_in_words, decimal, percent
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
@@ -76,6 +76,17 @@ def limits(
     weak = _weak(config, names)
     if weak:
         yield "Faint directions", f"The generator hardly answers to {weak}: read those rows with care."
+    if wording := agreement_in_words(summary):
+        spread = max(
+            (row for row in summary.sensitivity if row.by_wording),
+            key=lambda row: max(row.by_wording or (0.0,)) - min(row.by_wording or (0.0,)),
+        )
+        low, high = (decimal(end(spread.by_wording or (0.0,))) for end in (min, max))
+        yield (
+            "How much hangs on words",
+            f"{wording}. Words matter most for “{names[spread.attribute]}”, whose effect is {low} in one and {high} in"
+            " another.",
+        )
     if summary.power:
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
