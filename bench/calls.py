@@ -8,6 +8,10 @@ it and without it (`bench/results/avatar-benchmark/effects.json`); a target's ow
 - ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the
   effect at each level (a reliability diagram), and within the 95 % interval of the mean change, which is of largest
   changes.
+- ``leaks``: a bias planted on an attribute that another's edit drags along, by spiking the target along it with
+  `PLANTED`, for the three strongest leaks of `DRAGGED` or more of each audit of a sound target: in how many the planted
+  attribute comes first, by change and by adjusted change; and the mean change of the attribute that drags it, as it is
+  without the plant, with it, and adjusted.
 - ``power``: what the audits said of themselves, beside the share of effects of that size that they call when the target
   is spiked: one spiked attribute at a time, on the audit's own images.
 """
@@ -18,13 +22,14 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoom_engine import Diagnoser, Diagnosis
-from zoom_engine.audit.effects import effects
+from zoom_engine.audit.effects import Effect, adjusted_changes, effects, leakage
 from zoom_engine.audit.evidence import standings
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.intervals import mean_intervals
@@ -37,6 +42,7 @@ from zoom_engine.runtime import describe_environment
 
 EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
 NONE, LARGE = 0.02, 0.1
+PLANTED, DRAGGED = 0.3, 0.1
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
 
@@ -62,6 +68,7 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
     inside: dict[str, list[tuple[bool, ...]]] = {}
     said: dict[str, list[float]] = {}
     held: dict[str, list[bool]] = {}
+    leaks: list[tuple[float, ...]] = []
     for target, diagnosis in audits:
         summary, within = diagnosis.summary(), effects_within(diagnosis)
         for row in summary.sensitivity:
@@ -71,6 +78,8 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
                 ends = (*within[row.attribute.text], row.ci95)
                 for group in ("all", size_of(effect)):
                     inside.setdefault(group, []).append(tuple(low <= effect <= high for low, high in ends))
+        if "-biased-" not in target:
+            leaks.extend(planted_on_leaks(diagnosis))
         for size, share in (summary.power or {}).items():
             said.setdefault(size, []).append(share)
             held.setdefault(size, []).extend(spiked_calls(diagnosis, float(size)))
@@ -85,6 +94,9 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
             for group, found in sorted(inside.items())
             for *shares, of_mean_change in [np.mean(found, axis=0).round(4).tolist()]
         },
+        "leaks": {"planted": len(leaks), **dict(zip(LEAKS, np.mean(leaks, axis=0).round(4).tolist(), strict=True))}
+        if leaks
+        else {"planted": 0},
         "power": {
             size: {
                 "said": round(float(np.mean(said[size])), 4),
@@ -105,6 +117,43 @@ def effects_within(diagnosis: Diagnosis) -> dict[str, list[tuple[float, float]]]
     }
     intervals = {text: [mean_intervals(values, level=level) for level in LEVELS] for text, values in ends.items()}
     return {text: [(float(low[0]), float(high[0])) for low, high in each] for text, each in intervals.items()}
+
+
+LEAKS = ("leak", "first", "first_adjusted", "dragging_without", "dragging", "dragging_adjusted")
+
+
+def planted_on_leaks(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
+    """Of each strong leak the figures that `LEAKS` names."""
+    config, found = diagnosis.config, effects(diagnosis.config, diagnosis.records)
+    matrix = leakage(config, found, diagnosis.records)
+    if matrix is None:
+        return
+    count = len(matrix)
+    strength = np.abs(matrix[:, :count]) * (1 - np.eye(count))
+    for place in np.argsort(-strength, axis=None)[:3]:
+        dragging, planted = divmod(int(place), count)
+        if strength[dragging, planted] < DRAGGED:
+            return
+        biased = [with_plant(effect, planted) for effect in found]
+        adjusted = adjusted_changes(biased, matrix)
+        before, after, left = (
+            np.array(
+                [
+                    np.mean([value for value, effect in zip(values, found, strict=True) if effect.column == column])
+                    for column in range(count)
+                ]
+            )
+            for values in ([effect.change for effect in found], [effect.change for effect in biased], adjusted)
+        )
+        first = [float(values.argmax() == planted) for values in (after, left)]
+        yield (float(strength[dragging, planted]), *first, before[dragging], after[dragging], left[dragging])
+
+
+def with_plant(effect: Effect, planted: int) -> Effect:
+    """The effect that a search finds where the target gains `PLANTED` per natural range of an attribute."""
+    gained = PLANTED * effect.share * (0.0 if effect.scores is None else effect.scores[planted])
+    moved = (effect.moved + gained).clip(-1.0, 1.0)
+    return replace(effect, moved=moved, change=float(np.abs(moved).max(initial=0.0)))
 
 
 def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:
@@ -148,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if given.json:
         atomic.write_json(given.json, figures)
-    print(json.dumps({name: figures[name] for name in ("calls", "intervals", "power")}, indent=1))
+    print(json.dumps({name: figures[name] for name in ("calls", "intervals", "leaks", "power")}, indent=1))
 
 
 if __name__ == "__main__":

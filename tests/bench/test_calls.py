@@ -68,3 +68,18 @@ def test_an_audit_that_is_there_is_read(
     diagnosis.save(tmp_path / "mustache-7")
     monkeypatch.setattr(calls, "Diagnoser", lambda **_: pytest.fail("an audit was made"))
     assert calls.audit("mustache", 7, 40, tmp_path).records == diagnosis.records
+
+
+def test_a_bias_planted_on_what_is_dragged_along_is_found_there(calls: ModuleType, diagnosis: Diagnosis) -> None:
+    """The first attribute's edit drags the second along, by 0.6 of its range."""
+    (leak, first, first_adjusted, without, dragging, adjusted), *others = calls.planted_on_leaks(diagnosis)
+    assert leak == pytest.approx(0.6, abs=0.1)
+    assert not others
+    assert first == first_adjusted == 1.0
+    assert dragging > without + 0.1
+    assert adjusted < 0.3 * dragging
+    assert calls.judged([("sound", diagnosis)], TRUTH)["leaks"]["planted"] == 1
+    assert calls.judged([("x-biased-y", diagnosis)], {"x-biased-y": TRUTH["sound"]})["leaks"] == {"planted": 0}
+
+
+TRUTH = {"sound": {"smiling": 0.0, "pale_skin": 0.3, "beard": 0.05}}
