@@ -119,7 +119,7 @@ def test_a_field_is_all_that_an_option_takes(
 
 @pytest.mark.parametrize(
     ("attributes", "images", "null", "held"),
-    [(1, 32, None, 32), (1, 200, None, 116), (1, 200, 4, 200), (2, 200, None, 200)],
+    [(1, 16, None, 16), (1, 200, None, 108), (1, 200, 4, 200), (2, 200, None, 200)],
 )
 def test_one_attribute_alone_does_not_pay_for_random_directions_on_every_image(
     attributes: int, images: int, null: int | None, held: int

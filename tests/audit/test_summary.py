@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from audits import ATTRIBUTES, manifest, single
+from audits import ATTRIBUTES, LABELS, manifest, searches, single
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.records import Point, Record
@@ -131,6 +131,23 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
         ATTRIBUTES[1],
     ]
     assert Diagnosis(manifest("multi"), ()).summary().sensitivity[0].share == 0
+
+
+def test_random_directions_on_the_first_images_are_enough_where_no_more_were_asked_for() -> None:
+    records = searches(0.0, 0.4, 0.0, noise=0.002)
+    null = [
+        replace(record, attribute=None, null=0, edit_weights=(1.0,), change=0.01)
+        for record in records
+        if record.attribute == ATTRIBUTES[0] and record.image < 20
+    ]
+    asked = {"null": 1, "images": 40, "labels": LABELS}
+    audit = Diagnosis(manifest(**asked, null_images=20), (*records, *null))
+    called = {row.attribute.text: row.called for row in audit.sensitivity}
+    assert called[ATTRIBUTES[1]] == "called"
+    assert audit.summary().power is not None
+    assert all(row.p_value is not None for row in audit.sensitivity)
+    unfinished = Diagnosis(manifest(**asked), (*records, *null))
+    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
 
 
 def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:

@@ -26,7 +26,7 @@ METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 SMALLEST_EFFECT = 0.05
 MOST_NULL = 1000
-ALL_NULL_IMAGES = 32
+ALL_NULL_IMAGES = 16
 MOST_WORDINGS = 64
 
 
@@ -294,7 +294,7 @@ class AuditSettings:
 
     def null_images(self, attributes: int, images: int) -> int:
         """On how many images of an audit, its first, random directions are searched: on all, but where one attribute
-        alone would pay for them, half of those beyond 32."""
+        alone would pay for them, half of those beyond 16."""
         if self.null is not None or attributes > 1:
             return images
         return images if images <= ALL_NULL_IMAGES else (images + ALL_NULL_IMAGES) // 2
