@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, null_level, standings
+from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, null_level, standings, upper_bounds
 
 Array = NDArray[np.float64]
 
@@ -73,6 +73,13 @@ def test_what_was_not_tested_is_not_corrected_for() -> None:
     adjusted = adjust(np.array([np.nan, 0.02, 0.01]), "holm")
     assert np.isnan(adjusted[0])
     assert list(adjusted[1:]) == [0.02, 0.02]
+
+
+@pytest.mark.parametrize("images", [4, 16, 59])
+def test_where_nothing_moved_the_bound_is_that_of_the_binomial(images: int) -> None:
+    (bound,) = upper_bounds(np.zeros((images, 1)))
+    assert bound == pytest.approx(1 - 0.05 ** (1 / images), rel=0.05)
+    assert list(upper_bounds(np.full((3, 1), np.nan))) == [1.0]
 
 
 def audits(images: int, count: int, effect: float) -> list[tuple[Array, Array]]:

@@ -120,6 +120,13 @@ def adjust(p_values: Array, correction: str) -> Array:
     return adjusted
 
 
+def upper_bounds(change: Array, *, draws: int = 4000, seed: int = 0) -> Array:
+    """What the mean of each column of `change [I, A]`, values in [0, 1], is below with 95 % confidence (one-sided: the
+    upper end of a 90 % interval); 1 without a value."""
+    _, highest = mean_intervals(change, level=1 - 2 * LEVEL, draws=draws, seed=seed)
+    return np.where(np.isnan(highest), 1.0, highest)
+
+
 def null_level(null: Array, smallest: float, correction: str, *, seed: int = 0) -> NullLevel | None:
     """What the changes `[I, J]` by random directions come to; None without any."""
     of_images = null[np.isfinite(null).all(axis=1)]
