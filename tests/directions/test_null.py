@@ -74,7 +74,7 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
     assert np.mean(of_random) == pytest.approx(np.mean(of_attributes), rel=0.15)
     options = {"count": 3, "bound": 30.0, "seed": 3, "sampling": sampling.kept(tmp_path / "empty", silent)}
     again = null_directions(GENERATOR, attributes, within, **options, batch_size=1)
-    assert again.length == pytest.approx(null.length, rel=1e-4)
+    assert again.length == null.length == round(null.length, 2)  # no last digit hangs on a batch, or on the cache
     ways = []
     for seed in range(40):
         bounds = null.bounds(seed, 2)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from zoom_engine.audit.intervals import Array, column_means
-
-
-class Agreement(NamedTuple):
-    """Kendall's coefficient of concordance in [0, 1] and the ends of its 95 % interval."""
-
-    w: float
-    low: float
-    high: float
+from zoom_engine.audit.summary import Agreement
 
 
 def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, seed: int = 0) -> Agreement | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.agreement import Agreement, kendalls_w
+from zoom_engine.audit.agreement import kendalls_w
 from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
 from zoom_engine.audit.groups import group_changes, groups
@@ -20,7 +20,7 @@ from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, me
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.power import SIZES, power, spiked
 from zoom_engine.audit.records import Record, is_decisive
-from zoom_engine.audit.summary import Interval, Sensitivity, Summary, WithinRange
+from zoom_engine.audit.summary import Agreement, Interval, Sensitivity, Summary, WithinRange
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:

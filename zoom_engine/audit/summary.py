@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from zoom_engine.attributes import Attribute
-from zoom_engine.audit.agreement import Agreement
 from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
@@ -43,6 +42,14 @@ class WithinRange:
     share: float
     flip_rate: float | None
     decisive_flip_rate: float | None
+
+
+class Agreement(NamedTuple):
+    """How far several orders agree: Kendall’s W in [0, 1], and the ends of its 95 % interval."""
+
+    w: float
+    low: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -77,7 +77,7 @@ def null_directions(
     length = bound
     if calibrated is not None and count:
         length = _matched_length(generator, directions.matrix, calibrated, matrix, sampling, batch_size)
-    return NullDirections(matrix, round(length, 6), calibrated is not None)
+    return NullDirections(matrix, round(length, 2), calibrated is not None)
 
 
 @torch.no_grad()
@@ -123,5 +123,5 @@ def _matched_length(
             found = change(matrix, torch.tensor([-length, length]).expand(len(matrix), 2))
             length = min(max(length * goal / max(found, _LEAST), start / _FAR), start * _FAR)
             bar.update(len(matrix))
-    store.store("null", depends_on, {"length": torch.tensor(length)})
+    store.store("null", depends_on, {"length": torch.tensor(length, dtype=torch.float64)})
     return length
