@@ -26,6 +26,8 @@ _HOMES = {
     "AuditSettings": "zoom_engine.audit.settings",
     "Diagnoser": "zoom_engine.diagnoser",
     "Diagnosis": "zoom_engine.audit.diagnosis",
+    "Discoverer": "zoom_engine.discovery.discoverer",
+    "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",
     "ZoomError": "zoom_engine.errors",
     "find_directions": "zoom_engine.directions",

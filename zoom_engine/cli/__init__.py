@@ -18,7 +18,20 @@ from zoom_engine.errors import ZoomError, one_line
 from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
-COMMANDS = ("demo", "diagnose", "edit", "view", "report", "inspect", "convert", "export", "words", "presets", "info")
+COMMANDS = (
+    "demo",
+    "diagnose",
+    "discover",
+    "edit",
+    "view",
+    "report",
+    "inspect",
+    "convert",
+    "export",
+    "words",
+    "presets",
+    "info",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

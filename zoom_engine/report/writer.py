@@ -42,12 +42,12 @@ def write_report(audit: str | Path) -> Path:
     audit = Path(audit)
     html, source = "", Source(audit)
     for budget in BUDGETS:
-        html = _template("report.html.j2").render(page=read_page(source, budget))
+        html = template("report.html.j2").render(page=read_page(source, budget))
         if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
             break
     else:
         raise AuditError(f"the report of {audit} would exceed 5 MB: audit fewer attributes at a time")
-    return _write(audit / REPORT, html)
+    return write_page(audit / REPORT, html)
 
 
 def write_index(
@@ -74,11 +74,11 @@ def write_index(
         sources.append(Source(path))
         links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
     shown = list(zip(entries, links, cards(sources), strict=True))
-    html = _template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
-    return _write(folder / INDEX, html)
+    html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
+    return write_page(folder / INDEX, html)
 
 
-def _write(path: Path, html: str) -> Path:
+def write_page(path: Path, html: str) -> Path:
     try:
         atomic.write_text(path, html)
     except OSError as error:
@@ -86,7 +86,7 @@ def _write(path: Path, html: str) -> Path:
     return path
 
 
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
     """A template with autoescape on, whatever its name: attribute and target names come from users."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),

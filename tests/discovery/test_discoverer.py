@@ -1,0 +1,131 @@
+"""A discovery on the embedded models: the planted attribute is found without a word, and can be audited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
+from zoom_engine.errors import AuditError, ConfigError, TargetError
+
+BIASED = "avatars:mustache-biased-smiling"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_samples() -> Iterator[None]:
+    """Words are measured on half as many pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoom_engine.discovery.discoverer.SAMPLES", 512)
+        yield
+
+
+@pytest.fixture(scope="module")
+def discoverer(tmp_path_factory: pytest.TempPathFactory) -> Discoverer:
+    own = tmp_path_factory.mktemp("vocabulary") / "words.txt"
+    own.write_text("# mine\na cheerful {}\n\na {} with a flux capacitor\n")
+    return Discoverer(generator="avatars", target=BIASED, vocabulary=own)
+
+
+@pytest.fixture(scope="module")
+def folder(discoverer: Discoverer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("discovery") / "found"
+    discoverer.run(images=24, seed=1, out=out)
+    return out
+
+
+def test_the_planted_attribute_is_found_named_and_called(folder: Path) -> None:
+    clusters = json.loads((folder / "summary.json").read_text())["clusters"]
+    first = clusters[0]
+    assert first["name"] == "a cheerful face"  # the user's word for it comes before the domain's
+    assert first["called"] == "called"
+    assert first["images"] > 6
+    assert first["mean_change"] > 3 * first["null"]
+    assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
+    assert [cluster["images"] for cluster in clusters] == sorted((c["images"] for c in clusters), reverse=True)
+    names = [cluster["name"] for cluster in clusters if cluster["name"]]
+    assert len(set(names)) == len(names)
+
+
+def test_words_that_the_encoder_cannot_read_and_words_of_the_label_name_nothing(discoverer: Discoverer) -> None:
+    vocabulary = discoverer.config(24, 1)["vocabulary"]
+    assert "a face with a flux capacitor" not in vocabulary
+    assert vocabulary[0] == "a cheerful face"
+    words, kept = discoverer.measure_words(discoverer.natural_space())
+    assert "a face with a mustache" not in words.prompts
+    assert kept.shape[0] == 1
+
+
+def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
+    found = Discovery.load(folder)
+    files = [file for cluster in found.clusters for strip in cluster.strips for file in strip.files]
+    assert files
+    assert all((folder / file).is_file() for file in files)
+    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    assert [record["seed"] for record in records] == list(range(100_000, 100_024, 2))
+    held_out = {strip.seed for cluster in found.clusters for strip in cluster.strips}
+    assert held_out <= set(range(100_001, 100_024, 2))
+    page = (folder / "report.html").read_text()
+    assert "a cheerful face" in page
+    assert "zoom-engine diagnose --generator avatars" in page
+    assert json.loads(json.dumps(found.to_json())) == json.loads((folder / "summary.json").read_text())
+
+
+def test_what_was_found_is_audited_like_a_typed_attribute(folder: Path) -> None:
+    directions = EditDirections.load(folder / "directions.safetensors")
+    assert "a cheerful face" in directions.attributes
+    audit = Diagnoser(
+        generator="avatars", target=BIASED, attributes=directions.attributes, directions=directions, null=0
+    ).run(images=6, seed=3)
+    change = {str(row.attribute): row.value for row in audit.sensitivity}
+    assert change["a cheerful face"] is not None
+    assert change["a cheerful face"] > 0.15
+
+
+def test_a_folder_of_other_settings_is_left_alone(discoverer: Discoverer, folder: Path, tmp_path: Path) -> None:
+    before = (folder / "summary.json").read_bytes()
+    with pytest.raises(AuditError, match="something else than a discovery with these settings"):
+        discoverer.run(images=26, seed=1, out=folder)
+    assert (folder / "summary.json").read_bytes() == before
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(AuditError, match="not empty"):
+        discoverer.run(images=24, seed=1, out=tmp_path)
+
+
+def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="12 images or more"):
+        Discoverer(generator="avatars", target=BIASED).run(images=4)
+    with pytest.raises(ConfigError, match="takes no attributes"):
+        Discoverer(generator="avatars", target=BIASED, attributes=["a smiling face"])
+    with pytest.raises(ConfigError, match="clusters must be in"):
+        Discoverer(generator="avatars", target=BIASED, clusters=0)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Discoverer(generator="avatars", target=BIASED, vocabulary=tmp_path / "none.txt")
+
+    def opaque(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return pixels.mean(axis=(1, 2, 3)) / 255
+
+    with pytest.raises(TargetError, match=r"opaque.*gives no gradients.*zoom-engine diagnose"):
+        Discoverer(generator="avatars", target=opaque)
+
+
+def test_a_target_that_nothing_moves_has_no_clusters(tmp_path: Path) -> None:
+    class Constant(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return 1 + 0 * images.mean(dim=(1, 2, 3))[:, None]
+
+    found = Discoverer(generator="avatars", target=Constant()).run(images=12, out=tmp_path / "found")
+    assert (found.clusters, found.flipped, found.command()) == ((), 0, "")
+    assert "Nothing was found" in (tmp_path / "found" / "report.html").read_text()
+
+
+def test_a_damaged_summary_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": {"name": "zoom-engine discovery", "version": 1}, "config": {}}')
+    (tmp_path / "summary.json").write_text('{"clusters": [1]}')
+    with pytest.raises(AuditError, match=r"holds no discovery that can be read \(config.target"):
+        Discovery.load(tmp_path)

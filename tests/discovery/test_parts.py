@@ -1,0 +1,122 @@
+"""The parts of a discovery on made-up numbers: space, clusters, names, calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine import load_generator, load_text_encoder
+from zoom_engine.directions import Sampling
+from zoom_engine.discovery.calls import beside_random, call
+from zoom_engine.discovery.clusters import cluster
+from zoom_engine.discovery.naming import Proposal, choose, measured_words, proposals
+from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
+from zoom_engine.discovery.vocabulary import GENERAL, read_vocabulary, readable
+from zoom_engine.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def space() -> NaturalSpace:
+    return natural_space(load_generator("avatars"), Sampling(512))
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_unedited_codes_have_unit_spread_and_edits_move_by_what_they_say(space: NaturalSpace) -> None:
+    codes = load_generator("avatars").sample(range(256))
+    places = space.place(codes)
+    assert places.std(dim=0).mean() == pytest.approx(1, abs=0.1)
+    moves = 0.5 * random(256, len(space.basis))
+    torch.testing.assert_close(space.place(codes + moves @ space.basis) - places, moves, atol=1e-3, rtol=1e-3)
+    fixed = load_generator("avatars").space.fixed_mask()
+    assert not space.basis[:, fixed].any()
+
+
+def test_edits_stay_where_codes_lie(space: NaturalSpace) -> None:
+    places = random(64, len(space.basis))
+    drawn = space.drawn_back(places, 20 * random(64, len(space.basis), seed=1))
+    ends = (places + drawn).norm(dim=1)
+    assert bool((ends <= places.norm(dim=1).clamp(min=space.radius) * 1.001).all())
+    small = 0.01 * random(64, len(space.basis), seed=2)
+    inside = (places + small).norm(dim=1) < space.radius
+    torch.testing.assert_close(space.drawn_back(places, small)[inside], small[inside])
+    axis = F.normalize(random(1, len(space.basis), seed=3), dim=1)
+    weights = space.to_ends(places, axis)
+    along = (places @ axis.T)[:, :, None] + weights
+    within = (places @ axis.T).abs()[:, 0] < END
+    torch.testing.assert_close(along[within, 0], torch.tensor([-END, END]).expand(int(within.sum()), 2))
+
+
+def test_edits_and_their_opposites_are_one_cluster() -> None:
+    axes = torch.linalg.qr(random(30, 2))[0].T
+    own = torch.tensor([0] * 14 + [1] * 7)
+    signs = random(21, 1, seed=1).sign()
+    moves = signs * (2 * axes[own] + 0.15 * random(21, 30, seed=2))
+    seen = torch.linalg.qr(random(40, 2, seed=3))[0].T
+    moves = torch.cat([moves, torch.zeros(2, 30)])
+    differences = torch.cat([signs * seen[own], torch.ones(2, 40)])
+    found, which = cluster(moves, differences, 5)
+    assert len(found) == 2
+    assert bool(((found @ axes.T).abs().diagonal() > 0.9).all())
+    assert which.tolist() == [0] * 14 + [1] * 7 + [-1, -1]
+    assert cluster(torch.zeros(4, 30), torch.zeros(4, 40), 3)[0].shape == (0, 30)
+
+
+def test_words_are_measured_and_those_of_labels_or_alike_left_out() -> None:
+    places = random(400, 6)
+    embeddings = places @ torch.eye(6, 10)
+    along = torch.eye(10)[[0, 1, 1, 2]]
+    along[2, 3] = 0.1
+    words = measured_words(["a", "b", "b too", "label"], along, embeddings, places, kept=torch.eye(6)[[2]])
+    assert words.prompts == ("a", "b")
+    torch.testing.assert_close(words.directions, torch.eye(6)[:2], atol=0.1, rtol=0)
+    ends = torch.stack([torch.zeros(3, 1, 10), torch.eye(10)[1].expand(3, 1, 10)], dim=2)
+    score = words.scores(ends)
+    assert score[0, 1] == pytest.approx(1 / float(words.units[1]), rel=1e-3)
+    assert [proposal.number for proposal in proposals(score, by_chance=torch.zeros(2, 2))[0]] == [1]
+    assert proposals(score, by_chance=torch.full((2, 2), 5.0)) == [[]]
+
+
+def test_a_word_fits_where_its_own_edits_account_for_the_change() -> None:
+    proposed = [Proposal(4, 1.5), Proposal(2, -0.9), Proposal(7, 0.5)]
+    choice = choose(proposed, {4: 0.02, 2: 0.2, 7: 0.3}, 0.3)
+    assert (choice.fits, choice.nearest, choice.second) == (proposed[1], proposed[1], proposed[0])
+    nothing = choose(proposed, dict.fromkeys((4, 2, 7), 0.01), 0.3)
+    assert (nothing.fits, nothing.nearest, nothing.second) == (None, proposed[0], proposed[1])
+    assert choose([], {}, 0.3) == (None, None, None)
+
+
+def test_calls() -> None:
+    draw = np.random.default_rng(0)
+    null = draw.uniform(0, 0.04, (20, 8))
+    strong, weak = draw.uniform(0.2, 0.5, 20), draw.uniform(0, 0.04, 20)
+    rare = np.where(np.arange(20) < 2, 0.9, 0.03)
+    by = beside_random(np.stack([strong, weak, rare], axis=1), null, 0.05)
+    assert call(by[0], "a smiling face", 0.3, 0.05)[0] == "called"
+    assert call(by[0], None, None, 0.05)[0] == "undecided"
+    assert call(by[0], "a smiling face", 0.01, 0.05)[0] == "undecided"
+    assert call(by[1], "a smiling face", 0.3, 0.05)[0] != "called"
+    assert call(by[2], "a smiling face", 0.3, 0.05)[0] == "undecided"
+    assert (by[0].images, by[2].images) == (20, 2)
+
+
+def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
+    encoder = load_text_encoder("pets")
+    prompts = read_vocabulary(GENERAL, "a pet")
+    assert "a pet with a collar" in prompts
+    known = readable([*prompts, "a pet with a collar", "a pet"], encoder, "a pet")
+    assert known.count("a pet with a collar") == 1
+    assert "a pet with sunglasses" not in known
+    assert "a pet" not in known
+    (tmp_path / "empty.txt").write_text("# nothing\n\n")
+    with pytest.raises(ConfigError, match="holds no words"):
+        read_vocabulary(tmp_path / "empty.txt", "a pet")
+    with pytest.raises(ConfigError, match="can read none"):
+        readable(["a quasar"], encoder, "a pet")

@@ -1,0 +1,76 @@
+"""`zoom-engine discover`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
+from zoom_engine.audit.folder import check_folder
+from zoom_engine.audit.settings import AuditSettings
+from zoom_engine.cli.options import (
+    DECODER,
+    INPUT,
+    TARGET,
+    decoder_options,
+    machine_options,
+    options,
+    read_generator_options,
+    read_target_options,
+    takes,
+    target_options,
+)
+from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.notices import tell
+from zoom_engine.progress import forced
+
+HOW = Group("How it is looked for", sort_key=1)
+
+
+@takes(
+    options(AuditSettings, "generator", "target", required=True),
+    options(DiscoveryRun, "images", "seed"),
+    options(DiscoverySettings),
+    options(
+        AuditSettings,
+        *("generator_class", "neutral", "labels", "text_encoder", "templates", "smallest_effect"),
+        *("truncation", "truncation_cutoff"),
+        group=HOW,
+    ),
+    decoder_options(HOW),
+    target_options(),
+    machine_options(),
+)
+def discover(
+    *, out: Annotated[Path, Parameter(help="folder for the report and all else", metavar="FOLDER")], **given: Any
+) -> None:
+    """Find what a target model is sensitive to, with no attribute given.
+
+    On one half of the images the smallest edits that change the model's answer are sought and clustered; the other half
+    says which clusters hold, and words of a vocabulary name them. The target must give gradients. For example:
+
+      zoom-engine discover --generator avatars --target avatars:mustache-biased-smiling --out found
+    """
+    use_threads(given.pop("threads", None))
+    match given.get("templates"):
+        case [name] if "{}" not in name:
+            given["templates"] = name  # of a set
+    run = {name: given.pop(name) for name in ("images", "seed") if name in given}
+    own = {name: value for name, value in given.items() if name not in (*DECODER, *TARGET, *INPUT)}
+    if "download" in given:
+        own["download"] = given["download"]
+    own["generator_options"] = read_generator_options(given)
+    own["target_options"] = {k: v for k, v in read_target_options(given).items() if k != "download"}
+    DiscoveryRun(**run)
+    if not (out / "manifest.json").is_file():
+        check_folder(out)
+    with starting():
+        from zoom_engine.discovery.discoverer import Discoverer
+
+    found = Discoverer(progress=forced, notify=tell, **own).run(**run, out=out)
+    print(found.table())
+    if command := found.command():
+        print(f"\nAudit what was named: {command}")
+    print(f"\nOpen {out / 'report.html'}")

@@ -1,0 +1,65 @@
+"""Which clusters are called: each is held against random directions of natural space, on images it was not found on.
+
+A search over thousands of channels always finds something that moves the target on the image that it looked at. So
+nothing counts but what the same direction does to held-out images, and a cluster is *called* only where
+
+1. it moves them further than random directions do (`audit.evidence`: p-values by permutation within images, adjusted
+   over clusters by Holm, and above the strongest random direction),
+2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, as the best
+   of several was picked (Gaffke's bound, as for what is ruled out),
+3. a word fits, and its own edits move the output by the smallest effect. Where none does, nobody can say what was
+   found: it may as well be the ground truth, changing where the text encoder does not see it. That is *undecided*, and
+   for eyes to judge.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoom_engine.audit.evidence import Standing, standings, upper_bounds
+from zoom_engine.audit.intervals import Array, bootstrap_means, interval
+from zoom_engine.audit.settings import CORRECTIONS
+from zoom_engine.audit.summary import Called, Interval
+
+
+class Tested(NamedTuple):
+    """One direction on held-out images: `mean` change with its `interval`, the `lowest` that it may be (95 %), its
+    `standing` beside random directions, and on how many `images` it is the smallest effect or more."""
+
+    mean: float
+    interval: Interval | None
+    lowest: float
+    standing: Standing
+    images: int
+
+
+def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
+    """Of each column of `change [I, M]` beside random directions `null [I, J]`."""
+    found = []
+    low, high = interval(bootstrap_means(change))
+    lowest = 1 - upper_bounds(1 - change)
+    beside = standings(change, null, smallest, CORRECTIONS[0])
+    for column, standing in enumerate(beside):
+        ends = (float(low[column]), float(high[column])) if len(change) > 1 else None
+        moved = int((change[:, column] >= smallest).sum())
+        found.append(Tested(float(np.mean(change[:, column])), ends, float(lowest[column]), standing, moved))
+    return found
+
+
+def call(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Called, str]:
+    """The call, and why; `word_change` is the mean change by the own edits of the word that fits."""
+    mean = f"{cluster.mean:.2f}"
+    if cluster.standing.called == "below":
+        return "below", f"On other images it moves the output by {mean}: less than matters, or than random edits do."
+    if cluster.standing.called != "called" or cluster.standing.null is None:
+        return "undecided", f"On other images it moves the output by {mean}, not surely more than random edits do."
+    beside = f"On other images it moves the output by {mean}, random edits by {cluster.standing.null:.2f}"
+    if cluster.lowest <= smallest:
+        return "undecided", f"{beside}; but with 95 % confidence all that is sure is {cluster.lowest:.2f}."
+    if name is None or word_change is None:
+        return "undecided", f"{beside}; but no word’s own edits do the same, so what it changes is for eyes to judge."
+    if word_change < smallest:
+        return "undecided", f"{beside}; but “{name}” by itself only by {word_change:.2f}."
+    return "called", f"{beside}, and “{name}” by itself by {word_change:.2f}."

@@ -1,0 +1,74 @@
+"""Edits of many images, put together by what they do: in natural space, and in what the text encoder sees of them.
+
+An edit and its opposite are the same attribute, added to one image and taken from another, so clusters are of axes: an
+edit belongs to the axis with the largest |cosine|, and an axis is the first principal direction of its edits (axial
+k-means). Both views count alike: an edit's vector holds its direction in natural space and that of the difference that
+it makes to the picture's embedding, each of unit length; both turn round together.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SAME = 0.5  # |cosine| of two axes that are one
+_STARTS, _ROUNDS = 16, 50
+_LEAST_MEMBERS = 3
+
+
+def cluster(moves: Tensor, differences: Tensor, count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """At most ``count`` axes ``[M, K]`` (unit vectors of natural space) of edits ``moves [I, K]`` that change
+    embeddings by ``differences [I, D]``, the one with most edits first, and of each edit the axis' number ``[I]``
+    (int64), −1 for one that is of none.
+
+    Edits of no length are of none. Axes that nearly coincide are one; one with fewer than three edits is none.
+    """
+    there = moves.norm(dim=1) > 1e-6
+    which = torch.full((len(moves),), -1, dtype=torch.long)
+    both = torch.cat([F.normalize(moves, dim=1), F.normalize(differences, dim=1)], dim=1)[there].double()
+    if not len(both):
+        return moves[:0], which
+    count = max(1, min(count, len(both) // _LEAST_MEMBERS))
+    random = torch.Generator().manual_seed(seed)
+    _, own = max((_axial(both, count, random) for _ in range(_STARTS)), key=lambda found: found[0])
+    own = _merged(both, own, moves.shape[1])
+    groups = [group for group in sorted(set(own.tolist())) if int((own == group).sum()) >= _LEAST_MEMBERS]
+    groups.sort(key=lambda group: -int((own == group).sum()))
+    named = torch.full_like(own, -1)
+    for number, group in enumerate(groups):
+        named[own == group] = number
+    which[there] = named
+    axes = [F.normalize(_axis(both[named == number])[: moves.shape[1]], dim=0) for number in range(len(groups))]
+    return torch.stack(axes).to(moves) if axes else moves[:0], which
+
+
+def _axis(rows: Tensor) -> Tensor:
+    """The first principal direction of rows, not centred."""
+    first: Tensor = torch.linalg.svd(rows, full_matrices=False)[2][0]
+    return first
+
+
+def _axial(rows: Tensor, count: int, random: torch.Generator) -> tuple[float, Tensor]:
+    """How well ``count`` axes fit unit rows (the sum of squared cosines), and each row's axis."""
+    axes = rows[torch.randperm(len(rows), generator=random)[:count]]
+    own = torch.full((len(rows),), -1)
+    for _ in range(_ROUNDS):
+        nearest = (rows @ axes.T).abs().argmax(dim=1)
+        if bool((nearest == own).all()):
+            break
+        own = nearest
+        axes = torch.stack([_axis(rows[own == k]) if bool((own == k).any()) else axes[k] for k in range(count)])
+    return float((rows @ axes.T).square().amax(dim=1).sum()), own
+
+
+def _merged(rows: Tensor, own: Tensor, width: int) -> Tensor:
+    """``own`` with those clusters put together whose axes in natural space, the first ``width`` columns, coincide."""
+    while True:
+        groups = sorted(set(own.tolist()))
+        axes = torch.stack([F.normalize(_axis(rows[own == group])[:width], dim=0) for group in groups])
+        likeness = (axes @ axes.T).abs().fill_diagonal_(0)
+        if float(likeness.max()) < SAME:
+            return own
+        a, b = divmod(int(likeness.argmax()), len(groups))
+        own = torch.where(own == groups[b], groups[a], own)

@@ -1,0 +1,385 @@
+"""``Discoverer``: a target model in, the attributes that it is sensitive to out, none of them typed. In reading order:
+load, find the smallest edits on one half of the images, cluster them, try the clusters on the other half, name, call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.attributes import NEUTRAL, Attribute
+from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
+from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings
+from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.directions import EditDirections, Sampling, text_directions
+from zoom_engine.directions.relevance import inverse_std
+from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.discovery.calls import Tested, beside_random, call
+from zoom_engine.discovery.clusters import cluster
+from zoom_engine.discovery.findings import Cluster, Discovery, Strip
+from zoom_engine.discovery.folder import check_discovery_folder, write_discovery
+from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, measured_words, proposals, slopes_of
+from zoom_engine.discovery.natural_space import NaturalSpace, natural_space
+from zoom_engine.discovery.page import write_discovery_page
+from zoom_engine.discovery.smallest_edits import SmallestEdits, smallest_edits
+from zoom_engine.discovery.trial import Trial, try_out
+from zoom_engine.discovery.vocabulary import GENERAL, read_vocabulary, readable
+from zoom_engine.domains import find_domain
+from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.gallery import png_bytes, to_pixels
+from zoom_engine.notices import Notify, untold
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import describe_environment
+from zoom_engine.search.choose import why_no_gradients
+from zoom_engine.text import text_encoder_for
+
+SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
+RANDOM = 8  # directions
+STRIPS = 4
+_LABEL_SHARE = 4  # at most one of so many components is kept for the labels
+
+
+class Discoverer:
+    """What moves a target model, with no attribute given.
+
+    Args:
+        vocabulary: see `DiscoverySettings`.
+        clusters: see `DiscoverySettings`.
+        progress: how long work shows itself, see ``zoom_engine.progress``.
+        notify: takes lines on what was assumed.
+        options: fields of `AuditSettings` that name generator, target, text encoder, labels, neutral prompt, smallest
+            effect, truncation and what it runs on. Attributes are none of them.
+
+    Raises:
+        ZoomError: one of its subclasses, with one line that says what is wrong and what to do. TargetError where target
+            or generator give no gradients, which the search follows.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary: str | Path | None = None,
+        clusters: int = DiscoverySettings.clusters,
+        progress: ProgressFactory = silent,
+        notify: Notify = untold,
+        **options: Any,
+    ) -> None:
+        self.settings = DiscoverySettings(vocabulary=vocabulary, clusters=clusters)
+        refused = {"attributes", "mode", "search", "search_options", "directions", "null"} & set(options)
+        if refused:
+            raise ConfigError(f"discover takes no {', '.join(sorted(refused))}: it looks for attributes by itself")
+        generator = options.get("generator")
+        domain = find_domain(generator) if isinstance(generator, str) else None
+        neutral = options.get("neutral") or (domain.neutral if domain else NEUTRAL)
+        own = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
+        prompts = [*own, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
+        # What options alone show to be wrong is told before a model is loaded.
+        AuditSettings(**{"generator": None, "target": None, **options, "attributes": prompts[:1]})
+        encoder = text_encoder_for(
+            generator, options.get("text_encoder"), download=bool(options.get("download", False))
+        )
+        words = readable([Attribute.parse(prompt).text for prompt in prompts], encoder, neutral)
+        words = [word for word in words if word.casefold() != neutral.casefold()]
+        self.audit = Diagnoser(
+            **{**options, "text_encoder": encoder, "attributes": words, "mode": "multi"},
+            progress=progress,
+            notify=notify,
+        )
+        none = why_no_gradients(self.audit.target, self.audit.generator)
+        if none:
+            raise TargetError(
+                f"target {self.audit.target.name!r}: {none}, which discover follows: audit attributes that you type,"
+                " with zoom-engine diagnose"
+            )
+        self.progress = progress
+
+    def run(
+        self, *, images: int = DiscoveryRun.images, seed: int = DiscoveryRun.seed, out: str | Path | None = None
+    ) -> Discovery:
+        """Look at ``images`` generated images, number i being the generator's seed ``seed · 100000 + i``: the even ones
+        are searched, the odd ones are held out. ``out`` is the folder for manifest, records, summary, pictures,
+        directions and report; None keeps the result in memory. An equal run of a folder writes it anew."""
+        DiscoveryRun(images=images, seed=seed)
+        audit = self.audit
+        if audit.generator.population is not None and images > audit.generator.population:
+            raise ConfigError(
+                f"there are {audit.generator.population} codes to sample, not {images}: give fewer images"
+            )
+        config = self.config(images, seed)
+        if out is not None:
+            check_discovery_folder(Path(out), config)
+        seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
+        searched, held_out = list(seeds[::2]), list(seeds[1::2])
+        space = self.natural_space()
+        words, kept = self.measure_words(space)
+        styles = audit.styles(searched)[:]
+        edits = smallest_edits(
+            self._evaluator(space),
+            space,
+            styles,
+            kept,
+            batch_size=audit.settings.batch_size,
+            progress=self.progress,
+        )
+        differences, label_kept = self._differences(space, styles, edits)
+        moves = torch.where(label_kept[:, None], edits.moves, 0.0)
+        axes, which = cluster(moves, differences, self.settings.clusters)
+        others = audit.styles(held_out)[:]
+        trial = self._try(space, others, torch.cat([axes, _random(kept, RANDOM, seed)]), "Trying clusters")
+        found, null = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
+        proposed = proposals(words.scores(found.embeddings), words.scores(null.embeddings))
+        numbers = sorted({proposal.number for row in proposed for proposal in row})
+        own = self._try(space, others, words.directions[numbers], "Trying words")
+        by_word = dict(zip(numbers, own.change.mean(dim=0).tolist(), strict=True))
+        changes, by_chance = (part.change.double().numpy() for part in (found, null))
+        results = beside_random(changes, by_chance, audit.settings.smallest_effect)
+        choices = [choose(row, by_word, result.mean) for row, result in zip(proposed, results, strict=True)]
+        order = sorted(range(len(axes)), key=lambda k: (-results[k].images, -results[k].mean))
+        clusters: list[Cluster] = []
+        pictures: dict[str, bytes] = {}
+        same = _of_one_name(order, choices)
+        for number in same:
+            one, choice = found.rows(slice(number, number + 1)), choices[number]
+            strips, drawn = self._strips(space, others, held_out, axes[number], one, len(clusters) + 1, choice)
+            pictures |= drawn
+            found_on = sum(int((which == other).sum()) for other in same[number])
+            clusters.append(self._cluster(words, results[number], choice, by_word, one, found_on, strips))
+        discovery = Discovery(
+            clusters=tuple(clusters),
+            flipped=int(edits.flipped.sum()),
+            searched=len(searched),
+            config=config,
+            environment={**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices},
+        )
+        if out is not None:
+            ranks = {number: rank for rank, numbers in enumerate(same.values(), start=1) for number in numbers}
+            records = [
+                {
+                    "seed": searched[image],
+                    "length": round(float(edits.moves[image].norm()), 4),
+                    "flipped": bool(edits.flipped[image]),
+                    "label_kept": bool(label_kept[image]) if audit.labels else None,
+                    "cluster": ranks.get(int(which[image])),
+                }
+                for image in range(len(searched))
+            ]
+            named = {words.prompts[c.fits.number]: (axes[k], c.fits) for k in order[::-1] if (c := choices[k]).fits}
+            write_discovery(Path(out), discovery, records, pictures, self._directions(space, named))
+            write_discovery_page(out)
+        return discovery
+
+    def config(self, images: int, seed: int) -> dict[str, Any]:
+        """What determines the result, JSON-ready."""
+        audit = self.audit
+        vocabulary = [attribute.text for attribute in audit.attributes]
+        given = {name: getattr(audit.settings, name) for name in ("generator", "target")}
+        return {
+            "images": images,
+            "seed": seed,
+            "clusters": self.settings.clusters,
+            "smallest_effect": audit.settings.smallest_effect,
+            "target": audit.target.name,
+            "target_details": audit.target.describe(),
+            "labels": list(audit.labels),
+            "neutral": audit.neutral,
+            "templates": list(audit.templates),
+            "truncation": [audit.settings.truncation, audit.settings.truncation_cutoff],
+            "generator": audit.generator.content_hash,
+            "text_encoder": {"name": audit.text_encoder.name, "content_hash": audit.text_encoder.content_hash},
+            "synthesis": audit.synthesizer.describe(),
+            "random_directions": RANDOM,
+            "vocabulary": vocabulary,
+            **{
+                f"given_{name}": str(value) if isinstance(value, str | Path) else f"a {type(value).__name__}"
+                for name, value in given.items()
+            },
+        }
+
+    def _sampling(self) -> Sampling:
+        settings = self.audit.settings
+        sampling = Sampling(SAMPLES, 0, settings.truncation, settings.truncation_cutoff, self.audit.synthesizer)
+        return sampling.kept(self.audit.cache, self.progress)
+
+    def natural_space(self) -> NaturalSpace:
+        """Where edits are looked for."""
+        return natural_space(self.audit.generator, self._sampling())
+
+    def measure_words(self, space: NaturalSpace) -> tuple[Words, Tensor]:
+        """The vocabulary, measured; and the labels' directions ``[J, K]``, orthonormal."""
+        audit = self.audit
+        sampling = self._sampling()
+        embeddings = unedited_embeddings(
+            audit.generator,
+            audit.measuring_encoder,
+            sampling,
+            batch_size=audit.settings.batch_size,
+            cache=audit.cache,
+            progress=self.progress,
+        )
+        places = torch.cat([space.place(codes) for _, codes in sampling.draw(audit.generator)])
+        kept = torch.zeros(0, places.shape[1])
+        if audit.labels:
+            texts = audit.text_encoder.embed_texts(audit.labels).cpu()
+            slopes = slopes_of(F.normalize(texts - texts.mean(dim=0), dim=1), embeddings, places)
+            _, values, right = torch.linalg.svd(slopes, full_matrices=False)
+            there = right[values > 1e-3 * values[0].clamp(min=1e-12)]
+            kept = there[: min(len(audit.labels) - 1, max(1, places.shape[1] // _LABEL_SHARE))]
+        prompts = [attribute.text for attribute in audit.attributes]
+        along = text_directions(audit.text_encoder, prompts, neutral=audit.neutral, templates=audit.templates)
+        return measured_words(prompts, along, embeddings, places, kept), kept
+
+    def _evaluator(self, space: NaturalSpace) -> Evaluator:
+        """Edits along the basis of natural space."""
+        audit = self.audit
+        basis = space.basis.to(audit.generator.device)
+        return Evaluator(
+            audit.synthesizer, basis, audit.target, text_encoder=audit.text_encoder, label_prompts=audit.labels
+        )
+
+    def _try(self, space: NaturalSpace, styles: Tensor, directions: Tensor, doing: str) -> Trial:
+        return try_out(
+            self._evaluator(space),
+            self.audit.text_encoder,
+            space,
+            styles,
+            directions,
+            batch_size=self.audit.settings.batch_size,
+            progress=self.progress,
+            doing=doing,
+        )
+
+    @torch.no_grad()
+    def _differences(self, space: NaturalSpace, styles: Tensor, edits: SmallestEdits) -> tuple[Tensor, Tensor]:
+        """What the edits change in the pictures' embeddings ``[I, D]``, and whether the label is kept ``[I]``."""
+        evaluator, encoder = self._evaluator(space), self.audit.text_encoder
+        differences, kept = [], []
+        for rows in torch.split(torch.arange(len(styles)), self.audit.settings.batch_size):
+            own, moves = styles[rows.to(styles.device)], edits.moves[rows].to(styles.device)
+            originals = evaluator.originals(own)
+            pictures = evaluator.render(own, moves)
+            after = encoder.embed_images(pictures)
+            found = evaluator.evaluate(
+                pictures, originals, embeddings=after if evaluator.labels_on else None, ssim="none"
+            )
+            differences.append((after - encoder.embed_images(originals.images)).cpu())
+            kept.append(found.label_kept.cpu())
+        return torch.cat(differences), torch.cat(kept)
+
+    def _cluster(
+        self,
+        words: Words,
+        result: Tested,
+        choice: Choice,
+        by_word: Mapping[int, float],
+        trial: Trial,
+        found_on: int,
+        strips: tuple[Strip, ...],
+    ) -> Cluster:
+        fits = choice.fits
+        second = choice.second if fits else choice.nearest
+        name = None if fits is None else words.prompts[fits.number]
+        word_change = None if fits is None else by_word[fits.number]
+        called, why = call(result, name, word_change, self.audit.settings.smallest_effect)
+        moved = trial.weights != 0
+        checked = bool(self.audit.labels) and bool(moved.any())
+        return Cluster(
+            name=name,
+            score=None if fits is None else round(abs(fits.score), 4),
+            runner_up=None if second is None else words.prompts[second.number],
+            runner_up_score=None if second is None else round(abs(second.score), 4),
+            word_change=None if word_change is None else round(word_change, 4),
+            found_on=found_on,
+            images=result.images,
+            held_out=len(trial.moved),
+            mean_change=round(result.mean, 4),
+            ci95=None if result.interval is None else (round(result.interval[0], 4), round(result.interval[1], 4)),
+            label_kept=round(float(trial.label_kept[moved].float().mean()), 4) if checked else None,
+            null=result.standing.null,
+            p_value=result.standing.p_value,
+            p_adjusted=result.standing.p_adjusted,
+            called=called,
+            why=why,
+            strips=strips,
+        )
+
+    @torch.no_grad()
+    def _strips(
+        self,
+        space: NaturalSpace,
+        styles: Tensor,
+        seeds: Sequence[int],
+        axis: Tensor,
+        trial: Trial,
+        rank: int,
+        choice: Choice,
+    ) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
+        """Held-out images at both ends of a cluster, less of the nearest word on the left: the image that moves by the
+        median first, then others evenly up to the largest change. With them their files' contents, PNG."""
+        evaluator, target = self._evaluator(space), self.audit.target
+        order = trial.change[:, 0].argsort().tolist()
+        steps = sorted(set(torch.linspace((len(order) - 1) // 2, len(order) - 1, STRIPS).round().long().tolist()))
+        strips, drawn = [], {}
+        for number, image in enumerate((order[step] for step in steps), start=1):
+            low, high = trial.weights[image, 0].tolist()
+            weights = (high, 0.0, low) if choice.nearest and choice.nearest.score < 0 else (low, 0.0, high)
+            style = styles[image : image + 1].expand(3, -1)
+            pictures = evaluator.render(style, (torch.tensor(weights)[:, None] * axis).to(style.device))
+            outputs = target(pictures)
+            files = tuple(f"images/cluster-{rank}-{number}-{end}.png" for end in ("less", "unedited", "more"))
+            for file, pixels, output in zip(files, to_pixels(pictures), outputs, strict=True):
+                drawn[file] = png_bytes(target.task.overlay(pixels, output, outputs[1]))
+            captions = tuple(target.task.caption(output, outputs[1]) for output in outputs)
+            strips.append(Strip(seed=seeds[image], files=files, captions=captions))
+        return tuple(strips), drawn
+
+    def _directions(self, space: NaturalSpace, named: Mapping[str, tuple[Tensor, Proposal]]) -> EditDirections | None:
+        """Those of named clusters, so that a positive weight adds the word; one edit weight is one standard deviation,
+        as in an audit. None without any."""
+        if not named:
+            return None
+        audit = self.audit
+        std = self._sampling().statistics(audit.generator).std
+        rows = torch.stack([(-axis if word.score < 0 else axis) @ space.basis for axis, word in named.values()])
+        per_std = inverse_std(std, audit.generator.space.fixed_mask()).float()
+        matrix = (rows / (rows * per_std).norm(dim=1, keepdim=True)).contiguous()
+        return EditDirections(
+            matrix=matrix,
+            attributes=tuple(named),
+            neutral=audit.neutral,
+            method="discovered",
+            threshold=0.0,
+            channels=tuple((matrix != 0).sum(dim=1).tolist()),
+            strength=tuple(abs(word.score) for _, word in named.values()),
+            noise_floor=(0.0,) * len(named),
+            provenance={
+                "generator": audit.generator.content_hash,
+                "text_encoder": audit.text_encoder.content_hash,
+                "templates": list(audit.templates),
+                "truncation": audit.settings.truncation,
+                "truncation_cutoff": audit.settings.truncation_cutoff,
+            },
+        )
+
+
+def _of_one_name(order: Sequence[int], choices: Sequence[Choice]) -> dict[int, list[int]]:
+    """Of the clusters, in their order, those that stand for others too: a cluster that the same word fits as a stronger
+    one is the same finding."""
+    groups: dict[int, list[int]] = {}
+    firsts: dict[int, int] = {}
+    for number in order:
+        fits = choices[number].fits
+        first = number if fits is None else firsts.setdefault(fits.number, number)
+        groups.setdefault(first, []).append(number)
+    return groups
+
+
+def _random(kept: Tensor, count: int, seed: int) -> Tensor:
+    """Unit directions ``[count, K]`` of natural space at right angles to the labels'."""
+    random = torch.randn(count, kept.shape[1], generator=torch.Generator().manual_seed(seed))
+    return F.normalize(random - (random @ kept.T) @ kept, dim=1)

@@ -1,0 +1,183 @@
+"""What a discovery found, as data: the clusters, strongest first, and the pictures that show them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.audit.json_object import JsonObject
+from zoom_engine.audit.summary import Called, Interval
+from zoom_engine.audit.table import decimal, fit
+from zoom_engine.errors import AuditError, one_line
+
+MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
+    *("manifest.json", "summary.json", "records.jsonl"),
+    *("directions.safetensors", "report.html"),
+)
+FORMAT = {"name": "zoom-engine discovery", "version": 1}
+NO_WORD = "no word fits"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Strip:
+    """One held-out image: its ``files`` and ``captions`` (the output) at the lower end, unedited, at the upper end."""
+
+    seed: int
+    files: tuple[str, ...]
+    captions: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """One way in which the target is moved.
+
+    name: the word that fits, None where none does; word_change: the mean change by that word's own edits.
+    score: how far the pictures' text score of the name moves from end to end, in natural ranges; runner_up,
+        runner_up_score: the next word, or the nearest one where none fits.
+    found_on: of how many images the smallest edit is of this cluster.
+    images: how many of the `held_out` images it moves by the smallest effect or more; mean_change, ci95: over all.
+    label_kept: the share of its edits that keep the label, None where labels are off.
+    null: the mean change by random directions; p_value, p_adjusted, called: beside them.
+    why: the call in a sentence.
+    """
+
+    name: str | None
+    score: float | None
+    runner_up: str | None
+    runner_up_score: float | None
+    word_change: float | None
+    found_on: int
+    images: int
+    held_out: int
+    mean_change: float
+    ci95: Interval | None
+    label_kept: float | None
+    null: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    called: Called
+    why: str
+    strips: tuple[Strip, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name, or that there is none."""
+        return self.name or NO_WORD
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Discovery:
+    """The clusters of a run, and what it was run on: `config` determines the result, `environment` is where it was."""
+
+    clusters: tuple[Cluster, ...]
+    flipped: int
+    searched: int
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+    @property
+    def target(self) -> str:
+        """The target's name."""
+        return str(self.config["target"])
+
+    @property
+    def names(self) -> list[str]:
+        """The words that fit, each once, the strongest cluster's first."""
+        return list(dict.fromkeys(cluster.name for cluster in self.clusters if cluster.name is not None))
+
+    def command(self) -> str:
+        """The command line that audits what was named like any typed attribute; "" where nothing was."""
+        if not self.names:
+            return ""
+        where = [(f"--{name}", str(self.config[f"given_{name}"])) for name in ("generator", "target")]
+        words = [("--attribute", name) for name in self.names]
+        return " ".join(["zoom-engine diagnose", *(f"{key} {shlex.quote(value)}" for key, value in [*where, *words])])
+
+    def table(self) -> str:
+        """The clusters for a terminal."""
+        lines = [
+            f"{self.target}: {len(self.clusters)} clusters of edits, {self.flipped} of {self.searched} images flip"
+        ]
+        lines.append(
+            f"{'what changes':34}  {'called':9}  {'moves':>9}  {'mean':>5}  {'random':>6}  {'score':>5}  runner-up"
+        )
+        for cluster in self.clusters:
+            moves = f"{cluster.images} of {cluster.held_out}"
+            lines.append(
+                f"{fit(cluster.title, 34):34}  {cluster.called:9}  {moves:>9}  {decimal(cluster.mean_change):>5}"
+                f"  {decimal(cluster.null):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
+            )
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """As summary.json holds it."""
+        return {
+            "clusters": [dataclasses.asdict(cluster) for cluster in self.clusters],
+            "flipped": self.flipped,
+            "searched": self.searched,
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """As manifest.json holds it."""
+        return {"format": FORMAT, "config": dict(self.config), "environment": dict(self.environment)}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Discovery:
+        """The discovery in `folder`. Raises AuditError where there is none that can be read."""
+        folder = Path(folder)
+        try:
+            manifest, summary = (
+                JsonObject(json.loads((folder / name).read_text(encoding="utf-8"))) for name in (MANIFEST, SUMMARY)
+            )
+            manifest.check("format", manifest.values.get("format") == FORMAT, f"be {json.dumps(FORMAT)}")
+            config = manifest.object("config")
+            for name in ("target", "given_generator", "given_target"):
+                config.need(name, str)
+            return cls(
+                clusters=tuple(map(_cluster, summary.items("clusters", dict) or ())),
+                flipped=summary.need("flipped", int),
+                searched=summary.need("searched", int),
+                config=config.values,
+                environment=manifest.object("environment").values,
+            )
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise AuditError(
+                f"{folder} holds no discovery that can be read ({one_line(error)}): run it again"
+            ) from None
+
+
+def _cluster(values: dict[str, Any]) -> Cluster:
+    known = JsonObject(values, "a cluster")
+    strips = []
+    for one in known.items("strips", dict) or ():
+        strip = JsonObject(one, "a strip")
+        files, captions = strip.items("files", str) or (), strip.items("captions", str) or ()
+        strip.check("captions", len(files) == len(captions), "have one for each of its files")
+        strips.append(Strip(seed=strip.need("seed", int), files=files, captions=captions))
+    ends = known.items("ci95", float)
+    called = known.need("called", str)
+    known.check("called", called in ("called", "below", "undecided"), "be called, below or undecided")
+    known.check("ci95", ends is None or len(ends) == 2, "be [low, high]")
+    return Cluster(
+        name=known.get("name", str),
+        score=known.get("score", float),
+        runner_up=known.get("runner_up", str),
+        runner_up_score=known.get("runner_up_score", float),
+        word_change=known.get("word_change", float),
+        found_on=known.need("found_on", int),
+        images=known.need("images", int),
+        held_out=known.need("held_out", int),
+        mean_change=known.need("mean_change", float),
+        ci95=None if ends is None else (ends[0], ends[1]),
+        label_kept=known.get("label_kept", float),
+        null=known.get("null", float),
+        p_value=known.get("p_value", float),
+        p_adjusted=known.get("p_adjusted", float),
+        called=called,  # type: ignore[arg-type]
+        why=known.need("why", str),
+        strips=tuple(strips),
+    )

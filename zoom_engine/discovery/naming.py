@@ -1,0 +1,112 @@
+"""A name for a direction: the text encoder proposes words, the target has the last say.
+
+How much of a word an edit adds is read off its text score ⟨E(x), Δt⟩, from one end of the direction to the other, in
+units of the word's natural range (`directions.calibration.split_in_two`): 1 is as from unedited pictures that lack it
+to those that have it. Random directions move scores too, so a word is proposed only where its score is above theirs,
+and at least `LEAST_SCORE`. But an edit may show more than what moves the target (a beard that comes with
+short hair): each proposed word has a direction of its own, by regression of its score on natural space, and a word
+*fits* where its own edits move the target at least half as far on the same images.
+
+Words that pictures answer alike, or the opposite way, are one, and so are those whose directions nearly coincide: the
+first in the vocabulary stands for them. Words that
+say what the labels say name nothing: along these the ground truth changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.directions.calibration import split_in_two
+from zoom_engine.directions.regression import DEFAULT_RIDGE
+
+PROPOSED = 5
+LEAST_SCORE = 0.4
+ACCOUNTS_FOR = 0.5  # of the cluster's change
+ALIKE, SAME_DIRECTION = 0.85, 0.7  # |correlation| of scores, |cosine| of directions, of words that are one
+_OF_LABELS = 0.5  # share of a word's squared slope along the labels'
+_LEAST_RANGE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """V words: ``along [V, D]`` text directions, ``units [V]`` natural ranges of their scores, ``directions [V, K]``:
+    unit vectors of natural space."""
+
+    prompts: tuple[str, ...]
+    along: Tensor
+    units: Tensor
+    directions: Tensor
+
+    def scores(self, embeddings: Tensor) -> Tensor:
+        """``[M, V]``: how far the text scores move, on average over images, between the two ends of M directions, from
+        ``embeddings [I, M, 2, D]``."""
+        return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.units
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A word that may name a direction: its ``number`` among the words, and its signed score."""
+
+    number: int
+    score: float
+
+
+class Choice(NamedTuple):
+    """The words for a direction, each None where there is none: the one that `fits`, the `nearest` (that one, or the
+    first proposed), and the `second` beside it."""
+
+    fits: Proposal | None
+    nearest: Proposal | None
+    second: Proposal | None
+
+
+def choose(proposed: Sequence[Proposal], by_word: Mapping[int, float], change: float) -> Choice:
+    """Of the words that were proposed the first whose own edits, which change the output by ``by_word``, account for a
+    direction that changes it by ``change``."""
+    fits = next((one for one in proposed if by_word[one.number] >= ACCOUNTS_FOR * change), None)
+    nearest = fits or next(iter(proposed), None)
+    return Choice(fits, nearest, next((one for one in proposed if one is not nearest), None))
+
+
+def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, places: Tensor, kept: Tensor) -> Words:
+    """What there is to know of words with text directions ``along [V, D]``, from unedited pictures' ``embeddings
+    [n, D]`` and ``places [n, K]``; ``kept [J, K]`` are the labels' directions, orthonormal."""
+    scores = embeddings @ along.T
+    units = split_in_two(scores).means.diff(dim=1)[:, 0].clamp(min=_LEAST_RANGE)
+    slopes = slopes_of(along, embeddings, places)
+    free = slopes - (slopes @ kept.T) @ kept
+    usable = free.square().sum(dim=1) > (1 - _OF_LABELS) * slopes.square().sum(dim=1)
+    likeness = torch.corrcoef(scores.T).abs().reshape(len(prompts), -1)
+    directions = F.normalize(free, dim=1)
+    same = (likeness >= ALIKE) | ((directions @ directions.T).abs() >= SAME_DIRECTION)
+    chosen: list[int] = []
+    for number in range(len(prompts)):
+        if usable[number] and not same[number, chosen].any():
+            chosen.append(number)
+    return Words(tuple(prompts[number] for number in chosen), along[chosen], units[chosen], directions[chosen])
+
+
+def slopes_of(along: Tensor, embeddings: Tensor, places: Tensor) -> Tensor:
+    """Regression ``[V, K]`` of text scores along ``along [V, D]`` on the places of unedited pictures, with a ridge."""
+    centred, scores = places - places.mean(dim=0), embeddings @ along.T
+    covariance = centred.T @ centred / len(places)
+    ridge = DEFAULT_RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance))
+    solved: Tensor = torch.linalg.solve(covariance + ridge, centred.T @ (scores - scores.mean(dim=0)) / len(places))
+    return solved.T
+
+
+def proposals(scores: Tensor, by_chance: Tensor) -> list[list[Proposal]]:
+    """Of each direction the words with the largest scores ``[M, V]``, the largest first; ``by_chance [J, V]`` are those
+    of random directions."""
+    floor = by_chance.abs().amax(dim=0).clamp(min=LEAST_SCORE)
+    found = []
+    for row in scores:
+        order = row.abs().argsort(descending=True)[:PROPOSED].tolist()
+        found.append([Proposal(number, float(row[number])) for number in order if row[number].abs() > floor[number]])
+    return found

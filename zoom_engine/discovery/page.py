@@ -1,0 +1,71 @@
+"""A discovery's report: one page, made of its folder alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoom_engine.discovery.findings import REPORT, Cluster, Discovery
+from zoom_engine.errors import AuditError
+from zoom_engine.report.pictures import BUDGETS, Budget, load_picture
+from zoom_engine.report.strips import Frame
+from zoom_engine.report.writer import LARGEST_PAGE, template, write_page
+
+_TITLES = {"called": "Called", "undecided": "Undecided", "below": "Below"}
+
+
+@dataclass(frozen=True)
+class ShownCluster:
+    """A cluster and its strips, loaded."""
+
+    cluster: Cluster
+    tag: str
+    strips: tuple[tuple[Frame, ...], ...]
+
+
+def write_discovery_page(folder: str | Path) -> Path:
+    """Write `report.html` into the folder of a discovery and return its path. Raises AuditError."""
+    folder = Path(folder)
+    discovery = Discovery.load(folder)
+    for budget in BUDGETS:
+        html = template("discovery.html.j2").render(
+            found=discovery,
+            headline=headline(discovery),
+            shown=[_shown(folder, cluster, budget) for cluster in discovery.clusters],
+            settings=[(key, _plain(value)) for key, value in discovery.config.items()],
+        )
+        if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
+            return write_page(folder / REPORT, html)
+    raise AuditError(f"the report of {folder} would exceed 5 MB: ask for fewer clusters")
+
+
+def headline(discovery: Discovery) -> str:
+    """What was found, in a sentence."""
+    called = list(dict.fromkeys(c.name for c in discovery.clusters if c.called == "called" and c.name))
+    if called:
+        return f"Nobody typed it: the model is moved by {_listed([f'“{name}”' for name in called])}"
+    if any(cluster.called == "undecided" for cluster in discovery.clusters):
+        return "Something moves the model, but nothing that can be called"
+    return "Nothing was found that moves the model"
+
+
+def _shown(folder: Path, cluster: Cluster, budget: Budget) -> ShownCluster:
+    strips = []
+    for strip in cluster.strips:
+        frames = []
+        for file, caption, end in zip(strip.files, strip.captions, ("less", "unedited", "more"), strict=False):
+            picture = load_picture(folder, file, side=budget.strip_side, quality=budget.quality)
+            frames.append(Frame(picture, caption, end, f"Seed {strip.seed}, {end}: {cluster.title}. Output: {caption}"))
+        strips.append(tuple(frames))
+    return ShownCluster(cluster, _TITLES[cluster.called], tuple(strips))
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "–"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

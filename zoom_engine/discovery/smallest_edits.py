@@ -1,0 +1,90 @@
+"""The smallest edit of each image that flips the target, or moves it most: no attribute says where to look.
+
+As DeepFool does (Moosavi-Dezfooli 2016, arXiv 1511.04599): the margin is linearised at the point that was reached, and
+the shortest edit that passes 0 by it is taken, from the unedited image on; the way there in steps no longer than
+``STEP``. Lengths are those of `natural_space`, so the shortest edit is the most natural one. What changes the ground
+truth is left out: edits stay at right angles to ``kept``, the directions along which the labels' text scores change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoom_engine.discovery.natural_space import NaturalSpace
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.progress import ProgressFactory, silent
+
+STEPS = 8
+STEP = 0.75
+LONGEST = 2.5  # further than an attribute needs: nothing flips there but by leaving what is natural
+OVERSHOOT = 0.05  # beyond the boundary, as a share of the unedited image's margin
+_LEAST = 0.02  # a shorter step leads nowhere
+
+
+@dataclass(frozen=True, eq=False)
+class SmallestEdits:
+    """Of I images: ``moves [I, K]`` in natural space; bool ``flipped [I]``."""
+
+    moves: Tensor
+    flipped: Tensor
+
+
+def smallest_edits(
+    evaluator: Evaluator,
+    space: NaturalSpace,
+    styles: Tensor,
+    kept: Tensor,
+    *,
+    batch_size: int = 32,
+    progress: ProgressFactory = silent,
+) -> SmallestEdits:
+    """The edits of images with ``styles [I, S]``. ``evaluator`` edits along the basis of ``space``; the rows of
+    ``kept [J, K]`` are orthonormal. TargetError as `Evaluator.value_and_slopes`."""
+    places = space.place(styles)
+    moves, flipped = torch.zeros_like(places), torch.zeros(len(styles), dtype=torch.bool)
+    with progress(len(styles), "Looking for the smallest edits", unit="image") as bar:
+        for rows in torch.split(torch.arange(len(styles)), batch_size):
+            moves[rows], flipped[rows] = _search(evaluator, space, styles[rows], places[rows], kept)
+            bar.update(len(rows))
+    return SmallestEdits(moves, flipped)
+
+
+def _search(
+    evaluator: Evaluator, space: NaturalSpace, styles: Tensor, places: Tensor, kept: Tensor
+) -> tuple[Tensor, Tensor]:
+    originals = evaluator.originals(styles)
+    count = len(styles)
+    at, best = torch.zeros_like(places), torch.zeros_like(places)
+    lowest = torch.full((count,), torch.inf)
+    aim = torch.zeros(count)
+    flipped = torch.zeros(count, dtype=torch.bool)
+    active = torch.arange(count)
+    for step in range(STEPS):
+        rows = active.to(styles.device)
+        found, slopes = evaluator.value_and_slopes(styles[rows], at[active].to(styles.device), originals.rows(rows))
+        margin, slope = found.margin.cpu(), slopes[:, 0].cpu()
+        if step == 0:
+            aim = -OVERSHOOT * margin.abs()
+        better = (margin < lowest[active]) & found.label_kept.cpu()
+        lowest[active[better]] = margin[better]
+        best[active[better]] = at[active[better]]
+        done = found.flipped.cpu()
+        flipped[active[done & better]] = True
+        slope = slope - (slope @ kept.T) @ kept
+        steep = slope.square().sum(dim=1)
+        here = at[active]
+        share = ((slope * here).sum(dim=1) - margin + aim[active]) / steep.clamp(min=1e-20)
+        move = share[:, None] * slope - here
+        move = here + move * (STEP / move.norm(dim=1).clamp(min=STEP))[:, None]
+        move = move * (LONGEST / move.norm(dim=1).clamp(min=LONGEST))[:, None]
+        move = space.drawn_back(places[active], move)
+        stuck = ((move - here).norm(dim=1) < _LEAST) | ~(steep > 0)
+        on = ~(done | stuck)
+        at[active[on]] = move[on]
+        active = active[on]
+        if not len(active):
+            break
+    return best, flipped

@@ -1,0 +1,75 @@
+"""Directions tried on images that they were not found on: each image is moved to both ends of where codes lie along it.
+
+Only what keeps the label counts: an edit that changes the ground truth proves nothing about the target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoom_engine.discovery.natural_space import NaturalSpace
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Of I images and M directions, at the lower and the upper end: ``weights [I, M, 2]``, what the output moved by,
+    ``moved [I, M, 2]`` in [0, 1] (0 where the label is not kept), ``label_kept [I, M, 2]`` (bool), and the pictures'
+    ``embeddings [I, M, 2, D]``. CPU."""
+
+    weights: Tensor
+    moved: Tensor
+    label_kept: Tensor
+    embeddings: Tensor
+
+    @property
+    def change(self) -> Tensor:
+        """``[I, M]``: the larger of both ends, as a sensitivity is a largest change."""
+        return self.moved.amax(dim=2)
+
+    def rows(self, directions: slice) -> Trial:
+        """That of some directions."""
+        return Trial(*(value[:, directions] for value in vars(self).values()))
+
+
+@torch.no_grad()
+def try_out(
+    evaluator: Evaluator,
+    encoder: TextEncoder,
+    space: NaturalSpace,
+    styles: Tensor,
+    directions: Tensor,
+    *,
+    batch_size: int = 32,
+    progress: ProgressFactory = silent,
+    doing: str,
+) -> Trial:
+    """Unit ``directions [M, K]`` on images of ``styles [I, S]``; ``evaluator`` edits along the basis of ``space``, and
+    ``encoder`` is the one that its labels are told by."""
+    weights = space.to_ends(space.place(styles), directions)
+    originals = evaluator.originals(styles)
+    unedited = torch.cat([encoder.embed_images(part).cpu() for part in torch.split(originals.images, batch_size)])
+    moved, kept = torch.zeros(weights.shape), torch.ones(weights.shape, dtype=torch.bool)
+    embeddings = unedited[:, None, None].repeat(1, *weights.shape[1:], 1)
+    wanted = weights.nonzero()
+    with progress(len(wanted), doing, unit="image") as bar:
+        for part in torch.split(wanted, batch_size) if len(wanted) else ():
+            image, direction, _ = part.unbind(1)
+            place = part.unbind(1)
+            rows = image.to(styles.device)
+            edits = weights[place][:, None] * directions[direction]
+            pictures = evaluator.render(styles[rows], edits.to(styles.device))
+            embedded = encoder.embed_images(pictures)
+            found = evaluator.evaluate(
+                pictures, originals.rows(rows), embeddings=embedded if evaluator.labels_on else None, ssim="none"
+            )
+            moved[place] = (found.change * found.label_kept).float().cpu()
+            kept[place] = found.label_kept.cpu()
+            embeddings[place] = embedded.cpu()
+            bar.update(len(part))
+    return Trial(weights, moved, kept, embeddings)

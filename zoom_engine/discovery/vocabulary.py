@@ -1,0 +1,52 @@
+"""Words to name what was found: the user's own, those of the generator's domain, a general list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.text import TextEncoder
+from zoom_engine.text.prompts import words_of
+
+GENERAL = Path(__file__).with_name("general_words.txt")
+_SAME_TEXT = 1e-3
+
+
+def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
+    """The prompts of a file, one a line: as they are, or with ``{}`` in the place of the thing, "a smiling {}".
+
+    The thing is what the neutral prompt names, without its article ("face" of "a face"). Blank lines and lines that
+    begin with "#" are left out. Raises ConfigError for a file that cannot be read or holds none.
+    """
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the vocabulary {path} cannot be read: {one_line(error)}") from error
+    thing = re.sub(r"^(a|an|the) ", "", neutral)
+    prompts = [line.replace("{}", thing) for line in lines if line and not line.startswith("#")]
+    if not prompts:
+        raise ConfigError(
+            f"the vocabulary {path} holds no words: write a prompt on each line, such as 'a smiling {{}}'"
+        )
+    return [Attribute.parse(prompt).text for prompt in prompts]
+
+
+def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list[str]:
+    """Each of the prompts once that the encoder knows all words of, as far as that is known, and tells from the neutral
+    one. Raises ConfigError where none is left."""
+    distinct = {prompt.casefold(): prompt for prompt in reversed(prompts)}
+    known = [
+        prompt
+        for prompt in dict.fromkeys(distinct[prompt.casefold()] for prompt in prompts)
+        if encoder.words is None or encoder.words.issuperset(words_of(prompt))
+    ]
+    if known:
+        base = encoder.embed_texts([neutral])
+        firsts = encoder.embed_texts([Attribute.parse(prompt).name for prompt in known])
+        known = [prompt for prompt, far in zip(known, (firsts - base).norm(dim=1) > _SAME_TEXT, strict=True) if far]
+    if not known:
+        raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
+    return known
