@@ -31,7 +31,7 @@ def test_bash_completes_commands_options_and_choices(tmp_path: Path) -> None:
         return set(done.stdout.split())
 
     assert complete("") == set(COMMANDS)
-    assert complete("di") == {"diagnose"}
+    assert complete("di") == {"diagnose", "discover"}
     assert complete("diagnose", "--input-r") == {"--input-range", "--input-resize", "--input-resize-size"}
     assert complete("diagnose", "--search", "") == {"scan", "minimal", "sgd", "pgd", "cmaes"}
     assert complete("diagnose", "--mode", "m") == {"multi"}

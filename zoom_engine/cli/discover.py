@@ -48,10 +48,12 @@ def discover(
 ) -> None:
     """Find what a target model is sensitive to, with no attribute given.
 
-    On one half of the images the smallest edits that change the model's answer are sought and clustered; the other half
-    says which clusters hold, and words of a vocabulary name them. The target must give gradients. For example:
+    Half of the images are searched for the smallest edits that change the
+    model's answer; the other half says which of them hold. Words of a
+    vocabulary name them. The target must give gradients. For example:
 
-      zoom-engine discover --generator avatars --target avatars:mustache-biased-smiling --out found
+      zoom-engine discover --generator avatars \\
+          --target avatars:mustache-biased-smiling --out found
     """
     use_threads(given.pop("threads", None))
     match given.get("templates"):

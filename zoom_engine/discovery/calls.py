@@ -53,6 +53,8 @@ def call(cluster: Tested, name: str | None, word_change: float | None, smallest:
     mean = f"{cluster.mean:.2f}"
     if cluster.standing.called == "below":
         return "below", f"On other images it moves the output by {mean}: less than matters, or than random edits do."
+    if cluster.mean < smallest:
+        return "undecided", f"On other images it moves the output by {mean}: too little to call, too few to rule out."
     if cluster.standing.called != "called" or cluster.standing.null is None:
         return "undecided", f"On other images it moves the output by {mean}, not surely more than random edits do."
     beside = f"On other images it moves the output by {mean}, random edits by {cluster.standing.null:.2f}"
