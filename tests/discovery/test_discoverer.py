@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
+from zoom_engine.discovery.folder import write_discovery
+from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.errors import AuditError, ConfigError, TargetError
 
 BIASED = "avatars:mustache-biased-smiling"
@@ -114,14 +115,16 @@ def test_what_cannot_be_done_is_refused_in_a_line(tmp_path: Path) -> None:
         Discoverer(generator="avatars", target=opaque)
 
 
-def test_a_target_that_nothing_moves_has_no_clusters(tmp_path: Path) -> None:
-    class Constant(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return 1 + 0 * images.mean(dim=(1, 2, 3))[:, None]
+def test_nothing_found_is_said_so(tmp_path: Path) -> None:
+    nothing = Discovery(clusters=(), flipped=0, searched=6, config=config_without_clusters(), environment={})
+    write_discovery(tmp_path, nothing, [], {}, None)
+    page = write_discovery_page(tmp_path).read_text()
+    assert "Nothing was found that moves the model" in page
+    assert (Discovery.load(tmp_path).command(), Discovery.load(tmp_path).names) == ("", [])
 
-    found = Discoverer(generator="avatars", target=Constant()).run(images=12, out=tmp_path / "found")
-    assert (found.clusters, found.flipped, found.command()) == ((), 0, "")
-    assert "Nothing was found" in (tmp_path / "found" / "report.html").read_text()
+
+def config_without_clusters() -> dict[str, object]:
+    return {"target": "t", "labels": [], "vocabulary": ["a"], "random_directions": 8, "smallest_effect": 0.05}
 
 
 def test_a_damaged_summary_is_told_in_a_line(tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, measur
 from zoom_engine.discovery.natural_space import NaturalSpace, natural_space
 from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.discovery.smallest_edits import SmallestEdits, smallest_edits
+from zoom_engine.discovery.strips import draw_strips
 from zoom_engine.discovery.trial import Trial, try_out
 from zoom_engine.discovery.vocabulary import GENERAL, read_vocabulary, readable
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import describe_environment
@@ -41,7 +41,6 @@ from zoom_engine.text import text_encoder_for
 
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
 RANDOM = 8  # directions
-STRIPS = 4
 _LABEL_SHARE = 4  # at most one of so many components is kept for the labels
 
 
@@ -146,7 +145,10 @@ class Discoverer:
         same = _of_one_name(order, choices)
         for number in same:
             one, choice = found.rows(slice(number, number + 1)), choices[number]
-            strips, drawn = self._strips(space, others, held_out, axes[number], one, len(clusters) + 1, choice)
+            up = choice.nearest is None or choice.nearest.score > 0
+            strips, drawn = draw_strips(
+                self._evaluator(space), audit.target, others, held_out, axes[number], one, up=up, rank=len(clusters) + 1
+            )
             pictures |= drawn
             found_on = sum(int((which == other).sum()) for other in same[number])
             clusters.append(self._cluster(words, results[number], choice, by_word, one, found_on, strips))
@@ -195,10 +197,7 @@ class Discoverer:
             "synthesis": audit.synthesizer.describe(),
             "random_directions": RANDOM,
             "vocabulary": vocabulary,
-            **{
-                f"given_{name}": str(value) if isinstance(value, str | Path) else f"a {type(value).__name__}"
-                for name, value in given.items()
-            },
+            **{f"given_{name}": str(value) if isinstance(value, str | Path) else None for name, value in given.items()},
         }
 
     def _sampling(self) -> Sampling:
@@ -307,36 +306,6 @@ class Discoverer:
             why=why,
             strips=strips,
         )
-
-    @torch.no_grad()
-    def _strips(
-        self,
-        space: NaturalSpace,
-        styles: Tensor,
-        seeds: Sequence[int],
-        axis: Tensor,
-        trial: Trial,
-        rank: int,
-        choice: Choice,
-    ) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
-        """Held-out images at both ends of a cluster, less of the nearest word on the left: the image that moves by the
-        median first, then others evenly up to the largest change. With them their files' contents, PNG."""
-        evaluator, target = self._evaluator(space), self.audit.target
-        order = trial.change[:, 0].argsort().tolist()
-        steps = sorted(set(torch.linspace((len(order) - 1) // 2, len(order) - 1, STRIPS).round().long().tolist()))
-        strips, drawn = [], {}
-        for number, image in enumerate((order[step] for step in steps), start=1):
-            low, high = trial.weights[image, 0].tolist()
-            weights = (high, 0.0, low) if choice.nearest and choice.nearest.score < 0 else (low, 0.0, high)
-            style = styles[image : image + 1].expand(3, -1)
-            pictures = evaluator.render(style, (torch.tensor(weights)[:, None] * axis).to(style.device))
-            outputs = target(pictures)
-            files = tuple(f"images/cluster-{rank}-{number}-{end}.png" for end in ("less", "unedited", "more"))
-            for file, pixels, output in zip(files, to_pixels(pictures), outputs, strict=True):
-                drawn[file] = png_bytes(target.task.overlay(pixels, output, outputs[1]))
-            captions = tuple(target.task.caption(output, outputs[1]) for output in outputs)
-            strips.append(Strip(seed=seeds[image], files=files, captions=captions))
-        return tuple(strips), drawn
 
     def _directions(self, space: NaturalSpace, named: Mapping[str, tuple[Tensor, Proposal]]) -> EditDirections | None:
         """Those of named clusters, so that a positive weight adds the word; one edit weight is one standard deviation,

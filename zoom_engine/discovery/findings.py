@@ -90,12 +90,15 @@ class Discovery:
         return list(dict.fromkeys(cluster.name for cluster in self.clusters if cluster.name is not None))
 
     def command(self) -> str:
-        """The command line that audits what was named like any typed attribute; "" where nothing was."""
-        if not self.names:
+        """The command line that audits what was named like any typed attribute; "" where nothing was, or where
+        generator or target were given as objects."""
+        where = [(f"--{name}", self.config.get(f"given_{name}")) for name in ("generator", "target")]
+        if not self.names or any(value is None for _, value in where):
             return ""
-        where = [(f"--{name}", str(self.config[f"given_{name}"])) for name in ("generator", "target")]
         words = [("--attribute", name) for name in self.names]
-        return " ".join(["zoom-engine diagnose", *(f"{key} {shlex.quote(value)}" for key, value in [*where, *words])])
+        return " ".join(
+            ["zoom-engine diagnose", *(f"{key} {shlex.quote(str(value))}" for key, value in [*where, *words])]
+        )
 
     def table(self) -> str:
         """The clusters for a terminal."""
@@ -135,8 +138,9 @@ class Discovery:
             )
             manifest.check("format", manifest.values.get("format") == FORMAT, f"be {json.dumps(FORMAT)}")
             config = manifest.object("config")
-            for name in ("target", "given_generator", "given_target"):
-                config.need(name, str)
+            config.need("target", str)
+            for name in ("given_generator", "given_target"):
+                config.get(name, str)
             return cls(
                 clusters=tuple(map(_cluster, summary.items("clusters", dict) or ())),
                 flipped=summary.need("flipped", int),

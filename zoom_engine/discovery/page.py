@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoom_engine.discovery.findings import REPORT, Cluster, Discovery
+from zoom_engine.discovery.strips import ENDS
 from zoom_engine.errors import AuditError
 from zoom_engine.report.pictures import BUDGETS, Budget, load_picture
 from zoom_engine.report.strips import Frame
@@ -54,7 +55,7 @@ def _shown(folder: Path, cluster: Cluster, budget: Budget) -> ShownCluster:
     strips = []
     for strip in cluster.strips:
         frames = []
-        for file, caption, end in zip(strip.files, strip.captions, ("less", "unedited", "more"), strict=False):
+        for file, caption, end in zip(strip.files, strip.captions, ENDS, strict=False):
             picture = load_picture(folder, file, side=budget.strip_side, quality=budget.quality)
             frames.append(Frame(picture, caption, end, f"Seed {strip.seed}, {end}: {cluster.title}. Output: {caption}"))
         strips.append(tuple(frames))

@@ -1,0 +1,49 @@
+"""The pictures of a cluster: held-out images at both ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zoom_engine.discovery.findings import Strip
+from zoom_engine.discovery.trial import Trial
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.gallery import png_bytes, to_pixels
+from zoom_engine.targets import Target
+
+STRIPS = 4
+ENDS = ("less", "unedited", "more")
+
+
+@torch.no_grad()
+def draw_strips(
+    evaluator: Evaluator,
+    target: Target,
+    styles: Tensor,
+    seeds: Sequence[int],
+    axis: Tensor,
+    trial: Trial,
+    *,
+    up: bool,
+    rank: int,
+) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
+    """Images of ``styles [I, S]`` and ``seeds`` along ``axis [K]``, as the ``trial`` of it moved them: the one that
+    moves by the median first, then others evenly up to the largest change. ``up`` says that more of what the cluster is
+    lies that way. With them the contents (PNG) of their files, named by the cluster's ``rank``."""
+    order = trial.change[:, 0].argsort().tolist()
+    steps = sorted(set(torch.linspace((len(order) - 1) // 2, len(order) - 1, STRIPS).round().long().tolist()))
+    strips, drawn = [], {}
+    for number, image in enumerate((order[step] for step in steps), start=1):
+        low, high = trial.weights[image, 0].tolist()
+        weights = (low, 0.0, high) if up else (high, 0.0, low)
+        style = styles[image : image + 1].expand(len(ENDS), -1)
+        pictures = evaluator.render(style, (torch.tensor(weights)[:, None] * axis).to(style.device))
+        outputs = target(pictures)
+        files = tuple(f"images/cluster-{rank}-{number}-{end}.png" for end in ENDS)
+        for file, pixels, output in zip(files, to_pixels(pictures), outputs, strict=True):
+            drawn[file] = png_bytes(target.task.overlay(pixels, output, outputs[1]))
+        captions = tuple(target.task.caption(output, outputs[1]) for output in outputs)
+        strips.append(Strip(seed=seeds[image], files=files, captions=captions))
+    return tuple(strips), drawn
