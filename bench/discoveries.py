@@ -86,7 +86,7 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python bench/discoveries.py", description=__doc__)
     parser.add_argument("--seeds", default="100-104", help="such as 100-104")
-    parser.add_argument("--images", type=int, default=24, help="half of them are held out")
+    parser.add_argument("--images", type=int, default=48, help="half of them are held out")
     parser.add_argument("--targets", nargs="+", default=[*PLANTED, *SOUND])
     parser.add_argument("--json", type=Path, required=True, help="runs and figures; runs that it holds are kept")
     given = parser.parse_args(arguments)
