@@ -117,6 +117,27 @@ def slug(text: str) -> str:
     return f"{words}-{digest}" if words else digest
 
 
+def short_name(attribute: Attribute, neutral: str) -> str:
+    """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
+
+    Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
+    with words added.
+    """
+    first = attribute.name
+    left = [word.lower() for word in neutral.split()]
+    added = []
+    for word in first.split():
+        if left and _article(word.lower()) == _article(left[0]):
+            left = left[1:]
+        else:
+            added.append(word)
+    if left or not added:
+        return first
+    if added[0].lower() == "with" and len(added) > 1:
+        added = added[1:]
+    return " ".join(added)
+
+
 def _key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
@@ -129,3 +150,7 @@ def _check(text: str, role: str) -> None:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS:
             raise ConfigError(f"the {role} {text[:40]!r} holds a control character: remove {character!r}")
+
+
+def _article(word: str) -> str:
+    return "a" if word == "an" else word

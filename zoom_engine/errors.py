@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class ZoomError(Exception):
-    """Base of every error that zoom-engine raises on purpose."""
+    """Base of every error that zoom-engine raises on purpose; `exit_code` is the command line's."""
+
+    exit_code = 1
 
 
 class ConfigError(ZoomError):
@@ -45,6 +47,12 @@ class ExportError(ZoomError):
 
 class AuditError(ZoomError):
     """An audit folder that cannot be written, resumed or read."""
+
+
+class GateError(ZoomError):
+    """A gate that cannot judge: rules or audits that it cannot read, or audits that do not compare."""
+
+    exit_code = 2
 
 
 def one_line(error: BaseException | str, limit: int = 300) -> str:

@@ -103,6 +103,13 @@ class Diagnosis:
             return self._summary
         return summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
 
+    @property
+    def missing(self) -> int:
+        """How many measurements of the audit have no record yet; 0 where it is whole."""
+        each = 1 if self.mode == "multi" else len(self.attributes) + self.config.null
+        images = self.config.images or len({record.image for record in self.records})
+        return images * each - len(self.records) - len(self.null)
+
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """The records of one attribute; those of multi mode are of None."""
         return self._by_attribute.get(None if attribute is None else attribute.text, ())

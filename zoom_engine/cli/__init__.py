@@ -1,6 +1,6 @@
 """The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
 
-Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C.
+Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C; a gate's are its own.
 """
 
 from __future__ import annotations
@@ -19,18 +19,8 @@ from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
 COMMANDS = (
-    "demo",
-    "diagnose",
-    "discover",
-    "edit",
-    "view",
-    "report",
-    "inspect",
-    "convert",
-    "export",
-    "words",
-    "presets",
-    "info",
+    *("demo", "diagnose", "discover", "edit", "view", "report", "compare", "gate"),
+    *("inspect", "convert", "export", "words", "presets", "info"),
 )
 
 
@@ -38,18 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         with interruptible():
-            build_app()(sys.argv[1:] if arguments is None else arguments)
+            code = build_app()(sys.argv[1:] if arguments is None else arguments)
     except CycloptsError as error:
         command = " ".join(["zoom-engine", *(error.command_chain or ())])
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)", file=sys.stderr)
         return 2
     except ZoomError as error:
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
         return 130
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def build_app() -> App:

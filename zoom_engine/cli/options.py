@@ -18,7 +18,7 @@ from zoom_engine.cli.forms import SEEDS, form_of
 from zoom_engine.errors import ConfigError
 from zoom_engine.kinds import kinds_of
 
-Command = TypeVar("Command", bound=Callable[..., None])
+Command = TypeVar("Command", bound=Callable[..., int | None])
 Options = list[inspect.Parameter]
 
 DOMAIN = "avatars"

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import Attribute
+from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.effects import DRAGS
@@ -93,7 +93,7 @@ class Source:
         self.summary = self.diagnosis.summary()
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
-        self.names = {a: sentences.short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
+        self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.task = task_of(self.config, self.diagnosis.records)
         self.finished = (audit / SUMMARY).exists()
         gallery, order = Gallery.load(audit), self.order

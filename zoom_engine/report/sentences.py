@@ -1,4 +1,4 @@
-"""The audit in words: short names of attributes, the headline, how sure it is, what a picture stands for.
+"""The audit in words: the headline, how sure it is, what a picture stands for.
 
 Plain text only: escaping is the templates' work. Every sentence must hold for an audit at any stage, from the first
 record on.
@@ -38,27 +38,6 @@ class Standing:
     tone: str
     outcome: str
     sentence: str
-
-
-def short_name(attribute: Attribute, neutral: str) -> str:
-    """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
-
-    Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
-    with words added.
-    """
-    first = attribute.name
-    left = [word.lower() for word in neutral.split()]
-    added = []
-    for word in first.split():
-        if left and _article(word.lower()) == _article(left[0]):
-            left = left[1:]
-        else:
-            added.append(word)
-    if left or not added:
-        return first
-    if added[0].lower() == "with" and len(added) > 1:
-        added = added[1:]
-    return " ".join(added)
 
 
 def unit(summary: Summary) -> str:
@@ -247,7 +226,3 @@ def _so_far(sentence: str, unfinished: bool) -> str:
 
 def _upper(sentence: str) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}"
-
-
-def _article(word: str) -> str:
-    return "a" if word == "an" else word

@@ -79,6 +79,7 @@ def write_index(
 
 
 def write_page(path: Path, html: str) -> Path:
+    """Write a page atomically and return its path. Raises `AuditError`."""
     try:
         atomic.write_text(path, html)
     except OSError as error:

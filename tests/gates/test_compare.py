@@ -1,0 +1,151 @@
+"""Two audits beside each other: differences against literal definitions, and what does not compare is refused."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from simulated import ATTRIBUTES, MEANS, record, simulated
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.cli import main
+from zoom_engine.errors import AuditError
+from zoom_engine.gates.compare import Pair, compare
+from zoom_engine.gates.page import headline
+
+
+def audit_of(changes: list[float], *, seed: int = 0) -> Diagnosis:
+    """An audit of one attribute with these changes."""
+    manifest = Manifest.of({"mode": "single", "attributes": ["a hat"], "images": len(changes)})
+    return Diagnosis(
+        manifest, tuple(record(i, seed * 100_000 + i, "a hat", change, 1) for i, change in enumerate(changes))
+    )
+
+
+changes = st.lists(st.floats(0, 1).map(lambda x: round(x, 2)), min_size=1, max_size=5)
+
+
+@given(st.data(), changes)
+def test_the_p_value_on_the_same_images_is_that_of_all_ways_to_swap_them(
+    data: st.DataObject, after: list[float]
+) -> None:
+    before = data.draw(st.lists(st.sampled_from([0.0, 0.1, 0.35, 0.8]), min_size=len(after), max_size=len(after)))
+    by = data.draw(st.sampled_from([0.0, 0.03]))
+    signs = list(itertools.product((0, 1), repeat=len(after)))
+    ways = [sum((b, a - by)[own] for own, a, b in zip(s, after, before, strict=True)) for s in signs]
+    literal = sum(way >= sum(a - by for a in after) - 1e-9 for way in ways) / len(ways)
+    assert Pair(audit_of(before), audit_of(after)).p_above(by)[0] == pytest.approx(literal)
+
+
+def test_the_p_value_on_other_images_is_that_of_all_ways_to_deal_them() -> None:
+    before, after = [0.0, 0.1, 0.05, 0.3], [0.2, 0.35, 0.1]
+    pair = Pair(audit_of(before), audit_of(after, seed=1))
+    assert pair.pairs == 0
+    ways = [sum(way) for way in itertools.combinations([*after, *before], len(after))]
+    literal = sum(way >= sum(after) - 1e-9 for way in ways) / len(ways)
+    assert pair.p_above(0.0)[0] == pytest.approx(literal, abs=4 * np.sqrt(literal / 20_000))
+
+
+def test_one_audit_does_not_differ_from_itself() -> None:
+    one = simulated(images=100)
+    for difference in Pair(one, one).differences.values():
+        assert (difference.mean, difference.interval, difference.shift) == (0.0, (0.0, 0.0), "undecided")
+        assert difference.p_adjusted == 1.0
+        assert difference.most == pytest.approx(1 - 0.05**0.01, abs=0.01), (
+            "a hundred images do not show that none moves"
+        )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_was_planted_is_found_and_nothing_else(seed: int) -> None:
+    found = compare([simulated(images=60), simulated(images=60, model=2, seed=seed, planted={1: 0.15})])
+    shifts = {row.attribute.text: row.differences[0] for row in found.rows}
+    assert [row.attribute.text for row in found.rows] == [ATTRIBUTES[i] for i in (3, 1, 2, 0)], "by the largest bar"
+    planted = shifts.pop(ATTRIBUTES[1])
+    assert planted is not None
+    assert planted.shift == "more"
+    assert planted.interval[0] < 0.15 < planted.interval[1]
+    assert planted.most > planted.mean
+    assert {one.shift for one in shifts.values() if one} == {"undecided"}
+    assert found.rows[1].differences[0] is planted
+    back = compare([simulated(images=60, model=2, seed=seed, planted={1: 0.15}), simulated(images=60)])
+    assert [row.differences[0].shift for row in back.rows if row.differences[0]].count("less") == 1
+    assert headline(found).startswith("“pale skin” moves avatars:mustache")
+
+
+def test_images_of_one_audit_alone_are_left_out() -> None:
+    pair = Pair(simulated(images=20), simulated(images=30, planted={0: 0.5}))
+    assert pair.pairs == 20
+    assert pair.notes == ("Of 20 and 30 images the 20 that are in both are compared.",)
+    same = Pair(simulated(images=20), simulated(images=20, planted={0: 0.5}))
+    assert pair.differences == same.differences
+    (note,) = Pair(simulated(images=20), simulated(images=20, seed=1)).notes
+    assert note.startswith("No image is in both audits")
+
+
+def test_attributes_that_one_audit_lacks_are_told() -> None:
+    more = simulated(
+        images=9, attributes=("a face with a hat", *ATTRIBUTES[:2]), means=(0.2, *MEANS[:2]), target="other"
+    )
+    found = compare([simulated(images=9), more])
+    assert found.notes == (("Only avatars:mustache has “a beard”, “eyeglasses”.", "Only other has “a hat”."),)
+    with_hat = next(row for row in found.rows if row.name == "a hat")
+    assert with_hat.figures[0] is None
+    assert with_hat.differences == (None,)
+    assert headline(found) == "No attribute is shown to move other more or less than avatars:mustache."
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"generator": "5678"}, 'another generator ("1234" and "5678")'),
+        ({"edit_range": "paper"}, 'another range ("calibrated" and "paper")'),
+        ({"search": "pgd"}, 'another search ("scan" and "pgd")'),
+        ({"directions": {"method": "sampled"}}, "another edit directions"),
+        ({"target_details": {"task": {"task": "regression"}}}, 'another task (null and "regression")'),
+        ({"neutral": "a person"}, "another neutral prompt"),
+        ({"done": 5}, "is not finished: run its command again, then compare"),
+        ({"done": 0}, "is not finished"),
+        ({"attributes": ("a hat",), "means": (0.1,)}, "they have no attribute in common"),
+    ],
+)
+def test_what_does_not_measure_the_same_is_refused_in_a_line(other: dict[str, Any], says: str) -> None:
+    with pytest.raises(AuditError) as refused:
+        compare([simulated(images=3), simulated(**{"images": 3, **other})])
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_differs_harmlessly_is_told() -> None:
+    labels = {"labels": ["a cat", "a dog"], "synthesis": {"backend": "torch", "precision": "fp32"}}
+    first, second = Pair(simulated(images=3), simulated(images=3, **labels)).notes
+    assert first.startswith("The label prompts differ")
+    assert second == "The pictures were drawn by None in None and torch in fp32: edits differ slightly."
+
+
+def test_the_command_writes_a_page_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=20, null=0.02, path=tmp_path / "before")
+    simulated(images=20, null=0.02, planted={1: 0.2}, target="<b>other</b>", path=tmp_path / "after")
+    folders = [str(tmp_path / name) for name in ("before", "after", "before")]
+    assert main(["compare", *folders, "--out", str(tmp_path / "page.html")]) == 0
+    told = capsys.readouterr().out
+    assert "B: <b>other</b>" in told
+    assert "C − A [95 %]" in told
+    assert "Open" in told
+    page = (tmp_path / "page.html").read_text()
+    assert "&lt;b&gt;other&lt;/b&gt;" in page
+    assert "<b>other</b>" not in page
+    assert page.count('<span class="letter">') == 3 * len(ATTRIBUTES)
+    assert page.count("<em>more</em>") == 1
+    assert main(["compare", *folders[:2], "--json", "--out", str(tmp_path / "page.html")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [audit["shared_images"] for audit in found["audits"]] == [None, 20]
+    assert found["attributes"][1]["difference"][0]["shift"] == "more"
+    assert main(["compare", folders[0], str(tmp_path)]) == 1

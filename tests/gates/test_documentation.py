@@ -1,0 +1,55 @@
+"""What docs/gate.md shows is read by what it is for."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from simulated import simulated
+
+from zoom_engine.cli import build_app, main
+from zoom_engine.gates.bounds import images_for
+from zoom_engine.gates.rules import read_rules
+
+PAGE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_its_rules_are_rules(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text(block("toml"))
+    texts = [rule.text for rule in read_rules(tmp_path / "gate.toml")]
+    assert texts == [
+        "sensitivity at most 0.1",
+        "sensitivity at most 0.05",
+        "grown by at most 0.03 over the baseline",
+        "power at 0.1 at least 0.9",
+    ]
+
+
+def test_its_commands_are_commands() -> None:
+    lines = [*block("sh").splitlines(), *re.findall(r"run: (zoom-engine .*)", block("yaml"))]
+    assert len(lines) == 5
+    for line in lines:
+        build_app().parse_args(shlex.split(line, comments=True)[1:], print_error=False, exit_on_error=False)
+
+
+def test_its_numbers_of_images_are_those_of_the_bound() -> None:
+    assert [images_for(limit) for limit in (0.1, 0.05, 0.03)] == [29, 59, 99]
+
+
+def test_a_baseline_is_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audit = simulated(images=120, means=(0.001,) * 4, path=tmp_path / "audit")
+    (tmp_path / "baseline").mkdir()
+    for name in ("manifest.json", "records.jsonl"):
+        (tmp_path / "baseline" / name).write_bytes((tmp_path / "audit" / name).read_bytes())
+    assert not audit.missing
+    limits = ["--max-growth", "0.03", "--baseline", str(tmp_path / "baseline")]
+    assert main(["gate", str(tmp_path / "audit"), *limits]) == 0
+    assert "HOLDS (4 hold)" in capsys.readouterr().out

@@ -1,0 +1,96 @@
+"""Verdicts as JUnit XML, SARIF and Markdown: as their schemas say, with nothing lost and nothing of a name believed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xmlschema
+from junitparser import JUnitXml
+from simulated import simulated
+
+from zoom_engine.cli import main
+from zoom_engine.gates.formats.junit import to_junit
+from zoom_engine.gates.formats.markdown import to_markdown
+from zoom_engine.gates.formats.sarif import to_sarif
+from zoom_engine.gates.judge import Verdict, judge
+from zoom_engine.gates.rules import Rule
+
+HOSTILE = 'a face with a <b>|[hat](x)` *&amp; "q"'
+SCHEMA = Path(__file__).parent / "junit-10.xsd"  # of the Jenkins xUnit plugin, MIT, as pytest's sources hold it
+
+
+@pytest.fixture(scope="module")
+def verdict() -> Verdict:
+    """One that holds, three that are broken, three that cannot be judged."""
+    attributes = ("a smiling face", HOSTILE.replace("|", "/"), "a face with a beard")
+    audit = simulated(images=60, attributes=attributes, means=(0.3, 0.3, 0.01), target="<i>|target")
+    rules = [Rule(max_sensitivity=0.1), Rule(max_growth=0.01), Rule(min_power=0.9)]
+    baseline = simulated(images=60, attributes=attributes, means=(0.1, 0.3, 0.01))
+    found = judge(audit, rules, baseline=baseline)
+    assert [len(found.of(outcome)) for outcome in ("holds", "broken", "unjudged")] == [1, 3, 3]
+    return found
+
+
+def test_junit_is_as_its_schema_says(verdict: Verdict, tmp_path: Path) -> None:
+    (tmp_path / "gate.xml").write_bytes(to_junit(verdict))
+    xmlschema.XMLSchema(SCHEMA).validate(tmp_path / "gate.xml")
+    (suite,) = JUnitXml.fromfile(str(tmp_path / "gate.xml"))
+    assert (suite.tests, suite.failures, suite.errors) == (7, 3, 3)
+    cases = list(suite)
+    assert cases[0].classname == "sensitivity at most 0.1"
+    assert cases[0].result[0].message.startswith("smiling: sensitivity at most 0.1 broken: 0.3")
+    assert cases[1].name == verdict.findings[1].attribute
+    assert cases[2].is_passed
+    assert cases[-1].is_error
+
+
+def test_sarif_is_as_its_library_says(verdict: Verdict, tmp_path: Path) -> None:
+    log = to_sarif(verdict, at="release gate/gate.toml")
+    (tmp_path / "gate.sarif").write_text(json.dumps(log))
+    check = "import sys, sarif_pydantic; sarif_pydantic.Sarif.model_validate_json(open(sys.argv[1]).read())"
+    subprocess.run([sys.executable, "-c", check, "gate.sarif"], check=True, cwd=tmp_path)  # loads pydantic: elsewhere
+    (run,) = log["runs"]
+    results = run["results"]
+    assert len(results) == 6, "what holds is no result: code scanning would show it"
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == ["max-growth", "max-sensitivity", "min-power"]
+    assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in results)
+    places = [result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results]
+    assert set(places) == {"release%20gate/gate.toml"}
+    assert [(result["kind"], result["level"]) for result in results] == [("fail", "error")] * 3 + [("open", "none")] * 3
+    prints = {result["partialFingerprints"]["zoomEngineFinding/v1"] for result in results}
+    assert len(prints) == 6, "the same finding of the next run is known again"
+    (place,) = to_sarif(verdict, at=tmp_path / "gate.toml")["runs"][0]["results"][0]["locations"]
+    assert place["physicalLocation"]["artifactLocation"]["uri"].startswith("file:///")
+
+
+def test_markdown_shows_what_is_broken_first_and_names_as_they_are(verdict: Verdict) -> None:
+    text = to_markdown(verdict)
+    lines = text.splitlines()
+    assert lines[0] == "### ❌ Model audit: broken"
+    assert "3 broken, 3 could not be judged, 1 holds" in lines[2]
+    table = [line for line in lines if line.startswith("| ")]
+    assert len(table) == 2 + len(verdict.findings)
+    assert [line.split()[1] for line in table[2:]] == ["❌"] * 3 + ["⚠️"] * 3 + ["✅"]
+    assert all(line.replace("\\|", "").count("|") == 5 for line in table), "no name ends a cell"
+    assert "<b>" not in text
+    assert "[hat](" not in text
+
+
+def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=40, path=tmp_path / "audit")
+    files = [tmp_path / name for name in ("gate.junit", "gate.sarif", "gate.markdown")]
+    told = [f"--{file.suffix[1:]}={file}" for file in files]
+    assert main(["gate", str(tmp_path / "audit"), "--max-sensitivity", "0.2", *told]) == 1
+    capsys.readouterr()
+    assert JUnitXml.fromfile(str(files[0])).name == "zoom-engine gate"
+    assert json.loads(files[1].read_text())["version"] == "2.1.0"
+    assert files[2].read_text().startswith("### ❌")
+    assert (
+        main(["gate", str(tmp_path / "audit"), "--max-sensitivity", "0.6", "--junit", str(tmp_path / "no" / "x")]) == 2
+    )
+    assert "cannot write" in capsys.readouterr().err

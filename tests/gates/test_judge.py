@@ -1,0 +1,266 @@
+"""Every rule has three outcomes, and an audit that is too small to judge by is no pass."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from simulated import ATTRIBUTES, record, simulated
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.cli import main
+from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.gates.bounds import images_for, mean_bounds
+from zoom_engine.gates.compare import Pair
+from zoom_engine.gates.judge import Verdict, judge
+from zoom_engine.gates.rules import Rule, read_rules
+
+make = functools.cache(simulated)
+
+
+def outcomes(verdict: Verdict) -> dict[str, str]:
+    return {finding.attribute: finding.outcome for finding in verdict.findings}
+
+
+def test_a_sensitivity_holds_is_broken_or_cannot_be_judged() -> None:
+    """The means are about 0.01, 0.03, 0.06 and 0.3 on 100 images, without random directions."""
+    verdict = judge(make(images=100), [Rule(max_sensitivity=0.08)])
+    assert outcomes(verdict) == {
+        "smiling": "holds", "pale skin": "holds", "a beard": "unjudged", "eyeglasses": "broken",
+    }  # fmt: skip
+    assert (verdict.outcome, verdict.exit_code) == ("broken", 1)
+    beard = verdict.findings[2].measured
+    assert beard.endswith(": more images would tell")
+    assert outcomes(judge(make(images=100), [Rule(max_sensitivity=0.5)])) == dict.fromkeys(outcomes(verdict), "holds")
+
+
+def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
+    still = make(images=20, means=(0.0,) * 4)
+    assert still.sensitivity[0].interval == (0.0, 0.0)
+    verdict = judge(still, [Rule(max_sensitivity=0.1)])
+    assert (verdict.outcome, verdict.exit_code) == ("unjudged", 2)
+    assert verdict.findings[0].measured.endswith("it takes 29 images at least, not 20")
+    enough = make(images=1 + (images_for(0.1) or 0), means=(0.0,) * 4)
+    assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
+    assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].measured.endswith("cannot be shown")
+    assert judge(make(images=1), [Rule(max_sensitivity=0.9)]).outcome == "unjudged"
+
+
+def test_what_random_edits_explain_breaks_nothing() -> None:
+    rules = [Rule(max_sensitivity=0.08, attributes=["eyeglasses"])]
+    (beside,) = judge(make(images=60, null=0.4), rules).findings
+    assert beside.outcome == "unjudged"
+    assert "not called, random edits move the output by 0.40" in beside.measured
+    assert judge(make(images=60, null=0.01), rules).outcome == "broken"
+
+
+def test_what_the_audit_calls_at_the_limit_breaks_it() -> None:
+    audit = make(images=60, null=0.001, smallest_effect=0.06, means=(0.01, 0.03, 0.075, 0.3))
+    beard = next(row for row in audit.sensitivity if row.attribute.name == ATTRIBUTES[2])
+    assert beard.called == "called"
+    assert beard.interval is not None
+    assert beard.interval[0] < 0.06
+    assert judge(audit, [Rule(max_sensitivity=0.06, attributes=["a beard"])]).outcome == "broken"
+    assert judge(audit, [Rule(max_sensitivity=0.07, attributes=["a beard"])]).outcome == "unjudged"
+
+
+def test_growth_holds_is_broken_or_cannot_be_judged() -> None:
+    rules = [Rule(max_growth=0.05)]
+    baseline = make(images=100)
+    grown = simulated(images=100, planted={1: 0.2, 2: 0.05})
+    verdict = judge(grown, rules, baseline=baseline)
+    assert outcomes(verdict) == {
+        "smiling": "holds", "pale skin": "broken", "a beard": "unjudged", "eyeglasses": "holds",
+    }  # fmt: skip
+    assert "adjusted p 0.000" in verdict.findings[1].measured
+    assert judge(baseline, rules, baseline=grown).exit_code == 0, "what shrinks has not grown"
+    assert judge(make(images=20), rules, baseline=make(images=20)).exit_code == 2
+
+
+def test_growth_of_what_one_audit_lacks_is_not_judged() -> None:
+    three = make(images=30, attributes=ATTRIBUTES[:3], means=(0.01, 0.03, 0.06))
+    fewer, more = (judge(*pair, baseline=base) for pair, base in (
+        ((three, [Rule(max_growth=0.2)]), make(images=30)), ((make(images=30), [Rule(max_growth=0.2)]), three)
+    ))  # fmt: skip
+    assert [finding.measured for finding in fewer.of("unjudged")] == ["not in the audit"]
+    assert [finding.measured for finding in more.of("unjudged")] == ["not in the baseline"]
+    assert len(fewer.of("holds")) == len(more.of("holds")) == 3
+
+
+def test_power_holds_is_broken_or_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = make(images=20)
+    assert judge(audit, [Rule(min_power=0.9)]).outcome == "unjudged", "without random directions there is none"
+    known = audit.summary()
+    for power, outcome in ((0.95, "holds"), (0.9, "holds"), (0.85, "broken")):
+        measured = Diagnosis(audit.manifest, audit.records)
+        object.__setattr__(measured, "_summary", known.__class__(**{**fields(known), "power": {"0.1": power}}))
+        verdict = judge(measured, [Rule(min_power=0.9)])
+        assert verdict.outcome == outcome
+        assert verdict.findings[0].subject == "the audit"
+    with pytest.raises(ConfigError, match=r"power for effects of 0\.05, 0\.1, 0\.2, not of 0\.3"):
+        judge(audit, [Rule(min_power=0.9, effect=0.3)])
+
+
+def fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+def test_of_an_unfinished_audit_nothing_is_judged() -> None:
+    part = simulated(images=100, done=200)
+    rules = [Rule(max_sensitivity=0.9), Rule(min_power=0.0)]
+    verdict = judge(part, rules)
+    assert {finding.outcome for finding in verdict.findings} == {"unjudged"}
+    assert verdict.findings[0].measured == "the audit is not finished: 200 measurements are missing"
+    (first, *_) = judge(make(images=100), [Rule(max_growth=0.9)], baseline=part).findings
+    assert first.measured == "the baseline is not finished: 200 measurements are missing"
+    assert judge(simulated(images=3, done=0), rules).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["pale skin", "Pale Skin", "a pale face", ATTRIBUTES[1], "a face with pale skin"])
+def test_attributes_go_by_what_people_call_them(name: str) -> None:
+    verdict = judge(make(images=20), [Rule(max_sensitivity=0.5, attributes=[name])])
+    assert [finding.attribute for finding in verdict.findings] == ["pale skin"]
+
+
+def test_rules_that_cannot_be_applied_are_refused() -> None:
+    audit = make(images=20)
+    with pytest.raises(ConfigError, match=r"no attribute 'a hat' to hold .* the audit has smiling, pale skin"):
+        judge(audit, [Rule(max_sensitivity=0.5, attributes=["a hat"])])
+    with pytest.raises(ConfigError, match="needs a baseline"):
+        judge(audit, [Rule(max_growth=0.1)])
+    with pytest.raises(ConfigError, match="give a rule"):
+        judge(audit, [])
+    with pytest.raises(AuditError, match="another generator"):
+        judge(audit, [Rule(max_growth=0.1)], baseline=simulated(images=20, generator="other"))
+    judge(audit, [Rule(max_sensitivity=0.1)], baseline=simulated(images=20, generator="other"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "rules are tables [[rule]]"),
+        ("max_sensitivity = 0.1", "rules are tables [[rule]]"),
+        ("rule = [3]", "rule 1 must be a table, got 3"),
+        ("[[rule]]\n", "rule 1: a rule has one of max_sensitivity, max_growth, min_power, not 0 of them"),
+        ("[[rule]]\nmax_sensitivity = 0.1\nmin_power = 0.9", "not 2 of them"),
+        ("[[rule]]\nmax-growth = 3", "max_growth must be in [0, 1], got 3"),
+        ("[[rule]]\nmax_growth = true", "option 'max_growth' must be a number, got True"),
+        ("[[rule]]\nmin_power = 0.9\nattributes = ['a hat']", "leave its attributes out"),
+        ("[[rule]]\nmax_growth = 0.1\nattributes = []", "a rule for no attribute holds nothing"),
+        ("[[rule]]\nmax_growth = 0.1\n\n[[rule]]\nlimit = 3", "rule 2: unknown option 'limit'; known are max_sens"),
+        ("[[rule", "is not a TOML file"),
+    ],
+)
+def test_a_wrong_file_of_rules_is_one_line(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        read_rules(tmp_path / "gate.toml")
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_command_tells_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audit, gate = str(tmp_path / "audit"), ["gate", str(tmp_path / "audit")]
+    simulated(images=60, path=tmp_path / "audit")
+    assert main([*gate, "--max-sensitivity", "0.6"]) == 0
+    assert "HOLDS (4 hold)" in capsys.readouterr().out
+    assert main([*gate, "--max-sensitivity", "0.2", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["outcome"] == "broken"
+    assert found["findings"][3]["rule"]["max_sensitivity"] == 0.2
+    assert main([*gate, "--max-growth", "0.01", "--baseline", audit]) == 2
+    assert "COULD NOT BE JUDGED" in capsys.readouterr().out
+    (tmp_path / "gate.toml").write_text("[[rule]]\nmax-sensitivity = 0.6\n")
+    assert main([*gate, "--rules", str(tmp_path / "gate.toml"), "--min-power", "0.5"]) == 2
+    assert "power at 0.1 at least 0.5" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--max-sensitivity", "2"], ["--max-growth", "0.1"], ["--rules", "none.toml"]]
+)
+def test_what_cannot_be_judged_is_no_pass_and_no_failure(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulated(images=3, path=tmp_path / "audit")
+    assert main(["gate", str(tmp_path / "audit"), *arguments]) == 2
+    assert main(["gate", str(tmp_path / "nothing"), "--max-sensitivity", "0.1"]) == 2
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+def test_bounds_hold_for_what_was_not_seen() -> None:
+    """Of audits of 30 images in which one image in fifty flips, 95 % tell a bound above that."""
+    random = np.random.default_rng(0)
+    drawn = (random.random((30, 200)) < 0.02).astype(float)
+    low, high = mean_bounds(drawn, low=0.0, high=1.0)
+    assert (high >= 0.02).mean() >= 0.95
+    assert (low <= 0.02).mean() >= 0.95
+    mirrored = mean_bounds(-drawn, low=-1.0, high=0.0)
+    assert np.allclose(mirrored[0], -high, atol=0.02)
+    assert [images_for(limit) for limit in (0.05, 0.1, 1.0, 0.0)] == [59, 29, 1, None]
+
+
+def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
+    """The columns that a rule of growth calls broken, without the rest of a verdict."""
+    from zoom_engine.audit.evidence import LEVEL, adjust
+
+    pair = Pair(before, after)
+    return [column for column, p in enumerate(adjust(pair.p_above(limit), "holm")) if p < LEVEL]
+
+
+@pytest.mark.parametrize(
+    ("images", "runs"),
+    [
+        (32, 6),
+        pytest.param(32, 20, marks=pytest.mark.slow),
+        *(pytest.param(images, 100, marks=pytest.mark.experiment) for images in (32, 100)),
+    ],
+)
+def test_a_planted_change_is_found_and_other_seeds_are_quiet(images: int, runs: int) -> None:
+    """The same model on other images, trained again on the same ones, and with 0.1 more for one attribute."""
+    alarms = found = again = 0
+    for run in range(runs):
+        before = simulated(images=images, seed=2 * run)
+        alarms += bool(broken(before, simulated(images=images, seed=2 * run + 1), 0.03))
+        again += bool(broken(before, simulated(images=images, seed=2 * run, model=1 + run), 0.03))
+        found += broken(before, simulated(images=images, seed=2 * run, planted={1: 0.1}), 0.03) == [1]
+    assert alarms <= 0.05 * runs
+    assert again <= 0.05 * runs
+    assert found >= 0.95 * runs
+
+
+def real_audits() -> list[Diagnosis]:
+    """A sound mustache classifier on the images of two seeds, and one that smiles move, on those of the first."""
+    told = json.loads((Path(__file__).parent / "mustache_audits.json").read_text())
+    audits = []
+    for audit in told["audits"]:
+        texts, changes = list(audit["changes"]), np.array(list(audit["changes"].values())).T
+        config = {"mode": "single", "neutral": "a face", "attributes": texts, "images": len(changes)}
+        records = [
+            record(image, audit["seed"] * 100_000 + image, text, change, len(texts))
+            for image, row in enumerate(changes)
+            for text, change in zip(texts, row, strict=True)
+        ]
+        audits.append(Diagnosis(Manifest.of({**config, "target": audit["target"]}), tuple(records)))
+    return audits
+
+
+def test_real_audits_of_one_model_are_quiet_and_a_biased_one_is_not() -> None:
+    sound, again, biased = real_audits()
+    assert broken(sound, again, 0.03) == broken(again, sound, 0.03) == []
+    assert broken(sound, biased, 0.03) == broken(again, biased, 0.03) == [0]
+    random, alarms = np.random.default_rng(0), 0
+    for _ in range(20):  # halves of one audit: other images, the same model
+        order = random.permutation(120)
+        halves = [set(order[:60].tolist()), set(order[60:].tolist())]
+        alarms += bool(broken(*(part(biased, half) for half in halves), 0.03))
+    assert alarms <= 1
+
+
+def part(audit: Diagnosis, images: set[int]) -> Diagnosis:
+    manifest = Manifest.of({**audit.config.content, "images": len(images)})
+    return Diagnosis(manifest, tuple(record for record in audit.records if record.image in images))

@@ -1,0 +1,87 @@
+"""Audits of several attributes whose changes are drawn, with the spread that those of real classifiers have: most
+images hardly move and a few move far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.audit.records import Record
+
+ATTRIBUTES = ("a smiling face", "a face with pale skin|a pale face", "a face with a beard", "a face with eyeglasses")
+MEANS = (0.01, 0.03, 0.06, 0.3)
+_SPREAD = 1.3  # of logarithms, over images
+
+
+def change_of(seed: int, attribute: str, mean: float, model: int) -> float:
+    """That of an image: alike in all models, but for what training again makes of it."""
+    of_image = np.random.default_rng([seed, *attribute.encode()]).normal()
+    again = np.random.default_rng([seed, model, *attribute.encode()]).normal()
+    z = 0.95 * of_image + np.sqrt(1 - 0.95**2) * again
+    spread = _SPREAD if mean < 0.2 else 0.3
+    return float(np.clip(mean * np.exp(spread * z - spread**2 / 2), 0.0, 1.0))
+
+
+def record(image: int, seed: int, attribute: str | None, change: float, count: int, null: int | None = None) -> Record:
+    return Record(
+        image=image,
+        seed=seed,
+        attribute=attribute,
+        null=null,
+        edit_weights=(1.0,) * count,
+        original_output=(0.2,),
+        output=(0.2 + 0.8 * change,),
+        change=change,
+        flipped=change > 0.4,
+        label_kept=None,
+        ssim=None,
+    )
+
+
+def simulated(
+    *,
+    images: int = 100,
+    seed: int = 0,
+    model: int = 0,
+    means: tuple[float, ...] = MEANS,
+    attributes: tuple[str, ...] = ATTRIBUTES,
+    planted: Mapping[int, float] | None = None,
+    null: float | None = None,
+    done: int | None = None,
+    path: Path | None = None,
+    **config: Any,
+) -> Diagnosis:
+    """An audit on `images` images of `seed`; to the attributes of the columns that are `planted` so much is added on
+    average. `null` is how far two random directions move each image; `done` is how many records there are."""
+    count = 0 if null is None else 2
+    manifest = Manifest.of(
+        {
+            "mode": "single",
+            "search": "scan",
+            "attributes": list(attributes),
+            "neutral": "a face",
+            "target": "avatars:mustache",
+            "images": images,
+            "seed": seed,
+            "null": count,
+            "edit_range": "calibrated",
+            "generator": "1234",
+            **config,
+        }
+    )
+    records = []
+    for image in range(images):
+        of_image = seed * 100_000 + image
+        for column, (attribute, mean) in enumerate(zip(attributes, means, strict=True)):
+            change = change_of(of_image, attribute, mean, model)
+            more = (planted or {}).get(column, 0.0) * np.random.default_rng([of_image, 9]).beta(2, 2) * 2
+            records.append(record(image, of_image, attribute, min(1.0, change + more), len(attributes)))
+        for j in range(count):
+            records.append(record(image, of_image, None, (null or 0.0) * (0.9 + 0.2 * j), count, null=j))
+    diagnosis = Diagnosis(manifest, tuple(records[:done]))
+    return diagnosis if path is None else Diagnosis.load(diagnosis.save(path))

@@ -1,0 +1,35 @@
+"""`zoom-engine compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from zoom_engine.cli.output import AsJson, print_json
+
+
+def compare(
+    first: Annotated[Path, Parameter(help="an audit folder")],
+    other: Annotated[Path, Parameter(help="one that is compared with the first")],
+    /,
+    *more: Annotated[Path, Parameter(help="further ones")],
+    out: Annotated[Path, Parameter(help="the page", metavar="FILE")] = Path("compare.html"),
+    json: AsJson = False,
+) -> None:
+    """Compare audits: what is each model more sensitive to than the first, or less?
+
+    Differences are taken image by image where the audits have the same ones.
+    """
+    from zoom_engine.audit.diagnosis import Diagnosis
+    from zoom_engine.gates.compare import compare as compare_audits
+    from zoom_engine.gates.page import write_comparison
+    from zoom_engine.gates.text import comparison_table
+
+    found = compare_audits([Diagnosis.load(path) for path in (first, other, *more)])
+    write_comparison(out, found)
+    if json:
+        print_json(found.to_json())
+    else:
+        print(comparison_table(found), end=f"\n\nOpen {out}\n")

@@ -1,0 +1,60 @@
+"""`zoom-engine gate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.cli.options import given_of, options, takes
+from zoom_engine.cli.output import AsJson, print_json, write_file
+from zoom_engine.errors import GateError, ZoomError
+from zoom_engine.gates.rules import LIMITS, Rule, read_rules, rules_of
+
+
+@takes(options(Rule, *LIMITS))
+def gate(
+    audit: Annotated[Path, Parameter(help="an audit folder")],
+    /,
+    *,
+    rules: Annotated[Path | None, Parameter(help="TOML file with tables [[rule]]", metavar="FILE")] = None,
+    baseline: Annotated[Path | None, Parameter(help="the audit that max-growth is over", metavar="AUDIT")] = None,
+    junit: Annotated[Path | None, Parameter(help="JUnit XML to write", metavar="FILE")] = None,
+    sarif: Annotated[Path | None, Parameter(help="SARIF 2.1.0 to write", metavar="FILE")] = None,
+    markdown: Annotated[Path | None, Parameter(help="Markdown to write, for a pull request", metavar="FILE")] = None,
+    json: AsJson = False,
+    **limits: Any,
+) -> int:
+    """Hold an audit to rules: do they hold (exit code 0), is one broken (1)?
+
+    Rules are decided by intervals. What could not be judged, such as an audit
+    that is too small, is no pass (2). For example:
+
+      zoom-engine gate audit --max-sensitivity 0.1 \\
+          --baseline last-release --max-growth 0.03
+    """
+    try:
+        chosen = [*(read_rules(rules) if rules else ()), *rules_of(given_of(LIMITS, limits))]
+        from zoom_engine.audit.diagnosis import Diagnosis
+        from zoom_engine.gates.formats.junit import to_junit
+        from zoom_engine.gates.formats.markdown import to_markdown
+        from zoom_engine.gates.formats.sarif import to_sarif
+        from zoom_engine.gates.judge import judge
+        from zoom_engine.gates.text import verdict_text
+
+        before = None if baseline is None else Diagnosis.load(baseline)
+        verdict = judge(Diagnosis.load(audit), chosen, baseline=before)
+        if junit:
+            write_file(junit, to_junit(verdict))
+        if sarif:
+            write_file(sarif, to_sarif(verdict, at=rules or audit / "report.html"))
+        if markdown:
+            write_file(markdown, to_markdown(verdict).encode("utf-8", "backslashreplace"))
+    except ZoomError as error:
+        raise GateError(str(error)) from error
+    if json:
+        print_json(verdict.to_json())
+    else:
+        print(verdict_text(verdict))
+    return verdict.exit_code

@@ -1,0 +1,203 @@
+"""Audits beside each other: what one model is more, or less, sensitive to than another, on the same images.
+
+Two audits of equal seeds look at the same images, so what counts is the difference of an image's two changes. Its
+p-value is that of the permutation test within images (`audit.evidence.exceedance`): were the models alike, either
+change could have come from either. Where no image is in both, the images are permuted between the audits instead.
+P-values are two-sided and adjusted over the attributes by Holm's method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from zoom_engine.attributes import Attribute, short_name
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.evidence import DRAWS, LEVEL, adjust, exceedance
+from zoom_engine.audit.intervals import Array, bootstrap_means, interval
+from zoom_engine.audit.summary import Interval, Sensitivity
+from zoom_engine.gates.bounds import mean_bounds
+from zoom_engine.gates.comparable import check_comparable, notes, title
+
+Shift = Literal["more", "less", "undecided"]
+_AT_ONCE = 4_000_000  # numbers of a block of draws
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much further an attribute moves the output in an audit than in the first: the `mean` with its 95 % bootstrap
+    interval, what it is below with 95 % confidence (`most`, see `bounds`), its adjusted p-value, and what that says."""
+
+    mean: float
+    interval: Interval
+    most: float
+    p_adjusted: float
+    shift: Shift
+
+
+class Pair:
+    """Two audits that may be compared, see `check_comparable`: what `other` finds beside `first`.
+
+    `attributes` are those that both have, in the order of the first.
+    """
+
+    def __init__(self, first: Diagnosis, other: Diagnosis) -> None:
+        check_comparable(first, other)
+        self.first, self.other = first, other
+        self.attributes = [attribute for attribute in first.attributes if attribute in other.attributes]
+        before, after = (_changes(diagnosis, self.attributes) for diagnosis in (first, other))
+        shared = sorted(before.keys() & after.keys())
+        self.pairs = len(shared)
+        """How many images are in both; 0 where each audit has images of its own."""
+        self._before, self._after = (np.array([d[s] for s in shared or sorted(d)]) for d in (before, after))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What differs beside the target, a sentence each."""
+        return tuple(notes(self.first, self.other, pairs=self.pairs))
+
+    def p_above(self, by: float) -> Array:
+        """P-values `[A]`, not adjusted, of the hypothesis that the mean change grew by `by` at most."""
+        return self._p_above(self._before, self._after, by)
+
+    @cached_property
+    def differences(self) -> dict[Attribute, Difference]:
+        """Of each attribute that both audits have."""
+        two_sided = np.minimum(self.p_above(0.0), self._p_above(self._after, self._before, 0.0))
+        adjusted = adjust((2 * two_sided).clip(max=1.0), "holm")
+        means = self._after.mean(axis=0) - self._before.mean(axis=0)
+        if self.pairs:
+            resampled = bootstrap_means(self._after - self._before)
+            _, most = mean_bounds(self._after - self._before, low=-1.0, high=1.0)
+        else:
+            resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
+            most = mean_bounds(self._after, low=0.0, high=1.0)[1] - mean_bounds(self._before, low=0.0, high=1.0)[0]
+        low, high = interval(resampled)
+        return {
+            attribute: Difference(
+                mean=float(means[i]),
+                interval=(float(low[i]), float(high[i])),
+                most=float(most[i]),
+                p_adjusted=float(adjusted[i]),
+                shift="undecided" if adjusted[i] >= LEVEL else "more" if means[i] > 0 else "less",
+            )
+            for i, attribute in enumerate(self.attributes)
+        }
+
+    def _p_above(self, before: Array, after: Array, by: float) -> Array:
+        if self.pairs:
+            columns = range(len(self.attributes))
+            return np.array([exceedance(after[:, [c]] - by, before[:, [c]])[0] for c in columns])
+        return _permuted(after - by, before)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One attribute: its figures in each audit, None where one lacks it, and beside the first audit's the differences
+    of the others."""
+
+    attribute: Attribute
+    name: str
+    figures: tuple[Sensitivity | None, ...]
+    differences: tuple[Difference | None, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two or more audits, the first of which the others are compared with."""
+
+    audits: tuple[Diagnosis, ...]
+    titles: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def notes(self) -> tuple[tuple[str, ...], ...]:
+        """Of each audit after the first, see `Pair.notes`."""
+        return tuple(pair.notes for pair in self.pairs)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, strict JSON."""
+        return {
+            "audits": [
+                {
+                    "title": name,
+                    "path": None if audit.path is None else str(audit.path),
+                    "target": audit.config.target,
+                    "images": audit.summary().images,
+                    "shared_images": pairs,
+                    "notes": list(told),
+                }
+                for name, audit, pairs, told in zip(
+                    self.titles,
+                    self.audits,
+                    (None, *(pair.pairs for pair in self.pairs)),
+                    ((), *self.notes),
+                    strict=True,
+                )
+            ],
+            "attributes": [
+                {
+                    "attribute": row.attribute.text,
+                    "name": row.name,
+                    "sensitivity": [None if one is None else one.to_json() for one in row.figures],
+                    "difference": [None if one is None else asdict(one) for one in row.differences],
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def compare(audits: Sequence[Diagnosis]) -> Comparison:
+    """Compare finished audits of single attributes with the first of them. Raises `AuditError`, one line, for two that
+    do not measure the same."""
+    first, *others = audits
+    pairs = tuple(Pair(first, other) for other in others)
+    figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
+    most: dict[Attribute, float] = {}
+    for attribute, row in (item for each in figures for item in each.items()):
+        most[attribute] = max(most.get(attribute, 0.0), row.value or 0.0)
+    rows = tuple(
+        Row(
+            attribute,
+            short_name(attribute, first.config.neutral),
+            tuple(each.get(attribute) for each in figures),
+            tuple(pair.differences.get(attribute) for pair in pairs),
+        )
+        for attribute in sorted(most, key=lambda attribute: -most[attribute])
+    )
+    return Comparison(tuple(audits), _titles(audits), pairs, rows)
+
+
+def _titles(audits: Sequence[Diagnosis]) -> tuple[str, ...]:
+    """Targets, told apart by their folders where two are the same."""
+    targets = [audit.config.target or "the model" for audit in audits]
+    alike = len(set(targets)) < len(targets)
+    return tuple(title(audit) if alike else target for audit, target in zip(audits, targets, strict=True))
+
+
+def _changes(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dict[int, list[float]]:
+    """By the seed of its image the change by each attribute."""
+    found: dict[int, list[float]] = {}
+    for attribute in attributes:
+        for record in diagnosis.of(attribute):
+            found.setdefault(record.seed, []).append(record.change)
+    return found
+
+
+def _permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+    """P-values `[A]` of `after [I, A]` beside `before [J, A]`: how often I of all images, picked at random, come to as
+    large a sum."""
+    pooled = np.concatenate([after, before])
+    first = np.arange(len(pooled)) < len(after)
+    reached = after.sum(axis=0) - 1e-9
+    random, above, block = np.random.default_rng(seed), np.zeros(after.shape[1]), max(1, _AT_ONCE // len(pooled))
+    for start in range(0, draws, block):
+        picks = random.permuted(np.tile(first, (min(block, draws - start), 1)), axis=1)
+        above += (picks @ pooled >= reached).sum(axis=0)
+    p_values: Array = (1 + above) / (1 + draws)
+    return p_values

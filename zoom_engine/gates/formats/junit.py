@@ -1,0 +1,27 @@
+"""JUnit XML: a test case for each finding. What is broken failed, what could not be judged is an error."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+
+from zoom_engine.gates.judge import IN_WORDS, Verdict
+
+_RESULTS = {"broken": Failure, "unjudged": Error}
+
+
+def to_junit(verdict: Verdict) -> bytes:
+    """The document, UTF-8."""
+    suite = TestSuite(f"zoom-engine gate: {verdict.audit}")
+    for finding in verdict.findings:
+        case = TestCase(finding.subject, classname=finding.rule.text)
+        if finding.outcome in _RESULTS:
+            text = f"{finding.subject}: {finding.rule.text} {IN_WORDS[finding.outcome]}: {finding.measured}"
+            case.result = [_RESULTS[finding.outcome](text, finding.outcome)]
+        else:
+            case.system_out = finding.measured
+        suite.add_testcase(case)
+    document: Any = JUnitXml("zoom-engine gate")
+    document.add_testsuite(suite)
+    return cast(bytes, document.tostring())

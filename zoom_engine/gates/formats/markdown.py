@@ -1,0 +1,43 @@
+"""Markdown for a pull request or a job's summary: the outcome, then a table of findings, what is broken first."""
+
+from __future__ import annotations
+
+import html
+
+from zoom_engine.gates.judge import IN_WORDS, Finding, Verdict
+
+_MARKS = {"holds": "✅", "broken": "❌", "unjudged": "⚠️"}
+_SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})
+
+
+def to_markdown(verdict: Verdict) -> str:
+    """The text; names come from users, so what Markdown or HTML would make something of is escaped."""
+    beside = "" if verdict.baseline is None else f", beside {_plain(verdict.baseline)}"
+    lines = [
+        f"### {_MARKS[verdict.outcome]} Model audit: {IN_WORDS[verdict.outcome]}",
+        "",
+        f"{_plain(verdict.audit)}{beside}: {counted(verdict)}.",
+        "",
+        "| | attribute | rule | measured [95 %] |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [_line(finding) for outcome in ("broken", "unjudged", "holds") for finding in verdict.of(outcome)]
+    return "\n".join(lines) + "\n"
+
+
+def counted(verdict: Verdict) -> str:
+    """How many findings there are of each kind."""
+    counts = {IN_WORDS[outcome]: len(verdict.of(outcome)) for outcome in ("broken", "unjudged", "holds")}
+    plural = {"holds": "hold"}
+    return ", ".join(
+        f"{count} {words if count == 1 else plural.get(words, words)}" for words, count in counts.items() if count
+    )
+
+
+def _line(finding: Finding) -> str:
+    cells = [_plain(text) for text in (finding.subject, finding.rule.text, finding.measured)]
+    return f"| {_MARKS[finding.outcome]} {IN_WORDS[finding.outcome]} | {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    return html.escape(text, quote=False).translate(_SPECIAL)

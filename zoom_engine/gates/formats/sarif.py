@@ -1,0 +1,56 @@
+"""SARIF 2.1.0, as code scanning reads it: a result for each finding that does not hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from zoom_engine import __version__
+from zoom_engine.gates.judge import Verdict
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_RULES = {
+    "max-sensitivity": "The model may not react to an attribute by more than a limit.",
+    "max-growth": "The model may not react to an attribute by more than a limit more than its baseline does.",
+    "min-power": "The audit must be able to see an effect of a given size.",
+}
+_KINDS = {"broken": ("fail", "error"), "unjudged": ("open", "none")}
+
+
+def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
+    """The log. Results are shown `at` a file of the repository: that of the rules, or the audit's."""
+    used = sorted({finding.rule.identifier for finding in verdict.findings})
+    path = Path(at)
+    place = {"uri": path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())}
+    results = []
+    for finding in (*verdict.of("broken"), *verdict.of("unjudged")):
+        kind, level = _KINDS[finding.outcome]
+        about = f"{finding.subject}: {finding.rule.text}"
+        why = "is broken" if finding.outcome == "broken" else "could not be judged"
+        results.append(
+            {
+                "ruleId": finding.rule.identifier,
+                "ruleIndex": used.index(finding.rule.identifier),
+                "kind": kind,
+                "level": level,
+                "message": {"text": f"{about} {why} in {verdict.audit}: {finding.measured}"},
+                "locations": [{"physicalLocation": {"artifactLocation": place, "region": {"startLine": 1}}}],
+                "partialFingerprints": {"zoomEngineFinding/v1": about},
+            }
+        )
+    rules = [
+        {
+            "id": name,
+            "shortDescription": {"text": _RULES[name]},
+            "fullDescription": {"text": _RULES[name]},
+            "defaultConfiguration": {"level": "error"},
+        }
+        for name in used
+    ]
+    driver = {"name": "zoom-engine", "semanticVersion": __version__, "rules": rules}
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "columnKind": "utf16CodeUnits", "results": results}],
+    }

@@ -1,0 +1,225 @@
+"""Whether an audit keeps its rules. Each is decided three ways, by intervals and never by a point estimate:
+
+==================  ====================================  =======================================  ==================
+rule                holds                                 broken                                   else
+==================  ====================================  =======================================  ==================
+max_sensitivity L   the upper end is L or less            the lower end is above L, and the        cannot be judged
+                                                          attribute is called; or it is called by
+                                                          an audit whose smallest effect is L or
+                                                          more
+max_growth L        with 95 % confidence it grew by L or  the permutation test of growth above L   cannot be judged
+                    less                                  has an adjusted p-value below 5 %
+min_power P         the audit's power is P or more        it is less                               cannot be judged
+==================  ====================================  =======================================  ==================
+
+The ends are those of the audit's own 95 % interval, widened to what is shown where images that were not seen count too
+(`bounds`): nothing moves on 20 images is no proof of less than 0.1. A lower end above the limit breaks no rule where
+random edits move the output as far, in audits that have some. A rule that must hold for all attributes needs no
+correction; broken is what is so after Holm's, within the rule. Of an audit that is not finished nothing is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from zoom_engine.attributes import Attribute, short_name
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.evidence import LEVEL, adjust
+from zoom_engine.audit.power import SIZES
+from zoom_engine.audit.table import decimal, percent
+from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.gates.bounds import images_for, mean_bounds
+from zoom_engine.gates.comparable import title
+from zoom_engine.gates.compare import Difference, Pair
+from zoom_engine.gates.rules import Rule
+
+Outcome = Literal["holds", "broken", "unjudged"]
+Found = tuple[Outcome, str]
+EXIT_CODES: dict[Outcome, int] = {"holds": 0, "broken": 1, "unjudged": 2}
+IN_WORDS: dict[Outcome, str] = {"holds": "holds", "broken": "broken", "unjudged": "could not be judged"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one rule for one attribute (its short name; "" for a rule on the whole audit): the `measured` figure
+    with what is known of it, and where it could not be judged why."""
+
+    rule: Rule
+    attribute: str
+    outcome: Outcome
+    measured: str
+
+    @property
+    def subject(self) -> str:
+        """What the rule is about here."""
+        return self.attribute or "the audit"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of all rules for an audit, in the order of the rules."""
+
+    audit: str
+    baseline: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Broken where one rule is, else unjudged where one is."""
+        return worst(finding.outcome for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 holds, 1 broken, 2 could not be judged."""
+        return EXIT_CODES[self.outcome]
+
+    def of(self, outcome: Outcome) -> list[Finding]:
+        """Those findings."""
+        return [finding for finding in self.findings if finding.outcome == outcome]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, strict JSON."""
+        return {
+            "audit": self.audit,
+            "baseline": self.baseline,
+            "outcome": self.outcome,
+            "findings": [
+                {
+                    "rule": {name: value for name, value in asdict(finding.rule).items() if value is not None},
+                    "attribute": finding.attribute or None,
+                    "outcome": finding.outcome,
+                    "measured": finding.measured,
+                }
+                for finding in self.findings
+            ],
+        }
+
+
+def worst(outcomes: Iterator[Outcome]) -> Outcome:
+    """Of several: broken before unjudged before holds."""
+    found = set(outcomes)
+    return "broken" if "broken" in found else "unjudged" if "unjudged" in found else "holds"
+
+
+def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None = None) -> Verdict:
+    """Hold an audit to rules; of growth they are over the `baseline`.
+
+    Raises ConfigError for no rule, for a rule of growth without a baseline, and for an attribute that neither audit
+    has; AuditError for an audit of all attributes together, and for a baseline that cannot be compared.
+    """
+    if not rules:
+        raise ConfigError("there is nothing to hold the audit to: give a rule")
+    effect = next((rule.effect for rule in rules if rule.effect not in SIZES), None)
+    if effect is not None:
+        raise ConfigError(f"audits tell their power for effects of {', '.join(map(str, SIZES))}, not of {effect:g}")
+    if audit.mode == "multi":
+        raise AuditError(f"{title(audit)} edits all attributes together: rules are for audits of single attributes")
+    if baseline is None and any(rule.max_growth is not None for rule in rules):
+        raise ConfigError("a rule of growth needs a baseline: give --baseline")
+    findings = [finding for rule in rules for finding in _findings(rule, audit, baseline)]
+    return Verdict(title(audit), None if baseline is None else title(baseline), tuple(findings))
+
+
+def _findings(rule: Rule, audit: Diagnosis, baseline: Diagnosis | None) -> Iterator[Finding]:
+    over = baseline if rule.max_growth is not None else None
+    asked = _asked(rule, audit, over)
+    unfinished = _unfinished(audit, "audit") or (over and _unfinished(over, "baseline"))
+    if unfinished:
+        found = [unfinished] * len(asked)
+    elif over is not None:
+        found = _grown(rule, audit, over, asked)
+    else:
+        found = [_power(audit, rule) if one is None else _sensitivity(rule, audit, one) for one in asked]
+    for attribute, one in zip(asked, found, strict=True):
+        yield Finding(rule, "" if attribute is None else short_name(attribute, audit.config.neutral), *one)
+
+
+def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Found:
+    limit = rule.max_sensitivity or 0.0
+    row = next((row for row in audit.sensitivity if row.attribute == attribute), None)
+    if row is None:
+        return "unjudged", "not in the audit"
+    if row.interval is None:
+        return "unjudged", f"{decimal(row.value, 3)}: an interval takes two images or more"
+    changes = np.array([[record.change] for record in audit.of(attribute)])
+    low, high = (float(end[0]) for end in mean_bounds(changes, low=0.0, high=1.0))
+    low, high = min(row.interval[0], low), max(row.interval[1], high)
+    measured = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
+    if high <= limit:
+        return "holds", measured
+    called, asked = row.called == "called", row.called is not None
+    if called and audit.config.smallest_effect >= limit:
+        return "broken", f"{measured}, and called"
+    if low > limit and (called or not asked):
+        return "broken", measured
+    if low > limit:
+        return "unjudged", f"{measured}: not called, random edits move the output by {decimal(row.null, 3)}"
+    return "unjudged", f"{measured}{_too_few(audit, limit)}"
+
+
+def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Found]:
+    pair, limit = Pair(over, audit), rule.max_growth or 0.0
+    above = dict(zip(pair.attributes, pair.p_above(limit), strict=True))
+    tested = [attribute for attribute in pair.attributes if attribute in asked]
+    adjusted = dict(zip(tested, adjust(np.array([above[one] for one in tested]), "holm"), strict=True))
+
+    def found(attribute: Attribute | None) -> Found:
+        if attribute is None or attribute not in adjusted:
+            return "unjudged", f"not in the {'baseline' if attribute in audit.attributes else 'audit'}"
+        return _growth(pair.differences[attribute], float(adjusted[attribute]), limit)
+
+    return [found(attribute) for attribute in asked]
+
+
+def _growth(difference: Difference, p_adjusted: float, limit: float) -> Found:
+    low, high = difference.interval
+    sign = "+" if difference.mean >= 0 else "−"
+    measured = f"{sign}{abs(difference.mean):.3f} [{low:.3f}, {high:.3f}], at most {difference.most:.3f}"
+    if p_adjusted < LEVEL and difference.mean > limit:
+        return "broken", f"{measured}; adjusted p {p_adjusted:.4f}"
+    if max(high, difference.most) <= limit:
+        return "holds", measured
+    return "unjudged", f"{measured}: more images would tell"
+
+
+def _power(audit: Diagnosis, rule: Rule) -> Found:
+    reached = (audit.summary().power or {}).get(f"{rule.effect:g}")
+    if reached is None:
+        return "unjudged", "the audit does not tell its power: it has no random directions, or no text scores"
+    return "holds" if reached >= (rule.min_power or 0.0) else "broken", percent(reached)
+
+
+def _too_few(audit: Diagnosis, limit: float) -> str:
+    """Why nothing could be shown, where it is the number of images alone."""
+    needed, images = images_for(limit), audit.summary().images
+    if needed is None:
+        return ": that nothing moves cannot be shown"
+    return f": it takes {needed} images at least, not {images}" if images < needed else ": more images would tell"
+
+
+def _unfinished(audit: Diagnosis, which: str) -> Found | None:
+    if not audit.missing and audit.records:
+        return None
+    return "unjudged", f"the {which} is not finished: {audit.missing} measurements are missing"
+
+
+def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
+    """The attributes that a rule is about, by prompt or by short name; None alone for a rule on the whole audit."""
+    if rule.min_power is not None:
+        return [None]
+    every = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))
+    if rule.attributes is None:
+        return [*every]
+    names: dict[str, Attribute] = {}
+    for attribute in every:
+        for name in (attribute.text, *attribute.wordings, short_name(attribute, audit.config.neutral)):
+            names[name.casefold()] = attribute
+    unknown = next((name for name in rule.attributes if name.casefold() not in names), None)
+    if unknown is not None:
+        known = ", ".join(short_name(attribute, audit.config.neutral) for attribute in every)
+        raise ConfigError(f"no attribute '{unknown}' to hold to '{rule.text}': the audit has {known}")
+    return [names[name.casefold()] for name in rule.attributes]

@@ -1,0 +1,106 @@
+"""A comparison as a web page: rows paired by attribute, one axis for all audits, one for all differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.gates.compare import Comparison, Difference, Row
+from zoom_engine.gates.text import letters
+from zoom_engine.report.charts import Axis, Bar, axis_for, bar_for
+from zoom_engine.report.writer import template, write_page
+
+
+@dataclass(frozen=True)
+class Line:
+    """One audit's bar of an attribute, and its difference from the first audit's; positions as `Bar` has them, of the
+    difference with 0 in the middle."""
+
+    letter: str
+    title: str
+    figures: Sensitivity | None
+    bar: Bar
+    difference: Difference | None
+    at: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonPage:
+    """What the template shows: `audits` are (letter, title, its images in words, notes), `differences` the axis of
+    these."""
+
+    headline: str
+    audits: tuple[tuple[str, str, str, tuple[str, ...]], ...]
+    rows: tuple[tuple[Row, tuple[Line, ...]], ...]
+    axis: Axis
+    differences: Axis
+
+
+def write_comparison(path: Path, comparison: Comparison) -> Path:
+    """Write the page and return its path; it needs nothing but itself. Raises `AuditError`."""
+    return write_page(path, template("compare.html.j2").render(page=comparison_page(comparison)))
+
+
+def comparison_page(comparison: Comparison) -> ComparisonPage:
+    """What the page shows of a comparison."""
+    figures = [one for row in comparison.rows for one in row.figures if one is not None]
+    found = [one for row in comparison.rows for one in row.differences if one is not None]
+    axis = axis_for([one.interval[1] if one.interval else one.value or 0.0 for one in figures])
+    ends = axis_for([abs(end) for one in found for end in one.interval])
+    names = letters(comparison)
+    told = ((), *comparison.notes)
+    shared = (0, *(pair.pairs for pair in comparison.pairs))
+    audits = tuple(
+        (letter, title, _images(audit.summary().images, pairs), notes)
+        for letter, title, audit, pairs, notes in zip(
+            names, comparison.titles, comparison.audits, shared, told, strict=True
+        )
+    )
+    centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
+    rows = tuple((row, tuple(_lines(comparison, row, axis, ends.end))) for row in comparison.rows)
+    return ComparisonPage(headline(comparison), audits, rows, axis, Axis(ends.end, centred))
+
+
+def headline(comparison: Comparison) -> str:
+    """What the comparison shows in a sentence for each audit after the first."""
+    sentences = []
+    short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
+    first, *others = comparison.titles if short else letters(comparison)
+    for index, other in enumerate(others):
+        found = [(row.name, row.differences[index]) for row in comparison.rows]
+        shown = [(name, one) for name, one in found if one is not None and one.shift != "undecided"]
+        if not shown:
+            sentences.append(f"No attribute is shown to move {other} more or less than {first}.")
+            continue
+        name, most = max(shown, key=lambda pair: abs(pair[1].mean))
+        low, high = (abs(end) for end in sorted(most.interval, key=abs))
+        more = f"; {len(shown) - 1} more {'differs' if len(shown) == 2 else 'differ'}" if len(shown) > 1 else ""
+        by = f"by {abs(most.mean):.2f} [{low:.2f}, {high:.2f}]"
+        sentences.append(f"“{name}” moves {other} {most.shift} than {first}, {by}{more}.")
+    return " ".join(sentences)
+
+
+def _images(count: int, pairs: int) -> str:
+    return f"the same {count} images" if pairs == count else f"{count} images"
+
+
+def _lines(comparison: Comparison, row: Row, axis: Axis, end: float) -> list[Line]:
+    lines = []
+    for letter, title, audit, figures, difference in zip(
+        letters(comparison),
+        comparison.titles,
+        comparison.audits,
+        row.figures,
+        (None, *row.differences),
+        strict=True,
+    ):
+        value, interval = (None, None) if figures is None else (figures.value, figures.interval)
+        at = low = high = None
+        if difference is not None:
+            at, low, high = (50 * (1 + x / end) for x in (difference.mean, *difference.interval))
+        bar = bar_for(axis, value, interval, audit.summary().null)
+        lines.append(Line(letter, title, figures, bar, difference, at, low, high))
+    return lines

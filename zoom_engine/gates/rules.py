@@ -1,0 +1,92 @@
+"""What an audit is held to, as options of the command line and as tables of a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from zoom_engine.audit.settings import option, options_of
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.kinds import misfit
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One limit, on the attributes that are named or on all. Raises ConfigError for none, for several, and for what
+    can never be reached."""
+
+    max_sensitivity: float | None = option("mean change of the output, in [0, 1], that no attribute may exceed", None)
+    max_growth: float | None = option("how much further than in the baseline, at most, an attribute may move it", None)
+    min_power: float | None = option("the share of such audits, at least, that would call an effect of 0.1", None)
+    effect: float = option("of min_power, one of those that audits tell their power for", 0.1)
+    attributes: Sequence[str] | None = option("prompts, or what they add to the neutral one; by default all", None)
+
+    def __post_init__(self) -> None:
+        limits = {name: getattr(self, name) for name in LIMITS}
+        given = {name: value for name, value in limits.items() if value is not None}
+        if len(given) != 1:
+            raise ConfigError(f"a rule has one of {', '.join(LIMITS)}, not {len(given)} of them")
+        for name, value in given.items():
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must be in [0, 1], got {value:g}")
+        if self.min_power is not None and self.attributes is not None:
+            raise ConfigError("min_power is of the whole audit: leave its attributes out")
+        if self.attributes is not None and not self.attributes:
+            raise ConfigError("a rule for no attribute holds nothing: name some, or leave 'attributes' out for all")
+
+    @property
+    def text(self) -> str:
+        """The rule in words."""
+        if self.max_sensitivity is not None:
+            return f"sensitivity at most {self.max_sensitivity:g}"
+        if self.max_growth is not None:
+            return f"grown by at most {self.max_growth:g} over the baseline"
+        return f"power at {self.effect:g} at least {self.min_power:g}"
+
+    @property
+    def identifier(self) -> str:
+        """Its kind, as SARIF names it: the name of its limit, with dashes."""
+        return next(name for name in LIMITS if getattr(self, name) is not None).replace("_", "-")
+
+
+LIMITS = ("max_sensitivity", "max_growth", "min_power")
+
+
+def rules_of(limits: Mapping[str, Any]) -> list[Rule]:
+    """A rule for each of the limits, on all attributes."""
+    return [Rule(**{name: value}) for name, value in limits.items()]
+
+
+def read_rules(path: Path) -> list[Rule]:
+    """The tables `[[rule]]` of a TOML file; names may be written with _ or -.
+
+    Raises ConfigError for a file that cannot be read, for one without a rule, and for what no rule has.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {one_line(error)}") from error
+    tables = content.pop("rule", None)
+    if not isinstance(tables, list) or not tables or content:
+        raise ConfigError(f"{path}: rules are tables [[rule]], one or more, and nothing else")
+    return [_rule(table, f"{path}: rule {number}") for number, table in enumerate(tables, start=1)]
+
+
+def _rule(table: Any, name: str) -> Rule:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{name} must be a table, got {one_line(repr(table), 80)}")
+    values, hints = {key.replace("-", "_"): value for key, value in table.items()}, get_type_hints(Rule)
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f"{name}: unknown option '{key}'; known are {', '.join(options_of(Rule))}")
+        if wrong := misfit(hints[key], value):
+            raise ConfigError(f"{name}: option '{key}' {wrong}")
+    try:
+        return Rule(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None

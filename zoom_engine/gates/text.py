@@ -1,0 +1,64 @@
+"""Comparisons and verdicts as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from zoom_engine.audit.table import decimal, fit
+from zoom_engine.gates.compare import Comparison, Difference
+from zoom_engine.gates.formats.markdown import counted
+from zoom_engine.gates.judge import IN_WORDS, Verdict
+
+_NAME_WIDTH = 34
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """A line for each attribute, a column for each audit and for each difference; what differs otherwise below."""
+    names = letters(comparison)
+    head = ["attribute", *names, *(f"{letter} − A [95 %]" for letter in names[1:])]
+    body = [
+        [
+            fit(row.name, _NAME_WIDTH),
+            *(decimal(None if one is None else one.value, 3) for one in row.figures),
+            *(map(difference_text, row.differences)),
+        ]
+        for row in comparison.rows
+    ]
+    titles = [f"{letter}: {name}" for letter, name in zip(names, comparison.titles, strict=True)]
+    told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
+    return "\n".join([*titles, *_ruled([head, *body]), *told])
+
+
+def letters(comparison: Comparison) -> list[str]:
+    """What audits go by beside each other: A, B, …"""
+    return [chr(ord("A") + index) if index < 26 else str(index + 1) for index in range(len(comparison.audits))]
+
+
+def difference_text(difference: Difference | None) -> str:
+    """A difference with its interval and what it says."""
+    if difference is None:
+        return "-"
+    low, high = difference.interval
+    said = "" if difference.shift == "undecided" else f" {difference.shift}"
+    return f"{difference.mean:+.3f} [{low:+.3f}, {high:+.3f}]{said}"
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A line for each finding, what is broken first, and the outcome."""
+    order = [finding for outcome in ("broken", "unjudged", "holds") for finding in verdict.of(outcome)]
+    body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in order]
+    beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
+    closing = f"{verdict.audit}{beside}: {IN_WORDS[verdict.outcome].upper()} ({counted(verdict)})"
+    return "\n".join([*_ruled([["", "attribute", "rule", "measured [95 %]"], *body]), closing])
+
+
+def _ruled(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    rule = "─" * max(map(cell_len, lines))
+    return [rule, lines[0], rule, *lines[1:], rule]
