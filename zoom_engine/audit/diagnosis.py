@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoom_engine.attributes import Attribute
+from zoom_engine.audit import views
 from zoom_engine.audit.folder import RECORDS, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest, Mode
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
 from zoom_engine.audit.summarise import summarise
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import summary_table
+from zoom_engine.audit.views import Counterfactual
 from zoom_engine.errors import AuditError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,24 @@ class Diagnosis:
     def is_decisive(self, record: Record) -> bool:
         """Whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
         return is_decisive(record, least=self.config.decisive_change)
+
+    def counterfactuals(self) -> list[Counterfactual]:
+        """The pictures of the audit's folder as arrays, with what they stand for: typical ones first, extreme ones
+        called so. Raises `AuditError` for an audit in memory."""
+        return views.counterfactuals(self)
+
+    def to_pandas(self, of: Literal["attributes", "records"] = "attributes") -> Any:
+        """A `pandas.DataFrame` with a row for each attribute, or for each image and attribute, see `views`. Raises
+        ConfigError where pandas is missing (`pip install "zoom-engine[tables]"`)."""
+        return views.attribute_frame(self) if of == "attributes" else views.record_frame(self)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Bars with intervals on the `axes` of matplotlib, see `views.plot`. Raises ConfigError where it is missing
+        (`pip install "zoom-engine[plots]"`)."""
+        return views.plot(self, axes)
+
+    def _repr_html_(self) -> str:
+        return views.html_table(self)
 
     def table(self) -> str:
         """The summary as text of about 100 columns for a terminal, most sensitive attribute first."""
