@@ -74,11 +74,11 @@ def _accelerators() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def describe() -> str:
-    """The whole text, a `label: value` line for each thing; no file is loaded."""
+def sections() -> dict[str, list[str]]:
+    """Lines on each thing, by its label; no file is loaded."""
     environment = describe_environment()
     packages: dict[str, str] = environment["packages"]
-    sections = {
+    found = {
         "zoom-engine": [f"{zoom_engine.__version__} in {Path(zoom_engine.__file__).parent}"],
         "python": [environment["python"]],
         "system": [environment["system"]],
@@ -93,11 +93,17 @@ def describe() -> str:
         "domains": [", ".join(registry.names(registry.DOMAINS)) or "none"],
     }
     if environment["git_revision"]:
-        sections["revision"] = [environment["git_revision"]]
-    width = max(map(len, sections)) + 2
+        found["revision"] = [environment["git_revision"]]
+    return found
+
+
+def describe() -> str:
+    """The whole text, a `label: value` line for each thing."""
+    found = sections()
+    width = max(map(len, found)) + 2
     lines = [
         f"{label + ':' if index == 0 else '':{width}}{line}"
-        for label, values in sections.items()
+        for label, values in found.items()
         for index, line in enumerate(values)
     ]
     return "\n".join(lines)

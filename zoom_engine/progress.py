@@ -18,7 +18,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from time import monotonic
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
@@ -132,8 +132,9 @@ class _Bar(_Silent):
 class _Lines(_Silent):
     """A line at the start, every `_SECONDS_PER_LINE` and at the end, for files: what redraws itself is noise there."""
 
-    def __init__(self, work: Work, description: str, unit: str, initial: int) -> None:
+    def __init__(self, work: Work, description: str, unit: str, initial: int, write: Callable[[str], None]) -> None:
         super().__init__(work, initial)
+        self._write = write
         total = _total(work)
         self._about = {
             "total": total,
@@ -160,7 +161,23 @@ class _Lines(_Silent):
         self._printed_at, self._printed_done = monotonic(), self._done
         elapsed = self._printed_at - self._start
         line = tqdm.format_meter(self._done, elapsed=elapsed, postfix=self._note, **self._about)
-        print(line, file=sys.stderr, flush=True)
+        self._write(line)
+
+
+class _Several(_Silent):
+    """Work that shows in several ways."""
+
+    def __init__(self, work: Work, initial: int, bars: Sequence[Progress[Any]]) -> None:
+        super().__init__(work, initial)
+        self._bars = bars
+
+    def __exit__(self, *error: object) -> None:
+        for bar in self._bars:
+            bar.__exit__(*error)
+
+    def _advance(self, count: int, note: str) -> None:
+        for bar in self._bars:
+            bar.update(count, note=note)
 
 
 class _Part(_Silent):
@@ -199,7 +216,27 @@ def forced(work: Work, description: str, *, unit: str = "step", initial: int = 0
     """`progress` that shows even when stderr is not a terminal: as plain lines, one every ten seconds."""
     if sys.stderr.isatty():
         return _Bar(work, description, unit, initial)
-    return _Lines(work, description, unit, initial)
+    return _Lines(work, description, unit, initial, lambda line: print(line, file=sys.stderr, flush=True))
+
+
+def written(write: Callable[[str], None]) -> ProgressFactory:
+    """A factory whose work shows as plain lines that go to `write`, one every ten seconds."""
+
+    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+        return _Lines(work, description, unit, initial, write)
+
+    return progress
+
+
+def several(*factories: ProgressFactory) -> ProgressFactory:
+    """A factory whose work shows in all of these ways."""
+
+    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+        # Only this one goes over the work: the others advance with it.
+        bars = [factory(work, description, unit=unit, initial=initial) for factory in factories]
+        return _Several(work, initial, bars)
+
+    return progress
 
 
 def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:

@@ -40,7 +40,7 @@ def test_diagnose_begins_with_the_usual_options(
     assert [line for line in lines if line in groups] == groups
     usual = lines[lines.index(groups[0]) : lines.index(groups[1])]
     first = [line.split()[0] for line in usual if line.startswith("  --")]
-    assert first == ["--generator", "--target", "--attribute", "--images", "--seed", "--out", "--config"]
+    assert first == ["--generator", "--target", "--attribute", "--images", "--seed", "--out", "--config", "--json"]
 
 
 def test_defaults_and_choices_are_said_once(

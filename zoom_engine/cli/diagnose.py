@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
@@ -12,6 +13,7 @@ from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     MACHINE,
+    TOLD,
     CommandSettings,
     decoder_options,
     given_of,
@@ -21,12 +23,15 @@ from zoom_engine.cli.options import (
     read_target_options,
     takes,
     target_options,
+    told_options,
 )
+from zoom_engine.cli.output import AsJson, Voice, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.errors import ConfigError
 from zoom_engine.files.cache import check_cache, default_cache
-from zoom_engine.notices import tell
-from zoom_engine.progress import forced
+
+if TYPE_CHECKING:
+    from zoom_engine.audit.diagnosis import Diagnosis
 
 HOW = Group("How it is audited", sort_key=1)
 TABLES = ("generator_options", "target_options")
@@ -42,12 +47,14 @@ REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACH
     decoder_options(HOW),
     target_options(),
     machine_options(),
+    told_options(),
 )
 def diagnose(
     *,
     config: Annotated[
         Path | None, Parameter(help="TOML file with the same options; the command line wins", metavar="FILE")
     ] = None,
+    json: AsJson = False,
     **given: Any,
 ) -> None:
     """Audit a target model: which attributes is it sensitive to?
@@ -59,7 +66,18 @@ def diagnose(
     """
     stored = read_config(config) if config else {}
     values = {**stored, **given}
-    use_threads(values.get("threads"))
+    with telling(**given_of(TOLD, values)) as voice:
+        diagnosis = _run(stored, given, values, voice)
+    if json:
+        print_json({"audit": str(values["out"]), "summary": diagnosis.summary().to_json()})
+        return
+    print(diagnosis.table())
+    print(f"\nOpen {Path(values['out']) / 'report.html'}")
+
+
+def _run(stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice) -> Diagnosis:
+    """Audit with the `values`, which are those that are `stored` in a file under those that were `given`."""
+    use_threads(values.get("threads"), voice.progress)
     for name in ("generator", "target", "out"):
         if name not in values:
             raise ConfigError(f"--{name} is missing; see zoom-engine diagnose --help")
@@ -76,9 +94,7 @@ def diagnose(
     check_folder(values["out"])
     check_cache(Path(settings.cache or default_cache()))
     check_config(values["out"], {**RunSettings(**run).deciding(), **settings.deciding()})
-    with starting():
+    with starting(voice.progress):
         from zoom_engine.diagnoser import Diagnoser
 
-    diagnosis = Diagnoser(settings, progress=forced, notify=tell).run(**run)
-    print(diagnosis.table())
-    print(f"\nOpen {Path(values['out']) / 'report.html'}")
+    return Diagnoser(settings, progress=voice.progress, notify=voice.notify).run(**run)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from zoom_engine.cli.output import AsJson, print_json
 
-def info() -> None:
+
+def info(*, json: AsJson = False) -> None:
     """Print versions, instruction set, runtimes, and what is missing."""
-    from zoom_engine.info import describe
+    from zoom_engine.info import describe, sections
 
-    print(describe())
+    if json:
+        print_json(sections())
+    else:
+        print(describe())

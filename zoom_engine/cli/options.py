@@ -38,6 +38,8 @@ class CommandSettings:
 
     steps: int | None = option("steps of a gradient search, or generations of cmaes", None)
     threads: int | None = option("of the processor, for torch and for the runtimes", None)
+    quiet: bool = option("show neither progress nor notes", False)
+    log_file: str | Path | None = option("a file to which progress, notes and errors are appended, with the time", None)
 
 
 def takes(*options: Options) -> Callable[[Command], Command]:
@@ -84,6 +86,7 @@ def options(
 
 INPUT = options_of(InputSettings)
 DECODER = tuple(options_of(DecoderSettings))
+TOLD = ("quiet", "log_file")
 TARGET = ("download", *options_of(TargetSettings))
 
 
@@ -108,6 +111,11 @@ def machine_options() -> Options:
     """What an audit runs on."""
     group = Group("What it runs on", sort_key=3)
     return [*options(AuditSettings, *MACHINE, group=group), *options(CommandSettings, "threads", group=group)]
+
+
+def told_options() -> Options:
+    """What a long command tells, and where: see `output.telling`."""
+    return options(CommandSettings, *TOLD, group=Group("What it tells", sort_key=4))
 
 
 def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any]:

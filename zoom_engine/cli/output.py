@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, TextIO
 
 from cyclopts import Parameter
 
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, ConfigError, ZoomError
 from zoom_engine.files import atomic
+from zoom_engine.notices import Notify, tell, untold
+from zoom_engine.progress import ProgressFactory, forced, several, silent, written
 
 AsJson = Annotated[bool, Parameter(help="print JSON in place of text", show_default=False)]
+
+
+class Voice(NamedTuple):
+    """How a long command shows its work, and whom it tells what."""
+
+    progress: ProgressFactory
+    notify: Notify
+
+
+@contextlib.contextmanager
+def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Voice]:
+    """On stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
+
+    Raises ConfigError for a file that cannot be written.
+    """
+    voice = Voice(silent, untold) if quiet else Voice(forced, tell)
+    if log_file is None:
+        yield voice
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(log_file).open("a", encoding="utf-8", errors="backslashreplace"))
+        except OSError as error:
+            raise ConfigError(f"cannot write {log_file}: {(error.strerror or str(error)).lower()}") from error
+        yield from _logged(voice, file)
+
+
+def _logged(voice: Voice, file: TextIO) -> Iterator[Voice]:
+    def write(line: str) -> None:
+        print(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}", file=file, flush=True)
+
+    def notify(text: str) -> None:
+        voice.notify(text)
+        write(f"note: {text}")
+
+    try:
+        yield Voice(several(voice.progress, written(write)), notify)
+    except (ZoomError, KeyboardInterrupt) as error:
+        write(f"error: {error}" if isinstance(error, ZoomError) else "interrupted")
+        raise
 
 
 def print_json(value: Any) -> None:

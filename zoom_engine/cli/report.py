@@ -7,11 +7,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zoom_engine.cli.output import AsJson, print_json
 
-def report(audit: Annotated[Path, Parameter(help="an audit folder")], /) -> None:
+
+def report(audit: Annotated[Path, Parameter(help="an audit folder")], /, *, json: AsJson = False) -> None:
     """Write report.html of an audit folder again, and print its table."""
     from zoom_engine.audit.diagnosis import Diagnosis
     from zoom_engine.report import write_report
 
-    print(Diagnosis.load(audit).table())
-    print(f"\nOpen {write_report(audit)}")
+    diagnosis, page = Diagnosis.load(audit), write_report(audit)
+    if json:
+        print_json({"audit": str(audit), "missing": diagnosis.missing, "summary": diagnosis.summary().to_json()})
+    else:
+        print(diagnosis.table())
+        print(f"\nOpen {page}")

@@ -6,24 +6,24 @@ import contextlib
 from collections.abc import Iterator
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.progress import forced
+from zoom_engine.progress import ProgressFactory, forced
 
 
 @contextlib.contextmanager
-def starting() -> Iterator[None]:
+def starting(progress: ProgressFactory = forced) -> Iterator[None]:
     """Around imports that take seconds, such as torch's: a sign of life at once."""
-    with forced(1, "Starting", unit="step") as bar:
+    with progress(1, "Starting", unit="step") as bar:
         yield
         bar.update()
 
 
-def use_threads(threads: int | None) -> None:
+def use_threads(threads: int | None, progress: ProgressFactory = forced) -> None:
     """Torch's own setting, which every runtime and the native operators follow."""
     if threads is None:
         return
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, got {threads}")
-    with starting():
+    with starting(progress):
         import torch
 
     torch.set_num_threads(threads)

@@ -1,0 +1,122 @@
+"""What commands print and write besides their text: JSON, logs, silence, and a configuration file to begin with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulated import simulated
+
+from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings
+from zoom_engine.cli import main
+from zoom_engine.cli.config import read_config
+from zoom_engine.cli.init import EXAMPLE
+from zoom_engine.cli.options import CommandSettings
+from zoom_engine.errors import ConfigError
+
+DIAGNOSE = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache"]
+
+
+def test_init_writes_a_file_that_diagnose_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "audit.toml"
+    assert main(["init", "--out", str(path)]) == 0
+    assert f"--config {path}" in capsys.readouterr().out
+    assert read_config(path) == EXAMPLE
+    assert main(["init", "--out", str(path)]) == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_it_names_every_option_once_with_its_default(tmp_path: Path) -> None:
+    main(["init", "--out", str(tmp_path / "audit.toml")])
+    text = (tmp_path / "audit.toml").read_text()
+    named = re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE)
+    fields = [
+        field for settings in (AuditSettings, RunSettings, CommandSettings) for field in dataclasses.fields(settings)
+    ]
+    assert sorted(named) == sorted(field.name for field in fields)
+    assert max(map(len, text.splitlines())) <= 110
+    (tmp_path / "all.toml").write_text(re.sub(r"^# (\w+ = )(?!\.\.\.)", r"\1", text, flags=re.MULTILINE))
+    read = read_config(tmp_path / "all.toml")
+    defaults = {field.name: field.default for field in fields if field.name not in EXAMPLE}
+    for name, value in defaults.items():
+        assert read.get(name) == (None if value is dataclasses.MISSING else value), name
+    assert read["loss_weights"] == LossWeights()
+    assert AuditSettings(**{name: read[name] for name in ("generator", "target", "attributes", "loss_weights")})
+
+
+def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=3, path=tmp_path / "audit")
+    assert main(["report", str(tmp_path / "audit"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["summary"] == json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert found["missing"] == 0
+    assert main(["words", "--json"]) == 0
+    assert "smiling" in json.loads(capsys.readouterr().out)["words"]
+
+
+def test_the_machine_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["domains"] == ["avatars, pets"]
+
+
+class Stand:
+    """In place of the pipeline: some work, something to tell, an audit."""
+
+    def __init__(self, settings: AuditSettings, *, progress: Any, notify: Any) -> None:
+        self.progress, self.notify, self.fails = progress, notify, settings.truncation == 0.5
+
+    def run(self, **run: Any) -> Any:
+        for _ in self.progress(range(3), "Working", unit="thing"):
+            pass
+        with self.progress(2, "Counting") as bar:
+            bar.update(2, note="two")
+        self.notify("something was assumed")
+        if self.fails:
+            raise ConfigError("it cannot be")
+        return simulated(images=3)
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoom_engine.diagnoser.Diagnoser", Stand)
+
+
+@pytest.mark.usefixtures("stand")
+def test_a_quiet_command_tells_nothing_but_its_result(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = [*DIAGNOSE, "--out", str(tmp_path / "audit")]
+    assert main([*command, "--quiet", "--json"]) == 0
+    told = capfd.readouterr()
+    assert told.err == ""
+    assert json.loads(told.out)["summary"]["images"] == 3
+    assert main(command) == 0
+    told = capfd.readouterr()
+    assert "Working: 100% 3/3 things" in told.err
+    assert "note: something was assumed" in told.err
+    assert "a face with pale skin" in told.out
+
+
+@pytest.mark.usefixtures("stand")
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_a_log_holds_it_all_with_the_time(quiet: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "audit.log"
+    command = [*DIAGNOSE, "--out", str(tmp_path / "audit"), "--log-file", str(log), *quiet]
+    assert main(command) == 0
+    assert ("Working" in capfd.readouterr().err) == (not quiet)
+    assert main([*command, "--truncation", "0.5"]) == 1
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d ", line) for line in lines)
+    texts = [line.partition(" ")[2] for line in lines]
+    assert sum(text.startswith("Working: 100% 3/3 things") for text in texts) == 2
+    assert sum(text.startswith("Counting: 100% 2/2") and "two" in text for text in texts) == 2
+    assert texts.count("note: something was assumed") == 2
+    assert texts[-1] == "error: it cannot be"
+    assert "zoom-engine: it cannot be" in capfd.readouterr().err
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*DIAGNOSE, "--out", str(tmp_path / "audit"), "--log-file", str(tmp_path / "no" / "log")]) == 1
+    assert re.fullmatch(r"zoom-engine: cannot write .*log: no such file or directory\n", capsys.readouterr().err)
