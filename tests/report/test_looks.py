@@ -7,8 +7,10 @@ import json
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
+import pypdf
 import pytest
 
 import zoom_engine.report
@@ -23,7 +25,9 @@ HARNESS = """<!doctype html><body style="margin:0"><script>
 addEventListener("load", () => setTimeout(() => {
   document.body.dataset.result = JSON.stringify([...document.querySelectorAll("iframe")].map(frame => {
     const page = frame.contentDocument.documentElement;
-    return [page.scrollWidth, page.clientWidth, getComputedStyle(frame.contentDocument.body).backgroundColor];
+    const faces = [...frame.contentDocument.querySelectorAll("img")].map(image => image.getBoundingClientRect().width);
+    const background = getComputedStyle(frame.contentDocument.body).backgroundColor;
+    return [page.scrollWidth, page.clientWidth, background, Math.min(...faces)];
   }));
 }, 300));
 </script>%s</body>"""
@@ -53,8 +57,10 @@ def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
     assert set(colors(0)) == set(colors(1))
     for text, ground in TEXT:
         assert contrast(found[text], found[ground]) >= 4.5, (text, ground)
-    for mark in ("bar", "whisker"):
-        assert contrast(found[mark], found["bg"]) >= 3.0, mark
+    for mark in ("bar", "bar-rest", "whisker"):
+        for ground in ("bg", "raised", "range"):
+            assert contrast(found[mark], found[ground]) >= 3.0, (mark, ground)
+    assert contrast(found["muted"], found["range"]) >= 3.0, "the edge of a band, which itself is faint"
 
 
 @pytest.mark.slow
@@ -69,7 +75,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
     pages.append(write_index(tmp_path, [IndexEntry(audits[0], LONG, LONG), audits[1]], title=LONG))
     for page in pages[:2]:
         page.write_text(page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8")
-    widths = (360, 640, 900, 1280)
+    widths = (375, 640, 900, 1280)
     frames = "".join(
         f'<iframe src="{page.resolve().as_uri()}" style="border:0;height:900px;width:{width}px"></iframe>'
         for page in pages
@@ -104,6 +110,43 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
     assert len(measured) == len(pages) * len(widths)
     ground = colors(int(dark))["bg"]
     rgb = f"rgb({', '.join(str(int(ground[i : i + 2], 16)) for i in (1, 3, 5))})"
-    for scroll, client, background in measured:
+    for scroll, client, background, face in measured:
         assert scroll <= client
         assert background == rgb
+        if client == widths[0]:
+            assert face >= 140, "a face that can be read on a phone"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
+    """Details are open, and no text begins outside the sheet."""
+    page = write_report(make_audit("audit", attributes=tuple(f"a face with {word}" for word in "abcdefgh"), null=0.02))
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    command += [f"--user-data-dir={tmp_path / 'user'}", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri()]
+    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    texts = []
+    for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages:
+
+        def inside(
+            text: str, scale: list[float], place: list[float], *__: object, sheet: pypdf.PageObject = sheet
+        ) -> None:
+            assert not text.strip() or 0 <= place[4] * scale[0] + scale[4] <= float(sheet.mediabox.width), text
+
+        texts.append(sheet.extract_text(visitor_text=inside))
+    printed = unicodedata.normalize("NFKC", " ".join(" ".join(texts).split()))  # of ligatures letters
+    assert "config.search" in printed, "settings, which are folded away on the screen"
+    assert printed.count("likeness to the original (SSIM)") == page.read_text().count("likeness to the original (SSIM)")
+    for heading in ("calibrated range", "paper range", "What this audit cannot say"):
+        assert heading in printed
+
+
+@pytest.mark.parametrize("name", ["report", "index"])
+def test_no_two_landmarks_share_a_name(name: str, make_audit, tmp_path: Path) -> None:
+    page = write_report(make_audit("audit", null=0.02))
+    if name == "index":
+        page = write_index(tmp_path, [tmp_path / "audit"])
+    labels = re.findall(
+        r'<(?:section|[^>]*role="region")[^>]* aria-labelledby="([^"]*)"', page.read_text(encoding="utf-8")
+    )
+    assert len(labels) == len(set(labels))

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
-from zoom_engine.report.charts import Axis, Bar, axis_for, bar_for
+from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.writer import template, write_page
 
 
@@ -46,9 +46,7 @@ def write_comparison(path: Path, comparison: Comparison) -> Path:
 
 def comparison_page(comparison: Comparison) -> ComparisonPage:
     """What the page shows of a comparison."""
-    figures = [one for row in comparison.rows for one in row.figures if one is not None]
     found = [one for row in comparison.rows for one in row.differences if one is not None]
-    axis = axis_for([one.interval[1] if one.interval else one.value or 0.0 for one in figures])
     ends = axis_for([abs(end) for one in found for end in one.interval])
     names = letters(comparison)
     told = ((), *comparison.notes)
@@ -60,8 +58,8 @@ def comparison_page(comparison: Comparison) -> ComparisonPage:
         )
     )
     centred = tuple((50 * (1 + sign), f"{sign * ends.end:+g}" if sign else "0") for sign in (-1, 0, 1))
-    rows = tuple((row, tuple(_lines(comparison, row, axis, ends.end))) for row in comparison.rows)
-    return ComparisonPage(headline(comparison), audits, rows, axis, Axis(ends.end, centred))
+    rows = tuple((row, tuple(_lines(comparison, row, ends.end))) for row in comparison.rows)
+    return ComparisonPage(headline(comparison), audits, rows, FULL, Axis(ends.end, centred))
 
 
 def headline(comparison: Comparison) -> str:
@@ -87,7 +85,7 @@ def _images(count: int, pairs: int) -> str:
     return f"the same {count} images" if pairs == count else f"{count} images"
 
 
-def _lines(comparison: Comparison, row: Row, axis: Axis, end: float) -> list[Line]:
+def _lines(comparison: Comparison, row: Row, end: float) -> list[Line]:
     lines = []
     for letter, title, audit, figures, difference in zip(
         letters(comparison),
@@ -101,6 +99,6 @@ def _lines(comparison: Comparison, row: Row, axis: Axis, end: float) -> list[Lin
         at = low = high = None
         if difference is not None:
             at, low, high = (50 * (1 + x / end) for x in (difference.mean, *difference.interval))
-        bar = bar_for(axis, value, interval, audit.summary().null)
+        bar = bar_for(FULL, value, interval, audit.summary().null)
         lines.append(Line(letter, title, figures, bar, difference, at, low, high))
     return lines

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
-from zoom_engine.report.charts import Axis, Bar, bar_for
-from zoom_engine.report.page import Source, axis_of
+from zoom_engine.report.charts import FULL, Axis, Bar, bar_for
+from zoom_engine.report.page import Source
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
 from zoom_engine.report.strips import Strip
 
@@ -41,13 +41,12 @@ class Card:
 def cards(sources: Sequence[Source]) -> list[Card]:
     """A card per audit. The attributes of all, the one that moves any of the targets most first."""
     order = _common_order(sources)
-    axis = axis_of(sources)
     found = []
     for source in sources:
         strip = source.first_strip(order[0]) if order else None
         lead = None if strip is None else source.load(strip, LEAD_BUDGET, ends=True)
-        lines = tuple(_lines(source, sources, order[:MOST_LINES], axis))
-        found.append(Card(source, axis, lead, lines, max(0, len(order) - MOST_LINES)))
+        lines = tuple(_lines(source, sources, order[:MOST_LINES]))
+        found.append(Card(source, FULL, lead, lines, max(0, len(order) - MOST_LINES)))
     return found
 
 
@@ -59,7 +58,7 @@ def _common_order(sources: Sequence[Source]) -> list[Attribute]:
     return sorted(most, key=lambda attribute: -most[attribute])
 
 
-def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute], axis: Axis) -> Iterator[Line]:
+def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute]) -> Iterator[Line]:
     rows = {row.attribute: row for row in source.summary.sensitivity}
     for attribute in order:
         name = next(one.names[attribute] for one in sources if attribute in one.names)
@@ -71,7 +70,7 @@ def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute]
             name,
             attribute,
             value,
-            bar_for(axis, value, interval, source.summary.null),
+            bar_for(FULL, value, interval, source.summary.null),
             source.counts.get(attribute),
             None if strip is None else source.load(strip, LINE_BUDGET, ends=True),
         )

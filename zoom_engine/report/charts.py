@@ -36,6 +36,8 @@ class Axis:
 
 
 NOTHING = 1e-12  # no chart shows less
+FULL = Axis(1.0, tuple((100 * share, f"{share:g}") for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)))
+"""The axis of every histogram of sensitivities: they lie in [0, 1], and bars of two pages compare by eye."""
 
 
 def axis_for(values: Sequence[float]) -> Axis:

@@ -25,7 +25,7 @@ from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed
-from zoom_engine.report.charts import Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
+from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.leak_table import dragged, leak_table
@@ -185,7 +185,7 @@ def read_page(source: Source, budget: Budget) -> Page:
     other = next(
         (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
     )
-    axis = axis_of([source])
+    axis = FULL
     called = first_called(summary)
     proof = source.first_strip(source.order[0] if called is None else called.attribute)
     beyond = _beyond(source.diagnosis.records, used, other)
@@ -214,13 +214,6 @@ def read_page(source: Source, budget: Budget) -> Page:
         other_range=other,
         notices=tuple(f"{text[:1].upper()}{text[1:]}." for text in manifest.notices),
     )
-
-
-def axis_of(sources: Sequence[Source]) -> Axis:
-    """One axis for the histograms of all, so that their bars compare by eye."""
-    rows = [row for source in sources for row in source.summary.sensitivity]
-    null = [source.summary.null.strongest for source in sources if source.summary.null]
-    return axis_for([*null, *(row.interval[-1] if row.interval else row.value or 0.0 for row in rows)])
 
 
 def _rows(source: Source, axis: Axis) -> Iterator[Row]:

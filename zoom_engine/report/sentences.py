@@ -121,7 +121,7 @@ def _calling(summary: Summary) -> Verdict:
     called = sum(row.called == "called" for row in summary.sensitivity)
     known = sum(row.called is not None for row in summary.sensitivity)
     text = f"{called} of {known} called" if called else "Nothing called"
-    return Verdict(text, "good" if called else "", how_known(summary))
+    return Verdict(text, "", how_known(summary))
 
 
 def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> Verdict:
@@ -174,7 +174,7 @@ def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least
             tag = f"Most extreme of {counts.units}"
             return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
         middle = "this one" if alike == 1 else "one from the middle of them"
-        return Standing("Decisive flip", "good", outcome, f"{_upper(so)}: {middle}.")
+        return Standing("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
 
