@@ -20,7 +20,7 @@ from zoom_engine.progress import interruptible
 LONGEST_ERROR = 2_000  # characters
 COMMANDS = (
     *("demo", "diagnose", "init", "discover", "edit", "view", "report", "compare", "gate"),
-    *("inspect", "convert", "export", "words", "presets", "info"),
+    *("inspect", "convert", "export", "export-images", "words", "presets", "info"),
 )
 
 
@@ -58,6 +58,7 @@ def build_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for position, name in enumerate(COMMANDS):
-        app.command(getattr(importlib.import_module(f"zoom_engine.cli.{name}"), name), sort_key=position)
+        module = name.replace("-", "_")
+        app.command(getattr(importlib.import_module(f"zoom_engine.cli.{module}"), module), sort_key=position)
     app.register_install_completion_command(help="Let the shell complete commands and options (bash, zsh or fish).")
     return app
