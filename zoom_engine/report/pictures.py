@@ -34,7 +34,7 @@ BUDGETS = (
 )
 
 LEAD_BUDGET = Budget(256, 64, 84, 1, 0)  # of an index: the large picture of a card
-LINE_BUDGET = Budget(112, 64, 78, 1, 0)  # and those beside its bars
+LINE_BUDGET = Budget(192, 64, 78, 1, 0)  # and those beside its bars, as wide on a phone
 
 
 @dataclass(frozen=True)
