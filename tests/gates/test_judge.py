@@ -44,7 +44,7 @@ def test_few_images_on_which_nothing_moves_prove_nothing() -> None:
     assert still.sensitivity[0].interval == (0.0, 0.0)
     verdict = judge(still, [Rule(max_sensitivity=0.1)])
     assert (verdict.outcome, verdict.exit_code) == ("unjudged", 2)
-    assert verdict.findings[0].measured.endswith("it takes 29 images at least, not 20")
+    assert verdict.findings[0].measured.endswith("it takes 36 images at least, not 20")
     enough = make(images=1 + (images_for(0.1) or 0), means=(0.0,) * 4)
     assert judge(enough, [Rule(max_sensitivity=0.1)]).exit_code == 0
     assert judge(still, [Rule(max_sensitivity=0.0)]).findings[0].measured.endswith("cannot be shown")
@@ -119,6 +119,7 @@ def test_of_an_unfinished_audit_nothing_is_judged() -> None:
     (first, *_) = judge(make(images=100), [Rule(max_growth=0.9)], baseline=part).findings
     assert first.measured == "the baseline is not finished: 200 measurements are missing"
     assert judge(simulated(images=3, done=0), rules).exit_code == 2
+    assert simulated(images=6, null=0.1, null_images=4).missing == -4, "random directions on the first four alone"
 
 
 @pytest.mark.parametrize("name", ["pale skin", "Pale Skin", "a pale face", ATTRIBUTES[1], "a face with pale skin"])
@@ -201,7 +202,7 @@ def test_bounds_hold_for_what_was_not_seen() -> None:
     assert (low <= 0.02).mean() >= 0.95
     mirrored = mean_bounds(-drawn, low=-1.0, high=0.0)
     assert np.allclose(mirrored[0], -high, atol=0.02)
-    assert [images_for(limit) for limit in (0.05, 0.1, 1.0, 0.0)] == [59, 29, 1, None]
+    assert [images_for(limit) for limit in (0.05, 0.1, 1.0, 0.0)] == [72, 36, 1, None]
 
 
 def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:

@@ -112,9 +112,11 @@ class Diagnosis:
     @property
     def missing(self) -> int:
         """How many measurements of the audit have no record yet; 0 where it is whole."""
-        each = 1 if self.mode == "multi" else len(self.attributes) + self.config.null
         images = self.config.images or len({record.image for record in self.records})
-        return images * each - len(self.records) - len(self.null)
+        part = self.config.content.get("null_images")  # random directions may be searched on the first images alone
+        held = min(images, part) if isinstance(part, int) else images
+        each = 1 if self.mode == "multi" else len(self.attributes)
+        return images * each + held * self.config.null - len(self.records) - len(self.null)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """The records of one attribute; those of multi mode are of None."""

@@ -30,7 +30,8 @@ _AT_ONCE = 4_000_000  # numbers of a block of draws
 @dataclass(frozen=True)
 class Difference:
     """How much further an attribute moves the output in an audit than in the first: the `mean` with its 95 % bootstrap
-    interval, what it is below with 95 % confidence (`most`, see `bounds`), its adjusted p-value, and what that says."""
+    interval, the upper end where images that were not seen count too (`most`, see `bounds`), its adjusted p-value, and
+    what that says."""
 
     mean: float
     interval: Interval

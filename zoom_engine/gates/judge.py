@@ -7,7 +7,7 @@ max_sensitivity L   the upper end is L or less            the lower end is above
                                                           attribute is called; or it is called by
                                                           an audit whose smallest effect is L or
                                                           more
-max_growth L        with 95 % confidence it grew by L or  the permutation test of growth above L   cannot be judged
+max_growth L        the upper end of the growth is L or   the permutation test of growth above L   cannot be judged
                     less                                  has an adjusted p-value below 5 %
 min_power P         the audit's power is P or more        it is less                               cannot be judged
 ==================  ====================================  =======================================  ==================
