@@ -12,18 +12,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.table import signed
-from zoom_engine.directions import calibrate_range, find_directions
-from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError
+from zoom_engine.experiments.editing import Editing
 from zoom_engine.files import atomic
-from zoom_engine.files.cache import default_cache
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
-from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.text import text_encoder_for
 
 MOST_PICTURES = 2000
 MOST_COLUMNS = 7  # of a calibrated sheet
@@ -67,32 +61,21 @@ def write_edit_sheet(
     count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:
         raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
-    domain = find_domain(generator)
-    network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
-    encoder = text_encoder_for(generator, text_encoder, download=download)
-    renderer = choose_synthesizer(network, cache=default_cache())
-    found = find_directions(
-        network,
-        encoder,
+    editing = Editing.of(
+        generator,
         attributes,
-        neutral=neutral or (domain.neutral if domain else "a face"),
-        method=directions,
+        generator_class=generator_class,
+        generator_options=generator_options,
+        neutral=neutral,
+        text_encoder=text_encoder,
+        directions=directions,
         truncation=truncation,
-        synthesizer=renderer,
-        cache=default_cache(),
+        download=download,
         progress=progress,
     )
+    found, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
     if weights is None:
-        calibrated = calibrate_range(
-            network,
-            encoder,
-            found,
-            bound=PAPER_BOUND,
-            synthesizer=renderer,
-            cache=default_cache(),
-            progress=progress,
-        )
-        limits = [(float(low), float(high)) for low, high in calibrated.bounds]
+        limits = [(float(low), float(high)) for low, high in editing.calibrated.bounds]
         ranges = [
             SheetRange(attribute, tuple(sheet_weights(*limit)), limit)
             for attribute, limit in zip(attributes, limits, strict=True)
@@ -101,9 +84,9 @@ def write_edit_sheet(
         ranges = [SheetRange(attribute, tuple(weights), None) for attribute in attributes]
     parts: list[NDArray[np.uint8]] = []
     with torch.no_grad():
-        styles = network.sample(seeds, truncation=truncation)
+        styles = editing.styles(seeds)
         for shown, direction in zip(ranges, found.matrix, strict=True):
-            parts.append(_header(shown.labels(), network.resolution))
+            parts.append(_header(shown.labels(), side))
             for style in styles:
                 weights_of = torch.tensor(shown.weights)[:, None]
                 images = renderer.render(style.expand(len(weights_of), -1), weights_of, direction[None])

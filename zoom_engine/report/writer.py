@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import jinja2
@@ -76,6 +76,30 @@ def write_index(
     shown = list(zip(entries, links, cards(sources), strict=True))
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
     return write_page(folder / INDEX, html)
+
+
+class Section(Protocol):
+    """What a page of experiments shows of one; its `figures` and `links` are relative to the page."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def anchor(self) -> str: ...
+    @property
+    def paragraphs(self) -> Sequence[str]: ...
+    @property
+    def figures(self) -> Sequence[str]: ...
+    @property
+    def links(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def made(self) -> str: ...
+
+
+def write_experiments(folder: str | Path, sections: Sequence[Section]) -> Path:
+    """Write `report.html` into `folder`, which holds the files that `sections` link, and return its path."""
+    return write_page(Path(folder) / REPORT, template("experiments.html.j2").render(sections=sections))
 
 
 def write_page(path: Path, html: str) -> Path:

@@ -1,0 +1,33 @@
+"""Shares and means come with their intervals, and say when there is nothing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from zoom_engine.experiments.estimates import error_bars, estimate, in_words, percent, wilson
+
+
+def test_wilson_s_interval() -> None:
+    assert wilson(8, 10) == pytest.approx([0.8, 0.4902, 0.9433], abs=1e-4)
+    assert wilson(0, 10) == pytest.approx([0.0, 0.0, 0.2775], abs=1e-4)
+    assert wilson(0, 0) is None
+
+
+def test_a_mean_leaves_out_what_was_not_measured() -> None:
+    found = estimate([1.0, math.nan, 3.0])
+    assert found is not None
+    assert found[0] == 2.0
+    assert found[1] <= 2.0 <= found[2]
+    assert estimate([math.nan]) is None
+
+
+def test_words() -> None:
+    assert in_words([0.5, 0.25, 0.75]) == "0.50 [0.25, 0.75]"
+    assert (percent(0.316), percent(0.004), percent([0.5, 0.25, 0.75])) == ("32 %", "0.4 %", "50 % [25, 75]")
+    assert (in_words(None), percent(None)) == ("–", "–")
+    means, (low, high) = error_bars([[0.5, 0.2, 0.9], None])
+    assert (means[0], low[0]) == (0.5, 0.3)
+    assert high[0] == pytest.approx(0.4)
+    assert math.isnan(means[1])

@@ -1,0 +1,136 @@
+"""Experiments end in data, figures and a paragraph; what is finished is not made again, figures need the data alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoom_engine.cli import main
+from zoom_engine.errors import ConfigError
+from zoom_engine.experiments import EXPERIMENTS
+from zoom_engine.experiments.experiment import find_experiment
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.run import draw_again, run_experiment
+from zoom_engine.progress import Progress, silent
+
+SMALL: dict[str, Any] = {
+    "generator": "avatars",
+    "targets": ["avatars:mustache-biased-smiling", "avatars:keypoints"],
+    "attributes": ["a smiling face", "a face with bangs"],
+    "images": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the experiments of this file are made."""
+    return tmp_path_factory.mktemp("experiments")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_data_figures_and_a_paragraph(name: str, out: Path) -> None:
+    page = run_experiment(name, out, **SMALL).read_text(encoding="utf-8")
+    folder = out / "avatars" / name
+    with (folder / "data.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.reader(file))
+    assert len(table) > 1
+    assert len(set(map(len, table))) == 1
+    figures = sorted(path.stem for path in folder.glob("*.svg"))
+    assert figures
+    assert figures == sorted(path.stem for path in folder.glob("figure*.png"))
+    text = (folder / "text.txt").read_text(encoding="utf-8")
+    assert "How to read it" in text
+    assert "What came out" in text
+    assert "nan" not in text
+    assert "%" not in text.replace(" %", ""), "a percentage is written with a space"
+    assert f'href="#{name}-avatars"' in page
+    assert all(f"avatars/{name}/{figure}.svg" in page for figure in figures)
+
+
+def test_a_figure_is_drawn_again_from_its_data_alone(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "combination"
+    run_experiment(name, out, **SMALL)
+    monkeypatch.setattr("zoom_engine.experiments.study.Editing", None)
+    folder = out / "avatars" / name
+    before = {path.name: path.read_bytes() for path in folder.glob("figure*")}
+    for path in folder.glob("figure*"):
+        path.unlink()
+    run_experiment(name, out, **SMALL)
+    assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
+    draw_again(out, [name])
+    assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
+
+
+def test_interrupted_it_ends_with_the_same_data(out: Path, tmp_path: Path) -> None:
+    run_experiment("traversal", out, **SMALL)
+    steps = iter(range(10))
+
+    def once(*arguments: Any, **options: Any) -> Progress[Any]:
+        bar = silent(*arguments, **options)
+        if "Traversing" not in arguments[1]:
+            return bar
+
+        def update(count: int = 1, *, note: str = "") -> None:
+            if next(steps) == 0:
+                raise KeyboardInterrupt
+
+        bar.update = update  # type: ignore[method-assign]
+        return bar
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment("traversal", tmp_path, progress=once, **SMALL)
+    parts = list((tmp_path / "avatars" / "traversal" / "parts").iterdir())
+    assert len(parts) == 1
+    written = parts[0].stat().st_mtime_ns
+    run_experiment("traversal", tmp_path, **SMALL)
+    assert parts[0].stat().st_mtime_ns == written
+    whole, resumed = (
+        json.loads((place / "avatars" / "traversal" / "data.json").read_text()) for place in (out, tmp_path)
+    )
+    assert whole == resumed
+
+
+def test_a_folder_takes_no_other_settings(out: Path) -> None:
+    run_experiment("traversal", out, **SMALL)
+    with pytest.raises(ConfigError, match="another 'images'"):
+        run_experiment("traversal", out, **{**SMALL, "images": 2})
+
+
+def test_what_is_missing_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match="choose from traversal"):
+        find_experiment("none")
+    with pytest.raises(ConfigError, match="no finished experiment"):
+        draw_again(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["experiment", "traversal", "--out", str(tmp_path / "a")]) == 1
+    assert "zoom-engine[plots]" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.part("one", lambda: {"a": (1, 2)}) == {"a": [1, 2]}
+    assert folder.part("one", lambda: pytest.fail("it is there")) == {"a": [1, 2]}
+    next(iter((tmp_path / "parts").iterdir())).write_text("{")
+    with pytest.raises(ConfigError, match="delete it"):
+        folder.part("one", dict)
+
+
+@pytest.mark.parametrize(("success", "says"), [((0.9, 0.9), "as the founding text says"), ((0.9, 0.1), "against")])
+def test_a_claim_that_does_not_hold_is_said_not_to(success: tuple[float, float], says: str) -> None:
+    def step(threshold: float, normalised: float, other: float) -> dict[str, Any]:
+        rest = {"others": [[0.1, 0, 1]], "ssim": [[0.9, 0, 1]], "pictures": []}
+        made = {"normalised": normalised, "not normalised": other}
+        kinds = {name: {**rest, "success": [[value, 0, 1]]} for name, value in made.items()}
+        return {"threshold": threshold, "channels": [5], **kinds}
+
+    steps = [step(0.0, 0.9, 0.9), step(0.9, success[1], 0.5)]
+    data = {"images": 3, "attributes": ["smiling"], "weights": [7.0], "channels": 10, "thresholds": steps}
+    assert says in find_experiment("threshold").tell(data)

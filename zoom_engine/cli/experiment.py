@@ -1,0 +1,71 @@
+"""`zoom-engine experiment`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.audit.settings import AuditSettings, RunSettings
+from zoom_engine.cli.options import (
+    DECODER,
+    INPUT,
+    TARGET,
+    decoder_options,
+    machine_options,
+    options,
+    read_generator_options,
+    read_target_options,
+    takes,
+    target_options,
+)
+from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.experiments import EVERY, EXPERIMENTS
+from zoom_engine.notices import tell
+from zoom_engine.progress import forced
+
+NAMES = (*EXPERIMENTS, EVERY)
+OWN = ("neutral", "text_encoder", "directions", "truncation", "labels")
+
+
+@takes(
+    options(AuditSettings, "generator", defaults={"generator": None}),
+    options(AuditSettings, "generator_class", "attributes", *OWN),
+    options(RunSettings, "images", "seed", defaults={"images": None}),
+    decoder_options(),
+    target_options(),
+    machine_options(),
+)
+def experiment(
+    name: Annotated[str, Parameter(help="which, or all of them", choices=NAMES)],
+    /,
+    *,
+    target: Annotated[
+        Sequence[str],
+        Parameter(help="a model to ask, as for diagnose; repeat for more; by default the domain's", metavar="TARGET"),
+    ] = (),
+    out: Annotated[Path, Parameter(help="folder for the data, the figures and report.html", metavar="FOLDER")],
+    draw_only: Annotated[bool, Parameter(help="draw what the folder holds again, without running anything")] = False,
+    **given: Any,
+) -> None:
+    """Make a table or figure of the founding text, on the embedded domains or on models of your own.
+
+    For example:
+
+      zoom-engine experiment traversal --out experiments
+      zoom-engine experiment combination --generator pets --target pets:dog --images 8 --out experiments
+    """
+    use_threads(given.pop("threads", None))
+    with starting():
+        from zoom_engine.experiments.run import draw_again, run_experiment
+
+    if draw_only:
+        print(f"Open {draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))}")
+        return
+    decoder, read = read_generator_options(given), read_target_options(given)
+    rest = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
+    rest |= {key: value for key, value in (("generator_options", decoder), ("target_options", read)) if value}
+    rest |= {"download": True} if given.get("download") else {}
+    print(f"Open {run_experiment(name, out, targets=target, progress=forced, notify=tell, **rest)}")

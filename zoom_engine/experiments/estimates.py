@@ -1,0 +1,63 @@
+"""Means over images with intervals, as the data of experiments hold them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from zoom_engine.audit.intervals import bootstrap_means, column_means, interval
+
+Estimate = list[float]
+"""[mean, low, high]: a mean over images and its 95 % bootstrap interval."""
+
+
+def estimate(values: ArrayLike) -> Estimate | None:
+    """The mean of ``values [I]`` (NaN: none of this image) and its interval; None without values."""
+    rows = np.asarray(values, dtype=np.float64)
+    rows = rows[np.isfinite(rows)]
+    if not len(rows):
+        return None
+    low, high = interval(bootstrap_means(rows[:, None]))
+    return [round(float(value[0]), 4) for value in (column_means(rows[:, None]), low, high)]
+
+
+def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | None:
+    """A share and its 95 % score interval (Wilson 1927); None without trials."""
+    if not trials:
+        return None
+    share = successes / trials
+    scale = 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    return [round(value, 4) for value in (share, max(0.0, middle - half), min(1.0, middle + half))]
+
+
+def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
+    """ "0.31 [0.20, 0.44]"; a dash for None."""
+    return "–" if value is None else f"{value[0]:{form}} [{value[1]:{form}}, {value[2]:{form}}]"
+
+
+def percent(value: float | Sequence[float] | None) -> str:
+    """ "31 %", "31 % [20, 44]" of an estimate, a dash for None."""
+    if value is None or isinstance(value, float | int):
+        return "–" if value is None else f"{100 * value:.1f} %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
+    return f"{percent(value[0])} [{100 * value[1]:.0f}, {100 * value[2]:.0f}]"
+
+
+def columns(name: str, value: Sequence[float] | None) -> dict[str, Any]:
+    """The three columns of an estimate in a table."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), value or ("", "", ""), strict=True))
+
+
+def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], list[list[float]]]:
+    """Means, and distances to the lower and upper ends, as matplotlib takes them; NaN for None."""
+    there = [value or (math.nan,) * 3 for value in values]
+    means = [float(value[0]) for value in there]
+    return means, [
+        [max(0.0, mean - value[1]) for mean, value in zip(means, there, strict=True)],
+        [max(0.0, value[2] - mean) for mean, value in zip(means, there, strict=True)],
+    ]

@@ -1,0 +1,94 @@
+"""The folder of an experiment: parts that are there are not made again, and every file appears whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zoom_engine.attributes import slug
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.files import atomic
+from zoom_engine.gallery import png_bytes
+
+DATA, SETTINGS, TEXT, TABLE = "data.json", "settings.json", "text.txt", "data.csv"
+Pixels = NDArray[np.uint8]
+
+
+class Folder:
+    """Of one experiment on one generator. Raises ConfigError for what cannot be read or written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Make the folder, or go on with one that was begun with equal ``settings``; refuse any other."""
+        settings = json.loads(json.dumps(settings))
+        there = self._read(SETTINGS)
+        for name in sorted({*settings, *(there or {})}) if there is not None else ():
+            if (there or {}).get(name) != settings.get(name):
+                raise ConfigError(f"{self.path} was begun with another '{name}': give the same, or another folder")
+        if there is None:
+            self.write(SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+
+    def part(self, name: str, make: Callable[[], Any]) -> Any:
+        """The JSON-ready part of that name: from the folder, else made now and kept."""
+        file = f"parts/{slug(name)}.json"
+        found = self._read(file)
+        if found is None:
+            found = make()
+            self.write(file, json.dumps(found, allow_nan=False) + "\n")
+        return json.loads(json.dumps(found))  # the same whether it was read or made
+
+    def finished(self) -> dict[str, Any] | None:
+        """What data.json holds, None before the end."""
+        found: dict[str, Any] | None = self._read(DATA)
+        return found
+
+    def picture(self, name: str, pixels: Pixels) -> str:
+        """Keep a picture uint8 ``[H, W, 3]``; returns its file, for `load`."""
+        file = f"pictures/{slug(name)}.png"
+        self.write(file, png_bytes(pixels))
+        return file
+
+    def load(self, file: str) -> Pixels:
+        """A picture of `picture`."""
+        try:
+            with Image.open(self.path / file) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {self.path / file} ({one_line(error)}): run the experiment again"
+            ) from error
+
+    def write_table(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """data.csv."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        self.write(TABLE, text.getvalue())
+
+    def write(self, file: str, content: str | bytes) -> None:
+        """A file of the folder, whole or not at all."""
+        path = self.path / file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(path, content if isinstance(content, bytes) else content.encode())
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def _read(self, file: str) -> Any:
+        try:
+            return json.loads((self.path / file).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read {self.path / file} ({one_line(error)}): delete it") from error

@@ -1,0 +1,81 @@
+"""Experiments from a name to a finished folder, and the report that links all that a folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.experiments import EMBEDDED, EVERY, EXPERIMENTS
+from zoom_engine.experiments.experiment import UnsuitedError, find_experiment
+from zoom_engine.experiments.folder import DATA, TEXT, Folder
+from zoom_engine.experiments.page import write_page
+from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.style import check_plots, saved, styled
+from zoom_engine.files import atomic
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.runtime import describe_environment
+
+FORMAT = "zoom-engine/experiment/1"
+
+
+def run_experiment(
+    name: str, out: str | Path, *, generator: Any = None, progress: ProgressFactory = silent, **options: Any
+) -> Path:
+    """Make the experiment ``name``, or "all", and write ``out``/report.html; returns its path.
+
+    By default on each embedded domain; else on ``generator``, with ``options`` of `Study`: targets, attributes, images,
+    seed, text_encoder and so on, as `Diagnoser` has them. Each lies in ``out``/GENERATOR/NAME: data.json, data.csv,
+    figures as SVG and PNG, text.txt. Interrupted, the same call goes on where it was; what is finished is only drawn
+    again. Raises ConfigError for a folder that was begun with other options.
+    """
+    chosen = list(EXPERIMENTS) if name == EVERY else [name]
+    found = {each: find_experiment(each) for each in chosen}
+    check_plots()
+    out = Path(out)
+    for subject in EMBEDDED if generator is None else (generator,):
+        study = Study(subject, out, progress=progress, **options)
+        for each, experiment in found.items():
+            folder = Folder(study.out / each)
+            folder.begin(study.identity())
+            if folder.finished() is None:
+                try:
+                    data = experiment.run(study, folder)
+                except UnsuitedError as reason:
+                    if name != EVERY and generator is not None:
+                        raise
+                    study.notify(f"{each} has nothing to show of {study.name}: {reason}")
+                    continue
+                about = {"format": FORMAT, "experiment": each, "subject": study.name, "settings": study.identity()}
+                atomic.write_json(folder.path / DATA, {**about, "made_on": describe_environment(), "data": data})
+            draw(folder, each)
+            write_page(out)
+    return write_page(out)
+
+
+def draw(folder: Folder, name: str) -> None:
+    """Table, figures and paragraph of an experiment, of its data alone."""
+    experiment, document = find_experiment(name), folder.finished()
+    if document is None:
+        raise ConfigError(f"{folder.path} has no {DATA}: run the experiment first")
+    data = document["data"]
+    folder.write_table(experiment.rows(data))
+    with styled():
+        for title, drawn in experiment.draw(data, folder):
+            for kind in ("svg", "png"):
+                folder.write(f"{title}.{kind}", saved(drawn, kind))
+    if experiment.files is not None:
+        experiment.files(data, folder)
+    folder.write(TEXT, experiment.tell(data).strip() + "\n")
+
+
+def draw_again(out: str | Path, names: Sequence[str] = tuple(EXPERIMENTS)) -> Path:
+    """Draw what ``out`` holds of these experiments once more, without running anything; returns report.html's path."""
+    check_plots()
+    there = [(name, path.parent) for name in names for path in sorted(Path(out).glob(f"*/{name}/{DATA}"))]
+    if not there:
+        raise ConfigError(f"{out} holds no finished experiment to draw")
+    for name, path in there:
+        draw(Folder(path), name)
+    return write_page(Path(out))

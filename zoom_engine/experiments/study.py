@@ -1,0 +1,126 @@
+"""`Study`: what experiments are made on, and the audits that they share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.attributes import Attribute, slug
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
+from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.domains import Domain, find_domain
+from zoom_engine.errors import ConfigError
+from zoom_engine.experiments.editing import Editing
+from zoom_engine.notices import Notify, untold
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.report.sentences import short_name
+from zoom_engine.targets import Target, load_target
+
+EDITING = ("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation", "download")
+Spec = str | Path | Any
+
+
+class Study:
+    """A generator with its text encoder, targets and attributes, and the folder where audits of it are kept.
+
+    ``targets`` are by default the domain's; ``images`` is left to each experiment by default. ``options`` are those of
+    `AuditSettings`. Raises ConfigError where there is nothing to do without more being named.
+    """
+
+    def __init__(
+        self,
+        generator: Spec,
+        out: Path,
+        *,
+        targets: Sequence[Spec] = (),
+        images: int | None = None,
+        seed: int = RunSettings.seed,
+        progress: ProgressFactory = silent,
+        notify: Notify = untold,
+        **options: Any,
+    ) -> None:
+        self.settings = AuditSettings(generator=generator, target=None, **options)
+        self.options, self.given = options, tuple(targets)
+        self.run = RunSettings(images=RunSettings.images if images is None else images, seed=seed)
+        self.images, self.seed = images, seed
+        self.progress, self.notify = progress, notify
+        self.domain: Domain | None = find_domain(generator) if isinstance(generator, str) else None
+        self.name = self.domain.name if self.domain else slug(_said(generator))
+        self.out = out / self.name
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the data of experiments, JSON-ready."""
+        options = {name: str(_said(value)) for name, value in self.options.items()}
+        given = [_said(target) for target in self.given]
+        generator = _said(self.settings.generator)
+        return {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
+
+    def count(self, default: int) -> int:
+        """How many images an experiment takes that takes ``default`` where nothing else was asked for."""
+        return default if self.images is None else self.images
+
+    def seeds(self, count: int) -> list[int]:
+        """The generator's seeds of so many images, as an audit has them."""
+        return [self.seed * SEEDS_PER_RUN + image for image in range(count)]
+
+    @cached_property
+    def editing(self) -> Editing:
+        """For experiments that need no target."""
+        chosen = {name: getattr(self.settings, name) for name in EDITING}
+        cache = None if self.settings.cache is None else Path(self.settings.cache)
+        with self.progress(1, f"Loading {self.name}", unit="generator") as bar:
+            found = Editing.of(
+                self.settings.generator, self.settings.attributes, cache=cache, progress=self.progress, **chosen
+            )
+            bar.update()
+        return found
+
+    def short(self, attribute: str | Attribute) -> str:
+        """An attribute as figures name it."""
+        neutral = self.settings.neutral or (self.domain.neutral if self.domain else "a face")
+        return short_name(Attribute.parse(attribute), neutral)
+
+    def targets(self) -> list[Spec]:
+        """Those that were given, else all of the domain's. Raises ConfigError where there is none."""
+        if not self.given and self.domain is None:
+            raise ConfigError("this experiment asks a target: give --target, once or more")
+        own: list[Spec] = (
+            [] if self.domain is None else [f"{self.domain.name}:{name}" for name in self.domain.target_names()]
+        )
+        return list(self.given) or own
+
+    def target(self, spec: Spec) -> Target:
+        """A target, loaded."""
+        return load_target(spec, download=self.settings.download, **dict(self.settings.target_options or {}))
+
+    def targets_of(self, *tasks: str, others: bool = False) -> list[Spec]:
+        """The targets that have one of these ``tasks``, or with ``others`` none of them."""
+        return [spec for spec in self.targets() if (self.target(spec).task.name in tasks) != others]
+
+    def title(self, target: Spec) -> str:
+        """A target as figures name it."""
+        name = _said(target)
+        return name.removeprefix(f"{self.name}:")
+
+    def diagnoser(self, target: Spec, **more: Any) -> Diagnoser:
+        """An audit that has not begun, with ``more`` settings than the study's."""
+        settings = AuditSettings(generator=self.settings.generator, target=target, **{**self.options, **more})
+        return Diagnoser(settings, progress=self.progress, notify=self.notify)
+
+    def audit(self, target: Spec, *, images: int, **more: Any) -> Diagnosis:
+        """The audit of a target, from the study's folder if it is there: experiments that want the same share it."""
+        diagnoser = self.diagnoser(target, **more)
+        config = diagnoser.config(RunSettings(images=images, seed=self.seed))
+        folder = self.out / "audits" / slug(f"{self.title(target)} {json.dumps(config, sort_keys=True, default=str)}")
+        return diagnoser.run(images=images, seed=self.seed, out=folder)
+
+
+def _said(thing: Any) -> str:
+    """A setting as text: what names it, else what kind of thing it is."""
+    if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
+        return str(thing)
+    return str(getattr(thing, "name", f"a {type(thing).__name__}"))

@@ -1,0 +1,149 @@
+"""One style for all figures: fit to print, read in black and white as well. matplotlib is imported late."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 6.9  # inches: a printed page within its margins
+LONGEST = 9.2
+DOTS = 180  # an inch, of PNG
+INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
+NEED = "figures need matplotlib: pip install 'zoom-engine[plots]'"
+
+
+class Look(NamedTuple):
+    """How a series is told from others: by lightness, hatch, marker and dashes, not by hue alone."""
+
+    color: str
+    hatch: str
+    marker: str
+    dashes: Any
+
+
+LOOKS = (
+    Look("#1b3f7a", "", "o", "-"),
+    Look("#e6a13c", "////", "s", "--"),
+    Look("#5aa7a0", "....", "^", "-."),
+    Look("#b8c4d6", "xxxx", "D", ":"),
+    Look("#7d3c58", "\\\\\\\\", "v", (0, (5, 1, 1, 1))),
+)
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.4,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "hatch.linewidth": 0.5,
+    "figure.facecolor": "white",
+    "savefig.dpi": DOTS,
+    "svg.hashsalt": "zoom-engine",  # equal data, equal file
+}
+
+
+def check_plots() -> None:
+    """Refuse a run whose figures could not be drawn. Raises ConfigError."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(NEED) from error
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Figures that are made and saved within have the style."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def figure(height: float, *, width: float = WIDTH) -> Figure:
+    """An empty figure of so many inches, without a window or a global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def saved(drawn: Figure, kind: str) -> bytes:
+    """The file of a figure, "svg" or "png"; the same for the same data."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return buffer.getvalue()
+
+
+def bare(axes: Axes) -> None:
+    """For pictures: no ticks, no frame."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = 4) -> NDArray[np.uint8]:
+    """Pictures uint8 ``[H, W, 3]`` of one size as one, white between them; `place` says where each lies."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(map(len, rows))
+    whole = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            top, left = i * (height + gap), j * (width + gap)
+            whole[top : top + height, left : left + width] = picture
+    return whole
+
+
+def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = 4) -> tuple[int, int]:
+    """Draw `tiled`; returns how far it is from one picture to the next, down and across, in the axes' units."""
+    axes.imshow(tiled(rows, gap=gap), interpolation="antialiased")
+    bare(axes)
+    height, width = rows[0][0].shape[:2]
+    return height + gap, width + gap
+
+
+def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str) -> None:
+    """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction."""
+    axes.text(
+        (column + 1) * step[1] - 0.07 * step[1],
+        row * step[0] + 0.05 * step[0],
+        text,
+        fontsize=6,
+        color="white",
+        ha="right",
+        va="top",
+        bbox={"boxstyle": "square,pad=0.15", "facecolor": INK, "edgecolor": "none", "alpha": 0.85},
+    )
+
+
+def signed(number: float) -> str:
+    """An edit weight: one decimal at most, a true minus."""
+    return f"{number:+.1f}".replace(".0", "").replace("-", "−") if number else "0"
