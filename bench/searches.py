@@ -16,32 +16,19 @@ import argparse
 import itertools
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from zoom_engine import Diagnoser
-from zoom_engine.audit.intervals import bootstrap_means, column_means, interval
 from zoom_engine.domains import find_domain
+from zoom_engine.experiments.search_comparison import COMPARED, VARIANTS, column, part_of, searched, summaries
 from zoom_engine.files import atomic
 from zoom_engine.runtime import describe_environment
 from zoom_engine.search import describe_search
-
-VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "sgd": ("sgd", {"early_stop": False}),
-    "pgd": ("pgd", {"early_stop": False}),
-    "sgd-early": ("sgd", {}),
-    "pgd-early": ("pgd", {}),
-    "minimal": ("minimal", {}),
-    "cmaes": ("cmaes", {}),
-}
-COMPARED = "minimal"
-Array = NDArray[np.float64]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = [int(seed) for seed in options.seeds.split(",")]
     for seed, target, variant in itertools.product(seeds, targets, options.searches.split(",")):
         result = measured(target, variant, document["results"], seed=seed, **chosen)
-        kept = [other for other in document["results"] if _part(other) != _part(result)]
+        kept = [other for other in document["results"] if part_of(other) != part_of(result)]
         document["results"] = [*kept, result]
         document["summary"] = list(summaries(document["results"]))
         if options.json is not None:  # what is measured stays, whatever comes after
@@ -100,93 +87,26 @@ def measured(
     options = describe_search(diagnoser.search)
     part: dict[str, Any] = {"seed": seed, "target": target, "search": variant, "options": options}
     for other in there:
-        if _part(other) == _part(part) and other["options"] == part["options"]:
+        if part_of(other) == part_of(part) and other["options"] == part["options"]:
             return other
-    diagnoser.calibrated_range(diagnoser.edit_directions())  # from here on they are read from the cache
-    start = time.process_time()
-    records = sorted(diagnoser.run(images=images, seed=seed).records, key=lambda record: record.image)
-    return {
-        **part,
-        "synthesis": diagnoser.synthesizer.describe(),
-        "seconds": round(time.process_time() - start, 1),
-        "flipped": [int(record.flipped) for record in records],
-        "decisive": [int(bool(record.decisive)) for record in records],
-        "ssim": [record.ssim if record.flipped else None for record in records],
-        "evaluations": [record.evaluations for record in records],
-        "stops": [record.stop for record in records],
-    }
+    return {**part, **searched(diagnoser, images=images, seed=seed)}
 
 
 def agreement(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
     """The table: for each search the share of images that flip, and that flip decisively, in both or in neither, and
     the mean difference of SSIM where both flip."""
-    there = {_part(result): result for result in other["results"]}
-    pairs = [(result, there[_part(result)]) for result in one["results"] if _part(result) in there]
+    there = {part_of(result): result for result in other["results"]}
+    pairs = [(result, there[part_of(result)]) for result in one["results"] if part_of(result) in there]
     yield f"{one['precision']} beside {other['precision']}: {'images':>6} {'flips':>7} {'decisive':>9} {'SSIM':>8}"
     for search in dict.fromkeys(here["search"] for here, _ in pairs):
         columns = {
-            name: [_column([pair[side] for pair in pairs if pair[0]["search"] == search], name) for side in (0, 1)]
+            name: [column([pair[side] for pair in pairs if pair[0]["search"] == search], name) for side in (0, 1)]
             for name in ("flipped", "decisive", "ssim")
         }
         alike = [float(np.mean(columns[name][0] == columns[name][1])) for name in ("flipped", "decisive")]
         apart = np.abs(columns["ssim"][0] - columns["ssim"][1])
         moved = f"{float(apart[np.isfinite(apart)].mean()):8.4f}" if np.isfinite(apart).any() else f"{'–':>8}"
         yield f"{search:17} {len(columns['flipped'][0]):6} {alike[0]:7.2%} {alike[1]:9.2%} {moved}"
-
-
-def _part(result: Mapping[str, Any]) -> tuple[int, str, str]:
-    return result["seed"], result["target"], result["search"]
-
-
-def summaries(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One for each target and search, and for each search over all targets: of the parts that every search has."""
-    found = {_part(result): result for result in results}
-    searches = list(dict.fromkeys(result["search"] for result in results))
-    parts = dict.fromkeys((result["seed"], result["target"]) for result in results)
-    whole = [part for part in parts if all((*part, search) in found for search in searches)]
-    targets = list(dict.fromkeys(target for _, target in whole))
-    for target in [*targets, *(["all"] if len(targets) > 1 else [])]:
-        rows = {s: [found[*part, s] for part in whole if target in (part[1], "all")] for s in searches}
-        for search in searches:
-            yield {"target": target, "search": search, **summary(rows[search], rows.get(COMPARED, []))}
-
-
-def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rates and costs over the images of ``results``, and how ``compared`` (as many, or none) does on the same."""
-    evaluations = _column(results, "evaluations")
-    found: dict[str, Any] = {
-        "images": len(evaluations),
-        "flipped": mean(_column(results, "flipped")),
-        "decisive": mean(_column(results, "decisive")),
-        "evaluations": round(float(evaluations.mean()), 1),
-        "seconds_per_image": round(sum(result["seconds"] for result in results) / len(evaluations), 3),
-    }
-    if compared and compared[0]["search"] != results[0]["search"]:
-        ssim, other = (_column(part, "ssim", where="decisive") for part in (results, compared))
-        both = np.isfinite(ssim) & np.isfinite(other)
-        found["compared"] = {
-            "flipped": mean(_column(compared, "flipped") - _column(results, "flipped")),
-            "decisive": mean(_column(compared, "decisive") - _column(results, "decisive")),
-            "both_decisive": int(both.sum()),
-            "ssim_here": mean(ssim[both]),
-            "ssim_compared": mean(other[both]),
-            "ssim": mean(other[both] - ssim[both]),
-        }
-    return found
-
-
-def _column(results: Sequence[dict[str, Any]], name: str, *, where: str | None = None) -> Array:
-    """A value per image, NaN where there is none or ``where`` does not hold."""
-    rows = np.concatenate([np.array(result[name], dtype=float) for result in results])
-    return rows if where is None else np.where(_column(results, where) > 0, rows, np.nan)
-
-
-def mean(values: Array) -> list[float] | None:
-    """The mean of ``values [I]`` and its interval, None without values."""
-    if not len(values):
-        return None
-    low, high = interval(bootstrap_means(values[:, None]))
-    return [round(float(value[0]), 4) for value in (column_means(values[:, None]), low, high)]
 
 
 def lines(summary: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +24,7 @@ from zoom_engine.cli.options import (
     target_options,
 )
 from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.errors import ConfigError
 from zoom_engine.experiments import EVERY, EXPERIMENTS
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced
@@ -44,10 +47,24 @@ def experiment(
     *,
     target: Annotated[
         Sequence[str],
-        Parameter(help="a model to ask, as for diagnose; repeat for more; by default the domain's", metavar="TARGET"),
+        Parameter(
+            help="a model to ask, as for diagnose; repeat for more; by default the domain's",
+            metavar="TARGET",
+            show_default=False,
+        ),
     ] = (),
     out: Annotated[Path, Parameter(help="folder for the data, the figures and report.html", metavar="FOLDER")],
-    draw_only: Annotated[bool, Parameter(help="draw what the folder holds again, without running anything")] = False,
+    score: Annotated[
+        Sequence[Path],
+        Parameter(help="answers to the user study, to be scored; repeat for more", metavar="FILE", show_default=False),
+    ] = (),
+    docs: Annotated[
+        Path | None,
+        Parameter(help="folder for experiments.md and its figures, for a repository to keep", metavar="FOLDER"),
+    ] = None,
+    draw_only: Annotated[
+        bool, Parameter(help="draw what the folder holds again, without running anything", show_default=False)
+    ] = False,
     **given: Any,
 ) -> None:
     """Make a table or figure of the founding text, on the embedded domains or on models of your own.
@@ -59,13 +76,28 @@ def experiment(
     """
     use_threads(given.pop("threads", None))
     with starting():
+        from zoom_engine.experiments.docs import write_docs
         from zoom_engine.experiments.run import draw_again, run_experiment
 
-    if draw_only:
-        print(f"Open {draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))}")
+    if score:
+        if name != "user-study":
+            raise ConfigError("--score belongs to the experiment user-study")
+        from zoom_engine.experiments.scores import score_answers
+
+        print(score_answers(out, score))
         return
+    if draw_only:
+        page = draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))
+    else:
+        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **_asked(given))
+    if docs is not None:
+        page = write_docs(out, docs, command=shlex.join(["zoom-engine", *sys.argv[1:]]))
+    print(f"Open {page}")
+
+
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of a study that were given."""
     decoder, read = read_generator_options(given), read_target_options(given)
     rest = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
     rest |= {key: value for key, value in (("generator_options", decoder), ("target_options", read)) if value}
-    rest |= {"download": True} if given.get("download") else {}
-    print(f"Open {run_experiment(name, out, targets=target, progress=forced, notify=tell, **rest)}")
+    return rest | ({"download": True} if given.get("download") else {})

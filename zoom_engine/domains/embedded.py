@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,16 @@ from zoom_engine.text import TextEncoder, load_text_encoder
 
 @dataclass(frozen=True)
 class EmbeddedDomain:
-    """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded."""
+    """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded.
+
+    ``evaluation`` names the `domains.evaluation.Evaluation`, MODULE:NAME, which is imported where it is asked.
+    """
 
     name: str
     neutral: str
     attributes: tuple[str, ...]
     weights: Path
+    evaluation: str
 
     @cache  # noqa: B019  a domain is a single object that lives as long as the process
     def generator(self) -> StyleGAN2:
@@ -42,6 +48,27 @@ class EmbeddedDomain:
     def classifier_names(self) -> tuple[str, ...]:
         """Of the targets those that decide one attribute, alone or beside a planted one."""
         return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
+
+    def true_effects(
+        self, names: Sequence[str], attributes: Sequence[str], *, count: int = 300
+    ) -> dict[str, dict[str, float]]:
+        """As `KnownTruth` has it, measured now on renders."""
+        evaluation = self._evaluation()
+        known = {evaluation.subject.prompt(name): name for name in evaluation.subject.truth.attributes}
+        wanted = {prompt: known[prompt] for prompt in attributes if prompt in known}
+        if not wanted:
+            return {name: {} for name in names}
+        found = evaluation.true_effects(names, count=count, attributes=tuple(wanted.values()))
+        return {name: {prompt: row[own] for prompt, own in wanted.items()} for name, row in found.items()}
+
+    def planted(self, name: str) -> str | None:
+        """As `KnownTruth` has it, from the weights' own metadata."""
+        attribute = load_network(self.weights / "targets" / f"{name}.safetensors")[1].get("planted")
+        return None if attribute is None else str(self._evaluation().subject.prompt(attribute))
+
+    def _evaluation(self) -> Any:
+        module, _, name = self.evaluation.partition(":")
+        return getattr(import_module(module), name)
 
     @cache  # noqa: B019
     def target(self, name: str) -> Target:

@@ -242,13 +242,15 @@ class Evaluation:
         return directions
 
     @torch.no_grad()
-    def true_effects(self, names: Sequence[str] | None = None, *, count: int = 300) -> dict[str, dict[str, float]]:
+    def true_effects(
+        self, names: Sequence[str] | None = None, *, count: int = 300, attributes: Sequence[str] | None = None
+    ) -> dict[str, dict[str, float]]:
         """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of targets (all classifiers, where none are named) and every
-        attribute, over ``count`` pictures; of outputs that are no probability the task's change."""
+        attribute, or the named ones, over ``count`` pictures; of outputs that are no probability the task's change."""
         _, parameters = self.sample(count, EFFECT_SEED)
         effects: dict[str, dict[str, float]] = {name: {} for name in names or self.domain.classifier_names()}
         targets = {name: compiled_target(self.domain.target(name), self.synthesizer())[0] for name in effects}
-        for attribute in forced(self.subject.truth.attributes, "True effects", unit="attribute"):
+        for attribute in forced(attributes or self.subject.truth.attributes, "True effects", unit="attribute"):
             pair = [
                 to_float(
                     torch.from_numpy(self.subject.render(self.subject.truth.intervene(parameters, attribute, value)))

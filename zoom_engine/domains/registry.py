@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast, runtime_checkable
 
 from zoom_engine import registry
 from zoom_engine.generators import EditableGenerator
@@ -28,6 +29,21 @@ class Domain(Protocol):
     def target_names(self) -> tuple[str, ...]: ...
 
     def target(self, name: str) -> Target: ...
+
+
+@runtime_checkable
+class KnownTruth(Protocol):
+    """A domain whose pictures can be drawn anew with an attribute and without it, so that what is true of a target is
+    known. Attributes are prompts, as ``Domain.attributes`` has them."""
+
+    def true_effects(
+        self, names: Sequence[str], attributes: Sequence[str], *, count: int
+    ) -> Mapping[str, Mapping[str, float]]:
+        """Of each target the mean change of its output, in [0, 1], by setting each attribute in ``count`` pictures;
+        attributes whose truth is not known are left out."""
+
+    def planted(self, name: str) -> str | None:
+        """The attribute that the target was taught to look at; None for a sound one."""
 
 
 def domain_names() -> tuple[str, ...]:

@@ -205,10 +205,10 @@ def tell(data: Data) -> str:
     if output:
         said += f"; outputs by {usual[1]}, {worst[1]}"
     holds = float(np.median([share for share, _ in text])) < HOLDS
-    return f"{said}. " + (
-        "So in text scores two edits do add up, nearly, within the calibrated range."
+    return f"{said}.\n\nThe founding text edits several attributes by adding directions. " + (
+        "That holds: in text scores two edits nearly add up in the median pair, within the calibrated range."
         if holds
-        else "So two edits do not add up in text scores, even within the calibrated range."
+        else "That does not hold: two edits do not add up in text scores, even within the calibrated range."
     )
 
 

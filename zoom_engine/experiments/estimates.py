@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zoom_engine.audit.intervals import bootstrap_means, column_means, interval
 
@@ -61,3 +61,16 @@ def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], l
         [max(0.0, mean - value[1]) for mean, value in zip(means, there, strict=True)],
         [max(0.0, value[2] - mean) for mean, value in zip(means, there, strict=True)],
     ]
+
+
+def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1 of each row of ``values [R, P]``, the smallest first; equal values share their mean rank."""
+    below = (values[:, :, None] > values[:, None, :]).sum(axis=2)
+    equal = (values[:, :, None] == values[:, None, :]).sum(axis=2)
+    return np.asarray(below + (equal + 1) / 2, dtype=np.float64)
+
+
+def percentile_interval(values: NDArray[np.float64]) -> list[float]:
+    """The 95 % interval of resampled ``values [R]``."""
+    low, high = interval(values[:, None])
+    return [float(low[0]), float(high[0])]

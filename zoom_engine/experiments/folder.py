@@ -68,13 +68,13 @@ class Folder:
                 f"cannot read {self.path / file} ({one_line(error)}): run the experiment again"
             ) from error
 
-    def write_table(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """data.csv."""
+    def write_table(self, rows: Sequence[Mapping[str, Any]], file: str = TABLE) -> None:
+        """Rows of the same columns as CSV."""
         text = io.StringIO()
         table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-        self.write(TABLE, text.getvalue())
+        self.write(file, text.getvalue())
 
     def write(self, file: str, content: str | bytes) -> None:
         """A file of the folder, whole or not at all."""

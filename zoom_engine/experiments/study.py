@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ from zoom_engine.attributes import Attribute, slug
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.domains import Domain, find_domain
+from zoom_engine.domains import Domain, KnownTruth, find_domain
 from zoom_engine.errors import ConfigError
 from zoom_engine.experiments.editing import Editing
+from zoom_engine.experiments.folder import Folder
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report.sentences import short_name
 from zoom_engine.targets import Target, load_target
 
+AUDITED = 24  # images of an audit that experiments share
+TRUE_EFFECTS_OF = 150  # pictures
 EDITING = ("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation", "download")
+NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
 
 
@@ -54,7 +58,8 @@ class Study:
 
     def identity(self) -> dict[str, Any]:
         """What decides the data of experiments, JSON-ready."""
-        options = {name: str(_said(value)) for name, value in self.options.items()}
+        deciding = {name: value for name, value in self.options.items() if name not in NOT_DECIDING}
+        options = {name: str(_said(value)) for name, value in deciding.items()}
         given = [_said(target) for target in self.given]
         generator = _said(self.settings.generator)
         return {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
@@ -88,9 +93,7 @@ class Study:
         """Those that were given, else all of the domain's. Raises ConfigError where there is none."""
         if not self.given and self.domain is None:
             raise ConfigError("this experiment asks a target: give --target, once or more")
-        own: list[Spec] = (
-            [] if self.domain is None else [f"{self.domain.name}:{name}" for name in self.domain.target_names()]
-        )
+        own: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
         return list(self.given) or own
 
     def target(self, spec: Spec) -> Target:
@@ -117,6 +120,40 @@ class Study:
         config = diagnoser.config(RunSettings(images=images, seed=self.seed))
         folder = self.out / "audits" / slug(f"{self.title(target)} {json.dumps(config, sort_keys=True, default=str)}")
         return diagnoser.run(images=images, seed=self.seed, out=folder)
+
+    def audits(self, targets: Sequence[Spec]) -> dict[str, Diagnosis]:
+        """The single-mode audits of targets that experiments share, by title."""
+        return {self.title(target): self.audit(target, images=self.count(AUDITED)) for target in targets}
+
+    def true_effects(self, targets: Sequence[Spec]) -> dict[str, dict[str, float]]:
+        """By title and attribute, of the targets whose truth the domain knows."""
+        known = [(target, judge) for target in targets if (judge := self._judge(target)) is not None]
+        if not known or self.domain is None:
+            return {}
+        names, attributes = [self.title(target) for target, _ in known], self.settings.attributes
+        measure = partial(
+            known[0][1].true_effects,
+            names,
+            self.domain.attributes if attributes is None else attributes,
+            count=TRUE_EFFECTS_OF,
+        )
+        found: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {names} {attributes}", measure)
+        return found
+
+    def planted(self, target: Spec) -> str | None:
+        """The attribute that a target was taught to look at, where its domain says so."""
+        judge = self._judge(target)
+        return None if judge is None else judge.planted(self.title(target))
+
+    def _judge(self, target: Spec) -> KnownTruth | None:
+        """Who knows the truth of a target, where somebody does."""
+        domain: object = self.domain
+        return domain if isinstance(domain, KnownTruth) and self.title(target) in self.domain_targets else None
+
+    @property
+    def domain_targets(self) -> Sequence[str]:
+        """Names of the domain's own targets."""
+        return () if self.domain is None else self.domain.target_names()
 
 
 def _said(thing: Any) -> str:

@@ -184,11 +184,11 @@ def tell(data: Data) -> str:
         f" channels left fall from {percent(left[0])} to {percent(left[-1])}."
         f" Normalised, success goes {said(KINDS[0], 'success')}, the others' move {said(KINDS[0], 'others')} and SSIM"
         f" {said(KINDS[0], 'ssim')}; not normalised, {said(KINDS[1], 'success')}, {said(KINDS[1], 'others')} and"
-        f" {said(KINDS[1], 'ssim')}. "
+        f" {said(KINDS[1], 'ssim')}.\n\nThe founding text says that normalisation lessens what λ does. "
     ) + (
-        "So normalisation does lessen what λ does to the strength of an edit, as the founding text says."
+        "That holds: success varies less over λ with normalisation than without."
         if milder
-        else "So here normalisation does not lessen what λ does to the strength of an edit, against the founding text."
+        else "That does not hold: success varies no less over λ with normalisation than without."
     )
 
 

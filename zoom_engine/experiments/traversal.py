@@ -152,19 +152,19 @@ def tell(data: Data) -> str:
         " rises at every step in at least half of the images."
         f" At ±30 it moves by {min(own):.1f} to {max(own):.1f} natural ranges,"
     )
-    if every[0]["others"]:
-        rest = [(one["others"][0] + one["others"][-1]) / 2 for one in every]
-        worse = [one["name"] for one, a, b in zip(every, own, rest, strict=True) if b > a / 2]
-        said += f" the other attributes' by {min(rest):.1f} to {max(rest):.1f}."
+    rest = [(one["others"][0] + one["others"][-1]) / 2 for one in every if one["others"]]
+    said += f" the other attributes' by {min(rest):.1f} to {max(rest):.1f}." if rest else " there are no others."
+    said += f" ±15 lies within the calibrated range of {inside} of {len(every)} attributes."
+    worse = [one["name"] for one, a, b in zip(every, own, rest, strict=True) if b > a / 2] if rest else []
+    if worse:
+        said += "\n\nThe founding text says that only the attribute changes. At ±30 that does not hold for"
+        said += f" {', '.join(worse)}: there the others' scores move more than half as far."
+    elif rest:
         said += (
-            f" The others move more than half as far for {', '.join(worse)}: there “only the attribute changes” does"
-            " not hold at ±30."
-            if worse
-            else " Nowhere do the others move more than half as far: the edits are those of their attribute."
+            "\n\nThe founding text says that only the attribute changes. That holds in text scores, roughly: nowhere"
         )
-    else:
-        said = said[:-1] + "."
-    return f"{said} ±15 lies within the calibrated range of {inside} of {len(every)} attributes."
+        said += " do the others' move more than half as far, even at ±30."
+    return said
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

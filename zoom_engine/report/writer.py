@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,6 +100,12 @@ class Section(Protocol):
 def write_experiments(folder: str | Path, sections: Sequence[Section]) -> Path:
     """Write `report.html` into `folder`, which holds the files that `sections` link, and return its path."""
     return write_page(Path(folder) / REPORT, template("experiments.html.j2").render(sections=sections))
+
+
+def write_user_study(path: Path, questions: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Path:
+    """Write a page that asks ``questions`` (``id``, ``study``, two ``pictures`` as data URIs, ``label``) and exports
+    ``about`` with the answers, and return its path. One file, no network."""
+    return write_page(path, template("user_study.html.j2").render(questions=list(questions), about=dict(about)))
 
 
 def write_page(path: Path, html: str) -> Path:

@@ -26,4 +26,5 @@ DOMAIN = EmbeddedDomain(
     neutral="a face",
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
+    evaluation="zoom_engine.domains.avatars.evaluate:EVALUATION",
 )

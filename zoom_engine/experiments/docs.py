@@ -1,0 +1,94 @@
+"""experiments.md: what a folder of experiments holds, for a repository to keep."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from zoom_engine.errors import ConfigError
+from zoom_engine.experiments import EXPERIMENTS
+from zoom_engine.experiments.folder import DATA, TEXT, Folder
+
+PAGE, PICTURES = "experiments.md", "experiments"
+WIDEST = 1000  # pixels of a figure
+COLORS = 128
+SHOWN = ("torch", "openvino", "onnxruntime", "numpy")
+
+
+def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
+    """Write ``docs``/experiments.md of the finished experiments in ``out``, made by ``command``, with figures, made
+    small; returns its path. Raises ConfigError where there is nothing."""
+    out, docs = Path(out), Path(docs)
+    found = [
+        (name, folder, document)
+        for name in EXPERIMENTS
+        for path in sorted(out.glob(f"*/{name}/{DATA}"))
+        if (document := (folder := Folder(path.parent)).finished()) is not None
+    ]
+    if not found:
+        raise ConfigError(f"{out} holds no finished experiment to write of")
+    target = Folder(docs)
+    for old in (docs / PICTURES).glob("*.png"):
+        old.unlink()
+    sections = [_section(target, *one) for one in found]
+    verdicts = [
+        f"- `{name}`, {document['subject']}: {text}" for name, folder, document in found for text in _claims(folder)
+    ]
+    page = [
+        "# Experiments",
+        "Tables and figures of *Zero-shot Model Diagnosis* (Luo 2023), made here by the command below. Every number and"
+        " every sentence under a heading is computed from its run's data.",
+        f"```sh\n{command}\n```",
+        *dict.fromkeys(_machines([document for _, _, document in found])),
+        *(["## What of the founding text holds here", "\n".join(verdicts)] if verdicts else []),
+        *(text for section in sections for text in section),
+    ]
+    target.write(PAGE, "\n\n".join(page) + "\n")
+    return docs / PAGE
+
+
+def _claims(folder: Folder) -> list[str]:
+    """The paragraphs that hold a claim of the founding text against what came out."""
+    return _paragraphs(folder)[2:]
+
+
+def _paragraphs(folder: Folder) -> list[str]:
+    return (folder.path / TEXT).read_text(encoding="utf-8").strip().split("\n\n")
+
+
+def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
+    """On what each was made."""
+    for document in documents:
+        made = document["made_on"]
+        packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items() if name in SHOWN)
+        yield (
+            f"zoom-engine {made['zoom_engine']} on {made['system']}, {made['cores']} cores, {made['threads']} threads,"
+            f" Python {made['python']}, {packages}; seed {document['settings']['seed']}."
+        )
+
+
+def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]) -> list[str]:
+    subject, settings = document["subject"], document["settings"]
+    parts = [f"## {name}, {subject}", f"*{EXPERIMENTS[name]}.*", *_paragraphs(folder)]
+    if settings["images"] is not None or settings["targets"]:
+        chosen = [] if settings["images"] is None else [f"`--images {settings['images']}`"]
+        parts.append(f"Made with {', '.join([*chosen, *(f'`--target {spec}`' for spec in settings['targets'])])}.")
+    for path in sorted(folder.path.glob("figure*.png")):
+        file = f"{PICTURES}/{subject}-{name}-{path.stem}.png"
+        target.write(file, _small(path))
+        parts.append(f"![{name}, {subject}]({file})")
+    return parts
+
+
+def _small(path: Path) -> bytes:
+    """A figure as a PNG of few colours."""
+    with Image.open(path) as picture:
+        figure = picture.convert("RGB")
+        figure.thumbnail((WIDEST, 3 * WIDEST))
+        buffer = io.BytesIO()
+        figure.quantize(COLORS).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,163 @@
+"""Sensitivities of sound and biased targets, with intervals and the truth (Luo 2023, supplement B.2 and Fig. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+A_PAGE = 8
+
+
+def run(study: Study, folder: Folder) -> dict[str, Any]:
+    """An audit of every binary target."""
+    targets = study.targets_of("binary")
+    if not targets:
+        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    truth = study.true_effects(targets)
+    found = [
+        {
+            "target": study.title(target),
+            "planted": (planted := study.planted(target)) and study.short(planted),
+            "truth_known": study.title(target) in truth,
+            "smallest_effect": audit.config.smallest_effect,
+            "null": _strongest(audit),
+            "attributes": _bars(study, audit, truth.get(study.title(target), {})),
+        }
+        for target, audit in zip(targets, study.audits(targets).values(), strict=True)
+    ]
+    return {"images": study.audits(targets[:1])[study.title(targets[0])].summary().images, "targets": found}
+
+
+def _strongest(audit: Diagnosis) -> float | None:
+    null = audit.summary().null
+    return None if null is None else null.strongest
+
+
+def _bars(study: Study, audit: Diagnosis, truth: dict[str, float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "attribute": row.attribute.text,
+            "name": study.short(row.attribute),
+            "sensitivity": [row.mean_change, *(row.ci95 or (row.mean_change, row.mean_change))],
+            "called": row.called,
+            "p_adjusted": row.p_adjusted,
+            "flip_rate": row.flip_rate,
+            "truth": truth.get(row.attribute.text),
+        }
+        for row in audit.sensitivity
+    ]
+
+
+def rows(data: Data) -> list[dict[str, Any]]:
+    """A row for each target and attribute."""
+    return [
+        {
+            "target": target["target"],
+            "planted": target["planted"] == bar["name"],
+            "attribute": bar["attribute"],
+            **dict(zip(("sensitivity", "low", "high"), bar["sensitivity"], strict=True)),
+            **{key: bar[key] for key in ("called", "p_adjusted", "flip_rate", "truth")},
+        }
+        for target in data["targets"]
+        for bar in target["attributes"]
+    ]
+
+
+def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
+    """Fig. 4: a histogram for each target, on one axis."""
+    every = data["targets"]
+    most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
+    for page, start in enumerate(range(0, len(every), A_PAGE), start=1):
+        part = every[start : start + A_PAGE]
+        height = -(-len(part) // 2)
+        drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
+        grid = drawn.subplots(height, 2, squeeze=False, sharex=True)
+        for axes, target in zip(grid.flat, part, strict=False):
+            _histogram(axes, target)
+            axes.set_xlim(0, 1.03 * most)
+        for axes in grid.flat[len(part) :]:
+            axes.remove()
+        drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
+        handles = {
+            name: handle for axes in drawn.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        drawn.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
+        yield f"figure-{page}" if len(every) > A_PAGE else "figure", drawn
+
+
+def _reach(bar: dict[str, Any]) -> list[float]:
+    return [value for value in (*bar["sensitivity"], bar["truth"]) if value is not None]
+
+
+def _histogram(axes: Axes, target: dict[str, Any]) -> None:
+    bars = target["attributes"]
+    for place, bar in enumerate(bars):
+        planted, called = bar["name"] == target["planted"], bar["called"] == "called"
+        look = LOOKS[1] if planted else LOOKS[0] if called else LOOKS[3]
+        label = "planted attribute" if planted else "called" if called else "not called"
+        mean, low, high = bar["sensitivity"]
+        drawn = axes.barh(place, mean, 0.72, color=look.color, edgecolor=INK, linewidth=0.4, label=label)
+        drawn[0].set_hatch(look.hatch if planted else "")
+        axes.plot([low, high], [place, place], color=INK, linewidth=0.9)
+        if bar["truth"] is not None:
+            axes.plot(
+                bar["truth"], place, "D", color="white", markeredgecolor=INK, markersize=3.4, zorder=4, label="truth"
+            )
+    if target["null"] is not None:
+        axes.axvline(target["null"], color=MUTED, linestyle=":", linewidth=1, label="strongest random direction")
+    axes.set_yticks(range(len(bars)), [bar["name"] for bar in bars])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(target["target"])
+
+
+def tell(data: Data) -> str:
+    """Whether the planted attribute comes first, and sound targets stay quiet."""
+    biased = [target for target in data["targets"] if target["planted"]]
+    sound = [target for target in data["targets"] if target["truth_known"] and not target["planted"]]
+    said = (
+        "How to read it: a bar is the mean over images of the largest change of a target's output by editing one"
+        " attribute within its calibrated range; lines are 95 % intervals over images. Dark bars are called: they beat"
+        " random directions (dotted: the strongest of these) and a smallest effect of"
+        f" {data['targets'][0]['smallest_effect']:g}. The hatched bar is the attribute that was planted, diamonds are"
+        " true effects where they are known.\n\n"
+        f"What came out ({data['images']} images): "
+    )
+    if biased:
+        first = [target for target in biased if target["attributes"][0]["name"] == target["planted"]]
+        called = [
+            t for t in biased if any(b["called"] == "called" and b["name"] == t["planted"] for b in t["attributes"])
+        ]
+        said += f"the planted attribute comes first in {len(first)} of {len(biased)} biased targets and is called in"
+        said += f" {len(called)}. "
+    if sound:
+        largest = [max(bar["truth"] or 0 for bar in target["attributes"]) for target in sound]
+        moving = [t["target"] for t, effect in zip(sound, largest, strict=True) if effect >= t["smallest_effect"]]
+        said += f"Of {len(sound)} targets without a planted attribute {len(moving)} truly move with some attribute"
+        said += f" ({', '.join(moving)}). " if moving else ". "
+    wrong = [
+        f"{bar['name']} of {target['target']}"
+        for target in data["targets"]
+        for bar in target["attributes"]
+        if bar["called"] == "called" and bar["truth"] is not None and bar["truth"] < target["smallest_effect"]
+    ]
+    if any(target["truth_known"] for target in data["targets"]):
+        said += f"Called although the true effect is smaller: {', '.join(wrong) or 'none'}."
+    else:
+        named = {t["target"]: [b["name"] for b in t["attributes"] if b["called"] == "called"] for t in data["targets"]}
+        each = [f"{name}: {', '.join(called) or 'none'}" for name, called in named.items()]
+        said += f"called are, of {'; of '.join(each)}."
+    return said
+
+
+EXPERIMENT = Experiment(run, rows, draw, tell)

@@ -1,0 +1,105 @@
+"""Counterfactuals step by step: one attribute (Luo 2023, supplement, Fig. 1) and all together (Fig. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.experiments.estimates import percent, wilson
+from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
+from zoom_engine.experiments.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MULTI_IMAGES = 12
+EACH = 2  # strips
+
+
+def run(study: Study, folder: Folder) -> dict[str, Any]:
+    """Audits of every binary target, one attribute at a time and all together."""
+    targets = study.targets_of("binary")
+    if not targets:
+        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    found = []
+    for target, audit in zip(targets, study.audits(targets).values(), strict=True):
+        multi = study.audit(target, images=study.count(MULTI_IMAGES), mode="multi")
+        name = study.title(target)
+        found.append(
+            {
+                "target": name,
+                "corner": corner_of(audit),
+                "single": _rates(audit),
+                "multi": _rates(multi),
+                "strips": [
+                    *strips_of(study, folder, name, audit, EACH),
+                    *strips_of(study, folder, name, multi, EACH),
+                ],
+            }
+        )
+    return {"targets": found}
+
+
+def _rates(audit: Diagnosis) -> dict[str, Any]:
+    """Over images: whether some edit flips the prediction, decisively, and of the flips the label and SSIM."""
+    images = sorted({record.image for record in audit.records})
+    flips = [record for record in audit.records if record.flipped]
+    decisive = {record.image for record in audit.records if audit.is_decisive(record)}
+    kept = [record.label_kept for record in flips if record.label_kept is not None]
+    similar = [record.ssim for record in flips if record.ssim is not None]
+    return {
+        "images": len(images),
+        "search": audit.config.search,
+        "flipped": wilson(len({record.image for record in flips}), len(images)),
+        "decisive": wilson(len(decisive), len(images)),
+        "label_kept": sum(kept) / len(kept) if kept else None,
+        "ssim": round(sum(similar) / len(similar), 4) if similar else None,
+    }
+
+
+def _strips(data: Data, mode: str) -> list[dict[str, Any]]:
+    return [strip for target in data["targets"] for strip in target["strips"] if strip["mode"] == mode]
+
+
+def rows(data: Data) -> list[dict[str, Any]]:
+    """A row for each strip."""
+    return strip_rows([*_strips(data, "single"), *_strips(data, "multi")])
+
+
+def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
+    """Fig. 1 and Fig. 6."""
+    for mode in ("single", "multi"):
+        yield from draw_strips(folder, _strips(data, mode), mode)
+
+
+def tell(data: Data) -> str:
+    """Whether predictions flip without their label changing."""
+    said = (
+        "How to read it: each strip leads from an image (left) to its counterfactual (right) in equal steps; in the"
+        f" corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the output moves by 0.1 or"
+        " more. Where no edit of a target flips, its most typical strip is shown. In the first figure one attribute is"
+        " edited, in the second all together.\n\nWhat came out, images that some edit flips decisively:"
+    )
+    for mode, name in (("single", "one attribute"), ("multi", "all together")):
+        each = [f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"]]
+        said += f" {name} ({data['targets'][0][mode]['images']} images, {data['targets'][0][mode]['search']}):"
+        said += f" {', '.join(each)}."
+    strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
+    flips = [strip for strip in strips if strip["decisive"]]
+    kept = [strip for strip in flips if strip["label_kept"] is not False]
+    similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
+    said += f" Of the {len(strips)} strips shown {len(flips)} flip decisively, {len(kept)} of them with the label kept"
+    if similar:
+        said += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
+    return f"{said}."
+
+
+def _corners(targets: Sequence[dict[str, Any]]) -> str:
+    corners = list(dict.fromkeys(target["corner"] for target in targets))
+    return corners[0] if len(corners) == 1 else "what the target says: " + ", or ".join(corners)
+
+
+EXPERIMENT = Experiment(run, rows, draw, tell)

@@ -1,0 +1,107 @@
+"""Answers of people to the user study, scored in the form of Table 1 (Luo 2023, supplement)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.experiments.estimates import columns, percent, wilson
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.user_study import ANSWERS, GROUPS
+
+STUDIES = {
+    "fidelity": "Synthesis fidelity (recognition rate, best 50 %)",
+    "consistency": "Attribute consistency (agreement rate, best 100 %)",
+}
+TABLE = "table-1"
+
+
+def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
+    """Table 1 of the answer ``files`` to user studies in ``out``, as text; also written to ``out``/table-1.json, .csv.
+
+    Shares of answers with Wilson's 95 % intervals, which take answers as independent. Raises ConfigError for a file
+    that is no answer, that belongs to no study in ``out``, or that was given twice.
+    """
+    out = Path(out)
+    keys = {}
+    for path in sorted(out.glob("*/user-study/data.json")):
+        document = Folder(path.parent).finished() or {}
+        keys[document["data"]["study"]] = (document["subject"], document["data"])
+    counts: dict[tuple[str, str, int], list[int]] = {}
+    people: dict[tuple[str, int], int] = {}
+    seen: dict[str, Path] = {}
+    for file in map(Path, files):
+        answers = _read(file)
+        if answers["study"] not in keys:
+            raise ConfigError(f"{file} answers no user study in {out}: name the folder that its page came from")
+        content = json.dumps(answers, sort_keys=True)
+        if content in seen:
+            raise ConfigError(f"{file} holds the same answers as {seen[content]}: give each once")
+        seen[content] = file
+        subject, data = keys[answers["study"]]
+        group = answers["group"]
+        questions = {
+            question["id"]: question for one in data["groups"] if one["group"] == group for question in one["questions"]
+        }
+        people[subject, group] = people.get((subject, group), 0) + 1
+        for name, said in answers["answers"].items():
+            if name not in questions:
+                raise ConfigError(f"{file}: there is no question '{name}' in group {group}")
+            question = questions[name]
+            good = said == (question["right"] if question["study"] == "fidelity" else 1)
+            count = counts.setdefault((question["study"], subject, group), [0, 0])
+            count[0] += int(good)
+            count[1] += 1
+    rows = [
+        {
+            "study": study,
+            "domain": subject,
+            "group": group,
+            "people": people[subject, group],
+            "answers": count[1],
+            **columns("share", wilson(*count)),
+        }
+        for (study, subject, group), count in sorted(
+            counts.items(), key=lambda item: (item[0][0] != "fidelity", item[0])
+        )
+    ]
+    folder = Folder(out)
+    folder.write(f"{TABLE}.json", json.dumps(rows, indent=2) + "\n")
+    folder.write_table(rows, f"{TABLE}.csv")
+    return _table(rows)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The answers of a file, each held to its type."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"cannot read {file} ({one_line(error)}): give a file that a page of the study saved"
+        ) from error
+    answers = found.get("answers") if isinstance(found, dict) and found.get("format") == ANSWERS else None
+    if (
+        not isinstance(answers, dict)
+        or not isinstance(found.get("study"), str)
+        or found.get("group") not in GROUPS
+        or not all(type(said) is int and said in (1, 2) for said in answers.values())
+    ):
+        raise ConfigError(f"{file} holds no answers: give a file that a page of the study saved")
+    return {key: found[key] for key in ("study", "group", "person", "answers") if key in found}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    lines = []
+    for study, title in STUDIES.items():
+        lines.append(title)
+        own = [row for row in rows if row["study"] == study]
+        for row in own:
+            value = percent([row["share"], row["share_low"], row["share_high"]])
+            about = f"{row['people']} people, {row['answers']} answers"
+            lines.append(f"  {row['domain']:12} group {row['group']}  {value:>20}  ({about})")
+        if not own:
+            lines.append("  no answers")
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""Counterfactuals step by step, taken from the gallery of an audit: what `progress` and `tasks` draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.errors import ConfigError
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.style import corner, figure, show_tiles
+from zoom_engine.report.page import task_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+A_PAGE = 18
+
+
+def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: int) -> list[dict[str, Any]]:
+    """The ``count`` most telling strips of an audit, decisive flips that keep their label first; pictures are kept."""
+    if audit.path is None:
+        raise ConfigError("an audit without a folder has no pictures")
+    entries = sorted(Gallery.load(audit.path).strips, key=_worth, reverse=True)
+    found = []
+    for entry in entries[:count]:
+        files = []
+        for frame in entry.frames:
+            with Image.open(audit.path / frame.file) as picture:
+                files.append(folder.picture(f"{name} {audit.mode} {frame.file}", np.asarray(picture.convert("RGB"))))
+        found.append(
+            {
+                "target": name,
+                "mode": audit.mode,
+                "attribute": "all together" if entry.attribute is None else study.short(entry.attribute),
+                "seed": entry.seed,
+                "flipped": entry.flipped,
+                "decisive": bool(entry.decisive),
+                "label_kept": entry.label_kept,
+                "ssim": entry.ssim,
+                "captions": [frame.caption for frame in entry.frames],
+                "files": files,
+            }
+        )
+    return found
+
+
+def corner_of(audit: Diagnosis) -> str:
+    """What the numbers in the corners of an audit's pictures are."""
+    return task_of(audit.config, audit.records).corner
+
+
+def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
+    return bool(entry.decisive), entry.flipped, entry.label_kept is not False
+
+
+def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, Figure]]:
+    """Two columns of strips, a prediction in the corner of each picture."""
+    for page, start in enumerate(range(0, len(strips), A_PAGE), start=1):
+        part = strips[start : start + A_PAGE]
+        height = -(-len(part) // 2)
+        drawn = figure(1.03 * height)
+        grid = drawn.subplots(height, 2, squeeze=False)
+        for axes, strip in zip(grid.flat, part, strict=False):
+            step = show_tiles(axes, [[folder.load(file) for file in strip["files"]]])
+            for column, caption in enumerate(strip["captions"]):
+                corner(axes, 0, column, step, caption)
+            axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
+        for axes in grid.flat[len(part) :]:
+            axes.remove()
+        yield f"figure-{name}-{page}" if len(strips) > A_PAGE else f"figure-{name}", drawn
+
+
+def strip_rows(strips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each strip."""
+    kept = ("target", "mode", "attribute", "seed", "flipped", "decisive", "label_kept", "ssim")
+    return [
+        {**{key: strip[key] for key in kept}, "first": strip["captions"][0], "last": strip["captions"][-1]}
+        for strip in strips
+    ]

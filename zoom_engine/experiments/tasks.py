@@ -1,0 +1,84 @@
+"""Counterfactuals of other tasks than binary classification (Luo 2023, supplement B.1 and Fig. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from zoom_engine.experiments.estimates import in_words
+from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
+from zoom_engine.experiments.study import Study
+from zoom_engine.report.page import task_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+IMAGES = 12
+EACH = 2  # strips
+NAMED = 3  # attributes
+
+
+def run(study: Study, folder: Folder) -> dict[str, Any]:
+    """Single-mode audits of every target of another task."""
+    targets = study.targets_of("binary", others=True)
+    if not targets:
+        raise UnsuitedError("all its targets decide between two classes: give --target")
+    found = []
+    for target in targets:
+        audit = study.audit(target, images=study.count(IMAGES))
+        name, summary = study.title(target), audit.summary()
+        planted = study.planted(target)
+        task = task_of(audit.config, audit.records)
+        found.append(
+            {
+                "target": name,
+                "task": task.name,
+                "images": summary.images,
+                "corner": corner_of(audit),
+                "legend": [list(entry) for entry in task.legend],
+                "planted": planted and study.short(planted),
+                "flip_rate": summary.flip_rate,
+                "decisive_flip_rate": summary.decisive_flip_rate,
+                "first": [
+                    [study.short(row.attribute), [row.mean_change, *row.ci95]]
+                    for row in summary.sensitivity[:NAMED]
+                    if row.ci95
+                ],
+                "strips": strips_of(study, folder, name, audit, EACH),
+            }
+        )
+    return {"targets": found}
+
+
+def rows(data: Data) -> list[dict[str, Any]]:
+    """A row for each strip."""
+    return [{"task": target["task"], **row} for target in data["targets"] for row in strip_rows(target["strips"])]
+
+
+def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
+    """Fig. 3: outputs are drawn into the pictures where they have a place there."""
+    yield from draw_strips(folder, [strip for target in data["targets"] for strip in target["strips"]], "strips")
+
+
+def tell(data: Data) -> str:
+    """What moves each target."""
+    said = (
+        "How to read it: each strip leads from an image (left) to the edit that stands for it in equal steps. Key"
+        " points and areas are drawn into the pictures; the corner says what the target says. A flip is a prediction"
+        " that the task calls another one.\n\nWhat came out:"
+    )
+    parts = []
+    for target in data["targets"]:
+        first = ", ".join(f"{name} {in_words(value)}" for name, value in target["first"])
+        text = f" {target['target']} ({target['task']}, {target['images']} images): moved most by {first}"
+        if target["planted"]:
+            comes = bool(target["first"]) and target["first"][0][0] == target["planted"]
+            text += f"; its weakness, {target['planted']}, {'comes' if comes else 'does not come'} first"
+        flips = target["decisive_flip_rate"]
+        parts.append(text + ("" if flips is None else f"; {100 * flips:.0f} % of the images flip decisively"))
+    return said + ";".join(f"{part}" for part in parts).replace(";;", ";") + "."
+
+
+EXPERIMENT = Experiment(run, rows, draw, tell)

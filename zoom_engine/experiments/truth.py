@@ -1,0 +1,167 @@
+"""Reported against true sensitivities of every target of a domain that knows what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.intervals import bootstrap_means
+from zoom_engine.experiments.estimates import columns, in_words, mid_ranks, percentile_interval
+from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.folder import Folder
+from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study
+from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESAMPLES = 1000
+RELEVANT = 0.05  # a true effect that counts for precision
+Array = NDArray[np.float64]
+
+
+def run(study: Study, folder: Folder) -> dict[str, Any]:
+    """The audits and the true effects of every binary target whose truth is known."""
+    targets = study.targets_of("binary") if study.given or study.domain else []
+    truth = study.true_effects(targets)
+    targets = [target for target in targets if study.title(target) in truth]
+    if not targets:
+        raise UnsuitedError("the truth of its targets is not known: this is for embedded domains")
+    pairs, changes = [], []
+    for target, audit in zip(targets, study.audits(targets).values(), strict=True):
+        planted = study.planted(target)
+        for row in sorted(audit.attributes, key=lambda attribute: attribute.text):
+            about = {"target": study.title(target), "attribute": row.text, "name": study.short(row)}
+            effect = truth[study.title(target)].get(row.text)
+            if effect is None:
+                continue
+            pairs.append({**about, "planted": planted == row.text, "truth": effect})
+            changes.append([record.change for record in audit.of(row)])  # in the order of images
+    if not pairs:
+        raise UnsuitedError("the truth of its attributes is not known")
+    reported = np.array(changes, dtype=np.float64).T
+    owners = np.unique([pair["target"] for pair in pairs], return_inverse=True)[1]
+    true = np.array([pair["truth"] for pair in pairs])
+    whole = agreement(reported.mean(axis=0)[None], true, owners)
+    resampled = agreement(bootstrap_means(reported, resamples=RESAMPLES), true, owners)
+    return {
+        "images": len(reported),
+        "renders": TRUE_EFFECTS_OF,
+        "figures": {name: [*whole[name].tolist(), *percentile_interval(resampled[name])] for name in whole},
+        "pairs": [{**pair, "reported": float(reported[:, i].mean())} for i, pair in enumerate(pairs)],
+    }
+
+
+def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[str, Array]:
+    """How ``reported [R, P]`` follows ``true [P]``, for each of R rows: Spearman's and Pearson's correlation, the slope
+    of the least-squares line, and precision at 1 and 3.
+
+    Precision at k, over the targets (``owners [P]``) that some attribute truly moves by ``RELEVANT`` or more: of the k
+    attributes reported first the share that does, of as many as there can be.
+    """
+    moved, center = true - true.mean(), reported - reported.mean(axis=1, keepdims=True)
+    found = {
+        "spearman": correlation(mid_ranks(reported), mid_ranks(true[None])[0]),
+        "pearson": correlation(reported, true),
+        "slope": center @ moved / np.maximum((moved**2).sum(), 1e-12),
+    }
+    for k in (1, 3):
+        hits = []
+        for owner in np.unique(owners):
+            own = np.flatnonzero(owners == owner)
+            relevant = true[own] >= RELEVANT
+            if relevant.any():
+                first = np.argsort(-reported[:, own], axis=1, kind="stable")[:, :k]
+                hits.append(relevant[first].sum(axis=1) / min(k, int(relevant.sum())))
+        found[f"precision_at_{k}"] = np.mean(hits, axis=0) if hits else np.full(len(reported), np.nan)
+    return found
+
+
+def correlation(rows: Array, other: Array) -> Array:
+    """Pearson's, of each of ``rows [R, P]`` with ``other [P]``; 0 where one of them does not vary."""
+    a, b = rows - rows.mean(axis=1, keepdims=True), other - other.mean()
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
+    result: Array = np.divide(a @ b, scale, out=np.zeros(len(rows)), where=scale > 0)
+    return result
+
+
+def rows(data: Data) -> list[dict[str, Any]]:
+    """A row for each pair of target and attribute, then one for each figure."""
+    empty = {"target": "", "attribute": "", "planted": "", "truth": "", "reported": ""}
+    pairs = [{**empty, **{key: pair[key] for key in empty}} for pair in data["pairs"]]
+    none: dict[str, Any] = {"figure": "", **columns("value", None)}
+    return [
+        *({**pair, **none} for pair in pairs),
+        *({**empty, "figure": name, **columns("value", value)} for name, value in data["figures"].items()),
+    ]
+
+
+def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
+    """The scatter, with the largest pairs named."""
+    drawn = figure(3.6)
+    axes = drawn.subplots()
+    for planted, look, label in ((False, LOOKS[0], "pairs of target and attribute"), (True, LOOKS[1], "planted")):
+        chosen = [pair for pair in data["pairs"] if pair["planted"] == planted]
+        axes.plot(
+            [pair["truth"] for pair in chosen],
+            [pair["reported"] for pair in chosen],
+            linestyle="none",
+            marker="D" if planted else "o",
+            color=look.color,
+            markeredgecolor=INK,
+            markeredgewidth=0.4,
+            label=label,
+        )
+    top = 1.05 * max(max(pair["truth"], pair["reported"]) for pair in data["pairs"])
+    axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8, linestyle="--", label="reported = true")
+    for pair in _named(data["pairs"]):
+        text = f"{pair['target']}: {pair['name']}"
+        right = pair["truth"] > 0.6 * top
+        axes.annotate(
+            text,
+            (pair["truth"], pair["reported"]),
+            xytext=(-5 if right else 5, 1),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=6,
+        )
+    axes.set_xlabel("true effect: mean change of the output on renders with and without the attribute")
+    axes.set_ylabel("reported sensitivity")
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.grid()
+    axes.legend(loc="upper left")
+    yield "figure", drawn
+
+
+def _named(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are worth a name: planted, or far off the line."""
+    off = sorted(pairs, key=lambda pair: abs(pair["truth"] - pair["reported"]), reverse=True)[:4]
+    return [pair for pair in pairs if pair["planted"] or pair in off]
+
+
+def tell(data: Data) -> str:
+    """How far bars can be trusted."""
+    figures = data["figures"]
+    return (
+        "How to read it: a point is one attribute of one target; to the right, how far the output truly moves when the"
+        f" attribute alone is set and unset on {data['renders']} renders; upward, what an audit reports from generated"
+        " images. On the dashed line both are equal. Precision at k: of the k attributes that an audit names first the"
+        f" share that truly move the target by {RELEVANT:g} or more, of as many as there are.\n\n"
+        f"What came out ({data['images']} images, {len(data['pairs'])} pairs): Spearman"
+        f" {in_words(figures['spearman'])}, Pearson {in_words(figures['pearson'])}, slope {in_words(figures['slope'])},"
+        f" precision at 1 {in_words(figures['precision_at_1'])}, at 3 {in_words(figures['precision_at_3'])}. Intervals"
+        " are over images, not over targets. "
+        + (
+            "Reported bars are smaller than true effects on the whole: an edit within the calibrated range changes less"
+            " than an intervention."
+            if figures["slope"][2] < 1
+            else "Reported bars are not smaller than true effects on the whole."
+        )
+    )
+
+
+EXPERIMENT = Experiment(run, rows, draw, tell)
