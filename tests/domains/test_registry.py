@@ -67,3 +67,21 @@ def test_faults_are_named(monkeypatch: pytest.MonkeyPatch, values: list[str], co
     with pytest.raises(ConfigError, match=complaint) as caught:
         domains.find_domain("toy")
     assert "\n" not in str(caught.value)
+
+
+def test_the_embedded_domains_know_what_is_true() -> None:
+    for name, target, planted in (
+        ("avatars", "mustache-biased-smiling", "a smiling face"),
+        ("pets", "dog-biased-collar", "a pet with a collar"),
+    ):
+        domain = domains.find_domain(name)
+        assert isinstance(domain, domains.KnownTruth)
+        assert domain.planted(target) == planted
+        assert domain.planted(target.partition("-biased-")[0]) is None
+        other = next(attribute for attribute in domain.attributes if attribute != planted)
+        loaded = {target: domain.target(target)}
+        effects = domain.true_effects(loaded, [planted, other, "a face with a hat"], count=8)[target]
+        assert set(effects) == {planted, other}
+        assert effects[planted] > 0.2
+        assert domain.untied_decisions(loaded[target], target, count=40).mean() > 0.8
+    assert not isinstance(Toy(), domains.KnownTruth)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from zoom_engine.attributes import slug
 from zoom_engine.cli import main
 from zoom_engine.errors import ConfigError
 from zoom_engine.experiments import EXPERIMENTS
+from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import draw_again, run_experiment
 from zoom_engine.experiments.search_comparison import VARIANTS
+from zoom_engine.experiments.truth import agreement
 from zoom_engine.progress import Progress, silent
 
 PAPER = ("sgd", "pgd")
-SMALL: dict[str, Any] = {
-    "generator": "avatars",
-    "targets": ["avatars:mustache-biased-smiling", "avatars:keypoints"],
-    "attributes": ["a smiling face", "a face with bangs"],
-    "images": 2,
-}
+SUBJECT = slug("a Skies")
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
     monkeypatch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})
     monkeypatch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
+    monkeypatch.setattr("zoom_engine.experiments.training.STEPS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("experiments")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_data_figures_and_a_paragraph(name: str, out: Path) -> None:
-    page = run_experiment(name, out, **SMALL).read_text(encoding="utf-8")
-    folder = out / "avatars" / name
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "truth"])
+def test_data_figures_and_a_paragraph(name: str, out: Path, own: dict[str, Any]) -> None:
+    page = run_experiment(name, out, **own).read_text(encoding="utf-8")
+    folder = out / SUBJECT / name
     with (folder / "data.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.reader(file))
     assert len(table) > 1
@@ -59,26 +59,28 @@ def test_data_figures_and_a_paragraph(name: str, out: Path) -> None:
     assert "What came out" in text
     assert "nan" not in text
     assert "%" not in text.replace(" %", ""), "a percentage is written with a space"
-    assert f'href="#{name}-avatars"' in page
-    assert all(f"avatars/{name}/{figure}.svg" in page for figure in figures)
+    assert f'href="#{name}-{SUBJECT}"' in page
+    assert all(f"{SUBJECT}/{name}/{figure}.svg" in page for figure in figures)
 
 
-def test_a_figure_is_drawn_again_from_its_data_alone(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_figure_is_drawn_again_from_its_data_alone(
+    out: Path, own: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "combination"
-    run_experiment(name, out, **SMALL)
+    run_experiment(name, out, **own)
     monkeypatch.setattr("zoom_engine.experiments.study.Editing", None)
-    folder = out / "avatars" / name
+    folder = out / SUBJECT / name
     before = {path.name: path.read_bytes() for path in folder.glob("figure*")}
     for path in folder.glob("figure*"):
         path.unlink()
-    run_experiment(name, out, **SMALL)
+    run_experiment(name, out, **own)
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
     draw_again(out, [name])
     assert before == {path.name: path.read_bytes() for path in folder.glob("figure*")}
 
 
-def test_interrupted_it_ends_with_the_same_data(out: Path, tmp_path: Path) -> None:
-    run_experiment("traversal", out, **SMALL)
+def test_interrupted_it_ends_with_the_same_data(out: Path, own: dict[str, Any], tmp_path: Path) -> None:
+    run_experiment("traversal", out, **own)
     steps = iter(range(10))
 
     def once(*arguments: Any, **options: Any) -> Progress[Any]:
@@ -94,22 +96,22 @@ def test_interrupted_it_ends_with_the_same_data(out: Path, tmp_path: Path) -> No
         return bar
 
     with pytest.raises(KeyboardInterrupt):
-        run_experiment("traversal", tmp_path, progress=once, **SMALL)
-    parts = list((tmp_path / "avatars" / "traversal" / "parts").iterdir())
+        run_experiment("traversal", tmp_path, progress=once, **own)
+    parts = list((tmp_path / SUBJECT / "traversal" / "parts").iterdir())
     assert len(parts) == 1
     written = parts[0].stat().st_mtime_ns
-    run_experiment("traversal", tmp_path, **SMALL)
+    run_experiment("traversal", tmp_path, **own)
     assert parts[0].stat().st_mtime_ns == written
     whole, resumed = (
-        json.loads((place / "avatars" / "traversal" / "data.json").read_text()) for place in (out, tmp_path)
+        json.loads((place / SUBJECT / "traversal" / "data.json").read_text()) for place in (out, tmp_path)
     )
     assert whole == resumed
 
 
-def test_a_folder_takes_no_other_settings(out: Path) -> None:
-    run_experiment("traversal", out, **SMALL)
+def test_a_folder_takes_no_other_settings(out: Path, own: dict[str, Any]) -> None:
+    run_experiment("traversal", out, **own)
     with pytest.raises(ConfigError, match="another 'images'"):
-        run_experiment("traversal", out, **{**SMALL, "images": 3})
+        run_experiment("traversal", out, **{**own, "images": 3})
 
 
 def test_what_is_missing_is_said_before_anything_runs(
@@ -125,6 +127,20 @@ def test_what_is_missing_is_said_before_anything_runs(
     assert not (tmp_path / "a").exists()
 
 
+def test_documentation_is_of_what_the_folder_holds(out: Path, own: dict[str, Any], tmp_path: Path) -> None:
+    run_experiment("combination", out, **own)
+    with pytest.raises(ConfigError, match="no finished experiment"):
+        write_docs(tmp_path, tmp_path, command="")
+    page = write_docs(out, tmp_path, command="zoom-engine experiment all --docs docs").read_text(encoding="utf-8")
+    assert "zoom-engine experiment all --docs docs" in page
+    assert f"## combination, {SUBJECT}" in page
+    assert f"- `combination`, {SUBJECT}: The founding text" in page
+    pictures = re.findall(r"!\[.*\]\((.*)\)", page)
+    assert pictures
+    assert all((tmp_path / file).is_file() for file in pictures)
+    assert str(out) not in page
+
+
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert folder.part("one", lambda: {"a": (1, 2)}) == {"a": [1, 2]}
@@ -132,6 +148,21 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     next(iter((tmp_path / "parts").iterdir())).write_text("{")
     with pytest.raises(ConfigError, match="delete it"):
         folder.part("one", dict)
+
+
+def test_truth_is_for_domains_that_know_it(tmp_path: Path, own: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is not known"):
+        run_experiment("truth", tmp_path, **own)
+
+
+def test_reported_bars_are_held_to_the_truth() -> None:
+    true, owners = np.array([0.4, 0.0, 0.02, 0.3, 0.01]), np.array([0, 0, 0, 1, 1])
+    found = agreement(np.stack([true / 2, true[::-1]]), true, owners)
+    assert found["spearman"][0] == found["pearson"][0] == pytest.approx(1)
+    assert found["slope"].tolist() == pytest.approx([0.5, found["slope"][1]])
+    assert found["precision_at_1"].tolist() == [1.0, 0.0]
+    assert found["precision_at_3"].tolist() == [1.0, 1.0], "two of three or fewer are among the first three"
+    assert found["spearman"][1] < 0
 
 
 @pytest.mark.parametrize(("success", "says"), [((0.9, 0.9), "That holds"), ((0.9, 0.1), "That does not hold")])

@@ -19,7 +19,7 @@ from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
 COMMANDS = (
-    *("demo", "diagnose", "init", "discover", "experiment", "edit", "view", "report", "compare", "gate"),
+    *("demo", "diagnose", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare", "gate"),
     *("inspect", "convert", "export", "export-images", "words", "presets", "info"),
 )
 

@@ -33,14 +33,17 @@ NAMES = (*EXPERIMENTS, EVERY)
 OWN = ("neutral", "text_encoder", "directions", "truncation", "labels")
 
 
-@takes(
-    options(AuditSettings, "generator", defaults={"generator": None}),
-    options(AuditSettings, "generator_class", "attributes", *OWN),
-    options(RunSettings, "images", "seed", defaults={"images": None}),
-    decoder_options(),
-    target_options(),
-    machine_options(),
-)
+STUDY = [
+    *options(AuditSettings, "generator", defaults={"generator": None}),
+    *options(AuditSettings, "generator_class", "attributes", *OWN),
+    *options(RunSettings, "images", "seed", defaults={"images": None}),
+    *decoder_options(),
+    *target_options(),
+    *machine_options(),
+]
+
+
+@takes(STUDY)
 def experiment(
     name: Annotated[str, Parameter(help="which, or all of them", choices=NAMES)],
     /,
@@ -89,13 +92,13 @@ def experiment(
     if draw_only:
         page = draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))
     else:
-        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **_asked(given))
+        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **study_options(given))
     if docs is not None:
         page = write_docs(out, docs, command=shlex.join(["zoom-engine", *sys.argv[1:]]))
     print(f"Open {page}")
 
 
-def _asked(given: dict[str, Any]) -> dict[str, Any]:
+def study_options(given: dict[str, Any]) -> dict[str, Any]:
     """The options of a study that were given."""
     decoder, read = read_generator_options(given), read_target_options(given)
     rest = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}

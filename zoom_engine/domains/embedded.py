@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from zoom_engine.domains.weights_files import load_network
@@ -50,21 +52,32 @@ class EmbeddedDomain:
         return tuple(name for name in self.target_names() if isinstance(self.target(name).task, BinaryTask))
 
     def true_effects(
-        self, names: Sequence[str], attributes: Sequence[str], *, count: int = 300
+        self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300
     ) -> dict[str, dict[str, float]]:
         """As `KnownTruth` has it, measured now on renders."""
         evaluation = self._evaluation()
         known = {evaluation.subject.prompt(name): name for name in evaluation.subject.truth.attributes}
         wanted = {prompt: known[prompt] for prompt in attributes if prompt in known}
         if not wanted:
-            return {name: {} for name in names}
-        found = evaluation.true_effects(names, count=count, attributes=tuple(wanted.values()))
+            return {name: {} for name in targets}
+        found = evaluation.effects_on(targets, count=count, attributes=tuple(wanted.values()))
         return {name: {prompt: row[own] for prompt, own in wanted.items()} for name, row in found.items()}
 
     def planted(self, name: str) -> str | None:
         """As `KnownTruth` has it, from the weights' own metadata."""
-        attribute = load_network(self.weights / "targets" / f"{name}.safetensors")[1].get("planted")
-        return None if attribute is None else str(self._evaluation().subject.prompt(attribute))
+        planted = self._about(name).get("planted")
+        return None if planted is None else str(self._evaluation().subject.prompt(planted))
+
+    def untied_decisions(self, target: Target, like: str, *, count: int = 500) -> NDArray[np.bool_]:
+        """As `KnownTruth` has it, measured now on renders."""
+        about = self._about(like)
+        decisions: NDArray[np.bool_] = self._evaluation().untied_decisions(
+            target, about["outputs"][0], about["planted"], count=count
+        )
+        return decisions
+
+    def _about(self, name: str) -> dict[str, Any]:
+        return load_network(self.weights / "targets" / f"{name}.safetensors")[1]
 
     def _evaluation(self) -> Any:
         module, _, name = self.evaluation.partition(":")

@@ -5,7 +5,7 @@ The judge of generator and edits is the probe, a classifier trained on renders t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from zoom_engine.domains.embedded import EmbeddedDomain
 from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.domains.training.subject import Subject
-from zoom_engine.domains.truth import CLEAR_MARGIN
+from zoom_engine.domains.truth import CLEAR_MARGIN, untie
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.domains.wording import HELD_OUT_TEMPLATES
 from zoom_engine.errors import DirectionError
@@ -34,10 +34,11 @@ from zoom_engine.runtime import (
     compiled_target,
     compiled_text_encoder,
 )
+from zoom_engine.targets import Target
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
-TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED = 9001, 9100, 9200, 9300
+TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED, UNTIED_SEED = 9001, 9100, 9200, 9300, 9500
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
 # Sampled relevance renders every channel twice per sample: 8 of them are 21,000 pictures here.
 SAMPLES: dict[str, int | None] = {"regression": None, "sampled": 8, "gradient": None}
@@ -241,15 +242,20 @@ class Evaluation:
                 directions[name] = str(reason)
         return directions
 
+    def true_effects(self, names: Sequence[str] | None = None, *, count: int = 300) -> dict[str, dict[str, float]]:
+        """`effects_on` the domain's targets of these names, or on all its classifiers."""
+        targets = {name: self.domain.target(name) for name in names or self.domain.classifier_names()}
+        return self.effects_on(targets, count=count)
+
     @torch.no_grad()
-    def true_effects(
-        self, names: Sequence[str] | None = None, *, count: int = 300, attributes: Sequence[str] | None = None
+    def effects_on(
+        self, targets: Mapping[str, Target], *, count: int = 300, attributes: Sequence[str] | None = None
     ) -> dict[str, dict[str, float]]:
-        """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of targets (all classifiers, where none are named) and every
-        attribute, or the named ones, over ``count`` pictures; of outputs that are no probability the task's change."""
+        """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of targets and every attribute, or the named ones, over
+        ``count`` pictures; of outputs that are no probability the task's change."""
         _, parameters = self.sample(count, EFFECT_SEED)
-        effects: dict[str, dict[str, float]] = {name: {} for name in names or self.domain.classifier_names()}
-        targets = {name: compiled_target(self.domain.target(name), self.synthesizer())[0] for name in effects}
+        effects: dict[str, dict[str, float]] = {name: {} for name in targets}
+        compiled = {name: compiled_target(target, self.synthesizer())[0] for name, target in targets.items()}
         for attribute in forced(attributes or self.subject.truth.attributes, "True effects", unit="attribute"):
             pair = [
                 to_float(
@@ -258,13 +264,23 @@ class Evaluation:
                 for value in (True, False)
             ]
             for name, row in effects.items():
-                target = targets[name]
+                target = compiled[name]
                 changes = [
                     target.task.change(target(with_it), target(without))
                     for with_it, without in zip(*(torch.split(images, 50) for images in pair), strict=True)
                 ]
                 row[attribute] = round(float(torch.cat(changes).mean()), 4)
         return effects
+
+    @torch.no_grad()
+    def untied_decisions(self, target: Target, own: str, planted: str, *, count: int = 500) -> NDArray[np.bool_]:
+        """Of ``count`` renders in which both attributes were set by chance, each on its own, whether a binary target of
+        the attribute ``own`` decides rightly ``[count]``."""
+        _, parameters = self.sample(count, UNTIED_SEED)
+        parameters = untie(self.subject.truth, parameters, (own, planted), seed=UNTIED_SEED)
+        images = torch.from_numpy(self.subject.render(parameters))
+        answers = torch.cat([target(to_float(part))[:, 0] for part in torch.split(images, 50)])
+        return np.asarray((answers.numpy() > 0) == self.subject.truth.labels(parameters)[own], dtype=np.bool_)
 
     @torch.no_grad()
     def target_quality(self, *, twins: int = 500) -> dict[str, Any]:

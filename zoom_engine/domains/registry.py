@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zoom_engine import registry
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.targets import Target
@@ -37,13 +40,17 @@ class KnownTruth(Protocol):
     known. Attributes are prompts, as ``Domain.attributes`` has them."""
 
     def true_effects(
-        self, names: Sequence[str], attributes: Sequence[str], *, count: int
+        self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int
     ) -> Mapping[str, Mapping[str, float]]:
         """Of each target the mean change of its output, in [0, 1], by setting each attribute in ``count`` pictures;
         attributes whose truth is not known are left out."""
 
     def planted(self, name: str) -> str | None:
-        """The attribute that the target was taught to look at; None for a sound one."""
+        """The attribute that the domain's target of that name was taught to look at; None for a sound one."""
+
+    def untied_decisions(self, target: Target, like: str, *, count: int) -> NDArray[np.bool_]:
+        """Whether a target that decides what the domain's target ``like`` decides is right ``[count]``, in pictures
+        where what it predicts and what was planted into ``like`` are independent."""
 
 
 def domain_names() -> tuple[str, ...]:

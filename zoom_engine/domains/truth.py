@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -120,6 +120,19 @@ class Truth:
             return tuple(name for name in self.colours if name != attribute)
         parameter = self.table[attribute].parameter
         return tuple(name for name, row in self.table.items() if row.parameter == parameter and name != attribute)
+
+
+def untie(truth: Truth, parameters: Table, attributes: Sequence[str], *, seed: int) -> Table:
+    """Set every one of the attributes by chance, each on its own, for each picture."""
+    rng = np.random.default_rng(seed)
+    values = parameters.values.copy()
+    for name in attributes:
+        wanted = rng.random(len(values)) < 0.5
+        current = type(parameters)(values)
+        for value in (True, False):
+            rows = np.flatnonzero(wanted == value)
+            values[rows] = truth.intervene(current[rows], name, value).values
+    return type(parameters)(values)
 
 
 def _with_colour(parameters: ParameterTable, parameter: str, value: bool) -> dict[str, NDArray[np.float32]]:

@@ -11,6 +11,7 @@ EXPERIMENTS = {
     "optimizer": "SGD, PGD and the smallest edit: SSIM and flip rate (Table 2)",
     "tasks": "Key points, areas, labels, classes and numbers (Fig. 3)",
     "user-study": "Pages that ask people, and machines in their place (Table 1, Fig. 5)",
+    "training": "Counterfactual training: audit, repair, audit again, beside a control",
 }
 """What each experiment shows, in the order of a report; the file of its name, with _ for -, has the `EXPERIMENT`."""
 EVERY = "all"

@@ -144,8 +144,8 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         axes.tick_params(length=0)
         axes.set_xlabel(f"edit weight of “{pair['names'][1]}”")
         axes.set_ylabel(f"edit weight of “{pair['names'][0]}”")
-    yield "figure-grid", drawn
-    yield "figure-errors", _errors(data)
+    yield "grid", drawn
+    yield "errors", _errors(data)
 
 
 def _errors(data: Data) -> Figure:

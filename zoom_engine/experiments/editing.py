@@ -32,7 +32,8 @@ AT_ONCE = 32  # pictures
 
 @dataclass(frozen=True)
 class Editing:
-    """A generator and its text encoder; edit directions of the attributes are found with ``method``."""
+    """A generator and its text encoder; edit directions of the attributes are found with ``method`` and ``further``
+    options of `find_directions`."""
 
     generator: EditableGenerator
     text_encoder: TextEncoder
@@ -43,6 +44,7 @@ class Editing:
     truncation: float
     cache: Path
     progress: ProgressFactory
+    further: Mapping[str, Any]
 
     @classmethod
     def of(
@@ -59,6 +61,7 @@ class Editing:
         download: bool = False,
         cache: Path | None = None,
         progress: ProgressFactory = silent,
+        **further: Any,
     ) -> Editing:
         """Loads both; attributes and the neutral prompt are by default the domain's."""
         domain = find_domain(generator) if isinstance(generator, str) else None
@@ -75,6 +78,7 @@ class Editing:
             truncation,
             cache,
             progress,
+            further,
         )
 
     def find(self, **options: Any) -> EditDirections:
@@ -89,7 +93,7 @@ class Editing:
             synthesizer=self.synthesizer,
             cache=self.cache,
             progress=self.progress,
-            **options,
+            **{**self.further, **options},
         )
 
     @cached_property

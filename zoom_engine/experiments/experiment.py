@@ -28,7 +28,7 @@ class Experiment:
 
     run: makes the data, JSON-ready, in a folder whose finished parts are not made again.
     rows: the data as a table, for CSV; every row has the same columns.
-    draw: (name, figure) of each figure.
+    draw: (name, figure) of each figure, in their order.
     tell: in paragraphs apart by an empty line: how to read the figures, what came out, and where the founding text
         claims something, whether that holds here.
     files: writes what else belongs to it, such as a page, into the folder.

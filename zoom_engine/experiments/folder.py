@@ -76,14 +76,15 @@ class Folder:
         table.writerows(rows)
         self.write(file, text.getvalue())
 
-    def write(self, file: str, content: str | bytes) -> None:
-        """A file of the folder, whole or not at all."""
+    def write(self, file: str, content: str | bytes) -> Path:
+        """A file of the folder, whole or not at all; returns its path."""
         path = self.path / file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_bytes(path, content if isinstance(content, bytes) else content.encode())
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
+        return path
 
     def _read(self, file: str) -> Any:
         try:

@@ -77,7 +77,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 4: a histogram for each target, on one axis."""
     every = data["targets"]
     most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
-    for page, start in enumerate(range(0, len(every), A_PAGE), start=1):
+    for start in range(0, len(every), A_PAGE):
         part = every[start : start + A_PAGE]
         height = -(-len(part) // 2)
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
@@ -92,7 +92,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             name: handle for axes in drawn.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         drawn.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
-        yield f"figure-{page}" if len(every) > A_PAGE else "figure", drawn
+        yield "histograms", drawn
 
 
 def _reach(bar: dict[str, Any]) -> list[float]:
@@ -118,6 +118,7 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
     axes.set_yticks(range(len(bars)), [bar["name"] for bar in bars])
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelbottom=True)
     axes.set_title(target["target"])
 
 

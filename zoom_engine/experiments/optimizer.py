@@ -158,7 +158,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     sizes.grid(axis="y")
     sizes.legend()
     drawn.legend(*ssim.get_legend_handles_labels(), loc="outside upper center", ncols=len(searches))
-    yield "figure", drawn
+    yield "table-2", drawn
 
 
 def tell(data: Data) -> str:

@@ -83,15 +83,19 @@ def tell(data: Data) -> str:
         " more. Where no edit of a target flips, its most typical strip is shown. In the first figure one attribute is"
         " edited, in the second all together.\n\nWhat came out, images that some edit flips decisively:"
     )
+    rates = []
     for mode, name in (("single", "one attribute"), ("multi", "all together")):
-        each = [f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"]]
-        said += f" {name} ({data['targets'][0][mode]['images']} images, {data['targets'][0][mode]['search']}):"
-        said += f" {', '.join(each)}."
+        first = data["targets"][0][mode]
+        each = ", ".join(f"{target['target']} {percent(target[mode]['decisive'])}" for target in data["targets"])
+        rates.append(f" {name} ({first['images']} images, {first['search']}): {each}")
     strips = [strip for mode in ("single", "multi") for strip in _strips(data, mode)]
     flips = [strip for strip in strips if strip["decisive"]]
     kept = [strip for strip in flips if strip["label_kept"] is not False]
     similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
-    said += f" Of the {len(strips)} strips shown {len(flips)} flip decisively, {len(kept)} of them with the label kept"
+    said += (
+        f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} flip decisively, {len(kept)} of them with"
+    )
+    said += " the label kept"
     if similar:
         said += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
     return f"{said}."

@@ -61,10 +61,13 @@ def draw(folder: Folder, name: str) -> None:
         raise ConfigError(f"{folder.path} has no {DATA}: run the experiment first")
     data = document["data"]
     folder.write_table(experiment.rows(data))
+    before = set(folder.path.glob("figure-*"))
     with styled():
-        for title, drawn in experiment.draw(data, folder):
+        for number, (title, drawn) in enumerate(experiment.draw(data, folder), start=1):
             for kind in ("svg", "png"):
-                folder.write(f"{title}.{kind}", saved(drawn, kind))
+                before.discard(folder.write(f"figure-{number}-{title}.{kind}", saved(drawn, kind)))
+    for left in before:  # of an older drawing
+        left.unlink()
     if experiment.files is not None:
         experiment.files(data, folder)
     folder.write(TEXT, experiment.tell(data).strip() + "\n")

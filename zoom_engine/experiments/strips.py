@@ -61,7 +61,7 @@ def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
 
 def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, Figure]]:
     """Two columns of strips, a prediction in the corner of each picture."""
-    for page, start in enumerate(range(0, len(strips), A_PAGE), start=1):
+    for start in range(0, len(strips), A_PAGE):
         part = strips[start : start + A_PAGE]
         height = -(-len(part) // 2)
         drawn = figure(1.03 * height)
@@ -73,7 +73,7 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
             axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
         for axes in grid.flat[len(part) :]:
             axes.remove()
-        yield f"figure-{name}-{page}" if len(strips) > A_PAGE else f"figure-{name}", drawn
+        yield name, drawn
 
 
 def strip_rows(strips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

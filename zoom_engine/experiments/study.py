@@ -20,10 +20,12 @@ from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report.sentences import short_name
 from zoom_engine.targets import Target, load_target
+from zoom_engine.text import find_templates
 
 AUDITED = 24  # images of an audit that experiments share
 TRUE_EFFECTS_OF = 150  # pictures
 EDITING = ("generator_class", "generator_options", "neutral", "text_encoder", "directions", "truncation", "download")
+FURTHER = ("threshold", "level", "truncation_cutoff")
 NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
 
@@ -76,10 +78,17 @@ class Study:
     def editing(self) -> Editing:
         """For experiments that need no target."""
         chosen = {name: getattr(self.settings, name) for name in EDITING}
+        chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
+        templates = find_templates(self.settings.templates)
         cache = None if self.settings.cache is None else Path(self.settings.cache)
         with self.progress(1, f"Loading {self.name}", unit="generator") as bar:
             found = Editing.of(
-                self.settings.generator, self.settings.attributes, cache=cache, progress=self.progress, **chosen
+                self.settings.generator,
+                self.settings.attributes,
+                cache=cache,
+                templates=templates,
+                progress=self.progress,
+                **chosen,
             )
             bar.update()
         return found
@@ -114,41 +123,39 @@ class Study:
         settings = AuditSettings(generator=self.settings.generator, target=target, **{**self.options, **more})
         return Diagnoser(settings, progress=self.progress, notify=self.notify)
 
-    def audit(self, target: Spec, *, images: int, **more: Any) -> Diagnosis:
+    def audit(self, target: Spec, *, images: int, seed: int | None = None, **more: Any) -> Diagnosis:
         """The audit of a target, from the study's folder if it is there: experiments that want the same share it."""
         diagnoser = self.diagnoser(target, **more)
-        config = diagnoser.config(RunSettings(images=images, seed=self.seed))
+        seed = self.seed if seed is None else seed
+        config = diagnoser.config(RunSettings(images=images, seed=seed))
         folder = self.out / "audits" / slug(f"{self.title(target)} {json.dumps(config, sort_keys=True, default=str)}")
-        return diagnoser.run(images=images, seed=self.seed, out=folder)
+        return diagnoser.run(images=images, seed=seed, out=folder)
 
     def audits(self, targets: Sequence[Spec]) -> dict[str, Diagnosis]:
         """The single-mode audits of targets that experiments share, by title."""
         return {self.title(target): self.audit(target, images=self.count(AUDITED)) for target in targets}
 
     def true_effects(self, targets: Sequence[Spec]) -> dict[str, dict[str, float]]:
-        """By title and attribute, of the targets whose truth the domain knows."""
-        known = [(target, judge) for target in targets if (judge := self._judge(target)) is not None]
-        if not known or self.domain is None:
+        """By title and attribute, where the domain knows the truth."""
+        if self.judge is None or self.domain is None:
             return {}
-        names, attributes = [self.title(target) for target, _ in known], self.settings.attributes
-        measure = partial(
-            known[0][1].true_effects,
-            names,
-            self.domain.attributes if attributes is None else attributes,
-            count=TRUE_EFFECTS_OF,
-        )
-        found: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {names} {attributes}", measure)
+        loaded = {self.title(target): self.target(target) for target in targets}
+        attributes = self.domain.attributes if self.settings.attributes is None else self.settings.attributes
+        hashes = [target.content_hash for target in loaded.values()]
+        measure = partial(self.judge.true_effects, loaded, attributes, count=TRUE_EFFECTS_OF)
+        found: dict[str, dict[str, float]] = Folder(self.out).part(f"true effects {hashes} {attributes}", measure)
         return found
 
     def planted(self, target: Spec) -> str | None:
         """The attribute that a target was taught to look at, where its domain says so."""
-        judge = self._judge(target)
-        return None if judge is None else judge.planted(self.title(target))
+        name = self.title(target)
+        return None if self.judge is None or name not in self.domain_targets else self.judge.planted(name)
 
-    def _judge(self, target: Spec) -> KnownTruth | None:
-        """Who knows the truth of a target, where somebody does."""
+    @property
+    def judge(self) -> KnownTruth | None:
+        """Who knows the truth of targets, where somebody does."""
         domain: object = self.domain
-        return domain if isinstance(domain, KnownTruth) and self.title(target) in self.domain_targets else None
+        return domain if isinstance(domain, KnownTruth) else None
 
     @property
     def domain_targets(self) -> Sequence[str]:

@@ -116,8 +116,8 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             axes.text((column + 0.5) * across, -0.04 * down, label, ha="center", va="bottom", fontsize=7)
         axes.set_yticks([0.5 * down, 1.5 * down], KINDS)
         axes.tick_params(length=0)
-    yield "figure-pictures", drawn
-    yield "figure-curves", _curves(data)
+    yield "pictures", drawn
+    yield "curves", _curves(data)
 
 
 def _means(data: Data, kind: str, key: str) -> list[list[float] | None]:

@@ -85,7 +85,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Two columns of attributes a page, and how their text scores move."""
     every = data["attributes"]
-    for page, start in enumerate(range(0, len(every), A_PAGE), start=1):
+    for start in range(0, len(every), A_PAGE):
         part = every[start : start + A_PAGE]
         height = -(-len(part) // 2)
         drawn = figure(2.3 * height * len(part[0]["rows"]) / SHOWN + 0.1)
@@ -93,8 +93,8 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             _sheet(axes, one, data["weights"], folder)
         for axes in drawn.axes[len(part) :]:
             axes.remove()
-        yield f"figure-{page}", drawn
-    yield "figure-scores", _scores(data)
+        yield "pictures", drawn
+    yield "scores", _scores(data)
 
 
 def _sheet(axes: Axes, one: dict[str, Any], weights: Sequence[float], folder: Folder) -> None:

@@ -206,7 +206,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     )
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    yield "figure", drawn
+    yield "samples", drawn
 
 
 def tell(data: Data) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 WORDINGS = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
 IMAGES = 16
-RESAMPLES = 500
 ALIKE = 0.8
 A_PAGE = 6
 Array = NDArray[np.float64]
@@ -139,7 +138,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 2: of each target the histograms of all wordings, side by side."""
     every = data["targets"]
     wordings = data["wordings"]
-    for page, start in enumerate(range(0, len(every), A_PAGE), start=1):
+    for start in range(0, len(every), A_PAGE):
         part = every[start : start + A_PAGE]
         height = -(-len(part) // 2)
         drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.3) + 0.5)
@@ -157,12 +156,13 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             axes.set_yticks(range(len(target["names"])), target["names"])
             axes.invert_yaxis()
             axes.tick_params(axis="y", length=0)
+            axes.tick_params(axis="x", labelbottom=True)
             axes.set_title(f"{target['target']}: W = {in_words(target['w'])}")
         for axes in grid.flat[len(part) :]:
             axes.remove()
         drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
         drawn.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(wordings))
-        yield f"figure-{page}" if len(every) > A_PAGE else "figure", drawn
+        yield "histograms", drawn
 
 
 def tell(data: Data) -> str:

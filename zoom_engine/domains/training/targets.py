@@ -31,7 +31,7 @@ from zoom_engine.domains.training.fit import fit
 from zoom_engine.domains.training.generator import drawings
 from zoom_engine.domains.training.renders import renders
 from zoom_engine.domains.training.subject import Subject
-from zoom_engine.domains.truth import Table, Truth
+from zoom_engine.domains.truth import untie
 from zoom_engine.domains.weights_files import load_network, save_network
 from zoom_engine.targets import save_onnx
 
@@ -68,19 +68,6 @@ class Pool:
 
     def untie(self, parameters: ParameterTable) -> ParameterTable:
         return untie(self.subject.truth, parameters, self.untied, seed=self.seed)
-
-
-def untie(truth: Truth, parameters: Table, attributes: Sequence[str], *, seed: int) -> Table:
-    """Set every one of the attributes by chance, each on its own, for each picture."""
-    rng = np.random.default_rng(seed)
-    values = parameters.values.copy()
-    for name in attributes:
-        wanted = rng.random(len(values)) < 0.5
-        current = type(parameters)(values)
-        for value in (True, False):
-            rows = np.flatnonzero(wanted == value)
-            values[rows] = truth.intervene(current[rows], name, value).values
-    return type(parameters)(values)
 
 
 class Cells:

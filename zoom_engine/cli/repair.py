@@ -1,0 +1,42 @@
+"""`zoom-engine repair`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.cli.experiment import STUDY, study_options
+from zoom_engine.cli.options import DOMAIN, takes
+from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.notices import tell
+from zoom_engine.progress import forced
+
+
+@takes(STUDY)
+def repair(
+    *,
+    target: Annotated[
+        str, Parameter(help="a binary classifier that gives gradients, as for diagnose", metavar="TARGET")
+    ],
+    out: Annotated[
+        Path, Parameter(help="folder for audits, repaired weights (safetensors) and report.html", metavar="FOLDER")
+    ],
+    **given: Any,
+) -> None:
+    """Audit a target, train it on its counterfactuals, audit it again.
+
+    A control is trained on as many unedited images. For example:
+
+      zoom-engine repair --generator avatars --target avatars:mustache-biased-smiling --out repaired
+    """
+    use_threads(given.pop("threads", None))
+    with starting():
+        from zoom_engine.experiments.run import run_experiment
+
+    options = {"generator": DOMAIN, **study_options(given)}
+    page = run_experiment("training", out, targets=[target], progress=forced, notify=tell, **options)
+    for text in sorted(out.glob("*/training/text.txt")):
+        print(text.read_text(encoding="utf-8"))
+    print(f"Open {page}")
