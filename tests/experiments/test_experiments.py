@@ -108,6 +108,46 @@ def test_interrupted_it_ends_with_the_same_data(out: Path, own: dict[str, Any], 
     assert whole == resumed
 
 
+@pytest.mark.slow
+def test_all_of_them_interrupted_three_times_end_with_the_same_data(
+    out: Path, own: dict[str, Any], tmp_path: Path
+) -> None:
+    run_experiment("all", out, **own)
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        left = int(random.integers(10, 90))
+
+        def some(*arguments: Any, **options: Any) -> Progress[Any]:
+            bar = silent(*arguments, **options)
+
+            def update(count: int = 1, *, note: str = "") -> None:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt
+
+            bar.update = update  # type: ignore[method-assign]
+            return bar
+
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment("all", tmp_path, progress=some, **own)
+    run_experiment("all", tmp_path, **own)
+    whole, resumed = (
+        {path.parent.name: path for path in (place / SUBJECT).glob("*/data.json")} for place in (out, tmp_path)
+    )
+    assert set(whole) == set(resumed) == set(EXPERIMENTS) - {"truth"}
+    for name in whole:
+        assert timeless(whole[name]) == timeless(resumed[name]), name
+
+
+def timeless(path: Path) -> Any:
+    """The data of an experiment without how long it took."""
+    document = json.loads(path.read_text())
+    for result in document["data"].get("results", ()):
+        del result["seconds"]
+    return document
+
+
 def test_a_folder_takes_no_other_settings(out: Path, own: dict[str, Any]) -> None:
     run_experiment("traversal", out, **own)
     with pytest.raises(ConfigError, match="another 'images'"):
@@ -117,6 +157,8 @@ def test_a_folder_takes_no_other_settings(out: Path, own: dict[str, Any]) -> Non
 def test_what_is_missing_is_said_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    with pytest.raises(ConfigError, match="name a generator too"):
+        run_experiment("traversal", tmp_path, attributes=["a smiling face"])
     with pytest.raises(ConfigError, match="choose from traversal"):
         find_experiment("none")
     with pytest.raises(ConfigError, match="no finished experiment"):

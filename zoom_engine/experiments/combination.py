@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from zoom_engine.experiments.estimates import Estimate, columns, error_bars, estimate, percent
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, bare, figure, show_tiles, signed
 from zoom_engine.gallery import to_pixels
 from zoom_engine.targets import Target

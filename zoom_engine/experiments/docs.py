@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     ]
     page = [
         "# Experiments",
-        "Tables and figures of *Zero-shot Model Diagnosis* (Luo 2023), made here by the command below. Every number and"
-        " every sentence under a heading is computed from its run's data.",
+        "Tables and figures of *Zero-shot Model Diagnosis* (Luo 2023), made here. Every number and every sentence under"
+        " a heading is computed from that run's data; this page was written by",
         f"```sh\n{command}\n```",
         *dict.fromkeys(_machines([document for _, _, document in found])),
         *(["## What of the founding text holds here", "\n".join(verdicts)] if verdicts else []),
@@ -74,9 +75,10 @@ def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
 def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]) -> list[str]:
     subject, settings = document["subject"], document["settings"]
     parts = [f"## {name}, {subject}", f"*{EXPERIMENTS[name]}.*", *_paragraphs(folder)]
-    if settings["images"] is not None or settings["targets"]:
-        chosen = [] if settings["images"] is None else [f"`--images {settings['images']}`"]
-        parts.append(f"Made with {', '.join([*chosen, *(f'`--target {spec}`' for spec in settings['targets'])])}.")
+    given = {"--generator": settings["generator"], "--images": settings["images"], "--seed": settings["seed"] or None}
+    words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
+    words += [word for target in settings["targets"] for word in ("--target", target)]
+    parts.append(f"Made by `{shlex.join(['zoom-engine', 'experiment', name, *words])}`.")
     for path in sorted(folder.path.glob("figure*.png")):
         file = f"{PICTURES}/{subject}-{name}-{path.stem}.png"
         target.write(file, _small(path))

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 Data = Mapping[str, Any]
 
 
-class UnsuitedError(ConfigError):
-    """An experiment that has nothing to show of this generator or of these targets."""
-
-
 @dataclass(frozen=True)
 class Experiment:
     """Run → data → figures and a paragraph; each of the last three takes nothing but the data (and its pictures).

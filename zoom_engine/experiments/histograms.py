@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
 
 if TYPE_CHECKING:

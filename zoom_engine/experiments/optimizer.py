@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
-from zoom_engine.experiments.study import Spec, Study
+from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, figure
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.experiments.estimates import percent, wilson
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,15 +8,16 @@ from typing import Any
 
 from zoom_engine.errors import ConfigError
 from zoom_engine.experiments import EMBEDDED, EVERY, EXPERIMENTS
-from zoom_engine.experiments.experiment import UnsuitedError, find_experiment
+from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.page import write_page
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
 from zoom_engine.files import atomic
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import describe_environment
 
+OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})
 FORMAT = "zoom-engine/experiment/1"
 
 
@@ -30,6 +31,8 @@ def run_experiment(
     figures as SVG and PNG, text.txt. Interrupted, the same call goes on where it was; what is finished is only drawn
     again. Raises ConfigError for a folder that was begun with other options.
     """
+    if generator is None and (given := OF_ONE.intersection(key for key, value in options.items() if value)):
+        raise ConfigError(f"{min(given)} belongs to one generator: name a generator too, such as {EMBEDDED[0]}")
     chosen = list(EXPERIMENTS) if name == EVERY else [name]
     found = {each: find_experiment(each) for each in chosen}
     check_plots()

@@ -30,6 +30,10 @@ NOT_DECIDING = ("batch_size", "cache", "device", "download")
 Spec = str | Path | Any
 
 
+class UnsuitedError(ConfigError):
+    """An experiment that has nothing to show of this generator or of these targets."""
+
+
 class Study:
     """A generator with its text encoder, targets and attributes, and the folder where audits of it are kept.
 
@@ -101,7 +105,7 @@ class Study:
     def targets(self) -> list[Spec]:
         """Those that were given, else all of the domain's. Raises ConfigError where there is none."""
         if not self.given and self.domain is None:
-            raise ConfigError("this experiment asks a target: give --target, once or more")
+            raise UnsuitedError("this experiment asks a target: give --target, once or more")
         own: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
         return list(self.given) or own
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from zoom_engine.experiments.estimates import in_words
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.report.page import task_of
 
 if TYPE_CHECKING:

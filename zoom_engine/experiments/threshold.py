@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, percent
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import LOOKS, figure, show_tiles
 from zoom_engine.gallery import to_pixels
 from zoom_engine.objectives import ssim

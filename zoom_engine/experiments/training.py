@@ -14,10 +14,10 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.settings import SEEDS_PER_RUN
 from zoom_engine.errors import TargetError
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import AUDITED, Spec, Study
+from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, figure
 from zoom_engine.targets import Target
 

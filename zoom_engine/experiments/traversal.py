@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles, signed
 from zoom_engine.gallery import to_pixels
 

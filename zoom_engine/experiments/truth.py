@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.intervals import bootstrap_means
 from zoom_engine.experiments.estimates import columns, in_words, mid_ranks, percentile_interval
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study
+from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from zoom_engine.experiments.estimates import (
     estimate,
     in_words,
 )
-from zoom_engine.experiments.experiment import Data, Experiment, UnsuitedError
+from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Spec, Study
+from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, figure
 from zoom_engine.runtime import compiled_target
 from zoom_engine.search import SearchResult, Unit, run_shared
