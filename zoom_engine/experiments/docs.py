@@ -33,7 +33,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     if not found:
         raise ConfigError(f"{out} holds no finished experiment to write of")
     target = Folder(docs)
-    for old in (docs / PICTURES).glob("*.png"):
+    for old in (docs / PICTURES).glob("*-figure-*.png"):
         old.unlink()
     sections = [_section(target, *one) for one in found]
     verdicts = [
@@ -42,7 +42,8 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     page = [
         "# Experiments",
         "Tables and figures of *Zero-shot Model Diagnosis* (Luo 2023), made here. Every number and every sentence under"
-        " a heading is computed from that run's data; this page was written by",
+        " a heading is computed from that run's data; where a command names `--images`, that many were taken in place"
+        " of the default. This page was written by",
         f"```sh\n{command}\n```",
         *dict.fromkeys(_machines([document for _, _, document in found])),
         *(["## What of the founding text holds here", "\n".join(verdicts)] if verdicts else []),

@@ -79,9 +79,10 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
     for start in range(0, len(every), A_PAGE):
         part = every[start : start + A_PAGE]
-        height = -(-len(part) // 2)
+        wide = min(2, len(every))
+        height = -(-len(part) // wide)
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
-        grid = drawn.subplots(height, 2, squeeze=False, sharex=True)
+        grid = drawn.subplots(height, wide, squeeze=False, sharex=True)
         for axes, target in zip(grid.flat, part, strict=False):
             _histogram(axes, target)
             axes.set_xlim(0, 1.03 * most)
@@ -144,7 +145,7 @@ def tell(data: Data) -> str:
     if sound:
         largest = [max(bar["truth"] or 0 for bar in target["attributes"]) for target in sound]
         moving = [t["target"] for t, effect in zip(sound, largest, strict=True) if effect >= t["smallest_effect"]]
-        said += f"Of {len(sound)} targets without a planted attribute {len(moving)} truly move with some attribute"
+        said += f"Targets without a planted attribute that some attribute truly moves: {len(moving)} of {len(sound)}"
         said += f" ({', '.join(moving)}). " if moving else ". "
     wrong = [
         f"{bar['name']} of {target['target']}"

@@ -139,7 +139,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
                 bar.set_hatch(look.hatch)
             axes.errorbar(at, means, ends, fmt="none", ecolor=INK, elinewidth=0.7)
         axes.set_xticks(range(len(targets)), [name.replace("-biased-", "\n") for name in targets])
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1.02)
         axes.set_title(title)
         axes.grid(axis="y")
     sweep = data["sweep"]["sizes"]
@@ -152,7 +152,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     sizes.set_xscale("log")
     sizes.set_xticks([row["step_size"] for row in sweep], [f"{row['step_size']:g}" for row in sweep])
     sizes.minorticks_off()
-    sizes.set_ylim(0, 1)
+    sizes.set_ylim(0, 1.02)
     sizes.set_xlabel("step size η")
     sizes.set_title(f"PGD on {data['sweep']['target']}")
     sizes.grid(axis="y")
@@ -197,9 +197,7 @@ def _verdict(claim: str, values: Sequence[Sequence[float] | None], *, sign: int)
     if not known:
         return f"{claim}: not told, no image flips by both. "
     rest = len(known) - for_it - against
-    return (
-        f"Table 2's {claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, undecided in {rest}. "
-    )
+    return f"{claim}: seen in {for_it} of {len(known)} targets, the contrary in {against}, undecided in {rest}. "
 
 
 EXPERIMENT = Experiment(run, rows, draw, tell)

@@ -64,7 +64,7 @@ def draw(folder: Folder, name: str) -> None:
         raise ConfigError(f"{folder.path} has no {DATA}: run the experiment first")
     data = document["data"]
     folder.write_table(experiment.rows(data))
-    before = set(folder.path.glob("figure-*"))
+    before = set(folder.path.glob("figure*"))
     with styled():
         for number, (title, drawn) in enumerate(experiment.draw(data, folder), start=1):
             for kind in ("svg", "png"):

@@ -198,6 +198,14 @@ def tell(data: Data) -> str:
         )
         said += " attribute's true effect falls by half or more, further than in the control, and at no more than"
         said += f" {KEPT:.2f} of accuracy lost, for {passed} of {len(known)} targets."
+    else:
+        said += (
+            "\n\nThe founding text says that counterfactual training makes a target less sensitive: the bars tell, but"
+        )
+        said += (
+            " whether accuracy suffered is not known here. Measure it on data of your own before you use the repaired"
+        )
+        said += " one."
     return said
 
 

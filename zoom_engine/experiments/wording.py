@@ -140,9 +140,10 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     wordings = data["wordings"]
     for start in range(0, len(every), A_PAGE):
         part = every[start : start + A_PAGE]
-        height = -(-len(part) // 2)
+        wide = min(2, len(every))
+        height = -(-len(part) // wide)
         drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.3) + 0.5)
-        grid = drawn.subplots(height, 2, squeeze=False, sharex=True)
+        grid = drawn.subplots(height, wide, squeeze=False, sharex=True)
         thick = 0.84 / len(wordings)
         for axes, target in zip(grid.flat, part, strict=False):
             for look, (place, wording) in zip(LOOKS, enumerate(wordings), strict=False):
@@ -186,7 +187,9 @@ def tell(data: Data) -> str:
         f" of two phrasings are least alike for “{least}” (cosine {cosines[least]:.2f})."
     )
     claim = "The founding text says that wording hardly matters."
-    said += f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: a median W of {ALIKE} was asked."
+    said += (
+        f"\n\n{claim} That {'holds' if median >= ALIKE else 'does not hold'}: the median W was to be {ALIKE} at least."
+    )
     small = [target["target"] for target in low if target["largest_bar"] < 0.05]
     if small:
         said += f" Of those with a low W, {', '.join(small)} moves by less than 0.05 with any attribute: ranks of such"
