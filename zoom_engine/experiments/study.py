@@ -55,7 +55,7 @@ class Study:
     ) -> None:
         self.settings = AuditSettings(generator=generator, target=None, **options)
         self.options, self.given = options, tuple(targets)
-        self.run = RunSettings(images=RunSettings.images if images is None else images, seed=seed)
+        RunSettings(images=RunSettings.images if images is None else images, seed=seed)  # refuses what it must
         self.images, self.seed = images, seed
         self.progress, self.notify = progress, notify
         self.domain: Domain | None = find_domain(generator) if isinstance(generator, str) else None

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 6.9  # inches: a printed page within its margins
-LONGEST = 9.2
 DOTS = 180  # an inch, of PNG
 INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
 NEED = "figures need matplotlib: pip install 'zoom-engine[plots]'"
