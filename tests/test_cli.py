@@ -309,7 +309,7 @@ def test_edit_shows_by_default_the_range_that_an_audit_uses(
 ) -> None:
     bounds = torch.tensor([[-4.0, 10.0], [-30.0, 8.0]])
     ranges = CalibratedRange(bounds, torch.zeros(2), torch.zeros(2, 2), torch.ones(2, 2, dtype=torch.bool), 30.0)
-    monkeypatch.setattr("zoom_engine.experiments.edit_sheet.calibrate_range", lambda *_, **__: ranges)
+    monkeypatch.setattr("zoom_engine.experiments.editing.calibrate_range", lambda *_, **__: ranges)
     out = tmp_path / "sheet.png"
     attributes = ["--attribute", "a face with a beard", "--attribute", "a smiling face"]
     assert main(["edit", *attributes, "--seeds", "3", "--out", str(out)]) == 0

@@ -216,7 +216,8 @@ def tell(data: Data) -> str:
     }
     proxy = data["proxy"]
     low, high = proxy["accuracy"][1:] if proxy["accuracy"] else (0.0, 1.0)
-    verdict = "no better than by chance" if low <= 0.5 <= high else "better than by chance" if low > 0.5 else "worse"
+    chance = "which so many pictures do not tell from chance"
+    verdict = chance if low <= 0.5 <= high else "better than by chance" if low > 0.5 else "worse than by chance"
     return (
         "How to read it: group-1.html and group-2.html are pages for people, one for each group; they need no network"
         " and end with a file of answers, which `zoom-engine experiment user-study --score FILE … --out FOLDER` turns"
@@ -227,8 +228,8 @@ def tell(data: Data) -> str:
         f"What came out: a discriminator (logistic regression on the text encoder's features, cross-validated by image)"
         f" tells edited from unedited pictures in {percent(proxy['accuracy'])} of {proxy['pictures']} pictures,"
         f" {verdict}; people reached 51 to 72 % in the founding text. The text encoder's label is kept in"
-        f" {percent(data['label_agreement'])} of all edits of the audits (people agreed in 88 to 94 %). No person has"
-        " been asked for this."
+        f" {percent(data['label_agreement'])} of all edits of the audits (people agreed in 88 to 94 %); an audit"
+        " reports a point that keeps it where there is one, so this says little. No person has been asked for this."
     )
 
 
