@@ -10,6 +10,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.style import INK
 from zoom_engine.report.page import task_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,17 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 3: outputs are drawn into the pictures where they have a place there."""
-    yield from draw_strips(folder, [strip for target in data["targets"] for strip in target["strips"]], "strips")
+    from matplotlib.patches import Patch
+
+    colors = list(dict.fromkeys((name, color) for target in data["targets"] for name, color in target["legend"]))
+    for name, drawn in draw_strips(
+        folder, [strip for target in data["targets"] for strip in target["strips"]], "strips"
+    ):
+        if colors:
+            patches = [Patch(facecolor=color, edgecolor=INK, linewidth=0.4, label=label) for label, color in colors]
+            drawn.set_figheight(drawn.get_figheight() + 0.4)
+            drawn.legend(handles=patches, loc="outside lower center", ncols=6)
+        yield name, drawn
 
 
 def tell(data: Data) -> str:
