@@ -193,11 +193,16 @@ def tell(data: Data) -> str:
             passed += halved and lost[0] >= -KEPT
         said += "."
     if known:
+        alone = sum(t["truth"]["effect"]["control"] <= t["truth"]["effect"]["before"] / 2 for t in known)
         said += (
             "\n\nThe founding text says that counterfactual training makes a target less sensitive. Here the planted"
         )
         said += " attribute's true effect falls by half or more, further than in the control, and at no more than"
-        said += f" {KEPT:.2f} of accuracy lost, for {passed} of {len(known)} targets."
+        said += (
+            f" {KEPT:.2f} of accuracy lost, for {passed} of {len(known)} targets. In the control it falls by half or"
+        )
+        said += f" more for {alone} of {len(known)}: there plain images with their labels do most of it. Whether the"
+        said += " difference between the two is more than chance is not measured."
     else:
         said += (
             "\n\nThe founding text says that counterfactual training makes a target less sensitive: the bars tell, but"
