@@ -201,8 +201,9 @@ def tell(data: Data) -> str:
         said += (
             f" {KEPT:.2f} of accuracy lost, for {passed} of {len(known)} targets. In the control it falls by half or"
         )
-        said += f" more for {alone} of {len(known)}: there plain images with their labels do most of it. Whether the"
-        said += " difference between the two is more than chance is not measured."
+        said += f" more for {alone} of {len(known)}"
+        said += ": there plain images with their labels do most of it." if alone else "."
+        said += " Whether the difference between the two is more than chance is not measured."
     else:
         said += (
             "\n\nThe founding text says that counterfactual training makes a target less sensitive: the bars tell, but"
