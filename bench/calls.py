@@ -34,7 +34,7 @@ from zoom_engine.audit.evidence import standings
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.intervals import mean_intervals
 from zoom_engine.audit.power import spiked
-from zoom_engine.domains.avatars.benchmark import own_attribute
+from zoom_engine.domains.avatars.benchmark import BENCHMARK
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.files import atomic
 from zoom_engine.progress import forced
@@ -52,7 +52,7 @@ def audit(target: str, seed: int, images: int, out: Path) -> Diagnosis:
     path = out / f"{target}-{seed}"
     if (path / SUMMARY).is_file():
         return Diagnosis.load(path)
-    attributes = [text for text, name in NAMES.items() if name != own_attribute(target)]
+    attributes = [text for text, name in NAMES.items() if name != BENCHMARK.targets[target].own]
     run = Diagnoser(generator="avatars", target=f"avatars:{target}", attributes=attributes, progress=forced)
     return run.run(images=images, seed=seed, out=path)
 

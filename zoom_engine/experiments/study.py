@@ -18,7 +18,7 @@ from zoom_engine.experiments.editing import Editing
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.report.sentences import short_name
+from zoom_engine.attributes import short_name
 from zoom_engine.targets import Target, load_target
 from zoom_engine.text import find_templates
 
