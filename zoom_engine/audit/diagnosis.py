@@ -113,8 +113,7 @@ class Diagnosis:
     def missing(self) -> int:
         """How many measurements of the audit have no record yet; 0 where it is whole."""
         images = self.config.images or len({record.image for record in self.records})
-        part = self.config.content.get("null_images")  # random directions may be searched on the first images alone
-        held = min(images, part) if isinstance(part, int) else images
+        held = min(images, self.config.null_images or images)
         each = 1 if self.mode == "multi" else len(self.attributes)
         return images * each + held * self.config.null - len(self.records) - len(self.null)
 

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import Attribute, slug
+from zoom_engine.attributes import Attribute, short_name, slug
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.diagnoser import Diagnoser
@@ -18,7 +18,6 @@ from zoom_engine.experiments.editing import Editing
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.attributes import short_name
 from zoom_engine.targets import Target, load_target
 from zoom_engine.text import find_templates
 
