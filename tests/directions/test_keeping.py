@@ -12,6 +12,7 @@ import torch
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, text_scores
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.errors import DirectionError
+from zoom_engine.runtime import choose_synthesizer
 
 PROMPTS = ("beard", "man", "hat")
 OPTIONS: dict[str, Any] = {"neutral": "face", "samples": 512}
@@ -73,6 +74,7 @@ def test_a_tie_of_the_avatars_is_cut() -> None:
     texts = ["a face with a mustache", "a face with gray hair", "a male face", "an old face"]
     generator, encoder = DOMAIN.generator(), DOMAIN.text_encoder()
     options: dict[str, Any] = {"neutral": DOMAIN.neutral, "estimator": "correlation", "samples": 1024}
+    options["synthesizer"] = choose_synthesizer(generator)
     along = text_directions(encoder, texts, neutral=DOMAIN.neutral)
     codes = torch.cat([codes for _, codes in Sampling(32, 77).draw(generator)])
     unedited = text_scores(encoder, along, [generator.render(codes)])

@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 
 from zoom_engine.domains.avatars.benchmark import BENCHMARK as AVATARS
-from zoom_engine.domains.benchmark import CLASSIFIERS, IMAGES, Benchmark, agreement, kept_share, spearman
+from zoom_engine.domains.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, kept_share, spearman
 from zoom_engine.domains.evaluation import Evaluation
 from zoom_engine.domains.pets.benchmark import BENCHMARK as PETS
 from zoom_engine.errors import ConfigError
@@ -26,10 +26,10 @@ COMMITTED = {"avatars": RESULTS / "avatar-benchmark", "pets": RESULTS / "pet-ben
 
 @pytest.fixture(scope="module")
 def one_seed() -> Iterator[dict[str, Any]]:
-    """The classifiers on 24 images; this is the one long computation of the suite, so it gets both cores."""
+    """The classifiers on 16 images; this is the one long computation of the suite, so it gets both cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    yield AVATAR_CLASSIFIERS.audit_all(100, 24)
+    yield AVATAR_CLASSIFIERS.audit_all(100, 16)
     torch.set_num_threads(before)
 
 
@@ -38,7 +38,7 @@ def one_seed() -> Iterator[dict[str, Any]]:
 def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
     counts = AVATAR_CLASSIFIERS.top_bars([one_seed])
     assert len(counts) == 4
-    # On one seed and 24 images; the experiment below holds each target to 9 of 10 seeds, and its twin to 2 of 10.
+    # On one seed and 16 images; the experiment below holds each target to 9 of 10 seeds, and its twin to 2 of 10.
     assert sum(row["biased"] for row in counts.values()) >= 3, one_seed["sensitivity"]
     assert sum(row["sound"] for row in counts.values()) <= 1, one_seed["sensitivity"]
 
@@ -73,7 +73,7 @@ def test_sensitivities_rank_as_the_true_effects(agreed: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
     found = kept_share([one_seed])
-    assert found["flips"] >= 30
+    assert found["flips"] >= 20
     assert found["kept"] >= 0.9, found
 
 
@@ -139,6 +139,9 @@ def hold_the_bars(figures: dict[str, Any]) -> None:
     seeds = len(figures["seeds"])
     assert figures["agreement"][CLASSIFIERS]["calibrated"]["auc"] >= 0.95
     assert figures["agreement"][CLASSIFIERS]["calibrated"]["spearman"] >= 0.7
+    if OTHERS in figures["agreement"]:
+        assert figures["agreement"][OTHERS]["calibrated"]["auc"] >= 0.95
+        assert figures["agreement"][OTHERS]["calibrated"]["spearman"] >= 0.8
     assert figures["truth_kept"]["kept"] >= 0.9
     for name, row in figures["top_bars"]["calibrated"].items():
         assert row["biased"] >= 0.9 * seeds, name

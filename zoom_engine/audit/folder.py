@@ -329,14 +329,14 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in here.items() if name not in there and value is not None]
     unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
+    difference = _first_difference(there, {name: value for name, value in here.items() if name not in unsaid})
+    if difference is not None:
+        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
     if unsaid:  # each audit of this version has them, given or not
         raise AuditError(
             f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder; what is"
             " there, zoom-engine report still reads"
         )
-    difference = _first_difference(there, here)
-    if difference is not None:
-        raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
 
 
 def _first_difference(there: Any, here: Any, key: str = "") -> str | None:

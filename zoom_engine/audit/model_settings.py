@@ -54,8 +54,7 @@ class TargetSettings:
     kind: Kind | None = option("what the output is", None, name="output_kind", choices=get_args(Kind))
     head: str | int | None = option("the one output of a multi-label model to audit: its class or index", None)
     service: Mapping[str, Any] | None = option(
-        "of a target behind HTTP, NAME=VALUE: form (json, png, multipart, kserve), field, template, answer, datatype,"
-        " headers, timeout, patience, at_once, rate, cache",
+        "of a target behind HTTP, NAME=VALUE such as form=png or timeout=5",
         None,
     )
 

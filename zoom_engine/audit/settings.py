@@ -102,7 +102,7 @@ class AuditSettings:
     )
     target: str | Path | Any = option(
         "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
-        " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT/PATH",
+        " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT",
         python="an nn.Module, a function, a Target",
     )
     target_options: Mapping[str, Any] | None = option(
@@ -116,8 +116,8 @@ class AuditSettings:
         decides=True,
     )
     preset: str | Path | None = option(
-        "attributes, neutral prompt, templates and, after a colon, labels for a published kind of generator, where no"
-        " others are given: a name of `zoom-engine presets` such as faces or faces:age, or a TOML file of that form",
+        "prompts for a published kind of generator, where none are given, and labels after a colon: faces, faces:age"
+        " (zoom-engine presets lists them), or a TOML file",
         None,
     )
     neutral: str | None = option(
