@@ -24,6 +24,8 @@ from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import CalibratedRange
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, save_onnx
 
+pytestmark = pytest.mark.slow
+
 OTHER = Manifest.of({"images": 7, "seed": 0, "mode": "single", "attributes": ["a hat"]})
 RUN = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache", "--attribute", "a smiling face"]
 
@@ -382,6 +384,28 @@ def test_words_lists_what_the_text_encoder_knows(capsys: pytest.CaptureFixture[s
     words = capsys.readouterr().out.split()
     assert words == sorted(words)
     assert {"beard", "smile", "specs", "wearing"} <= set(words)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "zoom_engine", "presets", "faces"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize(("command", "then"), [("discover", "begins anew"), ("presets", "goes on where it was")])
+def test_ctrl_c_says_what_the_same_command_would_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, then: str
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoom_engine.cli.build_app", interrupt)
+    assert main([command]) == 130
+    assert capsys.readouterr().err.endswith(f"the same command {then}\n")
 
 
 def test_words_says_where_a_text_encoder_does_not_tell(

@@ -24,6 +24,8 @@ from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetEr
 from zoom_engine.generators import save_generator
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
+pytestmark = pytest.mark.slow
+
 ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
 BIASED = "avatars:mustache-biased-pale-skin"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,9 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     assert held_out <= set(range(100_001, 100_024, 2))
     page = (folder / "report.html").read_text()
     assert "a cheerful face" in page
-    assert "zoom-engine diagnose --generator avatars" in page
+    (line,) = (line for line in html.unescape(page).splitlines() if "zoom-engine diagnose --generator avatars" in line)
+    assert "--attribute 'a cheerful face'" in line
+    assert "--out audit" in line
     assert json.loads(json.dumps(found.to_json())) == json.loads((folder / "summary.json").read_text())
 
 

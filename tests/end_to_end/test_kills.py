@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [
     *(sys.executable, "-m", "zoom_engine", "diagnose", "--generator", "avatars", "--target", "avatars:eyeglasses"),
     *("--attribute", "a smiling face", "--attribute", "a face with bangs", "--attribute", "a face with a beard"),

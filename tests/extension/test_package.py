@@ -18,6 +18,8 @@ from zoom_engine.generators import check_editable_generator, load_generator
 from zoom_engine.targets import task_from_dict
 from zoom_engine.targets.tasks import Task
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 

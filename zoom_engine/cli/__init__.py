@@ -1,11 +1,13 @@
 """The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
 
-Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C; a gate's are its own.
+Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C, 141 where nobody reads
+on; a gate's are its own.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,13 +24,17 @@ COMMANDS = (
     *("demo", "diagnose", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare", "gate"),
     *("inspect", "convert", "export", "export-images", "words", "presets", "info"),
 )
+ANEW = ("discover",)
+"""Commands that keep what they measured, but not how far they came."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         with interruptible():
-            code = build_app()(sys.argv[1:] if arguments is None else arguments)
+            code = build_app()(given)
+            sys.stdout.flush()
     except CycloptsError as error:
         command = " ".join(["zoom-engine", *(error.command_chain or ())])
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)", file=sys.stderr)
@@ -37,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
+        then = "begins anew" if given and given[0] in ANEW else "goes on where it was"
+        print(f"zoom-engine: interrupted; the same command {then}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who reads has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code if isinstance(code, int) else 0
 
 

@@ -95,7 +95,7 @@ class Discovery:
         where = [(f"--{name}", self.config.get(f"given_{name}")) for name in ("generator", "target")]
         if not self.names or any(value is None for _, value in where):
             return ""
-        words = [("--attribute", name) for name in self.names]
+        words = [*(("--attribute", name) for name in self.names), ("--out", "audit")]
         return " ".join(
             ["zoom-engine diagnose", *(f"{key} {shlex.quote(str(value))}" for key, value in [*where, *words])]
         )
