@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_units
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared, run_units
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
@@ -201,37 +201,14 @@ class Diagnoser:
         groups = self.text_groups() if self.settings.by else None
         phrased = self.phrased_directions(directions) if self.settings.wordings else None
         manifest = self.manifest(directions, calibrated, run)
+        search = partial(self._search, seeds, styles, directions, calibrated, scale, null, groups, phrased, evaluator)
         if out is None:
             records: list[Record] = []
-            self._search(
-                seeds,
-                styles,
-                directions,
-                calibrated,
-                scale,
-                null,
-                groups,
-                phrased,
-                evaluator,
-                done=set(),
-                keep=records.extend,
-            )
+            search(done=set(), keep=records.extend)
             return Diagnosis(manifest, tuple(records))
         with AuditFolder.open(out, manifest) as audit:
             done = audit.done()
-            self._search(
-                seeds,
-                styles,
-                directions,
-                calibrated,
-                scale,
-                null,
-                groups,
-                phrased,
-                evaluator,
-                done=done,
-                keep=audit.append,
-            )
+            search(done=done, keep=audit.append)
             if remark := self.target.remark:
                 self._notify(remark)
             diagnosis = Diagnosis.load(out)
@@ -247,22 +224,29 @@ class Diagnoser:
         if isinstance(settings.directions, EditDirections):
             settings.directions.check_fits(self.generator)
             return settings.directions
-        return find_directions(
-            self.generator,
-            self.measuring_encoder,
+        return self._find(
             [attribute.text for attribute in self.attributes],
-            neutral=self.neutral,
             method=settings.directions,
             threshold=DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold,
             level=DEFAULT_LEVEL if settings.level is None else settings.level,
             templates=self.templates,
-            truncation=settings.truncation,
-            truncation_cutoff=settings.truncation_cutoff,
             keep=[Attribute.parse(text).text for text in settings.keep or ()],
+        )
+
+    def _find(self, texts: Sequence[str], **how: Any) -> EditDirections:
+        """Edit directions on this audit's generator, by options of `find_directions`."""
+        return find_directions(
+            self.generator,
+            self.measuring_encoder,
+            texts,
+            neutral=self.neutral,
+            truncation=self.settings.truncation,
+            truncation_cutoff=self.settings.truncation_cutoff,
             synthesizer=self.synthesizer,
-            batch_size=settings.batch_size,
+            batch_size=self.settings.batch_size,
             cache=self.cache,
             progress=self.progress,
+            **how,
         )
 
     def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
@@ -326,28 +310,18 @@ class Diagnoser:
 
     def phrased_directions(self, directions: EditDirections) -> Tensor:
         """The attributes' directions in each phrasing, see `phrased_directions`, found as ``directions`` were."""
-        settings = self.settings
 
         def find(texts: list[str], template: str) -> EditDirections:
-            return find_directions(
-                self.generator,
-                self.measuring_encoder,
+            return self._find(
                 texts,
-                neutral=self.neutral,
                 method=directions.method,
                 threshold=directions.threshold,
                 level=1.0,
                 templates=[template],
-                truncation=settings.truncation,
-                truncation_cutoff=settings.truncation_cutoff,
                 keep=directions.provenance.get("keep", ()),
-                synthesizer=self.synthesizer,
-                batch_size=settings.batch_size,
-                cache=self.cache,
-                progress=self.progress,
             )
 
-        return phrased_directions(directions.attributes, self.templates, settings.wordings or 0, find)
+        return phrased_directions(directions.attributes, self.templates, self.settings.wordings or 0, find)
 
     def styles(self, seeds: Sequence[int]) -> SeedStyles:
         """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
@@ -366,6 +340,39 @@ class Diagnoser:
             loss_weights=self.settings.loss_weights,
             decisive_change=self.settings.decisive_change,
         )
+
+    def search_targets(
+        self,
+        targets: Sequence[Target],
+        styles: StyleRows,
+        directions: EditDirections,
+        calibrated: CalibratedRange,
+        on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
+    ) -> list[Evaluator]:
+        """Search every attribute on every image for several ``targets`` at once, each picture made once; of ``targets``
+        the evaluators, ``on_result`` gets finished units as `run_shared` says."""
+        compiled = [compiled_target(target, self.synthesizer)[0] for target in targets]
+        evaluators = [
+            Evaluator(
+                self.synthesizer,
+                directions.matrix,
+                target,
+                text_encoder=self.text_encoder,
+                label_prompts=target.labels,
+            )
+            for target in compiled
+        ]
+        wanted = [(image, which) for image in range(len(styles)) for which in range(len(self.attributes))]
+        run_shared(
+            self.units(styles, directions, calibrated, wanted),
+            search=self.search,
+            evaluators=evaluators,
+            styles=styles,
+            on_result=on_result,
+            batch_size=self.settings.batch_size,
+            progress=self.progress,
+        )
+        return evaluators
 
     def units(
         self,

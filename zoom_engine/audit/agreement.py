@@ -40,12 +40,18 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
     return Agreement(own, min(float(low), own), max(float(high), own))
 
 
+def mid_ranks(values: Array) -> Array:
+    """Ranks from 1 along the last axis of `values [..., N]`, the smallest first; equal values share their mean rank."""
+    below = (values[..., :, None] > values[..., None, :]).sum(axis=-1)
+    equal = (values[..., :, None] == values[..., None, :]).sum(axis=-1)
+    return np.asarray(below + (equal + 1) / 2, dtype=np.float64)
+
+
 def _concordance(means: Array) -> Array:
     """W [R] of `means [R, K, N]`; NaN where all of a rater's items are equal."""
     _, raters, items = means.shape
-    less = (means[..., :, None] > means[..., None, :]).sum(axis=-1)
     equal = (means[..., :, None] == means[..., None, :]).sum(axis=-1)
-    sums = (less + (equal + 1) / 2).sum(axis=1)
+    sums = mid_ranks(means).sum(axis=1)
     squares = np.square(sums - sums.mean(axis=1, keepdims=True)).sum(axis=1)
     ties = (np.square(equal) - 1).sum(axis=(1, 2))  # an item in a tie of t counts t² − 1, the tie t³ − t
     largest = raters**2 * (items**3 - items) - raters * ties

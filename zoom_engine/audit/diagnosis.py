@@ -113,9 +113,7 @@ class Diagnosis:
     def missing(self) -> int:
         """How many measurements of the audit have no record yet; 0 where it is whole."""
         images = self.config.images or len({record.image for record in self.records})
-        held = min(images, self.config.null_images or images)
-        each = 1 if self.mode == "multi" else len(self.attributes)
-        return images * each + held * self.config.null - len(self.records) - len(self.null)
+        return sum(self.config.measurements(images)) - len(self.records) - len(self.null)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
         """The records of one attribute; those of multi mode are of None."""

@@ -74,6 +74,12 @@ class Config:
     precision: str | None
     content: Mapping[str, Any] = field(repr=False)
 
+    def measurements(self, images: int) -> tuple[int, int]:
+        """How many measurements an audit of so many images takes: of attributes, and of random directions."""
+        each = 1 if self.mode == "multi" else len(self.attributes)
+        held = images if self.null_images is None else min(images, self.null_images)
+        return images * each, held * self.null
+
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """Lowest and highest edit weight that the audit's search may take, of each of the N attributes."""

@@ -87,8 +87,7 @@ def _single(
     by_null, rules = _null_changes(config, records, null), (config.smallest_effect, config.correction)
     units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
     images = len(changes) if config.images is None else config.images
-    with_null = images if config.null_images is None else min(images, config.null_images)
-    complete = units == (images * len(column), with_null * config.null)
+    complete = units == config.measurements(images)
     beside_null: Sequence[Standing | None] = [None] * len(column)
     if config.null:
         beside_null = standings(changes, by_null, *rules, finished=complete, seed=seed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
-from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.errors import ConfigError
+from zoom_engine.files.toml_file import read_toml
 from zoom_engine.kinds import misfit
 
 
@@ -19,12 +19,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: a file that cannot be read, an option that is not known, or a value of another type.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {one_line(error)}") from error
+    raw = read_toml(path)
     every = (AuditSettings, RunSettings, CommandSettings)
     hints = {name: hint for settings in every for name, hint in get_type_hints(settings).items()}
     renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}

@@ -11,14 +11,10 @@ from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
 from zoom_engine.audit.folder import check_folder
 from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import (
-    DECODER,
-    INPUT,
-    TARGET,
     decoder_options,
     machine_options,
     options,
-    read_generator_options,
-    read_target_options,
+    read_model_options,
     takes,
     target_options,
 )
@@ -60,11 +56,7 @@ def discover(
         case [name] if "{}" not in name:
             given["templates"] = name  # of a set
     run = {name: given.pop(name) for name in ("images", "seed") if name in given}
-    own = {name: value for name, value in given.items() if name not in (*DECODER, *TARGET, *INPUT)}
-    if "download" in given:
-        own["download"] = given["download"]
-    own["generator_options"] = read_generator_options(given)
-    own["target_options"] = {k: v for k, v in read_target_options(given).items() if k != "download"}
+    own = read_model_options(given)
     DiscoveryRun(**run)
     if not (out / "manifest.json").is_file():
         check_folder(out)

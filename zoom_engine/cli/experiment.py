@@ -12,14 +12,10 @@ from cyclopts import Parameter
 
 from zoom_engine.audit.settings import AuditSettings, RunSettings
 from zoom_engine.cli.options import (
-    DECODER,
-    INPUT,
-    TARGET,
     decoder_options,
     machine_options,
     options,
-    read_generator_options,
-    read_target_options,
+    read_model_options,
     takes,
     target_options,
 )
@@ -92,15 +88,7 @@ def experiment(
     if draw_only:
         page = draw_again(out, tuple(EXPERIMENTS) if name == EVERY else (name,))
     else:
-        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **study_options(given))
+        page = run_experiment(name, out, targets=target, progress=forced, notify=tell, **read_model_options(given))
     if docs is not None:
         page = write_docs(out, docs, command=shlex.join(["zoom-engine", *sys.argv[1:]]))
     print(f"Open {page}")
-
-
-def study_options(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of a study that were given."""
-    decoder, read = read_generator_options(given), read_target_options(given)
-    rest = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
-    rest |= {key: value for key, value in (("generator_options", decoder), ("target_options", read)) if value}
-    return rest | ({"download": True} if given.get("download") else {})

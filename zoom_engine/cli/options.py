@@ -140,6 +140,16 @@ def read_generator_options(given: Mapping[str, Any], stored: Any = None) -> dict
     return {**(stored or {}), **given_of(DECODER, given)} or None
 
 
+def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, those of a decoder and of a target's file put together in `generator_options` and
+    `target_options`, where there are some."""
+    found = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
+    target = {key: value for key, value in read_target_options(given).items() if key != "download"}
+    tables = {"generator_options": read_generator_options(given), "target_options": target}
+    found |= {key: value for key, value in tables.items() if value}
+    return found | given_of(["download"], given)
+
+
 def given_of(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the values that have these names."""
     return {name: given[name] for name in names if name in given}

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.cli.experiment import STUDY, study_options
-from zoom_engine.cli.options import DOMAIN, takes
+from zoom_engine.cli.experiment import STUDY
+from zoom_engine.cli.options import DOMAIN, read_model_options, takes
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.notices import tell
 from zoom_engine.progress import forced
@@ -35,7 +35,7 @@ def repair(
     with starting():
         from zoom_engine.experiments.run import run_experiment
 
-    options = {"generator": DOMAIN, **study_options(given)}
+    options = {"generator": DOMAIN, **read_model_options(given)}
     page = run_experiment("training", out, targets=[target], progress=forced, notify=tell, **options)
     for text in sorted(out.glob("*/training/text.txt")):
         print(text.read_text(encoding="utf-8"))

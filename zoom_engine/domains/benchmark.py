@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoom_engine.audit.agreement import mid_ranks
 from zoom_engine.audit.settings import SEEDS_PER_RUN
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.domains.evaluation import Evaluation
@@ -34,8 +35,8 @@ from zoom_engine.evaluator import Evaluator
 from zoom_engine.files import atomic
 from zoom_engine.generators import StyleRows
 from zoom_engine.progress import forced
-from zoom_engine.runtime import compiled_target, describe_environment
-from zoom_engine.search import Scan, SearchResult, Unit, describe_search, run_shared
+from zoom_engine.runtime import describe_environment
+from zoom_engine.search import Scan, SearchResult, Unit, describe_search
 from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 
@@ -114,27 +115,9 @@ class Benchmark:
         directions = diagnoser.edit_directions()
         calibrated = diagnoser.calibrated_range(directions)
         styles = diagnoser.styles([seed * SEEDS_PER_RUN + i for i in range(images)])
-        wanted = [(image, which) for image in range(images) for which in range(len(self.attributes))]
-        evaluators = [
-            Evaluator(
-                diagnoser.synthesizer,
-                directions.matrix,
-                target,
-                text_encoder=diagnoser.text_encoder,
-                label_prompts=target.labels,
-            )
-            for target in (compiled_target(domain.target(name), diagnoser.synthesizer)[0] for name in names)
-        ]
         results: list[tuple[int, Unit, SearchResult]] = []
-        run_shared(
-            diagnoser.units(styles, directions, calibrated, wanted),
-            search=diagnoser.search,
-            evaluators=evaluators,
-            styles=styles,
-            on_result=results.extend,
-            batch_size=diagnoser.settings.batch_size,
-            progress=forced,
-        )
+        targets = [domain.target(name) for name in names]
+        evaluators = diagnoser.search_targets(targets, styles, directions, calibrated, results.extend)
         kept = self._truth_kept(results, evaluators[0], styles)
         return {"seed": seed, "images": images, **self._means(results, images), "kept": kept}
 
@@ -378,14 +361,7 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Rank correlation; ties share their mean rank. NaN where all of either are equal."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return np.nan
-
-    def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        ends = np.cumsum(counts)
-        mean_rank: NDArray[np.float64] = (ends - (counts - 1) / 2)[inverse]
-        return mean_rank
-
-    return float(np.corrcoef(ranks(a), ranks(b))[0, 1])
+    return float(np.corrcoef(mid_ranks(a), mid_ranks(b))[0, 1])
 
 
 def kept_share(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

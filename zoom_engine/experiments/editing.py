@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoom_engine.attributes import NEUTRAL
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.directions import (
     CalibratedRange,
@@ -73,7 +74,7 @@ class Editing:
             text_encoder_for(generator, text_encoder, download=download),
             choose_synthesizer(network, cache=cache),
             tuple(attributes if attributes is not None else domain.attributes if domain else ()),
-            neutral or (domain.neutral if domain else "a face"),
+            neutral or (domain.neutral if domain else NEUTRAL),
             directions,
             truncation,
             cache,

@@ -63,13 +63,6 @@ def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], l
     ]
 
 
-def mid_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1 of each row of ``values [R, P]``, the smallest first; equal values share their mean rank."""
-    below = (values[:, :, None] > values[:, None, :]).sum(axis=2)
-    equal = (values[:, :, None] == values[:, None, :]).sum(axis=2)
-    return np.asarray(below + (equal + 1) / 2, dtype=np.float64)
-
-
 def percentile_interval(values: NDArray[np.float64]) -> list[float]:
     """The 95 % interval of resampled ``values [R]``."""
     low, high = interval(values[:, None])

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import Attribute, short_name, slug
+from zoom_engine.attributes import NEUTRAL, Attribute, short_name, slug
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
 from zoom_engine.diagnoser import Diagnoser
@@ -98,7 +98,7 @@ class Study:
 
     def short(self, attribute: str | Attribute) -> str:
         """An attribute as figures name it."""
-        neutral = self.settings.neutral or (self.domain.neutral if self.domain else "a face")
+        neutral = self.settings.neutral or (self.domain.neutral if self.domain else NEUTRAL)
         return short_name(Attribute.parse(attribute), neutral)
 
     def targets(self) -> list[Spec]:

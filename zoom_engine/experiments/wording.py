@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.agreement import kendalls_w
 from zoom_engine.audit.intervals import column_means
-from zoom_engine.evaluator import Evaluator
 from zoom_engine.experiments.estimates import (
     columns,
     error_bars,
@@ -23,8 +22,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, figure
-from zoom_engine.runtime import compiled_target
-from zoom_engine.search import SearchResult, Unit, run_shared
+from zoom_engine.search import SearchResult, Unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,33 +68,14 @@ def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], w
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
     styles = diagnoser.styles(study.seeds(study.count(IMAGES)))
-    loaded = [compiled_target(study.target(target), diagnoser.synthesizer)[0] for target in targets]
-    evaluators = [
-        Evaluator(
-            diagnoser.synthesizer,
-            directions.matrix,
-            target,
-            text_encoder=diagnoser.text_encoder,
-            label_prompts=target.labels,
-        )
-        for target in loaded
-    ]
     changes = np.zeros((len(targets), len(styles), len(attributes)))
 
     def keep(results: Sequence[tuple[int, Unit, SearchResult]]) -> None:
         for which, unit, result in results:
             changes[which, unit.image, unit.attribute] = result.change
 
-    places = [(image, which) for image in range(len(styles)) for which in range(len(attributes))]
-    run_shared(
-        diagnoser.units(styles, directions, calibrated, places),
-        search=diagnoser.search,
-        evaluators=evaluators,
-        styles=styles,
-        on_result=keep,
-        batch_size=diagnoser.settings.batch_size,
-        progress=study.progress,
-    )
+    loaded = [study.target(target) for target in targets]
+    diagnoser.search_targets(loaded, styles, directions, calibrated, keep)
     unit = torch.nn.functional.normalize(directions.matrix.double(), dim=1)
     return {
         "changes": {study.title(t): np.round(changes[i], 6).tolist() for i, t in enumerate(targets)},

@@ -12,8 +12,8 @@ max_growth L        the upper end of the growth is L or   the permutation test o
 min_power P         the audit's power is P or more        it is less                               cannot be judged
 ==================  ====================================  =======================================  ==================
 
-The ends are those of the audit's own 95 % interval, widened to what is shown where images that were not seen count too
-(`bounds`): nothing moves on 20 images is no proof of less than 0.1. A lower end above the limit breaks no rule where
+The ends are those of the audit's own 95 % interval, in which images that were not seen count too (`audit.intervals`):
+nothing moves on 20 images is no proof of less than 0.1. A lower end above the limit breaks no rule where
 random edits move the output as far, in audits that have some. A rule that must hold for all attributes needs no
 correction; broken is what is so after Holm's, within the rule. Of an audit that is not finished nothing is judged.
 """
@@ -32,7 +32,7 @@ from zoom_engine.audit.evidence import LEVEL, adjust
 from zoom_engine.audit.power import SIZES
 from zoom_engine.audit.table import decimal, percent
 from zoom_engine.errors import AuditError, ConfigError
-from zoom_engine.gates.bounds import images_for, mean_bounds
+from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Difference, Pair
 from zoom_engine.gates.rules import Rule
@@ -145,9 +145,7 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Found:
         return "unjudged", "not in the audit"
     if row.interval is None:
         return "unjudged", f"{decimal(row.value, 3)}: an interval takes two images or more"
-    changes = np.array([[record.change] for record in audit.of(attribute)])
-    low, high = (float(end[0]) for end in mean_bounds(changes, low=0.0, high=1.0))
-    low, high = min(row.interval[0], low), max(row.interval[1], high)
+    low, high = row.interval
     measured = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
     if high <= limit:
         return "holds", measured

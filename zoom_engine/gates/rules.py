@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from zoom_engine.audit.settings import option, options_of
 from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.files.toml_file import read_toml
 from zoom_engine.kinds import misfit
 
 
@@ -65,12 +65,7 @@ def read_rules(path: Path) -> list[Rule]:
 
     Raises ConfigError for a file that cannot be read, for one without a rule, and for what no rule has.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {one_line(error)}") from error
+    content = read_toml(path)
     tables = content.pop("rule", None)
     if not isinstance(tables, list) or not tables or content:
         raise ConfigError(f"{path}: rules are tables [[rule]], one or more, and nothing else")

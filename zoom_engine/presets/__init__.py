@@ -5,7 +5,6 @@ Each preset is a TOML file in this folder; a user's own is a file of the same fo
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
 from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.files.toml_file import read_toml
 from zoom_engine.kinds import misfit
 
 FOLDER = Path(__file__).parent
@@ -74,14 +74,9 @@ def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
 
 def read_preset(path: Path) -> Preset:
     """What the file says; ConfigError where it is not of the form of those in this folder."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ConfigError(f"preset {path} has more than {LARGEST >> 20} MB: it is no list of prompts")
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read preset {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"preset {path} is not a TOML file: {one_line(error)}") from error
+    if path.is_file() and path.stat().st_size > LARGEST:
+        raise ConfigError(f"preset {path} has more than {LARGEST >> 20} MB: it is no list of prompts")
+    raw = read_toml(path, called=f"preset {path}")
     for key, value in raw.items():
         if key not in KINDS:
             raise ConfigError(f"preset {path}: unknown key '{one_line(key, 80)}'; known are {', '.join(KINDS)}")

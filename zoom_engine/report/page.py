@@ -120,8 +120,7 @@ class Source:
         config = self.config
         if config.images is None:
             return None
-        units = len(self.diagnosis.attributes) if self.diagnosis.mode == "single" else 1
-        return config.images * units + min(config.images, config.null_images or config.images) * config.null
+        return sum(config.measurements(config.images))
 
     @property
     def progress(self) -> str:
