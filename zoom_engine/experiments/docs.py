@@ -17,6 +17,7 @@ from zoom_engine.experiments.folder import DATA, TEXT, Folder
 PAGE, PICTURES = "experiments.md", "experiments"
 WIDEST = 1000  # pixels of a figure
 COLORS = 128
+MOST_OF_A_CHART = 4096  # colours: edges of letters and bars have some hundreds
 SHOWN = ("torch", "openvino", "onnxruntime", "numpy")
 
 
@@ -33,7 +34,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     if not found:
         raise ConfigError(f"{out} holds no finished experiment to write of")
     target = Folder(docs)
-    for old in (docs / PICTURES).glob("*-figure-*.png"):
+    for old in (docs / PICTURES).glob("*-figure-*.*"):
         old.unlink()
     sections = [_section(target, *one) for one in found]
     verdicts = [
@@ -81,17 +82,23 @@ def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]
     words += [word for target in settings["targets"] for word in ("--target", target)]
     parts.append(f"Made by `{shlex.join(['zoom-engine', 'experiment', name, *words])}`.")
     for path in sorted(folder.path.glob("figure*.png")):
-        file = f"{PICTURES}/{subject}-{name}-{path.stem}.png"
-        target.write(file, _small(path))
+        content, ending = _small(path)
+        file = f"{PICTURES}/{subject}-{name}-{path.stem}.{ending}"
+        target.write(file, content)
         parts.append(f"![{name}, {subject}]({file})")
     return parts
 
 
-def _small(path: Path) -> bytes:
-    """A figure as a PNG of few colours."""
+def _small(path: Path) -> tuple[bytes, str]:
+    """A figure, and the ending of its file: a chart as a PNG of few colours; one with pictures in it, whose faces and
+    legends such a palette would falsify, as a JPEG."""
     with Image.open(path) as picture:
         figure = picture.convert("RGB")
+        pictures = figure.getcolors(MOST_OF_A_CHART) is None
         figure.thumbnail((WIDEST, 3 * WIDEST))
         buffer = io.BytesIO()
-        figure.quantize(COLORS).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+        if pictures:
+            figure.save(buffer, format="JPEG", quality=85, subsampling=0, optimize=True)
+        else:
+            figure.quantize(COLORS).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue(), "jpg" if pictures else "png"

@@ -164,7 +164,8 @@ def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> No
     for place, look in enumerate(LOOKS[: len(VERSIONS)]):
         bar = axes.bar(place, means[place], 0.7, color=look.color, edgecolor=INK, linewidth=0.4)
         bar[0].set_hatch(look.hatch)
-        axes.text(place, means[place], f"{means[place]:.2f}", ha="center", va="bottom", fontsize=6.5)
+        above = means[place] + ends[1][place]  # of its interval: a line through a number makes it another
+        axes.text(place, above, f"{means[place]:.2f}", ha="center", va="bottom", fontsize=6.5)
     axes.errorbar(range(len(VERSIONS)), means, ends, fmt="none", ecolor=INK, elinewidth=0.7)
     axes.set_xticks(range(len(VERSIONS)), VERSIONS, fontsize=6.5)
     axes.set_ylim(0, max(1.12 * max(means), 0.05))

@@ -129,6 +129,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             textcoords="offset points",
             ha="right" if right else "left",
             fontsize=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},  # no line runs through it
         )
     axes.set_xlabel("true effect: mean change of the output on renders with and without the attribute")
     axes.set_ylabel("reported sensitivity")
