@@ -469,6 +469,7 @@ class Diagnoser:
                 "networks": self._networks,
                 "notices": self.notices,
             },
+            purpose=self.settings.purpose,
         )
 
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:

@@ -109,6 +109,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         calibrated: bool = True,
         older: bool = False,
         null: float | None = None,
+        purpose: str | None = None,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -130,7 +131,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
             "directions": {"strength": [0.4] * len(attributes), "noise_floor": [0.1] * len(attributes)},
         }
-        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"})
+        manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose)
         columns = range(len(attributes))
         records = [one_record(i, c, attributes, labels=labels, gain=gain) for i in range(images) for c in columns]
         if mode == "multi":

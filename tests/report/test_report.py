@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import io
 import json
 import re
@@ -81,6 +82,18 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert f"Adding or removing “pale skin” moves this model’s output by {measured}; {flips}" in page.text
     assert "Clear lead" in page.text
     assert "the probability of “mustache”" in page.text
+
+
+def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finished(make_audit) -> None:
+    purpose = "release 4 of <the door>"
+    audit = make_audit("audit", purpose=purpose)
+    finished = Page(write_report(audit))
+    assert f"Purpose: {purpose}" in finished.text.split("How the audit works")[0]
+    assert "Name and role Date Signature" in finished.text
+    assert f"SHA-256 {hashlib.sha256((audit / 'records.jsonl').read_bytes()).hexdigest()}" in finished.text
+    unfinished = Page(write_report(make_audit("unfinished", finish=False)))
+    assert "Purpose:" not in unfinished.text
+    assert "Signature" not in unfinished.text
 
 
 def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:

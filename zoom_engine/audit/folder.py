@@ -130,7 +130,8 @@ class AuditFolder:
         """Go on with the audit at `path`, which must have been started with an equal manifest.
 
         An incomplete last line of records.jsonl is cut off: its unit never counted and is computed again.
-        The `environment` may differ; a new one is noted under `resumed_in`. Raises `AuditError`.
+        The `environment` may differ; a new one is noted under `resumed_in`. A new `purpose` is taken over. Raises
+        `AuditError`.
         """
         path = Path(path)
         read_manifest(path)
@@ -142,7 +143,7 @@ class AuditFolder:
                 _refuse_difference(path, found.fixed, manifest.fixed)
                 audit = cls(path, found, lock)
                 audit._open_records()
-                audit._note_environment(manifest.environment)
+                audit._note(manifest)
             except BaseException:
                 if audit is not None:
                     audit.close()
@@ -246,9 +247,9 @@ class AuditFolder:
             os.close(descriptor)
             raise
 
-    def _note_environment(self, environment: Mapping[str, Any]) -> None:
-        """Remember that a part of the records came from another environment than the first."""
-        noted = self.manifest.resumed(environment)
+    def _note(self, now: Manifest) -> None:
+        """Remember what is new in the manifest of a run that goes on: another environment, a purpose."""
+        noted = self.manifest.resumed(now)
         if noted is not self.manifest:
             self.manifest = noted
             atomic.write_json(self.path / MANIFEST, noted.to_json())

@@ -21,7 +21,7 @@ PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
 Mode = Literal["single", "multi"]
-_FREE = ("environment", "resumed_in")
+_FREE = ("environment", "resumed_in", "purpose")
 _LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 
 
@@ -93,6 +93,7 @@ class Manifest:
     """All that determines the records (`config`), and where they were made (`environment`: versions, machine, backend).
 
     notices: what the run told when it began.
+    purpose: what the audit is for, in its owner's words; "" where nobody said.
     resumed_in: other environments, of runs that went on with the audit.
     content: the manifest as it lies on disk, see `Config`.
     """
@@ -100,13 +101,17 @@ class Manifest:
     config: Config
     environment: Mapping[str, Any]
     notices: tuple[str, ...]
+    purpose: str
     resumed_in: tuple[Mapping[str, Any], ...]
     content: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], environment: Mapping[str, Any] | None = None) -> Manifest:
+    def of(
+        cls, config: Mapping[str, Any], environment: Mapping[str, Any] | None = None, *, purpose: str | None = None
+    ) -> Manifest:
         """That of a new audit, of the values that it will have on disk. Raises as `from_json`."""
-        made = {} if environment is None else {"environment": environment}
+        told = {"environment": environment, "purpose": purpose}
+        made = {name: value for name, value in told.items() if value is not None}
         return cls.from_json({"format": FORMAT, "config": config, **made})
 
     @classmethod
@@ -132,6 +137,7 @@ class Manifest:
                 config=_config(known.object("config")),
                 environment=environment.values,
                 notices=environment.items("notices", str) or (),
+                purpose=known.get("purpose", str) or "",
                 resumed_in=known.items("resumed_in", dict) or (),
                 content=known.values,
             )
@@ -147,11 +153,15 @@ class Manifest:
         """What a run that goes on with the audit has in common with it."""
         return {key: value for key, value in self.content.items() if key not in _FREE}
 
-    def resumed(self, environment: Mapping[str, Any]) -> Manifest:
-        """This manifest where its audit goes on in `environment`: another than those known is noted."""
-        if not environment or environment in (self.environment, *self.resumed_in):
-            return self
-        return Manifest.from_json({**self.content, "resumed_in": [*self.resumed_in, environment]})
+    def resumed(self, now: Manifest) -> Manifest:
+        """This manifest where its audit goes on by that of `now`: another environment than those known is noted, a
+        purpose takes the place of the former one."""
+        content = dict(self.content)
+        if now.environment and now.environment not in (self.environment, *self.resumed_in):
+            content["resumed_in"] = [*self.resumed_in, now.environment]
+        if now.purpose:
+            content["purpose"] = now.purpose
+        return self if content == self.content else Manifest.from_json(content)
 
 
 def _config(values: JsonObject) -> Config:

@@ -25,6 +25,7 @@ CORRECTIONS = ("holm", "benjamini-hochberg")
 METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 SMALLEST_EFFECT = 0.05
+MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
 ALL_NULL_IMAGES = 16
 MOST_WORDINGS = 64
@@ -232,6 +233,7 @@ class AuditSettings:
     cache: str | Path | None = option(
         "folder for relevance matrices and compiled models; by default the user's cache folder", None
     )
+    purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
     download: bool = option("fetch published weights of target and text encoder that are not on this machine", False)
 
     def __post_init__(self) -> None:
@@ -251,6 +253,9 @@ class AuditSettings:
         if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
             raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
         check_decisive_change(self.decisive_change)
+        line = "–" if self.purpose is None else self.purpose
+        if not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
+            raise ConfigError(f"purpose must be one line of 1 to {MOST_PURPOSE} characters")
         if not 0 <= self.smallest_effect <= 1:
             raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
         if self.null is not None and not 0 <= self.null <= MOST_NULL:

@@ -5,6 +5,7 @@ Of the manifest it uses what `Config` has; the rest is shown as it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.effects import DRAGS
-from zoom_engine.audit.folder import SUMMARY
+from zoom_engine.audit.folder import RECORDS, SUMMARY
 from zoom_engine.audit.gallery_file import Gallery, SheetEntry, StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
@@ -127,6 +128,11 @@ class Source:
         """How far an unfinished audit is."""
         of = "" if self.expected is None else f" of {self.expected}"
         return f"{self.summary.units + len(self.diagnosis.null)}{of} measurements"
+
+    @property
+    def records_hash(self) -> str:
+        """SHA-256 of the records' file, hex: which evidence a signature is under."""
+        return hashlib.sha256((self.audit / RECORDS).read_bytes()).hexdigest()
 
     @property
     def headline(self) -> str:
