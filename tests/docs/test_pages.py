@@ -1,0 +1,73 @@
+"""What the pages of docs/ show does what they say: each page's files, commands and code run in order in one folder.
+
+Numbers of images are cut to two. `<!-- parsed: why -->` before a block says that its commands are read, not run;
+`<!-- not run: why -->` that it is left out. `docs/gate.md` has its own test.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from zoom_engine.cli import build_app, main
+
+pytestmark = pytest.mark.slow
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [page.name for page in sorted(DOCS.glob("*.md")) if page.name not in ("gate.md", "experiments.md")]
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[a-z ]+): .*? -->\n)?"
+    r'```(?P<kind>\w+)(?: title="(?P<title>.*?)")?\n(?P<text>.*?)```',
+    re.S,
+)
+IMAGES = re.compile(r"(?P<name>--images |images ?= ?)\d+")
+
+
+class Block(NamedTuple):
+    mark: str
+    kind: str
+    title: str
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = [Block(*(match[name] or "" for name in Block._fields)) for match in BLOCK.finditer(text)]
+    assert text.count("```") == 2 * len(found)
+    assert {block.mark for block in found} <= {"", "parsed", "not run"}
+    return found
+
+
+def commands(text: str) -> Iterator[tuple[list[str], bool]]:
+    """Each command's arguments, and whether it says that it ends with another exit code than 0."""
+    for line in text.replace("\\\n", " ").splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "zoom-engine", line
+        yield arguments, "# exit code" in line
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "```" in (DOCS / page).read_text(encoding="utf-8")])
+def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for mark, kind, title, text in blocks(page):
+        few = IMAGES.sub(r"\g<name>2", text)
+        if title:
+            Path(title).write_text(few, encoding="utf-8")
+        elif mark != "not run" and kind == "sh":
+            for arguments, fails in commands(few):
+                if mark == "parsed":
+                    build_app().parse_args(arguments, print_error=False, exit_on_error=False)
+                else:
+                    assert (main(arguments) != 0) is fails, arguments
+        elif mark != "not run" and kind == "python":
+            exec(compile(few, page, "exec"), {"__name__": page})
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    told = re.findall(r"(\w+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    assert sorted(told) == sorted(page.name for page in DOCS.glob("*.md"))
