@@ -22,6 +22,7 @@ from zoom_engine.audit.settings import BACKENDS, RunSettings
 from zoom_engine.directions import score_directions
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.generators import save_generator
+from zoom_engine.planning import evaluations, plan
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 pytestmark = pytest.mark.slow
@@ -89,6 +90,23 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
     reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
     reopened.run(images=12, seed=4, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
+
+
+def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
+    """Evaluations of searches, records, and the size of their file."""
+    run = diagnoser()
+    planned, each = plan(run, RunSettings(images=12, seed=4), rate=50.0), evaluations(run)
+    diagnosis = Diagnosis.load(audit)
+    assert planned.records == len(diagnosis.records) + len(diagnosis.null)
+    assert each is not None
+    assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
+    took = 12 + sum(record.evaluations for record in diagnosis.records)
+    assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
+    beside = planned.every_image["search along random directions"]
+    assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.null) <= beside.most
+    size = (audit / "records.jsonl").stat().st_size
+    assert planned.record_bytes.least / 2 < size < planned.record_bytes.most
+    assert planned.memory.least > planned.record_bytes.least
 
 
 def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import json
 import math
-from collections.abc import Callable, Sequence, Set
-from dataclasses import replace
-from functools import cached_property, partial
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,17 +21,27 @@ from torch import Tensor
 
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.folder import MANIFEST, AuditFolder, check_config, check_folder, read_manifest
+from zoom_engine.audit.folder import (
+    MANIFEST,
+    AuditFolder,
+    check_config,
+    check_folder,
+    first_difference,
+    read_manifest,
+)
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
+from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.cluster import Batch, RayWorkers, Shard, Work, check_cluster, dispatched
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
     NULL_PICTURES,
     CalibratedRange,
     EditDirections,
+    NaturalRegion,
     NullDirections,
     Sampling,
     ScoreScale,
@@ -45,7 +58,7 @@ from zoom_engine.directions import (
     text_groups,
 )
 from zoom_engine.domains import find_domain
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.files.cache import check_cache, default_cache
 from zoom_engine.gallery import build_gallery
@@ -57,7 +70,7 @@ from zoom_engine.generators import (
     of_one_class,
 )
 from zoom_engine.notices import Notify, untold
-from zoom_engine.progress import ProgressFactory, part_of, silent
+from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
     check_backend,
@@ -67,12 +80,32 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared, run_units
-from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared, searched
+from zoom_engine.search.recorded import record_of
+from zoom_engine.targets import Target, asks_a_service, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 FIRST_UNITS = 64  # are bounded, then searched: first records come soon
 UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
+SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
+
+    ``seeds`` are the images'. ``region`` belongs to multi mode, ``calibrated`` to the calibrated range, ``scale`` to it
+    in single mode, ``groups`` and ``phrased`` to the settings' `by` and `wordings`; None where they are not needed.
+    """
+
+    seeds: Sequence[int]
+    directions: EditDirections
+    calibrated: CalibratedRange | None
+    null: NullDirections
+    scale: ScoreScale | None
+    groups: TextGroups | None
+    phrased: Tensor | None
+    region: NaturalRegion | None
 
 
 class Diagnoser:
@@ -101,6 +134,7 @@ class Diagnoser:
         if settings.attributes is not None:
             parse_attributes(settings.attributes, neutral=self.neutral)
         check_search(settings.search, mode=settings.mode, options=settings.search_options)
+        check_cluster(settings.cluster)
         self.templates = find_templates(settings.templates)
         place = find_device(settings.device)
         check_backend(settings.backend, settings.precision, settings.device)
@@ -189,34 +223,54 @@ class Diagnoser:
         population = self.generator.population
         if population is not None and images > population:
             raise ConfigError(f"there are {population} codes to sample, not {images}: give as many images at most")
-        directions = self.edit_directions()
-        calibrated = self.calibrated_range(directions) if self.settings.edit_range == "calibrated" else None
-        seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
-        styles = self.styles(seeds)
-        evaluator = self.evaluator(directions)
-        null = self.null_directions(directions, calibrated, seed=seed)
-        scale = (
-            None if calibrated is None or self.settings.mode == "multi" else self.score_scale(directions, calibrated)
-        )
-        groups = self.text_groups() if self.settings.by else None
-        phrased = self.phrased_directions(directions) if self.settings.wordings else None
-        manifest = self.manifest(directions, calibrated, run)
-        search = partial(self._search, seeds, styles, directions, calibrated, scale, null, groups, phrased, evaluator)
-        if out is None:
-            records: list[Record] = []
-            search(done=set(), keep=records.extend)
-            return Diagnosis(manifest, tuple(records))
-        with AuditFolder.open(out, manifest) as audit:
-            done = audit.done()
-            search(done=done, keep=audit.append)
-            if remark := self.target.remark:
-                self._notify(remark)
-            diagnosis = Diagnosis.load(out)
-            if len(audit.done()) > len(done) or not audit.finished:
-                build_gallery(audit, diagnosis, evaluator=evaluator, styles=styles)
-                audit.finish(diagnosis.summary())
+        with self._workers() as workers:
+            measured = self.measured(run)
+            search = ShardSearch(self, measured)
+            manifest = self.manifest(measured.directions, measured.calibrated, run)
+            if out is None:
+                records: list[Record] = []
+
+                def remember(batch: Batch) -> None:
+                    nonlocal manifest
+                    records.extend(batch.records)
+                    manifest = manifest.resumed({**manifest.environment, **batch.environment})
+
+                self._search(run, search, workers, done=set(), keep=remember)
+                return Diagnosis(manifest, tuple(records))
+            with AuditFolder.open(out, manifest) as audit:
+                done = audit.done()
+
+                def keep(batch: Batch) -> None:
+                    audit.note_environment({**manifest.environment, **batch.environment})
+                    audit.append(batch.records)
+
+                self._search(run, search, workers, done=done, keep=keep)
+                if remark := self.target.remark:
+                    self._notify(remark)
+                diagnosis = Diagnosis.load(out)
+                if len(audit.done()) > len(done) or not audit.finished:
+                    build_gallery(audit, diagnosis, evaluator=search.evaluator, styles=search.styles)
+                    audit.finish(diagnosis.summary())
         write_report(Path(out))
         return diagnosis
+
+    def measured(self, run: RunSettings) -> Measured:
+        """Find what all images have in common, or take it from the cache."""
+        settings = self.settings
+        multi = settings.mode == "multi"
+        directions = self.edit_directions()
+        calibrated = self.calibrated_range(directions) if settings.edit_range == "calibrated" else None
+        first = run.seed * SEEDS_PER_RUN
+        return Measured(
+            seeds=range(first, first + run.images),
+            directions=directions,
+            calibrated=calibrated,
+            null=self.null_directions(directions, calibrated, seed=run.seed),
+            scale=None if calibrated is None or multi else self.score_scale(directions, calibrated),
+            groups=self.text_groups() if settings.by else None,
+            phrased=self.phrased_directions(directions) if settings.wordings else None,
+            region=natural_region(self.generator, directions, cache=self.cache) if multi else None,
+        )
 
     def edit_directions(self) -> EditDirections:
         """One direction per attribute, found or taken from the cache."""
@@ -381,17 +435,18 @@ class Diagnoser:
         calibrated: CalibratedRange | None,
         wanted: Sequence[tuple[int, int | None]],
         scale: ScoreScale | None = None,
+        region: NaturalRegion | None = None,
     ) -> list[Unit]:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
         Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
-        with ``scale`` the units hold what that does to text scores.
+        with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``.
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])
         if self.settings.mode == "multi":
             bounds = np.tile(paper, (count, 1)) if calibrated is None else calibrated.bounds.double().numpy()
-            region = natural_region(self.generator, directions, cache=self.cache)
+            assert region is not None
             return [
                 Unit(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
                 for image, _ in wanted
@@ -517,104 +572,89 @@ class Diagnoser:
             )
         check_config(out, self.config(run))
 
-    def _phrased_changes(
-        self, evaluator: Evaluator, styles: SeedStyles, units: Sequence[Unit]
-    ) -> list[tuple[float, ...]]:
-        """Of each unit the change at its bound along the direction of each phrasing, to six decimals."""
-        count, phrasings = len(self.attributes), self.settings.wordings or 0
-        edits = torch.zeros(len(units) * phrasings, count * phrasings)
-        for place, unit in enumerate(units):
-            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
-            for k in range(phrasings):
-                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
-        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
-        parts = torch.split(torch.arange(len(edits)), self.settings.batch_size)
-        device = self.generator.device
-        changes = [evaluator.changes(styles[image[part]].to(device), edits[part].to(device)) for part in parts]
-        rounded = [round(value, 6) for value in torch.cat(changes).tolist()]
-        return [tuple(rounded[start : start + phrasings]) for start in range(0, len(rounded), phrasings)]
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[RayWorkers | None]:
+        """Those of the settings' cluster; None where this process does all."""
+        settings = self.settings
+        if settings.cluster is None:
+            yield None
+            return
+        gpu = self.generator.device.type == "cuda"
+        with RayWorkers(settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu) as workers:
+            if asks_a_service(settings.target):
+                workers.count = min(workers.count, self._service().at_once)
+            workers.check(self._settings_of_workers(workers.count))
+            yield workers
 
-    def _places(self) -> Sequence[int | None]:
-        """What is searched on each image: every attribute alone, or all together."""
-        return [None] if self.settings.mode == "multi" else range(len(self.attributes))
+    def _service(self) -> ServiceSettings:
+        return ServiceSettings.of((self.settings.target_options or {}).get("service") or {})
+
+    def _settings_of_workers(self, count: int) -> AuditSettings:
+        """Those of one of so many workers: what was chosen here is not chosen again, limits hold for all together."""
+        settings = self.settings
+        options = settings.target_options
+        if asks_a_service(settings.target):
+            options = {**(options or {}), "service": asdict(self._service().shared(count))}
+        return replace(
+            settings,
+            target_options=options,
+            preset=None,  # what it says is filled in
+            backend=self.synthesizer.backend,
+            precision=self.synthesizer.precision,
+            device=self.generator.device.type,
+            cluster=None,
+        )
 
     def _search(
         self,
-        seeds: Sequence[int],
-        styles: SeedStyles,
-        directions: EditDirections,
-        calibrated: CalibratedRange | None,
-        scale: ScoreScale | None,
-        null: NullDirections,
-        groups: TextGroups | None,
-        phrased: Tensor | None,
-        evaluator: Evaluator,
+        run: RunSettings,
+        search: ShardSearch,
+        workers: RayWorkers | None,
         *,
         done: Set[Done],
-        keep: Callable[[list[Record]], None],
+        keep: Callable[[Batch], None],
     ) -> None:
-        """Search the units that are not done, some images at a time; ``keep`` gets finished ones after each batch."""
-
-        def run(units: list[Unit], evaluator: Evaluator, name: Callable[[int | None], str | int | None]) -> None:
-            def on_result(results: list[tuple[Unit, SearchResult]]) -> None:
-                keep(
-                    [
-                        _record(
-                            unit,
-                            found,
-                            seeds[unit.image],
-                            name(unit.attribute),
-                            groups=belongs.get(unit.image),
-                            wordings=phrased_changes.get((unit.image, name(unit.attribute))),
-                        )
-                        for unit, found in results
-                    ]
-                )
-
-            run_units(
-                units,
-                search=self.search,
-                evaluator=evaluator,
-                styles=styles,
-                on_result=on_result,
-                batch_size=self.settings.batch_size,
-                progress=part_of(bar),
+        """Search the units that are not done, some images at a time; ``keep`` gets what was found after each batch."""
+        places = len(self._places())
+        if workers is None:
+            ends = range(math.ceil(FIRST_UNITS / places), run.images, math.ceil(UNITS_AT_ONCE / places))
+            batches: Iterator[Batch] = (batch for shard in self._shards(run, ends, done) for batch in search(shard))
+        else:
+            each = max(1, min(math.ceil(FIRST_UNITS / places), run.images // (SHARDS_A_WORKER * workers.count)))
+            job = _Job(
+                settings=self._settings_of_workers(workers.count),
+                run=replace(run, out=None),
+                config=self.config(run),
+                measured=search.measured,
+                folder=Path.cwd(),
             )
-
-        def of_attribute(which: int | None) -> str | None:
-            return None if which is None else self.attributes[which].text
-
-        belongs: dict[int, tuple[bool, ...]] = {}
-        phrased_changes: dict[Done, tuple[float, ...]] = {}
-        in_phrasings = None if phrased is None else self.evaluator(phrased)
-        places = self._places()
-        beside = self.evaluator(null) if self.null else evaluator
-        held = self.settings.null_images(len(self.attributes), len(seeds))
-        every = len(seeds) * len(places) + held * self.null
+            workers.prepare(job)
+            batches = dispatched(self._shards(run, range(each, run.images, each), done), workers)
+        held = self.settings.null_images(len(self.attributes), run.images)
+        every = run.images * places + held * self.null
+        flips = found = 0
         with self.progress(every, "Searching", unit="unit", initial=len(done)) as bar:
-            ends = [0, *range(math.ceil(FIRST_UNITS / len(places)), len(seeds), math.ceil(UNITS_AT_ONCE / len(places)))]
-            for first, end in pairwise([*ends, len(seeds)]):
-                images = range(first, end)
-                pairs = [(image, which) for image in images for which in places]
-                wanted = [(image, which) for image, which in pairs if (image, of_attribute(which)) not in done]
-                if groups is not None:
-                    shown = sorted({image for image, _ in wanted})
-                    size = self.settings.batch_size
-                    belongs = groups.of(self.text_encoder, self.synthesizer, styles, shown, batch_size=size)
-                if wanted:
-                    units = self.units(styles, directions, calibrated, wanted, scale)
-                    if in_phrasings is not None:
-                        changes = self._phrased_changes(in_phrasings, styles, units)
-                        phrased_changes = {
-                            (unit.image, of_attribute(unit.attribute)): each
-                            for unit, each in zip(units, changes, strict=True)
-                        }
-                    run(units, evaluator, of_attribute)
-                beside_null = [image for image in images if image < held]
-                random = [(image, j) for image in beside_null for j in range(self.null) if (image, j) not in done]
-                if random:
-                    units = [Unit(image, j, null.bounds(seeds[image], j)) for image, j in random]
-                    run(units, beside, lambda which: which)
+            for batch in batches:
+                keep(batch)
+                flips += sum(record.flipped for record in batch.records if record.null is None)
+                found += sum(record.null is None for record in batch.records)
+                bar.update(len(batch.records), note=f"flip rate {flips / max(found, 1):.2f}")
+        if workers is not None:
+            workers.close()
+
+    def _places(self) -> Sequence[str | None]:
+        """What is searched on each image: every attribute alone, or all together."""
+        return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
+
+    def _shards(self, run: RunSettings, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
+        """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
+        places = self._places()
+        held = self.settings.null_images(len(self.attributes), run.images)
+        for first, end in pairwise([0, *ends, run.images]):
+            every: Shard = [(image, place) for image in range(first, end) for place in places]
+            every += [(image, j) for image in range(first, min(end, held)) for j in range(self.null)]
+            if shard := [unit for unit in every if unit not in done]:
+                yield shard
 
 
 # What help and editors show: the settings' own fields.
@@ -629,42 +669,120 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
     return alone
 
 
-def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
-    return round(float(bounds[0]), 6), round(float(bounds[1]), 6)
+class ShardSearch:
+    """Searches units of an audit on what this process has loaded, with what was measured for all images; the batches
+    of a call are what is new after each batch of pictures."""
+
+    def __init__(self, diagnoser: Diagnoser, measured: Measured) -> None:
+        self._diagnoser = diagnoser
+        self.measured = measured
+        self.styles = diagnoser.styles(measured.seeds)
+        self.evaluator = diagnoser.evaluator(measured.directions)
+        self._beside = diagnoser.evaluator(measured.null) if len(measured.null.matrix) else self.evaluator
+        self._in_phrasings = None if measured.phrased is None else diagnoser.evaluator(measured.phrased)
+        self._names = [attribute.text for attribute in diagnoser.attributes]
+
+    def __call__(self, shard: Shard) -> Iterator[Batch]:
+        """Attributes come first, then random directions."""
+        measured = self.measured
+        wanted = [
+            (image, None if name is None else self._names.index(name))
+            for image, name in shard
+            if not isinstance(name, int)
+        ]
+        if wanted:
+            yield from self._attributes(wanted)
+        random = [(image, j) for image, j in shard if isinstance(j, int)]
+        units = [Unit(image, j, measured.null.bounds(measured.seeds[image], j)) for image, j in random]
+        for results in self._searched(units, self._beside):
+            yield Batch([record_of(unit, found, measured.seeds[unit.image], unit.attribute) for unit, found in results])
+
+    def _attributes(self, wanted: list[tuple[int, int | None]]) -> Iterator[Batch]:
+        diagnoser, measured = self._diagnoser, self.measured
+        belongs: dict[int, tuple[bool, ...]] = {}
+        if measured.groups is not None:
+            images = sorted({image for image, _ in wanted})
+            size = diagnoser.settings.batch_size
+            belongs = measured.groups.of(
+                diagnoser.text_encoder, diagnoser.synthesizer, self.styles, images, batch_size=size
+            )
+        units = diagnoser.units(
+            self.styles, measured.directions, measured.calibrated, wanted, measured.scale, measured.region
+        )
+        wordings = self._phrased_changes(units)
+        for results in self._searched(units, self.evaluator):
+            yield Batch(
+                [
+                    record_of(
+                        unit,
+                        found,
+                        measured.seeds[unit.image],
+                        None if unit.attribute is None else self._names[unit.attribute],
+                        groups=belongs.get(unit.image),
+                        wordings=wordings.get((unit.image, unit.attribute)),
+                    )
+                    for unit, found in results
+                ]
+            )
+
+    def _searched(self, units: list[Unit], evaluator: Evaluator) -> Iterator[list[tuple[Unit, SearchResult]]]:
+        found = searched(
+            units,
+            search=self._diagnoser.search,
+            evaluators=[evaluator],
+            styles=self.styles,
+            batch_size=self._diagnoser.settings.batch_size,
+        )
+        return ([(unit, result) for _, unit, result in results] for results in found)
+
+    def _phrased_changes(self, units: Sequence[Unit]) -> dict[tuple[int, int | None], tuple[float, ...]]:
+        """Of each unit the change at its bound along the direction of each phrasing, to six decimals."""
+        if self._in_phrasings is None:
+            return {}
+        count, phrasings = len(self._names), self._diagnoser.settings.wordings or 0
+        edits = torch.zeros(len(units) * phrasings, count * phrasings)
+        for place, unit in enumerate(units):
+            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
+            for k in range(phrasings):
+                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
+        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
+        parts = torch.split(torch.arange(len(edits)), self._diagnoser.settings.batch_size)
+        device = self.styles.device
+        changes = [
+            self._in_phrasings.changes(self.styles[image[part]].to(device), edits[part].to(device)) for part in parts
+        ]
+        rounded = [round(value, 6) for value in torch.cat(changes).tolist()]
+        return {
+            (unit.image, unit.attribute): tuple(rounded[place * phrasings : (place + 1) * phrasings])
+            for place, unit in enumerate(units)
+        }
 
 
-def _record(
-    unit: Unit,
-    result: SearchResult,
-    seed: int,
-    name: str | int | None,
-    *,
-    groups: tuple[bool, ...] | None = None,
-    wordings: tuple[float, ...] | None = None,
-) -> Record:
-    """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
-    return Record(
-        image=unit.image,
-        seed=seed,
-        attribute=name if isinstance(name, str) else None,
-        null=name if isinstance(name, int) else None,
-        edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
-        original_output=tuple(round(v, 6) for v in result.original_output),
-        output=tuple(round(v, 6) for v in result.output),
-        change=round(result.change, 6),
-        flipped=result.flipped,
-        decisive=result.decisive,
-        label_kept=result.label_kept,
-        ssim=None if result.ssim is None else round(result.ssim, 6),
-        flip_weight=None if result.flip_weight is None else round(result.flip_weight, 6),
-        steps=result.steps,
-        evaluations=result.evaluations,
-        stop=result.stop,
-        trajectory=result.trajectory,
-        natural=result.natural,
-        scores=unit.scores,
-        groups=groups,
-        wordings=wordings,
-        bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
-        paper=result.paper,
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """What a worker needs to search images as the audit's own process would; relative paths lead on from ``folder``."""
+
+    settings: AuditSettings
+    run: RunSettings
+    config: dict[str, Any]
+    measured: Measured
+    folder: Path
+
+    def __call__(self) -> Work:
+        """Load the models. Raises ClusterError where they are not those of the audit."""
+        torch.set_num_threads(self.settings.worker_cores)
+        with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
+            os.chdir(self.folder)
+        diagnoser = Diagnoser(self.settings)
+        there, here = (json.loads(json.dumps(config)) for config in (self.config, diagnoser.config(self.run)))
+        if difference := first_difference(there, here):
+            raise ClusterError(
+                f"a worker would measure something else ({difference}): all machines need the same files and versions"
+            )
+        search, environment = ShardSearch(diagnoser, self.measured), describe_environment()
+
+        def work(shard: Shard) -> Iterator[Batch]:
+            yield Batch([], environment)
+            yield from search(shard)
+
+        return work

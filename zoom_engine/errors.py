@@ -49,6 +49,10 @@ class AuditError(ZoomError):
     """An audit folder that cannot be written, resumed or read."""
 
 
+class ClusterError(ZoomError):
+    """A cluster that cannot be used, or that loses its workers."""
+
+
 class GateError(ZoomError):
     """A gate that cannot judge: rules or audits that it cannot read, or audits that do not compare."""
 

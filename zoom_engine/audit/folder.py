@@ -143,7 +143,7 @@ class AuditFolder:
                 _refuse_difference(path, found.fixed, manifest.fixed)
                 audit = cls(path, found, lock)
                 audit._open_records()
-                audit._note(manifest)
+                audit.note_environment(manifest.environment, purpose=manifest.purpose)
             except BaseException:
                 if audit is not None:
                     audit.close()
@@ -194,6 +194,15 @@ class AuditFolder:
             self._size += len(lines)
             self._done.update(units)
             self._broken = False
+
+    def note_environment(self, environment: Mapping[str, Any], *, purpose: str = "") -> None:
+        """Remember that a part of the records comes from this environment, if it is none of those known; and a purpose
+        in the place of the former one."""
+        noted = self.manifest.resumed(environment, purpose=purpose)
+        if noted is not self.manifest:
+            self.manifest = noted
+            with _one_line(self.path, "write"):
+                atomic.write_json(self.path / MANIFEST, noted.to_json())
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file inside the folder (say images/1.png) atomically. Raises `AuditError`."""
@@ -246,13 +255,6 @@ class AuditFolder:
             self._file = None
             os.close(descriptor)
             raise
-
-    def _note(self, now: Manifest) -> None:
-        """Remember what is new in the manifest of a run that goes on: another environment, a purpose."""
-        noted = self.manifest.resumed(now)
-        if noted is not self.manifest:
-            self.manifest = noted
-            atomic.write_json(self.path / MANIFEST, noted.to_json())
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -330,7 +332,7 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in here.items() if name not in there and value is not None]
     unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
-    difference = _first_difference(there, {name: value for name, value in here.items() if name not in unsaid})
+    difference = first_difference(there, {name: value for name, value in here.items() if name not in unsaid})
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
     if unsaid:  # each audit of this version has them, given or not
@@ -340,7 +342,8 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
         )
 
 
-def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
+def first_difference(there: Any, here: Any, key: str = "") -> str | None:
+    """In what two values as JSON has them differ first, on one line; None where they are the same, or not set."""
     if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
     if isinstance(there, dict) and isinstance(here, dict):
@@ -352,7 +355,7 @@ def _first_difference(there: Any, here: Any, key: str = "") -> str | None:
                 known = there if name in there else here
                 where = "only there" if name in there else "only in this run"
                 return f"{child} is {shown(known[name])} {where}"
-            difference = _first_difference(there[name], here[name], child)
+            difference = first_difference(there[name], here[name], child)
             if difference is not None:
                 return difference
         return None

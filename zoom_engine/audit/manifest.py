@@ -153,14 +153,14 @@ class Manifest:
         """What a run that goes on with the audit has in common with it."""
         return {key: value for key, value in self.content.items() if key not in _FREE}
 
-    def resumed(self, now: Manifest) -> Manifest:
-        """This manifest where its audit goes on by that of `now`: another environment than those known is noted, a
-        purpose takes the place of the former one."""
+    def resumed(self, environment: Mapping[str, Any], *, purpose: str = "") -> Manifest:
+        """This manifest where its audit goes on in `environment`: another than those known is noted, a `purpose` takes
+        the place of the former one."""
         content = dict(self.content)
-        if now.environment and now.environment not in (self.environment, *self.resumed_in):
-            content["resumed_in"] = [*self.resumed_in, now.environment]
-        if now.purpose:
-            content["purpose"] = now.purpose
+        if environment and environment not in (self.environment, *self.resumed_in):
+            content["resumed_in"] = [*self.resumed_in, environment]
+        if purpose:
+            content["purpose"] = purpose
         return self if content == self.content else Manifest.from_json(content)
 
 

@@ -118,6 +118,12 @@ class ServiceSettings:
                 raise ConfigError(f"unknown service option '{one_line(name, 80)}'; known are {', '.join(known)}")
         return cls(**options)
 
+    def shared(self, count: int) -> ServiceSettings:
+        """Those of one of so many processes, at most `at_once`, that ask it at the same time and together keep to these
+        limits."""
+        rate = None if self.rate is None else self.rate / count
+        return dataclasses.replace(self, at_once=max(1, self.at_once // count), rate=rate)
+
     def deciding(self) -> dict[str, Any]:
         """What an answer depends on."""
         return {name: getattr(self, name) for name in ("form", "field", "template", "answer", "datatype")}

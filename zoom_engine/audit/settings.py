@@ -234,6 +234,12 @@ class AuditSettings:
         "folder for relevance matrices and compiled models; by default the user's cache folder", None
     )
     purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
+    cluster: str | None = option(
+        "of Ray: auto (the one that runs), HOST:PORT of its head, or ray (own)",
+        None,
+    )
+    workers: int | None = option("of the cluster; by default as many as have room", None)
+    worker_cores: int = option("of each; with device cuda it has a GPU too", 2)
     download: bool = option("fetch published weights of target and text encoder that are not on this machine", False)
 
     def __post_init__(self) -> None:
@@ -244,6 +250,9 @@ class AuditSettings:
             raise ConfigError(f"unknown range '{self.edit_range}'; choose one of {', '.join(RANGES)}")
         if self.batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
+        for name in ("workers", "worker_cores"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {number}")
         if self.threshold is not None and not 0 <= self.threshold < 1:
             raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
         if self.level is not None and not 0 < self.level <= 1:

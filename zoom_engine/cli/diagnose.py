@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ from zoom_engine.audit.folder import check_config, check_folder
 from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
+    CLUSTER,
     MACHINE,
     TOLD,
     CommandSettings,
@@ -36,19 +37,22 @@ if TYPE_CHECKING:
 HOW = Group("How it is audited", sort_key=1)
 TABLES = ("generator_options", "target_options")
 FIRST = ("generator", "target", "attributes")
-REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACHINE, *TABLES, "download")]
+REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACHINE, *CLUSTER, *TABLES, "download")]
 
 
-@takes(
+OPTIONS = (
     options(AuditSettings, *FIRST),
     options(RunSettings),
     options(AuditSettings, *REST, group=HOW),
     options(CommandSettings, "steps", group=HOW),
     decoder_options(HOW),
     target_options(),
-    machine_options(),
+    machine_options(*CLUSTER),
     told_options(),
 )
+
+
+@takes(*OPTIONS)
 def diagnose(
     *,
     config: Annotated[
@@ -78,9 +82,25 @@ def diagnose(
 def _run(stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice) -> Diagnosis:
     """Audit with the `values`, which are those that are `stored` in a file under those that were `given`."""
     use_threads(values.get("threads"), voice.progress)
-    for name in ("generator", "target", "out"):
+    settings, run = settings_of(stored, given, values, needs=("generator", "target", "out"))
+    # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
+    check_folder(values["out"])
+    check_cache(Path(settings.cache or default_cache()))
+    check_config(values["out"], {**run.deciding(), **settings.deciding()})
+    with starting(voice.progress):
+        from zoom_engine.diagnoser import Diagnoser
+
+    diagnoser = Diagnoser(settings, progress=voice.progress, notify=voice.notify)
+    return diagnoser.run(images=run.images, seed=run.seed, out=run.out)
+
+
+def settings_of(
+    stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], *, needs: Sequence[str]
+) -> tuple[AuditSettings, RunSettings]:
+    """Those of the `values`, see `_run`. Raises ConfigError where one is missing that the command `needs`."""
+    for name in needs:
         if name not in values:
-            raise ConfigError(f"--{name} is missing; see zoom-engine diagnose --help")
+            raise ConfigError(f"--{name} is missing: give it, here or in the file of --config")
     match given.get("templates"):
         case [name] if "{}" not in name:
             values["templates"] = name  # of a set
@@ -89,12 +109,4 @@ def _run(stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, 
     search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)
     values["search_options"] = search or None
     settings = AuditSettings(**given_of(options_of(AuditSettings), values))
-    run = given_of(options_of(RunSettings), values)
-    # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
-    check_folder(values["out"])
-    check_cache(Path(settings.cache or default_cache()))
-    check_config(values["out"], {**RunSettings(**run).deciding(), **settings.deciding()})
-    with starting(voice.progress):
-        from zoom_engine.diagnoser import Diagnoser
-
-    return Diagnoser(settings, progress=voice.progress, notify=voice.notify).run(**run)
+    return settings, RunSettings(**given_of(options_of(RunSettings), values))

@@ -24,6 +24,7 @@ Options = list[inspect.Parameter]
 DOMAIN = "avatars"
 """The generator of commands that only look."""
 MACHINE = ("batch_size", "device", "backend", "precision", "cache")
+CLUSTER = ("cluster", "workers", "worker_cores")
 Seeds = Annotated[Sequence[int], Parameter(help="such as 0-7 or 3,5,9", metavar="SEEDS", show_default="0-7"), SEEDS]
 EIGHT = range(8)
 Picture = Annotated[Path, Parameter(help="a PNG file", metavar="FILE")]
@@ -107,10 +108,10 @@ def target_options() -> Options:
     return [*download, *rest, *input_options(group)]
 
 
-def machine_options() -> Options:
+def machine_options(*more: str) -> Options:
     """What an audit runs on."""
     group = Group("What it runs on", sort_key=3)
-    return [*options(AuditSettings, *MACHINE, group=group), *options(CommandSettings, "threads", group=group)]
+    return [*options(AuditSettings, *MACHINE, *more, group=group), *options(CommandSettings, "threads", group=group)]
 
 
 def told_options() -> Options:

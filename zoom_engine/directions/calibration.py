@@ -144,7 +144,8 @@ def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> T
 @torch.no_grad()
 def text_scores(text_encoder: TextEncoder, along: Tensor, images: Iterable[Tensor]) -> Tensor:
     """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1], Δt being ``along``."""
-    return torch.cat([check_finite(text_encoder.embed_images(part).cpu()) @ along.T for part in images])
+    wanted = along.double().T  # in float32 the last digit of a product depends on what else is in the batch
+    return torch.cat([check_finite(text_encoder.embed_images(part).cpu()).double() @ wanted for part in images]).float()
 
 
 def standstill_gain(gained: Score, weight: float, stretch: float) -> Score:

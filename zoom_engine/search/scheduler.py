@@ -90,6 +90,30 @@ def run_shared(
     share its embeddings. Results are those of one `run_units` per evaluator, and come as (index of the
     evaluator, unit, result). Gradient searches take one evaluator.
     """
+    for results in searched(
+        units,
+        search=search,
+        evaluators=evaluators,
+        styles=styles,
+        batch_size=batch_size,
+        progress=progress,
+        finished=finished,
+    ):
+        on_result(results)
+
+
+def searched(
+    units: Iterable[Unit],
+    *,
+    search: Search,
+    evaluators: Sequence[Evaluator],
+    styles: StyleRows,
+    batch_size: int = 32,
+    progress: ProgressFactory = silent,
+    finished: int = 0,
+) -> Iterator[SharedFinished]:
+    """`run_shared` as an iterator over what `on_result` would get: of an interruption or an error too, which is raised
+    when more is asked for."""
     units = list(units)
     _check(units, search, evaluators, styles, batch_size)
     run = _Run(units, search, evaluators, styles, batch_size)
@@ -99,15 +123,14 @@ def run_shared(
             while run.advance():
                 results = run.take_finished()
                 if results:
-                    on_result(results)
+                    yield results
                     done += len(results)
                     flips += sum(result.flipped for _, _, result in results)
                     bar.update(len(results), note=f"flip rate {flips / done:.2f}")
-        finally:
-            results = run.take_finished()
-            if results:
-                on_result(results)
-                bar.update(len(results))
+        except (Exception, KeyboardInterrupt):
+            if results := run.take_finished():
+                yield results
+            raise
 
 
 def _check(

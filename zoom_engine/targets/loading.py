@@ -105,7 +105,7 @@ def load_target(
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.
     """
-    if service is not None and not _is_service(spec):
+    if service is not None and not asks_a_service(spec):
         raise TargetError("service options belong to a target behind HTTP, such as http://127.0.0.1:8000/predict")
     if isinstance(task, str | Mapping):
         described = {"task": task} if isinstance(task, str) else dict(task)
@@ -160,7 +160,8 @@ def _named(spec: str | Path) -> Callable[[str, Reading], LoadedModel] | None:
     return NAMED.get(key) if colon else None
 
 
-def _is_service(spec: Spec) -> bool:
+def asks_a_service(spec: Spec) -> bool:
+    """`spec` is a target behind HTTP."""
     return isinstance(spec, str | Path) and _named(spec) is load_service
 
 

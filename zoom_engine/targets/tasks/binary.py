@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, logits, probabilities
 from zoom_engine.targets.tasks.described import check_output, rows_of
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
@@ -57,11 +57,11 @@ class BinaryTask(OfClasses):
         probability = checked_probabilities(flat)
         if self.output == "two-probabilities":
             probability = probability[:, 1:] / probability.sum(1, keepdim=True).clamp_min(PROBABILITY_EPS)
-        return torch.logit(probability, eps=PROBABILITY_EPS)
+        return logits(probability)
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 1]`: the probability of class 1."""
-        return outputs.sigmoid()
+        return probabilities(outputs)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: the logit of the original's class."""
@@ -73,7 +73,7 @@ class BinaryTask(OfClasses):
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: |p(x̂) − p(x)|."""
-        return (outputs.sigmoid() - original.sigmoid()).abs()[:, 0]
+        return (probabilities(outputs) - probabilities(original)).abs()[:, 0]
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: binary cross-entropy to the opposite of the original prediction (Luo 2023), which is

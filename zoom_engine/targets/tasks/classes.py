@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
@@ -89,3 +90,13 @@ class OfManyClasses(OfClasses):
     def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
         """How far the probability of each moved."""
         return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """σ, in float64: in float32 torch computes the last rows of a batch otherwise than the rest, by a digit."""
+    return logits.double().sigmoid()
+
+
+def logits(probabilities: Tensor) -> Tensor:
+    """Their logits, float32; computed in float64, see `probabilities`."""
+    return torch.logit(probabilities.double(), eps=PROBABILITY_EPS).float()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name
+from zoom_engine.targets.tasks.classes import OfManyClasses, class_name, logits, probabilities
 
 UNCHANGED = 0
 
@@ -35,11 +35,11 @@ class MultiLabelTask(OfManyClasses):
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, H]`."""
         rows = self.rows(raw)
-        return torch.logit(rows, eps=PROBABILITY_EPS) if self.output == "probabilities" else rows
+        return logits(rows) if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, H]`: the probabilities."""
-        return outputs.sigmoid()
+        return probabilities(outputs)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: the logit of the original's decision, of the label that is nearest to flipping or furthest beyond."""
@@ -51,7 +51,7 @@ class MultiLabelTask(OfManyClasses):
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: the largest |p(x̂) − p(x)| of all labels."""
-        return (outputs.sigmoid() - original.sigmoid()).abs().amax(1)
+        return (probabilities(outputs) - probabilities(original)).abs().amax(1)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: binary cross-entropy to the opposite of the original's decision (Luo 2023), of the label that is

@@ -1,0 +1,56 @@
+"""`zoom-engine plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zoom_engine.cli.config import read_config
+from zoom_engine.cli.diagnose import OPTIONS, settings_of
+from zoom_engine.cli.forms import REAL
+from zoom_engine.cli.options import TOLD, given_of, takes
+from zoom_engine.cli.output import AsJson, print_json, telling
+from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.errors import ConfigError
+
+
+@takes(*OPTIONS)
+def plan(
+    *,
+    config: Annotated[
+        Path | None, Parameter(help="TOML file with the same options; the command line wins", metavar="FILE")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        Parameter(help="pictures a second of one worker; by default measured here, for ten seconds", metavar="X"),
+        REAL,
+    ] = None,
+    json: AsJson = False,
+    **given: Any,
+) -> None:
+    """Say what an audit would take: pictures, hours, disk and memory.
+
+    It takes the options of diagnose, loads the models and audits nothing.
+    What hangs on the target has a least and a most. For example:
+
+      zoom-engine plan --config audit.toml --images 10000 --workers 16
+    """
+    if rate is not None and not rate > 0:
+        raise ConfigError(f"rate must be greater than 0, got {rate}")
+    stored = read_config(config) if config else {}
+    values = {**stored, **given}
+    with telling(**given_of(TOLD, values)) as voice:
+        use_threads(values.get("threads"), voice.progress)
+        settings, run = settings_of(stored, given, values, needs=("generator", "target"))
+        with starting(voice.progress):
+            from zoom_engine.diagnoser import Diagnoser
+            from zoom_engine.planning import plan
+
+        found = plan(Diagnoser(settings, progress=voice.progress, notify=voice.notify), run, rate=rate)
+    workers = settings.workers or 1
+    if json:
+        print_json(found.to_json(workers))
+    else:
+        print(found.text(workers))

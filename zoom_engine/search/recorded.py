@@ -1,0 +1,50 @@
+"""From a unit's result to the record that an audit keeps of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.records import Record
+from zoom_engine.search.iterates import SearchResult, Unit
+
+
+def record_of(
+    unit: Unit,
+    result: SearchResult,
+    seed: int,
+    name: str | int | None,
+    *,
+    groups: tuple[bool, ...] | None = None,
+    wordings: tuple[float, ...] | None = None,
+) -> Record:
+    """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
+    return Record(
+        image=unit.image,
+        seed=seed,
+        attribute=name if isinstance(name, str) else None,
+        null=name if isinstance(name, int) else None,
+        edit_weights=tuple(round(float(w), 6) for w in result.edit_weights),
+        original_output=tuple(round(v, 6) for v in result.original_output),
+        output=tuple(round(v, 6) for v in result.output),
+        change=round(result.change, 6),
+        flipped=result.flipped,
+        decisive=result.decisive,
+        label_kept=result.label_kept,
+        ssim=None if result.ssim is None else round(result.ssim, 6),
+        flip_weight=None if result.flip_weight is None else round(result.flip_weight, 6),
+        steps=result.steps,
+        evaluations=result.evaluations,
+        stop=result.stop,
+        trajectory=result.trajectory,
+        natural=result.natural,
+        scores=unit.scores,
+        groups=groups,
+        wordings=wordings,
+        bounds=None if unit.attribute is None else _rounded(unit.bounds[unit.attribute]),
+        paper=result.paper,
+    )
+
+
+def _rounded(bounds: NDArray[np.float64]) -> tuple[float, float]:
+    return round(float(bounds[0]), 6), round(float(bounds[1]), 6)
