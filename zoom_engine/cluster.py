@@ -148,9 +148,9 @@ class RayWorkers:
             quiet = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
             try:
                 ray.init(address=None if cluster == "ray" else cluster, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except Exception as error:  # Ray raises bare ones too
                 raise ClusterError(
-                    f"there is no Ray cluster at {cluster} ({one_line(error)}): begin one with ray start --head, or"
+                    f"no Ray cluster answers at {cluster} ({one_line(error)}): begin one with ray start --head, or"
                     " give --cluster ray for this machine alone"
                 ) from error
         self._options = {"num_cpus": cores, "num_gpus": int(gpu)}

@@ -231,11 +231,11 @@ class AuditSettings:
         choices=("auto", "fp32", "bf16"),
     )
     cache: str | Path | None = option(
-        "folder for relevance matrices and compiled models; by default the user's cache folder", None
+        "folder for relevance matrices and compiled models; by default the user's own", None
     )
     purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
     cluster: str | None = option(
-        "of Ray: auto (the one that runs), HOST:PORT of its head, or ray (own)",
+        "of Ray: auto (the one that runs), HOST:PORT, or ray (own)",
         None,
     )
     workers: int | None = option("of the cluster; by default as many as have room", None)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, logits, probabilities
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, probabilities
 from zoom_engine.targets.tasks.described import check_output, rows_of
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
@@ -57,7 +57,7 @@ class BinaryTask(OfClasses):
         probability = checked_probabilities(flat)
         if self.output == "two-probabilities":
             probability = probability[:, 1:] / probability.sum(1, keepdim=True).clamp_min(PROBABILITY_EPS)
-        return logits(probability)
+        return torch.logit(probability, eps=PROBABILITY_EPS)
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, 1]`: the probability of class 1."""

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
@@ -95,8 +94,3 @@ class OfManyClasses(OfClasses):
 def probabilities(logits: Tensor) -> Tensor:
     """σ, in float64: in float32 torch computes the last rows of a batch otherwise than the rest, by a digit."""
     return logits.double().sigmoid()
-
-
-def logits(probabilities: Tensor) -> Tensor:
-    """Their logits, float32; computed in float64, see `probabilities`."""
-    return torch.logit(probabilities.double(), eps=PROBABILITY_EPS).float()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.targets.tasks.classes import OfManyClasses, class_name, logits, probabilities
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name, probabilities
 
 UNCHANGED = 0
 
@@ -35,7 +35,7 @@ class MultiLabelTask(OfManyClasses):
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, H]`."""
         rows = self.rows(raw)
-        return logits(rows) if self.output == "probabilities" else rows
+        return torch.logit(rows, eps=PROBABILITY_EPS) if self.output == "probabilities" else rows
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, H]`: the probabilities."""
