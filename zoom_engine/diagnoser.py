@@ -22,6 +22,7 @@ from torch import Tensor
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import (
+    INVERSIONS,
     MANIFEST,
     AuditFolder,
     check_config,
@@ -31,6 +32,7 @@ from zoom_engine.audit.folder import (
 )
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
 from zoom_engine.audit.model_settings import ServiceSettings
+from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
@@ -57,11 +59,11 @@ from zoom_engine.directions import (
     text_directions,
     text_groups,
 )
-from zoom_engine.domains import find_domain
+from zoom_engine.domains import KnownFace, find_domain
 from zoom_engine.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.files.cache import check_cache, default_cache
-from zoom_engine.gallery import build_gallery
+from zoom_engine.gallery import build_gallery, write_photographs
 from zoom_engine.generators import (
     SeedStyles,
     StyleRows,
@@ -70,6 +72,17 @@ from zoom_engine.generators import (
     of_one_class,
 )
 from zoom_engine.notices import Notify, untold
+from zoom_engine.photographs import (
+    FFHQ,
+    Audited,
+    Crop,
+    FacePoints,
+    Inverter,
+    Yardstick,
+    check_invertible,
+    judged,
+    read_crops,
+)
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
@@ -94,11 +107,13 @@ SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none w
 class Measured:
     """What all images of an audit have in common, found once: whoever searches one of them does it with these.
 
-    ``seeds`` are the images'. ``region`` belongs to multi mode, ``calibrated`` to the calibrated range, ``scale`` to it
-    in single mode, ``groups`` and ``phrased`` to the settings' `by` and `wordings`; None where they are not needed.
+    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to multi
+    mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to the
+    settings' `by` and `wordings`; None where they are not needed.
     """
 
     seeds: Sequence[int]
+    codes: Tensor | None
     directions: EditDirections
     calibrated: CalibratedRange | None
     null: NullDirections
@@ -163,6 +178,8 @@ class Diagnoser:
             bar.update(note="target")
             loaded = load_generator(settings.generator, **generator_options)
             self.generator = of_one_class(loaded, settings.generator_class).to(place)
+            if settings.photos is not None:
+                check_invertible(self.generator)
             self.search, self.search_reason = choose_search(
                 settings.search,
                 mode=settings.mode,
@@ -178,8 +195,7 @@ class Diagnoser:
         self._notify = notify
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
-            notify(notice)
-            self.notices.append(notice)
+            self._tell(notice)
 
     def _choose_runtimes(self) -> None:
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
@@ -214,19 +230,25 @@ class Diagnoser:
 
         ``seed`` names the images: number i is the generator's seed ``seed · 100000 + i``. ``out`` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
-        Interrupted at any moment, the same call goes on where it was.
+        Interrupted at any moment, the same call goes on where it was. Of an audit around photographs there are as many
+        images as photographs that the generator can draw; `photographs` says more.
         """
         run = RunSettings(images=images, seed=seed, out=out)
+        crops = None if self.settings.photos is None else self.crops()
         if out is not None:
             check_folder(out)
-            self._check_same_audit(Path(out), run)
+            self._check_same_audit(Path(out), run, crops)
+        found = None
+        if crops is not None:
+            found = self.photographs(crops, seed=seed, kept=None if out is None else Path(out) / INVERSIONS)
+            run = replace(run, images=len(found.seeds))
         population = self.generator.population
-        if population is not None and images > population:
+        if found is None and population is not None and images > population:
             raise ConfigError(f"there are {population} codes to sample, not {images}: give as many images at most")
         with self._workers() as workers:
-            measured = self.measured(run)
+            measured = self.measured(run, found)
             search = ShardSearch(self, measured)
-            manifest = self.manifest(measured.directions, measured.calibrated, run)
+            manifest = self.manifest(measured.directions, measured.calibrated, run, crops, found)
             if out is None:
                 records: list[Record] = []
 
@@ -239,6 +261,9 @@ class Diagnoser:
                 return Diagnosis(manifest, tuple(records))
             with AuditFolder.open(out, manifest) as audit:
                 done = audit.done()
+                if crops is not None and found is not None:
+                    shown = write_photographs(audit, found, crops, search.evaluator)
+                    audit.write_json(PHOTOGRAPHS, photographs_json(shown))
 
                 def keep(batch: Batch) -> None:
                     audit.note_environment({**manifest.environment, **batch.environment})
@@ -254,7 +279,7 @@ class Diagnoser:
         write_report(Path(out))
         return diagnosis
 
-    def measured(self, run: RunSettings) -> Measured:
+    def measured(self, run: RunSettings, photographs: Audited | None = None) -> Measured:
         """Find what all images have in common, or take it from the cache."""
         settings = self.settings
         multi = settings.mode == "multi"
@@ -262,7 +287,8 @@ class Diagnoser:
         calibrated = self.calibrated_range(directions) if settings.edit_range == "calibrated" else None
         first = run.seed * SEEDS_PER_RUN
         return Measured(
-            seeds=range(first, first + run.images),
+            seeds=range(first, first + run.images) if photographs is None else photographs.seeds,
+            codes=None if photographs is None else photographs.codes,
             directions=directions,
             calibrated=calibrated,
             null=self.null_directions(directions, calibrated, seed=run.seed),
@@ -382,6 +408,44 @@ class Diagnoser:
         truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
         return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
 
+    def crops(self) -> list[Crop]:
+        """The settings' photographs as squares of the generator's size."""
+        settings = self.settings
+        domain: object = find_domain(settings.generator) if isinstance(settings.generator, str) else None
+        canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
+        side = self.generator.resolution
+        crops = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=self.progress)
+        middle = [crop.file for crop in crops if crop.cut == "middle"]
+        if middle:
+            self._tell(f"without landmarks, cut to the square in their middle: {_some(middle)}")
+        return crops
+
+    def inverter(self, *, seed: int = RunSettings.seed) -> Inverter:
+        """What finds photographs in the generator, drawn as in this audit."""
+        encoder, drawn = self.text_encoder, self.synthesizer
+        return Inverter(self.generator, encoder, drawn, seed=seed, made_by=drawn.describe())
+
+    def photographs(self, crops: Sequence[Crop], *, seed: int = RunSettings.seed, kept: Path | None = None) -> Audited:
+        """The photographs' codes, and which of them the generator can draw so that the target sees them alike.
+
+        In the folder ``kept`` codes are written as they are found, and taken from there.
+
+        Raises:
+            PhotographError: none is left.
+        """
+        readable = [crop for crop in crops if crop.pixels is not None]
+        codes = torch.empty(0, self.generator.space.size)
+        if readable:
+            size = min(self.settings.batch_size, 8)
+            codes = self.inverter(seed=seed).codes(readable, kept=kept, batch_size=size, progress=self.progress)
+        yardstick = Yardstick.of(self.generator, self.text_encoder, self.synthesizer, seed=seed)
+        evaluator = self.evaluator(torch.zeros(1, self.generator.space.size))
+        found = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
+        if found.refused:
+            told = [f"{photograph.file} {photograph.refused}" for photograph in found.refused]
+            self._tell(f"{len(told)} of {len(crops)} photographs are left out: {_some(told)}")
+        return found
+
     def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
         """What evaluates edit weights in this audit, of directions or of a matrix ``[N, S]``."""
         matrix = directions if isinstance(directions, Tensor) else directions.matrix
@@ -500,12 +564,26 @@ class Diagnoser:
             "synthesis": self.synthesizer.describe(),
         }
 
-    def manifest(self, directions: EditDirections, calibrated: CalibratedRange | None, run: RunSettings) -> Manifest:
+    def _of_photographs(self, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
+        """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
+        files = {crop.file: crop.sha256 for crop in crops}
+        return {"photographs": {"files": files, "inversion": self.inverter(seed=seed).identity}}
+
+    def manifest(
+        self,
+        directions: EditDirections,
+        calibrated: CalibratedRange | None,
+        run: RunSettings,
+        crops: Sequence[Crop] | None = None,
+        found: Audited | None = None,
+    ) -> Manifest:
         """All that determines the records, and where they were made."""
         given = self.settings.generator
         return Manifest.of(
             {
                 **self.config(run),
+                **({} if crops is None else self._of_photographs(crops, run.seed)),
+                **({} if found is None else {"audited": found.files}),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
                     "method": directions.method,
@@ -560,7 +638,12 @@ class Diagnoser:
         if labels:
             self.text_encoder.embed_texts(labels)
 
-    def _check_same_audit(self, out: Path, run: RunSettings) -> None:
+    def _tell(self, notice: str) -> None:
+        """Tell it now, and in the manifest."""
+        self._notify(notice)
+        self.notices.append(notice)
+
+    def _check_same_audit(self, out: Path, run: RunSettings, crops: Sequence[Crop] | None) -> None:
         """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
         if not (out / MANIFEST).is_file():
             return
@@ -570,7 +653,11 @@ class Diagnoser:
                 f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
                 f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
             )
-        check_config(out, self.config(run))
+        known = self.config(run)
+        if crops is not None:  # how many of them are audited is known when they are inverted
+            known = {name: value for name, value in known.items() if name not in ("images", "null_images")}
+            known |= self._of_photographs(crops, run.seed)
+        check_config(out, known)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[RayWorkers | None]:
@@ -676,7 +763,9 @@ class ShardSearch:
     def __init__(self, diagnoser: Diagnoser, measured: Measured) -> None:
         self._diagnoser = diagnoser
         self.measured = measured
-        self.styles = diagnoser.styles(measured.seeds)
+        device = diagnoser.generator.device
+        codes = measured.codes
+        self.styles: StyleRows = diagnoser.styles(measured.seeds) if codes is None else codes.to(device)
         self.evaluator = diagnoser.evaluator(measured.directions)
         self._beside = diagnoser.evaluator(measured.null) if len(measured.null.matrix) else self.evaluator
         self._in_phrasings = None if measured.phrased is None else diagnoser.evaluator(measured.phrased)
@@ -756,6 +845,12 @@ class ShardSearch:
             (unit.image, unit.attribute): tuple(rounded[place * phrasings : (place + 1) * phrasings])
             for place, unit in enumerate(units)
         }
+
+
+def _some(texts: Sequence[str], most: int = 5) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more
 
 
 @dataclass(frozen=True, kw_only=True)

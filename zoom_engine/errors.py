@@ -53,6 +53,10 @@ class ClusterError(ZoomError):
     """A cluster that cannot be used, or that loses its workers."""
 
 
+class PhotographError(ZoomError):
+    """A photograph that cannot be read or drawn, or a file of landmarks that cannot be read."""
+
+
 class GateError(ZoomError):
     """A gate that cannot judge: rules or audits that it cannot read, or audits that do not compare."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,9 +21,11 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEntry, StripEntry
 from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
+from zoom_engine.photographs import Audited, Crop
 from zoom_engine.targets import Task
 
 STRIP_FRAMES = 4
@@ -150,6 +152,26 @@ def sheet_weights(low: float, high: float) -> list[float]:
     ends of the paper's range, where it goes further."""
     outside = [end for end in (-PAPER_BOUND, PAPER_BOUND) if not low <= end <= high]
     return sorted([low, low / 2, 0.0, high / 2, high, *outside])
+
+
+def write_photographs(
+    audit: AuditFolder, found: Audited, crops: Sequence[Crop], evaluator: Evaluator
+) -> tuple[Photograph, ...]:
+    """Write the square of each photograph that could be read and what the generator draws of the audited ones; the
+    photographs with the names of these files. They hold pixels, and nothing else of the photograph's file."""
+    shown = []
+    for number, (photograph, crop) in enumerate(zip(found.photographs, crops, strict=True)):
+        picture = inversion = None
+        if crop.pixels is not None:
+            picture = f"images/photograph-{number}.png"
+            audit.write(picture, png_bytes(crop.pixels))
+        if photograph.image is not None:
+            inversion = f"images/inversion-{number}.png"
+            code = found.codes[photograph.image : photograph.image + 1].to(evaluator.directions.device)
+            with torch.no_grad():
+                audit.write(inversion, png_bytes(to_pixels(evaluator.render(code))[0]))
+        shown.append(replace(photograph, picture=picture, inversion=inversion))
+    return tuple(shown)
 
 
 def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:

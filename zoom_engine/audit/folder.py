@@ -6,7 +6,9 @@ manifest.json    written first: `config` (all that determines the records: optio
                  `environment` is equal.
 records.jsonl    one line per finished unit; each `append` is one write and one fsync
 summary.json     derived from the records when all are there; its presence says that the audit is finished
-images/          the pictures that gallery.json names
+images/          the pictures that gallery.json and photographs.json name
+photographs.json of an audit around photographs: what became of each
+inversions/      their codes, each written when it is found, before the manifest
 .lock            held with flock(2) while a run writes; the kernel frees it with the process
 ===============  =============================================================================================
 
@@ -33,6 +35,7 @@ from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
+INVERSIONS = "inversions"
 
 
 def read_manifest(path: str | Path) -> Manifest:
@@ -303,7 +306,7 @@ def _acquire(path: Path) -> int:
 
 def _refuse_foreign(path: Path) -> None:
     """A new audit goes into an empty folder, or one where an earlier run was killed before its manifest."""
-    names = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK)
+    names = sorted(entry.name for entry in path.iterdir() if entry.name not in (LOCK, INVERSIONS))
     if MANIFEST in names:
         raise AuditError(f"{path} already holds an audit: resume it or choose another output folder")
     if names and not (names == [RECORDS] and (path / RECORDS).stat().st_size == 0):

@@ -31,7 +31,7 @@ COLUMNS = {
     "attribute": ("sc:Text", "the prompt whose direction was edited along; empty where all were edited together"),
     "name": ("sc:Text", "what the prompt adds to the neutral one"),
     "edit_weight": ("sc:Float", "how far, in standard deviations along the direction; empty for all together"),
-    "seed": ("sc:Integer", "of the generator, for the unedited picture"),
+    "seed": ("sc:Integer", "of the generator, for the unedited picture; a number of a photograph"),
     "original_output": ("sc:Text", "what the target says of the unedited picture"),
     "edited_output": ("sc:Text", "what it says of the edited one"),
     "flipped": ("sc:Boolean", "its decision changed"),

@@ -42,6 +42,7 @@ class Config:
     smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
         directions it is held against, on the first null_images images (None: on all); correction: of the p-values over
         attributes.
+    photographs: the files that the images are inversions of, by their numbers; none where they were generated.
     by: texts by which images are told apart, see `Record.groups`.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
     backend, precision: what drew the pictures of the search.
@@ -67,6 +68,7 @@ class Config:
     null: int
     null_images: int | None
     correction: str
+    photographs: tuple[str, ...]
     by: tuple[str, ...]
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
@@ -190,6 +192,7 @@ def _config(values: JsonObject) -> Config:
         null=values.get("null", int) or 0,
         null_images=values.get("null_images", int),
         correction=values.get("correction", str) or CORRECTIONS[0],
+        photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
         strength=directions.items("strength", float) or (),
         noise_floor=directions.items("noise_floor", float) or (),
@@ -209,6 +212,7 @@ def _config(values: JsonObject) -> Config:
     values.check("null_images", config.null_images is None or config.null_images > 0, "be above 0")
     values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
     values.check("images", config.images is None or config.images > 0, "be above 0")
+    values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)
     directions.check("strength", len(config.strength) in (0, count), each)
     directions.check("noise_floor", len(config.noise_floor) in (0, count), each)

@@ -7,7 +7,7 @@ All of it is a function of config and records alone, so it can be had again from
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,15 @@ from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, me
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.power import SIZES, power, spiked
 from zoom_engine.audit.records import Record, is_decisive
-from zoom_engine.audit.summary import Agreement, Interval, Sensitivity, Summary, WithinRange
+from zoom_engine.audit.summary import (
+    Agreement,
+    Interval,
+    PhotographChange,
+    PhotographRow,
+    Sensitivity,
+    Summary,
+    WithinRange,
+)
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
@@ -48,8 +56,23 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         label_kept=_mean(record.label_kept for record in records),
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
+        photographs=tuple(_by_photograph(config, records)),
         **own,
     )
+
+
+def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
+    """A row for each photograph that has a record."""
+    for image, file in enumerate(config.photographs):
+        changes = [
+            PhotographChange(
+                record.attribute, record.change, record.flipped, is_decisive(record, least=config.decisive_change)
+            )
+            for record in records
+            if record.image == image
+        ]
+        if changes:
+            yield PhotographRow(file=file, image=image, changes=tuple(sorted(changes, key=lambda one: -one.change)))
 
 
 class _Measured(NamedTuple):

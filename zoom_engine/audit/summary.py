@@ -69,6 +69,33 @@ class GroupChange:
         return f"predicted {self.group}" if self.by == PREDICTION else f"{self.group} “{self.by}”"
 
 
+class PhotographChange(NamedTuple):
+    """An attribute (None: all together) at one photograph: how far the output moves, whether it flips, decisively."""
+
+    attribute: str | None
+    change: float
+    flipped: bool
+    decisive: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class PhotographRow:
+    """What is found around one photograph: its `file`, `image` number, and `changes`, the largest first."""
+
+    file: str
+    image: int
+    changes: tuple[PhotographChange, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As summary.json has it: the attributes that flip beside all changes."""
+        return {
+            "file": self.file,
+            "image": self.image,
+            "flips": [change.attribute for change in self.changes if change.flipped],
+            "changes": [change._asdict() for change in self.changes],
+        }
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Sensitivity:
     """One attribute of a `Summary`. All figures but `mean_abs_weight` are in [0, 1], None where there is none.
@@ -161,6 +188,7 @@ class Summary:
         ranges; None where the audit did not measure it.
     wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
         one alone, or nothing to order.
+    photographs: the same photograph by photograph, of an audit around photographs.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -177,6 +205,7 @@ class Summary:
     power: Mapping[str, float] | None = None
     leakage: Mapping[str, Mapping[str, float]] | None = None
     wordings: Agreement | None = None
+    photographs: tuple[PhotographRow, ...] = ()
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -184,7 +213,8 @@ class Summary:
         null = self.null and _plain(self.null)
         values = {**_plain(self), "null": null, "sensitivity": [row.to_json() for row in self.sensitivity]}
         values["wordings"] = self.wordings and self.wordings._asdict()
-        left_out = () if self.mode == "single" else _OF_SINGLE
+        values["photographs"] = [row.to_json() for row in self.photographs]
+        left_out = (() if self.mode == "single" else _OF_SINGLE) + (() if self.photographs else ("photographs",))
         return {name: value for name, value in values.items() if name not in left_out}
 
 

@@ -86,7 +86,10 @@ def _run(stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, 
     # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
     check_folder(values["out"])
     check_cache(Path(settings.cache or default_cache()))
-    check_config(values["out"], {**run.deciding(), **settings.deciding()})
+    known = {**run.deciding(), **settings.deciding()}
+    if settings.photos is not None:
+        del known["images"]
+    check_config(values["out"], known)
     with starting(voice.progress):
         from zoom_engine.diagnoser import Diagnoser
 
@@ -109,4 +112,6 @@ def settings_of(
     search = stored.get("search_options", {}) | dict(given.get("search_options", ())) | given_of(["steps"], values)
     values["search_options"] = search or None
     settings = AuditSettings(**given_of(options_of(AuditSettings), values))
+    if settings.photos is not None and "images" in values:
+        raise ConfigError("--images counts generated images: with --photos all photographs of the folder are audited")
     return settings, RunSettings(**given_of(options_of(RunSettings), values))

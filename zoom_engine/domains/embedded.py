@@ -26,6 +26,7 @@ class EmbeddedDomain:
     """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded.
 
     ``evaluation`` names the `domains.evaluation.Evaluation`, MODULE:NAME, which is imported where it is asked.
+    ``face_points`` are those of `domains.KnownFace`, means over renders.
     """
 
     name: str
@@ -33,6 +34,7 @@ class EmbeddedDomain:
     attributes: tuple[str, ...]
     weights: Path
     evaluation: str
+    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
     @cache  # noqa: B019  a domain is a single object that lives as long as the process
     def generator(self) -> StyleGAN2:

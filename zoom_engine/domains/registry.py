@@ -53,6 +53,14 @@ class KnownTruth(Protocol):
         where what it predicts and what was planted into ``like`` are independent."""
 
 
+@runtime_checkable
+class KnownFace(Protocol):
+    """A domain of faces that says where (x, y) of left eye, right eye and mouth lie in its pictures, in shares of the
+    side: photographs are aligned to that, by their own points."""
+
+    face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
 def domain_names() -> tuple[str, ...]:
     """Names of all registered domains, sorted. Nothing is imported."""
     return registry.names(registry.DOMAINS)

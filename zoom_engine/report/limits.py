@@ -18,6 +18,11 @@ _GENERATED = (
     "All pictures are synthetic. The audit sees what its generator can draw and what its text model "
     "understands by the prompts; it cannot find a sensitivity to anything else."
 )
+_INVERTED = (
+    "The pictures are not the photographs: they are what the generator draws of them, and are edited there. What it"
+    " cannot draw is left out, so these images are no fair sample of the photographs; and the audit cannot find a"
+    " sensitivity to anything that the generator does not draw or the text model does not understand by the prompts."
+)
 _NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
 _POWER = (
     "It is of effects that grow with an attribute’s text score, on pictures like these. One of just {:g}, the smallest"
@@ -27,6 +32,13 @@ _POWER = (
 _COVERED = (
     "where the means over all images lie that the generator could draw, of which {} were seen. How truly it draws an"
     " attribute, and whether an edit changes that alone, is not in them: look at the direction sheets for that."
+)
+
+
+_OF_PHOTOGRAPHS = (
+    "where the means over all photographs lie of which these {} would be a random choice, after their inversion. How"
+    " truly the generator draws an attribute, and whether an edit changes that alone, is not in them: look at the"
+    " direction sheets for that."
 )
 
 
@@ -91,10 +103,16 @@ def limits(
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
         yield "About the target", config.note
-    yield "Generated pictures", _GENERATED
+    if config.photographs:
+        yield "Inverted photographs", _INVERTED
+    else:
+        yield "Generated pictures", _GENERATED
     yield "Sensitivity is not yet a fault", _NOT_A_FAULT
     if summary.images > 1:
-        yield "What the intervals cover", f"They say {_COVERED.format(summary.images)}"
+        yield (
+            "What the intervals cover",
+            f"They say {(_OF_PHOTOGRAPHS if config.photographs else _COVERED).format(summary.images)}",
+        )
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:

@@ -31,6 +31,7 @@ from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
+from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
@@ -67,6 +68,7 @@ class Page:
     weak: bool
     rows: tuple[Row, ...]
     axis: Axis
+    photographs: Photographs | None
     strips: tuple[Strip, ...]
     more_strips: int
     sheets: tuple[Sheet, ...]
@@ -161,7 +163,9 @@ class Source:
         counts = self.counts.get(strip.attribute, self.counts[None])
         standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.config.decisive_change)
         frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
-        return Strip(name, strip.seed, strip.label_kept, strip.ssim, standing, frames)
+        files = self.config.photographs
+        source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
+        return Strip(name, source, strip.label_kept, strip.ssim, standing, frames)
 
     def _alike(self, strip: StripEntry) -> int:
         """How many images flip decisively as the strip's does."""
@@ -202,6 +206,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
+        photographs=read_shown(source.audit, summary, source.names, budget),
         strips=tuple(source.load(strip, budget) for strip in source.strips[: budget.strips]),
         more_strips=max(0, len(source.strips) - budget.strips),
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),

@@ -24,10 +24,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Strip:
-    """One unit's way from the original to the edited picture, and what it stands for."""
+    """One unit's way from the original to the edited picture, and what it stands for; ``source`` names the image."""
 
     name: str
-    seed: int
+    source: str
     label_kept: bool | None
     ssim: float | None
     standing: Standing

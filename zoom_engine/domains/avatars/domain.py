@@ -27,4 +27,5 @@ DOMAIN = EmbeddedDomain(
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
     evaluation="zoom_engine.domains.avatars.evaluate:EVALUATION",
+    face_points=((0.392, 0.489), (0.609, 0.489), (0.5, 0.671)),
 )

@@ -27,4 +27,5 @@ DOMAIN = EmbeddedDomain(
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
     evaluation="zoom_engine.domains.pets.evaluate:EVALUATION",
+    face_points=((0.384, 0.463), (0.615, 0.463), (0.5, 0.666)),
 )

@@ -1,0 +1,151 @@
+"""An audit around photographs, end to end on the embedded models: what it writes, says, keeps and resumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.cli import main
+from zoom_engine.domains.pets import sample
+from zoom_engine.errors import AuditError, PhotographError
+from zoom_engine.gallery import to_pixels
+from zoom_engine.photographs import Inversion, Inverter
+
+pytestmark = pytest.mark.slow
+
+ATTRIBUTES = ["a face with pale skin", "a smiling face"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    """Few steps: the photographs are pictures near the mean of the generator."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = Inverter.__init__
+
+        def few(self: Inverter, *models: Any, **options: Any) -> None:
+            own(self, *models, **options, inversion=Inversion(steps=20, refining=8, rate=0.2, samples=512))
+
+        patch.setattr(Inverter, "__init__", few)
+        yield
+
+
+def diagnoser(folder: Path, **options: Any) -> Diagnoser:
+    given = {"generator": "avatars", "target": "avatars:mustache-biased-pale-skin", "attributes": ATTRIBUTES}
+    return Diagnoser(**{**given, "photos": folder, **options})
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three faces of which one tells where it was taken, a pet, and a text."""
+    folder = tmp_path_factory.mktemp("photographs")
+    generator = Diagnoser(
+        generator="avatars", target="avatars:mustache-biased-pale-skin", attributes=ATTRIBUTES
+    ).generator
+    with torch.no_grad():
+        faces = to_pixels(generator.render(generator.sample([1, 2, 3], truncation=0.4)))
+    place = Image.Exif()
+    place[0x010F] = "Secret Camera"
+    place[0x8825] = {1: "N", 2: (52.0, 31.0, 0.0)}
+    for name, face in zip("abc", faces, strict=True):
+        Image.fromarray(face).save(folder / f"{name}.jpg", quality=97, exif=place)
+    Image.fromarray(sample(1, 5)[0][0]).save(folder / "pet.png")
+    (folder / "text.png").write_text("hello")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def audit(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("audits") / "audit"
+    diagnoser(photographs).run(out=out)
+    return out
+
+
+def test_it_audits_what_the_generator_draws_and_names_the_rest(audit: Path, photographs: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    assert diagnosis.config.photographs == ("a.jpg", "b.jpg", "c.jpg")
+    assert diagnosis.config.images == 3
+    assert diagnosis.missing == 0
+    found = {entry["file"]: entry for entry in json.loads((audit / "photographs.json").read_text())["photographs"]}
+    assert found["pet.png"]["refused"].startswith("is not what the generator draws")
+    assert found["text.png"]["refused"] == "is no JPEG, PNG or WebP picture"
+    for name in diagnosis.config.photographs:
+        entry = found[name]
+        assert max(entry["seen"], entry["pixels"]) < entry["largest"] < found["pet.png"]["pixels"]
+        assert entry["change"] < 0.1
+        assert entry["label_kept"]
+    assert {record.seed for record in diagnosis.records} == {
+        found[name]["seed"] for name in ("a.jpg", "b.jpg", "c.jpg")
+    }
+    notices = diagnosis.manifest.notices
+    assert any("cut to the square in their middle: a.jpg; b.jpg" in notice for notice in notices)
+    assert any("2 of 5 photographs are left out: pet.png is not what" in notice for notice in notices)
+
+
+def test_results_are_grouped_by_photograph_in_summary_and_page(audit: Path) -> None:
+    summary = json.loads((audit / "summary.json").read_text())
+    records = Diagnosis.load(audit).records
+    assert [row["file"] for row in summary["photographs"]] == ["a.jpg", "b.jpg", "c.jpg"]
+    for row in summary["photographs"]:
+        own = [record for record in records if record.image == row["image"]]
+        assert sorted(row["flips"]) == sorted(str(record.attribute) for record in own if record.flipped)
+        assert [change["change"] for change in row["changes"]] == sorted((r.change for r in own), reverse=True)
+    page = (audit / "report.html").read_text()
+    assert "Photograph by photograph" in page
+    assert "The generator draws each photograph again" in page
+    assert "pet.png" in page
+    assert "Photograph a.jpg" in page or "Photograph b.jpg" in page or "Photograph c.jpg" in page
+    assert "Images are generated" not in page
+
+
+def test_nothing_that_is_written_holds_what_a_photograph_tells_beside_its_pixels(audit: Path) -> None:
+    files = [path for path in audit.rglob("*") if path.is_file()]
+    assert any(path.name == "photograph-0.png" for path in files)
+    assert not [path for path in files if b"Secret Camera" in path.read_bytes()]
+    for path in files:
+        if path.suffix == ".png":
+            with Image.open(path) as picture:
+                assert not picture.getexif()
+                assert not picture.info
+
+
+def test_a_resumed_run_inverts_nothing_twice_and_ends_alike(
+    audit: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "audit"
+    with monkeypatch.context() as patch:
+        patch.setattr("zoom_engine.diagnoser.judged", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):  # killed after the inversions
+            diagnoser(photographs).run(out=out)
+    assert {path.name for path in out.iterdir()} == {"inversions"}
+    monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("inverted again"))
+    diagnoser(photographs).run(out=out)
+    assert (out / "records.jsonl").read_bytes() == (audit / "records.jsonl").read_bytes()
+    (photographs / "d.png").write_bytes((photographs / "pet.png").read_bytes()[:-1])
+    try:
+        with pytest.raises(AuditError, match="other settings"):
+            diagnoser(photographs).run(out=out)
+    finally:
+        (photographs / "d.png").unlink()
+    with pytest.raises(AuditError, match="other settings"):
+        diagnoser(photographs, target="avatars:mustache").run(out=out)
+
+
+def test_none_left_is_one_error_and_images_are_not_counted_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "noise.png")
+    with pytest.raises(PhotographError, match=r"none of 1 photographs can be audited: noise.png is not what the gen"):
+        diagnoser(folder).run(out=tmp_path / "audit")
+    given = ["--generator", "avatars", "--target", "avatars:mustache", "--photos", str(folder)]
+    assert main(["diagnose", *given, "--images", "5", "--out", str(tmp_path / "audit")]) == 1
+    assert "with --photos all photographs of the folder are audited" in capsys.readouterr().err

@@ -1,0 +1,166 @@
+"""Codes that draw a picture are found, equal for equal seeds, kept on disk, and held to what they show."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import spread_generator, styles_of
+from torch import Tensor, nn
+
+from zoom_engine.errors import ConfigError, PhotographError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.gallery import to_pixels
+from zoom_engine.generators import Decoder, EditableGenerator
+from zoom_engine.photographs import Crop, Inversion, Inverter, Yardstick, judged
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
+
+QUICK = Inversion(steps=30, refining=10, samples=256)
+
+
+class Colours:
+    """A text encoder that sees colours alone, by areas."""
+
+    content_hash = "colours"
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        areas = nn.functional.adaptive_avg_pool2d(images, 4).flatten(1)
+        return nn.functional.normalize(areas + 0.1, dim=1)
+
+
+class Painter(nn.Module):
+    code_size = 6
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(6, 3 * 16 * 16)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.layer(codes).tanh().view(-1, 3, 16, 16)
+
+
+def inverter(generator: EditableGenerator, **options: Any) -> Inverter:
+    return Inverter(generator, Colours(), generator, inversion=QUICK, **options)  # type: ignore[arg-type]
+
+
+def crop_of(image: Tensor, file: str = "a.png") -> Crop:
+    pixels = to_pixels(image[None])[0]
+    return Crop(file, "middle", pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+def target_of(generator: EditableGenerator, *, gain: float = 1.0) -> Target:
+    """Of pictures that are red on the whole it says 1."""
+
+    class Red(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return gain * x[:, :1].mean((2, 3))
+
+    preprocessing = Preprocessing(size=generator.resolution, value_range=(-1.0, 1.0))
+    return Target(Red(), name="red", task=BinaryTask(), preprocessing=preprocessing)
+
+
+@pytest.fixture(scope="module")
+def generator() -> EditableGenerator:
+    return spread_generator()
+
+
+@pytest.fixture(scope="module")
+def crops(generator: EditableGenerator) -> list[Crop]:
+    """Pictures near the mean of a StyleGAN2."""
+    with torch.no_grad():
+        images = generator.render(generator.sample(range(3), truncation=0.5))
+    return [crop_of(image, f"{number}.png") for number, image in enumerate(images)]
+
+
+@torch.no_grad()
+def errors(generator: EditableGenerator, codes: Tensor, crops: list[Crop]) -> Tensor:
+    wanted = torch.cat([crop.image for crop in crops])
+    return (generator.render(codes) - wanted).square().mean(dim=(1, 2, 3))
+
+
+def test_the_codes_draw_the_pictures(generator: EditableGenerator, crops: list[Crop]) -> None:
+    found = inverter(generator).codes(crops)
+    mean = generator.sample(range(200)).mean(0).expand(3, -1)
+    assert (errors(generator, found, crops) < 0.2 * errors(generator, mean, crops)).all()
+
+
+def test_equal_seeds_find_equal_codes_whatever_the_batch(generator: EditableGenerator, crops: list[Crop]) -> None:
+    together = inverter(generator).codes(crops, batch_size=3)
+    assert torch.equal(together, inverter(generator).codes(crops, batch_size=1))
+    assert not torch.equal(together[:1], inverter(generator, seed=1).codes(crops[:1]))
+
+
+def test_codes_are_kept_and_belong_to_pixels_and_settings(
+    generator: EditableGenerator, crops: list[Crop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "inversions"
+    first = inverter(generator).codes(crops[:2], kept=kept)
+    (damaged,) = sorted(kept.iterdir())[:1]
+    damaged.write_bytes(damaged.read_bytes()[:-5])
+    seen: list[int] = []
+    own = Inverter.invert
+
+    def counted(self: Inverter, images: Tensor) -> Tensor:
+        seen.append(len(images))
+        return own(self, images)
+
+    monkeypatch.setattr(Inverter, "invert", counted)
+    again = inverter(generator).codes(crops, kept=kept)
+    assert torch.equal(again[:2], first)
+    assert seen == [2]  # the damaged one and the new one
+    inverter(generator, seed=1).codes(crops[:1], kept=kept)
+    assert seen == [2, 1]
+
+
+def test_a_flat_code_is_found_and_a_generator_without_gradients_refused() -> None:
+    decoder = Decoder(Painter())
+    with torch.no_grad():
+        crops = [crop_of(decoder.render(decoder.sample([1], truncation=0.5))[0])]
+    found = inverter(decoder).codes(crops)
+    assert float(errors(decoder, found, crops)) < 0.1 * float(errors(decoder, torch.zeros(1, 6), crops))
+    forward = Decoder(Painter())
+    forward.__class__ = type("Forward", (Decoder,), {"differentiable": False})
+    with pytest.raises(ConfigError, match="Forward has none"):
+        inverter(forward)
+
+
+def test_what_is_not_drawn_or_seen_alike_is_refused_by_name(generator: EditableGenerator, crops: list[Crop]) -> None:
+    codes = styles_of(generator, 40)
+    yardstick = Yardstick.of(generator, Colours(), generator)  # type: ignore[arg-type]
+    with torch.no_grad():
+        images = generator.render(codes)
+    shown = [crop_of(images[0], "same.png"), Crop("text.jpg", refused="is no picture"), crop_of(images[1], "other.png")]
+    target = target_of(generator)
+    evaluator = Evaluator(generator, torch.zeros(1, codes.shape[1]), target)
+    found = judged(shown, codes[[0, 20]], evaluator=evaluator, yardstick=yardstick)
+    assert found.files == ["same.png"]
+    assert torch.equal(found.codes, codes[:1])
+    assert found.seeds == (shown[0].seed,)
+    assert [photograph.file for photograph in found.refused] == ["text.jpg", "other.png"]
+    assert "is not what the generator draws" in str(found.refused[1].refused)
+    same = found.photographs[0]
+    assert same.seen is not None
+    assert same.seen < 0.02
+    assert same.output == same.inverted_output
+    with pytest.raises(
+        PhotographError, match=r"none of 2 photographs can be audited: text.jpg is no picture; other.png"
+    ):
+        judged(shown[1:], codes[20:21], evaluator=evaluator, yardstick=yardstick)
+    red = np.array([float(image[0].mean()) for image in images])
+    near = min(
+        ((i, j) for i in range(40) for j in range(40) if (red[i] > 0) != (red[j] > 0)),
+        key=lambda pair: max(yardstick.apart(images[[pair[0]]], images[[pair[1]]])),
+    )
+    sure = Evaluator(generator, torch.zeros(1, codes.shape[1]), target_of(generator, gain=1e6))
+    lenient = Yardstick(yardstick.text_encoder, 100.0, 100.0)
+    both = [crop_of(images[near[0]], "flips.png"), shown[0]]
+    told = judged(both, codes[[near[1], 0]], evaluator=sure, yardstick=lenient).refused
+    assert [photograph.refused for photograph in told] in (
+        ["is another to the target when the generator draws it: 0.00 becomes 1.00"],
+        ["is another to the target when the generator draws it: 1.00 becomes 0.00"],
+    )

@@ -1,0 +1,21 @@
+"""Own photographs: read with care, cut to the generator's square, found in its codes, and held to what they show."""
+
+from __future__ import annotations
+
+from zoom_engine.photographs.alignment import FFHQ, FacePoints
+from zoom_engine.photographs.crops import Crop, read_crops
+from zoom_engine.photographs.inversion import Inversion, Inverter, check_invertible
+from zoom_engine.photographs.judging import Audited, Yardstick, judged
+
+__all__ = [
+    "FFHQ",
+    "Audited",
+    "Crop",
+    "FacePoints",
+    "Inversion",
+    "Inverter",
+    "Yardstick",
+    "check_invertible",
+    "judged",
+    "read_crops",
+]

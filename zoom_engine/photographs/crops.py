@@ -1,0 +1,94 @@
+"""The photographs of a folder as squares of the generator's size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoom_engine.errors import ConfigError, PhotographError, one_line
+from zoom_engine.photographs.alignment import LANDMARKS, FacePoints, by_points, in_middle, read_landmarks
+from zoom_engine.photographs.reading import read_photograph
+from zoom_engine.progress import ProgressFactory, silent
+
+MOST_PHOTOGRAPHS = 500  # their squares are in memory
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A photograph's square: ``pixels`` uint8 ``[R, R, 3]``, None where it was ``refused``, a reason.
+
+    ``cut``: by the landmarks of its face, or in the middle. ``sha256`` (hex) is that of the pixels: what it is,
+    whatever its name.
+    """
+
+    file: str
+    cut: Literal["landmarks", "middle"] | None = None
+    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
+    sha256: str | None = None
+    refused: str | None = None
+
+    @property
+    def image(self) -> Tensor:
+        """Float32 ``[1, 3, R, R]`` in [-1, 1], as generators draw."""
+        assert self.pixels is not None
+        return torch.from_numpy(self.pixels).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+
+    @property
+    def seed(self) -> int:
+        """A number in 0..2³²-1 of its content, for what a generated image's seed is for."""
+        assert self.sha256 is not None
+        return int(self.sha256[:8], 16)
+
+
+def read_crops(folder: Path, *, side: int, canonical: FacePoints, progress: ProgressFactory = silent) -> list[Crop]:
+    """Every file of the folder but hidden ones and those of landmarks, by name; folders in it are not looked into.
+
+    What cannot be read, and what has the pixels of another, is ``refused``.
+
+    Raises:
+        ConfigError: no such folder, nothing in it, or more than `MOST_PHOTOGRAPHS`.
+        PhotographError: landmarks that cannot be read.
+    """
+    try:
+        entries = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
+    except OSError as error:
+        raise ConfigError(f"no photographs in {folder} ({(error.strerror or str(error)).lower()})") from error
+    files = sorted((path for path in entries if path.name not in LANDMARKS), key=lambda path: path.name)
+    if not 1 <= len(files) <= MOST_PHOTOGRAPHS:
+        raise ConfigError(f"{folder} holds {len(files)} photographs: give a folder of 1 to {MOST_PHOTOGRAPHS}")
+    landmarks = read_landmarks(folder)
+    with progress(len(files), "Reading photographs", unit="photograph") as bar:
+        crops = []
+        for path in files:
+            crops.append(_crop(path, landmarks.get(path.name), canonical, side))
+            bar.update()
+    return list(_once(crops))
+
+
+def _crop(path: Path, points: FacePoints | None, canonical: FacePoints, side: int) -> Crop:
+    name = one_line(path.name)
+    try:
+        picture = read_photograph(path)
+        pixels = in_middle(picture, side) if points is None else by_points(picture, points, canonical, side)
+    except PhotographError as error:
+        return Crop(name, refused=str(error).removeprefix(f"{path.name} "))
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Crop(name, "middle" if points is None else "landmarks", pixels, digest)
+
+
+def _once(crops: list[Crop]) -> Iterator[Crop]:
+    """The same picture twice is no evidence."""
+    first: dict[str, str] = {}
+    for crop in crops:
+        if crop.sha256 is not None and first.setdefault(crop.sha256, crop.file) != crop.file:
+            yield Crop(crop.file, refused=f"is the same picture as {first[crop.sha256]}")
+        else:
+            yield crop

@@ -1,0 +1,235 @@
+"""The code of a generator that draws a photograph, found by following gradients.
+
+W+ first (Abdal 2019; the w of each layer is a common one and its own offset from it, after Tov 2021, who keep offsets
+small so that edits work): w = w̄ + σ·(u + v_l), with Adam, from the mean latent. Then StyleSpace: s = s(w) + σ_s·r. Of
+generators without layered latents the code itself, from its mean. What is brought down is
+
+    1 − cos(E(x), E(y)) + Σ_k |x_k − y_k|² / n + λ_mean·|u|² / n + λ_layers·|v|² / n       (λ_refined·|r|² / n in S)
+
+with the text encoder's image tower E, and pixels x_k of 64² and 16² (areas' means). σ are standard deviations over
+unedited samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from zoom_engine.errors import AuditError, ConfigError, one_line
+from zoom_engine.files import atomic
+from zoom_engine.generators import EditableGenerator, Renderer
+from zoom_engine.generators.mapped_generator import MappedGenerator
+from zoom_engine.photographs.crops import Crop
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.text import TextEncoder
+
+LOW = (64, 16)  # pixels of a side
+_LEAST_STD = 1e-6
+_WARM = 10  # steps until the rate is full
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inversion:
+    """How codes are looked for: ``steps`` in W+ (of flat codes all), then ``refining`` in S; ``rate`` is Adam's, in
+    standard deviations, in S half of it. The weights are those of the module's formula; ``samples`` tell means and σ.
+    """
+
+    steps: int = 100
+    refining: int = 50
+    rate: float = 0.1
+    mean_weight: float = 1e-3
+    layer_weight: float = 1e-2
+    refining_weight: float = 1e-3
+    samples: int = 2048
+
+
+def check_invertible(generator: EditableGenerator) -> None:
+    """Refuse a generator that no gradient goes through. Raises ConfigError."""
+    if not generator.differentiable:
+        raise ConfigError(
+            f"photographs are found in a generator by its gradients, and {type(generator).__name__} has none (it is"
+            " forward only): give a StyleGAN checkpoint or a torch module"
+        )
+
+
+class Inverter:
+    """Finds the codes of photographs. Equal seeds find equal ones, whatever else is in a batch.
+
+    ``renderer`` is what draws in the audit, ``seed`` that of the samples which tell means and σ.
+    """
+
+    def __init__(
+        self,
+        generator: EditableGenerator,
+        text_encoder: TextEncoder,
+        renderer: Renderer,
+        *,
+        inversion: Inversion | None = None,
+        seed: int = 0,
+        made_by: Any = None,
+    ) -> None:
+        """``made_by``, JSON-ready, is what else the result depends on: what ``renderer`` is."""
+        check_invertible(generator)
+        self.generator, self.text_encoder, self.renderer = generator, text_encoder, renderer
+        self.inversion, self.seed = inversion or Inversion(), seed
+        self._made_by = made_by
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a photograph's code depends on beside its pixels, JSON-ready."""
+        return {
+            "generator": self.generator.content_hash,
+            "text_encoder": self.text_encoder.content_hash,
+            "renderer": self._made_by,
+            "seed": self.seed,
+            **asdict(self.inversion),
+        }
+
+    def codes(
+        self,
+        crops: Sequence[Crop],
+        *,
+        kept: Path | None = None,
+        batch_size: int = 8,
+        progress: ProgressFactory = silent,
+    ) -> Tensor:
+        """The codes ``[I, S]`` (float32, CPU) of readable photographs.
+
+        In the folder ``kept`` each is written when it is found, and taken from there when it is asked for again.
+
+        Raises:
+            AuditError: the folder cannot be written.
+        """
+        files = [None if kept is None else kept / f"{self._key(crop)}.safetensors" for crop in crops]
+        found = {index: code for index, file in enumerate(files) if (code := self._read(file)) is not None}
+        wanted = [index for index in range(len(crops)) if index not in found]
+        with progress(len(crops), "Inverting photographs", unit="photograph", initial=len(found)) as bar:
+            for part in (wanted[at : at + batch_size] for at in range(0, len(wanted), batch_size)):
+                codes = self.invert(torch.cat([crops[index].image for index in part]))
+                for index, code in zip(part, codes, strict=True):
+                    found[index] = code
+                    _write(files[index], code)
+                bar.update(len(part))
+        return torch.stack([found[index] for index in range(len(crops))])
+
+    def invert(self, images: Tensor) -> Tensor:
+        """The codes ``[B, S]`` (CPU) that draw ``images [B, 3, R, R]`` best."""
+        how, count = self.inversion, len(images)
+        images = images.to(self.generator.device)
+        with torch.no_grad():
+            seen = torch.cat([self.text_encoder.embed_images(image[None]) for image in images])
+        mean, std = self._codes_statistics
+        if isinstance(self.generator, MappedGenerator):
+            layered, latent, spread = self.generator, *self._latents_statistics
+            common, own = self._zeros(count, len(latent)), self._zeros(count, layered.num_ws, len(latent))
+
+            def styles() -> Tensor:
+                w = latent + spread * (common[:, None] + own)
+                return torch.cat([layered.styles(row) for row in torch.split(w, 1)])
+
+            def far() -> Tensor:
+                return how.mean_weight * _energy(common) + how.layer_weight * _energy(own)
+
+            start = self._descend([common, own], styles, far, images, seen, how.steps, how.rate)
+            steps, rate = how.refining, how.rate / 2
+        else:
+            start, steps, rate = mean.expand(count, -1), how.steps + how.refining, how.rate
+        moved = self._zeros(count, len(mean))
+        weight = how.refining_weight if isinstance(self.generator, MappedGenerator) else how.mean_weight
+        found = self._descend(
+            [moved], lambda: start + std * moved, lambda: weight * _energy(moved), images, seen, steps, rate
+        )
+        return found.cpu()
+
+    def _descend(
+        self,
+        variables: list[Tensor],
+        codes: Callable[[], Tensor],
+        far: Callable[[], Tensor],
+        images: Tensor,
+        seen: Tensor,
+        steps: int,
+        rate: float,
+    ) -> Tensor:
+        """The codes after so many steps of Adam, the rate rising, then falling as a cosine."""
+        adam = torch.optim.Adam(variables, lr=rate)
+        low = [F.interpolate(images, size=side, mode="area") for side in self._sides]
+        for step in range(steps):
+            adam.param_groups[0]["lr"] = (
+                rate * min(1.0, (step + 1) / _WARM) * 0.5 * (1 + math.cos(math.pi * step / steps))
+            )
+            drawn = self.renderer.render(codes())
+            embedded = torch.cat([self.text_encoder.embed_images(image[None]) for image in drawn])
+            away = 1 - (embedded * seen).sum(1) + far()
+            for wanted in low:
+                away = away + _energy(F.interpolate(drawn, size=wanted.shape[-1], mode="area") - wanted)
+            for variable, slope in zip(variables, torch.autograd.grad(away.sum(), variables), strict=True):
+                variable.grad = slope.nan_to_num(0.0)
+            adam.step()
+        with torch.no_grad():
+            return codes()
+
+    @property
+    def _sides(self) -> list[int]:
+        """`LOW`, no larger than the pictures."""
+        return sorted({min(side, self.generator.resolution) for side in LOW})
+
+    def _zeros(self, *shape: int) -> Tensor:
+        return torch.zeros(*shape, device=self.generator.device, requires_grad=True)
+
+    @cached_property
+    def _samples(self) -> tuple[Tensor, Tensor]:
+        """Latents and codes of unedited samples."""
+        return self.generator.draw(self.inversion.samples, torch.Generator().manual_seed(self.seed))
+
+    @cached_property
+    def _latents_statistics(self) -> tuple[Tensor, Tensor]:
+        return _statistics(self._samples[0])
+
+    @cached_property
+    def _codes_statistics(self) -> tuple[Tensor, Tensor]:
+        return _statistics(self._samples[1])
+
+    def _key(self, crop: Crop) -> str:
+        identity = json.dumps([crop.sha256, self.identity], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+    def _read(self, file: Path | None) -> Tensor | None:
+        """A code that was kept; None where there is none, or a damaged one."""
+        try:
+            code = None if file is None else load(file.read_bytes()).get("code")
+        except (OSError, ValueError, SafetensorError):
+            return None
+        return code if code is not None and code.shape == (self.generator.space.size,) else None
+
+
+def _write(file: Path | None, code: Tensor) -> None:
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(file, save({"code": code.contiguous()}))
+    except OSError as error:
+        raise AuditError(f"cannot write {file}: {one_line(error)}: mend that or choose another folder") from error
+
+
+def _energy(values: Tensor) -> Tensor:
+    """The mean square of each row ``[B]``."""
+    return values.flatten(1).square().mean(1)
+
+
+@torch.no_grad()
+def _statistics(samples: Tensor) -> tuple[Tensor, Tensor]:
+    return samples.mean(0), samples.std(0, correction=0).clamp_min(_LEAST_STD)

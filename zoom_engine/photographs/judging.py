@@ -1,0 +1,147 @@
+"""Whether an inversion shows its photograph, told by what the inversion did not bring down.
+
+Two distances: of the text encoder's embeddings of both pictures mirrored (Euclidean; the inversion followed those of
+the pictures as they are, and can meet them with pictures that show something else), and of pixels of 64² (root mean
+square). The unit of each is the median over pairs of unedited pictures: at `LARGEST` of it a photograph and its
+inversion are a quarter as far apart as two pictures that have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoom_engine.audit.photographs_file import Photograph
+from zoom_engine.errors import PhotographError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.generators import EditableGenerator, Renderer
+from zoom_engine.photographs.crops import Crop
+from zoom_engine.text import TextEncoder
+
+LARGEST = 0.25
+PAIRS = 32
+VIEWED = 64  # pixels of a side
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The median distances between two unedited pictures, ``seen`` by ``text_encoder`` and of ``pixels``."""
+
+    text_encoder: TextEncoder
+    seen: float
+    pixels: float
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, generator: EditableGenerator, text_encoder: TextEncoder, renderer: Renderer, *, seed: int = 0
+    ) -> Yardstick:
+        """That of pictures drawn from ``seed``."""
+        codes = generator.draw(2 * PAIRS, torch.Generator().manual_seed(seed))[1]
+        images = torch.cat([renderer.render(code) for code in torch.split(codes, 1)])
+        found = [_distances(text_encoder, images[i : i + 1], images[i + 1 : i + 2]) for i in range(0, 2 * PAIRS, 2)]
+        seen, pixels = torch.tensor(found).median(dim=0).values.tolist()
+        return cls(text_encoder, seen, pixels)
+
+    @torch.no_grad()
+    def apart(self, photograph: Tensor, inversion: Tensor) -> tuple[float, float]:
+        """The two distances between pictures ``[1, 3, R, R]``, in units of the medians."""
+        seen, pixels = _distances(self.text_encoder, photograph, inversion)
+        return seen / max(self.seen, 1e-9), pixels / max(self.pixels, 1e-9)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """``photographs``: every file, refused or not; ``codes [I, S]`` and ``seeds`` of those that are audited."""
+
+    photographs: tuple[Photograph, ...]
+    codes: Tensor
+    seeds: tuple[int, ...]
+
+    @property
+    def files(self) -> list[str]:
+        """The names of those that are audited."""
+        return [photograph.file for photograph in self.photographs if photograph.image is not None]
+
+    @property
+    def refused(self) -> list[Photograph]:
+        """Those that are not."""
+        return [photograph for photograph in self.photographs if photograph.refused is not None]
+
+
+def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardstick: Yardstick) -> Audited:
+    """Hold the inversions ``codes [I, S]`` of the readable ones among ``crops``, in their order, to what they show.
+
+    Refused is what lies further off than `LARGEST`, of which the target says decisively something else, or whose label
+    is not kept: what is found around such an inversion is not said of the photograph.
+
+    Raises:
+        PhotographError: none is left.
+    """
+    found: list[Photograph] = []
+    kept: list[tuple[Tensor, int]] = []
+    row = 0
+    for crop in crops:
+        if crop.pixels is None:
+            found.append(Photograph(file=crop.file, refused=crop.refused))
+            continue
+        photograph = _compared(crop, codes[row : row + 1], evaluator, yardstick)
+        if photograph.refused is None:
+            photograph = dataclasses.replace(photograph, image=len(kept), seed=crop.seed)
+            kept.append((codes[row], crop.seed))
+        found.append(photograph)
+        row += 1
+    if not kept:
+        told = "; ".join(f"{one.file} {one.refused}" for one in found[:3])
+        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+        raise PhotographError(f"none of {len(found)} photographs can be audited: {told}{more}")
+    return Audited(tuple(found), torch.stack([code for code, _ in kept]), tuple(seed for _, seed in kept))
+
+
+@torch.no_grad()
+def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardstick) -> Photograph:
+    """A photograph and the picture of its ``code [1, S]``."""
+    device = evaluator.directions.device
+    photograph, inversion = crop.image.to(device), evaluator.render(code.to(device))
+    if not bool(inversion.isfinite().all()):
+        return Photograph(file=crop.file, cut=crop.cut, refused="leads its inversion to no picture")
+    seen, pixels = yardstick.apart(photograph, inversion)
+    before = evaluator.originals_of(photograph)
+    after = evaluator.evaluate(inversion, before, ssim="none")
+    task = evaluator.target.task
+    outputs = [task.caption(row, before.outputs[0]) for row in (before.outputs[0], after.outputs[0])]
+    refused = None
+    if max(seen, pixels) > LARGEST:
+        refused = (
+            f"is not what the generator draws: its inversion is {max(seen, pixels):.2f} as far off as another picture,"
+            f" {LARGEST:g} is the most"
+        )
+    elif bool(after.decisive):
+        refused = f"is another to the target when the generator draws it: {outputs[0]} becomes {outputs[1]}"
+    elif not bool(after.label_kept):
+        refused = "loses its label when the generator draws it"
+    return Photograph(
+        file=crop.file,
+        refused=refused,
+        cut=crop.cut,
+        seen=round(seen, 4),
+        pixels=round(pixels, 4),
+        largest=LARGEST,
+        output=outputs[0],
+        inverted_output=outputs[1],
+        change=round(float(after.change), 6),
+        flipped=bool(after.flipped),
+        label_kept=bool(after.label_kept) if evaluator.labels_on else None,
+    )
+
+
+def _distances(text_encoder: TextEncoder, one: Tensor, other: Tensor) -> tuple[float, float]:
+    seen = text_encoder.embed_images(one.flip(3)) - text_encoder.embed_images(other.flip(3))
+    side = min(VIEWED, one.shape[-1])
+    low = [F.interpolate(image, size=side, mode="area") for image in (one, other)]
+    return float(seen.norm()), float((low[0] - low[1]).square().mean().sqrt())

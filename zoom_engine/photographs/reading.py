@@ -1,0 +1,55 @@
+"""A picture of somebody else's, read with limits: what it claims is held against them before memory is taken."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from zoom_engine.errors import PhotographError, one_line
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MOST_PIXELS = 80_000_000
+"""Of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
+MOST_BYTES = 1 << 28
+LEAST_SIDE = 16
+
+
+def read_photograph(path: Path) -> Image.Image:
+    """The picture of a file, RGB, upright by its EXIF orientation; of an animation the first frame.
+
+    What it is, is told by its content, whatever its name says. Transparent pixels lie on white. All else that the file
+    holds (EXIF, location, comments, thumbnails, colour profile) is left behind: nothing of it reaches what is written.
+
+    Raises:
+        PhotographError: one line, without the folder, for what is no such picture, is damaged, or is too large.
+    """
+    try:
+        if not path.is_file():
+            raise PhotographError(f"{path.name} is no file")
+        if path.stat().st_size > MOST_BYTES:
+            raise PhotographError(f"{path.name} has more than {MOST_BYTES >> 20} MiB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged EXIF, and of bombs, which are refused here
+            with Image.open(path, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > MOST_PIXELS or min(width, height) < LEAST_SIDE:
+                    raise PhotographError(
+                        f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
+                        f" {MOST_PIXELS:,} in all the most"
+                    )
+                return _on_white(ImageOps.exif_transpose(picture))
+    except PhotographError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
+    except Exception as error:  # decoders raise whatever they stumble on
+        raise PhotographError(f"{path.name} is damaged ({one_line(error, 120)})") from error
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    layers = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
