@@ -3,7 +3,7 @@ inversions of photographs true of the photographs?
 
 The photographs are renders of an embedded domain, of parameters drawn from ``--seed``, never the generator's pictures:
 what setting and unsetting an attribute in one of them does to a target is known by rendering it again. Each is inverted
-by the ordinary way (codes that FOLDER holds are not looked for again), every classifier of the domain is searched around
+by the ordinary way (codes that FOLDER holds are not looked for again), every classifier of the domain is searched on
 the inversions as `diagnose` does, and a photograph that is refused for a target is left out there, on both sides.
 
 Measured is the largest change of the output within the calibrated range, true the change between attribute set and
@@ -140,7 +140,7 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
         draw(sheet, [crop.pixels for crop in readable if crop.pixels is not None], codes, diagnoser)
     held = np.maximum(audited.sum(axis=1), 1)
     means = [np.einsum("tni,ti->tn", values, audited) / held[:, None] for values in (measured, true)]
-    distances = [[one for one in found.photographs if one.seen is not None] for found in judgements][0]
+    distances = [one for one in judgements[0].photographs if one.seen is not None]
     return {
         "images": images,
         "seed": seed,

@@ -47,7 +47,7 @@ class Record:
     """A finished unit: an image, and one attribute or None for all together, or one random direction.
 
     null: the number of the random direction, from 0, of which `edit_weights` are then the audit's; attribute is None.
-    seed: the generator's, of the image.
+    seed: the generator's, of the image; of a photograph, a number of its pixels.
     edit_weights `[N]`, output, ssim: of one point: the counterfactual, else the point of largest change, see
         `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,
         evaluations, stop and trajectory. Numbers are rounded to six digits.
