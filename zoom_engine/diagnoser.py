@@ -641,7 +641,8 @@ class Diagnoser:
     def _tell(self, notice: str) -> None:
         """Tell it now, and in the manifest."""
         self._notify(notice)
-        self.notices.append(notice)
+        if notice not in self.notices:  # of another run of this object
+            self.notices.append(notice)
 
     def _check_same_audit(self, out: Path, run: RunSettings, crops: Sequence[Crop] | None) -> None:
         """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
