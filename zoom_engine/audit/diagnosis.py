@@ -13,6 +13,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit import views
 from zoom_engine.audit.folder import RECORDS, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest, Mode
+from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
 from zoom_engine.audit.summarise import summarise
 from zoom_engine.audit.summary import Sensitivity, Summary
@@ -79,6 +80,8 @@ class Diagnosis:
             to.append((*self.records, *self.null))
             if self.path is not None and (self.path / "gallery.json").is_file():
                 to.write("gallery.json", (self.path / "gallery.json").read_bytes())
+                if (self.path / PHOTOGRAPHS).is_file():
+                    to.write(PHOTOGRAPHS, (self.path / PHOTOGRAPHS).read_bytes())
                 shutil.copytree(self.path / "images", path / "images", dirs_exist_ok=True)
             to.finish(self.summary())
         return path
