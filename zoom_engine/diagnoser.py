@@ -108,8 +108,8 @@ class Measured:
     """What all images of an audit have in common, found once: whoever searches one of them does it with these.
 
     ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
-    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to the
-    settings' `by` and `wordings`; None where they are not needed.
+    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
+    the settings' `by` and `wordings`; None where they are not needed.
     """
 
     seeds: Sequence[int]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoom_engine.cli import main
+from zoom_engine.cli import build_app, main
 from zoom_engine.errors import ConfigError
 
 
@@ -81,3 +82,11 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setattr("zoom_engine.info.describe", interrupt)
     assert main(["info"]) == 130
     assert capsys.readouterr().err == "zoom-engine: interrupted; the same command goes on where it was\n"
+
+
+def test_options_are_read_where_pydantic_is_loaded() -> None:
+    """cyclopts then holds each default to its option's type; so does a program that calls the command line."""
+    importlib.import_module("pydantic")
+    line = "diagnose --attribute a --attribute b --template general --images 3"
+    _, read, _ = build_app().parse_args(line.split(), print_error=False, exit_on_error=False)
+    assert read.arguments == {"attributes": ["a", "b"], "templates": ["general"], "images": 3}

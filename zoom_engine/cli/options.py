@@ -73,15 +73,13 @@ def options(
             metavar="" if choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
             choices=choices,
             show_choices=not all(choice in about[name].text for choice in choices or ()),
-            show_default=isinstance(default, str | int | float) and default is not False,
+            show_default=str(default) if isinstance(default, str | int | float) and default is not False else False,
             group=group,
             required=required,
         )
-        made.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told, form]
-            )
-        )
+        # None for all: where pydantic is loaded, cyclopts holds defaults to the type of what is written in their place.
+        hint = Annotated[kind | None, told, form]
+        made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
     return made
 
 
