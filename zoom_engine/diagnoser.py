@@ -564,6 +564,11 @@ class Diagnoser:
             "synthesis": self.synthesizer.describe(),
         }
 
+    def chosen(self, run: RunSettings) -> dict[str, Any]:
+        """`config`, and what looks at pictures: an audit's processes have it in common, or numbers end otherwise."""
+        networks = {name: self._networks[name] for name in ("target", "text_encoder")}
+        return {**self.config(run), "networks": networks}
+
     def _of_photographs(self, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
         """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
         files = {crop.file: crop.sha256 for crop in crops}
@@ -678,7 +683,7 @@ class Diagnoser:
         return ServiceSettings.of((self.settings.target_options or {}).get("service") or {})
 
     def _settings_of_workers(self, count: int) -> AuditSettings:
-        """Those of one of so many workers: what was chosen here is not chosen again, limits hold for all together."""
+        """Those of one of so many workers; limits hold for all together."""
         settings = self.settings
         options = settings.target_options
         if asks_a_service(settings.target):
@@ -687,8 +692,6 @@ class Diagnoser:
             settings,
             target_options=options,
             preset=None,  # what it says is filled in
-            backend=self.synthesizer.backend,
-            precision=self.synthesizer.precision,
             device=self.generator.device.type,
             cluster=None,
         )
@@ -712,7 +715,7 @@ class Diagnoser:
             job = _Job(
                 settings=self._settings_of_workers(workers.count),
                 run=replace(run, out=None),
-                config=self.config(run),
+                chosen=self.chosen(run),
                 measured=search.measured,
                 folder=Path.cwd(),
             )
@@ -860,7 +863,7 @@ class _Job:
 
     settings: AuditSettings
     run: RunSettings
-    config: dict[str, Any]
+    chosen: dict[str, Any]
     measured: Measured
     folder: Path
 
@@ -870,10 +873,11 @@ class _Job:
         with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
             os.chdir(self.folder)
         diagnoser = Diagnoser(self.settings)
-        there, here = (json.loads(json.dumps(config)) for config in (self.config, diagnoser.config(self.run)))
+        there, here = (json.loads(json.dumps(each)) for each in (self.chosen, diagnoser.chosen(self.run)))
         if difference := first_difference(there, here):
             raise ClusterError(
-                f"a worker would measure something else ({difference}): all machines need the same files and versions"
+                f"a worker would measure something else ({difference}): all machines need the same files and packages;"
+                " --backend and --precision choose for all"
             )
         search, environment = ShardSearch(diagnoser, self.measured), describe_environment()
 
