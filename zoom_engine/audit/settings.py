@@ -110,10 +110,9 @@ class AuditSettings:
         "passed to load_target, such as {'classes': ['cat', 'dog']}", None
     )
     photos: str | Path | None = option(
-        "a folder of own photographs to audit around, in place of generated images: each is found in the generator;"
-        " faces are aligned by landmarks.csv in it (file, left_eye_x, left_eye_y, right_eye_x, right_eye_y, mouth_x,"
-        " mouth_y; in pixels, left and right as in the picture) or landmarks.json, others are cut to their middle",
+        "a folder of own photographs to audit around; faces are aligned by its landmarks.csv",
         None,
+        python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
     attributes: Sequence[str] | None = option(
         "a prompt, which becomes one edit direction; several wordings of one are separated by '|'; by default the"
@@ -335,7 +334,7 @@ class AuditSettings:
 class RunSettings:
     """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
 
-    images: int = option("how many generated images; of photographs all are taken", 200)
+    images: int = option("how many generated images", 200)
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
     out: str | Path | None = option("the audit folder; resumed where it exists", None)
 

@@ -59,7 +59,8 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
         return {str(file): _points(points) for file, points in rows.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 160)
-        raise PhotographError(f"{path.name} holds no landmarks ({reason}): see zoom-engine diagnose --help") from error
+        names = ", ".join(["file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy")])
+        raise PhotographError(f"{path.name} holds no landmarks ({reason}): a CSV file's columns are {names}") from error
 
 
 def _csv_rows(text: str) -> list[tuple[str, dict[str, list[float]]]]:
