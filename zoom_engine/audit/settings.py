@@ -110,7 +110,7 @@ class AuditSettings:
         "passed to load_target, such as {'classes': ['cat', 'dog']}", None
     )
     photos: str | Path | None = option(
-        "a folder of own photographs to audit around; faces are aligned by its landmarks.csv",
+        "a folder of own photographs to audit around (landmarks.csv aligns faces)",
         None,
         python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
     )
