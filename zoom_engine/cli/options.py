@@ -78,7 +78,7 @@ def options(
             required=required,
         )
         # None for all: where pydantic is loaded, cyclopts holds defaults to the type of what is written in their place.
-        hint = Annotated[kind | None, told, form]
+        hint: Any = Annotated[kind | None, told, form]
         made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
     return made
 
