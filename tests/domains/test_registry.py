@@ -83,5 +83,7 @@ def test_the_embedded_domains_know_what_is_true() -> None:
         effects = domain.true_effects(loaded, [planted, other, "a face with a hat"], count=8)[target]
         assert set(effects) == {planted, other}
         assert effects[planted] > 0.2
-        assert domain.untied_decisions(loaded[target], target, count=40).mean() > 0.8
+        with_it, without = domain.outputs_with_and_without(loaded, planted, count=8)[target]
+        assert abs(with_it - without).mean() == pytest.approx(effects[planted], abs=0.01)
+        assert domain.untied_decisions(loaded, target, count=40)[target].mean() > 0.8
     assert not isinstance(Toy(), domains.KnownTruth)

@@ -65,18 +65,31 @@ class EmbeddedDomain:
         found = evaluation.effects_on(targets, count=count, attributes=tuple(wanted.values()))
         return {name: {prompt: row[own] for prompt, own in wanted.items()} for name, row in found.items()}
 
+    def outputs_with_and_without(
+        self, targets: Mapping[str, Target], attribute: str, *, count: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """As `KnownTruth` has it, measured now on renders."""
+        evaluation = self._evaluation()
+        known = {evaluation.subject.prompt(name): name for name in evaluation.subject.truth.attributes}
+        found: dict[str, NDArray[np.float64]] = evaluation.outputs_with_and_without(
+            targets, known[attribute], count=count
+        )
+        return found
+
     def planted(self, name: str) -> str | None:
         """As `KnownTruth` has it, from the weights' own metadata."""
         planted = self._about(name).get("planted")
         return None if planted is None else str(self._evaluation().subject.prompt(planted))
 
-    def untied_decisions(self, target: Target, like: str, *, count: int = 500) -> NDArray[np.bool_]:
+    def untied_decisions(
+        self, targets: Mapping[str, Target], like: str, *, count: int = 500
+    ) -> dict[str, NDArray[np.bool_]]:
         """As `KnownTruth` has it, measured now on renders."""
         about = self._about(like)
-        decisions: NDArray[np.bool_] = self._evaluation().untied_decisions(
-            target, about["outputs"][0], about["planted"], count=count
+        found: dict[str, NDArray[np.bool_]] = self._evaluation().untied_decisions(
+            targets, about["outputs"][0], about["planted"], count=count
         )
-        return decisions
+        return found
 
     def _about(self, name: str) -> dict[str, Any]:
         return load_network(self.weights / "targets" / f"{name}.safetensors")[1]

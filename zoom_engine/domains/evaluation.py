@@ -19,7 +19,7 @@ from torch import Tensor
 from zoom_engine.directions import find_directions
 from zoom_engine.domains.embedded import EmbeddedDomain
 from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
-from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.parameters import LATENT_DIM, ParameterTable
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.truth import CLEAR_MARGIN, untie
 from zoom_engine.domains.weights_files import load_network
@@ -257,12 +257,7 @@ class Evaluation:
         effects: dict[str, dict[str, float]] = {name: {} for name in targets}
         compiled = {name: compiled_target(target, self.synthesizer())[0] for name, target in targets.items()}
         for attribute in forced(attributes or self.subject.truth.attributes, "True effects", unit="attribute"):
-            pair = [
-                to_float(
-                    torch.from_numpy(self.subject.render(self.subject.truth.intervene(parameters, attribute, value)))
-                )
-                for value in (True, False)
-            ]
+            pair = self._with_and_without(attribute, parameters)
             for name, row in effects.items():
                 target = compiled[name]
                 changes = [
@@ -273,14 +268,41 @@ class Evaluation:
         return effects
 
     @torch.no_grad()
-    def untied_decisions(self, target: Target, own: str, planted: str, *, count: int = 500) -> NDArray[np.bool_]:
-        """Of ``count`` renders in which both attributes were set by chance, each on its own, whether a binary target of
-        the attribute ``own`` decides rightly ``[count]``."""
+    def outputs_with_and_without(
+        self, targets: Mapping[str, Target], attribute: str, *, count: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """Of binary targets the probability of class 1 ``[2, count]`` in pictures with the attribute, then in the same
+        without it: those of `effects_on`."""
+        _, parameters = self.sample(count, EFFECT_SEED)
+        pair = self._with_and_without(attribute, parameters)
+        found = {}
+        for name, target in targets.items():
+            logits = [torch.cat([target(part)[:, 0] for part in torch.split(images, 50)]) for images in pair]
+            found[name] = torch.stack(logits).sigmoid().double().numpy()
+        return found
+
+    def _with_and_without(self, attribute: str, parameters: ParameterTable) -> tuple[Tensor, Tensor]:
+        truth = self.subject.truth
+        with_it, without = (
+            to_float(torch.from_numpy(self.subject.render(truth.intervene(parameters, attribute, value))))
+            for value in (True, False)
+        )
+        return with_it, without
+
+    @torch.no_grad()
+    def untied_decisions(
+        self, targets: Mapping[str, Target], own: str, planted: str, *, count: int = 500
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Of ``count`` renders in which both attributes were set by chance, each on its own, whether binary targets of
+        the attribute ``own`` decide rightly ``[count]``."""
         _, parameters = self.sample(count, UNTIED_SEED)
         parameters = untie(self.subject.truth, parameters, (own, planted), seed=UNTIED_SEED)
-        images = torch.from_numpy(self.subject.render(parameters))
-        answers = torch.cat([target(to_float(part))[:, 0] for part in torch.split(images, 50)])
-        return np.asarray((answers.numpy() > 0) == self.subject.truth.labels(parameters)[own], dtype=np.bool_)
+        parts = torch.split(torch.from_numpy(self.subject.render(parameters)), 50)
+        labels = self.subject.truth.labels(parameters)[own]
+        return {
+            name: (torch.cat([target(to_float(part))[:, 0] for part in parts]).numpy() > 0) == labels
+            for name, target in targets.items()
+        }
 
     @torch.no_grad()
     def target_quality(self, *, twins: int = 500) -> dict[str, Any]:

@@ -45,12 +45,20 @@ class KnownTruth(Protocol):
         """Of each target the mean change of its output, in [0, 1], by setting each attribute in ``count`` pictures;
         attributes whose truth is not known are left out."""
 
+    def outputs_with_and_without(
+        self, targets: Mapping[str, Target], attribute: str, *, count: int
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Of each binary target the probability of class 1 ``[2, count]`` in pictures that have an attribute, and in
+        the same ones without it; its truth must be known."""
+
     def planted(self, name: str) -> str | None:
         """The attribute that the domain's target of that name was taught to look at; None for a sound one."""
 
-    def untied_decisions(self, target: Target, like: str, *, count: int) -> NDArray[np.bool_]:
-        """Whether a target that decides what the domain's target ``like`` decides is right ``[count]``, in pictures
-        where what it predicts and what was planted into ``like`` are independent."""
+    def untied_decisions(
+        self, targets: Mapping[str, Target], like: str, *, count: int
+    ) -> Mapping[str, NDArray[np.bool_]]:
+        """Whether each target, which decides what the domain's target ``like`` decides, is right ``[count]``, in
+        pictures where what it predicts and what was planted into ``like`` are independent."""
 
 
 @runtime_checkable

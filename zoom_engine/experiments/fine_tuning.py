@@ -1,7 +1,9 @@
 """Counterfactual training: a target learns that its counterfactuals keep their label (Luo 2023, main text).
 
-The label of an unedited image is what target and text encoder both say of it; images that they call differently are
-left out. An edit that keeps the text encoder's label keeps the image's.
+The label of an unedited image is confirmed where target and text encoder say the same; other images are left out. An
+edit that keeps the text encoder's label keeps the image's. A target is taught to be as sure of these labels as it is on
+average, no surer: a network fitted to labels of 0 and 1 soon answers 0 or 1 to everything, and by that alone every
+attribute moves its probabilities less, whatever it still looks at.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from torch.nn import functional as F
 from zoom_engine.audit.records import Record, is_natural
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.errors import TargetError
-from zoom_engine.evaluator import Evaluator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.targets import BinaryTask, Target
 
@@ -29,45 +30,73 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Lessons:
-    """Pictures uint8 ``[n, 3, R, R]`` each with the labels ``[n]`` of both (0 or 1): unedited, and what each became by
-    the edit that moves the target most while the label is kept."""
+    """Unedited pictures uint8 ``[n, 3, R, R]``, their labels ``[n]`` (0 or 1) and how sure the target is of its answers
+    to them, on average, in [0.5, 1]; ``edited``, where there are such, is what each became by the edit that moves the
+    target most while the label is kept."""
 
     plain: Tensor
-    edited: Tensor
     labels: Tensor
+    certainty: float
+    edited: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
-@torch.no_grad()
 def lessons(diagnoser: Diagnoser, records: Sequence[Record], seeds: Sequence[int]) -> Lessons:
-    """Those of a binary target's records: of each image the natural, label-keeping edit of largest change."""
+    """Those of a binary target's records with confirmed labels: of each image the natural, label-keeping edit of
+    largest change. Raises TargetError where there is none."""
     best: dict[int, Record] = {}
     for record in records:
         useful = record.label_kept and is_natural(record)
         if useful and (record.image not in best or record.change > best[record.image].change):
             best[record.image] = record
-    evaluator = diagnoser.evaluator(diagnoser.edit_directions())
-    styles, chosen = diagnoser.styles(seeds), sorted(best)
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    for rows in (chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)):
-        own = torch.cat([styles[row][None] for row in rows])
-        weights = torch.tensor([best[row].edit_weights for row in rows])
-        parts.append(_agreed(evaluator, own, weights))
-    if not parts or not sum(len(labels) for _, _, labels in parts):
-        raise TargetError(f"target {diagnoser.target.name!r} has nothing to learn from: no edit keeps its label")
-    return Lessons(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    nothing = TargetError(f"target {diagnoser.target.name!r} has nothing to learn from: no edit keeps its label")
+    if not best:
+        raise nothing
+    chosen = sorted(best)
+    weights = [best[image].edit_weights for image in chosen]
+    confirmed, plain, logits, edited = _pictures(diagnoser, seeds, chosen, weights)
+    if not confirmed.any():
+        raise nothing
+    return _lessons(plain[confirmed], logits[confirmed], edited[confirmed])
 
 
-def _agreed(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Plain and edited pictures and labels, of the rows that target and text encoder call alike."""
-    plain = evaluator.render(styles)
-    originals = evaluator.originals_of(plain, embeddings=evaluator.embed(plain))
-    said = (originals.outputs[:, 0] > 0).long()
-    alike = said == originals.labels if originals.labels is not None else torch.ones(len(said), dtype=torch.bool)
-    edited = evaluator.render(styles, weights)
-    return _pixels(plain[alike]), _pixels(edited[alike]), said[alike]
+def own_answers(diagnoser: Diagnoser, seeds: Sequence[int]) -> Lessons:
+    """The unedited images of ``seeds`` with what a binary target itself says of them, right or wrong."""
+    _, plain, logits, _ = _pictures(diagnoser, seeds, range(len(seeds)))
+    return _lessons(plain, logits)
+
+
+def _lessons(plain: Tensor, logits: Tensor, edited: Tensor | None = None) -> Lessons:
+    return Lessons(plain, (logits > 0).long(), float(logits.abs().sigmoid().mean()), edited)
+
+
+@torch.no_grad()
+def _pictures(
+    diagnoser: Diagnoser,
+    seeds: Sequence[int],
+    images: Sequence[int],
+    edit_weights: Sequence[Sequence[float]] | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of these ``images`` whether target and text encoder call them alike bool ``[n]``, pictures as they are, the
+    target's logits ``[n]``, and pictures with ``edit_weights`` (without any: once more as they are)."""
+    evaluator, styles = diagnoser.evaluator(diagnoser.edit_directions()), diagnoser.styles(seeds)
+    parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    for start in range(0, len(images), AT_ONCE):
+        own = torch.cat([styles[image][None] for image in images[start : start + AT_ONCE]])
+        plain = evaluator.render(own)
+        originals = evaluator.originals_of(plain, embeddings=evaluator.embed(plain))
+        logits = originals.outputs[:, 0]
+        alike = torch.ones(len(own), dtype=torch.bool)
+        if originals.labels is not None:
+            alike = (logits > 0).long() == originals.labels
+        edited = plain
+        if edit_weights is not None:
+            edited = evaluator.render(own, torch.tensor(edit_weights[start : start + AT_ONCE]))
+        parts.append((alike, _pixels(plain), logits, _pixels(edited)))
+    alike, plain, logits, edited = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return alike, plain, logits, edited
 
 
 def _pixels(images: Tensor) -> Tensor:
@@ -78,13 +107,14 @@ def fine_tuned(
     target: Target,
     lessons: Lessons,
     *,
-    counterfactuals: bool,
     steps: int,
+    name: str,
     seed: int = 0,
     progress: ProgressFactory = silent,
 ) -> Target:
-    """A copy of a binary target, trained for ``steps`` batches: half of each plain, half counterfactuals; without
-    ``counterfactuals``, the control, all of it plain. Normalisation layers keep their statistics.
+    """A copy of a binary target, called ``name``, trained for ``steps`` batches: half of each unedited, half edited,
+    where the lessons have edited pictures. It is taught to be as sure of labels as the lessons say. Normalisation
+    layers keep their statistics.
 
     Raises TargetError for a target that is no binary classifier with gradients.
     """
@@ -104,21 +134,22 @@ def fine_tuned(
     )
     network.requires_grad_(True)  # a target freezes what it is given
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
+    taught = torch.where(lessons.labels > 0, lessons.certainty, 1 - lessons.certainty)
     random = np.random.default_rng(seed)
     for _ in progress(range(steps), "Training", unit="step"):
         rows = torch.from_numpy(random.integers(len(lessons), size=BATCH))
-        half = BATCH // 2 if counterfactuals else BATCH
-        pictures = torch.cat([lessons.plain[rows[:half]], lessons.edited[rows[half:]]])
+        pictures = lessons.plain[rows]
+        if lessons.edited is not None:
+            pictures[BATCH // 2 :] = lessons.edited[rows[BATCH // 2 :]]
         with torch.enable_grad():
             logits = learner(pictures.float() / 127.5 - 1)[:, 0]
-            loss = F.binary_cross_entropy_with_logits(logits, lessons.labels[rows].float())
+            loss = F.binary_cross_entropy_with_logits(logits, taught[rows])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-    what = "repaired" if counterfactuals else "control"
     return Target(
         network,
-        name=f"{target.name} ({what})",
+        name=name,
         task=target.task,
         preprocessing=target.preprocessing,
         assumed=target.assumed,
