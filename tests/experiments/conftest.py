@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoom_engine.experiments.search_comparison import VARIANTS
 from zoom_engine.targets import BinaryTask, MultiLabelTask, Preprocessing, Target
 from zoom_engine.text import TextEncoder
 
 SIDE, DIM = 24, 16
+PAPER = ("sgd", "pgd")
 SEEN = {"red sky": 0, "green sky": 1, "blue sky": 2, "red ground": 3}
 ATTRIBUTES = ["a red sky", "a green sky", "a red ground"]
 LABELS = ("a dull sky", "a blue sky")
@@ -87,6 +89,10 @@ class Judge(nn.Module):
 
 @pytest.fixture
 def own() -> dict[str, Any]:
+    return own_models()
+
+
+def own_models() -> dict[str, Any]:
     """Models of one's own, as `run_experiment` takes them: a biased target, and one of another task."""
     scale = Preprocessing(size=SIDE, value_range=(-1.0, 1.0))
     binary = Target(Judge(5.0), name="blue", task=BinaryTask(classes=LABELS), preprocessing=scale, labels=LABELS)
@@ -101,3 +107,16 @@ def own() -> dict[str, Any]:
         "backend": "torch",
         "images": 6,
     }
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten(monkeypatch)
+
+
+def shorten(patch: pytest.MonkeyPatch) -> None:
+    """Searches of the founding text's hundred steps would take minutes."""
+    short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
+    patch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})
+    patch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
+    patch.setattr("zoom_engine.experiments.training.STEPS", 4)

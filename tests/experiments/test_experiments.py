@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +23,10 @@ from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import draw_again, run_experiment
-from zoom_engine.experiments.search_comparison import VARIANTS
 from zoom_engine.experiments.truth import agreement
 from zoom_engine.progress import Progress, silent
 
-PAPER = ("sgd", "pgd")
 SUBJECT = slug("a Skies")
-
-
-@pytest.fixture(autouse=True)
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Searches of the founding text's hundred steps would take minutes."""
-    short = {name: (search, {**options, "steps": 4}) for name, (search, options) in VARIANTS.items() if name in PAPER}
-    monkeypatch.setattr("zoom_engine.experiments.optimizer.VARIANTS", {**VARIANTS, **short})
-    monkeypatch.setattr("zoom_engine.experiments.optimizer.STEP_SIZES", (0.1, 1.0))
-    monkeypatch.setattr("zoom_engine.experiments.training.STEPS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -108,36 +100,43 @@ def test_interrupted_it_ends_with_the_same_data(out: Path, own: dict[str, Any], 
     assert whole == resumed
 
 
+ALL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pytest
+from conftest import own_models, shorten
+from zoom_engine.experiments.run import run_experiment
+shorten(pytest.MonkeyPatch())
+run_experiment("all", sys.argv[2], **own_models())
+"""
+
+
 @pytest.mark.slow
-def test_all_of_them_interrupted_three_times_end_with_the_same_data(
+def test_all_of_them_killed_at_three_random_moments_end_with_the_same_data(
     out: Path, own: dict[str, Any], tmp_path: Path
 ) -> None:
     run_experiment("all", out, **own)
-    random = np.random.default_rng(0)
-    for _ in range(3):
-        left = int(random.integers(10, 90))
-
-        def some(*arguments: Any, **options: Any) -> Progress[Any]:
-            bar = silent(*arguments, **options)
-
-            def update(count: int = 1, *, note: str = "") -> None:
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    raise KeyboardInterrupt
-
-            bar.update = update  # type: ignore[method-assign]
-            return bar
-
-        with pytest.raises(KeyboardInterrupt):
-            run_experiment("all", tmp_path, progress=some, **own)
-    run_experiment("all", tmp_path, **own)
-    whole, resumed = (
-        {path.parent.name: path for path in (place / SUBJECT).glob("*/data.json")} for place in (out, tmp_path)
+    again = tmp_path / "again"
+    command = [sys.executable, "-c", ALL, str(Path(__file__).parent), str(again)]
+    whole = files(out)
+    for share in sorted(np.random.default_rng().uniform(0.05, 0.95, 3)):
+        process = subprocess.Popen(command, cwd=tmp_path)
+        while files(again) < share * whole:
+            assert process.poll() is None, f"it ended before {share:.2f} of its files were there"
+            time.sleep(0.01)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    subprocess.run(command, cwd=tmp_path, check=True)
+    undisturbed, resumed = (
+        {path.parent.name: path for path in (place / SUBJECT).glob("*/data.json")} for place in (out, again)
     )
-    assert set(whole) == set(resumed) == set(EXPERIMENTS) - {"truth"}
-    for name in whole:
-        assert timeless(whole[name]) == timeless(resumed[name]), name
+    assert set(undisturbed) == set(resumed) == set(EXPERIMENTS) - {"truth"}
+    for name in undisturbed:
+        assert timeless(undisturbed[name]) == timeless(resumed[name]), name
+
+
+def files(place: Path) -> int:
+    return sum(1 for _ in place.rglob("*"))
 
 
 def timeless(path: Path) -> Any:

@@ -24,6 +24,7 @@ IMAGES = 8
 TARGETS = 3
 SEARCHES = ("sgd", "pgd", "minimal", *(("cmaes",) if find_spec("cmaes") else ()))
 STEP_SIZES = (0.03, 0.1, 0.3, 1.0)
+STEP_SIZE = 0.1  # that of searches for several attributes
 NAMES = {"sgd": "SGD", "pgd": "PGD", "minimal": "minimal", "cmaes": "CMA-ES"}
 ON_GRID = 0.01  # of a step
 
@@ -42,10 +43,12 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         found.append({"target": name, "search": search, **result})
     flips = {study.title(t): sum(sum(r["flipped"]) for r in found if r["target"] == study.title(t)) for t in targets}
     swept = max(targets, key=lambda target: flips[study.title(target)])
-    sweep = [
-        {"step_size": size, **folder.part(f"step {size}", partial(_stepped, study, swept, size, images))}
-        for size in study.progress(STEP_SIZES, f"Step sizes of {study.name}", unit="step size")
-    ]
+    own = {f"{result['target']} {result['search']}": result for result in found}
+    sweep = []
+    for size in study.progress(STEP_SIZES, f"Step sizes of {study.name}", unit="step size"):
+        make = partial(_search, study, swept, "pgd", images, learning_rate=size)
+        result = own[f"{study.title(swept)} pgd"] if size == STEP_SIZE else folder.part(f"step {size}", make)
+        sweep.append({"step_size": size, **_stepped(result, size)})
     return {
         "images": images,
         "results": [_summed(result) for result in found],
@@ -54,21 +57,19 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
     }
 
 
-def _search(study: Study, target: Spec, search: str, images: int) -> dict[str, Any]:
+def _search(study: Study, target: Spec, search: str, images: int, **more: Any) -> dict[str, Any]:
     name, options = VARIANTS[search]
+    options = {**options, **more}
     diagnoser = study.diagnoser(target, mode="multi", search=name, search_options=options, edit_range="paper")
     return searched(diagnoser, images=images, seed=study.seed)
 
 
-def _stepped(study: Study, target: Spec, size: float, images: int) -> dict[str, Any]:
-    """PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
-    options = {**VARIANTS["pgd"][1], "learning_rate": size}
-    diagnoser = study.diagnoser(target, mode="multi", search="pgd", search_options=options, edit_range="paper")
-    records = diagnoser.run(images=images, seed=study.seed).records
-    weights = np.array([record.edit_weights for record in records]) / size
+def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
+    """Of PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
+    weights = np.array(result["edit_weights"]) / size
     return {
-        "flipped": estimate([float(record.flipped) for record in records]),
-        "ssim": estimate([np.nan if record.ssim is None or not record.flipped else record.ssim for record in records]),
+        "flipped": estimate(column([result], "flipped")),
+        "ssim": estimate(column([result], "ssim", where="flipped")),
         "on_grid": float((np.abs(weights - np.round(weights)) < ON_GRID).mean()),
     }
 

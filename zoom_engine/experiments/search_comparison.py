@@ -39,6 +39,7 @@ def searched(diagnoser: Diagnoser, *, images: int, seed: int) -> dict[str, Any]:
         "flipped": [int(record.flipped) for record in records],
         "decisive": [int(bool(record.decisive)) for record in records],
         "ssim": [record.ssim if record.flipped else None for record in records],
+        "edit_weights": [list(record.edit_weights) for record in records],
         "evaluations": [record.evaluations for record in records],
         "stops": [record.stop for record in records],
     }
