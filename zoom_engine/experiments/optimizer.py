@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IMAGES = 8
-TARGETS = 3
+TARGETS = 2
 SEARCHES = ("sgd", "pgd", "minimal", *(("cmaes",) if find_spec("cmaes") else ()))
-STEP_SIZES = (0.03, 0.1, 0.3, 1.0)
+STEP_SIZES = (0.1, 0.3, 1.0)
 STEP_SIZE = 0.1  # that of searches for several attributes
 NAMES = {"sgd": "SGD", "pgd": "PGD", "minimal": "minimal", "cmaes": "CMA-ES"}
 ON_GRID = 0.01  # of a step

@@ -33,7 +33,7 @@ RENDERS = 500  # of effects and accuracy
 VERSIONS = ("before", "control", "repaired")
 CONFIRMED = "confirmed labels"
 KEPT = 0.01  # of accuracy may be lost
-TRUE = {"effect": "true effect", "decisions": "decisions changed", "accuracy": "accuracy, untied"}
+TRUE = {"effect": "true effect", "decisions": "decisions", "accuracy": "accuracy"}
 Array = NDArray[np.float64]
 
 
@@ -221,7 +221,9 @@ def tell(data: Data) -> str:
             said += (
                 f"; true effect of {target['planted']} {effect[0]} before, {effect[1]} control, {effect[2]} repaired"
             )
-            said += f" (less than the control's by {in_words(truth['less']['control'])}), {effect[3]} by confirmed"
+            said += (
+                f" (less than the control's by {in_words(truth['less']['control'], '.3f')}), {effect[3]} by confirmed"
+            )
             said += f" labels alone; it changes the decision in {', '.join(changed)} of renders; accuracy changes by"
             said += f" {in_words(truth['accuracy_change']['repaired'], '+.3f')} repaired"
         said += "."

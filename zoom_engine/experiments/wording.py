@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORDINGS = ("{}", "a picture of {}", "a portrait of {}", "a close-up of {}")
-IMAGES = 16
+IMAGES = 8
 ALIKE = 0.8
 A_PAGE = 6
 Array = NDArray[np.float64]
@@ -121,7 +121,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         part = every[start : start + A_PAGE]
         wide = min(2, len(every))
         height = -(-len(part) // wide)
-        drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.3) + 0.5)
+        drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.45) + 0.5)
         grid = drawn.subplots(height, wide, squeeze=False, sharex=True)
         thick = 0.84 / len(wordings)
         for axes, target in zip(grid.flat, part, strict=False):
@@ -137,7 +137,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             axes.invert_yaxis()
             axes.tick_params(axis="y", length=0)
             axes.tick_params(axis="x", labelbottom=True)
-            axes.set_title(f"{target['target']}: W = {in_words(target['w'])}")
+            axes.set_title(f"{target['target']}\nW = {in_words(target['w'])}")
         for axes in grid.flat[len(part) :]:
             axes.remove()
         drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
