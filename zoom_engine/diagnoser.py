@@ -504,13 +504,15 @@ class Diagnoser:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
         Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
-        with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``.
+        with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``, found anew where none
+        is given.
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])
         if self.settings.mode == "multi":
             bounds = np.tile(paper, (count, 1)) if calibrated is None else calibrated.bounds.double().numpy()
-            assert region is not None
+            if region is None:
+                region = natural_region(self.generator, directions, cache=self.cache)
             return [
                 Unit(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
                 for image, _ in wanted

@@ -43,6 +43,17 @@ class CommandSettings:
     log_file: str | Path | None = option("a file to which progress, notes and errors are appended, with the time", None)
 
 
+class AsRead:
+    """Of a type's annotations: pydantic leaves alone what cyclopts read. Where a program has pydantic loaded, cyclopts
+    lets it hold values and defaults to the types of the texts that are written on the command line."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> dict[str, str]:
+        return {"type": "any"}
+
+
+AS_READ = AsRead()
+
+
 def takes(*options: Options) -> Callable[[Command], Command]:
     """Decorate a command whose `**given` stands for these options; those that were not given are not in it."""
 
@@ -73,13 +84,15 @@ def options(
             metavar="" if choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
             choices=choices,
             show_choices=not all(choice in about[name].text for choice in choices or ()),
-            show_default=str(default) if isinstance(default, str | int | float) and default is not False else False,
+            show_default=isinstance(default, str | int | float) and default is not False,
             group=group,
             required=required,
         )
-        # None for all: where pydantic is loaded, cyclopts holds defaults to the type of what is written in their place.
-        hint: Any = Annotated[kind | None, told, form]
-        made.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
+        made.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, told, form, AS_READ]
+            )
+        )
     return made
 
 

@@ -42,6 +42,8 @@ def read_photograph(path: Path) -> Image.Image:
                 return _on_white(ImageOps.exif_transpose(picture))
     except PhotographError:
         raise
+    except Image.DecompressionBombError as error:
+        raise PhotographError(f"{path.name} claims more pixels than a picture has: {MOST_PIXELS:,} are the most") from error
     except UnidentifiedImageError as error:
         raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
     except Exception as error:  # decoders raise whatever they stumble on
