@@ -504,8 +504,7 @@ class Diagnoser:
         """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
 
         Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
-        with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``, found anew where none
-        is given.
+        with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``, or finds one.
         """
         count = len(self.attributes)
         paper = np.array([-PAPER_BOUND, PAPER_BOUND])

@@ -245,7 +245,7 @@ class AuditSettings:
     )
     workers: int | None = option("of the cluster; by default as many as have room", None)
     worker_cores: int = option("of each; with device cuda it has a GPU too", 2)
-    download: bool = option("fetch published weights of target and text encoder that are not on this machine", False)
+    download: bool = option("fetch published weights that are not on this machine", False)
 
     def __post_init__(self) -> None:
         if self.preset is not None:

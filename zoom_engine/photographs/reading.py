@@ -43,7 +43,9 @@ def read_photograph(path: Path) -> Image.Image:
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:
-        raise PhotographError(f"{path.name} claims more pixels than a picture has: {MOST_PIXELS:,} are the most") from error
+        raise PhotographError(
+            f"{path.name} claims more pixels than a picture has: {MOST_PIXELS:,} are the most"
+        ) from error
     except UnidentifiedImageError as error:
         raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
     except Exception as error:  # decoders raise whatever they stumble on
