@@ -32,7 +32,9 @@ def test_value_is_render_then_judge() -> None:
     torch.testing.assert_close(value.ssim, ssim(images, synthesize(STYLES)))
     logits = linear(images.mean((2, 3)) / SCALE)
     torch.testing.assert_close(value.outputs[:, 0], logits)
-    torch.testing.assert_close(value.change, (logits.sigmoid() - originals.outputs[:, 0].sigmoid()).abs())
+    torch.testing.assert_close(
+        value.change, (logits.double().sigmoid() - originals.outputs[:, 0].double().sigmoid()).abs()
+    )
     green = images[:, 1].mean((1, 2)) / SCALE > 0.5
     assert torch.equal(value.label_kept, green == (STYLES[:, 1] > 0.5))
     seen = where.evaluate(images, originals)

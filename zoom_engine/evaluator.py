@@ -16,13 +16,15 @@ from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import Renderer
 from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
+from zoom_engine.runtime.side_by_side import side_by_side
 from zoom_engine.targets.target import Target
 
 WhichSSIM = Literal["all", "flipped", "none"]
 
 
-_Look = Callable[[Tensor, "Originals"], tuple["Evaluation", list[Tensor]]]
-"""Looks at pictures that want gradients: what is seen, and slopes to the pictures."""
+_Look = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
+"""Looks at pictures that want gradients, whose embeddings are there or not needed: what is seen, and slopes to the
+pictures."""
 
 
 class LabelEncoder(Protocol):
@@ -270,12 +272,12 @@ class Evaluator:
         nothing else gets gradients.
 
         On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
-        batch, and a search that follows them would too.
+        batch, and a search that follows them would too. In bfloat16 there is a thread to each.
 
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
         """
-        evaluation, (gradient,) = self._followed(styles, edit_weights, originals, self._loss_and_slope)
+        evaluation, (gradient,) = self._followed(styles, edit_weights, originals, self._loss_and_slope, labels=True)
         return evaluation, gradient
 
     def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
@@ -291,9 +293,10 @@ class Evaluator:
         return evaluation, torch.stack(slopes, dim=1)
 
     def _followed(
-        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look
+        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, labels: bool = False
     ) -> tuple[Evaluation, list[Tensor]]:
-        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each."""
+        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each; `labels` are
+        followed, or looked at."""
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
@@ -302,11 +305,19 @@ class Evaluator:
         with torch.enable_grad():
             point = edit_weights.detach().clone().requires_grad_(True)
             pictures = self.render(styles.detach(), point)
-            at_once = 1 if pictures.device.type == "cpu" else len(pictures)
-            looked = [
-                look(pictures.detach()[rows].requires_grad_(True), originals.rows(rows))
-                for rows in torch.split(torch.arange(len(pictures), device=pictures.device), at_once)
-            ]
+            on_cpu = pictures.device.type == "cpu"
+            parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
+
+            seen = pictures.detach()
+            embeddings = [None if labels else self.embed(seen[rows]) for rows in parts]
+
+            @torch.enable_grad()
+            def look_at(part: int) -> tuple[Evaluation, list[Tensor]]:
+                rows = parts[part]
+                return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
+
+            at_once = on_cpu and self._has_copies_for_threads(labels)
+            looked = side_by_side(look_at, range(len(parts))) if at_once else list(map(look_at, range(len(parts))))
             slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
             gradients = [
                 torch.autograd.grad(pictures, point, slope, retain_graph=slope is not slopes[-1])[0] for slope in slopes
@@ -318,17 +329,31 @@ class Evaluator:
             )
         return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
 
-    def _loss_and_slope(self, images: Tensor, originals: Originals) -> tuple[Evaluation, list[Tensor]]:
+    def _has_copies_for_threads(self, labels: bool) -> bool:
+        """Each thread has a copy of its own of all networks that are followed: those of others may keep something
+        between two layers."""
+        tower = getattr(self.text_encoder, "image_tower", None)
+        networks = [self.target, *([tower] if labels and self.text_encoder is not None else [])]
+        return all(
+            isinstance(network, nn.Module) and any(isinstance(part, LoweredNetwork) for part in network.modules())
+            for network in networks
+        )
+
+    def _loss_and_slope(
+        self, images: Tensor, originals: Originals, embeddings: Tensor | None
+    ) -> tuple[Evaluation, list[Tensor]]:
         """The evaluation of images `[B, 3, R, R]`, and the gradient of the loss to them."""
-        evaluation = self.evaluate(images, originals, ssim="flipped", loss=True)
+        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="flipped", loss=True)
         assert evaluation.loss is not None
         (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
         detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), loss=evaluation.loss.detach())
         return detached, [slope]
 
-    def _margin_and_structure_slopes(self, images: Tensor, originals: Originals) -> tuple[Evaluation, list[Tensor]]:
+    def _margin_and_structure_slopes(
+        self, images: Tensor, originals: Originals, embeddings: Tensor | None
+    ) -> tuple[Evaluation, list[Tensor]]:
         """The evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM to them."""
-        evaluation = self.evaluate(images, originals, embeddings=self.embed(images.detach()), ssim="none")
+        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none")
         structure = structure_loss(images, originals.images)
         (picture,) = torch.autograd.grad(structure.sum(), images)
         (slope,) = torch.autograd.grad(evaluation.margin.sum(), images)

@@ -169,9 +169,7 @@ class AuditSettings:
         None,
         decides=True,
     )
-    threshold: float | None = option(
-        "λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None
-    )
+    threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
     level: float | None = option(
         "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
     )

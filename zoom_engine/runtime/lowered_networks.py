@@ -8,6 +8,7 @@ gradients point where those of float32 do.
 from __future__ import annotations
 
 import copy
+import threading
 
 import torch
 import torch.nn.functional as F
@@ -31,10 +32,19 @@ class LoweredNetwork(nn.Module):
             without_batch_norm(copy.deepcopy(network).eval()).to(torch.bfloat16).requires_grad_(False)
         )
         self.network = lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._of_thread = threading.local()
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs: Tensor = self.network(x.to(torch.bfloat16, memory_format=torch.channels_last))
+        outputs: Tensor = self._own()(x.to(torch.bfloat16, memory_format=torch.channels_last))
         return outputs.float()
+
+    def _own(self) -> nn.Module:
+        """This thread's copy, of the same tensors: other people's modules may keep something between two layers."""
+        if not hasattr(self._of_thread, "network"):
+            shared = {id(tensor): tensor for tensor in (*self.network.parameters(), *self.network.buffers())}
+            self._of_thread.network = copy.deepcopy(self.network, shared)
+        own: nn.Module = self._of_thread.network
+        return own
 
 
 def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str]:
