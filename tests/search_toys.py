@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +11,28 @@ from networks import Drawing
 from torch import Tensor, nn
 
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Iterate, Unit
+from zoom_engine.search import Iterate, SearchResult, Unit, run_shared
 from zoom_engine.search.iterates import Array
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 SIDE = 12
 SCALE = 0.02
 DIRECTIONS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 1.0, 0.0]])
+
+
+def run_units(
+    units: Sequence[Unit],
+    *,
+    evaluator: Evaluator,
+    on_result: Callable[[list[tuple[Unit, SearchResult]]], object],
+    **options: Any,
+) -> None:
+    """`run_shared` for one evaluator."""
+
+    def hand_over(results: list[tuple[int, Unit, SearchResult]]) -> None:
+        on_result([(unit, result) for _, unit, result in results])
+
+    run_shared(units, evaluators=[evaluator], on_result=hand_over, **options)
 
 
 def synthesize(styles: Tensor) -> Tensor:

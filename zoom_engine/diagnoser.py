@@ -59,6 +59,7 @@ from zoom_engine.directions import (
     text_directions,
     text_groups,
 )
+from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.domains import KnownFace, find_domain
 from zoom_engine.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.evaluator import Evaluator
@@ -382,7 +383,7 @@ class Diagnoser:
             [Attribute.parse(text).text for text in settings.by or ()],
             neutral=self.neutral,
             templates=self.templates,
-            sampling=Sampling(512, 0, settings.truncation, settings.truncation_cutoff, self.synthesizer),
+            sampling=Sampling(SAMPLES, 0, settings.truncation, settings.truncation_cutoff, self.synthesizer),
             batch_size=settings.batch_size,
             cache=self.cache,
             progress=self.progress,

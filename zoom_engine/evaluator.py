@@ -307,7 +307,6 @@ class Evaluator:
             pictures = self.render(styles.detach(), point)
             on_cpu = pictures.device.type == "cpu"
             parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
-
             seen = pictures.detach()
             embeddings = [None if labels else self.embed(seen[rows]) for rows in parts]
 
@@ -316,8 +315,8 @@ class Evaluator:
                 rows = parts[part]
                 return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
 
-            at_once = on_cpu and self._has_copies_for_threads(labels)
-            looked = side_by_side(look_at, range(len(parts))) if at_once else list(map(look_at, range(len(parts))))
+            threads = on_cpu and self._has_copies_for_threads(labels)
+            looked = list((side_by_side if threads else map)(look_at, range(len(parts))))
             slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
             gradients = [
                 torch.autograd.grad(pictures, point, slope, retain_graph=slope is not slopes[-1])[0] for slope in slopes

@@ -23,15 +23,15 @@ from zoom_engine.audit.settings import RunSettings
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import NULL_PICTURES, EditDirections
 from zoom_engine.directions.find import DEFAULT_SAMPLES
+from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
-from zoom_engine.gallery import MULTI_STRIPS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE
+from zoom_engine.directions.unedited import SAMPLES
+from zoom_engine.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.search import CMAES, Minimal, Scan
 from zoom_engine.search.gradient_descent import GradientSearch
 
 SIDE = (60, 90)  # syntheses of a side of a calibrated range, see `calibrate_range`
-SHEET = 14  # pictures of the edit sheet of an attribute
-UNEDITED = 512  # pictures that ranges and scores are measured on
-RANDOM_TEXTS = 19  # which gradient relevance follows beside the attributes
+SHEET = SHEET_ROWS * len(sheet_weights(-1.0, 1.0))  # pictures of the edit sheet of an attribute
 SECONDS = 10.0  # that the rate is measured for
 PARSED = 64  # records that are read to see what memory they take
 GB = 1e9
@@ -179,7 +179,7 @@ def pictures_once(diagnoser: Diagnoser, step: float) -> dict[str, Count]:
     settings, count, null = diagnoser.settings, len(diagnoser.attributes), diagnoser.null
     single = settings.mode == "single"
     found: dict[str, Count] = {}
-    unedited = UNEDITED
+    unedited = SAMPLES
     if settings.directions == "regression":
         unedited = DEFAULT_SAMPLES["regression"]
     elif settings.directions == "sampled":

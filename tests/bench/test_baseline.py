@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 from networks import Function, spread_generator, styles_of
-from search_toys import unit
+from search_toys import run_units, unit
 from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.domains import find_domain
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import PGD, SGD, SearchResult, Unit, run_units
+from zoom_engine.search import PGD, SGD, SearchResult, Unit
 from zoom_engine.targets import BinaryTask, Target
 
 

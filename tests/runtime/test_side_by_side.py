@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.runtime import lowered_layers
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
 from zoom_engine.runtime.side_by_side import side_by_side
 
@@ -66,3 +67,20 @@ def test_threads_do_not_share_what_a_network_keeps_but_its_weights() -> None:
         network.network.weight.fill_(2)
     again = side_by_side(lambda row: network(pictures[row : row + 1]), range(8))
     assert torch.equal(torch.cat(again), 2 * pictures)
+
+
+def test_threads_pack_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed: list[Tensor] = []
+
+    def pack(weight: Tensor) -> Tensor:
+        packed.append(weight)
+        return weight
+
+    monkeypatch.setattr(lowered_layers, "_packs", lambda: True)
+    monkeypatch.setattr(lowered_layers, "_pack", pack)
+    monkeypatch.setattr(lowered_layers, "_product", lambda rows, weight, bias: rows @ weight.t())
+    network = LoweredNetwork(nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False)))
+    pictures = torch.arange(12.0).view(4, 3, 1, 1)
+    alone = network(pictures)
+    assert torch.equal(torch.cat(side_by_side(lambda row: network(pictures[row : row + 1]), range(4))), alone)
+    assert len(packed) == 2  # for the way there and the way back

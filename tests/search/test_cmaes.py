@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, unit
+from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, run_units, unit
 from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
@@ -22,7 +22,6 @@ from zoom_engine.search import (
     check_search,
     choose_search,
     describe_search,
-    run_units,
 )
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, unit
+from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, run_units, unit
 from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError
-from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, describe_search, run_units
+from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, describe_search
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 

@@ -11,13 +11,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Drawing
-from search_toys import DIRECTIONS, LABELS, SCALE, ColourLabels, bounds, evaluator, iterate, linear, synthesize, unit
+from search_toys import (
+    DIRECTIONS,
+    LABELS,
+    SCALE,
+    ColourLabels,
+    bounds,
+    evaluator,
+    iterate,
+    linear,
+    run_units,
+    synthesize,
+    unit,
+)
 from torch import Tensor
 
 from zoom_engine.directions.natural_region import NaturalEdits
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search, run_units
+from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.linearised import least_step, next_edit
 from zoom_engine.search.scheduler import Finished

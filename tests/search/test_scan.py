@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, unit
+from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, run_units, unit
 from torch import Tensor
 
 from zoom_engine.audit.records import Within
 from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Scan, SearchResult, Unit, describe_search, run_units
+from zoom_engine.search import Scan, SearchResult, Unit, describe_search
 from zoom_engine.search.scan import grid, outer_grid
 
 

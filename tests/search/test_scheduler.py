@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 import torch
 from networks import Drawing
-from search_toys import DIRECTIONS, LABELS, ColourLabels, bounds, evaluator, linear, synthesize, target, unit
+from search_toys import (
+    DIRECTIONS,
+    LABELS,
+    ColourLabels,
+    bounds,
+    evaluator,
+    linear,
+    run_units,
+    synthesize,
+    target,
+    unit,
+)
 from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, run_shared, run_units
+from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, run_shared
 from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2

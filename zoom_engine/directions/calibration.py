@@ -32,7 +32,7 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
-from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import Progress, ProgressFactory, silent
@@ -72,7 +72,7 @@ def calibrate_range(
     text_encoder: TextEncoder,
     directions: EditDirections,
     *,
-    samples: int = 512,
+    samples: int = SAMPLES,
     side_images: int = 24,
     bound: float = 30.0,
     seed: int = 0,

@@ -24,6 +24,7 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 DEFAULT_SAMPLING = Sampling(64)
+RANDOM_TEXTS = 19  # beside the attributes; each costs a backward pass per image
 _RANK_TOLERANCE = 1e-6
 
 
@@ -39,7 +40,7 @@ class GradientRelevance:
     cache: Path | None = None
     progress: ProgressFactory = silent
     method: str = "gradient"
-    random_texts: int = 19  # each costs a backward pass per image
+    random_texts: int = RANDOM_TEXTS
     _seen: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def relevance(self, text_directions: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from zoom_engine.directions.calibration import CalibratedRange, split_in_two
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
-from zoom_engine.directions.unedited import unedited_embeddings
+from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
@@ -46,7 +46,7 @@ def score_scale(
     calibrated: CalibratedRange,
     labels: Sequence[str],
     *,
-    samples: int = 512,
+    samples: int = SAMPLES,
     seed: int = 0,
     synthesizer: Synthesizer | None = None,
     batch_size: int = 32,

@@ -14,6 +14,8 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
+SAMPLES = 512
+"""Unedited pictures that ranges, score scales and groups are measured on."""
 _KEPT_EVERY = 512  # pictures; a killed run goes on from there
 
 

@@ -143,11 +143,10 @@ class Inverter:
                 return how.mean_weight * _energy(common) + how.layer_weight * _energy(own)
 
             start = self._descend([common, own], styles, far, images, seen, how.steps, how.rate)
-            steps, rate = how.refining, how.rate / 2
+            steps, rate, weight = how.refining, how.rate / 2, how.refining_weight
         else:
-            start, steps, rate = mean.expand(count, -1), how.steps + how.refining, how.rate
+            start, steps, rate, weight = mean.expand(count, -1), how.steps + how.refining, how.rate, how.mean_weight
         moved = self._zeros(count, len(mean))
-        weight = how.refining_weight if isinstance(self.generator, MappedGenerator) else how.mean_weight
         found = self._descend(
             [moved], lambda: start + std * moved, lambda: weight * _energy(moved), images, seen, steps, rate
         )

@@ -71,6 +71,10 @@ class PackedLinear(nn.Module):
         self.weight, self.bias = weight, bias
         self._packed: tuple[Tensor, Tensor] | None = None
 
+    def __deepcopy__(self, memo: dict[int, object]) -> PackedLinear:
+        """Itself: it keeps nothing but its weights, and copies of a network pack them once."""
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """``[…, K]`` → ``[…, M]``."""
         if not _packs():

@@ -16,7 +16,7 @@ from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchSta
 from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
-from zoom_engine.search.scheduler import run_shared, run_units, searched
+from zoom_engine.search.scheduler import run_shared, searched
 from zoom_engine.search.sgd import SGD
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "describe_search",
     "find_search",
     "run_shared",
-    "run_units",
     "search_type",
     "searched",
 ]

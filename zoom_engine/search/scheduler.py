@@ -24,53 +24,7 @@ from zoom_engine.search.evaluated import iterates, origins
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.verified import Verified
 
-Finished = list[tuple[Unit, SearchResult]]
-SharedFinished = list[tuple[int, Unit, SearchResult]]
-
-
-def run_units(
-    units: Iterable[Unit],
-    *,
-    search: Search,
-    evaluator: Evaluator,
-    styles: StyleRows,
-    on_result: Callable[[Finished], None],
-    batch_size: int = 32,
-    progress: ProgressFactory = silent,
-    finished: int = 0,
-) -> None:
-    """Search every unit and hand over results as they come, at most `batch_size` at a time and not in the
-    order of the units.
-
-    Args:
-        units: what to do; units of one image should be neighbours, since an unedited image is kept only
-            while units need it.
-        search: how; `evaluator`: of what.
-        styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
-        on_result: called after each batch in which units finished, and before an interruption or an error
-            leaves this function; what was handed over is done, what was not is to be repeated.
-        batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
-        progress: a bar over the units; `finished` counts those that an earlier run did.
-
-    Raises:
-        ConfigError: for a batch size below 1, a unit that the search cannot do, or bounds that do not
-            contain 0.
-        TargetError: when the target fails, or gives no gradients where the search needs them.
-    """
-
-    def hand_over(results: SharedFinished) -> None:
-        on_result([(unit, result) for _, unit, result in results])
-
-    run_shared(
-        units,
-        search=search,
-        evaluators=[evaluator],
-        styles=styles,
-        on_result=hand_over,
-        batch_size=batch_size,
-        progress=progress,
-        finished=finished,
-    )
+Finished = list[tuple[int, Unit, SearchResult]]
 
 
 def run_shared(
@@ -79,25 +33,14 @@ def run_shared(
     search: Search,
     evaluators: Sequence[Evaluator],
     styles: StyleRows,
-    on_result: Callable[[SharedFinished], None],
+    on_result: Callable[[Finished], None],
     batch_size: int = 32,
     progress: ProgressFactory = silent,
-    finished: int = 0,
 ) -> None:
-    """`run_units` for several targets at once: a picture that several of them ask for is made once.
-
-    The evaluators must have the same `renderer` and `directions`; those with the same text encoder also
-    share its embeddings. Results are those of one `run_units` per evaluator, and come as (index of the
-    evaluator, unit, result). Gradient searches take one evaluator.
-    """
+    """`searched`, to its end: ``on_result`` gets each of its lists. What was handed over is done, what was not is to be
+    repeated."""
     for results in searched(
-        units,
-        search=search,
-        evaluators=evaluators,
-        styles=styles,
-        batch_size=batch_size,
-        progress=progress,
-        finished=finished,
+        units, search=search, evaluators=evaluators, styles=styles, batch_size=batch_size, progress=progress
     ):
         on_result(results)
 
@@ -110,14 +53,32 @@ def searched(
     styles: StyleRows,
     batch_size: int = 32,
     progress: ProgressFactory = silent,
-    finished: int = 0,
-) -> Iterator[SharedFinished]:
-    """`run_shared` as an iterator over what `on_result` would get: of an interruption or an error too, which is raised
-    when more is asked for."""
+) -> Iterator[Finished]:
+    """Search every unit for each evaluator: the results that are new after a batch, as (index of the evaluator, unit,
+    result), not in the order of the units.
+
+    A picture that several evaluators ask for is made once: they must have the same `renderer` and `directions`; those
+    with the same text encoder also share its embeddings. Results are those of each evaluator alone. Gradient searches
+    take one. Where an interruption or an error ends it, what is new by then comes first, and it is raised when more is
+    asked for.
+
+    Args:
+        units: what to do; units of one image should be neighbours, since an unedited image is kept only
+            while units need it.
+        search: how; `evaluators`: of what.
+        styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
+        batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
+        progress: a bar over the units.
+
+    Raises:
+        ConfigError: for a batch size below 1, a unit that the search cannot do, or bounds that do not
+            contain 0.
+        TargetError: when the target fails, or gives no gradients where the search needs them.
+    """
     units = list(units)
     _check(units, search, evaluators, styles, batch_size)
     run = _Run(units, search, evaluators, styles, batch_size)
-    with progress(finished + len(units) * len(evaluators), "Searching", unit="unit", initial=finished) as bar:
+    with progress(len(units) * len(evaluators), "Searching", unit="unit") as bar:
         flips = done = 0
         try:
             while run.advance():
@@ -130,6 +91,7 @@ def searched(
         except (Exception, KeyboardInterrupt):
             if results := run.take_finished():
                 yield results
+                bar.update(len(results))
             raise
 
 
@@ -275,9 +237,9 @@ class _Run:
         self._pool = _Pool(units, evaluators, styles, batch_size)
         # What is asked for with gradients, where the search wants them, and without.
         self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
-        self._finished: SharedFinished = []
+        self._finished: Finished = []
 
-    def take_finished(self) -> SharedFinished:
+    def take_finished(self) -> Finished:
         """Results since the last call."""
         finished, self._finished = self._finished, []
         return finished
