@@ -134,6 +134,7 @@ def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
             assert not text.strip() or 0 <= place[4] * scale[0] + scale[4] <= float(sheet.mediabox.width), text
 
         texts.append(sheet.extract_text(visitor_text=inside))
+    assert [("Sign-off" in text, "Signature" in text) for text in texts].count((True, True)) == 1, "on one sheet"
     printed = unicodedata.normalize("NFKC", " ".join(" ".join(texts).split()))  # of ligatures letters
     assert "config.search" in printed, "settings, which are folded away on the screen"
     assert printed.count("likeness to the original (SSIM)") == page.read_text().count("likeness to the original (SSIM)")
