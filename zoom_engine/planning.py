@@ -159,10 +159,11 @@ def evaluations(diagnoser: Diagnoser, *, null: bool = False) -> Count | None:
     not known of a package's own search."""
     search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
     if isinstance(search, Scan):
-        grid = search.points + (search.outer_points if calibrated and not null else 0)
+        outer = search.outer_points if calibrated and not null else 0
+        least = search.points if search.monotone is None else math.ceil(search.points / 2)
         sides, reach = (1, PAPER_BOUND) if calibrated else (2, 2 * PAPER_BOUND)
         cells = 1 if search.tolerance is None else math.ceil(reach / search.points / search.tolerance)
-        return Count(grid, grid + sides * math.ceil(math.log2(cells)))
+        return Count(least + outer, search.points + outer + sides * math.ceil(math.log2(cells)))
     if isinstance(search, GradientSearch):
         return Count(2, search.steps + 1)
     if isinstance(search, Minimal):

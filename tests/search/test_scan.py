@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,8 @@ from torch import Tensor
 from zoom_engine.audit.records import Within
 from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Scan, SearchResult, Unit, describe_search
+from zoom_engine.search import Scan, SearchResult, Unit, describe_search, find_search
+from zoom_engine.search.iterates import Array
 from zoom_engine.search.scan import grid, outer_grid
 
 
@@ -97,8 +100,62 @@ def test_sensitivity_is_measured_over_the_whole_range_and_not_at_the_flip() -> N
 def test_no_flip_within_the_bounds() -> None:
     (result,) = scan(evaluator(), unit(0, 1, -6, 6))
     assert (result.flipped, result.flip_weight, result.stop) == (False, None, "no-flip")
-    assert result.evaluations == 8
+    assert result.evaluations == 4
     assert result.change > 0
+
+
+def responding(response: Callable[[Array], Array], **options: float | None) -> SearchResult:
+    """The scan of [-10, 10] where the change is that function of the weights; the label is lost beyond a change of 2,
+    and the prediction flips from 0.5 on."""
+    state = Scan(**options).start(unit(0, 0, -10, 10), iterate([0, 0, 0], margin=0.5, ssim=1.0))  # type: ignore[arg-type]
+    while (result := state.result()) is None:
+        weights = state.ask()[:, 0]
+        assert len(set(weights)) == len(weights)
+        state.tell(
+            [
+                iterate([w, 0, 0], margin=0.5 - c, change=min(c, 1.0), kept=bool(c < 2))
+                for w, c in zip(weights, response(weights), strict=True)
+            ]
+        )
+    return result
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    up=st.floats(0, 0.1), down=st.floats(0, 0.1), bend=st.floats(0.3, 3), points=st.integers(2, 12), ends=st.booleans()
+)
+def test_of_responses_that_only_grow_half_the_grid_says_all(
+    up: float, down: float, bend: float, points: int, ends: bool
+) -> None:
+    def grows(weights: Array) -> Array:
+        return np.where(weights > 0, up, down) * np.abs(weights) ** bend / 10 ** (bend - 1)
+
+    half, whole = (responding(grows, points=points, monotone=slack) for slack in (0.005, None))
+    assert half.change == whole.change
+    assert (half.flipped, half.decisive) == (whole.flipped, whole.decisive)
+    assert half.flip_weight == (whole.flip_weight and pytest.approx(whole.flip_weight, abs=0.05))
+    assert half.trajectory[0].weights == whole.trajectory[0].weights
+    assert half.trajectory[-1].weights == whole.trajectory[-1].weights
+    if not whole.flipped:
+        assert half.evaluations <= max(4, (points + 3) // 2)
+
+
+def test_a_side_whose_change_falls_or_that_loses_the_label_is_walked_whole() -> None:
+    def hump(weights: Array) -> Array:  # on the right only, at 7.5, which is not among every second point
+        return np.where(weights > 0, 0.4 * np.exp(-(((weights - 7) / 2) ** 2)), 0.0)
+
+    seen, unseen = responding(hump), responding(hump, monotone=1.0)
+    assert seen.change == responding(hump, monotone=None).change == pytest.approx(0.4, abs=0.03)
+    assert seen.evaluations == 6  # the left side is flat
+    assert unseen.change < 0.3
+
+    lost = responding(lambda weights: np.where(weights > 9, 3.0, 0.01))
+    assert lost.evaluations == 6
+
+
+def test_without_a_tolerance_the_smallest_flip_is_that_of_the_whole_grid() -> None:
+    for slack in (0.005, None):
+        assert responding(lambda w: np.abs(w) * 0.3, tolerance=None, monotone=slack).flip_weight == 2.5
 
 
 def test_of_two_sides_the_nearer_flip_wins() -> None:
@@ -176,7 +233,7 @@ def test_the_response_curve_is_there_in_order() -> None:
 
 def test_grid_only_and_frozen_attribute() -> None:
     (coarse,) = scan(evaluator(), unit(0, 0, -8, 8), tolerance=None)
-    assert (coarse.stop, coarse.flip_weight, coarse.evaluations) == ("grid-only", 4.0, 8)
+    assert (coarse.stop, coarse.flip_weight, coarse.evaluations) == ("grid-only", 4.0, 6)
     (frozen,) = scan(evaluator(), unit(0, 0, 0, 0))
     assert (frozen.stop, frozen.change, frozen.evaluations) == ("no-range", 0.0, 0)
 
@@ -197,4 +254,13 @@ def test_options_and_modes_are_checked() -> None:
         Scan(points=1)
     with pytest.raises(ConfigError, match="tolerance"):
         Scan(tolerance=0)
-    assert describe_search(Scan()) == {"name": "scan", "points": 8, "outer_points": 4, "tolerance": 0.05}
+    assert find_search("scan", mode="single", options={"monotone": "none"}) == Scan(monotone=None)
+    with pytest.raises(ConfigError, match="monotone"):
+        Scan(monotone=-0.1)
+    assert describe_search(Scan()) == {
+        "name": "scan",
+        "points": 8,
+        "outer_points": 4,
+        "tolerance": 0.05,
+        "monotone": 0.005,
+    }

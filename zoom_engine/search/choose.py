@@ -40,7 +40,8 @@ def search_type(name: str) -> type[Search] | None:
 
 
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
-    """The search called `name`, for mode "single" or "multi", with its options.
+    """The search called `name`, for mode "single" or "multi", with its options; of these "none" is None, which neither
+    TOML nor a command line can say.
 
     Raises:
         ConfigError: for an unknown name, mode or option, and for a search that cannot do the mode.
@@ -55,7 +56,7 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
     if unknown is not None:
         raise ConfigError(f"{name} has no option {unknown!r}: its options are {', '.join(known)}")
     try:
-        search = kind(**options)
+        search = kind(**{option: None if value == "none" else value for option, value in options.items()})
     except TypeError as error:
         raise ConfigError(f"search {name}: {error}") from error
     if mode not in search.modes:

@@ -4,16 +4,20 @@ A uniform grid over the bounds gives the response curve, and with it the sensiti
 weight lies between the first grid point that flips, counted from 0, and its neighbour towards 0; it is then
 found to a tolerance. The points tried there lie on a fixed lattice, whose cells are at most the tolerance
 wide: interpolating the margin (which takes about 3 evaluations where halving takes 6) can then change the
-    way, but not the answer, and rounding noise in a margin does not move an edit weight.
+way, but not the answer, and rounding noise in a margin does not move an edit weight.
 
 The grid is uniform, not denser around 0: a coarse cell at 0 costs one or two more evaluations once a flip
 is known to be inside, while a coarse cell far out can miss the largest change. A prediction that flips and
 flips back between two grid points is not seen.
+
+Most responses grow from 0 to the end of the range, and then the grid's other half says nothing new: every second point
+is taken first, and those between only on a side whose change falls somewhere, or that loses the label.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import ClassVar
 
@@ -43,12 +47,15 @@ class Scan:
     points: int = 8
     outer_points: int = 4
     tolerance: float | None = 0.05
+    monotone: float | None = 0.005
 
     def __post_init__(self) -> None:
         if self.points < 2 or self.outer_points < 2:
             raise ConfigError("scan: points and outer_points must be at least 2, one on each side of 0")
         if self.tolerance is not None and not self.tolerance > 0:
             raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
+        if self.monotone is not None and not self.monotone >= 0:
+            raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
 
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
         """Begin on `unit`, which must have an attribute."""
@@ -75,6 +82,13 @@ def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: i
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
     each = points // max(len(sides), 1)
     return [near + (far - near) * (i + 1) / each for near, far in sides for i in range(each)]
+
+
+def every_second(weights: list[float]) -> list[float]:
+    """Of grid points those that are taken first: on each side of 0 every second, its end among them, and two where
+    there are two."""
+    low, high = [w for w in weights if w < 0], [w for w in weights if w > 0]
+    return (low if len(low) < 3 else low[::2]) + (high if len(high) < 3 else high[::-2][::-1])
 
 
 @dataclasses.dataclass
@@ -137,6 +151,9 @@ class ScanState:
         self._trials = Trials(unit, origin)
         self._low, self._high = (float(bound) for bound in unit.bounds[attribute])
         weights = grid(self._low, self._high, options.points)
+        first = weights if options.monotone is None else every_second(weights)
+        self._between = [weight for weight in weights if weight not in first]
+        weights = first
         if unit.outer is not None:
             outer = (float(unit.outer[attribute, 0]), float(unit.outer[attribute, 1]))
             weights += outer_grid((self._low, self._high), outer, options.outer_points)
@@ -154,6 +171,9 @@ class ScanState:
     def tell(self, iterates: list[Iterate]) -> None:
         self._trials.add(iterates)
         if self._sides is None:
+            self._wanted, self._between = self._needed(), []
+            if self._wanted:
+                return
             self._sides = self._brackets()
             if not self._sides:
                 self._stop = "no-flip"
@@ -167,6 +187,25 @@ class ScanState:
     def result(self) -> SearchResult | None:
         return self._trials.result(self._stop, by_weight=True) if self._stop else None
 
+    def _side(self, sign: int) -> list[Iterate]:
+        """What was tried on one side of 0, outwards."""
+        side = [it for it in self._trials.tried if sign * it.weights[self._attribute] > 0]
+        return sorted(side, key=lambda it: abs(float(it.weights[self._attribute])))
+
+    def _needed(self) -> list[float]:
+        """Of the grid points that were left out those on a side where they can say something new."""
+        if not self._between:
+            return []
+        slack, doubtful = self._options.monotone or 0.0, set()
+        for sign in (1, -1):
+            side = [it for it in self._side(sign) if self._low <= it.weights[self._attribute] <= self._high]
+            changes = [it.change for it in side]
+            falls = any(after < before - slack for before, after in itertools.pairwise(changes))
+            at_the_grid = self._options.tolerance is None and any(it.success for it in side)
+            if falls or at_the_grid or not all(it.keeps_label for it in side):
+                doubtful.add(sign)
+        return [weight for weight in self._between if math.copysign(1, weight) in doubtful]
+
     def _brackets(self) -> list[_Bracket]:
         """On each side of 0, the first grid point that flips and its neighbour; the side that flips at the
         smaller weight first."""
@@ -174,8 +213,7 @@ class ScanState:
         brackets = []
         for sign in (1, -1):
             near = self._trials.origin
-            side = [it for it in self._trials.tried if sign * it.weights[self._attribute] > 0]
-            for far in sorted(side, key=lambda it: abs(float(it.weights[self._attribute]))):
+            for far in self._side(sign):
                 if not self._low <= far.weights[self._attribute] <= self._high:
                     break
                 if far.success:
