@@ -105,8 +105,8 @@ def test_a_picture_does_not_depend_on_its_batch_by_a_bit(network: StyleGAN2, bac
 
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
-@pytest.mark.parametrize(("isa", "first"), [("amx", True), ("avx512bf16", False)])
-def test_with_amx_the_native_operators_draw_and_openvino_looks(
+@pytest.mark.parametrize(("isa", "first"), [("amx", True), ("avx512bf16", True), ("avx512", False)])
+def test_with_bf16_the_native_operators_draw_and_openvino_looks(
     network: StyleGAN2, monkeypatch: pytest.MonkeyPatch, isa: str, first: bool
 ) -> None:
     pytest.importorskip("openvino")
@@ -160,7 +160,7 @@ def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
 
 @pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
 def test_auto_leaves_out_a_runtime_without_the_precision(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx512bf16")
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx512")
     monkeypatch.setitem(sys.modules, "openvino", None)
     found = choose_synthesizer(network, precision="bf16")
     assert found.backend == "native"
