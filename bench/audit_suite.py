@@ -10,13 +10,13 @@ search, and the reference's loop (`baseline.py`) on the same networks. A row's u
 ``-b4`` at the end gives the images that are searched together (8, from 512² on 4): the reference takes one at a time.
 
 With random weights the work is equal: a search whose steps all cost the same (the reference's, SGD, PGD) is measured
-for a few of them and extrapolated to its 100, and the row says so; others run whole. The avatars' searches all run
-whole, and a ratio counts only where at least as many units flip as by the reference.
+for a few of them and extrapolated to its 100, and the row says so: what a unit costs once is counted once. Others run
+whole. The avatars' searches all run whole, and a ratio counts only where at least as many units flip as by the
+reference.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import statistics
 import tempfile
@@ -51,6 +51,7 @@ UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "ima
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
 MEASURED = 2  # points that are evaluated of a search of many equal ones
+MORE = 10  # and by the engine once more, with so many: what the two differ by is what an evaluation costs
 STEPS_MEASURED = 8  # where steps are what is measured: beside the 100 of a search what comes before them is little
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
@@ -248,51 +249,57 @@ class EngineRunner(Runner):
         kind = find_search(search, mode=mode)
         if case.work == "step" and not kind.needs_gradient:
             raise ZoomError(f"{search} takes no gradient steps")
-        options: dict[str, Any] = {}
+        evaluated: tuple[int | None, ...] = (None,)
         if search in PAPERS and not world.trained:
-            evaluated = STEPS_MEASURED if case.work == "step" else MEASURED
-            options["steps"] = evaluated - 1  # and the unedited image
-            if any(field.name == "early_stop" for field in dataclasses.fields(kind)):  # type: ignore[arg-type]
-                options["early_stop"] = False
-            self.extrapolated = None if case.work == "step" else f"{MEASURED} of {STEPS + 1} evaluations"
+            evaluated = (STEPS_MEASURED,) if case.work == "step" else (MEASURED, MORE)
+        if len(evaluated) > 1:
+            self.extrapolated = f"{MEASURED} and {MORE} of {STEPS + 1} evaluations"
         self._per_step = case.work == "step"
         self._trained = world.trained
         self._images = AVATAR_IMAGES if world.trained else case.batch
-        self._diagnoser = Diagnoser(
-            generator=world.generator,
-            target=world.target,
-            text_encoder=world.text_encoder,
-            attributes=world.directions.attributes,
-            neutral=world.directions.neutral,
-            labels=world.labels,
-            templates=TEMPLATES,
-            directions=world.directions,
-            edit_range="paper",
-            mode=mode,
-            search=search,
-            search_options=options,
-            null=0,  # the reference has none
-            batch_size=case.batch,
-            device=device,
-            cache=cache,
-        )
+        self._diagnosers = [
+            Diagnoser(
+                generator=world.generator,
+                target=world.target,
+                text_encoder=world.text_encoder,
+                attributes=world.directions.attributes,
+                neutral=world.directions.neutral,
+                labels=world.labels,
+                templates=TEMPLATES,
+                directions=world.directions,
+                edit_range="paper",
+                mode=mode,
+                search=search,
+                # One evaluation is the unedited image's.
+                search_options={} if count is None else {"steps": count - 1, "early_stop": False},
+                null=0,  # the reference has none
+                batch_size=case.batch,
+                device=device,
+                cache=cache,
+            )
+            for count in evaluated
+        ]
 
     def round(self) -> float:
-        begun = now()
-        records = self._diagnoser.run(images=self._images).records
-        seconds = now() - begun
-        evaluated = sum(record.evaluations for record in records)
+        counts, seconds = zip(*(self._audit(diagnoser) for diagnoser in self._diagnosers), strict=True)
         if self._per_step:
             self.evaluations = 1.0
-            return seconds / evaluated
+            return float(seconds[0] / counts[0])
+        if len(counts) == 1:
+            self.evaluations = counts[0]
+            return float(seconds[0])
+        self.evaluations = float(STEPS + 1)
+        each = (seconds[1] - seconds[0]) / (counts[1] - counts[0])
+        return float(seconds[0] + (self.evaluations - counts[0]) * each)
+
+    def _audit(self, diagnoser: Diagnoser) -> tuple[float, float]:
+        """Evaluations and seconds of one unit."""
+        begun = now()
+        records = diagnoser.run(images=self._images).records
+        seconds = now() - begun
         if self._trained:
             self.flip_rate = round(statistics.fmean(record.flipped for record in records), 4)
-        per_unit = seconds / len(records)
-        if self.extrapolated:
-            self.evaluations = float(STEPS + 1)
-            return per_unit * (STEPS + 1) / MEASURED
-        self.evaluations = evaluated / len(records)
-        return per_unit
+        return statistics.fmean(record.evaluations for record in records), seconds / len(records)
 
 
 def now() -> float:
