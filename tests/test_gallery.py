@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
-from zoom_engine.gallery import Pick, picks, sheet_weights
+from zoom_engine.gallery import STRIP_FRAMES, Pick, picks, sheet_weights, strip_weights
 from zoom_engine.targets import task_from_dict
 
 ATTRIBUTE = "a smiling face"
@@ -125,3 +129,32 @@ def test_sheets_show_the_range_that_the_audit_uses_and_its_surroundings() -> Non
     assert sheet_weights(-4.0, 10.0) == [-30.0, -4.0, -2.0, 0.0, 5.0, 10.0, 30.0]
     assert sheet_weights(-30.0, 30.0) == [-30.0, -15.0, 0.0, 15.0, 30.0]
     assert sheet_weights(-30.0, 8.0) == [-30.0, -15.0, 0.0, 4.0, 8.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("shown", "flip", "end", "weights", "place"),
+    [
+        (10, None, 10, [0, 2, 4, 6, 8, 10], 5),
+        (4, 4, 10, [0, 2, 4, 6, 8, 10], 2),
+        (-6, -5, -10, [0, -2, -5, -6, -8, -10], 3),
+        (0.4, 0.4, 6.4, [0, 0.2, 0.4, 2.4, 4.4, 6.4], 2),
+        (0, None, -5, [0, -1, -2, -3, -4, -5], 0),
+        (0, None, 0, [0, 0, 0, 0, 0, 0], 0),
+    ],
+)
+def test_a_strip_leads_through_the_whole_range(
+    shown: float, flip: float | None, end: float, weights: list[float], place: int
+) -> None:
+    assert strip_weights(shown, flip, end) == (pytest.approx(weights), place)
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1) | st.none(), st.floats(0.5, 30) | st.floats(-30, -0.5))
+def test_a_strip_has_a_picture_of_the_flip_and_of_what_it_is_shown_for(
+    shown: float, flip: float | None, end: float
+) -> None:
+    weights, place = strip_weights(shown * end, None if flip is None else flip * end, end)
+    assert len(weights) == STRIP_FRAMES
+    assert weights == sorted(weights, key=abs)
+    assert (weights[0], weights[-1]) == (0, pytest.approx(end))
+    assert weights[place] == pytest.approx(shown * end)
+    assert flip is None or any(weight == pytest.approx(flip * end, abs=1e-5) for weight in weights)

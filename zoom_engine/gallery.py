@@ -23,17 +23,20 @@ from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEn
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.evaluator import Evaluation, Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
 from zoom_engine.targets import Task
 
-STRIP_FRAMES = 4
+Pixels = NDArray[np.uint8]
+STRIP_FRAMES = 6
+STEPS_TO_SHOWN = 2  # at least
 STRIPS_PER_ATTRIBUTE = 3
 DIRECTIONS_OF_FLIPS = 2
 MULTI_STRIPS = 8
 MULTI_FLIPS = 3  # of each direction
 SHEET_ROWS = 2
+_SLACK = 1e-5  # recorded edit weights are rounded
 
 
 @dataclass(frozen=True)
@@ -185,21 +188,59 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
     audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
 
 
+def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[float], int]:
+    """The edit weights of a strip, from 0 to the end of its range, and which of them is `shown`.
+
+    All `STRIP_FRAMES` lie on one side of 0, evenly spaced up to `shown`, which is no further out than `end`, and beyond
+    it; `flip` takes the place of the one next to it. A strip that is shown for its unedited picture is even throughout.
+    """
+    steps = STRIP_FRAMES - 1
+    if abs(shown) < _SLACK:
+        before, shown, index = steps, end, 0
+    else:
+        before = min(max(round(steps * shown / end), STEPS_TO_SHOWN), steps - 1)
+        before = index = steps if abs(end - shown) < _SLACK else before
+    after = steps - before
+    weights = [shown * step / before for step in range(before + 1)]
+    weights += [shown + (end - shown) * (step + 1) / after for step in range(after)]
+    if flip is not None and all(abs(flip - weight) >= _SLACK for weight in weights):
+        free = (place for place in range(1, steps) if place != index)
+        weights[min(free, key=lambda place: abs(weights[place] - flip))] = flip
+    order = sorted(range(len(weights)), key=lambda place: abs(weights[place]))
+    return [weights[place] for place in order], order.index(index)
+
+
 def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
-    """Original, intermediate and final images of one unit, with the target's output for each."""
-    record = pick.record
-    fractions = torch.linspace(0, 1, STRIP_FRAMES)
-    weights = fractions[:, None] * torch.tensor(pick.edit_weights, dtype=torch.float32)
-    images, captions = _shown(evaluator, styles[record.image].expand(STRIP_FRAMES, -1), weights, unedited=0)
+    """Pictures of one unit from the original to the end of its range, with the target's output for each."""
+    record, task = pick.record, evaluator.target.task
     attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
-    column = None if attribute is None else diagnosis.attributes.index(attribute)
+    flip: float | None = None
+    along: Sequence[float | None] = [None] * STRIP_FRAMES
+    if attribute is None:
+        shown = STRIP_FRAMES - 1
+        weights = torch.linspace(0, 1, STRIP_FRAMES)[:, None] * torch.tensor(pick.edit_weights)
+    else:
+        column = diagnosis.attributes.index(attribute)
+        end = _end(pick, column, diagnosis)
+        flip = _flip_weight(record, column, end, task)
+        steps, shown = strip_weights(pick.edit_weights[column], flip, end)
+        weights = torch.zeros(len(steps), len(diagnosis.attributes))
+        weights[:, column], along = torch.tensor(steps), steps
+    pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights)
     stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
-    frames = []
-    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
+    recorded, frames = seen.recorded.tolist(), []
+    for index, picture in enumerate(pictures):
         name = f"{stem}-{index}.png"
-        audit.write(name, png_bytes(image))
-        weight = None if column is None else float(weights[index, column])
-        frames.append(FrameEntry(file=name, weight=weight, caption=caption))
+        audit.write(name, png_bytes(picture))
+        entry = FrameEntry(
+            file=name,
+            weight=along[index],
+            caption=task.caption(seen.outputs[index], seen.outputs[0]),
+            followed=task.followed(recorded[index], recorded[0]),
+            flipped=bool(seen.flipped[index]),
+            label_kept=bool(seen.label_kept[index]) if seen.labels_on else None,
+        )
+        frames.append(entry)
     return StripEntry(
         kind=pick.kind,
         attribute=attribute,
@@ -211,12 +252,55 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
         extreme=pick.extreme,
         label_kept=pick.label_kept,
         ssim=pick.ssim,
-        original_caption=captions[0],
-        caption=captions[-1],
+        shown=shown,
+        flip_weight=flip,
+        original_caption=frames[0].caption,
+        caption=frames[shown].caption,
         frames=tuple(frames),
     )
 
 
+def _end(pick: Pick, column: int, diagnosis: Diagnosis) -> float:
+    """Where the range of the unit ends, on the side that its picture lies on; a range that leads nowhere ends there."""
+    shown = pick.edit_weights[column]
+    low, high = pick.record.bounds or diagnosis.config.ranges[column]
+    side = shown or low + high
+    return max(high, shown) if side >= 0 else min(low, shown)
+
+
+def _flip_weight(record: Record, column: int, end: float, task: Task) -> float | None:
+    """The edit weight nearest to 0 on the way to `end` at which the prediction flips and keeps its label, as far as the
+    search looked."""
+    original = record.original_output
+    unedited = task.state(original, original)
+    flips = [
+        weight
+        for point in record.trajectory
+        if 0 < (weight := point.weights[column]) * (1 if end >= 0 else -1) <= abs(end) + _SLACK
+        and point.label_kept is not False
+        and task.state(point.output, original) != unedited
+    ]
+    return min(flips, key=abs, default=None)
+
+
+@torch.no_grad()
+def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[list[Pixels], Evaluation]:
+    """Pictures of one image at several edit weights, the first of which is 0, and what target and text encoder see."""
+    images = evaluator.render(styles, weights.to(styles.device))
+    embeddings = evaluator.embed(images)
+    original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
+    alike = original.rows(torch.zeros(len(images), dtype=torch.long))
+    seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")
+    return _drawn(images, seen.outputs, evaluator.target.task, unedited=0), seen
+
+
+def _drawn(images: Tensor, outputs: Tensor, task: Task, *, unedited: int) -> list[Pixels]:
+    """The pictures with their outputs in them, those of row ``unedited`` being the original's."""
+    original = outputs[unedited]
+    return [task.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+
+
+@torch.no_grad()
 def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor) -> SheetEntry:
     """One row per image, one column per weight."""
     attribute = diagnosis.attributes[index]
@@ -225,21 +309,10 @@ def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Eval
     for number, style in enumerate(styles):
         weights = torch.zeros(len(columns), len(evaluator.directions))
         weights[:, index] = torch.tensor(columns)
-        images, _ = _shown(evaluator, style.expand(len(columns), -1), weights, unedited=columns.index(0.0))
-        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(images))]
-        for name, image in zip(names, images, strict=True):
+        images = evaluator.render(style.expand(len(columns), -1), weights.to(style.device))
+        drawn = _drawn(images, evaluator.target(images), evaluator.target.task, unedited=columns.index(0.0))
+        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(drawn))]
+        for name, image in zip(names, drawn, strict=True):
             audit.write(name, png_bytes(image))
         rows.append(tuple(names))
     return SheetEntry(attribute=attribute, weights=tuple(columns), rows=tuple(rows))
-
-
-@torch.no_grad()
-def _shown(
-    evaluator: Evaluator, styles: Tensor, weights: Tensor, *, unedited: int
-) -> tuple[NDArray[np.uint8], Sequence[str]]:
-    """Pictures and captions of one image at several edit weights, those of row ``unedited`` being 0."""
-    images = evaluator.render(styles, weights.to(styles.device))
-    outputs, task = evaluator.target(images), evaluator.target.task
-    original = outputs[unedited]
-    pictures = [task.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
-    return np.stack(pictures), [task.caption(row, original) for row in outputs]

@@ -13,7 +13,10 @@ from zoom_engine.audit.gallery_file import FrameEntry, Gallery, SheetEntry, Stri
 from zoom_engine.errors import AuditError
 
 SMILE = Attribute.parse("a smiling face|a face with a smile")
-FRAMES = tuple(FrameEntry(file=f"images/{step}.png", weight=2.0 * step, caption=f"0.{step}") for step in range(4))
+SEEN = {"followed": 0.5, "flipped": False, "label_kept": True}
+FRAMES = tuple(
+    FrameEntry(file=f"images/{step}.png", weight=2.0 * step, caption=f"0.{step}", **SEEN) for step in range(4)
+)
 STRIP = StripEntry(
     kind="flip",
     attribute=SMILE,
@@ -25,8 +28,10 @@ STRIP = StripEntry(
     extreme=True,
     label_kept=None,
     ssim=0.9,
+    shown=2,
+    flip_weight=4.0,
     original_caption="0.0",
-    caption="0.3",
+    caption="0.2",
     frames=FRAMES,
 )
 SHEET = SheetEntry(attribute=SMILE, weights=(-30.0, 0.0, 4.5), rows=(("a.png", "b.png", "c.png"),) * 2)
@@ -52,12 +57,32 @@ def test_a_gallery_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_galleries_of_older_versions_do_not_say_why_a_strip_was_chosen(tmp_path: Path) -> None:
     written(tmp_path)
     content = json.loads((tmp_path / "gallery.json").read_text())
-    for name in ("kind", "image", "direction", "decisive", "extreme"):
+    for name in ("kind", "image", "direction", "decisive", "extreme", "shown", "flip_weight"):
         del content["strips"][0][name]
+    for frame in content["strips"][0]["frames"]:
+        for name in SEEN:
+            del frame[name]
     (tmp_path / "gallery.json").write_text(json.dumps(content))
     (strip,) = Gallery.load(tmp_path).strips
     assert (strip.kind, strip.direction, strip.decisive, strip.extreme) == (None, None, None, False)
-    assert strip.frames == FRAMES
+    assert [(frame.file, frame.weight, frame.caption) for frame in strip.frames] == [
+        (frame.file, frame.weight, frame.caption) for frame in FRAMES
+    ]
+    assert {(frame.followed, frame.flipped, frame.label_kept) for frame in strip.frames} == {(None, None, None)}
+    assert strip.way == strip.frames, "they end with what they are shown for"
+
+
+def test_a_strip_leads_past_what_it_is_shown_for(tmp_path: Path) -> None:
+    (strip,) = Gallery.load(written(tmp_path)).strips
+    assert (strip.frames, strip.way) == (FRAMES, FRAMES[:3])
+
+
+def test_a_flip_counts_where_the_label_is_kept() -> None:
+    counted = [
+        FrameEntry(file="", weight=1.0, caption="", flipped=True, label_kept=kept) for kept in (True, None, False)
+    ]
+    assert [frame.counts_as_flip for frame in counted] == [True, True, False]
+    assert not FRAMES[0].counts_as_flip
 
 
 @pytest.mark.parametrize(
@@ -67,7 +92,8 @@ def test_galleries_of_older_versions_do_not_say_why_a_strip_was_chosen(tmp_path:
         ({"flipped": 1}, {}, "a strip.flipped must be true or false, not 1"),
         ({"direction": [0]}, {}, "a strip.direction must be two states"),
         ({"frames": []}, {}, "a strip.frames must hold a picture"),
-        ({"frames": [{"file": 3, "weight": 0, "caption": ""}]}, {}, "a frame.file must be a text"),
+        ({"shown": 4}, {}, "a strip.shown must be one of the frames"),
+        ({"shown": 0, "frames": [{"file": 3, "weight": 0, "caption": ""}]}, {}, "a frame.file must be a text"),
         ({"ssim": float("nan")}, {}, "a strip.ssim must be a number"),
         ({"attribute": "a \u202e hat"}, {}, "control character"),
         ({}, {"attribute": None}, "a sheet.attribute must be a text"),

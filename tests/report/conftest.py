@@ -89,7 +89,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
-    does not say why its pictures were chosen. `null` is how far random directions move, if there are any.
+    does not say why its pictures were chosen. `null` is how far random directions move, if there are any. With
+    `photographs` the first images are their inversions, and one more was refused.
     """
 
     def make(
@@ -110,6 +111,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         older: bool = False,
         null: float | None = None,
         purpose: str | None = None,
+        photographs: int = 0,
     ) -> Path:
         path = tmp_path / name
         config = {
@@ -152,11 +154,18 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             records = records[: len(records) // 2 if done is None else done]
         with AuditFolder.create(path, manifest) as folder:
             folder.append(records)
+            if photographs:
+                folder.write_json("photographs.json", {"photographs": photographed(folder, photographs, size)})
             if finish:
                 pictures = gallery(folder, records, attributes, size, strips_each)
                 if older:
                     for strip in pictures["strips"]:
-                        del strip["kind"], strip["direction"], strip["decisive"]
+                        for new in ("kind", "direction", "decisive", "shown", "flip_weight"):
+                            del strip[new]
+                        strip["frames"] = [
+                            {k: v for k, v in frame.items() if k not in ("followed", "flipped", "label_kept")}
+                            for frame in strip["frames"]
+                        ]
                 folder.write_json("gallery.json", pictures)
                 folder.finish(Diagnosis(manifest, tuple(records)).summary())
         return path
@@ -183,6 +192,19 @@ def of_several_classes(record: Record, count: int) -> Record:
     )
 
 
+def photographed(folder: AuditFolder, count: int, size: int) -> list[dict[str, Any]]:
+    """`count` photographs with their inversions, and one that was refused."""
+    found: list[dict[str, Any]] = []
+    for number in range(count + 1):
+        names = {"picture": f"images/photograph-{number}.png", "inversion": f"images/inversion-{number}.png"}
+        for place, name in enumerate(names.values()):
+            folder.write(name, picture(number, 4 * place, size))
+        about = {"file": f"{number}.jpg", "image": number, "seen": 0.2, "pixels": 0.3, "output": "0.2"}
+        found.append({**about, **names, "inverted_output": "0.25"})
+    found[-1] |= {"image": None, "inversion": None, "refused": "is not what the generator draws"}
+    return found
+
+
 def predicted(output: Sequence[float]) -> int:
     return int(output[0] >= 0.5) if len(output) == 1 else int(np.argmax(output))
 
@@ -198,8 +220,10 @@ def gallery(
             for step in range(4):
                 name = f"images/strip-{slug(str(attribute))}-{record.seed}-{step}.png"
                 folder.write(name, picture(record.seed, 20 * step, size))
+                seen = {"followed": 0.21 + step / 10, "flipped": record.flipped and step >= 2, "label_kept": True}
                 weight = None if attribute is None else 4.0 * step
-                frames.append({"file": name, "weight": weight, "caption": f"0.{2 + step}1"})
+                frames.append({"file": name, "weight": weight, "caption": f"0.{2 + step}1", **seen})
+            shown = 2 if record.flipped else 3
             strips.append(
                 {
                     "kind": "flip" if record.flipped else "typical",
@@ -210,8 +234,10 @@ def gallery(
                     "flipped": record.flipped,
                     "label_kept": record.label_kept,
                     "ssim": record.ssim,
+                    "shown": shown,
+                    "flip_weight": frames[2]["weight"] if record.flipped else None,
                     "original_caption": frames[0]["caption"],
-                    "caption": frames[-1]["caption"],
+                    "caption": frames[shown]["caption"],
                     "frames": frames,
                 }
             )

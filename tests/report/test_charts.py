@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.audit.table import signed
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
-from zoom_engine.report.curves import response_curve
-from zoom_engine.report.sentences import effect
+from zoom_engine.report.curves import Side, response_curve, sides
+from zoom_engine.report.sentences import direction, effect
 from zoom_engine.targets import BinaryTask, MultiClassTask
 
 BINARY = BinaryTask(classes=("no", "yes"))
@@ -55,7 +56,6 @@ def test_the_curve_is_the_mean_over_images_of_interpolated_outputs() -> None:
     assert curve.mean[at[0.0]] == pytest.approx((0.5 + 0.4 + 0.3) / 3)
     assert curve.mean[at[5.0]] == pytest.approx((0.7 + 0.2 + 0.3) / 3)
     assert curve.low[at[5.0]] == pytest.approx(np.percentile([0.7, 0.2, 0.3], 25))
-    assert curve.change_at(10.0) == pytest.approx((0.9 + 0.6 + 0.3) / 3 - 0.4)
 
 
 def test_the_curve_ends_where_fewer_than_half_of_the_images_reach() -> None:
@@ -65,6 +65,22 @@ def test_the_curve_ends_where_fewer_than_half_of_the_images_reach() -> None:
     assert 9 <= curve.weights[-1] <= 10
     assert response_curve([], 1, BINARY) is None
     assert response_curve([record(0, {}, [0.5])], 1, BINARY) is None
+
+
+def test_what_adding_and_removing_do_is_the_change_at_the_end_of_each_images_own_range() -> None:
+    gains = replace(record(0, {5.0: [0.6], 8.0: [0.9], 30.0: [0.1]}, [0.5]), bounds=(0.0, 8.0))
+    loses = replace(record(1, {-4.0: [0.2], 30.0: [0.9]}, [0.5]), bounds=(-4.0, 0.0))
+    older = record(2, {-6.0: [0.4], 6.0: [0.7], 30.0: [0.9]}, [0.5])
+    removing, adding = sides([gains, loses, older], 1, BINARY, (-6.0, 6.0))
+    assert (removing.changes, adding.changes) == (pytest.approx((-0.3, -0.1)), pytest.approx((0.4, 0.2)))
+    assert (removing.mean, adding.images) == (pytest.approx(-0.2), 2)
+    assert (adding.beyond(0.3), removing.beyond(0.05)) == ((1, 0), (0, 2))
+    far = gains.trajectory[1]
+    lost = replace(gains, trajectory=(gains.trajectory[0], replace(far, label_kept=False)))
+    assert sides([lost], 1, BINARY, (-6.0, 6.0))[1].changes == pytest.approx((0.1,)), "where the label is kept"
+    nothing = replace(gains, trajectory=(replace(far, label_kept=False),))
+    assert sides([nothing], 1, BINARY, (-6.0, 6.0))[1].changes == (0.0,)
+    assert sides([replace(gains, trajectory=())], 1, BINARY, (-6.0, 6.0))[1].images == 0
 
 
 def test_multi_class_curves_follow_the_class_first_predicted() -> None:
@@ -125,13 +141,32 @@ def test_short_names(attribute: str, name: str) -> None:
     assert short_name(Attribute.parse(attribute), "a face") == name
 
 
+def side(*changes: float) -> Side:
+    return Side(changes)
+
+
 def test_effects_in_words() -> None:
-    assert effect(-0.2, 0.41, hardly=0.01) == "Adding it: +0.41; removing it: −0.2 on average."
-    assert effect(0.0, 0.004, hardly=0.01) == "Hardly any change on average."
-    assert effect(None, 0.3, hardly=0.01) == "Adding it: +0.3 on average."
-    assert effect(-0.4, 0.2, hardly=0.5) == "Hardly any change on average.", "half a year"
-    assert effect(-0.4, 12.34, hardly=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
-    assert effect(0.004, 0.012, hardly=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
+    assert effect(side(-0.3, -0.1), side(0.41), hardly=0.01) == "Adding it: +0.41; removing it: −0.2 on average."
+    assert effect(side(0.0), side(0.004), hardly=0.01) == "Hardly any change on average."
+    assert effect(side(), side(0.3), hardly=0.01) == "Adding it: +0.3 on average."
+    assert effect(side(-0.4), side(0.2), hardly=0.5) == "Hardly any change on average.", "half a year"
+    assert effect(side(-0.4), side(12.34), hardly=0.5) == "Adding it: +12.3; removing it: −0.4 on average."
+    assert effect(side(0.004), side(0.012), hardly=0.001) == "Adding it: +0.012; removing it: +0.004 on average."
+    assert effect(side(), side(), hardly=0.01) == "Not measured yet."
+
+
+def test_directions_in_words() -> None:
+    told = direction(side(-0.2, -0.3, 0.1), side(0.41), "the output", hardly=0.01)
+    assert told == (
+        "Adding it raises the output by 0.41 (1 image); removing it lowers the output by 0.13 on average (3 images, 1"
+        " of them the other way)."
+    )
+    told = direction(side(-0.2, 0.2), side(0.001, 0.0), "the output", hardly=0.01)
+    assert told == (
+        "Adding it hardly moves the output on average (2 images); removing it moves the output both ways (of 2 images 1"
+        " up, 1 down)."
+    )
+    assert direction(side(), side(), "the output", hardly=0.01) == ""
 
 
 @given(st.floats(-1e4, 1e4))

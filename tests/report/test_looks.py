@@ -1,4 +1,5 @@
-"""What can be checked of the looks: contrast in both themes, and no sideways scrolling on a narrow phone."""
+"""What can be checked of the looks: contrast in both themes, no sideways scrolling on a narrow phone, what the controls
+do, what an accessibility checker finds, and what is on paper."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import re
 import shutil
 import subprocess
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pypdf
 import pytest
@@ -21,16 +24,79 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 TEXT = [("text", "bg"), ("text", "raised"), ("muted", "bg"), ("muted", "surface"), ("muted", "raised")]
 TEXT += [("accent", "bg"), ("accent", "accent-soft"), ("good", "good-soft"), ("warn", "warn-soft")]
 LONG = "x" * 120
-HARNESS = """<!doctype html><body style="margin:0"><script>
-addEventListener("load", () => setTimeout(() => {
-  document.body.dataset.result = JSON.stringify([...document.querySelectorAll("iframe")].map(frame => {
+MEASURED = """frames.map(frame => {
     const page = frame.contentDocument.documentElement;
     const faces = [...frame.contentDocument.querySelectorAll("img")].map(image => image.getBoundingClientRect().width);
     const background = getComputedStyle(frame.contentDocument.body).backgroundColor;
     return [page.scrollWidth, page.clientWidth, background, Math.min(...faces)];
-  }));
-}, 300));
-</script>%s</body>"""
+  })"""
+USED = """frames.map(frame => {
+    const page = frame.contentDocument, list = [];
+    const control = (group, label) => [...page.querySelectorAll(`[aria-label="${group}"] label`)]
+      .find(found => found.firstChild.data === label).querySelector("input, select");
+    const set = (input, value) => { input.value = value; input.dispatchEvent(new Event("input")); };
+    const texts = (root, selector) => [...root.querySelectorAll(selector)]
+      .filter(found => getComputedStyle(found.closest("[data-attribute], details") || found).display !== "none")
+      .map(found => found.textContent.trim());
+    const note = () => list.push({
+      bars: texts(page, ".bars .name"), rows: texts(page, '[data-list="numbers"] th'), curves: texts(page, ".plots h3"),
+      strips: texts(page, ".strip h3"), told: texts(page, "[role=status]"),
+      tags: texts(page, ".strip .tag"), open: texts(page, ".stack h3").length,
+    });
+    const find = control("Attributes, here and below", "Find an attribute");
+    const sort = control("Attributes, here and below", "Sort by"), show = control("Pictures", "Show");
+    note();
+    set(sort, "name"); note();
+    set(find, "BEARD"); note();
+    set(find, ""); set(sort, ""); set(show, "flip"); note();
+    set(show, ""); set(control("Pictures", "Sort by"), "flip"); note();
+    const slider = page.querySelector("input[type=range]"), curve = slider.closest("[data-strip]");
+    for (const place of ["0", "3"]) {
+      set(slider, place);
+      list.push([slider.getAttribute("aria-label"), slider.getAttribute("aria-valuetext"),
+        curve.querySelector(".along img").alt, curve.querySelector(".here circle").getAttribute("cx")]);
+    }
+    return list;
+  })"""
+AXE = """await Promise.all(frames.map(frame => new Promise(done => {
+    const axe = frame.contentDocument.createElement("script");
+    axe.onload = () => frame.contentWindow.axe.run().then(({violations}) => done(
+      violations.flatMap(({id, nodes}) => nodes.map(node => `${id}: ${node.html.slice(0, 200)}`))));
+    axe.src = "axe.js";
+    frame.contentDocument.head.append(axe);
+  })))"""
+
+
+def asked(script: str, pages: Sequence[tuple[Path, int]], folder: Path, *, dark: bool = False) -> Any:
+    """What a JavaScript expression of `frames` comes to in a browser that shows the pages, each as wide as it says."""
+    frames = "".join(
+        f'<iframe src="{page.resolve().as_uri()}" style="border:0;height:900px;width:{width}px"></iframe>'
+        for page, width in pages
+    )
+    harness = folder / "harness.html"
+    harness.write_text(
+        f"""<!doctype html><body style="margin:0"><script>
+addEventListener("load", () => setTimeout(async () => {{
+  const frames = [...document.querySelectorAll("iframe")];
+  document.body.dataset.result = JSON.stringify({script});
+}}, 300));
+</script>{frames}</body>""",
+        encoding="utf-8",
+    )
+    options = ["--dump-dom", "--allow-file-access-from-files", "--virtual-time-budget=20000"]
+    options += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", harness.as_uri()]
+    result = chromium(folder, *options)
+    found = re.search(r'data-result="([^"]*)"', result)
+    assert found is not None, result[-2000:]
+    return json.loads(html.unescape(found[1]))
+
+
+def chromium(folder: Path, *options: str) -> str:
+    """What a browser without a window prints."""
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={folder / 'user'}", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def colors(theme: int) -> dict[str, str]:
@@ -68,7 +134,7 @@ def test_text_has_the_contrast_of_wcag_aa(theme: int) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> None:
     audits = [
-        make_audit("plain"),
+        make_audit("plain", photographs=2),
         make_audit("long", attributes=(f"a face with {LONG}", LONG + "y"), target=LONG),
     ]
     pages = [write_report(audit) for audit in audits]
@@ -76,37 +142,7 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
     for page in pages[:2]:
         page.write_text(page.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8")
     widths = (375, 640, 900, 1280)
-    frames = "".join(
-        f'<iframe src="{page.resolve().as_uri()}" style="border:0;height:900px;width:{width}px"></iframe>'
-        for page in pages
-        for width in widths
-    )
-    harness = tmp_path / "harness.html"
-    harness.write_text(HARNESS % frames, encoding="utf-8")
-    command = [
-        str(CHROMIUM),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-    ]
-    command += [
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--dump-dom",
-    ]
-    command += [
-        "--allow-file-access-from-files",
-        "--virtual-time-budget=5000",
-        f"--user-data-dir={tmp_path / 'user'}",
-    ]
-    command += [f"--blink-settings=preferredColorScheme={0 if dark else 1}", harness.as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    found = re.search(r'data-result="([^"]*)"', result.stdout)
-    assert found is not None, result.stderr
-    measured = json.loads(html.unescape(found[1]))
+    measured = asked(MEASURED, [(page, width) for page in pages for width in widths], tmp_path, dark=dark)
     assert len(measured) == len(pages) * len(widths)
     ground = colors(int(dark))["bg"]
     rgb = f"rgb({', '.join(str(int(ground[i : i + 2], 16)) for i in (1, 3, 5))})"
@@ -121,10 +157,19 @@ def test_no_page_scrolls_sideways(make_audit, tmp_path: Path, dark: bool) -> Non
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     """Details are open, and no text begins outside the sheet."""
-    page = write_report(make_audit("audit", attributes=tuple(f"a face with {word}" for word in "abcdefgh"), null=0.02))
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
-    command += [f"--user-data-dir={tmp_path / 'user'}", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri()]
-    subprocess.run(command, capture_output=True, timeout=120, check=True)
+    attributes = tuple(f"a face with {word}" for word in "abcdefgh")
+    page = write_report(make_audit("audit", attributes=attributes, null=0.02, photographs=2))
+    told = page.read_text(encoding="utf-8")
+    filtered = without_policy(told).replace(
+        "</body>",
+        """<script>
+const find = document.querySelector("input[type=search]");
+find.value = "nothing is called so";
+find.dispatchEvent(new Event("input"));
+</script></body>""",
+    )
+    page.write_text(filtered, encoding="utf-8")
+    chromium(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={tmp_path / 'report.pdf'}", page.as_uri())
     texts = []
     for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages:
 
@@ -137,9 +182,78 @@ def test_paper_holds_what_the_page_does(make_audit, tmp_path: Path) -> None:
     assert [("Sign-off" in text, "Signature" in text) for text in texts].count((True, True)) == 1, "on one sheet"
     printed = unicodedata.normalize("NFKC", " ".join(" ".join(texts).split()))  # of ligatures letters
     assert "config.search" in printed, "settings, which are folded away on the screen"
-    assert printed.count("likeness to the original (SSIM)") == page.read_text().count("likeness to the original (SSIM)")
+    assert printed.count("likeness to the original (SSIM)") == told.count("likeness to the original (SSIM)")
+    for control in ("Sort by", "Find an attribute", "0 of 8 attributes"):
+        assert control not in printed
+    assert printed.count("flips here") == told.count("<b>flips here</b>") > 8
+    assert printed.count("drawn again") == 2
     for heading in ("calibrated range", "paper range", "What this audit cannot say"):
         assert heading in printed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_controls_sort_filter_and_move_along_curves(make_audit, tmp_path: Path) -> None:
+    """On the page as it is, under its own policy."""
+    names = ["pale skin", "smiling", "a beard"]
+    page = write_report(make_audit("audit", null=0.1, gain=0.3))
+    ((plain, by_name, found, flips, soon, *moves),) = asked(USED, [(page, 900)], tmp_path)
+    assert plain["bars"] == plain["rows"] == plain["curves"] or plain["bars"] == plain["curves"] == names
+    assert plain["strips"] == [name for name in names for _ in range(2)]
+    assert (plain["told"], plain["open"]) == (["", ""], 4)
+    assert by_name["bars"] == by_name["curves"] == sorted(names)
+    assert by_name["strips"] == [name for name in sorted(names) for _ in range(2)]
+    assert found["bars"] == found["curves"] == ["a beard"]
+    assert len(found["rows"]) == 1
+    assert found["strips"] == ["a beard"] * 2
+    assert found["told"] == ["1 of 3 attributes, in this section and below", "2 of 6 images"]
+    assert flips["bars"] == names
+    assert set(flips["tags"]) == {"Decisive flip"}
+    assert 0 < len(flips["strips"]) < 6
+    assert [tag == "Decisive flip" for tag in soon["tags"]] == sorted(
+        (tag == "Decisive flip" for tag in plain["tags"]), reverse=True
+    ), "those that flip come first"
+    (label, start, first, left), (_, end, last, right) = moves
+    assert label == "Edit weight of pale skin, one image"
+    assert start == "original: 0.21"
+    assert end.startswith("weight +12")
+    assert end.endswith(": 0.51")
+    assert first != last
+    assert float(left) < float(right)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_an_accessibility_checker_finds_no_violation(make_audit, tmp_path: Path) -> None:
+    """On the screen in light and dark, and on paper, with all that is folded away."""
+    checker = Path(pytest.importorskip("axe_core_python").__file__).with_name("axe.min.js")
+    (tmp_path / "axe.js").write_bytes(checker.read_bytes())
+    audits = [make_audit("plain", null=0.1, photographs=2), make_audit("unfinished", finish=False)]
+    pages = {audit.name: write_report(audit) for audit in audits}
+    pages["index"] = write_index(tmp_path, audits)
+    looks = {
+        "light": {},
+        "dark": {"@media (prefers-color-scheme: dark)": "@media all"},
+        "paper": {"@media print": "@media all", "@media screen": "@media not all"},
+    }
+    shown = []
+    for name, page in pages.items():
+        for look, changes in looks.items():
+            text = without_policy(page.read_text(encoding="utf-8")).replace("<details", "<details open")
+            for old, new in changes.items():
+                assert old in text
+                text = text.replace(old, new)
+            shown.append(tmp_path / f"{name}-{look}.html")
+            shown[-1].write_text(text, encoding="utf-8")
+    found = asked(AXE, [(page, 900) for page in shown], tmp_path)
+    assert {page.name: violations for page, violations in zip(shown, found, strict=True) if violations} == {}
+
+
+def without_policy(text: str) -> str:
+    """A page that runs scripts of a test too."""
+    found, count = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    assert count == 1
+    return found
 
 
 @pytest.mark.parametrize("name", ["report", "index"])

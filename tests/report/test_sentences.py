@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.gallery_file import StripEntry
+from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.report.sentences import certainty, flips, headline, standing
+from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
@@ -125,3 +126,84 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:
     shown = strip("0.01", "0.94", kind="flip", extreme=True)
     assert standing(shown, Counts(32, 1, 1, 1), 1, READING, least=0.1).tag == "Most extreme of 32"
+
+
+def leading(*seen: tuple[bool, bool | None], flip: float | None = None, attribute: str | None = "a") -> StripEntry:
+    """A strip of pictures that are (flipped, label kept), one unit of edit weight apart."""
+    frames = tuple(
+        FrameEntry(
+            file="",
+            weight=None if attribute is None else float(step),
+            caption="",
+            followed=0.0,
+            flipped=flipped,
+            label_kept=kept,
+        )
+        for step, (flipped, kept) in enumerate(seen)
+    )
+    parsed = None if attribute is None else Attribute.parse(attribute)
+    return dataclasses.replace(strip("0.1", "0.9"), attribute=parsed, frames=frames, flip_weight=flip)
+
+
+STAYS, FLIPS, LOST = (False, True), (True, None), (True, False)
+
+
+@pytest.mark.parametrize(
+    ("shown", "share", "words", "notes"),
+    [
+        (
+            leading(STAYS, FLIPS, FLIPS, FLIPS, FLIPS, flip=1.0),
+            0.25,
+            "The prediction flips at weight +1, 25 % of the way to +4, the end of this image’s range.",
+            ["", "flips here", "flipped", "flipped", "flipped"],
+        ),
+        (
+            leading(STAYS, FLIPS, STAYS, flip=1.0),
+            0.5,
+            "The prediction flips at weight +1, 50 % of the way to +2, the end of this image’s range; there it has"
+            " flipped back.",
+            ["", "flips here", ""],
+        ),
+        (
+            leading(STAYS, FLIPS, LOST, flip=1.0),
+            0.5,
+            "The prediction flips at weight +1, 50 % of the way to +2, the end of this image’s range; there the label"
+            " is not kept.",
+            ["", "flips here", "label not kept"],
+        ),
+        (
+            leading(STAYS, STAYS),
+            None,
+            "The prediction does not flip anywhere in this image’s range, which ends at weight +1.",
+            ["", ""],
+        ),
+        (
+            leading(STAYS, LOST),
+            None,
+            "The prediction flips only where that does not count, as the label is not kept there.",
+            ["", "label not kept"],
+        ),
+        (
+            leading(STAYS, FLIPS, STAYS),
+            None,
+            "The prediction flips and is back between two weights that the search tried, which does not count.",
+            ["", "flipped", ""],
+        ),
+        (
+            leading(STAYS, STAYS, FLIPS, FLIPS, FLIPS, attribute=None),
+            0.5,
+            "The prediction flips between 25 % and 50 % of the way.",
+            ["", "", "flipped", "flipped", "flipped"],
+        ),
+        (leading(STAYS, STAYS, attribute=None), None, "The prediction does not flip on the way.", ["", ""]),
+    ],
+)
+def test_a_strip_says_where_on_its_way_the_prediction_flips(
+    shown: StripEntry, share: float | None, words: str, notes: list[str]
+) -> None:
+    assert (flips_at(shown), way(shown), flip_notes(shown)) == (share, words, notes)
+
+
+def test_strips_of_older_audits_do_not_say_where_they_flip() -> None:
+    older = dataclasses.replace(strip("0.1", "0.9"), frames=(FrameEntry(file="", weight=2.0, caption="0.9"),))
+    assert (way(older), flips_at(older), flip_notes(older)) == ("", None, [""])

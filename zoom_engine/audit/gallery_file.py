@@ -16,20 +16,34 @@ GALLERY = "gallery.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FrameEntry:
-    """A picture of a strip: its file, the edit weight (None where all attributes are edited), the output in words."""
+    """A picture of a strip: its file, the edit weight (None where all attributes are edited), the output in words.
+
+    followed: the number of the output that response curves draw; flipped: the prediction is another than the unedited
+    image's; label_kept: None without labels. All three are None in galleries of older versions.
+    """
 
     file: str
     weight: float | None
     caption: str
+    followed: float | None = None
+    flipped: bool | None = None
+    label_kept: bool | None = None
+
+    @property
+    def counts_as_flip(self) -> bool:
+        """The prediction flips here, and the label does not."""
+        return self.flipped is True and self.label_kept is not False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class StripEntry:
-    """One unit's way from the original to the edited picture, see `gallery.Pick` for what it stands for.
+    """One unit's way from the original to the end of its range, see `gallery.Pick` for what it stands for.
 
     attribute: None where all are edited. image, seed: of the record. flipped: the states of `direction` differ.
-    original_caption, caption: of the first frame and the last. kind, direction and decisive are None in galleries of
-    older versions, which do not say why a strip was chosen.
+    shown: the frame that the unit is shown for; None in galleries of older versions, where it is the last.
+    flip_weight: where on the way the prediction flips and keeps its label; None where it does not, and where all are
+    edited. original_caption, caption: of the first frame and the one shown. kind, direction and decisive are None in
+    galleries of older versions, which do not say why a strip was chosen.
     """
 
     kind: str | None = None
@@ -42,9 +56,16 @@ class StripEntry:
     extreme: bool = False
     label_kept: bool | None
     ssim: float | None
+    shown: int | None = None
+    flip_weight: float | None = None
     original_caption: str
     caption: str
     frames: tuple[FrameEntry, ...]
+
+    @property
+    def way(self) -> tuple[FrameEntry, ...]:
+        """The frames from the original to the one that the unit is shown for."""
+        return self.frames if self.shown is None else self.frames[: self.shown + 1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +112,8 @@ def _strip(entry: dict[str, Any]) -> StripEntry:
     direction = values.items("direction", int)
     values.check("direction", direction is None or len(direction) == 2, "be two states")
     values.check("frames", len(frames) > 0, "hold a picture")
+    shown = values.get("shown", int)
+    values.check("shown", shown is None or 0 <= shown < len(frames), "be one of the frames")
     return StripEntry(
         kind=values.get("kind", str),
         attribute=None if attribute is None else Attribute.parse(attribute),
@@ -102,6 +125,8 @@ def _strip(entry: dict[str, Any]) -> StripEntry:
         extreme=values.get("extreme", bool) or False,
         label_kept=values.get("label_kept", bool),
         ssim=values.get("ssim", float),
+        shown=shown,
+        flip_weight=values.get("flip_weight", float),
         original_caption=values.need("original_caption", str),
         caption=values.need("caption", str),
         frames=tuple(_frame(JsonObject(frame, "a frame")) for frame in frames),
@@ -109,8 +134,14 @@ def _strip(entry: dict[str, Any]) -> StripEntry:
 
 
 def _frame(values: JsonObject) -> FrameEntry:
-    weight = values.get("weight", float)
-    return FrameEntry(file=values.need("file", str), weight=weight, caption=values.need("caption", str))
+    return FrameEntry(
+        file=values.need("file", str),
+        weight=values.get("weight", float),
+        caption=values.need("caption", str),
+        followed=values.get("followed", float),
+        flipped=values.get("flipped", bool),
+        label_kept=values.get("label_kept", bool),
+    )
 
 
 def _sheet(entry: dict[str, Any]) -> SheetEntry:

@@ -89,7 +89,7 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
     writer.writeheader()
     for number, strip in enumerate(strips):
         files = {what: f"images/{number:04d}-{what}.png" for what in ("original", "edited")}
-        for frame, name in zip((strip.frames[0], strip.frames[-1]), files.values(), strict=True):
+        for frame, name in zip((strip.way[0], strip.way[-1]), files.values(), strict=True):
             (out / name).write_bytes(inside(folder, frame.file).read_bytes())
         attribute = strip.attribute
         values = {
@@ -97,7 +97,7 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
             "pair": number,
             "attribute": attribute and attribute.text,
             "name": attribute and short_name(attribute, diagnosis.config.neutral),
-            "edit_weight": strip.frames[-1].weight,
+            "edit_weight": strip.way[-1].weight,
             "seed": strip.seed,
             "original_output": strip.original_caption,
             "edited_output": strip.caption,

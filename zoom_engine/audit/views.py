@@ -150,9 +150,9 @@ def _counterfactual(folder: Path, strip: StripEntry) -> Counterfactual:
         decisive=strip.decisive,
         label_kept=strip.label_kept,
         ssim=strip.ssim,
-        weights=tuple(frame.weight for frame in strip.frames),
-        outputs=tuple(frame.caption for frame in strip.frames),
-        frames=_pictures(folder, [frame.file for frame in strip.frames]),
+        weights=tuple(frame.weight for frame in strip.way),
+        outputs=tuple(frame.caption for frame in strip.way),
+        frames=_pictures(folder, [frame.file for frame in strip.way]),
     )
 
 

@@ -30,7 +30,7 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
     found = []
     for entry in entries[:count]:
         files = []
-        for frame in entry.frames:
+        for frame in entry.way:
             with Image.open(audit.path / frame.file) as picture:
                 files.append(folder.picture(f"{name} {audit.mode} {frame.file}", np.asarray(picture.convert("RGB"))))
         found.append(
@@ -43,7 +43,7 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
                 "decisive": bool(entry.decisive),
                 "label_kept": entry.label_kept,
                 "ssim": entry.ssim,
-                "captions": [frame.caption for frame in entry.frames],
+                "captions": [frame.caption for frame in entry.way],
                 "files": files,
             }
         )

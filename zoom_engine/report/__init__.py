@@ -1,4 +1,4 @@
-"""The audit as a web page that a stranger understands: one file, no network, no script."""
+"""The audit as a web page that a stranger understands: one file, no network, whole without a script."""
 
 from zoom_engine.report.writer import IndexEntry, write_experiments, write_index, write_report, write_user_study
 

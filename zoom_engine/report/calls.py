@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zoom_engine.attributes import Attribute
@@ -64,6 +64,30 @@ def is_weak(summary: Summary) -> bool:
     return any(share < WEAK for size, share in (summary.power or {}).items() if float(size) >= TOLD)
 
 
+def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
+    """What a reader should do next."""
+    if unfinished:
+        return "Run the same command again: it goes on where it stopped. Nothing on this page is final yet."
+    if summary.mode == "multi":
+        return "Look at the pictures: does each still show its label? What an attribute does alone --mode single says."
+    called, undecided = ([names[row.attribute] for row in _that_are(summary, c)] for c in ("called", "undecided"))
+    steps = []
+    if called:
+        it = f"“{called[0]}”" if len(called) == 1 else "each of them"
+        steps.append(f"Look whether the edits show what their words say; then decide whether the model may use {it}.")
+    if undecided:
+        steps.append(f"More images would decide {_listed(undecided)}.")
+    elif is_weak(summary):
+        steps.append("Run more images before anybody concludes that the rest does not matter.")
+    if not asks_for_calls(summary):
+        steps.append("Run it with random directions beside (--null 2), which tell an effect from noise.")
+    if not steps:
+        steps.append(
+            "Look whether the edits show what their words say: only then it means something that none matters."
+        )
+    return " ".join(steps)
+
+
 def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """The headline where nothing is called."""
     rows = [row for row in summary.sensitivity if row.value is not None]
@@ -82,11 +106,8 @@ def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:
 
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """What is called besides the first."""
-    rest = [f"“{names[row.attribute]}”" for row in _that_are(summary, "called")[1:]]
-    if not rest:
-        return ""
-    listed = rest[0] if len(rest) == 1 else f"{', '.join(rest[:-1])} and {rest[-1]}"
-    return f" Called sensitive too: {listed}."
+    rest = [names[row.attribute] for row in _that_are(summary, "called")[1:]]
+    return f" Called sensitive too: {_listed(rest)}." if rest else ""
 
 
 def asks_for_calls(summary: Summary) -> bool:
@@ -105,3 +126,8 @@ def _that_are(summary: Summary, called: Called) -> list[Sensitivity]:
 
 def _none_of(rows: list[Sensitivity]) -> str:
     return f"None of {len(rows)} attributes" if len(rows) > 1 else "The attribute measured"
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"“{name}”" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

@@ -74,6 +74,7 @@ class CurvePlot:
     weights: tuple[tuple[float, str], ...]
     outputs: tuple[tuple[float, str], ...]
     boundary: float | None
+    points: tuple[tuple[float, float], ...]
 
 
 def curve_plot(
@@ -83,14 +84,15 @@ def curve_plot(
     boundary: float | None,
     axis: tuple[float, float],
     bound: float,
+    points: Sequence[tuple[float, float]] = (),
 ) -> CurvePlot:
     """Lay out `curve` over edit weights within ±`bound` and outputs within `axis`.
 
     `calibrated` is the range to shade, `boundary` the output at which a prediction flips (None without such
-    a level).
+    a level); `points` are single (edit weight, output) pairs to lay out beside the curve.
     """
     width, height, left, right, top, bottom = 280, 168, 30, 8, 8, 24
-    bound = max(bound, float(np.abs(curve.weights).max()))
+    bound = max(bound, float(np.abs(curve.weights).max()), *(abs(weight) for weight, _ in points))
     lowest, highest = axis
 
     def x(weight: float) -> float:
@@ -120,4 +122,5 @@ def curve_plot(
         weights=tuple((x(w), signed(w)) for w in (-bound, -bound / 2, 0.0, bound / 2, bound)),
         outputs=tuple((y(o), f"{o:g}") for o in (lowest, (lowest + highest) / 2, highest)),
         boundary=None if boundary is None else y(boundary),
+        points=tuple((x(weight), y(output)) for weight, output in points),
     )

@@ -1,4 +1,4 @@
-"""Response curves: the target's output over the edit weight, as mean and spread over images."""
+"""Response curves: the target's output over the edit weight, over images and at the range's ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from zoom_engine.targets import Task
 
 Array = NDArray[np.float64]
 _POINTS = 41
+_SLACK = 1e-5  # recorded edit weights are rounded
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,45 @@ class ResponseCurve:
     low: Array
     high: Array
 
-    def change_at(self, weight: float) -> float:
-        """Mean output at an edit weight (the nearest one measured) minus that of the unedited images."""
-        there, here = (float(np.interp(at, self.weights, self.mean)) for at in (weight, 0.0))
-        return there - here
+
+@dataclass(frozen=True)
+class Side:
+    """What an edit towards one end of the range does: `changes`, of each image that is edited that way, of what
+    `Task.followed` takes of the output."""
+
+    changes: tuple[float, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images are edited that way."""
+        return len(self.changes)
+
+    @property
+    def mean(self) -> float:
+        """Over images; 0 without one."""
+        return sum(self.changes) / max(len(self.changes), 1)
+
+    def beyond(self, least: float) -> tuple[int, int]:
+        """How many images rise, and how many fall, by `least` or more."""
+        return sum(change >= least for change in self.changes), sum(change <= -least for change in self.changes)
+
+
+def sides(records: Sequence[Record], column: int, task: Task, within: tuple[float, float]) -> tuple[Side, Side]:
+    """What removing and adding the attribute with index `column` does, from its records: of each image the change at
+    the furthest edit of its range that keeps the label. `within` is the range of records that do not say theirs."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for record in records:
+        low, high = record.bounds or within
+        original = record.original_output
+        for changes, end in zip(found, (low, high), strict=True):
+            sign = 1 if end > 0 else -1
+            tried = [p for p in record.trajectory if 0 < sign * p.weights[column] <= abs(end) + _SLACK]
+            kept = [point for point in tried if point.label_kept is not False]
+            if tried:
+                last = max(kept, key=lambda point: abs(point.weights[column])).output if kept else original
+                changes.append(task.followed(last, original) - task.followed(original, original))
+    removing, adding = found
+    return Side(tuple(removing)), Side(tuple(adding))
 
 
 def response_curve(records: Sequence[Record], column: int, task: Task) -> ResponseCurve | None:

@@ -25,9 +25,9 @@ from zoom_engine.audit.summary import GroupChange, Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed
+from zoom_engine.report.calls import Calls, asks_for_calls, calls, first_called, is_weak, missed, what_now
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
-from zoom_engine.report.curves import response_curve
+from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
@@ -35,6 +35,8 @@ from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
+
+MOST_DIRECTIONS = 3  # on the first screen
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Curve:
-    """One small response plot."""
+    """One small response plot. strip: the number of the strip whose pictures lie at the points of the plot, None where
+    the page has none; attribute: the place in the histogram."""
 
+    attribute: int
     name: str
     plot: CurvePlot
     effect: str
+    strip: int | None
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,10 @@ class Page:
 
     source: Source
     proof: Strip | None
+    directions: tuple[tuple[str, str], ...]
     calls: tuple[Calls, ...]
     missed: str
+    next: str
     weak: bool
     rows: tuple[Row, ...]
     axis: Axis
@@ -104,10 +111,18 @@ class Source:
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
         self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
 
-    @property
+    @cached_property
     def order(self) -> list[Attribute]:
         """The attributes, most sensitive first."""
         return [row.attribute for row in self.summary.sensitivity]
+
+    def sides(self, attribute: Attribute) -> tuple[Side, Side]:
+        """What removing and adding the attribute does; of no images in multi mode, where none moves alone."""
+        diagnosis = self.diagnosis
+        if diagnosis.mode == "multi":
+            return Side(()), Side(())
+        column = diagnosis.attributes.index(attribute)
+        return sides(diagnosis.of(attribute), column, self.task, self.config.ranges[column])
 
     @cached_property
     def counts(self) -> dict[Attribute | None, Counts]:
@@ -141,6 +156,11 @@ class Source:
         return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
 
     @property
+    def audited(self) -> str:
+        """What of the model is watched, on what, under which edits."""
+        return sentences.audited(self.summary, self.config, self.task)
+
+    @property
     def verdict(self) -> sentences.Verdict:
         return sentences.certainty(self.summary, self.names, self.task, unfinished=not self.finished)
 
@@ -165,7 +185,20 @@ class Source:
         frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
         files = self.config.photographs
         source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
-        return Strip(name, source, strip.label_kept, strip.ssim, standing, frames)
+        return Strip(
+            number=self.strips.index(strip),
+            attribute=None if strip.attribute is None else self.order.index(strip.attribute),
+            name=name,
+            source=source,
+            label_kept=strip.label_kept,
+            ssim=strip.ssim,
+            standing=standing,
+            kind="extreme" if strip.extreme else strip.kind or "example",
+            way=sentences.way(strip),
+            flips_at=sentences.flips_at(strip),
+            shown=1 if ends else len(strip.way) - 1,
+            frames=frames,
+        )
 
     def _alike(self, strip: StripEntry) -> int:
         """How many images flip decisively as the strip's does."""
@@ -200,8 +233,10 @@ def read_page(source: Source, budget: Budget) -> Page:
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
-        proof=None if proof is None else source.load(proof, budget),
+        proof=None if proof is None else source.load(proof, budget, ends=True),
+        directions=tuple(_directions(source)),
         missed=missed(summary),
+        next=what_now(summary, source.names, unfinished=not source.finished),
         weak=is_weak(summary),
         calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
@@ -211,7 +246,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         more_strips=max(0, len(source.strips) - budget.strips),
         sheets=tuple(_sheet(source, sheet, budget) for sheet in source.sheets[: budget.sheets]),
         more_sheets=max(0, len(source.sheets) - budget.sheets),
-        curves=tuple(_curves(source)),
+        curves=tuple(_curves(source, budget)),
         effects=any(row.effect is not None for row in summary.sensitivity),
         groups=next((row.groups for row in summary.sensitivity if row.value is not None), ()),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
@@ -233,12 +268,29 @@ def _rows(source: Source, axis: Axis) -> Iterator[Row]:
         yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags)
 
 
+def _directions(source: Source) -> Iterator[tuple[str, str]]:
+    """In which direction the output moves, of what is called; where nothing is asked to be called, of what moves it
+    most. Outputs of several numbers have no direction."""
+    summary, task = source.summary, source.task
+    if not source.diagnosis.records or len(source.diagnosis.records[0].original_output) > 1:
+        return
+    rows = [row for row in summary.sensitivity if row.called == "called"]
+    if not asks_for_calls(summary):
+        rows = [row for row in summary.sensitivity[:1] if (row.value or 0.0) >= task.small]
+    for row in rows[:MOST_DIRECTIONS]:
+        if told := sentences.direction(*source.sides(row.attribute), task.curve, hardly=task.hardly):
+            yield source.names[row.attribute], told
+
+
 def _sheet(source: Source, sheet: SheetEntry, budget: Budget) -> Sheet:
     used = source.config.ranges[source.config.attributes.index(sheet.attribute)]
-    return load_sheet(source.audit, sheet, name=source.names[sheet.attribute], used=used, budget=budget)
+    place = source.order.index(sheet.attribute)
+    return load_sheet(
+        source.audit, sheet, attribute=place, name=source.names[sheet.attribute], used=used, budget=budget
+    )
 
 
-def _curves(source: Source) -> Iterator[Curve]:
+def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
     """Response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
     diagnosis, task = source.diagnosis, source.task
     if diagnosis.mode == "multi":
@@ -249,17 +301,30 @@ def _curves(source: Source) -> Iterator[Curve]:
     curves = {attribute: curve for attribute, curve in found.items() if curve is not None}
     axis = task.axis or (0.0, axis_for([*(float(c.high.max()) for c in curves.values()), task.boundary or 0.0]).end)
     for attribute, curve in curves.items():
-        calibrated = ranges[columns[attribute]] if ranges else None
-        low, high = calibrated or (curve.weights[0], curve.weights[-1])
-        yield Curve(
-            source.names[attribute],
-            curve_plot(curve, calibrated=calibrated, boundary=task.boundary, axis=axis, bound=bound),
-            sentences.effect(
-                curve.change_at(low) if low < 0 else None,
-                curve.change_at(high) if high > 0 else None,
-                hardly=task.hardly,
-            ),
+        number, points = _points_of(source, attribute, budget)
+        plot = curve_plot(
+            curve,
+            calibrated=ranges[columns[attribute]] if ranges else None,
+            boundary=task.boundary,
+            axis=axis,
+            bound=bound,
+            points=points,
         )
+        told = sentences.effect(*source.sides(attribute), hardly=task.hardly)
+        yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
+
+
+def _points_of(source: Source, attribute: Attribute, budget: Budget) -> tuple[int | None, list[tuple[float, float]]]:
+    """The number of the first strip of an attribute and its points, (edit weight, output); none where the page does not
+    show the strip, and of galleries of older versions."""
+    shown = enumerate(source.strips[: budget.strips])
+    number, strip = next(((number, strip) for number, strip in shown if strip.attribute == attribute), (None, None))
+    points = [
+        (frame.weight, frame.followed)
+        for frame in (strip.frames if strip else ())
+        if frame.weight is not None and frame.followed is not None
+    ]
+    return (number, points) if strip and len(points) == len(strip.frames) else (None, [])
 
 
 def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | None:

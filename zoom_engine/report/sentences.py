@@ -12,13 +12,16 @@ from dataclasses import dataclass
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.gallery_file import StripEntry
+from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.audit.table import decimal, signed
+from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, others
+from zoom_engine.report.curves import Side
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
+
+FLIPS, FLIPPED = "flips here", "flipped"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,16 @@ def unit(summary: Summary) -> str:
     if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over images"
     return "how far the output moves, from 0 to 1, mean over images"
+
+
+def audited(summary: Summary, config: Config, task: Task) -> str:
+    """What of the model is watched, on what, under which edits."""
+    images, attributes = summary.images, len(config.attributes)
+    kind = "photograph" if config.photographs else "generated image"
+    on = f"{images or 'no'} {kind}{'' if images == 1 else 's'}"
+    edits = "1 attribute is" if attributes == 1 else f"{attributes} attributes are"
+    how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
+    return f"Watched is {task.curve}, on {on}, while {edits} edited{how}."
 
 
 def headline(
@@ -189,6 +202,51 @@ def _outcome(strip: StripEntry, task: Task) -> str:
     return f"{kind}{way}"
 
 
+def flip_notes(strip: StripEntry) -> list[str]:
+    """What is to be seen at each picture of a strip beside its output: where the prediction flips, that it has flipped,
+    that the label is not kept; "" where there is nothing, and in galleries of older versions."""
+    return [_flip_note(frame, strip.flip_weight) for frame in strip.frames]
+
+
+def _flip_note(frame: FrameEntry, flip_weight: float | None) -> str:
+    if flip_weight is not None and frame.weight == flip_weight:
+        return FLIPS
+    if frame.label_kept is False:
+        return "label not kept"
+    return FLIPPED if frame.flipped else ""
+
+
+def flips_at(strip: StripEntry) -> float | None:
+    """The share of its way at which the prediction flips; where all attributes are edited that of the first picture at
+    which it has. None where it does not, and in galleries of older versions."""
+    end = strip.frames[-1].weight
+    if strip.attribute is None or not end:
+        flipped = [index for index, frame in enumerate(strip.frames) if frame.counts_as_flip]
+        return flipped[0] / (len(strip.frames) - 1) if flipped else None
+    return None if strip.flip_weight is None else strip.flip_weight / end
+
+
+def way(strip: StripEntry) -> str:
+    """Where on its way through its range the prediction flips; "" in galleries of older versions."""
+    frames, share = strip.frames, flips_at(strip)
+    if any(frame.flipped is None for frame in frames):
+        return ""
+    if share is None and any(frame.counts_as_flip for frame in frames):
+        return "The prediction flips and is back between two weights that the search tried, which does not count."
+    if share is None and any(frame.flipped for frame in frames):
+        return "The prediction flips only where that does not count, as the label is not kept there."
+    if strip.attribute is None:
+        if share is None:
+            return "The prediction does not flip on the way."
+        return f"The prediction flips between {percent(share - 1 / (len(frames) - 1))} and {percent(share)} of the way."
+    end = signed(frames[-1].weight or 0.0)
+    if share is None:
+        return f"The prediction does not flip anywhere in this image’s range, which ends at weight {end}."
+    at = f"The prediction flips at weight {signed(strip.flip_weight or 0.0)}, {percent(share)} of the way to {end},"
+    last = "the label is not kept" if frames[-1].label_kept is False else "it has flipped back"
+    return f"{at} the end of this image’s range{'' if frames[-1].counts_as_flip else f'; there {last}'}."
+
+
 def search_sentence(config: Config) -> str:
     """Which search the audit uses and, where the manifest says so, why."""
     name = config.search or ""
@@ -197,18 +255,41 @@ def search_sentence(config: Config) -> str:
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
 
 
-def effect(at_low: float | None, at_high: float | None, *, hardly: float) -> str:
-    """What adding and removing an attribute does to the mean output: its changes at the ends of the range. Below
-    `hardly` they are none, and not shown any finer."""
+def effect(removing: Side, adding: Side, *, hardly: float) -> str:
+    """What adding and removing an attribute does to the output on average. Below `hardly` that is nothing, and it is
+    shown no finer."""
     digits = max(0, math.ceil(-math.log10(hardly)))
-    parts = [
-        f"{what} it: {signed(change, digits)}"
-        for what, change in (("adding", at_high), ("removing", at_low))
-        if change is not None
-    ]
-    if not parts or all(abs(change or 0.0) < hardly for change in (at_low, at_high)):
+    sides = [(what, side) for what, side in (("adding", adding), ("removing", removing)) if side.images]
+    if not sides:
+        return "Not measured yet."
+    if all(abs(side.mean) < hardly for _, side in sides):
         return "Hardly any change on average."
-    return f"{_upper('; '.join(parts))} on average."
+    return f"{_upper('; '.join(f'{what} it: {signed(side.mean, digits)}' for what, side in sides))} on average."
+
+
+def direction(removing: Side, adding: Side, what: str, *, hardly: float) -> str:
+    """In which direction an attribute moves the output, which is `what` in words; "" before anything is measured."""
+    parts = [
+        f"{doing} it {_way_of(side, what, hardly)}"
+        for doing, side in (("adding", adding), ("removing", removing))
+        if side.images
+    ]
+    return f"{_upper('; '.join(parts))}." if parts else ""
+
+
+def _way_of(side: Side, what: str, hardly: float) -> str:
+    up, down = side.beyond(hardly)
+    images = f"{side.images} image{'' if side.images == 1 else 's'}"
+    digits = max(2, math.ceil(-math.log10(hardly)))
+    if abs(side.mean) >= hardly:
+        other = down if side.mean > 0 else up
+        way = "raises" if side.mean > 0 else "lowers"
+        average = " on average" if side.images > 1 else ""
+        against = f", {other} of them the other way" if other else ""
+        return f"{way} {what} by {decimal(abs(side.mean), digits)}{average} ({images}{against})"
+    if up and down:
+        return f"moves {what} both ways (of {images} {up} up, {down} down)"
+    return f"hardly moves {what} on average ({images})"
 
 
 def _measured(row: Sensitivity) -> str:

@@ -9,29 +9,48 @@ from pathlib import Path
 from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
 from zoom_engine.audit.table import signed
 from zoom_engine.report.pictures import Budget, Picture, load_picture
-from zoom_engine.report.sentences import Standing
+from zoom_engine.report.sentences import FLIPPED, FLIPS, Standing, flip_notes
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a strip with the model's output (its corner) and the edit weight, if it has one."""
+    """One picture of a strip with the model's output (its corner) and the edit weight, if it has one. ``note`` says
+    what is to be seen there; ``flipped``: the prediction is another than the original's, and counts."""
 
     picture: Picture
     caption: str
     weight: str | None
     alt: str
+    note: str = ""
+    flipped: bool = False
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One unit's way from the original to the edited picture, and what it stands for; ``source`` names the image."""
+    """One unit's way from the original to the end of its range, and what it stands for; ``source`` names the image.
 
+    number: its place in gallery.json; attribute: that of its attribute in the histogram, None where all are edited.
+    way: where the prediction flips, in words; flips_at: the share of the way there, None where it does not flip.
+    shown: the frame that it is shown for.
+    """
+
+    number: int
+    attribute: int | None
     name: str
     source: str
     label_kept: bool | None
     ssim: float | None
     standing: Standing
+    kind: str
+    way: str
+    flips_at: float | None
+    shown: int
     frames: tuple[Frame, ...]
+
+    @property
+    def pair(self) -> tuple[Frame, Frame]:
+        """Before and after: the original and what the strip is shown for."""
+        return self.frames[0], self.frames[self.shown]
 
 
 @dataclass(frozen=True)
@@ -44,8 +63,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The pictures of one edit direction: `rows` of images over `columns`."""
+    """The pictures of one edit direction: `rows` of images over `columns`; `attribute` as `Strip` has it."""
 
+    attribute: int
     name: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Frame, ...], ...]
@@ -54,17 +74,23 @@ class Sheet:
 def load_frames(
     audit: Path, strip: StripEntry, *, name: str, corner: str, budget: Budget, ends: bool = False
 ) -> tuple[Frame, ...]:
-    """The pictures of a strip of the attribute `name`; of `ends` only the first and the last."""
+    """The pictures of a strip of the attribute `name`; of `ends` only the original and what the strip is shown for."""
+    notes = flip_notes(strip)
+    shown = [0, len(strip.way) - 1] if ends else range(len(strip.frames))
     frames = []
-    for index, frame in enumerate([strip.frames[0], strip.frames[-1]] if ends else strip.frames):
+    for index in shown:
+        frame, note = strip.frames[index], notes[index]
         picture = load_picture(audit, frame.file, side=budget.strip_side, quality=budget.quality)
         what = "Original picture" if index == 0 else f"The same picture, edited: {name}"
         weight = None if frame.weight is None else signed(frame.weight)
-        frames.append(Frame(picture, frame.caption, weight, f"{what}. {corner}: {frame.caption}"))
+        alt = f"{what}. {corner}: {frame.caption}{note and f', {note}'}"
+        frames.append(Frame(picture, frame.caption, weight, alt, note, note in (FLIPS, FLIPPED)))
     return tuple(frames)
 
 
-def load_sheet(audit: Path, sheet: SheetEntry, *, name: str, used: Sequence[float], budget: Budget) -> Sheet:
+def load_sheet(
+    audit: Path, sheet: SheetEntry, *, attribute: int, name: str, used: Sequence[float], budget: Budget
+) -> Sheet:
     """The sheet of the attribute `name`; weights outside `used` (lowest, highest) are marked."""
     columns = tuple(Column(signed(weight), used[0] <= weight <= used[1]) for weight in sheet.weights)
     rows = []
@@ -76,4 +102,4 @@ def load_sheet(audit: Path, sheet: SheetEntry, *, name: str, used: Sequence[floa
                 for picture, column in zip(pictures, columns, strict=True)
             )
         )
-    return Sheet(name, columns, tuple(rows))
+    return Sheet(attribute, name, columns, tuple(rows))

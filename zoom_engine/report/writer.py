@@ -16,6 +16,7 @@ from zoom_engine.files import atomic
 from zoom_engine.report.cards import cards
 from zoom_engine.report.page import Source, read_page
 from zoom_engine.report.pictures import BUDGETS
+from zoom_engine.report.script import SCRIPT, SCRIPT_SOURCE
 from zoom_engine.report.sentences import flips
 
 REPORT, INDEX = "report.html", "index.html"
@@ -35,14 +36,15 @@ class IndexEntry:
 def write_report(audit: str | Path) -> Path:
     """Write `report.html` into the audit folder `audit` and return its path.
 
-    The page needs nothing but itself: no network, no script; pictures are inlined and made smaller until it
-    has at most 5 MB. It is a function of manifest.json, records.jsonl, gallery.json and images/ alone; an
-    unfinished audit has a report too, which says so. Raises `AuditError`.
+    The page needs nothing but itself: no network, and nothing on it needs its script, which sorts and filters; pictures
+    are inlined and made smaller until it has at most 5 MB. It is a function of manifest.json, records.jsonl,
+    gallery.json and images/ alone; an unfinished audit has a report too, which says so. Raises `AuditError`.
     """
     audit = Path(audit)
     html, source = "", Source(audit)
     for budget in BUDGETS:
-        html = template("report.html.j2").render(page=read_page(source, budget))
+        page = read_page(source, budget)
+        html = template("report.html.j2").render(page=page, script=SCRIPT, script_source=SCRIPT_SOURCE)
         if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
             break
     else:
