@@ -214,7 +214,7 @@ def gallery(
 ) -> dict[str, Any]:
     """Strips of the first records of each attribute, and a sheet each, with their pictures."""
     strips, sheets = [], []
-    for attribute in {record.attribute: None for record in records}:
+    for attribute in {record.attribute: None for record in records if record.null is None}:
         for record in [r for r in records if r.attribute == attribute][:strips_each]:
             frames = []
             for step in range(4):

@@ -186,7 +186,7 @@ class Source:
         files = self.config.photographs
         source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
         return Strip(
-            number=self.strips.index(strip),
+            number=next(number for number, one in enumerate(self.strips) if one is strip),
             attribute=None if strip.attribute is None else self.order.index(strip.attribute),
             name=name,
             source=source,

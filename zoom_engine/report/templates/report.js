@@ -80,7 +80,7 @@
     const [showLabel, show] = choice("Show", [
       ["", "all"], ...calls.map(call => /** @type {[string, string]} */ ([call, call])), ["flips", "those with decisive flips"],
     ]);
-    const [sortLabel, sort] = choice("Sort by", [["", "size, as on paper"], ["name", "name"], ["flips", "decisive flips"]]);
+    const [sortLabel, sort] = choice("Sort by", [["", "largest first"], ["name", "name"], ["flips", "decisive flips"]]);
     const told = controls("Attributes, here and below", bars.boxes[0], make("label", {}, "Find an attribute", search), showLabel, sortLabel);
     const lay = () => {
       const words = search.value.trim().toLocaleLowerCase();
@@ -123,12 +123,16 @@
   const follow = curve => {
     const strip = document.getElementById(`strip-${curve.dataset.strip}`), plot = curve.querySelector("svg");
     if (!strip || !plot) return;
-    const points = (curve.dataset.points || "").split(" ").map(point => point.split(",").map(Number));
     const frames = all(strip, ".frames > li");
+    const stops = (curve.dataset.points || "").split(" ").map((point, place) => {
+      const [x, y] = point.split(",").map(Number);
+      return {x, y, frame: frames[place]};
+    }).sort((a, b) => a.x - b.x);
+    const original = stops.findIndex(stop => stop.frame === frames[0]);
     const name = curve.querySelector("h3")?.textContent, tag = strip.querySelector(".tag")?.textContent;
     const picture = make("img", {width: 140, height: 140});
     const told = make("p", {});
-    const slider = make("input", {type: "range", min: "0", max: String(frames.length - 1), step: "1", value: "0"});
+    const slider = make("input", {type: "range", min: "0", max: String(stops.length - 1), step: "1", value: String(original)});
     slider.setAttribute("aria-label", `Edit weight of ${name}, one image`);
     const mark = ["g", "path", "circle"].map(part => document.createElementNS("http://www.w3.org/2000/svg", part));
     const [here, line, dot] = mark;
@@ -137,7 +141,7 @@
     here.append(line, dot);
     plot.append(here);
     const move = () => {
-      const place = Number(slider.value), frame = frames[place], [x, y] = points[place];
+      const {x, y, frame} = stops[Number(slider.value)];
       const image = frame.querySelector("img"), chip = frame.querySelector(".chip")?.textContent || "";
       const at = [...frame.childNodes].filter(node => !(node instanceof HTMLDivElement)).map(node => node.textContent).join("").trim();
       if (image) Object.assign(picture, {src: image.src, alt: image.alt});
