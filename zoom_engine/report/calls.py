@@ -9,6 +9,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.summary import Called, Sensitivity, Summary
 from zoom_engine.audit.table import decimal, percent
+from zoom_engine.targets import Task
 
 WEAK, TOLD = 0.8, 0.1
 TITLES: dict[Called, str] = {"called": "Called sensitive", "undecided": "Undecided", "below": "Below"}
@@ -88,15 +89,17 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     return " ".join(steps)
 
 
-def finding(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """The headline where nothing is called."""
+def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str:
+    """The headline where nothing is called; `task` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     undecided = sum(row.called == "undecided" for row in rows)
     null = summary.null
     if null is not None and not undecided:
         reach = f"by {null.smallest_effect:g} or more on average and further than random edits do"
         return f"{_none_of(rows)} moves this model’s output {reach}."
-    most = f"the most is {decimal(rows[0].value)} on average, for “{names[rows[0].attribute]}”"
+    own = task.change_in_words(rows[0].value or 0.0)
+    own = f", that is {own}," if own else ""
+    most = f"the most is {decimal(rows[0].value)}{own} on average, for “{names[rows[0].attribute]}”"
     left = "all" if undecided == len(rows) else str(undecided)
     are = "is" if undecided == 1 and len(rows) > 1 else "are"
     known = f"; {left} {are} undecided" if len(rows) > 1 else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
+from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.report.charts import FULL, Axis, Bar, bar_for
 from zoom_engine.report.page import Source
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
@@ -17,11 +18,11 @@ MOST_LINES = 24
 
 @dataclass(frozen=True)
 class Line:
-    """One attribute on a card; `value` and `counts` are None where the audit has none of it."""
+    """One attribute on a card; `figures` and `counts` are None where the audit has none of it."""
 
     name: str
     attribute: Attribute
-    value: float | None
+    figures: Sensitivity | None
     bar: Bar
     counts: Counts | None
     strip: Strip | None
@@ -69,7 +70,7 @@ def _lines(source: Source, sources: Sequence[Source], order: Sequence[Attribute]
         yield Line(
             name,
             attribute,
-            value,
+            row,
             bar_for(FULL, value, interval, source.summary.null),
             source.counts.get(attribute),
             None if strip is None else source.load(strip, LINE_BUDGET, ends=True),

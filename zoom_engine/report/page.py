@@ -25,7 +25,7 @@ from zoom_engine.audit.summary import GroupChange, Sensitivity
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import Calls, asks_for_calls, calls, first_called, is_weak, missed, what_now
+from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed, what_now
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.heat_map import HeatMap, heat_map
@@ -269,14 +269,15 @@ def _rows(source: Source, axis: Axis) -> Iterator[Row]:
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:
-    """In which direction the output moves, of what is called; where nothing is asked to be called, of what moves it
-    most. Outputs of several numbers have no direction."""
+    """In which direction the output moves, of what is called; where nothing is, of what moves it most, unless that is
+    below or small. Outputs of several numbers have no direction."""
     summary, task = source.summary, source.task
     if not source.diagnosis.records or len(source.diagnosis.records[0].original_output) > 1:
         return
     rows = [row for row in summary.sensitivity if row.called == "called"]
-    if not asks_for_calls(summary):
-        rows = [row for row in summary.sensitivity[:1] if (row.value or 0.0) >= task.small]
+    if not rows:
+        first = summary.sensitivity[:1]
+        rows = [row for row in first if row.called != "below" and (row.value or 0.0) >= task.small]
     for row in rows[:MOST_DIRECTIONS]:
         if told := sentences.direction(*source.sides(row.attribute), task.curve, hardly=task.hardly):
             yield source.names[row.attribute], told

@@ -82,7 +82,7 @@ def headline(
     if calling:
         called = first_called(summary)
         if called is None:
-            return _so_far(finding(summary, names), unfinished)
+            return _so_far(finding(summary, names, task), unfinished)
         top, name = called, f"“{names[called.attribute]}”"
     mean, here = top.value or 0.0, counts[top.attribute]
     own = task.change_in_words(mean)
