@@ -26,7 +26,7 @@ FLIPS, FLIPPED = "flips here", "flipped"
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far the first place is to be trusted: a word or two with their `tone` ("good", "warn" or ""), and why."""
+    """How far the first place is to be trusted: a word or two with their `tone` ("warn" or ""), and why."""
 
     text: str
     tone: str
@@ -158,7 +158,7 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     first, apart = top.first, own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
     if first >= 0.95 and apart:
-        return Verdict("Clear lead", "good", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
+        return Verdict("Clear lead", "", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
     if first >= 0.95:
         return Verdict("Likely lead", "", f"{again}, though its interval overlaps the runner-up’s, {runner_up}.")
     close = f"{again}: it is close to {runner_up}. More images would tell them apart."
