@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
+from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.settings import BACKENDS, RunSettings
 from zoom_engine.directions import score_directions
 from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
+from zoom_engine.gallery import STRIP_FRAMES
 from zoom_engine.generators import save_generator
 from zoom_engine.planning import evaluations, plan
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
@@ -65,6 +67,25 @@ def test_the_folder_holds_what_it_should(audit: Path) -> None:
     assert files
     assert all((audit / name).is_file() for name in files)
     assert (audit / "report.html").stat().st_size < 5_000_000
+
+
+def test_strips_lead_to_the_end_of_each_images_range_past_where_it_flips(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    records = {(record.attribute, record.image): record for record in diagnosis.records}
+    strips = Gallery.load(audit).strips
+    assert any(strip.flipped for strip in strips)
+    for strip in strips:
+        assert strip.attribute is not None
+        record, weights = records[strip.attribute.text, strip.image], [frame.weight for frame in strip.frames]
+        assert (weights[0], len(weights)) == (0, STRIP_FRAMES)
+        assert weights[-1] == pytest.approx(max(record.bounds, key=abs), abs=1e-4)
+        assert strip.frames[0].flipped is False
+        assert (strip.flip_weight and abs(strip.flip_weight)) == pytest.approx(record.flip_weight, abs=1e-5)
+        if strip.flip_weight is not None:
+            assert strip.frames[weights.index(strip.flip_weight)].counts_as_flip
+        if strip.kind == "flip":
+            assert strip.way[-1].weight == pytest.approx(sum(record.edit_weights), abs=1e-5)
+            assert strip.way[-1].followed == pytest.approx(record.output[0], abs=1e-3)
 
 
 def test_records_tell_one_story(audit: Path) -> None:

@@ -14,7 +14,7 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.style import corner, figure, show_tiles
-from zoom_engine.report.page import task_of
+from zoom_engine.report.source import task_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK
-from zoom_engine.report.page import task_of
+from zoom_engine.report.source import task_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.report.charts import FULL, Axis, Bar, bar_for
-from zoom_engine.report.page import Source
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
+from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Strip
 
 MOST_LINES = 24

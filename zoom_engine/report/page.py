@@ -5,36 +5,28 @@ Of the manifest it uses what `Config` has; the rest is shown as it is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import Attribute, short_name
+from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.effects import DRAGS
-from zoom_engine.audit.folder import RECORDS, SUMMARY
-from zoom_engine.audit.gallery_file import Gallery, SheetEntry, StripEntry
-from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.gallery_file import SheetEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, Sensitivity
-from zoom_engine.errors import AuditError, TargetError
-from zoom_engine.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed, what_now
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
-from zoom_engine.report.curves import Side, response_curve, sides
+from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
 from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import Budget
-from zoom_engine.report.strips import Sheet, Strip, load_frames, load_sheet
-from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
+from zoom_engine.report.source import Source
+from zoom_engine.report.strips import Sheet, Strip, load_sheet
 
 MOST_DIRECTIONS = 3  # on the first screen
 
@@ -92,132 +84,6 @@ class Page:
     range_used: str
     other_range: str | None
     notices: tuple[str, ...]
-
-
-class Source:
-    """An audit folder, finished or not, and what its records come to. Raises `AuditError`."""
-
-    def __init__(self, audit: Path) -> None:
-        self.audit = audit
-        self.diagnosis = Diagnosis.load(audit)
-        self.summary = self.diagnosis.summary()
-        self.config = self.diagnosis.config
-        self.target = self.config.target or "the model"
-        self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
-        self.task = task_of(self.config, self.diagnosis.records)
-        self.finished = (audit / SUMMARY).exists()
-        gallery, order = Gallery.load(audit), self.order
-        self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
-        known = (sheet for sheet in gallery.sheets if sheet.attribute in order)
-        self.sheets = sorted(known, key=lambda sheet: order.index(sheet.attribute))
-
-    @cached_property
-    def order(self) -> list[Attribute]:
-        """The attributes, most sensitive first."""
-        return [row.attribute for row in self.summary.sensitivity]
-
-    def sides(self, attribute: Attribute) -> tuple[Side, Side]:
-        """What removing and adding the attribute does; of no images in multi mode, where none moves alone."""
-        diagnosis = self.diagnosis
-        if diagnosis.mode == "multi":
-            return Side(()), Side(())
-        column = diagnosis.attributes.index(attribute)
-        return sides(diagnosis.of(attribute), column, self.task, self.config.ranges[column])
-
-    @cached_property
-    def counts(self) -> dict[Attribute | None, Counts]:
-        """Under None of the images whatever the attribute; in single mode of each attribute too."""
-        diagnosis, least = self.diagnosis, self.config.decisive_change
-        attributes = () if diagnosis.mode == "multi" else diagnosis.attributes
-        counts: dict[Attribute | None, Counts] = {None: Counts.of(diagnosis.records, least=least)}
-        return counts | {attribute: Counts.of(diagnosis.of(attribute), least=least) for attribute in attributes}
-
-    @property
-    def expected(self) -> int | None:
-        """How many measurements the finished audit has, None where the manifest does not say."""
-        config = self.config
-        if config.images is None:
-            return None
-        return sum(config.measurements(config.images))
-
-    @property
-    def progress(self) -> str:
-        """How far an unfinished audit is."""
-        of = "" if self.expected is None else f" of {self.expected}"
-        return f"{self.summary.units + len(self.diagnosis.null)}{of} measurements"
-
-    @property
-    def records_hash(self) -> str:
-        """SHA-256 of the records' file, hex: which evidence a signature is under."""
-        return hashlib.sha256((self.audit / RECORDS).read_bytes()).hexdigest()
-
-    @property
-    def headline(self) -> str:
-        return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
-
-    @property
-    def audited(self) -> str:
-        """What of the model is watched, on what, under which edits."""
-        return sentences.audited(self.summary, self.config, self.task)
-
-    @property
-    def verdict(self) -> sentences.Verdict:
-        return sentences.certainty(self.summary, self.names, self.task, unfinished=not self.finished)
-
-    @property
-    def unit(self) -> str:
-        """What the bars show."""
-        return sentences.unit(self.summary)
-
-    @property
-    def search(self) -> str:
-        return sentences.search_sentence(self.config)
-
-    def first_strip(self, attribute: Attribute) -> StripEntry | None:
-        """The strip that stands for an attribute: the first of it, in multi mode of all."""
-        return next((strip for strip in self.strips if strip.attribute in (None, attribute)), None)
-
-    def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
-        """A strip with its pictures; of `ends` only the first and the last."""
-        name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
-        counts = self.counts.get(strip.attribute, self.counts[None])
-        standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.config.decisive_change)
-        frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
-        files = self.config.photographs
-        source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
-        return Strip(
-            number=next(number for number, one in enumerate(self.strips) if one is strip),
-            attribute=None if strip.attribute is None else self.order.index(strip.attribute),
-            name=name,
-            source=source,
-            label_kept=strip.label_kept,
-            ssim=strip.ssim,
-            standing=standing,
-            kind="extreme" if strip.extreme else strip.kind or "example",
-            way=sentences.way(strip),
-            flips_at=sentences.flips_at(strip),
-            shown=1 if ends else len(strip.way) - 1,
-            frames=frames,
-        )
-
-    def _alike(self, strip: StripEntry) -> int:
-        """How many images flip decisively as the strip's does."""
-        return sum(
-            self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.task) == strip.direction
-            for record in self.diagnosis.of(strip.attribute)
-        )
-
-
-def task_of(config: Config, records: Sequence[Record]) -> Task:
-    """The task of an audited target. Where the manifest does not describe it the recorded outputs tell: one number is
-    a probability, several are those of classes. Raises `AuditError` for a task that is not known here."""
-    try:
-        if config.task:
-            return task_from_dict(config.task)
-    except TargetError as error:
-        raise AuditError(f"the audit's outputs cannot be read: {error}") from error
-    count = len(records[0].original_output) if records else 1
-    return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))
 
 
 def read_page(source: Source, budget: Budget) -> Page:

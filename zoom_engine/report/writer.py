@@ -14,10 +14,11 @@ from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
 from zoom_engine.report.cards import cards
-from zoom_engine.report.page import Source, read_page
+from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.report.script import SCRIPT, SCRIPT_SOURCE
 from zoom_engine.report.sentences import flips
+from zoom_engine.report.source import Source
 
 REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000
