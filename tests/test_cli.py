@@ -167,7 +167,7 @@ def test_help_and_signature_name_every_option(capsys: pytest.CaptureFixture[str]
     for name, about in {**options_of(AuditSettings), **options_of(RunSettings)}.items():
         if name not in ("generator_options", "target_options"):
             assert f"--{(about.name or name).replace('_', '-')}" in shown
-    assert list(inspect.signature(Diagnoser).parameters) == [*options_of(AuditSettings), "progress", "notify"]
+    assert list(inspect.signature(Diagnoser).parameters) == [*options_of(AuditSettings), "progress", "notify", "like"]
     assert str(AuditSettings.__doc__).count(": ") > len(options_of(AuditSettings))
 
 
@@ -227,7 +227,7 @@ def test_what_options_alone_show_is_refused_before_torch_is_imported(tmp_path: P
 def test_the_demo_refuses_its_folder_before_a_model_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoom_engine.experiments.demo.Diagnoser", lambda **_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("zoom_engine.experiments.demo.Diagnosers", lambda **_: pytest.fail("a model was loaded"))
     (tmp_path / "file").write_text("")
     (tmp_path / "foreign" / "biased").mkdir(parents=True)
     (tmp_path / "foreign" / "biased" / "thesis.txt").write_text("mine")
@@ -266,7 +266,7 @@ def test_a_sign_of_life_comes_before_the_first_import_that_takes_seconds(command
         ("images = true", "'images' must be a whole number, got True"),
         ('attributes = "a smiling face"', "'attributes' must be a list of texts"),
         ('truncation = "0.7"', "'truncation' must be a number"),
-        ("target = 3", "'target' must be a text, got 3"),
+        ("target = 3", "'target' must be a text or a list of texts, got 3"),
         ("threads = 0", "threads must be at least 1"),
         ("images = [", "is not a TOML file"),
         ("images = " + "[" * 100_000, "is not a TOML file"),

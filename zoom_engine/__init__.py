@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoom_engine.audit.diagnosis import Diagnosis as Diagnosis
     from zoom_engine.audit.settings import AuditSettings as AuditSettings
     from zoom_engine.diagnoser import Diagnoser as Diagnoser
+    from zoom_engine.diagnosers import Diagnosers as Diagnosers
     from zoom_engine.directions import EditDirections as EditDirections
     from zoom_engine.directions import find_directions as find_directions
     from zoom_engine.domains import find_domain as find_domain
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AuditSettings": "zoom_engine.audit.settings",
     "Diagnoser": "zoom_engine.diagnoser",
+    "Diagnosers": "zoom_engine.diagnosers",
     "Diagnosis": "zoom_engine.audit.diagnosis",
     "Discoverer": "zoom_engine.discovery.discoverer",
     "Discovery": "zoom_engine.discovery.findings",

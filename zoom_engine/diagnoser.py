@@ -7,12 +7,12 @@ import inspect
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cluster import Batch, RayWorkers, Shard, Work, check_cluster, dispatched
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
@@ -87,6 +88,7 @@ from zoom_engine.photographs import (
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
+    Synthesizer,
     check_backend,
     choose_synthesizer,
     compiled_target,
@@ -94,34 +96,14 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared, searched
-from zoom_engine.search.recorded import record_of
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared
+from zoom_engine.shard_search import Measured, ShardSearch
 from zoom_engine.targets import Target, asks_a_service, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
 FIRST_UNITS = 64  # are bounded, then searched: first records come soon
 UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
-
-    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
-    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
-    the settings' `by` and `wordings`; None where they are not needed.
-    """
-
-    seeds: Sequence[int]
-    codes: Tensor | None
-    directions: EditDirections
-    calibrated: CalibratedRange | None
-    null: NullDirections
-    scale: ScoreScale | None
-    groups: TextGroups | None
-    phrased: Tensor | None
-    region: NaturalRegion | None
 
 
 class Diagnoser:
@@ -131,6 +113,7 @@ class Diagnoser:
         settings: what is audited and how; or its fields, each by its name, see ``AuditSettings``.
         progress: how long work shows itself, see ``zoom_engine.progress``.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
+        like: one of the same settings but the target; its generator and its text encoder are this one's too.
 
     Raises:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
@@ -142,9 +125,13 @@ class Diagnoser:
         *,
         progress: ProgressFactory = silent,
         notify: Notify = untold,
+        like: Diagnoser | None = None,
         **options: Any,
     ) -> None:
         self.settings = settings = replace(settings, **options) if settings else AuditSettings(**options)
+        given: Any = settings.target
+        if several_targets(given):
+            raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
         domain = find_domain(settings.generator) if isinstance(settings.generator, str) else None
         self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
         if settings.attributes is not None:
@@ -156,19 +143,22 @@ class Diagnoser:
         check_backend(settings.backend, settings.precision, settings.device)
         self.cache = default_cache() if settings.cache is None else Path(settings.cache)
         check_cache(self.cache)
-        check_target(settings.target)
+        check_target(given)
         generator_options = check_generator_options(settings.generator_options)
         about = {"download": settings.download, **check_target_options(settings.target_options)}
         self.progress = progress
         self._check_directions(settings.attributes)
         with progress(4, "Loading", unit="model") as bar:  # what can be refused by words alone comes first
-            encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
-            self.text_encoder = encoder.to(settings.device)
+            if like is None:
+                encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
+                self.text_encoder = encoder.to(settings.device)
+            else:
+                self.text_encoder = like.text_encoder
             self._check_texts(settings.attributes or (), settings.labels or ())
             self._check_texts(settings.by or (), ())
             self._check_texts(settings.keep or (), ())
             bar.update(note="text encoder")
-            self.target: Target = load_target(settings.target, **about).to(settings.device)
+            self.target: Target = load_target(given, **about).to(settings.device)
             self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
             attributes = settings.attributes
             if attributes is None:
@@ -177,8 +167,11 @@ class Diagnoser:
             self.null = settings.null_directions(len(self.attributes))
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
             bar.update(note="target")
-            loaded = load_generator(settings.generator, **generator_options)
-            self.generator = of_one_class(loaded, settings.generator_class).to(place)
+            if like is None:
+                loaded = load_generator(settings.generator, **generator_options)
+                self.generator = of_one_class(loaded, settings.generator_class).to(place)
+            else:
+                self.generator = like.generator
             if settings.photos is not None:
                 check_invertible(self.generator)
             self.search, self.search_reason = choose_search(
@@ -191,27 +184,36 @@ class Diagnoser:
             self.target.check(self.generator.resolution)
             self._check_directions(self.attributes, of_models=True)
             bar.update(note="generator")
-            self._choose_runtimes()
+            self._choose_runtimes(like)
             bar.update(note="runtime")
         self._notify = notify
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             self._tell(notice)
 
-    def _choose_runtimes(self) -> None:
+    def _choose_runtimes(self, like: Diagnoser | None) -> None:
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
         settings = self.settings
-        self.synthesizer = choose_synthesizer(
-            self.generator,
-            backend=settings.backend,
-            precision=settings.precision,
-            device=settings.device,
-            cache=self.cache,
+        self.synthesizer: Synthesizer = (
+            choose_synthesizer(
+                self.generator,
+                backend=settings.backend,
+                precision=settings.precision,
+                device=settings.device,
+                cache=self.cache,
+            )
+            if like is None
+            else like.synthesizer
         )
-        lower = self.search.needs_gradient and self.synthesizer.precision == "bf16"
-        self.target, target_runs = compiled_target(self.target, self.synthesizer, lower=lower)
-        self.text_encoder, encoder_runs = compiled_text_encoder(self.text_encoder, self.synthesizer, lower=lower)
-        self._networks = {"target": target_runs, "text_encoder": encoder_runs}
+        self._lower = self.search.needs_gradient and self.synthesizer.precision == "bf16"
+        self.target, target_runs = compiled_target(self.target, self.synthesizer, lower=self._lower)
+        if like is not None and like._lower == self._lower:
+            encoder_runs = like._networks["text_encoder"]
+        else:
+            self.text_encoder, encoder_runs = compiled_text_encoder(
+                self.text_encoder, self.synthesizer, lower=self._lower
+            )
+        self._networks: dict[str, str] = {"target": target_runs, "text_encoder": encoder_runs}
 
     @cached_property
     def measuring_encoder(self) -> TextEncoder:
@@ -234,50 +236,7 @@ class Diagnoser:
         Interrupted at any moment, the same call goes on where it was. Of an audit around photographs there are as many
         images as photographs that the generator can draw; `photographs` says more.
         """
-        run = RunSettings(images=images, seed=seed, out=out)
-        crops = None if self.settings.photos is None else self.crops()
-        if out is not None:
-            check_folder(out)
-            self._check_same_audit(Path(out), run, crops)
-        found = None
-        if crops is not None:
-            found = self.photographs(crops, seed=seed, kept=None if out is None else Path(out) / INVERSIONS)
-            run = replace(run, images=len(found.seeds))
-        population = self.generator.population
-        if found is None and population is not None and images > population:
-            raise ConfigError(f"there are {population} codes to sample, not {images}: give as many images at most")
-        with self._workers() as workers:
-            measured = self.measured(run, found)
-            search = ShardSearch(self, measured)
-            manifest = self.manifest(measured.directions, measured.calibrated, run, crops, found)
-            if out is None:
-                records: list[Record] = []
-
-                def remember(batch: Batch) -> None:
-                    nonlocal manifest
-                    records.extend(batch.records)
-                    manifest = manifest.resumed({**manifest.environment, **batch.environment})
-
-                self._search(run, search, workers, done=set(), keep=remember)
-                return Diagnosis(manifest, tuple(records))
-            with AuditFolder.open(out, manifest) as audit:
-                done = audit.done()
-                if crops is not None and found is not None:
-                    shown = write_photographs(audit, found, crops, search.evaluator)
-                    audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-
-                def keep(batch: Batch) -> None:
-                    audit.note_environment({**manifest.environment, **batch.environment})
-                    audit.append(batch.records)
-
-                self._search(run, search, workers, done=done, keep=keep)
-                if remark := self.target.remark:
-                    self._notify(remark)
-                diagnosis = Diagnosis.load(out)
-                if len(audit.done()) > len(done) or not audit.finished:
-                    build_gallery(audit, diagnosis, evaluator=search.evaluator, styles=search.styles)
-                    audit.finish(diagnosis.summary())
-        write_report(Path(out))
+        (diagnosis,) = diagnosed([self], RunSettings(images=images, seed=seed), [out])
         return diagnosis
 
     def measured(self, run: RunSettings, photographs: Audited | None = None) -> Measured:
@@ -298,6 +257,13 @@ class Diagnoser:
             phrased=self.phrased_directions(directions) if settings.wordings else None,
             region=natural_region(self.generator, directions, cache=self.cache) if multi else None,
         )
+
+    def measured_for(self, other: Diagnoser, measured: Measured) -> Measured:
+        """What this one ``measured``, for ``other``, of another target."""
+        other._networks = {**self._networks, **other._networks}  # which has looked at nothing itself
+        if measured.scale is None or measured.calibrated is None or other.labels == self.labels:
+            return measured
+        return replace(measured, scale=self.score_scale(measured.directions, measured.calibrated, other.labels))
 
     def edit_directions(self) -> EditDirections:
         """One direction per attribute, found or taken from the cache."""
@@ -360,14 +326,17 @@ class Diagnoser:
             batch_size=settings.batch_size,
         )
 
-    def score_scale(self, directions: EditDirections, calibrated: CalibratedRange) -> ScoreScale:
-        """In which units it is told what an edit does to the text scores of the other attributes and of the labels."""
+    def score_scale(
+        self, directions: EditDirections, calibrated: CalibratedRange, labels: Sequence[str] | None = None
+    ) -> ScoreScale:
+        """In which units it is told what an edit does to the text scores of the other attributes and of the labels, by
+        default the audit's."""
         return score_scale(
             self.generator,
             self.measuring_encoder,
             directions,
             calibrated,
-            self.labels,
+            self.labels if labels is None else labels,
             synthesizer=self.synthesizer,
             batch_size=self.settings.batch_size,
             cache=self.cache,
@@ -698,42 +667,35 @@ class Diagnoser:
             cluster=None,
         )
 
-    def _search(
-        self,
-        run: RunSettings,
-        search: ShardSearch,
-        workers: RayWorkers | None,
-        *,
-        done: Set[Done],
-        keep: Callable[[Batch], None],
-    ) -> None:
-        """Search the units that are not done, some images at a time; ``keep`` gets what was found after each batch."""
+    def _found(
+        self, run: RunSettings, search: ShardSearch, workers: RayWorkers | None, done: Sequence[Set[Done]]
+    ) -> Iterator[tuple[int, Batch]]:
+        """Search the units that are not ``done``, some images at a time: what was found after each batch of pictures,
+        and for which target."""
         places = len(self._places())
         if workers is None:
             ends = range(math.ceil(FIRST_UNITS / places), run.images, math.ceil(UNITS_AT_ONCE / places))
-            batches: Iterator[Batch] = (batch for shard in self._shards(run, ends, done) for batch in search(shard))
-        else:
-            each = max(1, min(math.ceil(FIRST_UNITS / places), run.images // (SHARDS_A_WORKER * workers.count)))
-            job = _Job(
+            for shard in self._shards(run, ends, set.intersection(*map(set, done))):
+                lacking: dict[tuple[int, ...], Shard] = {}
+                for unit in shard:
+                    lacking.setdefault(tuple(i for i, known in enumerate(done) if unit not in known), []).append(unit)
+                for targets, units in lacking.items():
+                    yield from search.of(units, targets)
+            return
+        each = max(1, min(math.ceil(FIRST_UNITS / places), run.images // (SHARDS_A_WORKER * workers.count)))
+        (measured,), (known,) = search.measured, done
+        workers.prepare(
+            _Job(
                 settings=self._settings_of_workers(workers.count),
-                run=replace(run, out=None),
+                run=run,
                 chosen=self.chosen(run),
-                measured=search.measured,
+                measured=measured,
                 folder=Path.cwd(),
             )
-            workers.prepare(job)
-            batches = dispatched(self._shards(run, range(each, run.images, each), done), workers)
-        held = self.settings.null_images(len(self.attributes), run.images)
-        every = run.images * places + held * self.null
-        flips = found = 0
-        with self.progress(every, "Searching", unit="unit", initial=len(done)) as bar:
-            for batch in batches:
-                keep(batch)
-                flips += sum(record.flipped for record in batch.records if record.null is None)
-                found += sum(record.null is None for record in batch.records)
-                bar.update(len(batch.records), note=f"flip rate {flips / max(found, 1):.2f}")
-        if workers is not None:
-            workers.close()
+        )
+        for batch in dispatched(self._shards(run, range(each, run.images, each), known), workers):
+            yield 0, batch
+        workers.close()
 
     def _places(self) -> Sequence[str | None]:
         """What is searched on each image: every attribute alone, or all together."""
@@ -751,7 +713,7 @@ class Diagnoser:
 
 
 # What help and editors show: the settings' own fields.
-_OWN = [p for p in inspect.signature(Diagnoser.__init__).parameters.values() if p.name in ("progress", "notify")]
+_OWN = [each for each in inspect.signature(Diagnoser.__init__).parameters.values() if each.kind is each.KEYWORD_ONLY]
 Diagnoser.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-defined]
 
 
@@ -762,95 +724,105 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
     return alone
 
 
-class ShardSearch:
-    """Searches units of an audit on what this process has loaded, with what was measured for all images; the batches
-    of a call are what is new after each batch of pictures."""
+class Kept(Protocol):
+    """Where the records of an audit go: `done` are those that are there already."""
 
-    def __init__(self, diagnoser: Diagnoser, measured: Measured) -> None:
-        self._diagnoser = diagnoser
-        self.measured = measured
-        device = diagnoser.generator.device
-        codes = measured.codes
-        self.styles: StyleRows = diagnoser.styles(measured.seeds) if codes is None else codes.to(device)
-        self.evaluator = diagnoser.evaluator(measured.directions)
-        self._beside = diagnoser.evaluator(measured.null) if len(measured.null.matrix) else self.evaluator
-        self._in_phrasings = None if measured.phrased is None else diagnoser.evaluator(measured.phrased)
-        self._names = [attribute.text for attribute in diagnoser.attributes]
+    done: Set[Done]
 
-    def __call__(self, shard: Shard) -> Iterator[Batch]:
-        """Attributes come first, then random directions."""
-        measured = self.measured
-        wanted = [
-            (image, None if name is None else self._names.index(name))
-            for image, name in shard
-            if not isinstance(name, int)
-        ]
-        if wanted:
-            yield from self._attributes(wanted)
-        random = [(image, j) for image, j in shard if isinstance(j, int)]
-        units = [Unit(image, j, measured.null.bounds(measured.seeds[image], j)) for image, j in random]
-        for results in self._searched(units, self._beside):
-            yield Batch([record_of(unit, found, measured.seeds[unit.image], unit.attribute) for unit, found in results])
+    def keep(self, batch: Batch) -> None: ...
 
-    def _attributes(self, wanted: list[tuple[int, int | None]]) -> Iterator[Batch]:
-        diagnoser, measured = self._diagnoser, self.measured
-        belongs: dict[int, tuple[bool, ...]] = {}
-        if measured.groups is not None:
-            images = sorted({image for image, _ in wanted})
-            size = diagnoser.settings.batch_size
-            belongs = measured.groups.of(
-                diagnoser.text_encoder, diagnoser.synthesizer, self.styles, images, batch_size=size
-            )
-        units = diagnoser.units(
-            self.styles, measured.directions, measured.calibrated, wanted, measured.scale, measured.region
-        )
-        wordings = self._phrased_changes(units)
-        for results in self._searched(units, self.evaluator):
-            yield Batch(
-                [
-                    record_of(
-                        unit,
-                        found,
-                        measured.seeds[unit.image],
-                        None if unit.attribute is None else self._names[unit.attribute],
-                        groups=belongs.get(unit.image),
-                        wordings=wordings.get((unit.image, unit.attribute)),
-                    )
-                    for unit, found in results
-                ]
-            )
+    def finish(self, search: ShardSearch, target: int) -> Diagnosis: ...
 
-    def _searched(self, units: list[Unit], evaluator: Evaluator) -> Iterator[list[tuple[Unit, SearchResult]]]:
-        found = searched(
-            units,
-            search=self._diagnoser.search,
-            evaluators=[evaluator],
-            styles=self.styles,
-            batch_size=self._diagnoser.settings.batch_size,
-        )
-        return ([(unit, result) for _, unit, result in results] for results in found)
 
-    def _phrased_changes(self, units: Sequence[Unit]) -> dict[tuple[int, int | None], tuple[float, ...]]:
-        """Of each unit the change at its bound along the direction of each phrasing, to six decimals."""
-        if self._in_phrasings is None:
-            return {}
-        count, phrasings = len(self._names), self._diagnoser.settings.wordings or 0
-        edits = torch.zeros(len(units) * phrasings, count * phrasings)
-        for place, unit in enumerate(units):
-            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
-            for k in range(phrasings):
-                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
-        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
-        parts = torch.split(torch.arange(len(edits)), self._diagnoser.settings.batch_size)
-        device = self.styles.device
-        changes = [
-            self._in_phrasings.changes(self.styles[image[part]].to(device), edits[part].to(device)) for part in parts
-        ]
-        rounded = [round(value, 6) for value in torch.cat(changes).tolist()]
-        return {
-            (unit.image, unit.attribute): tuple(rounded[place * phrasings : (place + 1) * phrasings])
-            for place, unit in enumerate(units)
-        }
+class _InMemory:
+    """Records that nobody writes down, without pictures."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.done: Set[Done] = set()
+        self._manifest, self._records = manifest, list[Record]()
+
+    def keep(self, batch: Batch) -> None:
+        self._records += batch.records
+        self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
+
+    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+        return Diagnosis(self._manifest, tuple(self._records))
+
+
+class _InFolder:
+    """An audit folder that is open, and what this run adds to it."""
+
+    def __init__(self, audit: AuditFolder, environment: Mapping[str, Any]) -> None:
+        self.done: Set[Done] = audit.done()
+        self.audit, self._environment = audit, environment
+
+    def keep(self, batch: Batch) -> None:
+        self.audit.note_environment({**self._environment, **batch.environment})
+        self.audit.append(batch.records)
+
+    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+        diagnosis = Diagnosis.load(self.audit.path)
+        if len(self.audit.done()) > len(self.done) or not self.audit.finished:
+            build_gallery(self.audit, diagnosis, evaluator=search.evaluators[target], styles=search.styles)
+            self.audit.finish(diagnosis.summary())
+        return diagnosis
+
+
+def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[str | Path | None]) -> list[Diagnosis]:
+    """Audit the targets of ``diagnosers``, which have all else in common, into the folders ``outs``, see
+    `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once.
+
+    Several are audited by this process, and not around photographs: which of these are left out is up to the target.
+    """
+    first = diagnosers[0]
+    crops = None if first.settings.photos is None else first.crops()
+    for diagnoser, out in zip(diagnosers, outs, strict=True):
+        if out is not None:
+            check_folder(out)
+            diagnoser._check_same_audit(Path(out), run, crops)
+    found = None
+    if crops is not None:
+        (out,) = outs
+        found = first.photographs(crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
+        run = replace(run, images=len(found.seeds))
+    population = first.generator.population
+    if found is None and population is not None and run.images > population:
+        raise ConfigError(f"there are {population} codes to sample, not {run.images}: give as many images at most")
+    with contextlib.ExitStack() as stack:
+        workers = stack.enter_context(first._workers())
+        measured = [first.measured(run, found)]
+        for other in diagnosers[1:]:
+            measured.append(first.measured_for(other, measured[0]))
+        search = ShardSearch(diagnosers, measured)
+        kept: list[Kept] = []
+        for diagnoser, own, out in zip(diagnosers, measured, outs, strict=True):
+            manifest = diagnoser.manifest(own.directions, own.calibrated, run, crops, found)
+            if out is None:
+                kept.append(_InMemory(manifest))
+                continue
+            audit = stack.enter_context(AuditFolder.open(out, manifest))
+            kept.append(_InFolder(audit, manifest.environment))
+            if crops is not None and found is not None:
+                shown = write_photographs(audit, found, crops, search.evaluators[0])
+                audit.write_json(PHOTOGRAPHS, photographs_json(shown))
+        done = [each.done for each in kept]
+        held = first.settings.null_images(len(first.attributes), run.images)
+        every = len(diagnosers) * (run.images * len(first._places()) + held * first.null)
+        flips = searched = 0
+        with first.progress(every, "Searching", unit="unit", initial=sum(map(len, done))) as bar:
+            for target, batch in first._found(run, search, workers, done):
+                kept[target].keep(batch)
+                flips += sum(record.flipped for record in batch.records if record.null is None)
+                searched += sum(record.null is None for record in batch.records)
+                bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
+        diagnoses = [each.finish(search, target) for target, each in enumerate(kept)]
+        for diagnoser in diagnosers:
+            if remark := diagnoser.target.remark:
+                diagnoser._notify(remark)
+    for out in outs:
+        if out is not None:
+            write_report(Path(out))
+    return diagnoses
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:
@@ -881,7 +853,7 @@ class _Job:
                 f"a worker would measure something else ({difference}): all machines need the same files and packages;"
                 " --backend and --precision choose for all"
             )
-        search, environment = ShardSearch(diagnoser, self.measured), describe_environment()
+        search, environment = ShardSearch([diagnoser], [self.measured]), describe_environment()
 
         def work(shard: Shard) -> Iterator[Batch]:
             yield Batch([], environment)

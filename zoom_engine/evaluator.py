@@ -204,10 +204,6 @@ class Evaluator:
         images = self.render(styles, edit_weights)
         return self.evaluate(images, originals, ssim=ssim, loss=loss)
 
-    def changes(self, styles: Tensor, edit_weights: Tensor) -> Tensor:
-        """How far, in [0, 1], edits `[B, N]` move the output on styles `[B, S]`: `[B]`."""
-        return self.value(styles, edit_weights, self.originals(styles), ssim="none").change
-
     def evaluate(
         self,
         images: Tensor,
@@ -371,6 +367,15 @@ class Evaluator:
                 f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
             )
         return outputs
+
+
+@torch.no_grad()
+def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tensor) -> Tensor:
+    """How far, in [0, 1], edits `[B, N]` move each evaluator's output on styles `[B, S]`: `[E, B]`. Their renderer and
+    directions are the same, and each picture is made once."""
+    images = evaluators[0].render(styles)
+    edited = evaluators[0].render(styles, edit_weights)
+    return torch.stack([each.evaluate(edited, each.originals_of(images), ssim="none").change for each in evaluators])
 
 
 def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:

@@ -101,10 +101,10 @@ class AuditSettings:
     generator_class: int | None = option(
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
     )
-    target: str | Path | Any = option(
+    target: str | Path | Sequence[str] | Any = option(
         "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
         " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT",
-        python="an nn.Module, a function, a Target",
+        python="an nn.Module, a function, a Target; several for `Diagnosers`",
     )
     target_options: Mapping[str, Any] | None = option(
         "passed to load_target, such as {'classes': ['cat', 'dog']}", None

@@ -10,6 +10,7 @@ from cyclopts import Group, Parameter
 
 from zoom_engine.audit.folder import check_config, check_folder
 from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
+from zoom_engine.audit.target_names import check_outs, named_targets, several_targets
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     CLUSTER,
@@ -71,30 +72,51 @@ def diagnose(
     stored = read_config(config) if config else {}
     values = {**stored, **given}
     with telling(**given_of(TOLD, values)) as voice:
-        diagnosis = _run(stored, given, values, voice)
-    if json:
-        print_json({"audit": str(values["out"]), "summary": diagnosis.summary().to_json()})
-        return
-    print(diagnosis.table())
-    print(f"\nOpen {Path(values['out']) / 'report.html'}")
+        found = _run(stored, given, values, voice)
+    out = Path(values["out"])
+    if isinstance(found, dict):
+        if json:
+            print_json([_told(out / name, diagnosis) for name, diagnosis in found.items()])
+            return
+        for diagnosis in found.values():
+            print(diagnosis.table(), end="\n\n")
+        print(f"Open {out / 'index.html'}")
+    elif json:
+        print_json(_told(out, found))
+    else:
+        print(f"{found.table()}\n\nOpen {out / 'report.html'}")
 
 
-def _run(stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice) -> Diagnosis:
-    """Audit with the `values`, which are those that are `stored` in a file under those that were `given`."""
+def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:
+    return {"audit": str(audit), "summary": diagnosis.summary().to_json()}
+
+
+def _run(
+    stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice
+) -> Diagnosis | dict[str, Diagnosis]:
+    """Audit with the `values`, which are those that are `stored` in a file under those that were `given`: one target,
+    or several by the names of their folders."""
     use_threads(values.get("threads"), voice.progress)
     settings, run = settings_of(stored, given, values, needs=("generator", "target", "out"))
     # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
-    check_folder(values["out"])
+    names = list(named_targets(settings.target)) if several_targets(settings.target) else []
+    if names:
+        check_outs(values["out"], names)
     check_cache(Path(settings.cache or default_cache()))
     known = {**run.deciding(), **settings.deciding()}
     if settings.photos is not None:
         del known["images"]
-    check_config(values["out"], known)
+    for out in [Path(values["out"], name) for name in names] or [Path(values["out"])]:
+        check_folder(out)
+        check_config(out, known)
     with starting(voice.progress):
         from zoom_engine.diagnoser import Diagnoser
+        from zoom_engine.diagnosers import Diagnosers
 
-    diagnoser = Diagnoser(settings, progress=voice.progress, notify=voice.notify)
-    return diagnoser.run(images=run.images, seed=run.seed, out=run.out)
+    kind = Diagnosers if names else Diagnoser
+    return kind(settings, progress=voice.progress, notify=voice.notify).run(
+        images=run.images, seed=run.seed, out=run.out
+    )
 
 
 def settings_of(
@@ -104,6 +126,9 @@ def settings_of(
     for name in needs:
         if name not in values:
             raise ConfigError(f"--{name} is missing: give it, here or in the file of --config")
+    match values.get("target"):
+        case [target]:
+            values["target"] = target
     match given.get("templates"):
         case [name] if "{}" not in name:
             values["templates"] = name  # of a set

@@ -26,7 +26,7 @@ HOW = Group("How it is looked for", sort_key=1)
 
 
 @takes(
-    options(AuditSettings, "generator", "target", required=True),
+    options(AuditSettings, "generator", "target", required=True, once=["target"]),
     options(DiscoveryRun, "images", "seed"),
     options(DiscoverySettings),
     options(

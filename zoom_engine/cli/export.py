@@ -23,7 +23,7 @@ Flag = Annotated[bool, Parameter(show_default=False)]
 
 @takes(
     options(AuditSettings, "generator", required=True),
-    options(AuditSettings, "generator_class", "target"),
+    options(AuditSettings, "generator_class", "target", once=["target"]),
     target_options(),
 )
 def export(

@@ -67,10 +67,16 @@ def takes(*options: Options) -> Callable[[Command], Command]:
 
 
 def options(
-    settings: type, *names: str, group: Group = USUAL, required: bool = False, defaults: Mapping[str, Any] | None = None
+    settings: type,
+    *names: str,
+    group: Group = USUAL,
+    required: bool = False,
+    defaults: Mapping[str, Any] | None = None,
+    once: Sequence[str] = (),
 ) -> Options:
-    """An option for each named field of `settings`, or for all; `defaults` are shown in place of their own."""
-    hints, about = _hints(settings), options_of(settings)
+    """An option for each named field of `settings`, or for all; `defaults` are shown in place of their own. Of fields
+    named in `once`, which may be lists elsewhere, the command takes one."""
+    hints, about = {**_hints(settings), **dict.fromkeys(once, str)}, options_of(settings)
     own = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
     made: Options = []
     for name in names or own:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.diagnose import OPTIONS, settings_of
 from zoom_engine.cli.forms import REAL
@@ -44,6 +45,8 @@ def plan(
     with telling(**given_of(TOLD, values)) as voice:
         use_threads(values.get("threads"), voice.progress)
         settings, run = settings_of(stored, given, values, needs=("generator", "target"))
+        if several_targets(settings.target):
+            raise ConfigError("a plan is of one target: give --target once")
         with starting(voice.progress):
             from zoom_engine.diagnoser import Diagnoser
             from zoom_engine.planning import plan

@@ -22,7 +22,7 @@ from zoom_engine.notices import tell
 
 
 @takes(
-    options(AuditSettings, "target", required=True),
+    options(AuditSettings, "target", required=True, once=["target"]),
     options(AuditSettings, "generator", "generator_class", defaults={"generator": DOMAIN}),
     decoder_options(),
     target_options(),

@@ -22,7 +22,7 @@ from zoom_engine.directions.relevance import (
     text_directions,
 )
 from zoom_engine.directions.sampled import sampled_relevance
-from zoom_engine.directions.score_scale import ScoreScale, score_scale
+from zoom_engine.directions.score_scale import ScoreScale, joined_scales, score_scale
 from zoom_engine.directions.wording import DEFAULT_LEVEL
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "find_directions",
     "gradient_relevance",
     "image_bounds",
+    "joined_scales",
     "natural_region",
     "null_directions",
     "phrased_directions",

@@ -72,3 +72,20 @@ def score_scale(
         )
         ranges.append(split_in_two(unedited @ along.T).means.diff(dim=1)[:, 0].clamp(min=_LEAST))
     return ScoreScale(along, torch.cat(ranges))
+
+
+def joined_scales(scales: Sequence[ScoreScale], attributes: int) -> tuple[ScoreScale | None, list[list[int]]]:
+    """One scale that looks at the labels of all, each of the same N ``attributes``, and of each which of its N + L
+    columns are its own. None where there is none."""
+    distinct = {id(scale): scale for scale in scales}
+    if not distinct:
+        return None, []
+    places, end = {}, attributes
+    for key, scale in distinct.items():
+        places[key] = range(end, end + len(scale.labels))
+        end += len(scale.labels)
+    own = [scale.units[attributes:] for scale in distinct.values()]
+    joined = ScoreScale(
+        torch.cat([scale.labels for scale in distinct.values()]), torch.cat([scales[0].units[:attributes], *own])
+    )
+    return joined, [[*range(attributes), *places[id(scale)]] for scale in scales]

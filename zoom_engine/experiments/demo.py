@@ -8,7 +8,7 @@ from typing import Any
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import check_config, check_folder
 from zoom_engine.audit.settings import RunSettings
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.diagnosers import Diagnosers
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import IndexEntry, write_index
 
@@ -34,17 +34,16 @@ def run_demo(
 ) -> dict[str, Diagnosis]:
     """Audit both targets into ``out/sound`` and ``out/biased`` and write ``out/index.html``.
 
-    ``options`` go to :class:`Diagnoser`. Interrupted, the same call goes on where it was. Folders that cannot take both
-    audits are refused before a model is loaded.
+    ``options`` go to :class:`Diagnosers`, which shares pictures between them. Interrupted, the same call goes on where
+    it was. Folders that cannot take both audits are refused before a model is loaded.
     """
     run = RunSettings(images=images, seed=seed)
     for name, *_ in AUDITS:
         check_folder(out / name)
         check_config(out / name, run.deciding())
-    found: dict[str, Diagnosis] = {}
-    for name, target, _, _ in AUDITS:
-        diagnoser = Diagnoser(generator="avatars", target=target, progress=progress, **options)
-        found[name] = diagnoser.run(images=images, seed=seed, out=out / name)
+    targets = {name: target for name, target, _, _ in AUDITS}
+    diagnosers = Diagnosers(generator="avatars", target=targets, progress=progress, **options)
+    found = diagnosers.run(images=images, seed=seed, out=out)
     write_index(
         out,
         [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],

@@ -160,7 +160,7 @@ def _named(spec: str | Path) -> Callable[[str, Reading], LoadedModel] | None:
     return NAMED.get(key) if colon else None
 
 
-def asks_a_service(spec: Spec) -> bool:
+def asks_a_service(spec: object) -> bool:
     """`spec` is a target behind HTTP."""
     return isinstance(spec, str | Path) and _named(spec) is load_service
 

@@ -1,0 +1,108 @@
+"""``Diagnosers``: several targets audited by one run, which makes once what does not hang on the target."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.folder import INVERSIONS
+from zoom_engine.audit.settings import AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.target_names import check_outs, named_targets
+from zoom_engine.diagnoser import Diagnoser, diagnosed
+from zoom_engine.errors import AuditError
+from zoom_engine.notices import Notify, untold
+from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.report import IndexEntry, write_index
+from zoom_engine.search import describe_search
+
+
+class Diagnosers:
+    """What several target models are sensitive to, each as a `Diagnoser` of it alone would say.
+
+    Edit directions and ranges are found once. Targets with the same attributes and the same search also look at the
+    same pictures: unedited ones and those that bound the edits are made once, and with a search that follows no
+    gradients (``scan``) all others too. With a ``cluster`` and around ``photos`` targets are audited one by one.
+
+    Args:
+        settings: as `Diagnoser` takes them, or their fields, each by its name; but ``target`` is a list, or a mapping
+            from names to targets. All else is the same for each.
+        progress, notify: as those of `Diagnoser`.
+
+    Raises:
+        ZoomError: as `Diagnoser`; ConfigError for targets whose folders would have the same name.
+    """
+
+    def __init__(
+        self,
+        settings: AuditSettings | None = None,
+        *,
+        progress: ProgressFactory = silent,
+        notify: Notify = untold,
+        **options: Any,
+    ) -> None:
+        settings = replace(settings, **options) if settings else AuditSettings(**options)
+        self.diagnosers: dict[str, Diagnoser] = {}
+        like: Diagnoser | None = None
+        for name, target in named_targets(settings.target).items():
+            like = Diagnoser(replace(settings, target=target), progress=progress, notify=notify, like=like)
+            self.diagnosers[name] = like
+
+    def run(
+        self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
+    ) -> dict[str, Diagnosis]:
+        """Audit each target into a folder of its name in ``out``, and write ``out/index.html``, which shows them side
+        by side; each folder is that of an audit of the target alone. See `Diagnoser.run`.
+        """
+        run = RunSettings(images=images, seed=seed)
+        outs: Mapping[str, Path | None] = dict.fromkeys(self.diagnosers)
+        if out is not None:
+            check_outs(out, list(self.diagnosers))
+            outs = {name: Path(out) / name for name in self.diagnosers}
+        found: dict[str, Diagnosis] = {}
+        inverted: Path | None = None
+        for group in self._groups():
+            folders = [outs[name] for name in group]
+            (first, *_) = folders
+            if first is not None and self.diagnosers[group[0]].settings.photos is not None:
+                _hand_on(inverted, first / INVERSIONS)
+                inverted = first / INVERSIONS
+            found |= zip(group, diagnosed([self.diagnosers[name] for name in group], run, folders), strict=True)
+        found = {name: found[name] for name in self.diagnosers}
+        if out is not None:
+            write_index(
+                out,
+                [IndexEntry(audit=Path(out) / name, title=name) for name in found],
+                title=f"{len(found)} models, the same pictures",
+                introduction="Each was asked about the same images; each has the audit that it would have alone.",
+            )
+        return found
+
+    def _groups(self) -> list[list[str]]:
+        """The names of targets that have all else in common, and so can be audited together."""
+        groups: dict[str, list[str]] = {}
+        for name, each in self.diagnosers.items():
+            alone = name if each.settings.cluster is not None or each.settings.photos is not None else None
+            common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone]
+            groups.setdefault(repr(common), []).append(name)
+        return list(groups.values())
+
+
+# What help and editors show: the settings' own fields.
+_OWN = [each for each in inspect.signature(Diagnosers.__init__).parameters.values() if each.kind is each.KEYWORD_ONLY]
+Diagnosers.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-defined]
+
+
+def _hand_on(inverted: Path | None, folder: Path) -> None:
+    """Photographs that were ``inverted`` are not inverted again. Raises `AuditError`."""
+    try:
+        for code in () if inverted is None else inverted.glob("*.safetensors"):
+            if not (folder / code.name).exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(code, folder / code.name)
+    except OSError as error:
+        raise AuditError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error
