@@ -27,11 +27,12 @@ _AHEAD = 4  # batches that a worker may be ahead of who writes them
 
 
 class Batch(NamedTuple):
-    """Records that are new, and in what the environment that this and later ones come from differs from the audit's own
-    process."""
+    """Records that are new, in what the environment that this and later ones come from differs from the audit's own
+    process, and how a service was asked for them, see `audit.service_file`."""
 
     records: list[Record]
     environment: Mapping[str, Any] = MappingProxyType({})
+    tries: Mapping[str, int] = MappingProxyType({})
 
 
 Work = Callable[[Shard], Iterator[Batch]]

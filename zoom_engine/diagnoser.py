@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -35,6 +36,7 @@ from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
+from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cluster import Batch, RayWorkers, Shard, Work, check_cluster, dispatched
@@ -739,14 +741,15 @@ class _InMemory:
 
     def __init__(self, manifest: Manifest) -> None:
         self.done: Set[Done] = set()
-        self._manifest, self._records = manifest, list[Record]()
+        self._manifest, self._records, self._tries = manifest, list[Record](), Counter[str]()
 
     def keep(self, batch: Batch) -> None:
         self._records += batch.records
+        self._tries.update(batch.tries)
         self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
 
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
-        return Diagnosis(self._manifest, tuple(self._records))
+        return Diagnosis(self._manifest, tuple(self._records), tries=dict(self._tries))
 
 
 class _InFolder:
@@ -759,11 +762,14 @@ class _InFolder:
     def keep(self, batch: Batch) -> None:
         self.audit.note_environment({**self._environment, **batch.environment})
         self.audit.append(batch.records)
+        self.audit.count(batch.tries)
 
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
         diagnosis = Diagnosis.load(self.audit.path)
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
             build_gallery(self.audit, diagnosis, evaluator=search.evaluators[target], styles=search.styles)
+            self.audit.count(search.tries(target))
+            diagnosis = replace(diagnosis, tries=self.audit.tries)
             self.audit.finish(diagnosis.summary())
         return diagnosis
 
@@ -810,15 +816,21 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
         every = len(diagnosers) * (run.images * len(first._places()) + held * first.null)
         flips = searched = 0
         with first.progress(every, "Searching", unit="unit", initial=sum(map(len, done))) as bar:
-            for target, batch in first._found(run, search, workers, done):
-                kept[target].keep(batch)
-                flips += sum(record.flipped for record in batch.records if record.null is None)
-                searched += sum(record.null is None for record in batch.records)
-                bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
+            try:
+                for target, batch in first._found(run, search, workers, done):
+                    kept[target].keep(batch)
+                    flips += sum(record.flipped for record in batch.records if record.null is None)
+                    searched += sum(record.null is None for record in batch.records)
+                    bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
+            except BaseException:
+                for target, each in enumerate(kept):  # what a service was asked in vain counts too
+                    with contextlib.suppress(AuditError):
+                        each.keep(Batch([], tries=search.tries(target)))
+                raise
         diagnoses = [each.finish(search, target) for target, each in enumerate(kept)]
-        for diagnoser in diagnosers:
-            if remark := diagnoser.target.remark:
-                diagnoser._notify(remark)
+        for diagnoser, diagnosis in zip(diagnosers, diagnoses, strict=True):
+            if diagnosis.tries:
+                diagnoser._notify(f"service {diagnoser.target.name}: {tries_in_words(diagnosis.tries)}")
     for out in outs:
         if out is not None:
             write_report(Path(out))

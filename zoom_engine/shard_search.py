@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -65,6 +66,8 @@ class ShardSearch:
         scales = [own.scale for own in measured if own.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._names = [attribute.text for attribute in self._first.attributes]
+        self._targets = [each.target for each in diagnosers]
+        self._told = [Counter[str]() for _ in diagnosers]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
         """For the one target."""
@@ -74,7 +77,14 @@ class ShardSearch:
     def of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, Batch]]:
         """For those of the targets, told with each batch. Attributes come first, then random directions."""
         for target, records in self._records_of(shard, targets):
-            yield target, Batch(records)
+            yield target, Batch(records, tries=self.tries(target))
+
+    def tries(self, target: int) -> dict[str, int]:
+        """How the target, a service, was asked since the last call, see `Target.tries`."""
+        every = Counter(self._targets[target].tries)
+        new = every - self._told[target]
+        self._told[target] = every
+        return dict(new)
 
     def _records_of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, list[Record]]]:
         common = self.measured[0]

@@ -19,6 +19,7 @@ import pytest
 from zoom_engine.audit.folder import AuditFolder, check_config, check_folder, inside, read_manifest
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
+from zoom_engine.audit.service_file import load_tries, tries_in_words
 from zoom_engine.audit.summarise import summarise
 from zoom_engine.errors import AuditError
 
@@ -550,3 +551,21 @@ def test_a_damaged_manifest_is_named_and_what_it_holds_beside_stays(tmp_path: Pa
     AuditFolder.resume(tmp_path / "audit", Manifest.of({**CONFIG, "later": [1]}, {"torch": "2.1"})).close()
     found = json.loads(path.read_text())
     assert found == {**content, "config": {**CONFIG, "later": [1]}, "resumed_in": [{"torch": "2.1"}]}
+
+
+def test_how_a_service_was_asked_adds_up_over_runs(tmp_path: Path) -> None:
+    with AuditFolder.open(tmp_path / "a", MANIFEST) as folder:
+        folder.count({})
+        assert not (tmp_path / "a" / "service.json").exists()
+        folder.count({"answered": 7, "late": 1})
+    with AuditFolder.open(tmp_path / "a", MANIFEST) as folder:
+        folder.count({"answered": 3, "failed": 2})
+    assert load_tries(tmp_path / "a") == {"answered": 10, "late": 1, "failed": 2}
+    assert tries_in_words(load_tries(tmp_path / "a")) == "10 answered, 2 failed, 1 late"
+    for damaged in ("{", "[]", '{"tries": {"late": -1}}', '{"tries": {"late": "often"}}'):
+        (tmp_path / "a" / "service.json").write_text(damaged)
+        with pytest.raises(AuditError, match="service") as error:
+            AuditFolder.open(tmp_path / "a", MANIFEST)
+        assert "remove it" in one_line(error)
+    (tmp_path / "a" / "service.json").unlink()
+    AuditFolder.open(tmp_path / "a", MANIFEST).close()

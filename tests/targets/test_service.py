@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ import torch
 from service_stand import Stand, in_turn, json_picture, pixels_of, redness, stand
 
 from zoom_engine import Diagnoser
+from zoom_engine.audit.service_file import load_tries
 from zoom_engine.cli.options import read_target_options
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, Target, load_target
@@ -44,7 +46,7 @@ def test_pictures_go_as_png_and_the_answer_is_the_probability() -> None:
         assert target.name == f"127.0.0.1:{service.port}/predict"
         assert not target.differentiable
         assert "asked over HTTP" in target.note
-        assert target.remark.endswith(f"{service.received['answered']} answered")
+        assert target.tries == {"answered": service.received["answered"]}
 
 
 def test_an_object_of_numbers_names_the_classes() -> None:
@@ -121,8 +123,8 @@ def test_failures_are_asked_again_and_counted_apart() -> None:
         target = loaded(service, timeout=0.3, at_once=1)
         service.answer = in_turn(bad, red)
         np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
-        for kind in ("1 another shape", "2 failed", "1 late", "1 not finite", "1 unreadable"):
-            assert kind in target.remark
+        lost = {"another shape": 1, "failed": 2, "late": 1, "not finite": 1, "unreadable": 1}
+        assert target.tries.items() >= lost.items()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_service_that_is_gone_ends_in_one_line_after_the_patience() -> None:
         line = r"has not answered for 0\.5 s .* failed\).*the same command goes on from here"
         with pytest.raises(TargetError, match=line):
             target(IMAGES)
-        assert "late" not in target.remark
+        assert "late" not in target.tries
         service.start()
         np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
 
@@ -267,3 +269,64 @@ def test_an_audit_of_a_service_that_fails_hangs_and_restarts_has_the_records_of_
     assert stormy.records == calm.records
     assert "failed" in told[-1]
     assert "late" not in told[0]
+    before, after = (json.loads((tmp_path / name / "summary.json").read_text())["tries"] for name in ("calm", "stormy"))
+    assert set(before) == {"answered"}
+    assert after["failed"] >= service.received["failed"]
+    page = (tmp_path / "stormy" / "report.html").read_text()
+    assert f"Of {sum(after.values())} tries: {after['answered']} answered" in page
+    assert "was asked again" in page
+
+
+class InProcess:
+    """Two workers of a cluster, here."""
+
+    def __init__(self) -> None:
+        self.count, self._works, self._batches = 2, list[Any](), dict[int, Any]()
+
+    def prepare(self, job: Any) -> None:
+        self._job = job
+
+    def hire(self) -> int:
+        self._works.append(self._job())
+        return len(self._works) - 1
+
+    def send(self, worker: int, shard: Any) -> None:
+        self._batches[worker] = self._works[worker](shard)
+
+    def news(self) -> tuple[int, Any]:
+        worker = min(self._batches)
+        found = next(self._batches[worker], None)
+        if found is None:
+            del self._batches[worker]
+        return worker, found
+
+    def close(self) -> None:
+        """There is nothing to let go."""
+
+
+def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {"generator": "avatars", "attributes": ["a face with pale skin"], "null": 1}
+    settings = {"timeout": 5.0, "cache": False, "patience": 0.2}
+
+    def audit() -> Any:
+        run = Diagnoser(**options, target=service.url, target_options={"service": settings})
+        return run.run(images=4, out=tmp_path / "audit")
+
+    with stand(red) as service:
+
+        def gone(headers: dict[str, str], body: bytes) -> Any:
+            return (503, b"") if len(service.bodies) > 60 else red(headers, body)
+
+        service.answer = gone
+        with pytest.raises(TargetError, match=r"has not answered for 0\.2 s"):
+            audit()
+        first = load_tries(tmp_path / "audit")
+        assert first == {"answered": service.received["answered"], "failed": service.received["failed"]}
+        service.answer = red
+        monkeypatch.setattr(Diagnoser, "_workers", lambda self: contextlib.nullcontext(InProcess()))
+        monkeypatch.setattr("zoom_engine.diagnoser.torch.set_num_threads", lambda count: None)
+        found = audit()
+        assert found.tries == {"answered": service.received["answered"], "failed": first["failed"]}
+        assert found.summary().to_json()["tries"] == found.tries

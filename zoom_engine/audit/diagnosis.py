@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from zoom_engine.audit.folder import RECORDS, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest, Mode
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
+from zoom_engine.audit.service_file import load_tries
 from zoom_engine.audit.summarise import summarise
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import summary_table
@@ -30,13 +31,15 @@ class Diagnosis:
     """An audit's manifest and its records, sorted by (image, attribute).
 
     `null` are those of random directions, taken out of the `records` that were given; `path` is the audit folder it
-    came from, if any. Raises `AuditError` for a record of another audit.
+    came from, if any; `tries` are those of a service, see `service_file`. Raises `AuditError` for a record of another
+    audit.
     """
 
     manifest: Manifest
     records: tuple[Record, ...]
     path: Path | None = None
     null: tuple[Record, ...] = ()
+    tries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {None} if self.mode == "multi" else {attribute.text for attribute in self.attributes}
@@ -68,7 +71,7 @@ class Diagnosis:
             records = read_records(path / RECORDS)
         except OSError as error:
             raise AuditError(f"cannot read {path / RECORDS}: {(error.strerror or str(error)).lower()}") from error
-        return cls(manifest, tuple(records), path)
+        return cls(manifest, tuple(records), path, tries=load_tries(path))
 
     def save(self, path: str | Path) -> Path:
         """Write manifest, records, summary and pictures as a new audit folder at `path`.
@@ -78,6 +81,7 @@ class Diagnosis:
         path = Path(path)
         with AuditFolder.create(path, self.manifest) as to:
             to.append((*self.records, *self.null))
+            to.count(self.tries)
             if self.path is not None and (self.path / "gallery.json").is_file():
                 to.write("gallery.json", (self.path / "gallery.json").read_bytes())
                 if (self.path / PHOTOGRAPHS).is_file():
@@ -110,7 +114,8 @@ class Diagnosis:
         """What the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
             return self._summary
-        return summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
+        found = summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
+        return replace(found, tries=self.tries or None)
 
     @property
     def missing(self) -> int:
@@ -124,7 +129,7 @@ class Diagnosis:
 
     @cached_property
     def _summary(self) -> Summary:
-        return summarise(self.config, (*self.records, *self.null))
+        return replace(summarise(self.config, (*self.records, *self.null)), tries=self.tries or None)
 
     @cached_property
     def _by_attribute(self) -> dict[str | None, list[Record]]:

@@ -9,6 +9,7 @@ summary.json     derived from the records when all are there; its presence says 
 images/          the pictures that gallery.json and photographs.json name
 photographs.json of an audit around photographs: what became of each
 inversions/      their codes, each written when it is found, before the manifest
+service.json     of an audit of a service: how often it was asked, and what came of it
 .lock            held with flock(2) while a run writes; the kernel frees it with the process
 ===============  =============================================================================================
 
@@ -22,6 +23,7 @@ import dataclasses
 import fcntl
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from typing import Any
 from zoom_engine.audit.json_object import shown
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
+from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
 from zoom_engine.errors import AuditError
@@ -95,6 +98,7 @@ class AuditFolder:
         self._lock: int | None = lock
         self._file: int | None = None
         self._done: set[Unit] = set()
+        self.tries: dict[str, int] = load_tries(path)
         self._size = 0
         self._broken = False
 
@@ -206,6 +210,12 @@ class AuditFolder:
             self.manifest = noted
             with _one_line(self.path, "write"):
                 atomic.write_json(self.path / MANIFEST, noted.to_json())
+
+    def count(self, tries: Mapping[str, int]) -> None:
+        """Add to what is known of how a service was asked, see `service_file`. Raises `AuditError`."""
+        if tries:
+            self.tries = dict(Counter(self.tries) + Counter(tries))
+            self.write_json(SERVICE, {"tries": self.tries})
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file inside the folder (say images/1.png) atomically. Raises `AuditError`."""

@@ -189,6 +189,7 @@ class Summary:
     wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
         one alone, or nothing to order.
     photographs: the same photograph by photograph, of an audit around photographs.
+    tries: of an audit of a service, how many questions ended as which kind, see `service_file`.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
@@ -206,6 +207,7 @@ class Summary:
     leakage: Mapping[str, Mapping[str, float]] | None = None
     wordings: Agreement | None = None
     photographs: tuple[PhotographRow, ...] = ()
+    tries: Mapping[str, int] | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -215,6 +217,7 @@ class Summary:
         values["wordings"] = self.wordings and self.wordings._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]
         left_out = (() if self.mode == "single" else _OF_SINGLE) + (() if self.photographs else ("photographs",))
+        left_out += () if self.tries else ("tries",)
         return {name: value for name, value in values.items() if name not in left_out}
 
 

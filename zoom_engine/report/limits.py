@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import agreement_in_words, decimal, percent
 
@@ -103,6 +104,11 @@ def limits(
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
         yield "About the target", config.note
+    if summary.tries:
+        tries = sum(summary.tries.values())
+        lost = tries > summary.tries.get("answered", 0)
+        again = " What was not answered was asked again: no result stands on it." if lost else ""
+        yield "How the service answered", f"Of {tries} tries: {tries_in_words(summary.tries)}.{again}"
     if config.photographs:
         yield "Inverted photographs", _INVERTED
     else:

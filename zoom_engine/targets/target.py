@@ -82,9 +82,9 @@ class Target(nn.Module):
         self.content_hash = content_hash or module_hash(network, task.to_dict(), self.preprocessing.to_dict())
 
     @property
-    def remark(self) -> str:
-        """What the network has to tell after work, such as how often a service failed; "" where nothing."""
-        return str(getattr(self.network, "remark", ""))
+    def tries(self) -> dict[str, int]:
+        """Of a service how many tries ended as which kind so far, see `audit.service_file`; empty for all else."""
+        return dict(getattr(self.network, "tries", {}))
 
     @property
     def classes(self) -> tuple[str, ...]:

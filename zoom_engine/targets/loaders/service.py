@@ -48,9 +48,9 @@ class Service(nn.Module):
         self._shape: tuple[int, ...] | None = None
 
     @property
-    def remark(self) -> str:
-        """What came of the questions so far, in a line."""
-        return f"service {self.client.name}: {self.client.told()}"
+    def tries(self) -> dict[str, int]:
+        """How many tries ended as which kind so far."""
+        return self.client.tries()
 
     @property
     def names(self) -> tuple[str, ...] | None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from zoom_engine.audit.model_settings import ServiceSettings
+from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.errors import TargetError, one_line
 
 Answer = TypeVar("Answer")
@@ -38,8 +39,7 @@ class GivenUpError(TargetError):
 class ServiceClient:
     """Posts bodies to one URL; may be called by several threads.
 
-    ``counts``: questions that were ``answered``, and tries that ``failed`` (no connection, or a status that says so),
-    came ``late`` (no answer within the time-out), were ``unreadable``, ``not finite`` or of ``another shape``.
+    It counts how its tries end, see `audit.service_file`.
 
     Raises:
         TargetError: urllib3 is missing, or a header names an environment variable that is not set.
@@ -51,7 +51,7 @@ class ServiceClient:
         except ImportError as error:
             raise TargetError("a service is asked through urllib3: pip install 'zoom-engine[service]'") from error
         self.name, self.settings = name, settings
-        self.counts: Counter[str] = Counter()
+        self._tries: Counter[str] = Counter()
         self._url = url
         self._headers = {**headers, **{key: _from_environment(text) for key, text in settings.headers.items()}}
         self._pool = self._urllib3.PoolManager(maxsize=settings.at_once, retries=False)
@@ -95,16 +95,16 @@ class ServiceClient:
             if left <= 0:
                 raise self._broken(
                     f"service {self.name} has not answered for {self.settings.patience:g} s (last: {why};"
-                    f" {self.told()}): when it does, the same command goes on from here"
+                    f" {tries_in_words(self.tries())}): when it does, the same command goes on from here"
                 )
             if self._given_up.wait(min(pause or wait * random.uniform(0.5, 1.5), LONGEST_WAIT, left)):
                 raise GivenUpError(f"service {self.name} was given up")
             wait = min(2 * wait, LONGEST_WAIT)
 
-    def told(self) -> str:
-        """The counts in words, such as "812 answered, 3 late"."""
+    def tries(self) -> dict[str, int]:
+        """How many tries ended as which kind so far."""
         with self._lock:
-            return ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items())) or "nothing asked"
+            return dict(self._tries)
 
     def give_up(self) -> None:
         """Whoever still asks raises within moments."""
@@ -139,7 +139,7 @@ class ServiceClient:
 
     def _count(self, kind: str) -> None:
         with self._lock:
-            self.counts[kind] += 1
+            self._tries[kind] += 1
 
     def _take_turn(self) -> None:
         """Wait until the rate allows another request."""

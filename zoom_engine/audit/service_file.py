@@ -1,0 +1,38 @@
+"""service.json: how often the service that is audited was asked, and what came of it.
+
+It is written while an audit runs, since it cannot be told from the records. Each try ends as one kind: "answered",
+"failed" (no connection, or a status that says so), "late", "unreadable", "not finite" or "another shape". What was not
+answered was asked again, or ended the run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from zoom_engine.errors import AuditError, one_line
+
+SERVICE = "service.json"
+
+
+def load_tries(audit: Path) -> dict[str, int]:
+    """How many tries ended as which kind; empty where the target of the audit folder is no service.
+
+    Raises `AuditError` for a damaged file.
+    """
+    path = audit / SERVICE
+    try:
+        tries = json.loads(path.read_bytes())["tries"]
+        if not all(isinstance(count, int) and count >= 0 for count in tries.values()):
+            raise ValueError("its counts are no counts")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise AuditError(f"cannot read {path} ({one_line(error)}): remove it; the records do not need it") from None
+    return dict(tries)
+
+
+def tries_in_words(tries: Mapping[str, int]) -> str:
+    """Such as "812 answered, 3 late"."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"
