@@ -39,7 +39,7 @@ def undeclared(folder: str, declared: set[str]) -> set[str]:
     """Names of distributions that the files in ``folder`` import and ``declared`` lacks."""
     named = {name for path in sorted((ROOT / folder).rglob("*.py")) for name in imports(path)}
     foreign = named - set(sys.stdlib_module_names) - OWN
-    distributions = {**packages_distributions(), "google.protobuf": ["protobuf"]}
+    distributions = {"mlflow": ["mlflow-skinny"], **packages_distributions(), "google.protobuf": ["protobuf"]}
     makers = {name: [normal(maker) for maker in distributions.get(name, [name])] for name in foreign}
     return {name for name, found in makers.items() if not declared & set(found)}
 

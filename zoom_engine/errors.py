@@ -53,6 +53,10 @@ class ClusterError(ZoomError):
     """A cluster that cannot be used, or that loses its workers."""
 
 
+class TrackingError(ZoomError):
+    """A tracking server that cannot be used."""
+
+
 class PhotographError(ZoomError):
     """A photograph that cannot be read or drawn, or a file of landmarks that cannot be read."""
 

@@ -22,7 +22,7 @@ from zoom_engine.progress import interruptible
 LONGEST_ERROR = 2_000  # characters
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
-    *("gate", "inspect", "convert", "export", "export-images", "words", "presets", "info"),
+    *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
 )
 ANEW = ("discover",)
 """Commands that keep what they measured, but not how far they came."""
