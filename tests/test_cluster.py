@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from zoom_engine import Diagnoser
 from zoom_engine.audit.folder import RECORDS, AuditFolder
 from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.records import Record, Unit, read_records
-from zoom_engine.cluster import MOST_LOST, Batch, Lost, Shard, check_cluster, dispatched
+from zoom_engine.cluster import MOST_LOST, Batch, Lost, RayWorkers, Shard, check_cluster, dispatched
 from zoom_engine.errors import ClusterError
 
 SHARDS: list[Shard] = [[(image, name) for name in ("a", "b", 0)] for image in range(12)]
@@ -122,6 +123,62 @@ def test_limits_of_a_service_hold_for_all_workers_together() -> None:
     own = ServiceSettings(at_once=4, rate=6.0).shared(3)
     assert (own.at_once, own.rate) == (1, 2.0)
     assert ServiceSettings().shared(2).rate is None
+
+
+class FakeRay(SimpleNamespace):
+    """As much of Ray as workers take who have room for one; of the second the first shard ends it."""
+
+    def __init__(self) -> None:
+        actor = SimpleNamespace(
+            search=SimpleNamespace(options=lambda **_: SimpleNamespace(remote=lambda shard: iter([batch(shard[0])])))
+        )
+        self.ready: list[str] = []
+        self._hired = 0
+
+        def hire(job: object) -> SimpleNamespace:
+            self._hired += 1
+            name = f"ready {self._hired}"
+            return SimpleNamespace(**vars(actor), __ray_ready__=SimpleNamespace(remote=lambda: name))
+
+        super().__init__(
+            is_initialized=lambda: True,
+            put=lambda job: job,
+            get=lambda value: value,
+            kill=lambda actor: None,
+            nodes=lambda: [{"Alive": True, "Resources": {"CPU": 2.0}}],
+            remote=lambda kind: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=hire)),
+            exceptions=SimpleNamespace(RayTaskError=ZeroDivisionError, RayError=ZeroDivisionError),
+            ready=[],
+            _hired=0,
+        )
+
+    def wait(self, refs: list[Any], *, num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
+        if isinstance(refs[0], str):
+            return [ref for ref in refs if ref in self.ready], []
+        return refs[:1], []
+
+
+def test_workers_that_wait_for_room_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, told, now = FakeRay(), list[str](), 0.0
+    monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+    monkeypatch.setattr("zoom_engine.cluster.monotonic", lambda: now)
+    workers = RayWorkers("auto", count=3, cores=2, gpu=False, notify=told.append)
+    workers.prepare(lambda: map)  # type: ignore[arg-type, return-value]
+    for shard in SHARDS[:3]:
+        workers.send(workers.hire(), shard)
+    ray.ready = ["ready 1"]
+    workers.news()
+    assert told == [], "they may be about to begin"
+    now = 60.0
+    workers.news()
+    workers.news()
+    assert len(told) == 1
+    assert "2 of 3 workers wait for room in the cluster (2 free cores each)" in told[0]
+    ray.ready = ["ready 1", "ready 2", "ready 3", "ready 4"]
+    workers.hire()
+    now = 120.0
+    workers.news()
+    assert len(told) == 1
 
 
 AUDIT: dict[str, Any] = {

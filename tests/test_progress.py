@@ -7,10 +7,12 @@ import io
 import subprocess
 import sys
 import textwrap
+import time
+from types import SimpleNamespace
 
 import pytest
 
-from zoom_engine.progress import ProgressFactory, forced, part_of, progress, silent
+from zoom_engine.progress import ProgressFactory, forced, in_notebooks, part_of, progress, silent
 
 
 @pytest.mark.parametrize("factory", [progress, silent])
@@ -163,3 +165,28 @@ def test_an_ignored_interrupt_stays_ignored() -> None:
         print("done")
         """
     )
+
+
+def test_a_clock_that_is_put_back_does_not_stop_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, hours = Terminal(), iter([1e6])
+    monkeypatch.setattr("tqdm.std.time", lambda: next(hours, 0.0))
+    with contextlib.redirect_stderr(stream), forced(4, "Searching", unit="unit") as bar:
+        bar.update(1)
+        time.sleep(0.25)
+        bar.update(1)
+        assert "2/4 units [00:0" in stream.getvalue()
+
+
+def test_a_notebook_shows_a_bar_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> str:
+        stream = io.StringIO()
+        with contextlib.redirect_stderr(stream), in_notebooks(4, "Searching", unit="unit") as bar:
+            bar.update(4)
+        return stream.getvalue()
+
+    assert shown() == ""
+    shell = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
+    assert shown() == "", "IPython in a terminal"
+    shell.kernel = object()
+    assert "Searching: 100%" in shown()

@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple, Protocol
 
 from zoom_engine.audit.records import Record, Unit
 from zoom_engine.errors import ClusterError, ZoomError, one_line
+from zoom_engine.notices import Notify, untold
 
 Shard = list[Unit]
 """Units that one worker searches, one after the other."""
 MOST_LOST = 3
 """So many workers may be lost to a shard, one after the other, before the run ends: it is what ends them."""
 _AHEAD = 4  # batches that a worker may be ahead of who writes them
+_PATIENCE = 15.0  # seconds until it is told that workers have not begun
 
 
 class Batch(NamedTuple):
@@ -132,15 +136,16 @@ class RayWorkers:
     """`Workers` that are actors of a Ray cluster, each with `cores` to itself, and a GPU where `gpu` says so.
 
     `cluster` is "ray" (the one that runs on this machine, else one of this machine alone, for as long as this object
-    is open), "auto" (the one that runs) or the HOST:PORT of its head. `count` defaults to as many as have room. It is
-    a context manager; `prepare` comes before the first is hired.
+    is open), "auto" (the one that runs) or the HOST:PORT of its head. `count` defaults to as many as have room;
+    `notify` takes a line where some have to wait for it. It is a context manager; `prepare` comes before the first is
+    hired.
 
     Raises:
         ClusterError: there is no Ray or no such cluster, none of its machines has room for a worker, or what is to be
             sent cannot be.
     """
 
-    def __init__(self, cluster: str, *, count: int | None, cores: int, gpu: bool) -> None:
+    def __init__(self, cluster: str, *, count: int | None, cores: int, gpu: bool, notify: Notify = untold) -> None:
         self._ray = ray = _import_ray()
         self._began = not ray.is_initialized()
         if self._began:
@@ -159,6 +164,9 @@ class RayWorkers:
         self._streams: dict[Any, int] = {}
         self._job: Any = None
         self._hired = 0
+        self._notify = notify
+        self._begun: dict[int, Any] = {}  # of workers that may still wait for room, what is ready when they run
+        self._wait_until = 0.0
         with self._closed_on_error():
             self.count = count or self._room(cores, gpu)
 
@@ -193,8 +201,23 @@ class RayWorkers:
     def hire(self) -> int:
         """See `Workers`; where no machine has room, it waits until one has."""
         self._hired += 1
-        self._actors[self._hired] = self._ray.remote(_Worker).options(**self._options).remote(self._job)
+        actor = self._ray.remote(_Worker).options(**self._options).remote(self._job)
+        self._actors[self._hired], self._begun[self._hired] = actor, actor.__ray_ready__.remote()
+        self._wait_until = monotonic() + _PATIENCE
         return self._hired
+
+    def _tell_of_waiting(self) -> None:
+        """Say it, once for each time that some were hired, where workers have not begun after a while."""
+        if not self._begun or monotonic() < self._wait_until:
+            return
+        begun, _ = self._ray.wait(list(self._begun.values()), num_returns=len(self._begun), timeout=0)
+        self._begun = {worker: ready for worker, ready in self._begun.items() if ready not in begun}
+        if self._begun:
+            self._notify(
+                f"{len(self._begun)} of {len(self._actors)} workers wait for room in the cluster"
+                f" ({self._options['num_cpus']} free cores each): the audit goes on with the others, if there are any"
+            )
+            self._wait_until = math.inf
 
     def send(self, worker: int, shard: Shard) -> None:
         """See `Workers`."""
@@ -203,7 +226,11 @@ class RayWorkers:
 
     def news(self) -> tuple[int, Batch | Lost | None]:
         """See `Workers`."""
-        (stream,), _ = self._ray.wait(list(self._streams), num_returns=1)
+        found: list[Any] = []
+        while not found:
+            found, _ = self._ray.wait(list(self._streams), num_returns=1, timeout=_PATIENCE if self._begun else None)
+            self._tell_of_waiting()
+        (stream,) = found
         worker = self._streams[stream]
         try:
             batch: Batch = self._ray.get(next(stream))
@@ -219,6 +246,7 @@ class RayWorkers:
         except self._ray.exceptions.RayError as error:
             del self._streams[stream]
             self._ray.kill(self._actors.pop(worker))
+            self._begun.pop(worker, None)
             return worker, Lost(one_line(error))
         return worker, batch
 

@@ -87,7 +87,7 @@ from zoom_engine.photographs import (
     judged,
     read_crops,
 )
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.progress import ProgressFactory, in_notebooks
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
     Synthesizer,
@@ -113,7 +113,7 @@ class Diagnoser:
 
     Args:
         settings: what is audited and how; or its fields, each by its name, see ``AuditSettings``.
-        progress: how long work shows itself, see ``zoom_engine.progress``.
+        progress: how long work shows itself, see ``zoom_engine.progress``; by default in notebooks alone.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
         like: one of the same settings but the target; its generator and its text encoder are this one's too.
 
@@ -125,7 +125,7 @@ class Diagnoser:
         self,
         settings: AuditSettings | None = None,
         *,
-        progress: ProgressFactory = silent,
+        progress: ProgressFactory = in_notebooks,
         notify: Notify = untold,
         like: Diagnoser | None = None,
         **options: Any,
@@ -646,7 +646,9 @@ class Diagnoser:
             yield None
             return
         gpu = self.generator.device.type == "cuda"
-        with RayWorkers(settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu) as workers:
+        with RayWorkers(
+            settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu, notify=self._notify
+        ) as workers:
             if asks_a_service(settings.target):
                 workers.count = min(workers.count, self._service().at_once)
             workers.check(self._settings_of_workers(workers.count))

@@ -16,7 +16,7 @@ from zoom_engine.audit.target_names import check_outs, named_targets
 from zoom_engine.diagnoser import Diagnoser, diagnosed
 from zoom_engine.errors import AuditError
 from zoom_engine.notices import Notify, untold
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.progress import ProgressFactory, in_notebooks
 from zoom_engine.report import IndexEntry, write_index
 from zoom_engine.search import describe_search
 
@@ -41,7 +41,7 @@ class Diagnosers:
         self,
         settings: AuditSettings | None = None,
         *,
-        progress: ProgressFactory = silent,
+        progress: ProgressFactory = in_notebooks,
         notify: Notify = untold,
         **options: Any,
     ) -> None:

@@ -8,7 +8,8 @@ Long work takes `progress: ProgressFactory = silent` and calls it, over a loop o
     with progress(len(units), "Searching", unit="unit", initial=finished) as bar:
         bar.update(4, note="flip rate 0.31")
 
-The command line passes `progress` from this module, the API the default `silent`, tests whatever they like.
+The command line passes `progress` from this module, the API its default (`silent` or `in_notebooks`), tests whatever
+they like.
 Under `interruptible` no bar goes on after Ctrl-C, whatever became of the exception that it raised.
 """
 
@@ -101,13 +102,22 @@ class _Silent:
     def _advance(self, count: int, note: str) -> None: ...
 
 
+class _Tqdm(tqdm):  # type: ignore[misc]
+    """On a clock that nobody sets: a bar of tqdm's stands still for as long as the machine's clock was put back."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._time = monotonic
+        self.last_print_t = self.start_t = monotonic()
+
+
 class _Bar(_Silent):
-    """A tqdm bar, for terminals."""
+    """A tqdm bar, for terminals and notebooks."""
 
     def __init__(self, work: Work, description: str, unit: str, initial: int) -> None:
         super().__init__(work, initial)
         total = _total(work)
-        self._bar: Any = tqdm(
+        self._bar: Any = _Tqdm(
             total=total,
             desc=description,
             unit=unit,
@@ -239,6 +249,17 @@ def several(*factories: ProgressFactory) -> ProgressFactory:
     return progress
 
 
+def in_notebooks(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+    """A bar under the cell of a notebook that runs the work, silent everywhere else: the default of `Diagnoser`."""
+    return _Bar(work, description, unit, initial) if _in_kernel() else _Silent(work, initial)
+
+
+def _in_kernel() -> bool:
+    """This process runs the cells of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
 def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """`progress` that never shows: the default of the API."""
+    """`progress` that never shows: the default of most of the API."""
     return _Silent(work, initial)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -569,3 +572,70 @@ def test_how_a_service_was_asked_adds_up_over_runs(tmp_path: Path) -> None:
         assert "remove it" in one_line(error)
     (tmp_path / "a" / "service.json").unlink()
     AuditFolder.open(tmp_path / "a", MANIFEST).close()
+
+
+@pytest.mark.parametrize("gone", ["moved", "removed", "another in its place"])
+def test_a_folder_that_is_not_there_any_more_takes_nothing(tmp_path: Path, gone: str) -> None:
+    """Records would go into a file without a name, and pictures would make a part of the folder anew."""
+    path, aside = tmp_path / "audit", tmp_path / "aside"
+    with AuditFolder.create(path, MANIFEST) as folder:
+        folder.append([record(*unit) for unit in UNITS[:50]])
+        path.rename(aside)
+        if gone == "removed":
+            shutil.rmtree(aside)
+        if gone == "another in its place":
+            work(path, batch=40, finish=False)
+        before = sorted(path.rglob("*"))
+        for write in (
+            lambda: folder.append([record(*UNITS[50])]),
+            lambda: folder.write("images/1.png", b"png"),
+            lambda: folder.finish(SUMMARY),
+        ):
+            with pytest.raises(AuditError, match="was moved or removed while it was written") as error:
+                write()
+            assert "the same command goes on" in one_line(error)
+        assert folder.done() == set(UNITS[:50])
+    assert sorted(path.rglob("*")) == before
+    if gone == "moved":
+        assert len(read_records(aside / "records.jsonl")) == 50
+        aside.rename(path)
+    work(path)
+    assert read_records(path / "records.jsonl") == EXPECTED
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size: str) -> Iterator[Callable[[str], None]]:
+    """A file system in memory of that `size`, which what it gives makes another one."""
+    path.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+    if shutil.which("mount") is None or subprocess.run(options, capture_output=True, check=False).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", str(path)], check=True)  # type: ignore[func-returns-value]
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_disk_that_is_full_for_real_ends_in_one_line_and_a_folder_that_goes_on(tmp_path: Path) -> None:
+    def pictures(folder: AuditFolder) -> None:
+        for number in range(8):
+            folder.write(f"images/{number}.png", bytes(20_000))
+
+    with small_disk(tmp_path / "disk", "100k") as grow:
+        path = tmp_path / "disk" / "audit"
+        with pytest.raises(AuditError, match="no space left on device: mend that") as error:
+            work(path)
+        one_line(error)
+        kept = read_records(path / "records.jsonl")
+        assert 0 < len(kept) < len(EXPECTED)
+        assert (path / "records.jsonl").read_bytes().endswith(b"\n")
+        grow("300k")
+        work(path, finish=False)
+        with AuditFolder.open(path, MANIFEST) as folder, pytest.raises(AuditError, match="no space left on device"):
+            pictures(folder)
+        assert {file.stat().st_size for file in (path / "images").iterdir()} == {20_000}, "nothing half-written"
+        grow("2m")
+        with AuditFolder.open(path, MANIFEST) as folder:
+            pictures(folder)
+            folder.finish(SUMMARY)
+        assert read_records(path / "records.jsonl") == EXPECTED

@@ -188,7 +188,7 @@ class AuditFolder:
         if repeated is not None:
             raise AuditError(f"image {repeated[0]}, attribute {repeated[1]!r} already has a record in {self.path}")
         lines = b"".join(to_line(record) for record in records)
-        with _one_line(self.path, "write"):
+        with self._writing():
             self._broken = True
             try:
                 atomic.write_all(self._file, lines)
@@ -208,7 +208,7 @@ class AuditFolder:
         noted = self.manifest.resumed(environment, purpose=purpose)
         if noted is not self.manifest:
             self.manifest = noted
-            with _one_line(self.path, "write"):
+            with self._writing():
                 atomic.write_json(self.path / MANIFEST, noted.to_json())
 
     def count(self, tries: Mapping[str, int]) -> None:
@@ -220,7 +220,7 @@ class AuditFolder:
     def write(self, name: str, data: bytes) -> Path:
         """Write a file inside the folder (say images/1.png) atomically. Raises `AuditError`."""
         path = inside(self.path, name)
-        with _one_line(self.path, "write"):
+        with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_bytes(path, data)
         return path
@@ -228,7 +228,7 @@ class AuditFolder:
     def write_json(self, name: str, value: Any) -> Path:
         """Write strict JSON inside the folder atomically; return its path. Raises `AuditError` (NaN: too)."""
         path = inside(self.path, name)
-        with _one_line(self.path, "write"):
+        with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 atomic.write_json(path, value)
@@ -252,6 +252,22 @@ class AuditFolder:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Around what writes: failures are one line, and nothing is written to a folder that is not at its place any
+        more. Records of a removed one would be lost without an error, and pictures would make a part of it anew."""
+        with _one_line(self.path, "write"):
+            try:
+                there = os.stat(self.path / RECORDS)
+            except FileNotFoundError:
+                there = None
+            if there is None or (self._file is not None and not os.path.samestat(os.fstat(self._file), there)):
+                raise AuditError(
+                    f"the audit folder {self.path} was moved or removed while it was written: put it back, and the same"
+                    " command goes on; else it begins anew"
+                )
+            yield
 
     def _open_records(self) -> None:
         """Open records.jsonl for appending, learn which units it holds and cut an incomplete last line."""
