@@ -70,7 +70,8 @@ def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
-    """What came of it: numbers of the summary, and of each attribute, such as "sensitivity/smiling"."""
+    """What came of it: numbers of the summary, and of each attribute, such as "sensitivity/smiling". No name is the
+    first part of another: a store of files makes folders of them."""
     summary = diagnosis.summary()
     whole = {
         "flip_rate": summary.flip_rate,
@@ -84,7 +85,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         attribute = _OTHER.sub("_", short_name(row.attribute, diagnosis.config.neutral))
         low, high = row.interval or (None, None)
         own = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
-        own |= {"flip_rate": row.flip_rate, "p_adjusted": row.p_adjusted}
+        own |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
         whole |= {f"{kind}/{attribute}": value for kind, value in own.items()}
     yield from ((name, float(value)) for name, value in whole.items() if value is not None)
 
