@@ -69,7 +69,7 @@ def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
         made = document["made_on"]
         packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items() if name in SHOWN)
         yield (
-            f"zoom-engine {made['zoom_engine']} on {made['system']}, {made['cores']} cores, {made['threads']} threads,"
+            f"zoom-engine {made['zoom_engine']} on {made['system']}, {made['threads']} of {made['cores']} cores,"
             f" Python {made['python']}, {packages}; seed {document['settings']['seed']}."
         )
 
