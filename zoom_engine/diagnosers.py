@@ -77,7 +77,7 @@ class Diagnosers:
             write_index(
                 out,
                 [IndexEntry(audit=Path(out) / name, title=name) for name in found],
-                title=f"{len(found)} models, the same pictures",
+                title=f"{len(found)} models, the same pictures" if len(found) > 1 else "One model",
                 introduction="Each was asked about the same images; each has the audit that it would have alone.",
             )
         return found

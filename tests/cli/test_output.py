@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from zoom_engine.cli import main
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.init import EXAMPLE
 from zoom_engine.cli.options import CommandSettings
+from zoom_engine.cli.output import telling
 from zoom_engine.errors import ConfigError
 
 DIAGNOSE = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache"]
@@ -120,3 +122,16 @@ def test_a_log_holds_it_all_with_the_time(quiet: list[str], tmp_path: Path, capf
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*DIAGNOSE, "--out", str(tmp_path / "audit"), "--log-file", str(tmp_path / "no" / "log")]) == 1
     assert re.fullmatch(r"zoom-engine: cannot write .*log: no such file or directory\n", capsys.readouterr().err)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_disk_without_room_for_what_is_told_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with telling(quiet=True, log_file="/dev/full") as voice, pytest.raises(ConfigError, match="no space left"):
+        voice.notify("hello")
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        assert main(["init", "--out", str(tmp_path / "audit.toml")]) == 1
+    told = capsys.readouterr().err
+    assert told == "zoom-engine: no space left on device: make room, and run the same command again\n"

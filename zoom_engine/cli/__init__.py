@@ -6,6 +6,7 @@ on; a gate's are its own.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -20,6 +21,8 @@ from zoom_engine.errors import ZoomError, one_line
 from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk without room, wherever it comes from."""
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
     *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
@@ -47,9 +50,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"zoom-engine: interrupted; the same command {then}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # who reads has seen enough, as `head` has
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        try:
+            sys.stdout.flush()
+        except OSError:  # it is standard output that has no room
+            _drop_output()
+        where = f" for {error.filename}" if error.filename else ""
+        print(
+            f"zoom-engine: {(error.strerror or '').lower()}{where}: make room, and run the same command again",
+            file=sys.stderr,
+        )
+        return 1
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What is left of standard output goes nowhere: Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def build_app() -> App:

@@ -6,8 +6,9 @@ import contextlib
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TextIO
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -30,7 +31,7 @@ class Voice(NamedTuple):
 def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Voice]:
     """On stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
 
-    Raises ConfigError for a file that cannot be written.
+    Raises ConfigError for a file that cannot be written, or cannot be any more.
     """
     voice = Voice(silent, untold) if quiet else Voice(forced, tell)
     if log_file is None:
@@ -38,15 +39,19 @@ def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Itera
         return
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(log_file).open("a", encoding="utf-8", errors="backslashreplace"))
+            file = stack.enter_context(Path(log_file).open("ab", buffering=0))
         except OSError as error:
             raise ConfigError(f"cannot write {log_file}: {(error.strerror or str(error)).lower()}") from error
-        yield from _logged(voice, file)
+        yield from _logged(voice, file, log_file)
 
 
-def _logged(voice: Voice, file: TextIO) -> Iterator[Voice]:
+def _logged(voice: Voice, file: FileIO, log_file: str | Path) -> Iterator[Voice]:
     def write(line: str) -> None:
-        print(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}", file=file, flush=True)
+        stamped = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n"
+        try:
+            file.write(stamped.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise ConfigError(f"cannot write {log_file}: {(error.strerror or str(error)).lower()}") from error
 
     def notify(text: str) -> None:
         voice.notify(text)
