@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
+from zoom_engine.discovery import discoverer as discoverer_module
+from zoom_engine.discovery.discoverer import EDITS_AT_ONCE
 from zoom_engine.discovery.folder import write_discovery
 from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.errors import AuditError, ConfigError, TargetError
@@ -78,6 +81,49 @@ def test_the_folder_holds_what_the_summary_speaks_of(folder: Path) -> None:
     assert "--attribute 'a cheerful face'" in line
     assert "--out audit" in line
     assert json.loads(json.dumps(found.to_json())) == json.loads((folder / "summary.json").read_text())
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_clusters(
+    discoverer: Discoverer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among the smallest edits first, then among the trials; what was measured is not measured again."""
+    out, looked = tmp_path / "stopped", []
+
+    def stopping(after: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        def measure(*given: Any, **options: Any) -> Any:
+            looked.append(function)
+            if len(looked) > after:
+                raise KeyboardInterrupt
+            return function(*given, **options)
+
+        return measure
+
+    for name, after in (("smallest_edits", 2), ("try_out", 5)):
+        own = getattr(discoverer_module, name)
+        looked.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(discoverer_module, name, stopping(after, own))
+            with pytest.raises(KeyboardInterrupt):
+                discoverer.run(images=24, seed=1, out=out)
+        assert not (out / "summary.json").exists()
+    with pytest.raises(AuditError, match="something else"):
+        discoverer.run(images=26, seed=1, out=out)
+    assert len(list((out / "measured").iterdir())) == 12 // EDITS_AT_ONCE + 5
+    monkeypatch.setattr(discoverer_module, "smallest_edits", lambda *_: pytest.fail("edits were looked for again"))
+    discoverer.run(images=24, seed=1, out=out)
+    for name in ("summary.json", "records.jsonl", "directions.safetensors"):
+        assert (out / name).read_bytes() == (folder / name).read_bytes(), name
+    assert not (out / "measured").exists()
+
+
+def test_a_finished_discovery_is_left_alone(
+    discoverer: Discoverer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Discoverer, "natural_space", lambda self: pytest.fail("it was measured again"))
+    before = (folder / "summary.json").read_bytes()
+    found = discoverer.run(images=24, seed=1, out=folder)
+    assert found.names[0] == "a cheerful face"
+    assert (folder / "summary.json").read_bytes() == before
 
 
 def test_what_was_found_is_audited_like_a_typed_attribute(folder: Path) -> None:

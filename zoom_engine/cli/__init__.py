@@ -27,8 +27,6 @@ COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
     *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
 )
-ANEW = ("discover",)
-"""Commands that keep what they measured, but not how far they came."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        then = "begins anew" if given and given[0] in ANEW else "goes on where it was"
-        print(f"zoom-engine: interrupted; the same command {then}", file=sys.stderr)
+        print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
         return 130
     except BrokenPipeError:  # who reads has seen enough, as `head` has
         _drop_output()

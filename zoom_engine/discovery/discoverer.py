@@ -20,16 +20,16 @@ from zoom_engine.directions import EditDirections, Sampling, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.discovery.calls import Tested, beside_random, call
+from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.findings import Cluster, Discovery, Strip
-from zoom_engine.discovery.folder import check_discovery_folder, write_discovery
+from zoom_engine.discovery.folder import MEASURED, begin_discovery, forget_measured, is_finished, write_discovery
 from zoom_engine.discovery.naming import Choice, Proposal, Words, choose, measured_words, proposals, slopes_of
 from zoom_engine.discovery.natural_space import NaturalSpace, natural_space
 from zoom_engine.discovery.page import write_discovery_page
-from zoom_engine.discovery.smallest_edits import SmallestEdits, smallest_edits
+from zoom_engine.discovery.smallest_edits import smallest_edits
 from zoom_engine.discovery.strips import draw_strips
 from zoom_engine.discovery.trial import Trial, try_out
-from zoom_engine.discovery.vocabulary import GENERAL, read_vocabulary, readable
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
@@ -38,9 +38,12 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import describe_environment
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.text import text_encoder_for
+from zoom_engine.text.vocabulary import read_vocabulary, readable
 
+GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
 RANDOM = 8  # directions
+EDITS_AT_ONCE = 4  # of images: a stopped run loses no more, and gradients are no quicker in larger batches
 _LABEL_SHARE = 4  # at most one of so many components is kept for the labels
 
 
@@ -85,6 +88,8 @@ class Discoverer:
         )
         words = readable([Attribute.parse(prompt).text for prompt in prompts], encoder, neutral)
         words = [word for word in words if word.casefold() != neutral.casefold()]
+        if not words:
+            raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
         self.audit = Diagnoser(
             **{**options, "text_encoder": encoder, "attributes": words, "mode": "multi"},
             progress=progress,
@@ -103,38 +108,41 @@ class Discoverer:
     ) -> Discovery:
         """Look at ``images`` generated images, number i being the generator's seed ``seed · 100000 + i``: the even ones
         are searched, the odd ones are held out. ``out`` is the folder for manifest, records, summary, pictures,
-        directions and report; None keeps the result in memory. An equal run of a folder writes it anew."""
+        directions and report; None keeps the result in memory. Interrupted at any moment, the same call goes on where
+        it was; a finished discovery is left alone."""
         DiscoveryRun(images=images, seed=seed)
         audit = self.audit
         if audit.generator.population is not None and images > audit.generator.population:
             raise ConfigError(
                 f"there are {audit.generator.population} codes to sample, not {images}: give fewer images"
             )
-        config = self.config(images, seed)
+        config, environment = self.config(images, seed), self._environment()
+        out = None if out is None else Path(out)
         if out is not None:
-            check_discovery_folder(Path(out), config)
+            begin_discovery(out, config, environment)
+            if is_finished(out):
+                write_discovery_page(out)
+                forget_measured(out)
+                return Discovery.load(out)
         seeds = range(seed * SEEDS_PER_RUN, seed * SEEDS_PER_RUN + images)
         searched, held_out = list(seeds[::2]), list(seeds[1::2])
         space = self.natural_space()
         words, kept = self.measure_words(space)
-        styles = audit.styles(searched)[:]
-        edits = smallest_edits(
-            self._evaluator(space),
-            space,
-            styles,
-            kept,
-            batch_size=audit.settings.batch_size,
-            progress=self.progress,
-        )
-        differences, label_kept = self._differences(space, styles, edits)
-        moves = torch.where(label_kept[:, None], edits.moves, 0.0)
-        axes, which = cluster(moves, differences, self.settings.clusters)
+        measured = Checkpoint(None if out is None else out / MEASURED, config, self.progress)
+        edits = self._edits(measured, space, searched, kept)
+        label_kept = edits["label_kept"]
+        moves = torch.where(label_kept[:, None], edits["moves"], 0.0)
+        axes, which = cluster(moves, edits["differences"], self.settings.clusters)
         others = audit.styles(held_out)[:]
-        trial = self._try(space, others, torch.cat([axes, _random(kept, RANDOM, seed)]), "Trying clusters")
+
+        def tried(directions: Tensor, doing: str) -> Trial:
+            return self._try(measured, space, held_out, directions, doing)
+
+        trial = tried(torch.cat([axes, _random(kept, RANDOM, seed)]), "Trying clusters")
         found, null = trial.rows(slice(None, len(axes))), trial.rows(slice(len(axes), None))
         proposed = proposals(words.scores(found.embeddings), words.scores(null.embeddings))
         numbers = sorted({proposal.number for row in proposed for proposal in row})
-        own = self._try(space, others, words.directions[numbers], "Trying words")
+        own = tried(words.directions[numbers], "Trying words")
         by_word = dict(zip(numbers, own.change.mean(dim=0).tolist(), strict=True))
         changes, by_chance = (part.change.double().numpy() for part in (found, null))
         results = beside_random(changes, by_chance, audit.settings.smallest_effect)
@@ -154,26 +162,27 @@ class Discoverer:
             clusters.append(self._cluster(words, results[number], choice, by_word, one, found_on, strips))
         discovery = Discovery(
             clusters=tuple(clusters),
-            flipped=int(edits.flipped.sum()),
+            flipped=int(edits["flipped"].sum()),
             searched=len(searched),
             config=config,
-            environment={**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices},
+            environment=environment,
         )
         if out is not None:
             ranks = {number: rank for rank, numbers in enumerate(same.values(), start=1) for number in numbers}
             records = [
                 {
                     "seed": searched[image],
-                    "length": round(float(edits.moves[image].norm()), 4),
-                    "flipped": bool(edits.flipped[image]),
+                    "length": round(float(edits["moves"][image].norm()), 4),
+                    "flipped": bool(edits["flipped"][image]),
                     "label_kept": bool(label_kept[image]) if audit.labels else None,
                     "cluster": ranks.get(int(which[image])),
                 }
                 for image in range(len(searched))
             ]
             named = {words.prompts[c.fits.number]: (axes[k], c.fits) for k in order[::-1] if (c := choices[k]).fits}
-            write_discovery(Path(out), discovery, records, pictures, self._directions(space, named))
+            write_discovery(out, discovery, records, pictures, self._directions(space, named))
             write_discovery_page(out)
+            forget_measured(out)
         return discovery
 
     def config(self, images: int, seed: int) -> dict[str, Any]:
@@ -241,34 +250,44 @@ class Discoverer:
             audit.synthesizer, basis, audit.target, text_encoder=audit.text_encoder, label_prompts=audit.labels
         )
 
-    def _try(self, space: NaturalSpace, styles: Tensor, directions: Tensor, doing: str) -> Trial:
-        return try_out(
-            self._evaluator(space),
-            self.audit.text_encoder,
-            space,
-            styles,
-            directions,
-            batch_size=self.audit.settings.batch_size,
-            progress=self.progress,
-            doing=doing,
-        )
+    def _environment(self) -> dict[str, Any]:
+        """Where the result is made."""
+        audit = self.audit
+        return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices}
 
-    @torch.no_grad()
-    def _differences(self, space: NaturalSpace, styles: Tensor, edits: SmallestEdits) -> tuple[Tensor, Tensor]:
-        """What the edits change in the pictures' embeddings ``[I, D]``, and whether the label is kept ``[I]``."""
-        evaluator, encoder = self._evaluator(space), self.audit.text_encoder
-        differences, kept = [], []
-        for rows in torch.split(torch.arange(len(styles)), self.audit.settings.batch_size):
-            own, moves = styles[rows.to(styles.device)], edits.moves[rows].to(styles.device)
-            originals = evaluator.originals(own)
-            pictures = evaluator.render(own, moves)
-            after = encoder.embed_images(pictures)
-            found = evaluator.evaluate(
-                pictures, originals, embeddings=after if evaluator.labels_on else None, ssim="none"
-            )
-            differences.append((after - encoder.embed_images(originals.images)).cpu())
-            kept.append(found.label_kept.cpu())
-        return torch.cat(differences), torch.cat(kept)
+    def _try(
+        self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str
+    ) -> Trial:
+        """Unit ``directions [M, K]`` on the images of these seeds, each by itself: its edits fill a batch."""
+        audit, evaluator = self.audit, self._evaluator(space)
+        styles, size = audit.styles(seeds), audit.settings.batch_size
+
+        def measure(rows: slice) -> Rows:
+            return vars(try_out(evaluator, audit.text_encoder, space, styles[rows], directions, batch_size=size))
+
+        return Trial(**measured.measured("tried", seeds, [directions, space.basis], measure, at_once=1, doing=doing))
+
+    def _edits(self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], kept: Tensor) -> Rows:
+        """Of the images of these seeds the smallest edits, ``moves [I, K]``, and what these change in the pictures'
+        embeddings, ``differences [I, D]``; bool ``flipped [I]`` and ``label_kept [I]``."""
+        evaluator, encoder, styles = self._evaluator(space), self.audit.text_encoder, self.audit.styles(seeds)
+
+        def measure(rows: slice) -> Rows:
+            own = styles[rows]
+            moves, flipped = smallest_edits(evaluator, space, own, kept)
+            with torch.no_grad():
+                originals = evaluator.originals(own)
+                pictures = evaluator.render(own, moves.to(own.device))
+                after = encoder.embed_images(pictures)
+                found = evaluator.evaluate(
+                    pictures, originals, embeddings=after if evaluator.labels_on else None, ssim="none"
+                )
+                differences = after - encoder.embed_images(originals.images)
+            rows_of = {"moves": moves, "flipped": flipped, "differences": differences, "label_kept": found.label_kept}
+            return {name: tensor.cpu() for name, tensor in rows_of.items()}
+
+        size, doing = min(EDITS_AT_ONCE, self.audit.settings.batch_size), "Looking for the smallest edits"
+        return measured.measured("edits", seeds, [kept, space.basis], measure, at_once=size, doing=doing)
 
     def _cluster(
         self,

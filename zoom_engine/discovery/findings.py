@@ -22,6 +22,11 @@ FORMAT = {"name": "zoom-engine discovery", "version": 1}
 NO_WORD = "no word fits"
 
 
+def manifest_of(config: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """As manifest.json holds it."""
+    return {"format": FORMAT, "config": dict(config), "environment": dict(environment)}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Strip:
     """One held-out image: its ``files`` and ``captions`` (the output) at the lower end, unedited, at the upper end."""
@@ -123,10 +128,6 @@ class Discovery:
             "flipped": self.flipped,
             "searched": self.searched,
         }
-
-    def manifest(self) -> dict[str, Any]:
-        """As manifest.json holds it."""
-        return {"format": FORMAT, "config": dict(self.config), "environment": dict(self.environment)}
 
     @classmethod
     def load(cls, folder: str | Path) -> Discovery:

@@ -1,7 +1,9 @@
-"""The folder of a discovery: a run writes all of it at its end, the summary after everything that it speaks of.
+"""The folder of a discovery: what a run measures lies there as soon as it is measured, all else is written at its end,
+the summary after everything that it speaks of.
 
 ===================  ===========================================================================================
-manifest.json        `config` (all that determines the result) and `environment`
+manifest.json        written first: `config` (all that determines the result) and `environment`
+measured/            what was measured of images so far (`checkpoint`); gone when the discovery is finished
 records.jsonl        a line for each searched image: seed, length of its smallest edit, flipped, label kept, cluster
 directions.safetensors  those of the named clusters (`EditDirections`), to be audited
 images/              the pictures that summary.json names
@@ -12,22 +14,30 @@ report.html          made of the folder alone
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.folder import check_folder
 from zoom_engine.directions import EditDirections
-from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery
+from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
 
+MEASURED = "measured"
 
-def check_discovery_folder(out: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder that holds anything but a discovery of this `config`, before anything is measured."""
+
+def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+    """Write the manifest into a new folder. One that holds anything but a discovery of the same `config` is refused
+    before anything is measured. Raises AuditError."""
     if not (out / MANIFEST).is_file():
         check_folder(out)
+        with _writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            atomic.write_json(out / MANIFEST, manifest_of(config, environment))
         return
     try:
         there = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
@@ -45,16 +55,31 @@ def write_discovery(
     directions: EditDirections | None,
 ) -> None:
     """Write all but the report. `pictures` by their names. Raises AuditError."""
-    try:
+    with _writing(out):
         (out / "images").mkdir(parents=True, exist_ok=True)
         atomic.remove_leftovers(out)
-        (out / SUMMARY).unlink(missing_ok=True)
-        atomic.write_json(out / MANIFEST, discovery.manifest())
+        atomic.write_json(out / MANIFEST, manifest_of(discovery.config, discovery.environment))
         for name, data in pictures.items():
             atomic.write_bytes(out / name, data)
         atomic.write_text(out / EDITS, "".join(json.dumps(record) + "\n" for record in records))
         if directions is not None:
             directions.save(out / DIRECTIONS)
         atomic.write_json(out / SUMMARY, discovery.to_json())
+
+
+def is_finished(out: Path) -> bool:
+    """Whether a run has come to its end there."""
+    return (out / SUMMARY).is_file()
+
+
+def forget_measured(out: Path) -> None:
+    """Remove what only a run that is not finished needs."""
+    shutil.rmtree(out / MEASURED, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise AuditError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error

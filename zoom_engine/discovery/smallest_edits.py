@@ -8,14 +8,11 @@ truth is left out: edits stay at right angles to ``kept``, the directions along 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from zoom_engine.discovery.natural_space import NaturalSpace
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.progress import ProgressFactory, silent
 
 STEPS = 8
 STEP = 0.75
@@ -24,37 +21,12 @@ OVERSHOOT = 0.05  # beyond the boundary, as a share of the unedited image's marg
 _LEAST = 0.02  # a shorter step leads nowhere
 
 
-@dataclass(frozen=True, eq=False)
-class SmallestEdits:
-    """Of I images: ``moves [I, K]`` in natural space; bool ``flipped [I]``."""
+def smallest_edits(evaluator: Evaluator, space: NaturalSpace, styles: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Of images with ``styles [I, S]`` the edits ``[I, K]`` in natural space, and whether they flip (bool ``[I]``).
 
-    moves: Tensor
-    flipped: Tensor
-
-
-def smallest_edits(
-    evaluator: Evaluator,
-    space: NaturalSpace,
-    styles: Tensor,
-    kept: Tensor,
-    *,
-    batch_size: int = 32,
-    progress: ProgressFactory = silent,
-) -> SmallestEdits:
-    """The edits of images with ``styles [I, S]``. ``evaluator`` edits along the basis of ``space``; the rows of
-    ``kept [J, K]`` are orthonormal. TargetError as `Evaluator.value_and_slopes`."""
+    ``evaluator`` edits along the basis of ``space``; the rows of ``kept [J, K]`` are orthonormal. TargetError as
+    `Evaluator.value_and_slopes`."""
     places = space.place(styles)
-    moves, flipped = torch.zeros_like(places), torch.zeros(len(styles), dtype=torch.bool)
-    with progress(len(styles), "Looking for the smallest edits", unit="image") as bar:
-        for rows in torch.split(torch.arange(len(styles)), batch_size):
-            moves[rows], flipped[rows] = _search(evaluator, space, styles[rows], places[rows], kept)
-            bar.update(len(rows))
-    return SmallestEdits(moves, flipped)
-
-
-def _search(
-    evaluator: Evaluator, space: NaturalSpace, styles: Tensor, places: Tensor, kept: Tensor
-) -> tuple[Tensor, Tensor]:
     originals = evaluator.originals(styles)
     count = len(styles)
     at, best = torch.zeros_like(places), torch.zeros_like(places)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from zoom_engine.discovery.natural_space import NaturalSpace
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 
@@ -46,8 +45,6 @@ def try_out(
     directions: Tensor,
     *,
     batch_size: int = 32,
-    progress: ProgressFactory = silent,
-    doing: str,
 ) -> Trial:
     """Unit ``directions [M, K]`` on images of ``styles [I, S]``; ``evaluator`` edits along the basis of ``space``, and
     ``encoder`` is the one that its labels are told by."""
@@ -57,19 +54,17 @@ def try_out(
     moved, kept = torch.zeros(weights.shape), torch.ones(weights.shape, dtype=torch.bool)
     embeddings = unedited[:, None, None].repeat(1, *weights.shape[1:], 1)
     wanted = weights.nonzero()
-    with progress(len(wanted), doing, unit="image") as bar:
-        for part in torch.split(wanted, batch_size) if len(wanted) else ():
-            image, direction, _ = part.unbind(1)
-            place = part.unbind(1)
-            rows = image.to(styles.device)
-            edits = weights[place][:, None] * directions[direction]
-            pictures = evaluator.render(styles[rows], edits.to(styles.device))
-            embedded = encoder.embed_images(pictures)
-            found = evaluator.evaluate(
-                pictures, originals.rows(rows), embeddings=embedded if evaluator.labels_on else None, ssim="none"
-            )
-            moved[place] = (found.change * found.label_kept).float().cpu()
-            kept[place] = found.label_kept.cpu()
-            embeddings[place] = embedded.cpu()
-            bar.update(len(part))
+    for part in torch.split(wanted, batch_size) if len(wanted) else ():
+        image, direction, _ = part.unbind(1)
+        place = part.unbind(1)
+        rows = image.to(styles.device)
+        edits = weights[place][:, None] * directions[direction]
+        pictures = evaluator.render(styles[rows], edits.to(styles.device))
+        embedded = encoder.embed_images(pictures)
+        found = evaluator.evaluate(
+            pictures, originals.rows(rows), embeddings=embedded if evaluator.labels_on else None, ssim="none"
+        )
+        moved[place] = (found.change * found.label_kept).float().cpu()
+        kept[place] = found.label_kept.cpu()
+        embeddings[place] = embedded.cpu()
     return Trial(weights, moved, kept, embeddings)

@@ -1,4 +1,4 @@
-"""Words to name what was found: the user's own, those of the generator's domain, a general list."""
+"""Prompts from a file, and which of them a text encoder can read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.text import TextEncoder
+from zoom_engine.text.encoder import TextEncoder
 from zoom_engine.text.prompts import words_of
 
-GENERAL = Path(__file__).with_name("general_words.txt")
 _SAME_TEXT = 1e-3
 
 
@@ -36,7 +35,7 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
 
 def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list[str]:
     """Each of the prompts once that the encoder knows all words of, as far as that is known, and tells from the neutral
-    one. Raises ConfigError where none is left."""
+    one."""
     distinct = {prompt.casefold(): prompt for prompt in reversed(prompts)}
     known = [
         prompt
@@ -47,6 +46,4 @@ def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list
         base = encoder.embed_texts([neutral])
         firsts = encoder.embed_texts([Attribute.parse(prompt).name for prompt in known])
         known = [prompt for prompt, far in zip(known, (firsts - base).norm(dim=1) > _SAME_TEXT, strict=True) if far]
-    if not known:
-        raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
     return known

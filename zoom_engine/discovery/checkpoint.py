@@ -1,0 +1,67 @@
+"""What a discovery measures of its images, kept as it is measured: a stopped run goes on where it was.
+
+Some images at a time are measured and lie in one file together, so that whoever measures them looks at the same
+batches, and a run that was stopped anywhere ends with the numbers of one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.errors import AuditError, CacheError, one_line
+from zoom_engine.progress import ProgressFactory, silent
+
+Rows = dict[str, Tensor]
+
+
+class Checkpoint:
+    """The folder `out`/measured, or nothing that is kept. `depends_on` is what all that is measured depends on."""
+
+    def __init__(self, folder: Path | None, depends_on: Mapping[str, Any], progress: ProgressFactory = silent) -> None:
+        self._store = DirectionCache(folder)
+        self._common = {"all": hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()}
+        self._progress = progress
+
+    def measured(
+        self,
+        kind: str,
+        seeds: Sequence[int],
+        depends_on: Sequence[Tensor],
+        measure: Callable[[slice], Rows],
+        *,
+        at_once: int,
+        doing: str,
+    ) -> Rows:
+        """What ``measure`` says of all images, by their ``seeds``; it is asked for the rows of so many ``at_once``, and
+        only for those that were not kept. Its tensors have a row for each image. Raises AuditError where the folder
+        cannot be written."""
+        own = {**self._common, "on": [_hash(tensor) for tensor in depends_on]}
+        parts = []
+        with self._progress(len(seeds), doing, unit="image") as bar:
+            for first in range(0, len(seeds), at_once):
+                rows = slice(first, min(first + at_once, len(seeds)))
+                key = {**own, "seeds": list(seeds[rows])}
+                found = self._store.load(kind, key)
+                if found is None:
+                    found = measure(rows)
+                    try:
+                        self._store.store(kind, key, found)
+                    except CacheError as error:
+                        reason = one_line(error.__cause__ or error)
+                        raise AuditError(f"cannot write {self._store.folder}: {reason}: mend that") from error
+                parts.append(found)
+                bar.update(rows.stop - first)
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _hash(tensor: Tensor) -> str:
+    plain = tensor.detach().cpu().contiguous()
+    return hashlib.sha256(f"{list(plain.shape)}".encode() + plain.numpy().tobytes()).hexdigest()
