@@ -123,7 +123,7 @@ def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
     took = 12 + sum(record.evaluations for record in diagnosis.records)
     assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
-    beside = planned.every_image["search along random directions"]
+    beside = planned.every_image["search along null directions"]
     assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.null) <= beside.most
     size = (audit / "records.jsonl").stat().st_size
     assert planned.record_bytes.least / 2 < size < planned.record_bytes.most
@@ -247,7 +247,7 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     assert Diagnosis.load(out).null == Diagnosis.load(audit).null
     (steps,) = bars.steps["Searching"]
     assert steps[0] == 17
-    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 2)
+    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 2) + 12 // 3
 
 
 class LoadedError(Exception):
@@ -339,12 +339,17 @@ def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
 
 def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     diagnosis = Diagnosis.load(audit)
-    assert {(r.image, r.null) for r in diagnosis.null} == {(i, j) for i in range(12) for j in range(2)}
-    length = max(abs(end) for r in diagnosis.null if r.bounds for end in r.bounds)
-    assert all(sorted(map(abs, r.bounds or ())) == [0.0, length] for r in diagnosis.null)
+    random = {(i, j) for i in range(12) for j in range(2)}
+    along_prompts = {(0, 2), (3, 3), (6, 4), (9, 5)}
+    assert {(r.image, r.null) for r in diagnosis.null} == random | along_prompts
+    lengths = {j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.null if r.null == j} for j in range(6)}
+    assert all(len(ends) == 1 and min(ends)[0] == 0.0 for ends in lengths.values()), "each goes as far, one way"
+    assert lengths[0] == lengths[1]
     summary = json.loads((audit / "summary.json").read_text())
-    changes = [r.change for r in diagnosis.null]
+    changes = [r.change for r in diagnosis.null if (r.null or 0) < 2]
     assert summary["null"]["mean_change"] == pytest.approx(np.mean(changes))
+    assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
+    assert summary["nothing"]["images"] == 4
     first, *others = summary["sensitivity"]
     assert first["called"] == "called"
     assert first["p_adjusted"] < 0.05
@@ -352,6 +357,7 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     page = (audit / "report.html").read_text()
     assert "Called sensitive" in page
     assert "2 random directions move the output by" in page
+    assert "prompts that name nothing visible moved it by at most" in page
 
 
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:

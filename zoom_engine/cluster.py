@@ -74,11 +74,12 @@ class _UnderWay:
     lost: int = 0
 
 
-def dispatched(shards: Iterable[Shard], workers: Workers) -> Iterator[Batch]:
+def dispatched(shards: Iterable[Shard], workers: Workers, *, free: list[int] | None = None) -> Iterator[Batch]:
     """The batches of all `shards`, as they come.
 
     A worker has one shard at a time, and none is asked for before there is a worker for it. What a lost worker had not
-    sent goes to another; what it had sent is not made again.
+    sent goes to another; what it had sent is not made again. `free` are workers that were hired before and have
+    nothing to do; it is kept up to date.
 
     Raises:
         ClusterError: `MOST_LOST` workers were lost to one shard, without a record in between.
@@ -86,7 +87,7 @@ def dispatched(shards: Iterable[Shard], workers: Workers) -> Iterator[Batch]:
     fresh = (_UnderWay(dict.fromkeys(shard)) for shard in shards)
     again: deque[_UnderWay] = deque()
     under_way: dict[int, _UnderWay] = {}
-    free: list[int] = []
+    free = [] if free is None else free
     while True:
         while len(under_way) < workers.count:
             shard = again.popleft() if again else next(fresh, None)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
 from zoom_engine.audit.service_file import tries_in_words
-from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.settings import AUTO, METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
 from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cluster import Batch, RayWorkers, Shard, Work, check_cluster, dispatched
 from zoom_engine.directions import (
@@ -56,6 +56,7 @@ from zoom_engine.directions import (
     find_directions,
     image_bounds,
     natural_region,
+    nothing_visible,
     null_directions,
     phrased_directions,
     score_scale,
@@ -167,6 +168,7 @@ class Diagnoser:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
             self.attributes = parse_attributes(attributes, neutral=self.neutral)
             self.null = settings.null_directions(len(self.attributes))
+            self.nothing = self._nothing_visible()
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
             bar.update(note="target")
             if like is None:
@@ -229,16 +231,25 @@ class Diagnoser:
         return encoder
 
     def run(
-        self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
+        self,
+        *,
+        images: int | Literal["auto"] = RunSettings.images,
+        seed: int = RunSettings.seed,
+        out: str | Path | None = None,
+        width: float | None = RunSettings.width,
+        most_images: int | None = RunSettings.most_images,
     ) -> Diagnosis:
         """Audit the target on ``images`` generated images.
 
         ``seed`` names the images: number i is the generator's seed ``seed · 100000 + i``. ``out`` is the audit
         folder, made or resumed (equal settings only); None keeps the result in memory, without pictures.
-        Interrupted at any moment, the same call goes on where it was. Of an audit around photographs there are as many
-        images as photographs that the generator can draw; `photographs` says more.
+        Interrupted at any moment, the same call goes on where it was. With "auto" the audit looks after 24, 48, 96, …
+        images whether it may end, by ``width`` and ``most_images`` of `RunSettings`; `audit.looks` says how that is
+        paid for. Of an audit around photographs there are as many images as photographs that the generator can draw;
+        `photographs` says more.
         """
-        (diagnosis,) = diagnosed([self], RunSettings(images=images, seed=seed), [out])
+        run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
+        (diagnosis,) = diagnosed([self], run, [out])
         return diagnosis
 
     def measured(self, run: RunSettings, photographs: Audited | None = None) -> Measured:
@@ -249,7 +260,7 @@ class Diagnoser:
         calibrated = self.calibrated_range(directions) if settings.edit_range == "calibrated" else None
         first = run.seed * SEEDS_PER_RUN
         return Measured(
-            seeds=range(first, first + run.images) if photographs is None else photographs.seeds,
+            seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
             codes=None if photographs is None else photographs.codes,
             directions=directions,
             calibrated=calibrated,
@@ -298,6 +309,28 @@ class Diagnoser:
             **how,
         )
 
+    def _alike(self, texts: Sequence[str], directions: EditDirections, templates: Sequence[str]) -> EditDirections:
+        """Those of other texts, found as ``directions`` were; none is refused."""
+        return self._find(
+            texts,
+            method=directions.method,
+            threshold=directions.threshold,
+            level=1.0,
+            templates=templates,
+            keep=directions.provenance.get("keep", ()),
+        )
+
+    def _nothing_visible(self) -> tuple[str, ...]:
+        """Prompts that name nothing visible, which stand beside random directions where edits have a calibrated range
+        and directions are found here."""
+        settings = self.settings
+        found_here = not isinstance(settings.directions, EditDirections) or settings.directions.method in METHODS
+        if not (self.null and settings.edit_range == "calibrated" and found_here):
+            return ()
+        typed = {attribute.text for attribute in self.attributes}
+        prompts = nothing_visible(self.text_encoder, self.neutral)
+        return tuple(prompt for prompt in prompts if prompt not in typed)
+
     def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
         """How far each attribute may be edited before it leaves its natural range."""
         return calibrate_range(
@@ -314,7 +347,8 @@ class Diagnoser:
     def null_directions(
         self, directions: EditDirections, calibrated: CalibratedRange | None, *, seed: int = RunSettings.seed
     ) -> NullDirections:
-        """The random directions that attributes are held against, others for each ``seed`` of an audit."""
+        """The random directions that attributes are held against, others for each ``seed`` of an audit, and after them
+        those of prompts that name nothing visible."""
         settings = self.settings
         drawn = settings.truncation, settings.truncation_cutoff, self.synthesizer
         return null_directions(
@@ -325,6 +359,7 @@ class Diagnoser:
             bound=PAPER_BOUND,
             seed=seed,
             sampling=Sampling(NULL_PICTURES, 0, *drawn).kept(self.cache, self.progress),
+            texts=self._alike(self.nothing, directions, self.templates).matrix if self.nothing else None,
             batch_size=settings.batch_size,
         )
 
@@ -364,14 +399,7 @@ class Diagnoser:
         """The attributes' directions in each phrasing, see `phrased_directions`, found as ``directions`` were."""
 
         def find(texts: list[str], template: str) -> EditDirections:
-            return self._find(
-                texts,
-                method=directions.method,
-                threshold=directions.threshold,
-                level=1.0,
-                templates=[template],
-                keep=directions.provenance.get("keep", ()),
-            )
+            return self._alike(texts, directions, [template])
 
         return phrased_directions(directions.attributes, self.templates, self.settings.wordings or 0, find)
 
@@ -516,12 +544,13 @@ class Diagnoser:
 
     def config(self, run: RunSettings) -> dict[str, Any]:
         """What determines the records and is known before anything is measured, as the manifest's file has it."""
-        held = self.settings.null_images(len(self.attributes), run.images)
+        held = self.settings.null_images(len(self.attributes), run.most)
         return {
             **self.settings.deciding(),
             **run.deciding(),
             "null": self.null,
-            **({"null_images": held} if held < run.images else {}),
+            **({"nothing": {"prompts": list(self.nothing), "every": self._nothing_every}} if self.nothing else {}),
+            **({"null_images": held} if held < run.most else {}),
             "target": self.target.name,
             "target_details": self.target.describe(),
             "attributes": [attribute.text for attribute in self.attributes],
@@ -671,47 +700,74 @@ class Diagnoser:
             cluster=None,
         )
 
+    def _job(self, run: RunSettings, measured: Measured, count: int) -> _Job:
+        """What one of so many workers needs to know."""
+        return _Job(
+            settings=self._settings_of_workers(count),
+            run=run,
+            chosen=self.chosen(run),
+            measured=measured,
+            folder=Path.cwd(),
+        )
+
     def _found(
-        self, run: RunSettings, search: ShardSearch, workers: RayWorkers | None, done: Sequence[Set[Done]]
+        self,
+        run: RunSettings,
+        images: int,
+        search: ShardSearch,
+        workers: RayWorkers | None,
+        hired: list[int],
+        *,
+        done: Sequence[Set[Done]],
     ) -> Iterator[tuple[int, Batch]]:
-        """Search the units that are not ``done``, some images at a time: what was found after each batch of pictures,
-        and for which target."""
+        """Search the units of the first ``images`` that are not ``done``, some images at a time: what was found after
+        each batch of pictures, and for which target. ``hired`` are workers that have nothing to do, and are again
+        afterwards."""
         places = len(self._places())
+        held = self._held(run, images)
         if workers is None:
-            ends = range(math.ceil(FIRST_UNITS / places), run.images, math.ceil(UNITS_AT_ONCE / places))
-            for shard in self._shards(run, ends, set.intersection(*map(set, done))):
+            ends = range(math.ceil(FIRST_UNITS / places), images, math.ceil(UNITS_AT_ONCE / places))
+            for shard in self._shards(images, held, ends, set.intersection(*map(set, done))):
                 lacking: dict[tuple[int, ...], Shard] = {}
                 for unit in shard:
                     lacking.setdefault(tuple(i for i, known in enumerate(done) if unit not in known), []).append(unit)
                 for targets, units in lacking.items():
                     yield from search.of(units, targets)
             return
-        each = max(1, min(math.ceil(FIRST_UNITS / places), run.images // (SHARDS_A_WORKER * workers.count)))
-        (measured,), (known,) = search.measured, done
-        workers.prepare(
-            _Job(
-                settings=self._settings_of_workers(workers.count),
-                run=run,
-                chosen=self.chosen(run),
-                measured=measured,
-                folder=Path.cwd(),
-            )
-        )
-        for batch in dispatched(self._shards(run, range(each, run.images, each), known), workers):
+        each = max(1, min(math.ceil(FIRST_UNITS / places), images // (SHARDS_A_WORKER * workers.count)))
+        (known,) = done
+        for batch in dispatched(self._shards(images, held, range(each, images, each), known), workers, free=hired):
             yield 0, batch
-        workers.close()
+
+    def _held(self, run: RunSettings, images: int) -> int:
+        """On how many of the first ``images`` random directions are searched."""
+        return min(images, self.settings.null_images(len(self.attributes), run.most))
+
+    def _units(self, run: RunSettings, images: int) -> int:
+        """How many there are of the first ``images``, with those of null directions."""
+        nothing = len(range(0, images, self._nothing_every)) if self.nothing else 0
+        return images * len(self._places()) + self._held(run, images) * self.null + nothing
+
+    @property
+    def _nothing_every(self) -> int:
+        return self.settings.nothing_every(len(self.attributes))
 
     def _places(self) -> Sequence[str | None]:
         """What is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
 
-    def _shards(self, run: RunSettings, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
-        """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
+    def _shards(self, images: int, held: int, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
+        """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on; random
+        directions on the first ``held``."""
         places = self._places()
-        held = self.settings.null_images(len(self.attributes), run.images)
-        for first, end in pairwise([0, *ends, run.images]):
+        for first, end in pairwise([0, *ends, images]):
             every: Shard = [(image, place) for image in range(first, end) for place in places]
             every += [(image, j) for image in range(first, min(end, held)) for j in range(self.null)]
+            every += [
+                (image, self.null + image // self._nothing_every % len(self.nothing))
+                for image in range(first, end)
+                if self.nothing and image % self._nothing_every == 0
+            ]
             if shard := [unit for unit in every if unit not in done]:
                 yield shard
 
@@ -735,6 +791,9 @@ class Kept(Protocol):
 
     def keep(self, batch: Batch) -> None: ...
 
+    def read(self) -> Diagnosis:
+        """All that is there."""
+
     def finish(self, search: ShardSearch, target: int) -> Diagnosis: ...
 
 
@@ -751,6 +810,9 @@ class _InMemory:
         self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
 
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
+        return self.read()
+
+    def read(self) -> Diagnosis:
         return Diagnosis(self._manifest, tuple(self._records), tries=dict(self._tries))
 
 
@@ -766,8 +828,11 @@ class _InFolder:
         self.audit.append(batch.records)
         self.audit.count(batch.tries)
 
+    def read(self) -> Diagnosis:
+        return Diagnosis.load(self.audit.path)
+
     def finish(self, search: ShardSearch, target: int) -> Diagnosis:
-        diagnosis = Diagnosis.load(self.audit.path)
+        diagnosis = self.read()
         if len(self.audit.done()) > len(self.done) or not self.audit.finished:
             build_gallery(self.audit, diagnosis, evaluator=search.evaluators[target], styles=search.styles)
             self.audit.count(search.tries(target))
@@ -783,6 +848,8 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
     first = diagnosers[0]
+    if first.settings.photos is not None and run.images == AUTO:
+        raise ConfigError("an audit around photographs takes all of them: leave out images")
     crops = None if first.settings.photos is None else first.crops()
     for diagnoser, out in zip(diagnosers, outs, strict=True):
         if out is not None:
@@ -794,8 +861,8 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
         found = first.photographs(crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
         run = replace(run, images=len(found.seeds))
     population = first.generator.population
-    if found is None and population is not None and run.images > population:
-        raise ConfigError(f"there are {population} codes to sample, not {run.images}: give as many images at most")
+    if found is None and population is not None and run.most > population:
+        raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(first._workers())
         measured = [first.measured(run, found)]
@@ -813,22 +880,7 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
             if crops is not None and found is not None:
                 shown = write_photographs(audit, found, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-        done = [each.done for each in kept]
-        held = first.settings.null_images(len(first.attributes), run.images)
-        every = len(diagnosers) * (run.images * len(first._places()) + held * first.null)
-        flips = searched = 0
-        with first.progress(every, "Searching", unit="unit", initial=sum(map(len, done))) as bar:
-            try:
-                for target, batch in first._found(run, search, workers, done):
-                    kept[target].keep(batch)
-                    flips += sum(record.flipped for record in batch.records if record.null is None)
-                    searched += sum(record.null is None for record in batch.records)
-                    bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
-            except BaseException:
-                for target, each in enumerate(kept):  # what a service was asked in vain counts too
-                    with contextlib.suppress(AuditError):
-                        each.keep(Batch([], tries=search.tries(target)))
-                raise
+        _search(diagnosers, run, search, workers, kept)
         diagnoses = [each.finish(search, target) for target, each in enumerate(kept)]
         for diagnoser, diagnosis in zip(diagnosers, diagnoses, strict=True):
             if diagnosis.tries:
@@ -837,6 +889,45 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
         if out is not None:
             write_report(Path(out))
     return diagnoses
+
+
+def _search(
+    diagnosers: Sequence[Diagnoser],
+    run: RunSettings,
+    search: ShardSearch,
+    workers: RayWorkers | None,
+    kept: Sequence[Kept],
+) -> None:
+    """Search what is not done, up to each look that no earlier run has passed, until one ends the audit."""
+    first = diagnosers[0]
+    if workers is not None:
+        workers.prepare(first._job(run, search.measured[0], workers.count))
+    done = [set(each.done) for each in kept]
+    reached = 1 + max((image for known in done for image, _ in known), default=0)
+    hired: list[int] = []
+    for number, images in enumerate(run.looks, start=1):
+        if images < reached:
+            continue
+        look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
+        every, initial = len(diagnosers) * first._units(run, images), sum(map(len, done))
+        flips = searched = 0
+        with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
+            try:
+                for target, batch in first._found(run, images, search, workers, hired, done=done):
+                    kept[target].keep(batch)
+                    done[target].update(record.unit for record in batch.records)
+                    flips += sum(record.flipped for record in batch.records if record.null is None)
+                    searched += sum(record.null is None for record in batch.records)
+                    bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
+            except BaseException:
+                for target, each in enumerate(kept):  # what a service was asked in vain counts too
+                    with contextlib.suppress(AuditError):
+                        each.keep(Batch([], tries=search.tries(target)))
+                raise
+        if run.images != AUTO or not kept[0].read().goes_on:
+            break
+    if workers is not None:
+        workers.close()
 
 
 def _some(texts: Sequence[str], most: int = 5) -> str:

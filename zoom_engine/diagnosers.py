@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import INVERSIONS
-from zoom_engine.audit.settings import AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.settings import AUTO, AuditSettings, RunSettings, signature_with
 from zoom_engine.audit.target_names import check_outs, named_targets
 from zoom_engine.diagnoser import Diagnoser, diagnosed
 from zoom_engine.errors import AuditError
@@ -26,7 +26,8 @@ class Diagnosers:
 
     Edit directions and ranges are found once. Targets with the same attributes and the same search also look at the
     same pictures: unedited ones and those that bound the edits are made once, and with a search that follows no
-    gradients (``scan``) all others too. With a ``cluster`` and around ``photos`` targets are audited one by one.
+    gradients (``scan``) all others too. With a ``cluster``, around ``photos`` and where each audit finds out itself how
+    many images it takes targets are audited one by one.
 
     Args:
         settings: as `Diagnoser` takes them, or their fields, each by its name; but ``target`` is a list, or a mapping
@@ -53,19 +54,25 @@ class Diagnosers:
             self.diagnosers[name] = like
 
     def run(
-        self, *, images: int = RunSettings.images, seed: int = RunSettings.seed, out: str | Path | None = None
+        self,
+        *,
+        images: int | Literal["auto"] = RunSettings.images,
+        seed: int = RunSettings.seed,
+        out: str | Path | None = None,
+        width: float | None = RunSettings.width,
+        most_images: int | None = RunSettings.most_images,
     ) -> dict[str, Diagnosis]:
         """Audit each target into a folder of its name in ``out``, and write ``out/index.html``, which shows them side
         by side; each folder is that of an audit of the target alone. See `Diagnoser.run`.
         """
-        run = RunSettings(images=images, seed=seed)
+        run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
         outs: Mapping[str, Path | None] = dict.fromkeys(self.diagnosers)
         if out is not None:
             check_outs(out, list(self.diagnosers))
             outs = {name: Path(out) / name for name in self.diagnosers}
         found: dict[str, Diagnosis] = {}
         inverted: Path | None = None
-        for group in self._groups():
+        for group in self._groups(one_by_one=run.images == AUTO):
             folders = [outs[name] for name in group]
             (first, *_) = folders
             if first is not None and self.diagnosers[group[0]].settings.photos is not None:
@@ -82,12 +89,12 @@ class Diagnosers:
             )
         return found
 
-    def _groups(self) -> list[list[str]]:
+    def _groups(self, *, one_by_one: bool) -> list[list[str]]:
         """The names of targets that have all else in common, and so can be audited together."""
         groups: dict[str, list[str]] = {}
         for name, each in self.diagnosers.items():
-            alone = name if each.settings.cluster is not None or each.settings.photos is not None else None
-            common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone]
+            alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None
+            common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
             groups.setdefault(repr(common), []).append(name)
         return list(groups.values())
 

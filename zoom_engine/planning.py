@@ -19,7 +19,7 @@ import torch
 
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.records import Point, Record, to_line
-from zoom_engine.audit.settings import RunSettings
+from zoom_engine.audit.settings import AUTO, RunSettings
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import NULL_PICTURES, EditDirections
 from zoom_engine.directions.find import DEFAULT_SAMPLES
@@ -125,20 +125,23 @@ def plan(diagnoser: Diagnoser, run: RunSettings, *, rate: float | None = None) -
         rate, rate_from = measured.rate()
     attributes = len(diagnoser.attributes)
     places = 1 if settings.mode == "multi" else attributes
-    held = settings.null_images(attributes, run.images) * diagnoser.null
+    held = settings.null_images(attributes, run.most) * diagnoser.null + _along_nothing(diagnoser, run)
     sizes = [_size(measured, settings.mode == "single", points) for points in _points(each)]
-    records = run.images * places + held
+    records = run.most * places + held
     unknown = [
         "how many searches flip, and where they stop: the most is where each flips as late as it can",
         "what the cache has of this generator already: it is counted as empty",
         "loading and compiling models, on each worker anew; workers that wait for the last shards; networks and disks",
         "adding up the records and drawing the report, which one machine does at the end",
     ]
+    if run.images == AUTO:
+        planned = ", ".join(map(str, run.looks))
+        unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
     if each is None:
         unknown.insert(0, f"how many pictures search {search.name} takes: they are left out of all of this")
     return Plan(
         target=diagnoser.target.name,
-        images=run.images,
+        images=run.most,
         attributes=attributes,
         null=diagnoser.null,
         search=search.name,
@@ -196,7 +199,8 @@ def pictures_once(diagnoser: Diagnoser, step: float) -> dict[str, Count]:
     if settings.edit_range == "calibrated":
         found["calibrated range"] = Count(*SIDE) * (2 * count)
         if null:
-            matched = NULL_PICTURES * (3 + count + 2 * null)
+            prompts = len(diagnoser.nothing)
+            matched = NULL_PICTURES * (3 + count + 2 * null + (2 + 2 * prompts if prompts else 0))
             found["how far random directions go"] = Count(matched, matched)
     strips = STRIPS_PER_ATTRIBUTE * count if single else MULTI_STRIPS
     found["the report"] = Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips)
@@ -205,7 +209,7 @@ def pictures_once(diagnoser: Diagnoser, step: float) -> dict[str, Count]:
 
 def pictures_of_images(diagnoser: Diagnoser, run: RunSettings, each: Count | None, step: float) -> dict[str, Count]:
     """What is made of all images."""
-    settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.images
+    settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.most
     held = settings.null_images(count, images)
     weight = step if diagnoser.search.needs_gradient else 1.0
     one = Count(images, images)
@@ -220,10 +224,15 @@ def pictures_of_images(diagnoser: Diagnoser, run: RunSettings, each: Count | Non
     found["search"] = one + (each or Count(0, 0)) * (weight * searches * images)
     beside = evaluations(diagnoser, null=True)
     if diagnoser.null:
-        found["search along random directions"] = Count(held, held) + (beside or Count(0, 0)) * (
-            weight * diagnoser.null * held
-        )
+        every = diagnoser.null * held + _along_nothing(diagnoser, run)
+        found["search along null directions"] = Count(held, held) + (beside or Count(0, 0)) * (weight * every)
     return found
+
+
+def _along_nothing(diagnoser: Diagnoser, run: RunSettings) -> int:
+    """Searches along prompts that name nothing visible."""
+    every = diagnoser.settings.nothing_every(len(diagnoser.attributes))
+    return len(range(0, run.most, every)) if diagnoser.nothing else 0
 
 
 def _sum(counts: Mapping[str, Count]) -> Count:

@@ -150,6 +150,41 @@ def test_random_directions_on_the_first_images_are_enough_where_no_more_were_ask
     assert {row.called for row in unfinished.sensitivity} == {"undecided"}
 
 
+def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_of_them() -> None:
+    prompts = ["the face of the picture", "the face and the face"]
+    records = searches(0.0, 0.4, 0.0, noise=0.002)
+    plain = [record for record in records if record.attribute == ATTRIBUTES[0]]
+
+    def moved(record: Record, number: int, change: float) -> Record:
+        return replace(record, attribute=None, null=number, edit_weights=(1.0, 0.0, 0.0), change=change)
+
+    random = [moved(record, 0, 0.01) for record in plain]
+    along = [moved(record, 1 + record.image // 2 % 2, 0.1 + 0.2 * (record.image // 2 % 2)) for record in plain[::2]]
+    asked = {"null": 1, "images": 40, "labels": LABELS, "nothing": {"prompts": prompts, "every": 2}}
+    audit = Diagnosis(manifest(**asked), (*records, *random, *along))
+    summary = audit.summary()
+    assert audit.missing == 0
+    assert summary.nothing is not None
+    assert summary.nothing.prompts == pytest.approx({prompts[0]: 0.1, prompts[1]: 0.3})
+    assert (summary.nothing.images, summary.nothing.most) == (20, pytest.approx(0.3))
+    assert summary.nothing.mean_change == pytest.approx(0.2)
+    assert summary.nothing.ci95 is not None
+    assert summary.nothing.ci95[0] < 0.2 < summary.nothing.ci95[1]
+    assert summary.null is not None
+    assert summary.null.strongest == pytest.approx(0.01)
+    assert summary.to_json()["nothing"]["prompts"][prompts[1]] == pytest.approx(0.3)
+    assert "prompts that name nothing visible: 0.200 on average, the strongest 0.300" in audit.table()
+    without = Diagnosis(
+        manifest(**{**asked, "nothing": None}), (*records, *(replace(r, edit_weights=(1.0,)) for r in random))
+    )
+    assert [row.p_value for row in without.sensitivity] == [row.p_value for row in audit.sensitivity]
+    assert without.summary().nothing is None
+    assert "nothing" not in without.summary().to_json()
+    unfinished = Diagnosis(manifest(**asked), (*records, *random, *along[1:]))
+    assert unfinished.missing == 1
+    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
+
+
 def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:
     def walked(image: int, *, kept: bool = True, to: float = 6.0, low: float = 0.0) -> Record:
         """A response that is largest on the way: 0.9 at 3, 0.2 at 6."""

@@ -47,7 +47,7 @@ def test_defaults_and_choices_are_said_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = " ".join(" ".join(page(capsys, monkeypatch, "diagnose")).split())
-    assert "--images N how many generated images [default: 200]" in text
+    assert "--images N how many generated images, or auto: as many as it takes [default: 200]" in text
     assert "all together [choices: single, multi] [default: single]" in text
     assert "[choices: scan" not in text, "its text names them"
     assert "--input-layout of the input [choices: NCHW, NHWC]" in text

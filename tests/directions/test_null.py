@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 import torch
 
 from zoom_engine.directions import CalibratedRange, EditDirections, NullDirections, Sampling, null_directions
+from zoom_engine.directions.null import NOTHING_PROMPTS, nothing_visible
 from zoom_engine.domains.avatars.domain import DOMAIN
+from zoom_engine.domains.pets.domain import DOMAIN as PETS
 from zoom_engine.progress import silent
+from zoom_engine.text.prompts import words_of
 
 GENERATOR = DOMAIN.generator()
 STD = Sampling(0).statistics(GENERATOR).std
@@ -53,6 +57,36 @@ def test_a_seed_draws_the_same_directions_and_another_one_others() -> None:
     assert not torch.equal(made(None).matrix, made(None, seed=4).matrix)
 
 
+def test_prompts_that_name_nothing_visible_are_those_that_an_encoder_reads() -> None:
+    for domain in (DOMAIN, PETS):
+        prompts = nothing_visible(domain.text_encoder(), domain.neutral)
+        assert len(prompts) == NOTHING_PROMPTS
+        assert all(domain.neutral.removeprefix("a ") in prompt for prompt in prompts)
+        domain.text_encoder().check_words(prompts)
+        named = {word for text in domain.attributes for word in words_of(text)} - set(words_of(domain.neutral))
+        said = {word for prompt in prompts for word in words_of(prompt)}
+        assert named & said <= {"the", "of", "on", "is", "a", "with"}
+    reads_all = SimpleNamespace(words=None, name="all", embed_texts=lambda texts: torch.eye(9)[-len(texts) :])
+    assert nothing_visible(reads_all, "a dog")[0] == "the dog in the year of an odd number"  # type: ignore[arg-type]
+    reads_none = SimpleNamespace(words=frozenset({"cat"}), name="none", embed_texts=None)
+    assert nothing_visible(reads_none, "a dog") == ()  # type: ignore[arg-type]
+
+
+def test_each_of_several_texts_is_followed_until_pictures_change_by_as_much() -> None:
+    attributes = directions(3, 6)
+    attributes.matrix[:] = attributes.matrix * STD
+    within, sampling = calibrated((-10.0, 4.0), (-6.0, 8.0)), Sampling(2)
+    texts = torch.stack([attributes.matrix[0], 0.5 * attributes.matrix[0]])
+    options = {"count": 2, "bound": 30.0, "seed": 3, "sampling": sampling}
+    null = null_directions(GENERATOR, attributes, within, **options, texts=texts)
+    alone = null_directions(GENERATOR, attributes, within, **options)
+    assert torch.equal(null.matrix[:2], alone.matrix)
+    assert torch.equal(null.matrix[2:], texts)
+    assert null.lengths[:2] == alone.lengths
+    assert null.lengths[3] == pytest.approx(2 * null.lengths[2], rel=0.02)
+    assert sorted(abs(null.bounds(7, 3)[3])) == [0.0, null.lengths[3]]
+
+
 def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: Path) -> None:
     attributes = directions(3, 6)
     attributes.matrix[:] = attributes.matrix * STD  # channels that move together change a picture more
@@ -70,17 +104,18 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
         for row, bounds in zip(attributes.matrix, within.bounds.tolist(), strict=True)
         for image in range(4)
     ]
-    of_random = [change(row, null.length * (-1, 1)[image % 2], image) for row in null.matrix for image in range(4)]
+    (length,) = set(null.lengths)
+    of_random = [change(row, length * (-1, 1)[image % 2], image) for row in null.matrix for image in range(4)]
     assert np.mean(of_random) == pytest.approx(np.mean(of_attributes), rel=0.15)
     options = {"count": 3, "bound": 30.0, "seed": 3, "sampling": sampling.kept(tmp_path / "empty", silent)}
     again = null_directions(GENERATOR, attributes, within, **options, batch_size=1)
-    assert again.length == null.length == round(null.length, 2)  # no last digit hangs on a batch, or on the cache
+    assert again.lengths == null.lengths == (round(length, 2),) * 3  # no last digit hangs on a batch, or on the cache
     ways = []
     for seed in range(40):
         bounds = null.bounds(seed, 2)
         assert np.array_equal(bounds, null.bounds(seed, 2))
         assert not bounds[[0, 1]].any()
-        assert sorted(abs(bounds[2])) == [0.0, null.length]
+        assert sorted(abs(bounds[2])) == [0.0, length]
         assert bounds[2, 0] <= 0 <= bounds[2, 1]
         ways.append(bounds[2, 1] > 0)
     assert 8 < sum(ways) < 32

@@ -89,8 +89,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
     """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
-    does not say why its pictures were chosen. `null` is how far random directions move, if there are any. With
-    `photographs` the first images are their inversions, and one more was refused.
+    does not say why its pictures were chosen. `null` is how far random directions move, if there are any,
+    and `nothing` how far a prompt does that names nothing visible. With `photographs` the first images are their
+    inversions, and one more was refused.
     """
 
     def make(
@@ -110,6 +111,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         calibrated: bool = True,
         older: bool = False,
         null: float | None = None,
+        nothing: float | None = None,
         purpose: str | None = None,
         photographs: int = 0,
     ) -> Path:
@@ -127,6 +129,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
             "null": 0 if null is None else 2,
+            **({} if nothing is None else {"nothing": {"prompts": ["the face of the picture"]}}),
             **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
@@ -150,6 +153,10 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             records = [of_several_classes(record, len(classes)) for record in records]
         if null is not None:
             records += [null_record(records[0], i, j, null) for i in range(images) for j in range(2)]
+        if nothing is not None:
+            along = replace(null_record(records[0], 0, 2, 0.0), change=nothing)
+            records = [replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.null is not None else r for r in records]
+            records += [replace(along, image=i, seed=i, edit_weights=(0.0, 0.0, 9.0)) for i in range(images)]
         if not finish:
             records = records[: len(records) // 2 if done is None else done]
         with AuditFolder.create(path, manifest) as folder:

@@ -118,6 +118,16 @@ def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
         assert column in page.text
 
 
+def test_prompts_that_name_nothing_visible_are_told_beside_what_is_called(make_audit) -> None:
+    page = Page(write_report(make_audit("audit", null=0.1, nothing=0.6)))
+    hero = page.text.split("How the audit works")[0]
+    assert "on the same 12 images; prompts that name nothing visible moved it by at most 0.60." in hero
+    assert "2 of 3 called" in hero, "they are no part of a call"
+    assert "moves the output by 0.60, and “pale skin”, “smiling”, called sensitive, by no more" in page.text
+    few = Page(write_report(make_audit("few", null=0.1, nothing=0.02)))
+    assert "No further than words that say nothing" not in few.text
+
+
 def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
     page = Page(write_report(make_audit("audit", null=0.1)))
     assert "What else each edit changes" in page.text

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Diagnosis:
     """An audit's manifest and its records, sorted by (image, attribute).
 
-    `null` are those of random directions, taken out of the `records` that were given; `path` is the audit folder it
+    `null` are those of null directions, taken out of the `records` that were given; `path` is the audit folder it
     came from, if any; `tries` are those of a service, see `service_file`. Raises `AuditError` for a record of another
     audit.
     """
@@ -43,11 +43,12 @@ class Diagnosis:
 
     def __post_init__(self) -> None:
         known = {None} if self.mode == "multi" else {attribute.text for attribute in self.attributes}
+        beside = self.config.null + len(self.config.nothing)
         every = sorted((*self.records, *self.null), key=sort_key)
         for record in every:
-            of_null = record.null is not None and record.null < self.config.null
+            of_null = record.null is not None and record.null < beside
             fits = of_null or (record.null is None and record.attribute in known)
-            if not fits or len(record.edit_weights) != (self.config.null if of_null else len(self.attributes)):
+            if not fits or len(record.edit_weights) != (beside if of_null else len(self.attributes)):
                 raise AuditError(
                     f"the record of image {record.image}, attribute {record.unit[1]!r} is not of "
                     "this audit: run it again in a new folder"
@@ -118,9 +119,21 @@ class Diagnosis:
         return replace(found, tries=self.tries or None)
 
     @property
+    def goal(self) -> int | None:
+        """After how many images the audit ends; where it finds that out itself, after how many it may end next. None
+        where nothing says."""
+        look = self._summary.look
+        return self.config.images if look is None else look.planned[look.number - 1]
+
+    @property
+    def goes_on(self) -> bool:
+        """The audit finds out itself how many images it takes, and is at no look that ends it."""
+        return self._summary.look is not None and self._summary.look.ended is None
+
+    @property
     def missing(self) -> int:
         """How many measurements of the audit have no record yet; 0 where it is whole."""
-        images = self.config.images or len({record.image for record in self.records})
+        images = self.goal or len({record.image for record in self.records})
         return sum(self.config.measurements(images)) - len(self.records) - len(self.null)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:

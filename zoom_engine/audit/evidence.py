@@ -21,9 +21,10 @@ from typing import NamedTuple
 import numpy as np
 
 from zoom_engine.audit.intervals import Array, mean_intervals
+from zoom_engine.audit.looks import ERRING, confidence
 from zoom_engine.audit.summary import Called, NullLevel
 
-LEVEL = 0.05
+LEVEL = ERRING
 DRAWS = 20_000
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 _ROUNDING = 1e-9
@@ -40,19 +41,27 @@ class Standing(NamedTuple):
 
 
 def standings(
-    change: Array, null: Array, smallest: float, correction: str, *, finished: bool = True, seed: int = 0
+    change: Array,
+    null: Array,
+    smallest: float,
+    correction: str,
+    *,
+    finished: bool = True,
+    looks: int = 1,
+    seed: int = 0,
 ) -> list[Standing]:
     """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]` on the same images.
 
     NaN marks a missing unit; images that lack a random direction are not compared. `smallest` is the smallest effect
     that matters, in [0, 1]; `correction` is one of `settings.CORRECTIONS`. Before an audit is `finished` all is
-    undecided: who looks again and again calls more than 5 % of what does nothing.
+    undecided: who looks again and again calls more than 5 % of what does nothing. Where so many `looks` are planned
+    each of them is paid for, see `looks`.
     """
     compared = np.atleast_1d(np.isfinite(null).all(axis=1))
     p_values = exceedance(change[compared], null[compared], seed=seed)
     less = exceedance(-change[compared], -null[compared], seed=seed)
-    adjusted = adjust(p_values, correction)
-    _, highest = mean_intervals(change, seed=seed)
+    adjusted = (looks * adjust(p_values, correction)).clip(max=1.0)
+    _, highest = mean_intervals(change, level=confidence(looks), seed=seed)
     paired = np.where(compared[:, None], change, np.nan)
     found = []
     for column in range(change.shape[1]):
@@ -63,7 +72,7 @@ def standings(
         own = paired[rows, column].mean() if rows.any() else np.nan
         if finished and is_called(adjusted[column], own, of_null.max(), smallest):
             called = "called"
-        elif finished and (highest[column] < smallest or less[column] < LEVEL):
+        elif finished and (highest[column] < smallest or looks * less[column] < LEVEL):
             called = "below"
         p, p_adjusted = (float(values[column]) for values in (p_values, adjusted))
         found.append(Standing(called, *(None if np.isnan(value) else value for value in (level, p, p_adjusted))))
@@ -127,13 +136,13 @@ def upper_bounds(change: Array, *, draws: int = 4000, seed: int = 0) -> Array:
     return np.where(np.isnan(highest), 1.0, highest)
 
 
-def null_level(null: Array, smallest: float, correction: str, *, seed: int = 0) -> NullLevel | None:
+def null_level(null: Array, smallest: float, correction: str, *, looks: int = 1, seed: int = 0) -> NullLevel | None:
     """What the changes `[I, J]` by random directions come to; None without any."""
     of_images = null[np.isfinite(null).all(axis=1)]
     if not of_images.size:
         return None
     means = of_images.mean(axis=1, keepdims=True)
-    low, high = mean_intervals(means, seed=seed)
+    low, high = mean_intervals(means, level=confidence(looks), seed=seed)
     return NullLevel(
         directions=null.shape[1],
         mean_change=float(means.mean()),

@@ -49,15 +49,22 @@ def groups(config: Config, records: Sequence[Record]) -> list[Group]:
 
 
 def group_changes(
-    found: Sequence[Group], change: Array, images: Sequence[int], *, draws: int = 4000, seed: int = 0
+    found: Sequence[Group],
+    change: Array,
+    images: Sequence[int],
+    *,
+    level: float = 0.95,
+    draws: int = 4000,
+    seed: int = 0,
 ) -> list[tuple[GroupChange, ...]]:
-    """Of each column of `change [I, A]`, whose rows are `images`, the mean within each group."""
+    """Of each column of `change [I, A]`, its rows those of `images`, the mean within each group; `level` of its
+    interval."""
     columns: list[list[GroupChange]] = [[] for _ in range(change.shape[1])]
     for group in found:
         rows: NDArray[np.bool_] = np.array([image in group.images for image in images], dtype=np.bool_)
         own = change[rows]
         known = np.isfinite(own).sum(axis=0)
-        low, high = mean_intervals(own, draws=draws, seed=seed)
+        low, high = mean_intervals(own, level=level, draws=draws, seed=seed)
         for column, mean in enumerate(column_means(own)):
             columns[column].append(
                 GroupChange(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, shown, typed
+from zoom_engine.audit.looks import Looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT
 from zoom_engine.errors import AuditError, ConfigError, one_line
@@ -35,13 +37,16 @@ class Config:
     target: its name; task: what it predicts, as `targets.task_from_dict` takes it; note: a line on it.
     labels: a prompt of each class; none where the label check was turned off.
     search: its name; search_reason: why this one, in a few words.
-    images, seed: how many, and which, see `RunSettings`.
+    images, seed: how many, and which, see `RunSettings`; looks: where an audit that finds out how many it takes (images
+        is None) looks whether it may end.
     edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range: [low, high] of each of
         the N attributes.
     decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
     smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
         directions it is held against, on the first null_images images (None: on all); correction: of the p-values over
         attributes.
+    nothing: prompts that name nothing visible, whose directions are numbered after the random ones; of nothing_every
+        images the first is moved along one of them, by turns.
     photographs: the files that the images are inversions of, by their numbers; none where they were generated.
     by: texts by which images are told apart, see `Record.groups`.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
@@ -59,6 +64,7 @@ class Config:
     search: str | None
     search_reason: str | None
     images: int | None
+    looks: Looks | None
     seed: int | None
     edit_range: str
     bound: float
@@ -67,6 +73,8 @@ class Config:
     smallest_effect: float
     null: int
     null_images: int | None
+    nothing: tuple[str, ...]
+    nothing_every: int
     correction: str
     photographs: tuple[str, ...]
     by: tuple[str, ...]
@@ -77,10 +85,11 @@ class Config:
     content: Mapping[str, Any] = field(repr=False)
 
     def measurements(self, images: int) -> tuple[int, int]:
-        """How many measurements an audit of so many images takes: of attributes, and of random directions."""
+        """How many measurements an audit of so many images takes: of attributes, and of null directions."""
         each = 1 if self.mode == "multi" else len(self.attributes)
         held = images if self.null_images is None else min(images, self.null_images)
-        return images * each, held * self.null
+        beside = len(range(0, images, self.nothing_every)) if self.nothing else 0
+        return images * each, held * self.null + beside
 
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
@@ -169,8 +178,11 @@ class Manifest:
 def _config(values: JsonObject) -> Config:
     details, directions, synthesis = map(values.object, ("target_details", "directions", "synthesis"))
     attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
+    nothing = values.object("nothing")
+    every = nothing.get("every", int)
     bound, change = values.get("bound", float), values.get("decisive_change", float)
     smallest = values.get("smallest_effect", float)
+    looks, width = values.items("looks", int), values.get("width", float)
     ranges = values.items("calibrated_range", list)
     config = Config(
         mode=cast(Mode, values.get("mode", str)),
@@ -183,6 +195,7 @@ def _config(values: JsonObject) -> Config:
         search=values.get("search", str),
         search_reason=values.get("search_reason", str),
         images=values.get("images", int),
+        looks=None if looks is None else Looks(looks, width),
         seed=values.get("seed", int),
         edit_range=values.get("edit_range", str) or "paper",
         bound=PAPER_BOUND if bound is None else bound,
@@ -191,6 +204,8 @@ def _config(values: JsonObject) -> Config:
         smallest_effect=SMALLEST_EFFECT if smallest is None else smallest,
         null=values.get("null", int) or 0,
         null_images=values.get("null_images", int),
+        nothing=nothing.items("prompts", str) or (),
+        nothing_every=1 if every is None else every,
         correction=values.get("correction", str) or CORRECTIONS[0],
         photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
@@ -210,8 +225,13 @@ def _config(values: JsonObject) -> Config:
     most_null = MOST_NULL if config.mode == "single" else 0
     values.check("null", 0 <= config.null <= most_null, f"be in 0..{most_null}")
     values.check("null_images", config.null_images is None or config.null_images > 0, "be above 0")
+    nothing.check("prompts", not config.nothing or config.null > 0, "stand beside random directions")
+    nothing.check("every", config.nothing_every > 0, "be above 0")
     values.check("correction", config.correction in CORRECTIONS, f"be {' or '.join(CORRECTIONS)}")
     values.check("images", config.images is None or config.images > 0, "be above 0")
+    rising = looks is None or (len(looks) > 0 and looks[0] > 0 and all(a < b for a, b in pairwise(looks)))
+    values.check("looks", rising, "be one or more rising numbers of images")
+    values.check("width", width is None or 0 < width <= 1, "be in (0, 1]")
     values.check("audited", len(config.photographs) in (0, config.images), "name a photograph for each image")
     values.check("calibrated_range", ranges is None or len(ranges) == count, each)
     directions.check("strength", len(config.strength) in (0, count), each)

@@ -42,6 +42,7 @@ def power(
     correction: str,
     *,
     called: Sequence[bool],
+    looks: int = 1,
     audits: int | None = None,
     seed: int = 0,
 ) -> dict[str, float] | None:
@@ -49,7 +50,7 @@ def power(
 
     `change [I, A]` and `null [I, J]` as for `standings`, none of them missing; `spikes [K, I, A]`: the changes with
     each size of spike, NaN in the columns of attributes that cannot be spiked; `called [A]`: which are called as they
-    are.
+    are; `looks`: how many were planned.
     """
     images, count = change.shape
     possible = np.atleast_1d(np.isfinite(spikes).all(axis=(0, 1)))
@@ -58,7 +59,7 @@ def power(
         return None
     audits = max(5, min(AUDITS, 20_000 // images)) if audits is None else audits
     every = np.concatenate([change, *spikes[:, :, chosen]], axis=1)
-    draws = max(DRAWS, 50 * count)
+    draws = max(DRAWS, 50 * count * looks)
     random = np.random.default_rng(seed)
     hits = np.zeros(len(spikes))
     for again in range(audits):
@@ -68,6 +69,6 @@ def power(
         for place, column in enumerate(chosen * len(spikes), start=count):
             beside = p_values[:count].copy()
             beside[column] = p_values[place]
-            adjusted = adjust(beside, correction)[column]
+            adjusted = looks * adjust(beside, correction)[column]
             hits[(place - count) // len(chosen)] += is_called(adjusted, means[place], strongest, smallest)
     return {f"{size:g}": round(float(hit) / audits / len(chosen), 3) for size, hit in zip(SIZES, hits, strict=True)}

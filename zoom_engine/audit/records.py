@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from zoom_engine.errors import AuditError
 
 Unit = tuple[int, str | int | None]
-"""An image, and an attribute's text, the number of a random direction, or None for all attributes together."""
+"""An image, and an attribute's text, the number of a null direction, or None for all attributes together."""
 _LEFT_OUT = frozenset(["null", "decisive", "natural", "bounds", "scores", "groups", "wordings", "paper", "calibrated"])
 """Of a line, where they are None."""
 DECISIVE_CHANGE = 0.1
@@ -44,9 +44,10 @@ class Within:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A finished unit: an image, and one attribute or None for all together, or one random direction.
+    """A finished unit: an image, and one attribute or None for all together, or one null direction.
 
-    null: the number of the random direction, from 0, of which `edit_weights` are then the audit's; attribute is None.
+    null: the number of the null direction, from 0, the audit's random ones before those of `Config.nothing`; all of
+        them have edit_weights then, and attribute is None.
     seed: the generator's, of the image; of a photograph, a number of its pixels.
     edit_weights `[N]`, output, ssim: of one point: the counterfactual, else the point of largest change, see
         `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,

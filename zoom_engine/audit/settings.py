@@ -11,10 +11,11 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from zoom_engine import registry
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
+from zoom_engine.audit.looks import MOST_IMAGES, SETTLED_WIDTH, planned_looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.backends import BACKENDS
 from zoom_engine.errors import CheckpointError, ConfigError
@@ -24,10 +25,13 @@ RANGES = ("calibrated", "paper")
 CORRECTIONS = ("holm", "benjamini-hochberg")
 METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
+AUTO = "auto"
 SMALLEST_EFFECT = 0.05
 MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
 ALL_NULL_IMAGES = 16
+LEAST_BESIDE_NOTHING = 8
+"""Searches of attributes beside each along a prompt that names nothing visible."""
 MOST_WORDINGS = 64
 
 
@@ -127,7 +131,7 @@ class AuditSettings:
         None,
     )
     neutral: str | None = option(
-        "the prompt that is subtracted from each attribute's; by default the domain's", None, decides=True
+        "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
     )
     labels: Sequence[str] | None = option(
         "a prompt of each of the target's classes, for the label check and L_attr; by default the target's own, an"
@@ -188,7 +192,7 @@ class AuditSettings:
         decides=True,
     )
     smallest_effect: float = option(
-        "mean change, in [0, 1], below which no attribute is called sensitive", SMALLEST_EFFECT, decides=True
+        "mean change, in [0, 1], below which nothing is called", SMALLEST_EFFECT, decides=True
     )
     null: int | None = option(
         "random directions that attributes are held against (single mode; by default one for every three, at most 8);"
@@ -221,7 +225,7 @@ class AuditSettings:
     )
     truncation: float = option("ψ; 1 is off", 1.0, decides=True)
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
-    batch_size: int = option("images per forward pass; results do not depend on it beyond rounding", 32)
+    batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
     device: str = option("cpu or cuda", "cpu")
     backend: str = option(
         "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
@@ -316,6 +320,11 @@ class AuditSettings:
             return images
         return images if images <= ALL_NULL_IMAGES else (images + ALL_NULL_IMAGES) // 2
 
+    def nothing_every(self, attributes: int) -> int:
+        """Of how many images one is moved along a prompt that names nothing visible: of few attributes such searches
+        would be a large part of an audit."""
+        return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
+
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
@@ -332,19 +341,48 @@ class AuditSettings:
 class RunSettings:
     """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
 
-    images: int = option("how many generated images", 200)
+    images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
     out: str | Path | None = option("the audit folder; resumed where it exists", None)
+    width: float | None = option(
+        "with --images auto: go on until every interval is this narrow; by default until every attribute is called,"
+        f" below, or known to {SETTLED_WIDTH:g}",
+        None,
+    )
+    most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.images <= SEEDS_PER_RUN:
-            raise ConfigError(f"images must be in 1..{SEEDS_PER_RUN}, got {self.images}")
+        for name in ("width", "most_images"):
+            if getattr(self, name) is not None and self.images != AUTO:
+                raise ConfigError(f"{name} belongs to images that are '{AUTO}', not to a number of them")
+        if isinstance(self.images, str) and self.images != AUTO:
+            raise ConfigError(f"images must be a whole number or {AUTO}, got '{self.images}'")
+        for name in ("images", "most_images"):
+            if isinstance(count := getattr(self, name), int) and not 1 <= count <= SEEDS_PER_RUN:
+                raise ConfigError(f"{name} must be in 1..{SEEDS_PER_RUN}, got {count}")
+        if self.width is not None and not 0 < self.width <= 1:
+            raise ConfigError(f"width must be in (0, 1], got {self.width}")
         if not 0 <= self.seed < 2**32 // SEEDS_PER_RUN:
             raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {self.seed}")
 
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many images the audit may end: one number, or those of `looks.planned_looks`."""
+        if isinstance(self.images, int):
+            return (self.images,)
+        return planned_looks(MOST_IMAGES if self.most_images is None else self.most_images)
+
+    @property
+    def most(self) -> int:
+        """How many images there are at most."""
+        return self.looks[-1]
+
     def deciding(self) -> dict[str, Any]:
         """As `AuditSettings.deciding`."""
-        return {"images": self.images, "seed": self.seed}
+        if self.images != AUTO:
+            return {"images": self.images, "seed": self.seed}
+        width = {} if self.width is None else {"width": self.width}
+        return {"looks": list(self.looks), **width, "seed": self.seed}
 
 
 def options_of(settings: type) -> dict[str, About]:

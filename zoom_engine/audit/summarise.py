@@ -6,6 +6,7 @@ All of it is a function of config and records alone, so it can be had again from
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
@@ -17,12 +18,16 @@ from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
 from zoom_engine.audit.evidence import Standing, null_level, standings
 from zoom_engine.audit.groups import group_changes, groups
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
+from zoom_engine.audit.looks import confidence
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.power import SIZES, power, spiked
 from zoom_engine.audit.records import Record, is_decisive
 from zoom_engine.audit.summary import (
     Agreement,
+    Ended,
     Interval,
+    Look,
+    NothingLevel,
     PhotographChange,
     PhotographRow,
     Sensitivity,
@@ -39,12 +44,15 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
     null = [record for record in records if record.null is not None]
     records = [record for record in records if record.null is None]
     images = len({record.image for record in records})
+    planned = 1 if config.looks is None else len(config.looks.planned)
+    drawn = _Drawn(resamples, seed, confidence(planned))
+    complete = _is_complete(config, records, null, images)
     flipped = [record for record in records if record.flipped]
     decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
     own: dict[str, Any] = (
-        _single(config, records, null, resamples, seed)
+        _single(config, records, null, drawn, planned, complete)
         if config.mode == "single"
-        else {"sensitivity": tuple(_multi_rows(config, records, resamples, seed))}
+        else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
     )
     return Summary(
         mode=config.mode,
@@ -57,8 +65,40 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
         natural=_mean(record.natural for record in records),
         ssim=_mean(record.ssim for record in flipped),
         photographs=tuple(_by_photograph(config, records)),
+        look=_look(config, images, complete=complete, rows=own["sensitivity"]),
         **own,
     )
+
+
+class _Drawn(NamedTuple):
+    """How intervals are drawn: `resamples` of them from `seed`, of which the share `confidence` lies within."""
+
+    resamples: int
+    seed: int
+    confidence: float
+
+
+def _is_complete(config: Config, records: Sequence[Record], null: Sequence[Record], images: int) -> bool:
+    """The audit is at its end, or at a look: `images`, all that have a record, have all of theirs."""
+    goal = images if config.images is None else config.images
+    if config.looks is not None and images not in config.looks.planned:
+        return False
+    shown = {record.image for record in records}
+    return (len(records), sum(record.image in shown for record in null)) == config.measurements(goal)
+
+
+def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]) -> Look | None:
+    """Where an audit of several looks is with so many `images`; `complete` at one of its looks."""
+    if config.looks is None:
+        return None
+    planned = config.looks.planned
+    place = min(bisect.bisect_left(planned, images), len(planned) - 1)
+    ended: Ended | None = None
+    if complete:
+        settled = config.looks.settles((row.called, row.interval) for row in rows)
+        ended = "settled" if settled else "most images" if images == planned[-1] else None
+        place += ended is None
+    return Look(place + 1, planned, confidence(len(planned)), config.looks.width, ended)
 
 
 def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
@@ -85,15 +125,34 @@ class _Measured(NamedTuple):
 
 
 def _null_changes(config: Config, records: Sequence[Record], null: Sequence[Record]) -> Array:
-    """The changes by random directions `[I, J]`, a row per image that has a record of an attribute."""
+    """The changes by the J random ones of the null directions `[I, J]`, a row per image that has a record of an
+    attribute."""
     shown = {record.image for record in records}
-    known = [record for record in null if record.image in shown]
+    known = [record for record in null if record.image in shown and (record.null or 0) < config.null]
     columns = [record.null or 0 for record in known]
     return _matrix(known, columns, config.null, (record.change for record in known), images=shown)
 
 
+def _by_nothing(config: Config, null: Sequence[Record], drawn: _Drawn) -> NothingLevel | None:
+    """How far prompts that name nothing visible move the output, each over the images that are moved along it."""
+    changes: dict[str, list[float]] = {prompt: [] for prompt in config.nothing}
+    for record in null:
+        if record.null is not None and record.null >= config.null:
+            changes[config.nothing[record.null - config.null]].append(record.change)
+    found = {prompt: each for prompt, each in changes.items() if each}
+    if not found:
+        return None
+    every = np.array([[change] for each in found.values() for change in each])
+    return NothingLevel(
+        images=len(every),
+        mean_change=float(every.mean()),
+        ci95=_intervals(every, drawn)[0],
+        prompts={prompt: float(np.mean(each)) for prompt, each in found.items()},
+    )
+
+
 def _single(
-    config: Config, records: Sequence[Record], null: Sequence[Record], resamples: int, seed: int
+    config: Config, records: Sequence[Record], null: Sequence[Record], drawn: _Drawn, looks: int, complete: bool
 ) -> dict[str, Any]:
     """What belongs to single mode: rows by falling mean change, and what they were held against."""
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
@@ -106,31 +165,29 @@ def _single(
         return _figures(column_means(matrix(values)))
 
     changes = matrix(record.change for record in records)
-    change = _measured(changes, resamples, seed)
+    change, seed = _measured(changes, drawn), drawn.seed
     by_null, rules = _null_changes(config, records, null), (config.smallest_effect, config.correction)
-    units = int(np.isfinite(changes).sum()), int(np.isfinite(by_null).sum())
-    images = len(changes) if config.images is None else config.images
-    complete = units == config.measurements(images)
     beside_null: Sequence[Standing | None] = [None] * len(column)
     if config.null:
-        beside_null = standings(changes, by_null, *rules, finished=complete, seed=seed)
+        beside_null = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
     found = effects(config, records)
     leaks = leakage(config, found, records)
     signed = matrix(effect.signed for effect in found)
     ends = matrix(effect.at_end for effect in found)
     if any(effect.at_end is None for effect in found):
         ends[:] = np.nan
-    end_means, end_intervals = _figures(column_means(ends)), _intervals(ends, resamples, seed)
+    end_means, end_intervals = _figures(column_means(ends)), _intervals(ends, drawn)
     adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
     reached = None
     if config.null and complete and leaks is not None:
         spikes = np.stack([matrix(spiked(effect, size) for effect in found) for size in SIZES])
         called = [one is not None and one.called == "called" for one in beside_null]
         held = np.isfinite(by_null).all(axis=1)
-        reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, seed=seed)
-    by_wording, agreement = _by_wording(records, columns, len(column), resamples, seed)
+        reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, looks=looks, seed=seed)
+    by_wording, agreement = _by_wording(records, columns, len(column), drawn)
     shown = sorted({record.image for record in records})
-    among = group_changes(groups(config, records), changes, shown, draws=resamples, seed=seed)
+    level = drawn.confidence
+    among = group_changes(groups(config, records), changes, shown, level=level, draws=drawn.resamples, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
@@ -141,7 +198,7 @@ def _single(
         within = [record.within(name) for record in records]
         if not any(within):
             return [None] * len(column)
-        found = _measured(matrix(one and one.change for one in within), resamples, seed)
+        found = _measured(matrix(one and one.change for one in within), drawn)
         flips, decisively = (means(one and getattr(one, what) for one in within) for what in ("flipped", "decisive"))
         return [
             WithinRange(mean_change=mean, ci95=ci95, share=share, flip_rate=flip_rate, decisive_flip_rate=decisive_rate)
@@ -176,7 +233,8 @@ def _single(
         for i, attribute in enumerate(config.attributes)
     ]
     return {
-        "null": null_level(by_null, *rules, seed=seed),
+        "nothing": _by_nothing(config, null, drawn),
+        "null": null_level(by_null, *rules, looks=looks, seed=seed),
         "power": reached,
         "wordings": agreement,
         "leakage": None if leaks is None else named(config, leaks),
@@ -185,7 +243,7 @@ def _single(
 
 
 def _by_wording(
-    records: Sequence[Record], columns: Sequence[int], width: int, resamples: int, seed: int
+    records: Sequence[Record], columns: Sequence[int], width: int, drawn: _Drawn
 ) -> tuple[list[tuple[float, ...] | None], Agreement | None]:
     """Of each attribute its effect in each phrasing, and how far these agree on the order."""
     count = min((len(record.wordings or ()) for record in records), default=0)
@@ -199,10 +257,10 @@ def _by_wording(
     )
     means = np.stack([column_means(one) for one in values], axis=1)
     rows = [tuple(map(float, row)) if np.isfinite(row).all() else None for row in means]
-    return rows, kendalls_w(values, resamples=resamples, seed=seed)
+    return rows, kendalls_w(values, resamples=drawn.resamples, level=drawn.confidence, seed=drawn.seed)
 
 
-def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed: int) -> list[Sensitivity]:
+def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> list[Sensitivity]:
     """Rows of multi mode, by falling share of the range that edits take: raw weights of two attributes do not
     compare, since one may vary three times as far as the other."""
     weights = np.array([record.edit_weights for record in records], dtype=np.float64)
@@ -211,7 +269,7 @@ def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed:
     shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
     raw = _figures(column_means(np.abs(weights)))
     rows = []
-    for index, measured in enumerate(_measured(shares, resamples, seed)):
+    for index, measured in enumerate(_measured(shares, drawn)):
         using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
         rows.append(
             Sensitivity(
@@ -231,12 +289,12 @@ def _multi_rows(config: Config, records: Sequence[Record], resamples: int, seed:
     return sorted(rows, key=lambda row: row.value or 0.0, reverse=True)
 
 
-def _measured(values: Array, resamples: int, seed: int) -> list[_Measured]:
+def _measured(values: Array, drawn: _Drawn) -> list[_Measured]:
     """Per column of `values` [I, A]."""
     means = column_means(values)
-    first = share_first(bootstrap_means(values, resamples=resamples, seed=seed))
+    first = share_first(bootstrap_means(values, resamples=drawn.resamples, seed=drawn.seed))
     total = float(np.nansum(means))
-    intervals = _intervals(values, resamples, seed)
+    intervals = _intervals(values, drawn)
     return [
         _Measured(
             mean,
@@ -248,9 +306,9 @@ def _measured(values: Array, resamples: int, seed: int) -> list[_Measured]:
     ]
 
 
-def _intervals(values: Array, resamples: int, seed: int) -> list[Interval | None]:
+def _intervals(values: Array, drawn: _Drawn) -> list[Interval | None]:
     """Of the mean of each column of `values` [I, A]; None below two images."""
-    low, high = mean_intervals(values, draws=resamples, seed=seed)
+    low, high = mean_intervals(values, level=drawn.confidence, draws=drawn.resamples, seed=drawn.seed)
     enough = np.isfinite(values).sum(axis=0) >= 2
     return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
 

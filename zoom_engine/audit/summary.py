@@ -10,8 +10,10 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.manifest import Mode
 
 Interval = tuple[float, float]
-"""The ends of a 95 % interval over images, see `intervals.mean_intervals`."""
+"""The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of
+all its looks together, see `looks`."""
 Called = Literal["called", "below", "undecided"]
+Ended = Literal["settled", "most images"]
 PREDICTION = "prediction"
 _OF_SINGLE = (
     *("effect", "effect_ci95", "called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread"),
@@ -34,6 +36,22 @@ class NullLevel:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class NothingLevel:
+    """How far prompts that name nothing visible move the output: by mean change over the `images` that are moved along
+    one of them, with its interval, and by that of each of the `prompts` over its own images."""
+
+    images: int
+    mean_change: float
+    ci95: Interval | None
+    prompts: Mapping[str, float]
+
+    @property
+    def most(self) -> float:
+        """The mean change by the prompt that moves it most."""
+        return max(self.prompts.values())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class WithinRange:
     """An attribute within the range that the audit did not use; the figures are those of `Sensitivity`."""
 
@@ -50,6 +68,18 @@ class Agreement(NamedTuple):
     w: float
     low: float
     high: float
+
+
+class Look(NamedTuple):
+    """Where an audit is that finds out how many images it takes: it ended at, or is on its way to, the look of that
+    `number`, counted from 1, of those `planned` (in images); `confidence` of the intervals at each; `width`, see
+    `looks.Looks`; why it `ended`, None where it goes on."""
+
+    number: int
+    planned: tuple[int, ...]
+    confidence: float
+    width: float | None
+    ended: Ended | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,11 +213,13 @@ class Summary:
     natural: multi mode: of the units, those whose edit stays within what the generator draws; None if not measured.
     ssim: mean over flipping counterfactuals.
     null: single mode: how far random directions move the output, None where none were searched.
+    nothing: single mode: how far prompts that name nothing visible do; None where none were searched.
     power: single mode: by its size the share of audits like this one that would call an effect, see `power`.
     leakage: single mode: by attribute what adding it does to the text score of every attribute and label, in natural
         ranges; None where the audit did not measure it.
     wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
         one alone, or nothing to order.
+    look: where an audit is that finds out how many images it takes; None for others.
     photographs: the same photograph by photograph, of an audit around photographs.
     tries: of an audit of a service, how many questions ended as which kind, see `service_file`.
     sensitivity: one per attribute, the most sensitive first, those without a record last.
@@ -203,23 +235,27 @@ class Summary:
     natural: float | None
     ssim: float | None
     null: NullLevel | None = None
+    nothing: NothingLevel | None = None
     power: Mapping[str, float] | None = None
     leakage: Mapping[str, Mapping[str, float]] | None = None
     wordings: Agreement | None = None
+    look: Look | None = None
     photographs: tuple[PhotographRow, ...] = ()
     tries: Mapping[str, int] | None = None
     sensitivity: tuple[Sensitivity, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
-        null = self.null and _plain(self.null)
-        values = {**_plain(self), "null": null, "sensitivity": [row.to_json() for row in self.sensitivity]}
+        values = {**_plain(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
+        for name, level in (("null", self.null), ("nothing", self.nothing)):
+            values[name] = level and _plain(level)
         values["wordings"] = self.wordings and self.wordings._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]
-        left_out = (() if self.mode == "single" else _OF_SINGLE) + (() if self.photographs else ("photographs",))
-        left_out += () if self.tries else ("tries",)
+        values["look"] = self.look and self.look._asdict()
+        left_out = {name for name in ("photographs", "look", "nothing", "tries") if not values[name]}
+        left_out |= set() if self.mode == "single" else set(_OF_SINGLE)
         return {name: value for name, value in values.items() if name not in left_out}
 
 
-def _plain(value: Summary | Sensitivity | WithinRange | NullLevel | GroupChange) -> dict[str, Any]:
+def _plain(value: Summary | Sensitivity | WithinRange | NullLevel | NothingLevel | GroupChange) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

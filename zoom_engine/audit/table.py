@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
+from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
 from zoom_engine.audit.summary import PREDICTION, Interval, Summary
 
 _NAME_WIDTH = 34
@@ -42,8 +43,13 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if null:
         closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
         closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
+    if summary.nothing:
+        closing += f"\nprompts that name nothing visible: {decimal(summary.nothing.mean_change, 3)} on average"
+        closing += f", the strongest {decimal(summary.nothing.most, 3)}" if len(summary.nothing.prompts) > 1 else ""
     if summary.wordings:
         closing += f"\n{agreement_in_words(summary)}"
+    if summary.look:
+        closing += f"\n{looks_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
 
@@ -56,6 +62,24 @@ def agreement_in_words(summary: Summary) -> str:
         return ""
     which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
     return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
+
+
+def looks_in_words(summary: Summary) -> str:
+    """How an audit that finds out how many images it takes came to its number; "" for others."""
+    look = summary.look
+    if look is None:
+        return ""
+    wide = f"known to {SETTLED_WIDTH if look.width is None else look.width:g}"
+    enough = f"every attribute was {wide if look.width is not None else f'called, below, or {wide}'}"
+    why = {
+        "settled": f"ended at look {look.number} of {len(look.planned)}, where {enough}",
+        "most images": f"ended at the last of {len(look.planned)} looks, before {enough}",
+        None: f"goes on to look {look.number} of {len(look.planned)}, after {look.planned[look.number - 1]} images",
+    }[look.ended]
+    return (
+        f"The audit {why}. Each look spends {100 * (1 - look.confidence):.2g} % of the {100 * ERRING:g} % by which"
+        " intervals and calls may err, so they hold wherever it ends."
+    )
 
 
 def percent(value: float | None) -> str:

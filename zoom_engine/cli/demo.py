@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zoom_engine.audit.settings import RunSettings
-from zoom_engine.cli.options import TOLD, given_of, machine_options, options, takes, told_options
+from zoom_engine.cli.options import TOLD, ImageCount, given_of, machine_options, options, takes, told_options
 from zoom_engine.cli.output import AsJson, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
 
 
-@takes(options(RunSettings, "images", "seed", defaults={"images": None}), machine_options(), told_options())
+@takes(options(ImageCount), options(RunSettings, "seed"), machine_options(), told_options())
 def demo(
     *,
     out: Annotated[Path, Parameter(help="folder for index.html and both audits", metavar="FOLDER")] = Path("audit"),

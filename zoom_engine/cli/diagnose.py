@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +44,8 @@ REST = [name for name in options_of(AuditSettings) if name not in (*FIRST, *MACH
 
 OPTIONS = (
     options(AuditSettings, *FIRST),
-    options(RunSettings),
+    options(RunSettings, "images", "seed", "out"),
+    options(RunSettings, "width", "most_images", group=HOW),
     options(AuditSettings, *REST, group=HOW),
     options(CommandSettings, "steps", group=HOW),
     decoder_options(HOW),
@@ -105,7 +107,7 @@ def _run(
     check_cache(Path(settings.cache or default_cache()))
     known = {**run.deciding(), **settings.deciding()}
     if settings.photos is not None:
-        del known["images"]
+        known.pop("images", None)
     for out in [Path(values["out"], name) for name in names] or [Path(values["out"])]:
         check_folder(out)
         check_config(out, known)
@@ -114,9 +116,7 @@ def _run(
         from zoom_engine.diagnosers import Diagnosers
 
     kind = Diagnosers if names else Diagnoser
-    return kind(settings, progress=voice.progress, notify=voice.notify).run(
-        images=run.images, seed=run.seed, out=run.out
-    )
+    return kind(settings, progress=voice.progress, notify=voice.notify).run(**dataclasses.asdict(run))
 
 
 def settings_of(

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from zoom_engine.audit.settings import AuditSettings, RunSettings
 from zoom_engine.cli.options import (
+    ImageCount,
     decoder_options,
     machine_options,
     options,
@@ -32,7 +33,8 @@ OWN = ("neutral", "text_encoder", "directions", "truncation", "labels")
 STUDY = [
     *options(AuditSettings, "generator", defaults={"generator": None}),
     *options(AuditSettings, "generator_class", "attributes", *OWN),
-    *options(RunSettings, "images", "seed", defaults={"images": None}),
+    *options(ImageCount),
+    *options(RunSettings, "seed"),
     *decoder_options(),
     *target_options(),
     *machine_options(),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import LossWeights
+from zoom_engine.audit.settings import AUTO, LossWeights
 from zoom_engine.kinds import kinds_of
 
 
@@ -50,11 +50,16 @@ def _named(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def _count(text: str) -> int | str:
+    return text if text == AUTO else int(text)
+
+
 SEEDS = read_by(_seeds, "seeds such as 0-7 or 3,5,9")
 NUMBERS = read_by(lambda text: [float(part) for part in text.split(",")], "numbers such as 0.5 or -1,1")
 SIZES = read_by(_sizes, "pixels such as 224 or 192,256 (height, width)")
 WEIGHTS = read_by(_loss_weights, "three numbers, of L_target, L_struct and L_attr, such as 50,10,1")
 NAMED = read_by(_named, "NAME=VALUE, such as step_size=0.5", repeated=True)
+COUNT = read_by(_count, f"a whole number, or {AUTO}")
 WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
 
 
@@ -69,4 +74,6 @@ def form_of(hint: Any) -> tuple[Any, Parameter]:
         return list[str], NAMED
     if Sequence in kinds:
         return list[str], Parameter()
+    if int in kinds and Literal in kinds:
+        return int, COUNT
     return str if Literal in kinds else kinds[0], {int: WHOLE, float: REAL}.get(kinds[0], Parameter())

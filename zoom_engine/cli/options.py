@@ -43,6 +43,13 @@ class CommandSettings:
     log_file: str | Path | None = option("a file to which progress, notes and errors are appended, with the time", None)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageCount:
+    """Of commands that take a number of images, and have one of their own."""
+
+    images: int | None = option("how many generated images", None)
+
+
 class AsRead:
     """Of a type's annotations: pydantic leaves alone what cyclopts read. Where a program has pydantic loaded, cyclopts
     lets it hold values and defaults to the types of the texts that are written on the command line."""

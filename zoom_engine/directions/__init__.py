@@ -13,7 +13,7 @@ from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.groups import TextGroups, text_groups
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
-from zoom_engine.directions.null import NULL_PICTURES, NullDirections, null_directions
+from zoom_engine.directions.null import NULL_PICTURES, NullDirections, nothing_visible, null_directions
 from zoom_engine.directions.phrasings import phrased_directions
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
@@ -47,6 +47,7 @@ __all__ = [
     "image_bounds",
     "joined_scales",
     "natural_region",
+    "nothing_visible",
     "null_directions",
     "phrased_directions",
     "regression_relevance",

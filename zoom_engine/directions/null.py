@@ -1,4 +1,4 @@
-"""Random directions: what edits of the same kind do that no text defined.
+"""Null directions: what edits of the same kind do that no text defined, or one that names nothing visible.
 
 A sensitivity is the largest change that an edit of an image finds, and some change there always is. How much of a bar
 is that, is told by directions with as many channels as the attributes' have, weights drawn from a normal distribution,
@@ -6,12 +6,17 @@ scaled by each channel's σ and of unit length like theirs. No text scores them,
 pictures change by as much as the attributes' edits to their calibrated bounds change them, by the root mean square over
 pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they change pictures by less: what a
 text moves, channels move together.) On each image they go one way only, as an attribute's edit does.
+
+Beside them stand directions of prompts that name nothing that a picture shows (`NOTHING`), found as the attributes' are
+and followed as far as pictures change by as much: what the wording of a prompt alone comes to. Each image is moved
+along one of them, by turns.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -24,7 +29,11 @@ from zoom_engine.directions.calibration import CalibratedRange
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.text import TextEncoder
+from zoom_engine.text.vocabulary import read_vocabulary, readable
 
+NOTHING = Path(__file__).with_name("nothing_visible.txt")
+NOTHING_PROMPTS = 4
 NULL_PICTURES = 8
 _LOOKS = 2
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
@@ -33,17 +42,17 @@ _LEAST = 1e-6  # of a change: less is rounding
 
 @dataclass(frozen=True)
 class NullDirections:
-    """``matrix [J, S]`` (float32, CPU), row j being one direction; ``length`` is how far it is followed, in edit
-    weight, to either side or, ``one_sided``, to the one that an image's seed draws."""
+    """``matrix [J, S]`` (float32, CPU), row j being one direction, the random ones first; ``lengths [J]`` is how far
+    each is followed, in edit weight, to either side or, ``one_sided``, to the one that an image's seed draws."""
 
     matrix: Tensor
-    length: float
+    lengths: tuple[float, ...]
     one_sided: bool
 
     def bounds(self, seed: int, direction: int) -> NDArray[np.float64]:
         """Lowest and highest edit weight ``[J, 2]`` where one direction moves the image of that seed; 0 for others."""
         bounds = np.zeros((len(self.matrix), 2))
-        bounds[direction] = -self.length, self.length
+        bounds[direction] = -self.lengths[direction], self.lengths[direction]
         if self.one_sided:
             bounds[direction, np.random.default_rng([seed, direction]).integers(2)] = 0.0
         return bounds
@@ -58,9 +67,10 @@ def null_directions(
     bound: float,
     seed: int,
     sampling: Sampling,
+    texts: Tensor | None = None,
     batch_size: int = 32,
 ) -> NullDirections:
-    """``count`` random directions beside ``directions``, drawn from ``seed``.
+    """``count`` random directions beside ``directions``, drawn from ``seed``, and after them those of ``texts [K, S]``.
 
     Followed until pictures change by as much as within ``calibrated``, or to ±``bound`` without it. ``sampling`` has
     the styles' statistics, and the unedited pictures that this is seen on; the length is kept in its cache.
@@ -74,54 +84,73 @@ def null_directions(
         chosen = free[torch.randperm(len(free), generator=random)[:channels]]
         weights = torch.randn(channels, generator=random)
         row[chosen] = std[chosen] * weights / weights.norm()
-    length = bound
+    texts = matrix[:0] if texts is None else texts
+    lengths = [bound] * (count + len(texts))
     if calibrated is not None and count:
-        length = _matched_length(generator, directions.matrix, calibrated, matrix, sampling, batch_size)
-    return NullDirections(matrix, round(length, 2), calibrated is not None)
+        lengths = _matched_lengths(generator, directions.matrix, calibrated, matrix, texts, sampling, batch_size)
+    rounded = tuple(round(length, 2) for length in lengths)
+    return NullDirections(torch.cat([matrix, texts]), rounded, calibrated is not None)
+
+
+def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
+    """Prompts that name nothing that a picture shows, as far as the encoder can read them: `NOTHING_PROMPTS` at most,
+    or none."""
+    return tuple(readable(read_vocabulary(NOTHING, neutral), text_encoder, neutral)[:NOTHING_PROMPTS])
 
 
 @torch.no_grad()
-def _matched_length(
+def _matched_lengths(
     generator: EditableGenerator,
     attributes: Tensor,
     calibrated: CalibratedRange,
-    matrix: Tensor,
+    random: Tensor,
+    texts: Tensor,
     sampling: Sampling,
     batch_size: int,
-) -> float:
-    """The edit weight at which the rows of ``matrix`` change pictures as much as ``attributes`` do at their bounds."""
+) -> list[float]:
+    """The edit weight at which rows change pictures as much as ``attributes`` do at their bounds: one for all of
+    ``random``, then one for each of ``texts``."""
     depends_on = {
         "generator": generator.content_hash,
         "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
-        "rows": [hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest() for rows in (attributes, matrix)],
+        "rows": [
+            hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest() for rows in (attributes, random, texts)
+        ],
         "bounds": calibrated.bounds.tolist(),
     }
     store = DirectionCache(sampling.cache)
     kept = store.load("null", depends_on)
     if kept is not None:
-        return float(kept["length"])
+        return [float(length) for length in kept["lengths"]]
     codes = torch.cat([codes for _, codes in sampling.draw(generator)])
     renderer = sampling.renderer_of(generator)
 
-    def change(rows: Tensor, weights: Tensor) -> float:
-        """Mean over pictures and rows of the change by weights ``[rows, 2]``, the first and the second by turns."""
-        found = []
+    def changes(rows: Tensor, weights: Tensor) -> Tensor:
+        """Of each row the mean over pictures of the change by weights ``[rows, 2]``, the first and the second by
+        turns."""
+        found = torch.zeros(len(rows), dtype=torch.float64)
         for part in torch.split(torch.arange(len(codes)), batch_size):
             unedited = renderer.render(codes[part])
             for row, pair in enumerate(weights):
                 alone = torch.zeros(len(part), len(rows))
                 alone[:, row] = pair[part % 2]
                 moved = renderer.render(codes[part], alone, rows) - unedited
-                found.append(moved.square().mean(dim=(1, 2, 3)).sqrt())
-        return float(torch.cat(found).mean())
+                found[row] += moved.square().mean(dim=(1, 2, 3)).sqrt().double().sum()
+        return found / len(codes)
 
-    start = length = float(calibrated.bounds.abs().mean())
-    with sampling.progress(len(attributes) + _LOOKS * len(matrix), "Matching random edits", unit="edit") as bar:
-        goal = change(attributes, calibrated.bounds)
+    start = float(calibrated.bounds.abs().mean())
+    work = len(attributes) + _LOOKS * (len(random) + len(texts))
+    with sampling.progress(work, "Matching random edits", unit="edit") as bar:
+        goal = float(changes(attributes, calibrated.bounds).mean())
         bar.update(len(attributes))
-        for _ in range(_LOOKS):  # the change grows nearly in proportion
-            found = change(matrix, torch.tensor([-length, length]).expand(len(matrix), 2))
-            length = min(max(length * goal / max(found, _LEAST), start / _FAR), start * _FAR)
-            bar.update(len(matrix))
-    store.store("null", depends_on, {"length": torch.tensor(length, dtype=torch.float64)})
-    return length
+        lengths = []
+        for rows, together in ((random, True), (texts, False)):
+            length = torch.full((len(rows),), start, dtype=torch.float64)
+            for _ in range(_LOOKS if len(rows) else 0):  # the change grows nearly in proportion
+                found = changes(rows, torch.stack([-length, length], dim=1).float())
+                found = found.mean().expand_as(found) if together else found
+                length = (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
+                bar.update(len(rows))
+            lengths.append(length)
+    store.store("null", depends_on, {"lengths": torch.cat(lengths)})
+    return [float(length) for length in torch.cat(lengths)]

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 
-from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.intervals import Array, mean_intervals
+from zoom_engine.audit.looks import confidence
 
 
-def mean_bounds(values: Array, *, low: float, high: float) -> tuple[Array, Array]:
-    """The 95 % interval of the mean of each column of `values [I, A]`, in [low, high]: ([A], [A])."""
-    ends = mean_intervals((values - low) / (high - low), level=1 - LEVEL)
+def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1) -> tuple[Array, Array]:
+    """The 95 % interval of the mean of each column of `values [I, A]`, in [low, high]: ([A], [A]). Of so many `looks`
+    all have 95 % together, see `audit.looks`."""
+    ends = mean_intervals((values - low) / (high - low), level=confidence(looks))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
 
-def images_for(limit: float) -> int | None:
+def images_for(limit: float, *, looks: int = 1) -> int | None:
     """How many images it takes at least to show that a mean is below `limit`, where none of them moves; None where no
-    number does."""
-    return None if limit <= 0 else 1 if limit >= 1 else math.ceil(math.log(LEVEL / 2) / math.log(1 - limit))
+    number does. `looks`: how many were planned."""
+    beyond = (1 - confidence(looks)) / 2
+    return None if limit <= 0 else 1 if limit >= 1 else math.ceil(math.log(beyond) / math.log(1 - limit))

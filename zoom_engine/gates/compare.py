@@ -3,11 +3,13 @@
 Two audits of equal seeds look at the same images, so what counts is the difference of an image's two changes. Its
 p-value is that of the permutation test within images (`audit.evidence.exceedance`): were the models alike, either
 change could have come from either. Where no image is in both, the images are permuted between the audits instead.
-P-values are two-sided and adjusted over the attributes by Holm's method.
+P-values are two-sided and adjusted over the attributes by Holm's method. Where audits found out themselves how many
+images they take, each number of images that could have come of it is a look, and paid for as in `audit.looks`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,6 +21,7 @@ from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.evidence import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.audit.intervals import Array, bootstrap_means, interval
+from zoom_engine.audit.looks import confidence
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.gates.bounds import mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
@@ -54,6 +57,8 @@ class Pair:
         shared = sorted(before.keys() & after.keys())
         self.pairs = len(shared)
         """How many images are in both; 0 where each audit has images of its own."""
+        ends = itertools.product(*map(_possible, (first, other)))
+        self._looks = len({min(pair) if shared else pair for pair in ends})
         self._before, self._after = (np.array([d[s] for s in shared or sorted(d)]) for d in (before, after))
 
     @property
@@ -62,22 +67,23 @@ class Pair:
         return tuple(notes(self.first, self.other, pairs=self.pairs))
 
     def p_above(self, by: float) -> Array:
-        """P-values `[A]`, not adjusted, of the hypothesis that the mean change grew by `by` at most."""
-        return self._p_above(self._before, self._after, by)
+        """P-values `[A]`, not adjusted over attributes, of the hypothesis that the mean change grew by `by` at most."""
+        return (self._looks * self._p_above(self._before, self._after, by)).clip(max=1.0)
 
     @cached_property
     def differences(self) -> dict[Attribute, Difference]:
         """Of each attribute that both audits have."""
-        two_sided = np.minimum(self.p_above(0.0), self._p_above(self._after, self._before, 0.0))
-        adjusted = adjust((2 * two_sided).clip(max=1.0), "holm")
+        two_sided = np.minimum(self.p_above(0.0), self._looks * self._p_above(self._after, self._before, 0.0))
+        adjusted, looks = adjust((2 * two_sided).clip(max=1.0), "holm"), self._looks
         means = self._after.mean(axis=0) - self._before.mean(axis=0)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
-            _, most = mean_bounds(self._after - self._before, low=-1.0, high=1.0)
+            _, most = mean_bounds(self._after - self._before, low=-1.0, high=1.0, looks=looks)
         else:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
-            most = mean_bounds(self._after, low=0.0, high=1.0)[1] - mean_bounds(self._before, low=0.0, high=1.0)[0]
-        low, high = interval(resampled)
+            highest = mean_bounds(self._after, low=0.0, high=1.0, looks=looks)[1]
+            most = highest - mean_bounds(self._before, low=0.0, high=1.0, looks=looks)[0]
+        low, high = interval(resampled, level=confidence(looks))
         return {
             attribute: Difference(
                 mean=float(means[i]),
@@ -179,6 +185,11 @@ def _titles(audits: Sequence[Diagnosis]) -> tuple[str, ...]:
     targets = [audit.config.target or "the model" for audit in audits]
     alike = len(set(targets)) < len(targets)
     return tuple(title(audit) if alike else target for audit, target in zip(audits, targets, strict=True))
+
+
+def _possible(audit: Diagnosis) -> Sequence[int]:
+    """After how many images a finished audit could have ended."""
+    return (audit.summary().images,) if audit.config.looks is None else audit.config.looks.planned
 
 
 def _changes(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dict[int, list[float]]:

@@ -46,6 +46,8 @@ def how_known(summary: Summary) -> str:
     strongest = f", the strongest by {decimal(null.strongest)}" if several else ""
     move = f"{null.directions} random directions move" if several else "A random direction moves"
     so = f"{move} the output by {decimal(null.mean_change)} on average{strongest}, on the same {summary.images} images"
+    if summary.nothing is not None:
+        so += f"; prompts that name nothing visible moved it by at most {decimal(summary.nothing.most)}"
     further = f"moves it further than {'these' if several else 'this'}, with an adjusted p-value below {percent(LEVEL)}"
     return f"{so}. What is called {further}, and by {null.smallest_effect:g} or more."
 

@@ -100,6 +100,8 @@ def limits(
             f"{wording}. Words matter most for “{names[spread.attribute]}”, whose effect is {low} in one and {high} in"
             " another.",
         )
+    if no_further := _no_further_than_nothing(summary, names):
+        yield "No further than words that say nothing", no_further
     if summary.power:
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
@@ -119,6 +121,20 @@ def limits(
             "What the intervals cover",
             f"They say {(_OF_PHOTOGRAPHS if config.photographs else _COVERED).format(summary.images)}",
         )
+
+
+def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What is called, and yet moves the output no further than the strongest prompt that names nothing visible; ""
+    where nothing is."""
+    if summary.nothing is None:
+        return ""
+    most = summary.nothing.most
+    called = (row for row in summary.sensitivity if row.called == "called")
+    within = ", ".join(f"“{names[row.attribute]}”" for row in called if (row.value or 0.0) <= most)
+    return within and (
+        f"A prompt that names nothing visible moves the output by {decimal(most)}, and {within}, called sensitive, by"
+        " no more: look at the pictures before that is believed."
+    )
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:

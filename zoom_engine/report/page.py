@@ -16,6 +16,7 @@ from zoom_engine.audit.effects import DRAGS
 from zoom_engine.audit.gallery_file import SheetEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, Sensitivity
+from zoom_engine.audit.table import looks_in_words
 from zoom_engine.report import sentences
 from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed, what_now
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
@@ -64,6 +65,7 @@ class Page:
     calls: tuple[Calls, ...]
     missed: str
     next: str
+    looked: str
     weak: bool
     rows: tuple[Row, ...]
     axis: Axis
@@ -103,6 +105,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         directions=tuple(_directions(source)),
         missed=missed(summary),
         next=what_now(summary, source.names, unfinished=not source.finished),
+        looked=looks_in_words(summary),
         weak=is_weak(summary),
         calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),

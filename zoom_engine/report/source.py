@@ -64,10 +64,8 @@ class Source:
     @property
     def expected(self) -> int | None:
         """How many measurements the finished audit has, None where the manifest does not say."""
-        config = self.config
-        if config.images is None:
-            return None
-        return sum(config.measurements(config.images))
+        goal = self.diagnosis.goal
+        return None if goal is None else sum(self.config.measurements(goal))
 
     @property
     def progress(self) -> str:
