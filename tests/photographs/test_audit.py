@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoom_engine import Diagnoser, Diagnosis, load_generator
+from zoom_engine import Diagnoser, Diagnosers, Diagnosis, load_generator
 from zoom_engine.cli import main
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.pets import sample
@@ -157,3 +157,24 @@ def test_images_are_not_counted_twice(tmp_path: Path, capsys: pytest.CaptureFixt
     given = ["--generator", "avatars", "--target", "avatars:mustache", "--photos", str(tmp_path)]
     assert main(["diagnose", *given, "--images", "5", "--out", str(tmp_path / "audit")]) == 1
     assert "with --photos all photographs of the folder are audited" in capsys.readouterr().err
+
+
+def test_several_targets_share_what_was_found_of_the_photographs(
+    audit: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["mustache-biased-pale-skin", "mustache"]
+    shutil.copytree(audit / "inversions", tmp_path / names[0] / "inversions")
+    monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("a photograph was looked for again"))
+    found = Diagnosers(
+        generator="avatars",
+        target=[f"avatars:{name}" for name in names],
+        attributes=ATTRIBUTES,
+        edit_range="paper",
+        null=0,
+        photos=photographs,
+    ).run(out=tmp_path)
+    assert list(found) == names
+    assert found[names[0]].records == Diagnosis.load(audit).records
+    kept = [sorted(path.name for path in (tmp_path / name / "inversions").iterdir()) for name in names]
+    assert kept[0] == kept[1]
+    assert (tmp_path / "index.html").is_file()
