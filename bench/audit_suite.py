@@ -50,9 +50,8 @@ WORKS = ("step", "single", "multi")
 UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "image"}
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
-MEASURED = 2  # points that are evaluated of a search of many equal ones
-MORE = 10  # and by the engine once more, with so many: what the two differ by is what an evaluation costs
-STEPS_MEASURED = 8  # where steps are what is measured: beside the 100 of a search what comes before them is little
+MEASURED = 2  # steps that are taken of a search of many equal ones
+MORE = 10  # and by the engine once more, so many: what the two differ by is what a step costs
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
 
@@ -249,11 +248,10 @@ class EngineRunner(Runner):
         kind = find_search(search, mode=mode)
         if case.work == "step" and not kind.needs_gradient:
             raise ZoomError(f"{search} takes no gradient steps")
-        evaluated: tuple[int | None, ...] = (None,)
+        steps: tuple[int | None, ...] = (None,)
         if search in PAPERS and not world.trained:
-            evaluated = (STEPS_MEASURED,) if case.work == "step" else (MEASURED, MORE)
-        if len(evaluated) > 1:
-            self.extrapolated = f"{MEASURED} and {MORE} of {STEPS + 1} evaluations"
+            steps = (MEASURED, MORE)
+            self.extrapolated = None if case.work == "step" else f"{MEASURED} and {MORE} of {STEPS} steps"
         self._per_step = case.work == "step"
         self._trained = world.trained
         self._images = AVATAR_IMAGES if world.trained else case.batch
@@ -270,27 +268,23 @@ class EngineRunner(Runner):
                 edit_range="paper",
                 mode=mode,
                 search=search,
-                # One evaluation is the unedited image's.
+                # The first of them is taken from the unedited image, as the reference's is, and followed by one look.
                 search_options={} if count is None else {"steps": count - 1, "early_stop": False},
                 null=0,  # the reference has none
                 batch_size=case.batch,
                 device=device,
                 cache=cache,
             )
-            for count in evaluated
+            for count in steps
         ]
 
     def round(self) -> float:
-        counts, seconds = zip(*(self._audit(diagnoser) for diagnoser in self._diagnosers), strict=True)
-        if self._per_step:
-            self.evaluations = 1.0
-            return float(seconds[0] / counts[0])
-        if len(counts) == 1:
-            self.evaluations = counts[0]
-            return float(seconds[0])
-        self.evaluations = float(STEPS + 1)
-        each = (seconds[1] - seconds[0]) / (counts[1] - counts[0])
-        return float(seconds[0] + (self.evaluations - counts[0]) * each)
+        self.evaluations, seconds = self._audit(self._diagnosers[0])
+        if len(self._diagnosers) == 1:
+            return seconds
+        step = (self._audit(self._diagnosers[1])[1] - seconds) / (MORE - MEASURED)
+        self.evaluations = 1.0 if self._per_step else float(STEPS + 1)
+        return step if self._per_step else seconds + (STEPS - MEASURED) * step
 
     def _audit(self, diagnoser: Diagnoser) -> tuple[float, float]:
         """Evaluations and seconds of one unit."""
