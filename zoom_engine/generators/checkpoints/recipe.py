@@ -61,7 +61,8 @@ class Recipe:
                 raise CheckpointError(f"does not fit: '{name}' is {list(value.shape)}, expected {list(expected[name])}")
             if not np.isfinite(value).all():
                 raise CheckpointError(f"cannot be used: '{name}' is not finite once its gain is multiplied in")
-            state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32))
+            # A copy lies in memory as torch lays its own: on some processors that moves the last digit of a product.
+            state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)).clone()
         measured = W_AVG not in state
         if measured:
             state[W_AVG] = torch.zeros(self.config.w_dim)
