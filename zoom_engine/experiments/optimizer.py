@@ -155,7 +155,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     sizes.minorticks_off()
     sizes.set_ylim(0, 1.02)
     sizes.set_xlabel("step size η")
-    sizes.set_title(f"PGD on {data['sweep']['target']}")
+    sizes.set_title(f"PGD on\n{data['sweep']['target']}")
     sizes.grid(axis="y")
     sizes.legend()
     drawn.legend(*ssim.get_legend_handles_labels(), loc="outside upper center", ncols=len(searches))

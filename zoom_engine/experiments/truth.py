@@ -119,13 +119,13 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         )
     top = 1.05 * max(max(pair["truth"], pair["reported"]) for pair in data["pairs"])
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8, linestyle="--", label="reported = true")
-    for pair in _named(data["pairs"]):
+    for place, pair in enumerate(sorted(_named(data["pairs"]), key=lambda pair: float(pair["reported"]))):
         text = f"{pair['target']}: {pair['name']}"
         right = pair["truth"] > 0.6 * top
         axes.annotate(
             text,
             (pair["truth"], pair["reported"]),
-            xytext=(-5 if right else 5, 1),
+            xytext=(-5 if right else 5, 2 if place % 2 else -7),  # neighbours' stand on either side of their marks
             textcoords="offset points",
             ha="right" if right else "left",
             fontsize=6,
