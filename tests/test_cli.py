@@ -263,7 +263,7 @@ def test_a_sign_of_life_comes_before_the_first_import_that_takes_seconds(command
     ("line", "wanted"),
     [
         ('generator_class = "x"', "'generator_class' must be a whole number, got 'x'"),
-        ("images = true", "'images' must be a whole number, got True"),
+        ("images = true", "'images' must be a whole number or a text, got True"),
         ('attributes = "a smiling face"', "'attributes' must be a list of texts"),
         ('truncation = "0.7"', "'truncation' must be a number"),
         ("target = 3", "'target' must be a text or a list of texts, got 3"),

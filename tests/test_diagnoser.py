@@ -387,7 +387,8 @@ def test_without_random_directions_nothing_is_called(tmp_path: Path) -> None:
     assert {row.called for row in diagnosis.sensitivity} == {None}
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "Called sensitive" not in page
-    assert "random" not in page.split("What this audit cannot say")[0]
+    assert "directions move the output" not in page, "there are none that could"
+    assert "with random directions beside" in page, "what to do next"
 
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

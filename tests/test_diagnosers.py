@@ -151,7 +151,8 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
 def test_targets_that_search_in_other_ways_are_audited_one_after_the_other() -> None:
     """By default a domain's attributes are those that no class of the target names."""
     diagnosers = Diagnosers(generator="avatars", target=[ALIKE[0], TARGETS[1], ALIKE[1]])
-    assert diagnosers._groups() == [["mustache", NAMES[0]], [NAMES[1]]]
+    assert diagnosers._groups(one_by_one=False) == [["mustache", NAMES[0]], [NAMES[1]]]
+    assert diagnosers._groups(one_by_one=True) == [["mustache"], [NAMES[1]], [NAMES[0]]]
 
 
 def test_what_cannot_be_is_refused_before_anything_loads(

@@ -18,7 +18,7 @@ from zoom_engine.errors import ConfigError
         (["nope"], 'Unknown command "nope". Available commands: demo, diagnose'),
         (["diagnos"], 'Did you mean "diagnose"?'),
         (["diagnose", "--imags", "3"], "Unknown option: --imags. Did you mean --images?"),
-        (["diagnose", "--images", "many"], "--images: write a whole number, not 'many'"),
+        (["diagnose", "--images", "many"], "--images: write a whole number, or auto, not 'many'"),
         (["diagnose", "--level", "high"], "--level: write a number, not 'high'"),
         (["diagnose", "--mode", "sngle"], 'Choose from: "single", "multi". Did you mean "single"?'),
         (["diagnose", "--loss-weights", "1,2"], "--loss-weights: write three numbers"),

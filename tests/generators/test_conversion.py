@@ -182,7 +182,7 @@ def diagnoser(source: Path, **options: Any) -> Diagnoser:
 def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole command; only the directions are ready, and the natural range is measured on few images."""
+    """The whole command; only the attribute's direction is ready, and the natural range is measured on few images."""
     source = write(tmp_path / "a file.bin", FILES.get(name, FILES["NVIDIA PyTorch pickle"]))
     if name == "own safetensors":
         assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
@@ -192,7 +192,7 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options))
     out = tmp_path / "audit"
     target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
-    command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars"]
+    command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars", "--null", "0"]
     assert main([*command, "--attribute", "a smiling face", "--images", "2", "--out", str(out)]) == 0
     assert "a smiling face" in capsys.readouterr().out
     assert "The search is a scan" in (out / "report.html").read_text()

@@ -44,6 +44,7 @@ LARGE, SMALL = 0.2, 0.05
 METHOD = 4  # raise it with any change of directions, range or search that changes sensitivities
 BOOTSTRAP = 2000
 IMAGES = 24
+WHOLE_GRID: dict[str, Any] = {"monotone": None}  # what the half costs: bench/scan_grid.py
 KINDS = CLASSIFIERS, OTHERS = "classifiers", "other tasks"
 
 Table = dict[str, dict[str, float]]
@@ -109,6 +110,7 @@ class Benchmark:
             generator=self.name,
             target=f"{self.name}:{names[0]}",
             attributes=domain.attributes,  # said here: by default this target's own would be missing
+            search_options=WHOLE_GRID,
             progress=forced,
             **(options or {}),
         )
@@ -289,7 +291,7 @@ class Benchmark:
         weights += [domain.target(name).content_hash for name in self.targets]
         return {
             "method": METHOD,
-            "search": describe_search(Scan()),
+            "search": {name: value for name, value in describe_search(Scan(**WHOLE_GRID)).items() if value is not None},
             "weights": hashlib.sha256(" ".join(weights).encode()).hexdigest()[:16],
         }
 
