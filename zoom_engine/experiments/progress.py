@@ -78,10 +78,11 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 def tell(data: Data) -> str:
     """Whether predictions flip without their label changing."""
     said = (
-        "How to read it: each strip leads from an image (left) to its counterfactual (right) in equal steps; in the"
-        f" corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the output moves by 0.1 or"
-        " more. Where no edit of a target flips, its most typical strip is shown. In the first figure one attribute is"
-        " edited, in the second all together.\n\nWhat came out, images that some edit flips decisively:"
+        "How to read it: in the first figure one attribute is edited, from an image (left) to the end of the range in"
+        " which it was searched, and its counterfactual is framed; in the second all together, in equal steps to the"
+        f" counterfactual. In the corner, {_corners(data['targets'])}. A flip crosses 0.5; it is decisive where the"
+        " output moves by 0.1 or more. Where no edit of a target flips, its most typical strip is shown, and what moved"
+        " the output most is framed.\n\nWhat came out, images that some edit flips decisively:"
     )
     rates = []
     for mode, name in (("single", "one attribute"), ("multi", "all together")):

@@ -13,7 +13,7 @@ from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.errors import ConfigError
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.style import corner, figure, show_tiles
+from zoom_engine.experiments.style import corner, figure, framed, show_tiles
 from zoom_engine.report.source import task_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
     found = []
     for entry in entries[:count]:
         files = []
-        for frame in entry.way:
+        for frame in entry.frames:
             with Image.open(audit.path / frame.file) as picture:
                 files.append(folder.picture(f"{name} {audit.mode} {frame.file}", np.asarray(picture.convert("RGB"))))
         found.append(
@@ -43,7 +43,8 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
                 "decisive": bool(entry.decisive),
                 "label_kept": entry.label_kept,
                 "ssim": entry.ssim,
-                "captions": [frame.caption for frame in entry.way],
+                "captions": [frame.caption for frame in entry.frames],
+                "shown": len(entry.way) - 1,
                 "files": files,
             }
         )
@@ -60,7 +61,8 @@ def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
 
 
 def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, Figure]]:
-    """Two columns of strips, a prediction in the corner of each picture."""
+    """Two columns of strips, a prediction in the corner of each picture, and a frame around that which the strip is
+    shown for."""
     for start in range(0, len(strips), A_PAGE):
         part = strips[start : start + A_PAGE]
         height = -(-len(part) // 2)
@@ -70,6 +72,8 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
             step = show_tiles(axes, [[folder.load(file) for file in strip["files"]]])
             for column, caption in enumerate(strip["captions"]):
                 corner(axes, 0, column, step, caption)
+            if strip["shown"]:
+                framed(axes, 0, strip["shown"], step)
             axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
         for axes in grid.flat[len(part) :]:
             axes.remove()
@@ -80,6 +84,6 @@ def strip_rows(strips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each strip."""
     kept = ("target", "mode", "attribute", "seed", "flipped", "decisive", "label_kept", "ssim")
     return [
-        {**{key: strip[key] for key in kept}, "first": strip["captions"][0], "last": strip["captions"][-1]}
+        {**{key: strip[key] for key in kept}, "first": strip["captions"][0], "last": strip["captions"][strip["shown"]]}
         for strip in strips
     ]

@@ -143,6 +143,23 @@ def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str) 
     )
 
 
+def framed(axes: Axes, row: int, column: int, step: tuple[int, int], *, gap: int = 4) -> None:
+    """A frame around a picture of `show_tiles`, in the gap between it and its neighbours."""
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle(
+            (column * step[1] - gap / 2, row * step[0] - gap / 2),
+            step[1],
+            step[0],
+            fill=False,
+            edgecolor=INK,
+            linewidth=1.6,
+            clip_on=False,
+        )
+    )
+
+
 def signed(number: float) -> str:
     """An edit weight: one decimal at most, a true minus."""
     return f"{number:+.1f}".replace(".0", "").replace("-", "−") if number else "0"

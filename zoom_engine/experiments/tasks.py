@@ -76,9 +76,9 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 def tell(data: Data) -> str:
     """What moves each target."""
     said = (
-        "How to read it: each strip leads from an image (left) to the edit that stands for it in equal steps. Key"
-        " points and areas are drawn into the pictures; the corner says what the target says. A flip is a prediction"
-        " that the task calls another one.\n\nWhat came out:"
+        "How to read it: each strip leads from an image (left) to the end of its range; the edit that it stands for is"
+        " framed. Key points and areas are drawn into the pictures; the corner says what the target says. A flip is a"
+        " prediction that the task calls another one.\n\nWhat came out:"
     )
     parts = []
     for target in data["targets"]:
