@@ -35,8 +35,11 @@ def test_agrees_with_the_definition(
     found = ops.upsample2x(x)
     (dx,) = torch.autograd.grad(found, x, grad)
     (dx_true,) = torch.autograd.grad(true, wide, grad.double())
-    assert (found.double() - true).norm() < TOLERANCE[dtype] * true.norm()
-    assert (dx.double() - dx_true).norm() < TOLERANCE[dtype] * dx_true.norm()
+    # Terms of few pixels may cancel.
+    assert (found.double() - true).norm() < TOLERANCE[dtype] * max(
+        float(true.detach().norm()), 0.01 * float(x.detach().norm())
+    )
+    assert (dx.double() - dx_true).norm() < TOLERANCE[dtype] * max(float(dx_true.norm()), 0.01 * float(grad.norm()))
     # One pixel is contiguous in every layout; then the result may have either.
     assert x.shape[2:] == (1, 1) or found.is_contiguous(memory_format=layout)
     assert found.dtype == dx.dtype == dtype
