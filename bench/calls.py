@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_audits import kept_audit, seeds_of
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.effects import Effect, adjusted_changes, effects, leakage
 from zoom_engine.audit.evidence import standings
-from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.audit.intervals import mean_intervals
 from zoom_engine.audit.power import spiked
 from zoom_engine.domains.avatars.benchmark import BENCHMARK
@@ -49,12 +49,9 @@ NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
 
 def audit(target: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
-    path = out / f"{target}-{seed}"
-    if (path / SUMMARY).is_file():
-        return Diagnosis.load(path)
     attributes = [text for text, name in NAMES.items() if name != BENCHMARK.targets[target].own]
-    run = Diagnoser(generator="avatars", target=f"avatars:{target}", attributes=attributes, progress=forced)
-    return run.run(images=images, seed=seed, out=path)
+    options: dict[str, Any] = {"generator": "avatars", "target": f"avatars:{target}", "attributes": attributes}
+    return kept_audit(out / f"{target}-{seed}", lambda: Diagnoser(**options, progress=forced), images=images, seed=seed)
 
 
 def size_of(effect: float) -> str:
@@ -184,8 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args(arguments)
-    first, _, last = given.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
+    seeds = seeds_of(given.seeds)
     truth = json.loads(EFFECTS.read_text(encoding="utf-8"))["figures"]
     audits = ((target, audit(target, seed, given.images, given.out)) for seed in seeds for target in given.targets)
     figures = {

@@ -34,7 +34,7 @@ def timed(half: str, generator: str, target: str, images: int, folder: Path) -> 
         options: dict[str, Any] = {"null": 0} if half == "without" else {}
         run = Diagnoser(generator=generator, target=target, cache=folder / "cache", **options)
         if half == "without":
-            run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign,return-value]
+            run.score_scale = lambda *_: None  # type: ignore[assignment,method-assign]
         run.run(images=images, seed=100 + number, out=folder / str(number))
         found[part] = [round(time.process_time() - before[0], 2), round(time.perf_counter() - before[1], 2)]
     return found

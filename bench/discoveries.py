@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kept_audits import seeds_of
+
 from zoom_engine import Discoverer, Discovery
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES as OF_AVATARS
 from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES as OF_PETS
@@ -90,9 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--targets", nargs="+", default=[*PLANTED, *SOUND])
     parser.add_argument("--json", type=Path, required=True, help="runs and figures; runs that it holds are kept")
     given = parser.parse_args(arguments)
-    first, _, last = given.seeds.partition("-")
     runs: dict[str, Any] = json.loads(given.json.read_text(encoding="utf-8"))["runs"] if given.json.exists() else {}
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(given.seeds):
         for target in given.targets:
             if f"{target}@{seed}" not in runs:
                 found = of_target(target).run(images=given.images, seed=seed)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept_audits import kept_audit
 
 from zoom_engine import Diagnoser, Diagnosis
-from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.directions import nothing_visible
 from zoom_engine.domains import find_domain
 from zoom_engine.files import atomic
@@ -35,15 +35,17 @@ WAYS = ("as attributes", "beside attributes")
 def audit(target: str, way: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
     path = out / f"{target.replace(':', '-')}-{way.partition(' ')[0]}-{seed}"
-    if (path / SUMMARY).is_file():
-        return Diagnosis.load(path)
-    name = target.partition(":")[0]
-    options: dict[str, Any] = {"generator": name, "target": target, "progress": forced}
-    if way == "as attributes":
-        domain = find_domain(name)
-        assert domain is not None
-        options |= {"attributes": nothing_visible(domain.text_encoder(), domain.neutral), "level": 1.0, "null": 8}
-    return Diagnoser(**options).run(images=images, seed=seed, out=path)
+
+    def diagnoser() -> Diagnoser:
+        name = target.partition(":")[0]
+        options: dict[str, Any] = {"generator": name, "target": target, "progress": forced}
+        if way == "as attributes":
+            domain = find_domain(name)
+            assert domain is not None
+            options |= {"attributes": nothing_visible(domain.text_encoder(), domain.neutral), "level": 1.0, "null": 8}
+        return Diagnoser(**options)
+
+    return kept_audit(path, diagnoser, images=images, seed=seed)
 
 
 def told(diagnosis: Diagnosis, way: str) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from kept_audits import kept_audit, seeds_of
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_target
-from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.wording import prompt
 from zoom_engine.files import atomic
@@ -69,7 +69,7 @@ def target_of(name: str) -> Target:
     return Target(
         Mixture(parts),
         name=f"eyeglasses and {' and '.join(GIVEN[name])}",
-        task=BinaryTask(classes=sound.classes),
+        task=BinaryTask(classes=(sound.classes[0], sound.classes[1])),
         preprocessing=sound.preprocessing,
         labels=sound.labels,
     )
@@ -86,12 +86,12 @@ def seeing(attribute: str, share: float) -> tuple[nn.Module, int, bool, float]:
 
 def audit(name: str, seed: int, images: int, out: Path) -> Diagnosis:
     """The audit of one target on one seed's images, made or read."""
-    path = out / f"{name}-{seed}"
-    if (path / SUMMARY).is_file():
-        return Diagnosis.load(path)
     attributes = [prompt(attribute) for attribute in ATTRIBUTES]
-    run = Diagnoser(generator="avatars", target=target_of(name), attributes=attributes, progress=forced)
-    return run.run(images=images, seed=seed, out=path)
+
+    def diagnoser() -> Diagnoser:
+        return Diagnoser(generator="avatars", target=target_of(name), attributes=attributes, progress=forced)
+
+    return kept_audit(out / f"{name}-{seed}", diagnoser, images=images, seed=seed)
 
 
 def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -130,12 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the audits")
     parser.add_argument("--json", type=Path, help="write the figures here, after each audit")
     given = parser.parse_args(arguments)
-    first, _, last = given.seeds.partition("-")
     truth = DOMAIN.true_effects(
         {name: target_of(name) for name in given.targets}, [prompt(each) for each in ATTRIBUTES], count=TRUTH_ON
     )
     runs: dict[str, Any] = {}
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(given.seeds):
         for name in given.targets:
             runs[f"{name}@{seed}"] = told(name, audit(name, seed, given.images, given.out))
             if given.json:

@@ -743,10 +743,10 @@ class Diagnoser:
         """On how many of the first ``images`` random directions are searched."""
         return min(images, self.settings.null_images(len(self.attributes), run.most))
 
-    def _units(self, run: RunSettings, images: int) -> int:
-        """How many there are of the first ``images``, with those of null directions."""
+    def measurements(self, run: RunSettings, images: int) -> tuple[int, int]:
+        """How many the first ``images`` take: of attributes, and of null directions; see `Config.measurements`."""
         nothing = len(range(0, images, self._nothing_every)) if self.nothing else 0
-        return images * len(self._places()) + self._held(run, images) * self.null + nothing
+        return images * len(self._places()), self._held(run, images) * self.null + nothing
 
     @property
     def _nothing_every(self) -> int:
@@ -909,7 +909,7 @@ def _search(
         if images < reached:
             continue
         look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
-        every, initial = len(diagnosers) * first._units(run, images), sum(map(len, done))
+        every, initial = len(diagnosers) * sum(first.measurements(run, images)), sum(map(len, done))
         flips = searched = 0
         with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
             try:

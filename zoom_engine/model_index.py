@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.errors import AuditError, one_line
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _results(diagnoses: Sequence[Diagnosis]) -> list[EvalResult]:
 def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
-    if diagnosis.missing or (diagnosis.path is not None and not (diagnosis.path / SUMMARY).is_file()):
+    if diagnosis.missing or (diagnosis.path is not None and not diagnosis.finished):
         raise AuditError(f"{diagnosis.path or 'the audit'} is not finished: a model card takes whole audits")
     config, summary = diagnosis.config, diagnosis.summary()
     task = (config.task or {}).get("task", "")

@@ -124,10 +124,8 @@ def plan(diagnoser: Diagnoser, run: RunSettings, *, rate: float | None = None) -
     if rate is None:
         rate, rate_from = measured.rate()
     attributes = len(diagnoser.attributes)
-    places = 1 if settings.mode == "multi" else attributes
-    held = settings.null_images(attributes, run.most) * diagnoser.null + _along_nothing(diagnoser, run)
     sizes = [_size(measured, settings.mode == "single", points) for points in _points(each)]
-    records = run.most * places + held
+    records = sum(diagnoser.measurements(run, run.most))
     unknown = [
         "how many searches flip, and where they stop: the most is where each flips as late as it can",
         "what the cache has of this generator already: it is counted as empty",
@@ -224,15 +222,9 @@ def pictures_of_images(diagnoser: Diagnoser, run: RunSettings, each: Count | Non
     found["search"] = one + (each or Count(0, 0)) * (weight * searches * images)
     beside = evaluations(diagnoser, null=True)
     if diagnoser.null:
-        every = diagnoser.null * held + _along_nothing(diagnoser, run)
-        found["search along null directions"] = Count(held, held) + (beside or Count(0, 0)) * (weight * every)
+        _, along = diagnoser.measurements(run, images)
+        found["search along null directions"] = Count(held, held) + (beside or Count(0, 0)) * (weight * along)
     return found
-
-
-def _along_nothing(diagnoser: Diagnoser, run: RunSettings) -> int:
-    """Searches along prompts that name nothing visible."""
-    every = diagnoser.settings.nothing_every(len(diagnoser.attributes))
-    return len(range(0, run.most, every)) if diagnoser.nothing else 0
 
 
 def _sum(counts: Mapping[str, Count]) -> Count:

@@ -75,7 +75,7 @@ class ShardSearch:
             yield batch
 
     def of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, Batch]]:
-        """For those of the targets, told with each batch. Attributes come first, then random directions."""
+        """For those of the targets, told with each batch. Attributes come first, then null directions."""
         for target, records in self._records_of(shard, targets):
             yield target, Batch(records, tries=self.tries(target))
 

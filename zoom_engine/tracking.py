@@ -11,7 +11,6 @@ from typing import Any
 
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.errors import AuditError, TrackingError, one_line
 
 EXPERIMENT = "zoom-engine"
@@ -33,7 +32,7 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
         TrackingError: MLflow is missing, or its store cannot be written.
     """
     audit = diagnosis.path
-    if audit is None or not (audit / SUMMARY).is_file():
+    if audit is None or not diagnosis.finished:
         raise AuditError(f"{audit or 'an audit in memory'} is no finished audit: run it to its end with --out")
     client_of = _mlflow().MlflowClient
     from mlflow.entities import Metric, Param, RunTag

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit import views
-from zoom_engine.audit.folder import RECORDS, AuditFolder, read_manifest
+from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
 from zoom_engine.audit.manifest import Config, Manifest, Mode
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
@@ -129,6 +129,11 @@ class Diagnosis:
     def goes_on(self) -> bool:
         """The audit finds out itself how many images it takes, and is at no look that ends it."""
         return self._summary.look is not None and self._summary.look.ended is None
+
+    @property
+    def finished(self) -> bool:
+        """It lies in a folder that a run has brought to its end."""
+        return self.path is not None and (self.path / SUMMARY).is_file()
 
     @property
     def missing(self) -> int:

@@ -84,6 +84,11 @@ class Config:
     precision: str | None
     content: Mapping[str, Any] = field(repr=False)
 
+    @property
+    def planned_looks(self) -> int:
+        """How often the audit may look whether it ends: once, where it takes a given number of images."""
+        return 1 if self.looks is None else len(self.looks.planned)
+
     def measurements(self, images: int) -> tuple[int, int]:
         """How many measurements an audit of so many images takes: of attributes, and of null directions."""
         each = 1 if self.mode == "multi" else len(self.attributes)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH = 6.9  # inches: a printed page within its margins
 DOTS = 180  # an inch, of PNG
+GAP = 4  # pixels between pictures
 INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
 NEED = "figures need matplotlib: pip install 'zoom-engine[plots]'"
 
@@ -109,7 +110,7 @@ def bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = 4) -> NDArray[np.uint8]:
+def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = GAP) -> NDArray[np.uint8]:
     """Pictures uint8 ``[H, W, 3]`` of one size as one, white between them; `place` says where each lies."""
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
@@ -121,7 +122,7 @@ def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = 4) -> NDArr
     return whole
 
 
-def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = 4) -> tuple[int, int]:
+def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = GAP) -> tuple[int, int]:
     """Draw `tiled`; returns how far it is from one picture to the next, down and across, in the axes' units."""
     axes.imshow(tiled(rows, gap=gap), interpolation="antialiased")
     bare(axes)
@@ -143,7 +144,7 @@ def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str) 
     )
 
 
-def framed(axes: Axes, row: int, column: int, step: tuple[int, int], *, gap: int = 4) -> None:
+def framed(axes: Axes, row: int, column: int, step: tuple[int, int], *, gap: int = GAP) -> None:
     """A frame around a picture of `show_tiles`, in the gap between it and its neighbours."""
     from matplotlib.patches import Rectangle
 

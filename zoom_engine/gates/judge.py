@@ -193,8 +193,7 @@ def _power(audit: Diagnosis, rule: Rule) -> Found:
 
 def _too_few(audit: Diagnosis, limit: float) -> str:
     """Why nothing could be shown, where it is the number of images alone."""
-    looks = 1 if audit.config.looks is None else len(audit.config.looks.planned)
-    needed, images = images_for(limit, looks=looks), audit.summary().images
+    needed, images = images_for(limit, looks=audit.config.planned_looks), audit.summary().images
     if needed is None:
         return ": that nothing moves cannot be shown"
     return f": it takes {needed} images at least, not {images}" if images < needed else ": more images would tell"

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.folder import RECORDS, SUMMARY
+from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
@@ -34,7 +34,7 @@ class Source:
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
         self.task = task_of(self.config, self.diagnosis.records)
-        self.finished = (audit / SUMMARY).exists()
+        self.finished = self.diagnosis.finished
         gallery, order = Gallery.load(audit), self.order
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
         known = (sheet for sheet in gallery.sheets if sheet.attribute in order)

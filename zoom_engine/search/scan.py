@@ -188,8 +188,9 @@ class ScanState:
         return self._trials.result(self._stop, by_weight=True) if self._stop else None
 
     def _side(self, sign: int) -> list[Iterate]:
-        """What was tried on one side of 0, outwards."""
-        side = [it for it in self._trials.tried if sign * it.weights[self._attribute] > 0]
+        """What was tried within the bounds on one side of 0, outwards."""
+        inside = [it for it in self._trials.tried if self._low <= it.weights[self._attribute] <= self._high]
+        side = [it for it in inside if sign * it.weights[self._attribute] > 0]
         return sorted(side, key=lambda it: abs(float(it.weights[self._attribute])))
 
     def _needed(self) -> list[float]:
@@ -198,7 +199,7 @@ class ScanState:
             return []
         slack, doubtful = self._options.monotone or 0.0, set()
         for sign in (1, -1):
-            side = [it for it in self._side(sign) if self._low <= it.weights[self._attribute] <= self._high]
+            side = self._side(sign)
             changes = [it.change for it in side]
             falls = any(after < before - slack for before, after in itertools.pairwise(changes))
             at_the_grid = self._options.tolerance is None and any(it.success for it in side)
@@ -214,8 +215,6 @@ class ScanState:
         for sign in (1, -1):
             near = self._trials.origin
             for far in self._side(sign):
-                if not self._low <= far.weights[self._attribute] <= self._high:
-                    break
                 if far.success:
                     ends = float(near.weights[self._attribute]), float(far.weights[self._attribute])
                     cells = max(math.ceil(abs(ends[1] - ends[0]) / tolerance - 1e-9), 1)
