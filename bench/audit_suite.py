@@ -9,10 +9,11 @@ search, and the reference's loop (`baseline.py`) on the same networks. A row's u
 
 ``-b4`` at the end gives the images that are searched together (8, from 512² on 4): the reference takes one at a time.
 
-With random weights the work is equal: a search whose steps all cost the same (the reference's, SGD, PGD) is measured
-for a few of them and extrapolated to its 100, and the row says so: what a unit costs once is counted once. Others run
-whole. The avatars' searches all run whole, and a ratio counts only where at least as many units flip as by the
-reference.
+With random weights a target's logit is far from 0, so nothing flips, as most images do not by one attribute of a sound
+model; for several together it is moved to within reach, so that there is a counterfactual to find. There the work is
+equal: a search whose steps all cost the same (the reference's, SGD, PGD) is measured for a few of them and extrapolated
+to its 100, and the row says so: what a unit costs once is counted once. Others run whole. The avatars' searches all run
+whole, and a ratio counts only where at least as many units flip as by the reference.
 """
 
 from __future__ import annotations
@@ -171,7 +172,8 @@ def world_of(case: Case, cache: Path, device: str) -> World:
     """Where ``case`` is searched: loaded once for all cases of its resolution."""
     if case.resolution == AVATARS:
         return avatars_world(cache, device)
-    return random_world(case.resolution, MOST, device).of(case.attributes)
+    world = random_world(case.resolution, MOST, device).of(case.attributes)
+    return world.within_reach() if case.work == "multi" else world
 
 
 class Runner:

@@ -16,9 +16,14 @@ def peak_of(call: Callable[[], object]) -> int:
     ops.release_memory()
     ctypes.CDLL(None).malloc_trim(0)
     CLEAR.write_text("5")  # the largest resident size starts again at the present one
-    before = _status("VmRSS")
+    before = resident()
     call()
     return _status("VmHWM") - before
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory now."""
+    return _status("VmRSS")
 
 
 def available() -> int:

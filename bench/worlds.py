@@ -6,6 +6,7 @@ are made up, as large as real ones are.
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ import open_clip
 import torch
 import torchvision
 from synthesis import network
+from torch import nn
 
 from zoom_engine import Diagnoser, EditDirections, load_generator, load_target, load_text_encoder
+from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.domains import find_domain
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
@@ -28,6 +31,7 @@ TEMPLATES = "none"
 NEUTRAL = "a face"
 LABELS = ("a face with a mustache", "a face without a mustache")
 AVATARS_TARGET = "mustache-biased-smiling"
+REACH, REACHED = 2.0, 4  # a probability of 0.88; images that say how far edits move a logit
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +61,39 @@ class World:
         )
         return replace(self, directions=fewer)
 
+    def within_reach(self) -> World:
+        """With a target whose logit is `REACH` on average, and moved by as much by edits within the paper's range: most
+        images flip, and none at once. For the target of `random_world` alone."""
+        styles = self.generator.sample(range(REACHED))
+        generator = torch.Generator().manual_seed(0)
+        edits = PAPER_BOUND * (2 * torch.rand(REACHED, len(self.directions.attributes), generator=generator) - 1)
+        with torch.no_grad():
+            matrix = self.directions.matrix.to(styles)
+            logits = self.target(self.generator.render(styles))
+            moved = self.target(self.generator.render(styles, edits.to(styles), matrix)) - logits
+            classifier = copy.deepcopy(self.target.network)
+            scale = REACH / moved.square().mean().sqrt()
+            classifier.fc.weight *= scale
+            classifier.fc.bias.copy_(scale * (classifier.fc.bias - logits.mean()) + REACH)
+        return replace(self, target=resnet_target(classifier).to(str(styles.device)))
+
 
 @functools.lru_cache(maxsize=1)  # they are large
 def random_world(resolution: int, attributes: int, device: str = "cpu") -> World:
     """A StyleGAN2 of ``resolution``, a ResNet-50 of one logit, ViT-B/32, and directions at right angles."""
     generator = network(resolution, base=CHANNEL_BASE)
     torch.manual_seed(0)
-    classifier = torchvision.models.resnet50(num_classes=1)
-    preprocessing = Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    target = Target(classifier, name="resnet50-random", task=BinaryTask(), preprocessing=preprocessing)
+    target = resnet_target(torchvision.models.resnet50(num_classes=1))
     encoder = random_text_encoder()
     names = tuple(f"{NEUTRAL} with attribute {number}" for number in range(1, attributes + 1))
     directions = made_up_directions(generator, encoder, names)
     return World(generator.to(device), target.to(device), encoder.to(device), LABELS, directions, trained=False)
+
+
+def resnet_target(classifier: nn.Module) -> Target:
+    """A ResNet-50 of one logit as a target."""
+    preprocessing = Preprocessing(size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    return Target(classifier, name="resnet50-random", task=BinaryTask(), preprocessing=preprocessing)
 
 
 def random_text_encoder() -> TextEncoder:

@@ -50,6 +50,23 @@ def test_a_network_is_followed_in_bf16_and_stays_what_it_is() -> None:
 
 
 @pytest.mark.usefixtures("bf16")
+@pytest.mark.parametrize("ends", [(), (nn.LogSigmoid(),)])
+def test_outputs_far_from_zero_keep_small_differences(ends: tuple[nn.Module, ...]) -> None:
+    """In bfloat16 neighbours of 14 are 1/16 away: a margin there would stand still while pictures move."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 64), nn.Tanh(), nn.Linear(64, 1), *ends)
+    with torch.no_grad():
+        network[3].bias.fill_(-14.0)
+    pictures = probe_images(32, 32)
+    steps = torch.cat([torch.lerp(pictures[:1], pictures[1:2], k / 64) for k in range(9)])
+    lowered, _ = lowered_network(network, pictures)
+    with torch.no_grad():
+        moved, wanted = (judge(steps) - judge(steps[:1]) for judge in (lowered, network))
+    assert float(wanted.abs().max()) < 1 / 16
+    torch.testing.assert_close(moved, wanted, rtol=0.2, atol=0.003)
+
+
+@pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize(("network", "why"), [(Steep(), "its gradients turn"), (Typed(), "does not compute in bf16")])
 def test_what_bf16_would_turn_or_break_is_left_alone(network: nn.Module, why: str) -> None:
     found, runs = lowered_network(network, probe_images(16, 16))

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from networks import Drawing
 from search_toys import (
@@ -31,7 +31,7 @@ from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search
 from zoom_engine.search.iterates import Array
-from zoom_engine.search.linearised import least_step, next_edit
+from zoom_engine.search.linearised import REACH, least_step, next_edit
 from zoom_engine.search.scheduler import Finished
 from zoom_engine.targets import KeypointsTask, Preprocessing, RegressionTask, Target
 
@@ -65,7 +65,7 @@ def literal_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array
             multiplier = 0.0
             if tight:
                 bend = float((g[free] ** 2 / h[free]).sum())
-                if not bend:
+                if not bend or np.isinf(b):
                     continue
                 multiplier = -(b - g @ d + float((g[free] * c[free] / h[free]).sum())) / bend
             e[free] = -(c[free] + multiplier * g[free]) / h[free]
@@ -81,10 +81,13 @@ vectors = st.lists(st.floats(-2, 2).map(lambda x: round(x, 2)), min_size=4, max_
 
 
 @given(vectors, vectors, vectors, vectors, st.floats(0.05, 0.95))
+@example(*(np.array([0, 0, 0, x]) for x in (1.0, 0.0, -1.0, 1.0)), 0.875)
 def test_the_step_is_the_literal_minimiser(c: Array, costs: Array, g: Array, box: Array, share: float) -> None:
     h, low, high = 0.2 + np.abs(costs), -np.abs(box) - 0.1, np.abs(box[::-1]) + 0.1
     b = share * float(np.minimum(g * low, g * high).sum())
     found = least_step(c, h, g, b, low, high)
+    free = literal_step(c, h, g, np.inf, low, high)
+    b = max(b, REACH * float(np.minimum(g * low, g * high).sum()) + (1 - REACH) * float(g @ free))
     np.testing.assert_allclose(found, literal_step(c, h, g, b, low, high), atol=1e-6)
 
 
@@ -133,6 +136,19 @@ def test_a_curved_boundary_is_followed() -> None:
     red, green, _ = (STYLES[1] + torch.tensor(result.edit_weights).float() @ DIRECTIONS)[:3]
     assert 2 < float(torch.hypot(red, green)) < 2.6
     assert np.abs(result.edit_weights).sum() < 3
+
+
+def test_what_no_slope_reaches_is_given_up_after_a_few_looks() -> None:
+    """A logit of 50 + red/10: all three edits at their ends move it by less than 2."""
+    (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 50 + x[:, 0] / 10))
+    assert (result.flipped, result.stop) == (False, "hopeless")
+    assert result.evaluations <= 5
+
+
+def test_a_slope_that_is_flat_where_it_begins_is_no_reason_to_give_up() -> None:
+    """A logit of 4 − red⁴/8, from red 0.5: its slope there foretells 0.5, and it flips from red 2.4 on."""
+    (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 4 - x[:, 0] ** 4 / 8))
+    assert result.decisive
 
 
 @settings(deadline=None, max_examples=25)

@@ -24,13 +24,19 @@ LEAST_COSINE = 0.85
 
 
 class LoweredNetwork(nn.Module):
-    """A copy of ``network`` that computes in bfloat16, channels last; takes and gives float32."""
+    """A copy of ``network`` that computes in bfloat16, channels last; takes and gives float32.
 
-    def __init__(self, network: nn.Module) -> None:
+    The layer that makes the outputs, where ``head`` names it, stays in float32: a logit of 14 has neighbours 1/16 away
+    in bfloat16, and a search that compares small steps would follow their rounding.
+    """
+
+    def __init__(self, network: nn.Module, head: str | None = None) -> None:
         super().__init__()
         lowered = with_faster_layers(
             without_batch_norm(copy.deepcopy(network).eval()).to(torch.bfloat16).requires_grad_(False)
         )
+        if head is not None:
+            lowered.set_submodule(head, _InFloat32(network.get_submodule(head)))
         self.network = lowered.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._of_thread = threading.local()
 
@@ -47,6 +53,18 @@ class LoweredNetwork(nn.Module):
         return own
 
 
+class _InFloat32(nn.Module):
+    """A copy of a layer that takes what others computed in bfloat16 and gives float32."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = copy.deepcopy(layer).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.layer(x.float())
+        return outputs
+
+
 def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str]:
     """A :class:`LoweredNetwork` whose gradients agree on ``example [B, …]``, or ``network`` itself; and why."""
     if example.device.type != "cpu":
@@ -54,7 +72,7 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
     if not bf16_in_hardware():
         return network, "fp32: no bf16 arithmetic here"
     try:
-        lowered = LoweredNetwork(network).eval()
+        lowered = LoweredNetwork(network, _head(network, example[:1])).eval()
         found, wanted = _slopes(lowered, example), _slopes(network, example)
     except Exception as error:  # other people's modules raise anything
         return network, f"fp32: it does not compute in bf16 ({one_line(error)})"
@@ -62,6 +80,20 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
     if not cosine >= LEAST_COSINE:
         return network, f"fp32: in bf16 its gradients turn (cosine {cosine:.2f}; {LEAST_COSINE} is least)"
     return lowered, "bf16"
+
+
+@torch.no_grad()
+def _head(network: nn.Module, example: Tensor) -> str | None:
+    """The name of the last layer with weights that runs on ``example``, if it is linear."""
+    ran: list[str] = []
+    weighted = {name: layer for name, layer in network.named_modules() if any(True for _ in layer.parameters(False))}
+    hooks = [layer.register_forward_hook(lambda *_, name=name: ran.append(name)) for name, layer in weighted.items()]
+    try:
+        network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ran[-1] if ran and ran[-1] and type(weighted[ran[-1]]) is nn.Linear else None
 
 
 @torch.enable_grad()

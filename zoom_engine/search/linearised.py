@@ -9,13 +9,13 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Unit
 
-REACH = 0.98  # of the way to the least g·d in the box, where b is below it: the last bit moves what hardly counts
+REACH = 0.98  # of the way from the free minimiser to the least g·d in the box: the last bit moves what hardly counts
 CUTS, HALVINGS = 5, 12
 
 
 def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
-    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. Where the box holds no g·d ≤ b, b is raised to what
-    `REACH` of the way from the free minimiser leads to.
+    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. A b that lies beyond `REACH` of the way from
+    the free minimiser to the least g·d in the box, or beyond the box, is raised to there.
 
     d(λ) = clip(−(c + λg)/h, low, high), with the smallest λ ≥ 0 that meets the constraint. g·d(λ) falls and is linear
     between the λ at which an entry meets its bound, so that λ follows from its values there.

@@ -14,6 +14,9 @@ attribute in units of its own range, then what the gradients c tell of this very
 The search descends to the boundary twice, each time from the unedited image, with the first metric and with the one
 learned by then: the first moves far and finds flips, the second finds similar pictures. From the better flip it
 *polishes*: the same steps, kept while pictures get more similar and still flip decisively.
+
+It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
+would take away three quarters of the margin.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ GROWTH, SHRINKAGE = 2.0, 0.35
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
 COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
 PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
+LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
 LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
 LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
 
@@ -112,6 +116,8 @@ class MinimalState:
             flip = yield from self._to_the_boundary(unedited, learn=learn)
             if flip is not None:
                 flips.append(flip)
+            elif self._is_hopeless():
+                return "hopeless"
         if not flips:
             return "no-decisive-flip"
         return (yield from self._polish(max(flips, key=lambda flip: flip.ssim)))
@@ -122,7 +128,7 @@ class MinimalState:
         for _ in range(self._options.steps):
             point, _ = self._next(at, self._costs() if learn else FIRST_COST / self._half**2, radius)
             step = point - at.weights
-            if self._small(step):
+            if self._small(step) or self._is_hopeless():
                 return None
             found = yield point
             if found.success and found.decisive:
@@ -183,6 +189,16 @@ class MinimalState:
         told = (slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST / 2
         fitted = told / ((weights**2).sum(0) + PRIOR_WEIGHT * self._half**2)
         return np.asarray(np.clip(fitted, COSTS[0] * first, COSTS[1] * first))
+
+    def _is_hopeless(self) -> bool:
+        """No point that was tried foretells, by its slope to the end of the bounds, less than `HOPE` of the margin."""
+        tried = [iterate for iterate in self._trials.tried if iterate.keeps_label]
+        if len(self._trials.tried) < LOOKS or any(iterate.success for iterate in tried):
+            return False
+        low, high = self._trials.unit.bounds.T
+        falls = [np.maximum(_slope(it) * (it.weights - low), _slope(it) * (it.weights - high)).sum() for it in tried]
+        foretold = min((it.margin - float(fall) for it, fall in zip(tried, falls, strict=True)), default=-np.inf)
+        return bool(foretold > (1 - HOPE) * self._trials.tried[0].margin)
 
     def _small(self, step: Array) -> bool:
         return bool(np.max(np.abs(step) / self._half) < 1e-3)
