@@ -11,6 +11,7 @@ import audit_suite
 
 WIDTH, HEIGHT = 300, 200  # of one panel's axes
 LEFT, TOP, GAP, BELOW = 56, 40, 64, 74
+BAR, NAME, VALUE = 30, 76, 56  # a bar's height, and the room for its name and for its value
 COLOURS = {"baseline": "#6b7280", "scan": "#0f766e", "sgd": "#c2410c", "pgd": "#7c3aed", "minimal": "#1d4ed8"}
 
 Result = dict[str, Any]
@@ -18,12 +19,18 @@ Points = dict[str, list[tuple[float, float]]]  # by variant: (x, units per minut
 
 
 def chart(results: Sequence[Result]) -> str:
-    """An SVG of three panels with logarithmic axes; what was not measured is left out."""
+    """An SVG of up to three panels; what was not measured is left out.
+
+    Axes are logarithmic. Where one place on an axis was measured alone there is nothing to follow along it: bars show
+    that. Of images searched together it is what the panel beside it begins with, and no panel of its own.
+    """
     panels = [
         ("Gradient steps a minute, 256²", "images searched together", points(results, by_batch)),
         ("Gradient steps a minute", "pixels a side", points(results, by_resolution)),
         ("Searched images a minute, 256²", "attributes together", points(results, by_attributes)),
     ]
+    if is_alone(panels[0][2]):
+        del panels[0]
     width = LEFT + len(panels) * WIDTH + (len(panels) - 1) * GAP + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {TOP + HEIGHT + BELOW}" '
@@ -38,9 +45,7 @@ def chart(results: Sequence[Result]) -> str:
     for place, name in enumerate(shown):
         x, y = LEFT + 90 * place, TOP + HEIGHT + BELOW - 14
         parts.append(f'<circle cx="{x + 5}" cy="{y - 4}" r="4" fill="{COLOURS[name]}"/>')
-        parts.append(
-            f'<text x="{x + 14}" y="{y}">{"reference" if name == audit_suite.BASELINE else escape(name)}</text>'
-        )
+        parts.append(f'<text x="{x + 14}" y="{y}">{called(name)}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -68,9 +73,17 @@ def points(results: Sequence[Result], place: Callable[[audit_suite.Case], int | 
     return {name: sorted(line) for name, line in found.items()}
 
 
+def is_alone(found: Points) -> bool:
+    """All points are at one place of the axis."""
+    return len({x for line in found.values() for x, _ in line}) == 1
+
+
 def panel(title: str, axis: str, found: Points) -> Iterator[str]:
     """One panel, its upper left corner at 0, 0."""
     yield f'<text x="0" y="-16" font-size="13" font-weight="600">{escape(title)}</text>'
+    if is_alone(found):
+        yield from bars(axis, found)
+        return
     yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#d1d5db"/>'
     yield f'<text x="{WIDTH / 2:g}" y="{HEIGHT + 36}" text-anchor="middle">{escape(axis)}</text>'
     every = [point for line in found.values() for point in line]
@@ -83,7 +96,7 @@ def panel(title: str, axis: str, found: Points) -> Iterator[str]:
     top = max(math.ceil(math.log10(max(y for _, y in every))), bottom + 1)
 
     def across(x: float) -> float:
-        return WIDTH / 2 if high == low else 16 + (WIDTH - 32) * (math.log(x) - low) / (high - low)
+        return 16 + (WIDTH - 32) * (math.log(x) - low) / (high - low)
 
     def up(y: float) -> float:
         return HEIGHT * (top - math.log10(y)) / (top - bottom)
@@ -102,3 +115,21 @@ def panel(title: str, axis: str, found: Points) -> Iterator[str]:
             yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
         for x, y in line:
             yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
+
+
+def bars(axis: str, found: Points) -> Iterator[str]:
+    """A panel of what was measured at one place of the axis alone: a bar each, from 0, with its value."""
+    values = {name: found[name][0][1] for name in audit_suite.VARIANTS if found.get(name)}
+    most = max(values.values())
+    for place, (name, value) in enumerate(values.items()):
+        y, length = 12 + place * (BAR + 20), (WIDTH - NAME - VALUE) * value / most
+        yield f'<text x="{NAME - 10}" y="{y + BAR / 2 + 4:g}" text-anchor="end">{called(name)}</text>'
+        yield f'<rect x="{NAME}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{COLOURS[name]}"/>'
+        yield f'<text x="{NAME + length + 8:.1f}" y="{y + BAR / 2 + 4:g}">{value:.3g}</text>'
+    ((x, _), *_) = next(iter(found.values()))
+    yield f'<text x="{NAME}" y="{HEIGHT + 36}">{escape(axis)}: {x:g}</text>'
+
+
+def called(variant: str) -> str:
+    """What the chart calls it."""
+    return "reference" if variant == audit_suite.BASELINE else escape(variant)

@@ -264,6 +264,33 @@ def test_the_chart_draws_what_was_measured(tmp_path: Path) -> None:
     assert "not measured" in ET.tostring(drawn, encoding="unicode")
 
 
+def test_what_was_measured_at_one_place_is_drawn_as_bars() -> None:
+    import xml.etree.ElementTree as ET
+
+    from chart import COLOURS, chart
+
+    results = [
+        {"suite": "audit", "case": case, "variant": variant, "seconds": seconds}
+        for case, variant, seconds in (
+            ("256-step", "baseline", 2.0),
+            ("1024-step", "baseline", 4.0),
+            ("256-multi8", "baseline", 60.0),
+            ("256-multi8", "minimal", 15.0),
+        )
+    ]
+    drawn = ET.fromstring(chart(results))
+    bars = [
+        float(one.get("width", "0"))
+        for one in drawn.iter()
+        if one.get("fill") in COLOURS.values() and one.get("height")
+    ]
+    assert len(bars) == 2
+    assert bars[1] == pytest.approx(4 * bars[0], abs=0.2)
+    told = ["".join(one.itertext()) for one in drawn.iter() if one.tag.endswith("text")]
+    assert {"1", "4", "attributes together: 8", "pixels a side"} <= set(told)
+    assert "images searched together" not in told, "the panel beside it has that point"
+
+
 def test_a_random_text_encoder_can_be_audited_with_made_up_directions() -> None:
     """Only what the suite adds to the engine: the full-size networks are not run here."""
     import worlds
