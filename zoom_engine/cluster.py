@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from zoom_engine.audit.records import Record, Unit
 from zoom_engine.errors import ClusterError, ZoomError, one_line
 from zoom_engine.notices import Notify, untold
+from zoom_engine.plurals import agreeing, number_of
 
 Shard = list[Unit]
 """Units that one worker searches, one after the other."""
@@ -178,7 +179,7 @@ class RayWorkers:
         )
         if not room:
             most = int(max((node.get("CPU", 0) for node in have), default=0))
-            wanted = f"{cores} core{'s' * (cores > 1)}{' and a GPU' if gpu else ''}"
+            wanted = f"{number_of(cores, 'core')}{' and a GPU' if gpu else ''}"
             raise ClusterError(
                 f"no machine of the cluster has {wanted} for a worker (the largest has {most} cores): give another"
                 " --worker-cores, or --workers where machines will join"
@@ -213,10 +214,11 @@ class RayWorkers:
             return
         begun, _ = self._ray.wait(list(self._begun.values()), num_returns=len(self._begun), timeout=0)
         self._begun = {worker: ready for worker, ready in self._begun.items() if ready not in begun}
-        if self._begun:
+        if waiting := len(self._begun):
+            of, free = number_of(len(self._actors), "worker"), number_of(self._options["num_cpus"], "free core")
             self._notify(
-                f"{len(self._begun)} of {len(self._actors)} workers wait for room in the cluster"
-                f" ({self._options['num_cpus']} free cores each): the audit goes on with the others, if there are any"
+                f"{waiting} of {of} {agreeing(waiting, 'waits', 'wait')} for room in the cluster ({free} each): the"
+                " audit goes on with the others, if there are any"
             )
             self._wait_until = math.inf
 

@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
 from zoom_engine.audit.summary import PREDICTION, Interval, Summary
+from zoom_engine.plurals import number_of
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
@@ -33,7 +34,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(_pad(cell, widths[i], right=i > texts) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(cell_len, lines))
-    about = f"{summary.images} images, search {summary.search}, {summary.mode} mode"
+    about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
     closing = (
         f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
         f" label kept {percent(summary.label_kept)}"

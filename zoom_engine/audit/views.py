@@ -17,6 +17,7 @@ from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.audit.table import decimal, percent
 from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.plurals import agreeing, number_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,9 +135,10 @@ def html_table(diagnosis: Diagnosis) -> str:
         cells = [row.attribute.name, f"{decimal(row.value, 3)}{ends}", *([row.called or "-"] if asked else [])]
         cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
         lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    images = diagnosis.summary().images
-    state = f", not finished: {diagnosis.missing} measurements are missing" if diagnosis.missing else ""
-    caption = html.escape(f"{diagnosis.config.target}: {images} images, {diagnosis.mode} mode{state}")
+    images, missing = number_of(diagnosis.summary().images, "image"), diagnosis.missing
+    lacks = f"{number_of(missing, 'measurement')} {agreeing(missing, 'is', 'are')} missing"
+    state = f", not finished: {lacks}" if missing else ""
+    caption = html.escape(f"{diagnosis.config.target}: {images}, {diagnosis.mode} mode{state}")
     heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     return f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 

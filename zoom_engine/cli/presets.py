@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zoom_engine.plurals import number_of
 from zoom_engine.presets import preset_file, preset_names, read_preset
 
 
@@ -21,4 +22,5 @@ def presets(name: Annotated[str | None, Parameter(help="print this one's file, t
         return
     for each in preset_names():
         preset = read_preset(preset_file(each))
-        print(f"{each:10}{preset.title}; {len(preset.attributes)} attributes; labels: {', '.join(preset.labels)}")
+        attributes = number_of(len(preset.attributes), "attribute")
+        print(f"{each:10}{preset.title}; {attributes}; labels: {', '.join(preset.labels)}")

@@ -13,6 +13,7 @@ from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.audit.summary import Called, Interval
 from zoom_engine.audit.table import decimal, fit
 from zoom_engine.errors import AuditError, one_line
+from zoom_engine.plurals import agreeing, number_of
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
     *("manifest.json", "summary.json", "records.jsonl"),
@@ -108,7 +109,8 @@ class Discovery:
     def table(self) -> str:
         """The clusters for a terminal."""
         lines = [
-            f"{self.target}: {len(self.clusters)} clusters of edits, {self.flipped} of {self.searched} images flip"
+            f"{self.target}: {number_of(len(self.clusters), 'cluster')} of edits, {self.flipped} of"
+            f" {number_of(self.searched, 'image')} {agreeing(self.flipped, 'flips', 'flip')}"
         ]
         lines.append(
             f"{'what changes':34}  {'called':9}  {'moves':>9}  {'mean':>5}  {'random':>6}  {'score':>5}  runner-up"

@@ -11,6 +11,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.plurals import agreeing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,10 +94,9 @@ def tell(data: Data) -> str:
     flips = [strip for strip in strips if strip["decisive"]]
     kept = [strip for strip in flips if strip["label_kept"] is not False]
     similar = [strip["ssim"] for strip in flips if strip["ssim"] is not None]
-    said += (
-        f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} flip decisively, {len(kept)} of them with"
-    )
-    said += " the label kept"
+    flip = agreeing(len(flips), "flips", "flip")
+    said += f"{';'.join(rates)}. Of the {len(strips)} strips shown {len(flips)} {flip} decisively, {len(kept)} of them"
+    said += " with the label kept"
     if similar:
         said += f" and a mean SSIM of {sum(similar) / len(similar):.2f}"
     return f"{said}."

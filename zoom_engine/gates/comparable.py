@@ -8,6 +8,7 @@ from zoom_engine.attributes import short_name
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.json_object import shown
 from zoom_engine.errors import AuditError
+from zoom_engine.plurals import agreeing
 
 _EQUAL = {
     "mode": "edits",
@@ -55,7 +56,8 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
     if not pairs:
         yield "No image is in both audits, so each mean is of images of its own: intervals are wider for it."
     elif pairs < max(counts):
-        yield f"Of {counts[0]} and {counts[1]} images the {pairs} that are in both are compared."
+        are = agreeing(pairs, "is", "are")
+        yield f"Of {counts[0]} and {counts[1]} images the {pairs} that {are} in both {are} compared."
     for one, beside in ((first, other), (other, first)):
         missing = [short_name(a, one.config.neutral) for a in one.attributes if a not in beside.attributes]
         if missing:

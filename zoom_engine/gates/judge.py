@@ -36,6 +36,7 @@ from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Difference, Pair
 from zoom_engine.gates.rules import Rule
+from zoom_engine.plurals import agreeing, number_of
 
 Outcome = Literal["holds", "broken", "unjudged"]
 Found = tuple[Outcome, str]
@@ -202,7 +203,8 @@ def _too_few(audit: Diagnosis, limit: float) -> str:
 def _unfinished(audit: Diagnosis, which: str) -> Found | None:
     if not audit.missing and audit.records:
         return None
-    return "unjudged", f"the {which} is not finished: {audit.missing} measurements are missing"
+    missing = number_of(audit.missing, "measurement")
+    return "unjudged", f"the {which} is not finished: {missing} {agreeing(audit.missing, 'is', 'are')} missing"
 
 
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
+from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.writer import template, write_page
 
@@ -75,14 +76,16 @@ def headline(comparison: Comparison) -> str:
             continue
         name, most = max(shown, key=lambda pair: abs(pair[1].mean))
         low, high = (abs(end) for end in sorted(most.interval, key=abs))
-        more = f"; {len(shown) - 1} more {'differs' if len(shown) == 2 else 'differ'}" if len(shown) > 1 else ""
+        rest = len(shown) - 1
+        more = f"; {rest} more {agreeing(rest, 'differs', 'differ')}" if rest else ""
         by = f"by {abs(most.mean):.2f} [{low:.2f}, {high:.2f}]"
         sentences.append(f"“{name}” moves {other} {most.shift} than {first}, {by}{more}.")
     return " ".join(sentences)
 
 
 def _images(count: int, pairs: int) -> str:
-    return f"the same {count} images" if pairs == count else f"{count} images"
+    images = number_of(count, "image")
+    return f"the same {images}" if pairs == count else images
 
 
 def _lines(comparison: Comparison, row: Row, end: float) -> list[Line]:

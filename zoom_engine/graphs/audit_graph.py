@@ -18,6 +18,7 @@ from zoom_engine.graphs.builder import OPSET, Shape
 from zoom_engine.graphs.metadata import synthesis_metadata
 from zoom_engine.graphs.recorder import Recorder, Symbol
 from zoom_engine.graphs.synthesis_graph import add_synthesis
+from zoom_engine.plurals import number_of
 from zoom_engine.targets import Preprocessing
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
@@ -78,8 +79,8 @@ def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -
     graph = compose.add_prefix(model, "target/").graph
     entry = open_inputs(graph)[0]
     if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
-        count = entry.type.tensor_type.shape.dim[0].dim_value
-        raise ExportError(f"the target takes exactly {count} image(s) at a time: export it with an open batch axis")
+        count = number_of(entry.type.tensor_type.shape.dim[0].dim_value, "image")
+        raise ExportError(f"the target takes exactly {count} at a time: export it with an open batch axis")
     kind = entry.type.tensor_type.elem_type
     if kind == TensorProto.UINT8:
         pictures = pictures.round().clamp(0, 255)

@@ -21,6 +21,7 @@ from zoom_engine.errors import PhotographError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.photographs.crops import Crop
+from zoom_engine.plurals import number_of
 from zoom_engine.text import TextEncoder
 
 LARGEST = 0.25
@@ -99,7 +100,7 @@ def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardst
     if not kept:
         told = "; ".join(f"{one.file} {one.refused}" for one in found[:3])
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        raise PhotographError(f"none of {len(found)} photographs can be audited: {told}{more}")
+        raise PhotographError(f"none of {number_of(len(found), 'photograph')} can be audited: {told}{more}")
     return Audited(tuple(found), torch.stack([code for code, _ in kept]), tuple(seed for _, seed in kept))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 
-from zoom_engine.gates.judge import IN_WORDS, Finding, Verdict
+from zoom_engine.gates.judge import IN_WORDS, Finding, Outcome, Verdict
+from zoom_engine.plurals import agreeing
 
+_ORDER: tuple[Outcome, ...] = ("broken", "unjudged", "holds")
 _MARKS = {"holds": "✅", "broken": "❌", "unjudged": "⚠️"}
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})
 
@@ -21,17 +23,15 @@ def to_markdown(verdict: Verdict) -> str:
         "| | attribute | rule | measured [95 %] |",
         "| --- | --- | --- | --- |",
     ]
-    lines += [_line(finding) for outcome in ("broken", "unjudged", "holds") for finding in verdict.of(outcome)]
+    lines += [_line(finding) for outcome in _ORDER for finding in verdict.of(outcome)]
     return "\n".join(lines) + "\n"
 
 
 def counted(verdict: Verdict) -> str:
     """How many findings there are of each kind."""
-    counts = {IN_WORDS[outcome]: len(verdict.of(outcome)) for outcome in ("broken", "unjudged", "holds")}
-    plural = {"holds": "hold"}
-    return ", ".join(
-        f"{count} {words if count == 1 else plural.get(words, words)}" for words, count in counts.items() if count
-    )
+    several: dict[Outcome, str] = {**IN_WORDS, "holds": "hold"}
+    found = [(outcome, len(verdict.of(outcome))) for outcome in _ORDER]
+    return ", ".join(f"{count} {agreeing(count, IN_WORDS[o], several[o])}" for o, count in found if count)
 
 
 def _line(finding: Finding) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoom_engine.audit.model_settings import Kind
 from zoom_engine.errors import TargetError
+from zoom_engine.plurals import number_of
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.described import rows_of
@@ -67,7 +68,7 @@ def guess_task(
         return MultiClassTask(classes=names, output="probabilities" if probable else "logits")
     if classes is not None and len(classes) != 2:
         raise TargetError(
-            f"target {name!r} has {count} output{'s' * (count > 1)}, a decision"
+            f"target {name!r} has {number_of(count, 'output')}, a decision"
             f" between two classes, but {len(classes)} are named: name two (--class),"
             " the one that a high output means last"
         )

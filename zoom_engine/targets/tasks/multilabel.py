@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoom_engine.plurals import number_of
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name, probabilities
 
 UNCHANGED = 0
@@ -65,7 +66,7 @@ class MultiLabelTask(OfManyClasses):
         moved = (now - before).abs()
         if not bool(moved.any()):
             count = int((before >= 0.5).sum())
-            return f"{count} label{'' if count == 1 else 's'}"
+            return number_of(count, "label")
         most = int(moved.argmax())
         return f"{self.classes[most]} {now[most].item():.2f}"
 

@@ -1,0 +1,13 @@
+"""Counts in sentences: the one place that knows when English takes the plural."""
+
+from __future__ import annotations
+
+
+def number_of(count: int, one: str, several: str = "") -> str:
+    """ "1 image", "2 images", "0 images"; ``several`` where an s alone does not make the plural."""
+    return f"{count} {agreeing(count, one, several or f'{one}s')}"
+
+
+def agreeing(count: int, one: str, several: str) -> str:
+    """``one`` for a count of 1, else ``several``: of verbs, such as "1 of 9 images flips", and of nouns."""
+    return one if count == 1 else several
