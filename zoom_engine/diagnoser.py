@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -88,6 +89,7 @@ from zoom_engine.photographs import (
     judged,
     read_crops,
 )
+from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.progress import ProgressFactory, in_notebooks
 from zoom_engine.report import write_report
 from zoom_engine.runtime import (
@@ -443,7 +445,8 @@ class Diagnoser:
         found = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
         if found.refused:
             told = [f"{photograph.file} {photograph.refused}" for photograph in found.refused]
-            self._tell(f"{len(told)} of {len(crops)} photographs are left out: {_some(told)}")
+            of = f"{len(told)} of {number_of(len(crops), 'photograph')}"
+            self._tell(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
         return found
 
     def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
@@ -610,6 +613,7 @@ class Diagnoser:
                 "notices": self.notices,
             },
             purpose=self.settings.purpose,
+            begun=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:
@@ -841,9 +845,16 @@ class _InFolder:
         return diagnosis
 
 
-def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[str | Path | None]) -> list[Diagnosis]:
+def diagnosed(
+    diagnosers: Sequence[Diagnoser],
+    run: RunSettings,
+    outs: Sequence[str | Path | None],
+    *,
+    index: Path | None = None,
+) -> list[Diagnosis]:
     """Audit the targets of ``diagnosers``, which have all else in common, into the folders ``outs``, see
-    `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once.
+    `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once. Reports
+    link the ``index`` that will show them side by side.
 
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
@@ -887,7 +898,7 @@ def diagnosed(diagnosers: Sequence[Diagnoser], run: RunSettings, outs: Sequence[
                 diagnoser._notify(f"service {diagnoser.target.name}: {tries_in_words(diagnosis.tries)}")
     for out in outs:
         if out is not None:
-            write_report(Path(out))
+            write_report(Path(out), index=index)
     return diagnoses
 
 

@@ -17,7 +17,7 @@ from zoom_engine.diagnoser import Diagnoser, diagnosed
 from zoom_engine.errors import AuditError
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, in_notebooks
-from zoom_engine.report import IndexEntry, write_index
+from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
 
 
@@ -70,15 +70,17 @@ class Diagnosers:
         if out is not None:
             check_outs(out, list(self.diagnosers))
             outs = {name: Path(out) / name for name in self.diagnosers}
+        index = None if out is None else Path(out) / INDEX
         found: dict[str, Diagnosis] = {}
         inverted: Path | None = None
-        for group in self._groups(one_by_one=run.images == AUTO):
+        for group in self.groups(one_by_one=run.images == AUTO):
             folders = [outs[name] for name in group]
             (first, *_) = folders
             if first is not None and self.diagnosers[group[0]].settings.photos is not None:
                 _hand_on(inverted, first / INVERSIONS)
                 inverted = first / INVERSIONS
-            found |= zip(group, diagnosed([self.diagnosers[name] for name in group], run, folders), strict=True)
+            audited = diagnosed([self.diagnosers[name] for name in group], run, folders, index=index)
+            found |= zip(group, audited, strict=True)
         found = {name: found[name] for name in self.diagnosers}
         if out is not None:
             write_index(
@@ -89,8 +91,9 @@ class Diagnosers:
             )
         return found
 
-    def _groups(self, *, one_by_one: bool) -> list[list[str]]:
-        """The names of targets that have all else in common, and so can be audited together."""
+    def groups(self, *, one_by_one: bool) -> list[list[str]]:
+        """The names of targets that have all else in common, and so are audited together, group after group; each is
+        alone with ``one_by_one``, with a cluster and around photographs."""
         groups: dict[str, list[str]] = {}
         for name, each in self.diagnosers.items():
             alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None

@@ -100,6 +100,43 @@ def test_a_report_says_what_it_is_for_and_can_be_signed_once_the_audit_is_finish
     assert "Signature" not in unfinished.text
 
 
+def test_a_report_says_where_it_comes_from_and_links_what_lies_beside_it(make_audit) -> None:
+    audit = make_audit("audit")
+    names = ["manifest.json", "records.jsonl", "summary.json"]
+    manifest = json.loads((audit / "manifest.json").read_text())
+    manifest["begun"] = "2026-01-02T03:04:05+00:00"
+    manifest["environment"] |= {"generator": "/home/somebody/own.pkl", "system": "Linux x86_64", "cores": 2}
+    manifest["resumed_in"] = [{"generator": "/mnt/elsewhere/own.pkl", "cores": 8}]
+    (audit / "manifest.json").write_text(json.dumps(manifest))
+    page = Page(write_report(audit))
+    told = page.text.split("Where this report comes from")[1].split("Sign-off")[0]
+    assert f"Audit {Diagnosis.load(audit).manifest.identity} Begun 2026-01-02T03:04:05+00:00 Made on Linux" in told
+    assert "Gone on with on 8 cores" in told
+    assert links_of(page) == names
+    for name in names:
+        assert hashlib.sha256((audit / name).read_bytes()).hexdigest() in told
+    assert "own.pkl" in page.text
+    assert "somebody" not in page.html
+    assert "elsewhere" not in page.html
+    (audit / "summary.json").unlink()
+    assert links_of(Page(write_report(audit))) == names[:2], "of an audit that is not finished"
+
+
+def test_a_report_leads_back_to_the_index_that_shows_it(make_audit, tmp_path: Path) -> None:
+    audits = [make_audit(name) for name in ("sound", "a biased one", "alone")]
+    for audit in audits:
+        assert "../index.html" not in links_of(Page(write_report(audit)))
+    write_index(tmp_path, audits[:2])
+    assert ["../index.html" in links_of(Page(write_report(audit))) for audit in audits] == [True, True, False]
+    planned = Page(write_report(audits[2], index=tmp_path / "all of them" / "index.html"))
+    assert "../all%20of%20them/index.html" in links_of(planned)
+
+
+def links_of(page: Page) -> list[str]:
+    """The links of a page that lead away from it."""
+    return [attributes["href"] for attributes in page.all("a") if not attributes["href"].startswith("#")]
+
+
 def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
     audit = make_audit("audit", null=0.1)
     page = Page(write_report(audit))
@@ -160,7 +197,7 @@ def test_the_first_page_says_what_could_have_been_missed(make_audit) -> None:
 def test_bars_within_the_null_are_not_called(make_audit) -> None:
     hero = Page(write_report(make_audit("audit", null=0.6))).text.split("How the audit works")[0]
     assert "None of 3 attributes moves this model’s output by 0.05 or more on average and further than random" in hero
-    assert "Below pale skin, smiling, a beard" in hero
+    assert "Below random edits pale skin, smiling, a beard : moving the output less than random edits of the" in hero
     assert "Nothing called" in hero
     assert "Called sensitive" not in hero
     few = Page(write_report(make_audit("few", images=2, null=0.1))).text
@@ -210,8 +247,9 @@ def test_the_page_needs_nothing_but_itself(page: Page) -> None:
         assert tag not in ("link", "iframe", "object", "embed", "base", "form")
         for name, value in attributes.items():
             assert not name.startswith("on")
-            if name in ("src", "href", "srcset", "action", "data", "poster"):
-                assert value.startswith(("data:image/", "#"))
+            if name in ("src", "srcset", "action", "data", "poster"):
+                assert value.startswith("data:image/")
+    assert set(links_of(page)) == {"manifest.json", "records.jsonl", "summary.json"}, "which lie beside it"
     assert "url(" not in page.html
     assert "@import" not in page.html
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
@@ -331,7 +369,8 @@ def test_an_unfinished_audit_says_what_its_records_hold_and_no_more(
     page = Page(write_report(audit))
     assert page.open == []
     measurements = 36 if mode == "single" else 12
-    assert f"This audit is not finished: {done} of {measurements} measurements are done" in page.text
+    are = "is" if done == 1 else "are"
+    assert f"This audit is not finished: {done} of {measurements} measurements {are} done" in page.text
     assert page.text.startswith("Unfinished audit of")
     assert page.all("img") == []
     for wrong in ("nan", "None", "Clear lead", "Likely lead", "One measurement"):

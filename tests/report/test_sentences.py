@@ -11,6 +11,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import Sensitivity, Summary
+from zoom_engine.report.calls import calls, in_short
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
@@ -68,7 +69,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     verdict = certainty(half, NAMES, READING, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
-    assert "1 of 3 attributes are not measured yet" in verdict.sentence
+    assert "1 of 3 attributes is not measured yet" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,45 @@ def test_a_picture_says_for_how_many_images_it_stands(kind: str | None, tag: str
     assert found.tag == tag
     assert found.sentence.startswith(sentence)
     assert found.outcome == f"dog 0.8 → fox 0.6, {'decisive flip from “dog” to “fox”' if kind else 'flip'}"
+
+
+@pytest.mark.parametrize(
+    ("moved", "words"), [(0, "none of them changes"), (1, "1 of them changes"), (9, "9 of them change")]
+)
+def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) -> None:
+    found = standing(strip("0.1", "0.2", kind="typical"), Counts(32, moved, 0, 0), 0, READING, least=0.1)
+    assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == found.sentence
+
+
+def test_what_an_audit_calls_in_short() -> None:
+    rows = [row("a", 0.4, (0.3, 0.5)), row("b", 0.2, None), row("c", 0.1, None)]
+    assert in_short(summary(*rows), NAMES, unfinished=False) == "“A” moves the output most, by 0.40 [0.30, 0.50]"
+    assert in_short(summary(*rows), NAMES, unfinished=True) == "not finished yet"
+    assert in_short(summary(), NAMES, unfinished=False) == "nothing was measured"
+    for count, words in (
+        (0, "nothing is called sensitive"),
+        (1, "sensitive to “A”, 0.40 [0.30, 0.50]"),
+        (2, "sensitive to “A”, 0.40 [0.30, 0.50] and “B”, 0.20"),
+        (3, "sensitive to “A”, 0.40 [0.30, 0.50], “B”, 0.20 and 1 more"),
+    ):
+        called = [
+            dataclasses.replace(one, called="called" if place < count else "undecided")
+            for place, one in enumerate(rows)
+        ]
+        assert in_short(summary(*called), NAMES, unfinished=False) == words
+
+
+def test_below_says_which_of_its_two_reasons_it_is() -> None:
+    """An interval that ends below the smallest effect rules it out; less than random edits rules nothing out."""
+    below = [
+        dataclasses.replace(row(name, value, ci), called="below")
+        for name, value, ci in (("a", 0.06, (0.04, 0.19)), ("b", 0.02, (0.01, 0.04)))
+    ]
+    random, ruled_out = reversed(calls(summary(*below), NAMES, smallest_effect=0.05))
+    assert (ruled_out.title, ruled_out.names) == ("Below 0.05", ("B",))
+    assert "0.05 or more is ruled out" in ruled_out.meaning
+    assert (random.title, random.names) == ("Below random edits", ("A",))
+    assert "0.05 or more is not ruled out" in random.meaning
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:

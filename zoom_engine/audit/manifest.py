@@ -5,6 +5,7 @@ Folders come from other people and other versions: what a manifest says is check
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
 Mode = Literal["single", "multi"]
-_FREE = ("environment", "resumed_in", "purpose")
+_FREE = ("environment", "resumed_in", "purpose", "begun")
 _LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 
 
@@ -110,6 +111,7 @@ class Manifest:
 
     notices: what the run told when it began.
     purpose: what the audit is for, in its owner's words; "" where nobody said.
+    begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
     resumed_in: other environments, of runs that went on with the audit.
     content: the manifest as it lies on disk, see `Config`.
     """
@@ -118,15 +120,21 @@ class Manifest:
     environment: Mapping[str, Any]
     notices: tuple[str, ...]
     purpose: str
+    begun: str
     resumed_in: tuple[Mapping[str, Any], ...]
     content: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(
-        cls, config: Mapping[str, Any], environment: Mapping[str, Any] | None = None, *, purpose: str | None = None
+        cls,
+        config: Mapping[str, Any],
+        environment: Mapping[str, Any] | None = None,
+        *,
+        purpose: str | None = None,
+        begun: str | None = None,
     ) -> Manifest:
         """That of a new audit, of the values that it will have on disk. Raises as `from_json`."""
-        told = {"environment": environment, "purpose": purpose}
+        told = {"environment": environment, "purpose": purpose, "begun": begun}
         made = {name: value for name, value in told.items() if value is not None}
         return cls.from_json({"format": FORMAT, "config": config, **made})
 
@@ -154,6 +162,7 @@ class Manifest:
                 environment=environment.values,
                 notices=environment.items("notices", str) or (),
                 purpose=known.get("purpose", str) or "",
+                begun=known.get("begun", str) or "",
                 resumed_in=known.items("resumed_in", dict) or (),
                 content=known.values,
             )
@@ -168,6 +177,12 @@ class Manifest:
     def fixed(self) -> dict[str, Any]:
         """What a run that goes on with the audit has in common with it."""
         return {key: value for key, value in self.content.items() if key not in _FREE}
+
+    @property
+    def identity(self) -> str:
+        """Which audit this is: 16 hex digits of a hash of what determines its records and of when it was begun."""
+        known = json.dumps([self.fixed, self.begun], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
 
     def resumed(self, environment: Mapping[str, Any], *, purpose: str = "") -> Manifest:
         """This manifest where its audit goes on in `environment`: another than those known is noted, a `purpose` takes

@@ -9,6 +9,7 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import check_config, check_folder
 from zoom_engine.audit.settings import RunSettings
 from zoom_engine.diagnosers import Diagnosers
+from zoom_engine.plurals import number_of
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.report import IndexEntry, write_index
 
@@ -48,7 +49,7 @@ def run_demo(
         out,
         [IndexEntry(audit=out / name, title=title, sentence=text) for name, _, title, text in AUDITS],
         title="Two mustache classifiers, one hidden bias",
-        introduction="Both models were audited without a single labelled test image: attributes were typed as text, "
-        f"and {images} generated faces were edited along each of them to see what moves the model's answer.",
+        introduction="Audited without a labelled test image: attributes were typed as text, and"
+        f" {number_of(images, 'generated face')} edited along each to see what moves the model’s answer.",
     )
     return found

@@ -1,5 +1,5 @@
 """The audit as a web page that a stranger understands: one file, no network, whole without a script."""
 
-from zoom_engine.report.writer import IndexEntry, write_experiments, write_index, write_report, write_user_study
+from zoom_engine.report.writer import INDEX, IndexEntry, write_experiments, write_index, write_report, write_user_study
 
-__all__ = ["IndexEntry", "write_experiments", "write_index", "write_report", "write_user_study"]
+__all__ = ["INDEX", "IndexEntry", "write_experiments", "write_index", "write_report", "write_user_study"]

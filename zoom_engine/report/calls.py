@@ -9,10 +9,11 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.summary import Called, Sensitivity, Summary
 from zoom_engine.audit.table import decimal, percent
+from zoom_engine.plurals import agreeing
 from zoom_engine.targets import Task
 
 WEAK, TOLD = 0.8, 0.1
-TITLES: dict[Called, str] = {"called": "Called sensitive", "undecided": "Undecided", "below": "Below"}
+MOST_IN_SHORT = 2
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,45 @@ class Calls:
 
 
 def calls(summary: Summary, names: Mapping[Attribute, str], *, smallest_effect: float) -> list[Calls]:
-    """What is called, undecided and below, those without an attribute left out; nothing where none is asked for."""
-    least = f"{smallest_effect:g}"
-    meanings: dict[Called, str] = {
-        "called": f"moving the output by {least} or more on average, and further than random edits do",
-        "undecided": "neither shown nor ruled out: more images would tell",
-        "below": f"an effect of {least} is ruled out, or random edits move the output further",
-    }
-    found = [(called, tuple(names[row.attribute] for row in _that_are(summary, called))) for called in TITLES]
-    return [Calls(called, TITLES[called], which, meanings[called]) for called, which in found if which]
+    """What is called, undecided and below, those without an attribute left out; nothing where none is asked for.
+
+    The two reasons for which an attribute is below are told apart: an interval that ends below the smallest effect
+    rules that effect out, whereas an attribute that moves the output less than random edits do may have any interval.
+    """
+    least, below = f"{smallest_effect:g}", _that_are(summary, "below")
+    ruled_out = [row for row in below if row.interval is not None and row.interval[1] < smallest_effect]
+    groups: list[tuple[Called, str, list[Sensitivity], str]] = [
+        (
+            "called",
+            "Called sensitive",
+            _that_are(summary, "called"),
+            f"moving the output by {least} or more on average, and further than random edits do",
+        ),
+        (
+            "undecided",
+            "Undecided",
+            _that_are(summary, "undecided"),
+            "neither shown nor ruled out: more images would tell",
+        ),
+        (
+            "below",
+            f"Below {least}",
+            ruled_out,
+            f"a mean effect of {least} or more is ruled out: the 95 % interval ends under it",
+        ),
+        (
+            "below",
+            "Below random edits",
+            [row for row in below if row not in ruled_out],
+            "moving the output less than random edits of the same images do, which is no sign that the model uses them;"
+            f" a mean effect of {least} or more is not ruled out",
+        ),
+    ]
+    return [
+        Calls(called, title, tuple(names[row.attribute] for row in rows), meaning)
+        for called, title, rows, meaning in groups
+        if rows
+    ]
 
 
 def how_known(summary: Summary) -> str:
@@ -44,8 +75,9 @@ def how_known(summary: Summary) -> str:
         return "The random directions that attributes are held against are not measured yet."
     several = null.directions > 1
     strongest = f", the strongest by {decimal(null.strongest)}" if several else ""
+    same = agreeing(summary.images, "the same image", f"the same {summary.images} images")
     move = f"{null.directions} random directions move" if several else "A random direction moves"
-    so = f"{move} the output by {decimal(null.mean_change)} on average{strongest}, on the same {summary.images} images"
+    so = f"{move} the output by {decimal(null.mean_change)} on average{strongest}, on {same}"
     if summary.nothing is not None:
         so += f"; prompts that name nothing visible moved it by at most {decimal(summary.nothing.most)}"
     further = f"moves it further than {'these' if several else 'this'}, with an adjusted p-value below {percent(LEVEL)}"
@@ -79,7 +111,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         it = f"“{called[0]}”" if len(called) == 1 else "each of them"
         steps.append(f"Look whether the edits show what their words say; then decide whether the model may use {it}.")
     if undecided:
-        steps.append(f"More images would decide {_listed(undecided)}.")
+        steps.append(f"More images would decide {_quoted(undecided)}.")
     elif is_weak(summary):
         steps.append("Run more images before anybody concludes that the rest does not matter.")
     if not asks_for_calls(summary):
@@ -103,16 +135,40 @@ def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str
     own = f", that is {own}," if own else ""
     most = f"the most is {decimal(rows[0].value)}{own} on average, for “{names[rows[0].attribute]}”"
     left = "all" if undecided == len(rows) else str(undecided)
-    are = "is" if undecided == 1 and len(rows) > 1 else "are"
-    known = f"; {left} {are} undecided" if len(rows) > 1 else ""
+    known = f"; {left} {agreeing(undecided, 'is', 'are')} undecided" if len(rows) > 1 else ""
     beside = "" if null is None else f", and random edits come to {decimal(null.mean_change)}"
     return f"{_none_of(rows)} is called sensitive{known}: {most}{beside}."
+
+
+def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
+    """What is called, in a few words for a list of audits; where nothing was to be called what moves the output most,
+    or is moved furthest."""
+    most = next((row for row in summary.sensitivity if row.value is not None), None)
+    if unfinished:
+        return "not finished yet"
+    if most is None:
+        return "nothing was measured"
+    if not asks_for_calls(summary):
+        what = "is moved furthest" if summary.mode == "multi" else "moves the output most"
+        return f"“{names[most.attribute]}” {what}, by {measured(most)}"
+    called = _that_are(summary, "called")
+    if not called:
+        return "nothing is called sensitive"
+    told = [f"“{names[row.attribute]}”, {measured(row)}" for row in called[:MOST_IN_SHORT]]
+    rest = len(called) - len(told)
+    return f"sensitive to {_listed([*told, f'{rest} more'] if rest else told)}"
+
+
+def measured(row: Sensitivity) -> str:
+    """A value with its interval."""
+    value, interval = decimal(row.value), row.interval
+    return value if interval is None else f"{value} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
     """What is called besides the first."""
     rest = [names[row.attribute] for row in _that_are(summary, "called")[1:]]
-    return f" Called sensitive too: {_listed(rest)}." if rest else ""
+    return f" Called sensitive too: {_quoted(rest)}." if rest else ""
 
 
 def asks_for_calls(summary: Summary) -> bool:
@@ -133,6 +189,9 @@ def _none_of(rows: list[Sensitivity]) -> str:
     return f"None of {len(rows)} attributes" if len(rows) > 1 else "The attribute measured"
 
 
-def _listed(names: Sequence[str]) -> str:
-    quoted = [f"“{name}”" for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+def _quoted(names: Sequence[str]) -> str:
+    return _listed([f"“{name}”" for name in names])
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

@@ -10,6 +10,7 @@ from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import agreement_in_words, decimal, percent
+from zoom_engine.plurals import agreeing, number_of
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
@@ -63,16 +64,22 @@ def limits(
             f"{share}. It can be wrong too.",
         )
     if counts.flipped > counts.decisive:
+        borderline = counts.flipped - counts.decisive
+        one, several = "flips in no other way than", "flip in no other way than"
+        near = "near the decision to begin with, and"
+        why = agreeing(borderline, f"it was {near} proves little", f"they were {near} prove little")
         yield (
             "Borderline flips",
-            f"Of {counts.units} images, {counts.flipped - counts.decisive} flip in no other way than by less than"
-            f" {config.decisive_change:g} of the output: they were near the decision to begin with, and prove little.",
+            f"Of {number_of(counts.units, 'image')}, {borderline} {agreeing(borderline, one, several)} by less than"
+            f" {config.decisive_change:g} of the output: {why}.",
         )
     if counts.beyond:
         yield (
             "Edits beyond the generator",
-            f"{counts.beyond} of {counts.units + counts.beyond} images were edited beyond what the generator draws."
-            " They are left out of the pictures and of the flips in the headline: a flip out there proves nothing.",
+            f"{counts.beyond} of {number_of(counts.units + counts.beyond, 'image')}"
+            f" {agreeing(counts.beyond, 'was', 'were')} edited beyond what the generator draws, and"
+            f" {agreeing(counts.beyond, 'is', 'are')} left out of the pictures and of the flips in the headline: a flip"
+            " out there proves nothing.",
         )
     elif summary.mode == "multi" and summary.units and summary.natural is None:
         yield (

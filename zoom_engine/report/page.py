@@ -26,6 +26,7 @@ from zoom_engine.report.leak_table import dragged, leak_table
 from zoom_engine.report.limits import limits
 from zoom_engine.report.photographs import Photographs, read_shown
 from zoom_engine.report.pictures import Budget
+from zoom_engine.report.provenance import provenance, without_folders
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Sheet, Strip, load_sheet
 
@@ -82,6 +83,7 @@ class Page:
     signs: bool
     effects: bool
     limits: tuple[tuple[str, str], ...]
+    provenance: tuple[tuple[str, str], ...]
     settings: tuple[tuple[str, str], ...]
     range_used: str
     other_range: str | None
@@ -123,7 +125,8 @@ def read_page(source: Source, budget: Budget) -> Page:
         leaks=leak_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.task, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, config, source.names, source.counts[None], beyond=beyond)),
-        settings=tuple(_flat({key: value for key, value in manifest.to_json().items() if key != "format"})),
+        provenance=tuple(provenance(manifest)),
+        settings=tuple(_flat({k: v for k, v in without_folders(manifest.to_json()).items() if k != "format"})),
         range_used=used,
         other_range=other,
         notices=tuple(f"{text[:1].upper()}{text[1:]}." for text in manifest.notices),

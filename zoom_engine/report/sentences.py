@@ -14,9 +14,10 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.summary import Sensitivity, Summary
+from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import decimal, percent, signed
-from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, others
+from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, measured, others
 from zoom_engine.report.curves import Side
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
@@ -54,8 +55,8 @@ def audited(summary: Summary, config: Config, task: Task) -> str:
     """What of the model is watched, on what, under which edits."""
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image"
-    on = f"{images or 'no'} {kind}{'' if images == 1 else 's'}"
-    edits = "1 attribute is" if attributes == 1 else f"{attributes} attributes are"
+    on = number_of(images, kind) if images else f"no {kind}s"
+    edits = f"{number_of(attributes, 'attribute')} {agreeing(attributes, 'is', 'are')}"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
     return f"Watched is {task.curve}, on {on}, while {edits} edited{how}."
 
@@ -76,7 +77,7 @@ def headline(
     top, name = rows[0], f"“{names[rows[0].attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
     if summary.mode == "multi":
-        furthest = f"{name} is moved furthest, by {_measured(top)} of its own range {average}"
+        furthest = f"{name} is moved furthest, by {measured(top)} of its own range {average}"
         return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
     calling = asks_for_calls(summary)
     if calling:
@@ -88,7 +89,7 @@ def headline(
     own = task.change_in_words(mean)
     own = f", that is {own}," if own else ""
     if mean >= task.small or calling:
-        moves = f"Adding or removing {name} moves this model’s output by {_measured(top)}{own} {average}"
+        moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
         return _so_far(f"{moves}; {flips(here)}.{others(summary, names)}", unfinished)
     if len(rows) == 1:
         hardly = f"{name} hardly moves this model’s output: by {decimal(mean)}{own} {average}"
@@ -110,11 +111,10 @@ def flips(counts: Counts) -> str:
         return decisively if counts.flipped else "it does not flip"
     if not counts.flipped:
         return f"none of {counts.units} images flips"
-    are = "is" if borderline == 1 else "are"
+    more = f", {borderline} {agreeing(borderline, 'is', 'are')} borderline" if borderline else ""
     if not counts.decisive:
-        return f"none of {counts.units} images flips decisively, {borderline} {are} borderline"
-    more = f", {borderline} {are} borderline" if borderline else ""
-    return f"{counts.decisive} of {counts.units} images {'flips' if counts.decisive == 1 else 'flip'} decisively{more}"
+        return f"none of {counts.units} images flips decisively{more}"
+    return f"{counts.decisive} of {counts.units} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, unfinished: bool) -> Verdict:
@@ -125,7 +125,8 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, u
     missing = sum(row.value is None for row in summary.sensitivity)
     sentence = _so_far(found.sentence, True) if summary.units else found.sentence
     if summary.units and missing:
-        sentence += f" {missing} of {len(summary.sensitivity)} attributes are not measured yet."
+        of = number_of(len(summary.sensitivity), "attribute")
+        sentence += f" {missing} of {of} {agreeing(missing, 'is', 'are')} not measured yet."
     return Verdict("Not finished", "warn", sentence)
 
 
@@ -154,7 +155,7 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
         highest = decimal(max(row.interval[1] for row in rows if row.interval))
         return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
     name = f"“{names[top.attribute]}”"
-    runner_up = f"“{names[second.attribute]}” with {_measured(second)}"
+    runner_up = f"“{names[second.attribute]}” with {measured(second)}"
     first, apart = top.first, own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
     if first >= 0.95 and apart:
@@ -172,21 +173,22 @@ def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least
     """
     outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, task)}"
     kind = strip.kind
-    images = f"{counts.units} images"
+    images = number_of(counts.units, "image")
     if kind == "typical":
         if counts.units == 1:
             return Standing("Typical", "plain", outcome, f"The only image; {flips(counts)}.")
-        moved = f"{counts.moved or 'none'} of them change by {least:g} or more"
+        change = agreeing(counts.moved or 1, "changes", "change")  # none of them changes
+        moved = f"{counts.moved or 'none'} of them {change} by {least:g} or more"
         return Standing("Typical", "plain", outcome, f"The median change of {images}; {moved}; {flips(counts)}.")
     if kind == "extreme":
         only = f"the largest change of {images}; {flips(counts)}"
         return Standing(f"Most extreme of {counts.units}", "warn", outcome, f"{_upper(only)}.")
     if kind == "flip":
-        so = f"{alike} of {images} {'flips' if alike == 1 else 'flip'} decisively in this direction"
+        so = f"{alike} of {images} {agreeing(alike, 'flips', 'flip')} decisively in this direction"
         if strip.extreme:
             tag = f"Most extreme of {counts.units}"
             return Standing(tag, "warn", outcome, f"{_upper(so)}, and none changes more than this one.")
-        middle = "this one" if alike == 1 else "one from the middle of them"
+        middle = agreeing(alike, "this one", "one from the middle of them")
         return Standing("Decisive flip", "", outcome, f"{_upper(so)}: {middle}.")
     return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
@@ -279,7 +281,7 @@ def direction(removing: Side, adding: Side, what: str, *, hardly: float) -> str:
 
 def _way_of(side: Side, what: str, hardly: float) -> str:
     up, down = side.beyond(hardly)
-    images = f"{side.images} image{'' if side.images == 1 else 's'}"
+    images = number_of(side.images, "image")
     digits = max(2, math.ceil(-math.log10(hardly)))
     if abs(side.mean) >= hardly:
         other = down if side.mean > 0 else up
@@ -290,11 +292,6 @@ def _way_of(side: Side, what: str, hardly: float) -> str:
     if up and down:
         return f"moves {what} both ways (of {images} {up} up, {down} down)"
     return f"hardly moves {what} on average ({images})"
-
-
-def _measured(row: Sensitivity) -> str:
-    value, interval = decimal(row.value), row.interval
-    return value if interval is None else f"{value} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _often(share: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +15,12 @@ from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
+from zoom_engine.plurals import number_of
 from zoom_engine.report import sentences
+from zoom_engine.report.calls import in_short
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.pictures import Budget
+from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
@@ -68,19 +70,34 @@ class Source:
         return None if goal is None else sum(self.config.measurements(goal))
 
     @property
+    def done(self) -> int:
+        """How many measurements there are."""
+        return self.summary.units + len(self.diagnosis.null)
+
+    @property
     def progress(self) -> str:
         """How far an unfinished audit is."""
-        of = "" if self.expected is None else f" of {self.expected}"
-        return f"{self.summary.units + len(self.diagnosis.null)}{of} measurements"
+        if self.expected is None:
+            return number_of(self.done, "measurement")
+        return f"{self.done} of {number_of(self.expected, 'measurement')}"
+
+    @cached_property
+    def files(self) -> tuple[File, ...]:
+        """Those that lie beside the report."""
+        return files(self.audit)
 
     @property
     def records_hash(self) -> str:
         """SHA-256 of the records' file, hex: which evidence a signature is under."""
-        return hashlib.sha256((self.audit / RECORDS).read_bytes()).hexdigest()
+        return next(file.sha256 for file in self.files if file.name == RECORDS)
 
     @property
     def headline(self) -> str:
         return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
+
+    @property
+    def in_short(self) -> str:
+        return in_short(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def audited(self) -> str:

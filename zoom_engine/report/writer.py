@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import jinja2
 from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import AuditError
 from zoom_engine.files import atomic
+from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.report.cards import cards
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
@@ -34,23 +36,42 @@ class IndexEntry:
     sentence: str = ""
 
 
-def write_report(audit: str | Path) -> Path:
+def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
     """Write `report.html` into the audit folder `audit` and return its path.
 
     The page needs nothing but itself: no network, and nothing on it needs its script, which sorts and filters; pictures
-    are inlined and made smaller until it has at most 5 MB. It is a function of manifest.json, records.jsonl,
-    gallery.json and images/ alone; an unfinished audit has a report too, which says so. Raises `AuditError`.
+    are inlined and made smaller until it has at most 5 MB. It is a function of the audit folder alone, but for a link
+    to the `index` that shows the audit beside others: by default one that lies above the folder and links its report.
+    An unfinished audit has a report too, which says so. Raises `AuditError`.
     """
     audit = Path(audit)
     html, source = "", Source(audit)
+    index = _index_above(audit) if index is None else index
+    back = None if index is None else quote(Path(os.path.relpath(index, audit)).as_posix())
     for budget in BUDGETS:
         page = read_page(source, budget)
-        html = template("report.html.j2").render(page=page, script=SCRIPT, script_source=SCRIPT_SOURCE)
+        html = template("report.html.j2").render(page=page, back=back, script=SCRIPT, script_source=SCRIPT_SOURCE)
         if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
             break
     else:
         raise AuditError(f"the report of {audit} would exceed 5 MB: audit fewer attributes at a time")
     return write_page(audit / REPORT, html)
+
+
+def _index_above(audit: Path) -> Path | None:
+    """The index in the folder above that of an audit, where it links the audit's report."""
+    audit = audit.resolve()
+    index = audit.parent / INDEX
+    try:
+        text = index.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return index if f'href="{_link(audit, audit.parent)}"' in text else None
+
+
+def _link(audit: Path, folder: Path) -> str:
+    """To the report of an audit from a page in a folder that holds it."""
+    return quote((audit / REPORT).relative_to(folder).as_posix())
 
 
 def write_index(
@@ -75,7 +96,7 @@ def write_index(
         if not (path / REPORT).is_file():
             raise AuditError(f"{path} has no {REPORT}: write its report first")
         sources.append(Source(path))
-        links.append(quote((path.resolve() / REPORT).relative_to(folder.resolve()).as_posix()))
+        links.append(_link(path.resolve(), folder.resolve()))
     shown = list(zip(entries, links, cards(sources), strict=True))
     html = template("index.html.j2").render(shown=shown, title=title, introduction=introduction)
     return write_page(folder / INDEX, html)
@@ -130,6 +151,6 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
-    filters["short"] = "{:g}".format
+    filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
     environment.filters.update(filters)
     return environment.get_template(name)

@@ -1,0 +1,82 @@
+"""Where a report comes from: the audit's id, its date and machine, and the files beside the page with their hashes. No
+path of the machine that made it is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from zoom_engine.audit.folder import MANIFEST, RECORDS, SUMMARY
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.errors import AuditError
+
+HOLDS = {
+    MANIFEST: "what was asked, of which models, on which machine",
+    RECORDS: "every measurement, a line each: the evidence",
+    SUMMARY: "the figures of this page, for programs",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the audit folder: what it ``holds``, and its SHA-256 in hex."""
+
+    name: str
+    holds: str
+    sha256: str
+
+
+def files(audit: Path) -> tuple[File, ...]:
+    """Those that are there of manifest, records and summary. Raises `AuditError`."""
+    return tuple(File(name, holds, _sha256(audit / name)) for name, holds in HOLDS.items() if (audit / name).is_file())
+
+
+def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """(title, text) pairs, as far as the manifest says so."""
+    yield "Audit", manifest.identity
+    if manifest.begun:
+        yield "Begun", manifest.begun
+    for place, environment in enumerate([manifest.environment, *manifest.resumed_in]):
+        if machine := _machine(environment):
+            yield "Gone on with on" if place else "Made on", machine
+
+
+def without_folders(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest's content in which a generator that was given by its path goes by its file's name."""
+    shown = dict(content)
+    if isinstance(environment := shown.get("environment"), dict):
+        shown["environment"] = _named(environment)
+    if isinstance(resumed := shown.get("resumed_in"), list):
+        shown["resumed_in"] = [_named(environment) for environment in resumed]
+    return shown
+
+
+def _named(environment: Mapping[str, Any]) -> dict[str, Any]:
+    given = environment.get("generator")
+    return {**environment, **({"generator": PurePath(given).name} if isinstance(given, str) else {})}
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
+    """The machine and its software in a line."""
+    packages = environment.get("packages")
+    torch = packages.get("torch") if isinstance(packages, dict) else None
+    parts = {
+        "{}": environment.get("system"),
+        "{} cores": environment.get("cores"),
+        "Python {}": environment.get("python"),
+        "torch {}": torch,
+        "zoom-engine {}": environment.get("zoom_engine"),
+        "commit {:.12}": environment.get("git_revision"),
+    }
+    return ", ".join(form.format(str(value)) for form, value in parts.items() if value is not None)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AuditError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
