@@ -487,7 +487,7 @@ def test_no_audit_no_report(tmp_path: Path) -> None:
 
 def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: Path) -> None:
     for name, gain in (("sound", 0.2), ("a biased one", 1.5)):
-        write_report(make_audit(name, gain=gain, target=f"avatars:{name}"))
+        write_report(make_audit(name, gain=gain, target=f"avatars:{name}", null=0.1))
     entries = [IndexEntry(tmp_path / "sound", "Sound <model>", "A sentence."), tmp_path / "a biased one"]
     page = Page(write_index(tmp_path, entries, title="Two models", introduction="Read on."))
     assert page.open == []
@@ -499,6 +499,8 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert "A sentence." in page.text
     assert "avatars:a biased one" in page.text
     assert page.text.count("Adding or removing “pale skin”") == 2
+    assert "Sound <model> : sensitive to “pale skin”, 0.13 [0.10, 0.36] avatars:a biased one :" in page.text
+    assert "Below : a mean effect of the smallest size" in page.text
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
     assert axes[0] == axes[1]
