@@ -116,7 +116,7 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
 def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     """Evaluations of searches, records, and the size of their file."""
     run = diagnoser()
-    planned, each = plan(run, RunSettings(images=12, seed=4), rate=50.0), evaluations(run)
+    (planned,), each = plan([[run]], RunSettings(images=12, seed=4), rate=50.0).parts, evaluations(run)
     diagnosis = Diagnosis.load(audit)
     assert planned.records == len(diagnosis.records) + len(diagnosis.null)
     assert each is not None

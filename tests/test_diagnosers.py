@@ -12,9 +12,11 @@ import torch
 
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis, diagnoser
 from zoom_engine.audit.folder import RECORDS, AuditFolder
+from zoom_engine.audit.settings import RunSettings
 from zoom_engine.cli import main
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.errors import ConfigError
+from zoom_engine.planning import plan
 from zoom_engine.runtime import Synthesizer
 
 pytestmark = pytest.mark.slow
@@ -104,6 +106,7 @@ def test_an_index_shows_them_side_by_side_and_they_can_be_compared(
     page = (together / "index.html").read_text()
     for name in NAMES:
         assert f'href="{name}/report.html"' in page
+        assert 'href="../index.html"' in (together / name / "report.html").read_text(), "and back"
     assert main(["compare", *(str(together / name) for name in NAMES), "--out", str(tmp_path / "c.html")]) == 0
     assert "pale skin" in capsys.readouterr().out
 
@@ -113,15 +116,33 @@ def test_what_does_not_hang_on_the_target_is_made_once(
 ) -> None:
     """As many pictures as one target alone asks for, and what the other asks for besides."""
     counts, measured = [], list[str]()
+    both = Diagnosers(**options(target=ALIKE))
+    planned = plan([list(both.diagnosers.values())], RunSettings(**RUN), rate=50.0)
     for target in (["avatars:mustache"], [ALIKE[1]], ALIKE):
         if target is ALIKE:
             note_measurements(monkeypatch, measured)
         before = sum(drawn)
-        Diagnosers(**options(target=target)).run(**RUN)
+        found = Diagnosers(**options(target=target)).run(**RUN)
         counts.append(sum(drawn) - before)
     assert counts[2] < max(counts[:2]) + 0.5 * min(counts[:2])
     every = ["calibrate_range", "find_directions", "find_directions", "image_bounds", "null_directions"]
     assert sorted(measured) == every, "once of the attributes, once of what names nothing visible"
+    (part,) = planned.parts
+    assert part.targets == tuple(ALIKE)
+    assert part.records == sum(len(each.records) + len(each.null) for each in found.values())
+    of_images = [sum(getattr(count, end) for count in part.every_image.values()) for end in ("least", "most")]
+    assert of_images[0] <= counts[2] <= of_images[1], "all else is in the cache by then"
+
+
+def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
+    """The second target has other attributes, the third the first's."""
+    made = Diagnosers(generator="avatars", target=[ALIKE[0], TARGETS[1], ALIKE[1]])
+    groups = [[made.diagnosers[name] for name in group] for group in made.groups(one_by_one=True)]
+    first, other, alike = plan(groups, RunSettings(**RUN), rate=50.0).parts
+    assert set(first.once) - set(other.once) == {"unedited images"}
+    assert list(alike.once) == ["the report"]
+    shared = plan([groups[0] + groups[2], groups[1]], RunSettings(**RUN), rate=50.0)
+    assert shared.hours(1).most < plan(groups, RunSettings(**RUN), rate=50.0).hours(1).most
 
 
 def note_measurements(patch: pytest.MonkeyPatch, measured: list[str]) -> None:
@@ -151,8 +172,8 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
 def test_targets_that_search_in_other_ways_are_audited_one_after_the_other() -> None:
     """By default a domain's attributes are those that no class of the target names."""
     diagnosers = Diagnosers(generator="avatars", target=[ALIKE[0], TARGETS[1], ALIKE[1]])
-    assert diagnosers._groups(one_by_one=False) == [["mustache", NAMES[0]], [NAMES[1]]]
-    assert diagnosers._groups(one_by_one=True) == [["mustache"], [NAMES[1]], [NAMES[0]]]
+    assert diagnosers.groups(one_by_one=False) == [["mustache", NAMES[0]], [NAMES[1]]]
+    assert diagnosers.groups(one_by_one=True) == [["mustache"], [NAMES[1]], [NAMES[0]]]
 
 
 def test_what_cannot_be_is_refused_before_anything_loads(
@@ -166,8 +187,6 @@ def test_what_cannot_be_is_refused_before_anything_loads(
     assert "the audit of one target" in capsys.readouterr().err
     assert main(["diagnose", *two, two[0], "--out", str(tmp_path / "out")]) == 1
     assert "two targets would have the folder 'avatars-mustache-biased-pale-skin'" in capsys.readouterr().err
-    assert main(["plan", *two]) == 1
-    assert "a plan is of one target" in capsys.readouterr().err
     (tmp_path / NAMES[1]).mkdir()
     (tmp_path / NAMES[1] / "note.txt").write_text("")
     assert main(["diagnose", *two, "--out", str(tmp_path)]) == 1

@@ -11,7 +11,7 @@ import json
 import math
 import time
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,8 +27,10 @@ from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
+from zoom_engine.plurals import number_of
 from zoom_engine.search import CMAES, Minimal, Scan
 from zoom_engine.search.gradient_descent import GradientSearch
+from zoom_engine.search.scheduler import Embeddings
 
 SIDE = (60, 90)  # syntheses of a side of a calibrated range, see `calibrate_range`
 SHEET = SHEET_ROWS * len(sheet_weights(-1.0, 1.0))  # pictures of the edit sheet of an attribute
@@ -52,18 +54,18 @@ class Count:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What an audit will take.
+class Part:
+    """What targets that are audited together will take.
 
     once: pictures that are made before the first image and after the last, by one machine, where the cache has none of
-        them; images: those of all images, which can be shared. A step with gradients counts as `step` pictures.
-    rate: pictures a second of one worker, made and looked at by target and text encoder; `rate_from` says whence.
-    record_bytes: of records.jsonl; memory: bytes, of all records while they are added up.
-    unknown: what is not in these numbers.
+        them; every_image: those of all images, which workers can share. A step with gradients counts as `step`
+        pictures.
+    rate: pictures a second of one worker, made and looked at by the targets and the text encoder; `rate_from` says
+        whence.
+    record_bytes: of records.jsonl, of all targets; memory: bytes, of their records while they are added up.
     """
 
-    target: str
-    images: int
+    targets: tuple[str, ...]
     attributes: int
     null: int
     search: str
@@ -75,57 +77,94 @@ class Plan:
     rate_from: str
     record_bytes: Count
     memory: Count
-    unknown: tuple[str, ...]
+
+    @property
+    def pictures(self) -> Count:
+        return _sum(self.once) + _sum(self.every_image)
 
     def hours(self, workers: int) -> Count:
         """With so many workers, each as fast as the rate says and never idle."""
         return (_sum(self.once) + _sum(self.every_image) * (1 / workers)) * (1 / self.rate / 3600)
 
-    def to_json(self, workers: int) -> dict[str, Any]:
-        """All of it, with the hours of one worker and of so many."""
-        hours = {str(count): asdict(self.hours(count)) for count in (1, workers)}
-        return {**asdict(self), "pictures": asdict(_sum(self.once) + _sum(self.every_image)), "hours": hours}
+    def title(self, images: int) -> str:
+        """What is audited, in a line."""
+        what = number_of(self.attributes, "attribute")
+        beside = f" and {number_of(self.null, 'random direction')}" if self.null else ""
+        return (
+            f"{', '.join(self.targets)}: {images:,} images, {what}{beside}, search {self.search}:"
+            f" {self.records:,} records"
+        )
 
-    def text(self, workers: int) -> str:
-        """A few lines for a terminal."""
-        hours = {count: _shown(self.hours(count), "h") for count in (1, workers)}
-        size, memory = (_shown(count * (1 / GB), "GB") for count in (self.record_bytes, self.memory))
-        rows = [
+    def rows(self) -> list[tuple[str, str]]:
+        """Its pictures, and how fast they are made."""
+        return [
             ("pictures, once, on one machine", _shown(_sum(self.once))),
             *((f"  {what}", _shown(count)) for what, count in self.once.items()),
             ("pictures of all images", _shown(_sum(self.every_image))),
             *((f"  {what}", _shown(count)) for what, count in self.every_image.items()),
             ("pictures a second", f"{self.rate:.3g}, {self.rate_from}"),
-            ("with one such worker", hours[1]),
-            *([(f"with {workers:,} such workers", hours[workers])] if workers > 1 else []),
-            ("records.jsonl", size),
-            ("memory to add them up", memory),
         ]
-        width = max(len(name) for name, _ in rows)
-        beside = f" and {self.null} random directions" if self.null else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an audit of one target or of several will take: of ``images`` each, in ``parts`` that are audited one after
+    the other; ``unknown`` is what is not in these numbers."""
+
+    images: int
+    parts: tuple[Part, ...]
+    unknown: tuple[str, ...]
+
+    def total(self, of: Callable[[Part], Count]) -> Count:
+        """Of all parts together."""
+        return sum(map(of, self.parts), Count(0, 0))
+
+    def hours(self, workers: int) -> Count:
+        """As `Part.hours`."""
+        return self.total(lambda part: part.hours(workers))
+
+    def to_json(self, workers: int) -> dict[str, Any]:
+        """All of it, with the hours of one worker and of so many."""
+        return {
+            "targets": [target for part in self.parts for target in part.targets],
+            "images": self.images,
+            "records": sum(part.records for part in self.parts),
+            "pictures": asdict(self.total(lambda part: part.pictures)),
+            "hours": {str(count): asdict(self.hours(count)) for count in (1, workers)},
+            "record_bytes": asdict(self.total(lambda part: part.record_bytes)),
+            "memory": asdict(self.total(lambda part: part.memory)),
+            "parts": [asdict(part) for part in self.parts],
+            "unknown": list(self.unknown),
+        }
+
+    def text(self, workers: int) -> str:
+        """A few lines for a terminal."""
+        whole = [
+            ("with one such worker", _shown(self.hours(1), "h")),
+            *([(f"with {workers:,} such workers", _shown(self.hours(workers), "h"))] if workers > 1 else []),
+            ("records.jsonl", _shown(self.total(lambda part: part.record_bytes) * (1 / GB), "GB")),
+            ("memory to add them up", _shown(self.total(lambda part: part.memory) * (1 / GB), "GB")),
+        ]
+        width = max(len(name) for name, _ in [*whole, *(row for part in self.parts for row in part.rows())])
+        lines: list[str] = []
+        for part in self.parts:
+            lines += [part.title(self.images), *_aligned(part.rows(), width)]
+            lines += [""] if len(self.parts) > 1 else []
+        if len(self.parts) > 1:
+            lines.append("All of them, one after the other, without pictures of images in common:")
         return "\n".join(
-            [
-                f"{self.target}: {self.images:,} images, {self.attributes} attributes{beside}, search {self.search}:"
-                f" {self.records:,} records",
-                *(f"{name:<{width}}  {value}" for name, value in rows),
-                "Not known, or not counted:",
-                *(f"- {what}" for what in self.unknown),
-            ]
+            [*lines, *_aligned(whole, width), "Not known, or not counted:", *(f"- {what}" for what in self.unknown)]
         )
 
 
-def plan(diagnoser: Diagnoser, run: RunSettings, *, rate: float | None = None) -> Plan:
-    """Of the audit that ``diagnoser`` would run. Without ``rate`` it is measured, for about ten seconds."""
-    settings, search = diagnoser.settings, diagnoser.search
-    each = evaluations(diagnoser)
-    measured = _Measured(diagnoser)
-    step = measured.step() if search.needs_gradient else 1.0
-    rate_from = "as given"
-    if rate is None:
-        rate, rate_from = measured.rate()
-    attributes = len(diagnoser.attributes)
-    sizes = [_size(measured, settings.mode == "single", points) for points in _points(each)]
-    records = sum(diagnoser.measurements(run, run.most))
+def plan(groups: Sequence[Sequence[Diagnoser]], run: RunSettings, *, rate: float | None = None) -> Plan:
+    """Of the audits that ``groups`` would run one after the other; those of a group have all but their targets in
+    common and are run together, see `Diagnosers.groups`. Without ``rate`` it is measured, for about ten seconds a
+    group."""
+    parts, before = [], list[Diagnoser]()
+    for diagnosers in groups:
+        parts.append(_part(diagnosers, run, rate, before))
+        before += diagnosers
     unknown = [
         "how many searches flip, and where they stop: the most is where each flips as late as it can",
         "what the cache has of this generator already: it is counted as empty",
@@ -135,62 +174,81 @@ def plan(diagnoser: Diagnoser, run: RunSettings, *, rate: float | None = None) -
     if run.images == AUTO:
         planned = ", ".join(map(str, run.looks))
         unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
-    if each is None:
-        unknown.insert(0, f"how many pictures search {search.name} takes: they are left out of all of this")
-    return Plan(
-        target=diagnoser.target.name,
-        images=run.most,
-        attributes=attributes,
-        null=diagnoser.null,
-        search=search.name,
-        records=records,
-        once=pictures_once(diagnoser, step),
-        every_image=pictures_of_images(diagnoser, run, each, step),
+    for name in dict.fromkeys(group[0].search.name for group in groups if evaluations(group[0]) is None):
+        unknown.insert(0, f"how many pictures search {name} takes: they are left out of all of this")
+    return Plan(images=run.most, parts=tuple(parts), unknown=tuple(unknown))
+
+
+def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None, before: Sequence[Diagnoser]) -> Part:
+    first = diagnosers[0]
+    measured = _Measured(diagnosers)
+    step = measured.step() if first.search.needs_gradient else 1.0
+    rate_from = "as given"
+    if rate is None:
+        rate, rate_from = measured.rate()
+    records, points = sum(first.measurements(run, run.most)), _points(evaluations(first))
+    sizes = [[_size(*one, count) for one in zip(diagnosers, measured.outputs, strict=True)] for count in points]
+    return Part(
+        targets=tuple(each.target.name for each in diagnosers),
+        attributes=len(first.attributes),
+        null=first.null,
+        search=first.search.name,
+        records=records * len(diagnosers),
+        once=pictures_once(diagnosers, step, before=before),
+        every_image=pictures_of_images(diagnosers, run, step),
         step=step,
         rate=rate,
         rate_from=rate_from,
-        record_bytes=Count(*(records * size.line for size in sizes)),
-        memory=Count(*(records * size.memory for size in sizes)),
-        unknown=tuple(unknown),
+        record_bytes=Count(*(records * sum(size.line for size in of_all) for of_all in sizes)),
+        memory=Count(*(records * sum(size.memory for size in of_all) for of_all in sizes)),
     )
 
 
-def evaluations(diagnoser: Diagnoser, *, null: bool = False) -> Count | None:
-    """Of one search of an attribute (``null``: of a random direction), or of all attributes together; None where it is
-    not known of a package's own search."""
+def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -> Count | None:
+    """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
+    targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
+    it is not known of a package's own search."""
     search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
     if isinstance(search, Scan):
         outer = search.outer_points if calibrated and not null else 0
         least = search.points if search.monotone is None else math.ceil(search.points / 2)
         sides, reach = (1, PAPER_BOUND) if calibrated else (2, 2 * PAPER_BOUND)
         cells = 1 if search.tolerance is None else math.ceil(reach / search.points / search.tolerance)
-        return Count(least + outer, search.points + outer + sides * math.ceil(math.log2(cells)))
+        return Count(least + outer, search.points + outer + targets * sides * math.ceil(math.log2(cells)))
     if isinstance(search, GradientSearch):
-        return Count(2, search.steps + 1)
+        return Count(2, search.steps + 1) * targets
     if isinstance(search, Minimal):
-        return Count(1, 2 * search.steps + search.polish)
+        return Count(1, 2 * search.steps + search.polish) * targets
     if isinstance(search, CMAES):
         population = search.population or 4 + math.floor(3 * math.log(max(len(diagnoser.attributes), 1)))
         most = population * search.steps
-        return Count(most if search.patience is None else population, most)
+        return Count(most if search.patience is None else population, most * targets)
     return None
 
 
-def pictures_once(diagnoser: Diagnoser, step: float) -> dict[str, Count]:
-    """What is made before the first image and after the last."""
+def pictures_once(
+    diagnosers: Sequence[Diagnoser], step: float, *, before: Sequence[Diagnoser] = ()
+) -> dict[str, Count]:
+    """What is made before the first image and after the last of audits that are run together. Those ``before`` have
+    left in the cache what they made: all of it of the same attributes, of others what does not hang on attributes."""
+    diagnoser, first = diagnosers[0], not before
     settings, count, null = diagnoser.settings, len(diagnoser.attributes), diagnoser.null
-    single = settings.mode == "single"
+    strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
+    report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(diagnosers)}
+    if any(other.attributes == diagnoser.attributes for other in before):
+        return report
     found: dict[str, Count] = {}
-    unedited = SAMPLES
-    if settings.directions == "regression":
-        unedited = DEFAULT_SAMPLES["regression"]
-    elif settings.directions == "sampled":
+    unedited = DEFAULT_SAMPLES["regression"] if settings.directions == "regression" else SAMPLES
+    if settings.directions == "sampled" and first:
         pushed = 2 * DEFAULT_SAMPLES["sampled"] * int((~diagnoser.generator.space.fixed_mask()).sum())
         found["edit directions"] = Count(pushed, pushed)
     elif settings.directions == "gradient":
-        followed = DEFAULT_SAMPLES["gradient"] * (count + RANDOM_TEXTS) * step
+        known = {attribute for other in before for attribute in other.attributes}
+        texts = sum(attribute not in known for attribute in diagnoser.attributes) + RANDOM_TEXTS * first
+        followed = DEFAULT_SAMPLES["gradient"] * texts * step
         found["edit directions"] = Count(followed, followed)
-    found["unedited images"] = Count(unedited, unedited)
+    if first:
+        found["unedited images"] = Count(unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
         kept = KEEPING_PICTURES * (1 + keep + 2 * count)
         found["what is to be kept"] = Count(kept, kept)
@@ -200,15 +258,15 @@ def pictures_once(diagnoser: Diagnoser, step: float) -> dict[str, Count]:
             prompts = len(diagnoser.nothing)
             matched = NULL_PICTURES * (3 + count + 2 * null + (2 + 2 * prompts if prompts else 0))
             found["how far random directions go"] = Count(matched, matched)
-    strips = STRIPS_PER_ATTRIBUTE * count if single else MULTI_STRIPS
-    found["the report"] = Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips)
-    return found
+    return found | report
 
 
-def pictures_of_images(diagnoser: Diagnoser, run: RunSettings, each: Count | None, step: float) -> dict[str, Count]:
-    """What is made of all images."""
+def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: float) -> dict[str, Count]:
+    """What is made of all images by audits that are run together."""
+    diagnoser, targets = diagnosers[0], len(diagnosers)
     settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.most
     held = settings.null_images(count, images)
+    apart = targets if diagnoser.search.needs_gradient else 1  # each is followed alone
     weight = step if diagnoser.search.needs_gradient else 1.0
     one = Count(images, images)
     found: dict[str, Count] = {}
@@ -219,11 +277,12 @@ def pictures_of_images(diagnoser: Diagnoser, run: RunSettings, each: Count | Non
     if settings.wordings:
         found["other wordings"] = one * (2 * count * settings.wordings)
     searches = 1 if settings.mode == "multi" else count
-    found["search"] = one + (each or Count(0, 0)) * (weight * searches * images)
-    beside = evaluations(diagnoser, null=True)
+    each = evaluations(diagnoser, targets=targets) or Count(0, 0)
+    found["search"] = one * apart + each * (weight * searches * images)
     if diagnoser.null:
+        beside = evaluations(diagnoser, null=True, targets=targets) or Count(0, 0)
         _, along = diagnoser.measurements(run, images)
-        found["search along null directions"] = Count(held, held) + (beside or Count(0, 0)) * (weight * along)
+        found["search along null directions"] = Count(held, held) * apart + beside * (weight * along)
     return found
 
 
@@ -241,6 +300,10 @@ def _shown(count: Count, unit: str = "") -> str:
     return f"{least if least == most else f'{least} to {most}'} {unit}".strip()
 
 
+def _aligned(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+    return [f"{name:<{width}}  {value}" for name, value in rows]
+
+
 def _points(each: Count | None) -> tuple[int, int]:
     """Of a record's trajectory, with the unedited image."""
     return (1, 1) if each is None else (1 + int(each.least), 1 + int(each.most))
@@ -254,18 +317,18 @@ class _Size:
     memory: float
 
 
-def _size(measured: _Measured, single: bool, points: int) -> _Size:
-    """Of a record with a trajectory of so many points, all numbers written out."""
-    count = len(measured.diagnoser.attributes)
+def _size(diagnoser: Diagnoser, outputs: int, points: int) -> _Size:
+    """Of a record of so many outputs, with a trajectory of so many points, all numbers written out."""
+    count, single = len(diagnoser.attributes), diagnoser.settings.mode == "single"
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
-    output = tuple(0.123456 for _ in range(measured.outputs))
-    kept = True if measured.diagnoser.labels else None
+    output = tuple(0.123456 for _ in range(outputs))
+    kept = True if diagnoser.labels else None
     point = Point(weights=weights, output=output, change=0.123456, label_kept=kept, ssim=None)
-    labels = len(measured.diagnoser.labels)
+    labels = len(diagnoser.labels)
     record = Record(
         image=99_999,
         seed=99_999,
-        attribute=max((attribute.text for attribute in measured.diagnoser.attributes), key=len) if single else None,
+        attribute=max((attribute.text for attribute in diagnoser.attributes), key=len) if single else None,
         edit_weights=weights,
         original_output=output,
         output=output,
@@ -292,43 +355,63 @@ def _size(measured: _Measured, single: bool, points: int) -> _Size:
 
 
 class _Measured:
-    """What pictures cost on this machine, with an audit's own models: unedited ones, since directions are not found."""
+    """What pictures cost on this machine, with an audit's own models: unedited ones, since directions are not found.
 
-    def __init__(self, diagnoser: Diagnoser) -> None:
-        self.diagnoser = diagnoser
-        size = diagnoser.settings.batch_size
-        self._styles = diagnoser.styles(range(size))[:]
-        self._evaluator = diagnoser.evaluator(torch.zeros(len(diagnoser.attributes), diagnoser.generator.space.size))
-        self._weights = torch.zeros(size, len(diagnoser.attributes))
-        originals = self._evaluator.originals(self._styles[:1])
-        self.outputs = diagnoser.target.task.recorded(originals.outputs, originals.outputs).shape[1]
+    As in the audit several targets look at the same picture, but where a search follows the gradient of one.
+    """
+
+    def __init__(self, diagnosers: Sequence[Diagnoser]) -> None:
+        first = diagnosers[0]
+        size, count = first.settings.batch_size, len(first.attributes)
+        self._search = first.search
+        self._styles = first.styles(range(size))[:]
+        evaluators = [each.evaluator(torch.zeros(count, first.generator.space.size)) for each in diagnosers]
+        self._together = [[each] for each in evaluators] if first.search.needs_gradient else [evaluators]
+        self._weights = torch.zeros(size, count)
+        originals = [each.originals(self._styles[:1]).outputs for each in evaluators]
+        self.outputs = [
+            each.target.task.recorded(outputs, outputs).shape[1]
+            for each, outputs in zip(diagnosers, originals, strict=True)
+        ]
 
     def rate(self) -> tuple[float, str]:
         """Pictures a second, and on what that was measured."""
         seconds, pictures = self._look(len(self._styles))
-        what = "picture" if pictures == 1 else "pictures"
-        threads = torch.get_num_threads()
-        where = f"{threads} thread{'s' * (threads > 1)}"
-        return pictures / seconds, f"measured here with {where}, on {pictures} {what} in {seconds:.1f} s"
+        threads, looking = number_of(torch.get_num_threads(), "thread"), len(self._together[0])
+        by = f", each looked at by {looking} targets" if looking > 1 else ""
+        return pictures / seconds, (
+            f"measured here with {threads}, on {number_of(pictures, 'picture')} in {seconds:.1f} s{by}"
+        )
 
     def step(self) -> float:
-        """How many pictures' time a step with gradients takes."""
-        originals = self._evaluator.originals(self._styles[:1])
-        look = self._evaluator.value_and_grad if self.diagnoser.search.needs_loss else self._evaluator.value_and_slopes
-        look(self._styles[:1], self._weights[:1], originals)  # the first takes longer
-        start = time.perf_counter()
-        look(self._styles[:1], self._weights[:1], originals)
-        one_step = time.perf_counter() - start
+        """How many pictures' time a step with gradients takes, mean over targets."""
+        followed = 0.0
+        for (evaluator,) in self._together:
+            originals = evaluator.originals(self._styles[:1])
+            look = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
+            look(self._styles[:1], self._weights[:1], originals)  # the first takes longer
+            start = time.perf_counter()
+            look(self._styles[:1], self._weights[:1], originals)
+            followed += time.perf_counter() - start
         seconds, pictures = self._look(1)
-        return max(1.0, one_step * pictures / seconds)
+        return max(1.0, followed / len(self._together) * pictures / seconds)
 
+    @torch.no_grad()
     def _look(self, size: int) -> tuple[float, int]:
         """Seconds, and pictures of batches of so many: one batch where it takes long."""
-        originals = self._evaluator.originals(self._styles[:size])
-        with torch.no_grad():
-            self._evaluator.value(self._styles[:size], self._weights[:size], originals, ssim="flipped")
-            pictures, start = 0, time.perf_counter()
-            while not pictures or time.perf_counter() - start < SECONDS:
-                self._evaluator.value(self._styles[:size], self._weights[:size], originals, ssim="flipped")
-                pictures += size
+        styles, weights = self._styles[:size], self._weights[:size]
+        unedited = [[each.originals(styles) for each in together] for together in self._together]
+
+        def look() -> None:
+            for together, originals in zip(self._together, unedited, strict=True):
+                images = together[0].render(styles, weights)
+                embeddings = Embeddings(images)
+                for each, own in zip(together, originals, strict=True):
+                    each.evaluate(images, own, embeddings=embeddings.of(each), ssim="flipped")
+
+        look()
+        pictures, start = 0, time.perf_counter()
+        while not pictures or time.perf_counter() - start < SECONDS:
+            look()
+            pictures += size * len(self._together)
         return time.perf_counter() - start, pictures

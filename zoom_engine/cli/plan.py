@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zoom_engine.audit.settings import AUTO
 from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.diagnose import OPTIONS, settings_of
@@ -34,7 +35,9 @@ def plan(
     """Say what an audit would take: pictures, hours, disk and memory.
 
     It takes the options of diagnose, loads the models and audits nothing.
-    What hangs on the target has a least and a most. For example:
+    What hangs on the target has a least and a most. Several targets share
+    pictures on one machine; with --workers, which take one target after the
+    other, they do not. For example:
 
       zoom-engine plan --config audit.toml --images 10000 --workers 16
     """
@@ -45,14 +48,15 @@ def plan(
     with telling(**given_of(TOLD, values)) as voice:
         use_threads(values.get("threads"), voice.progress)
         settings, run = settings_of(stored, given, values, needs=("generator", "target"))
-        if several_targets(settings.target):
-            raise ConfigError("a plan is of one target: give --target once")
+        workers = settings.workers or 1
+        targets = settings.target if several_targets(settings.target) else [settings.target]
         with starting(voice.progress):
-            from zoom_engine.diagnoser import Diagnoser
+            from zoom_engine.diagnosers import Diagnosers
             from zoom_engine.planning import plan
 
-        found = plan(Diagnoser(settings, progress=voice.progress, notify=voice.notify), run, rate=rate)
-    workers = settings.workers or 1
+        made = Diagnosers(settings, target=targets, progress=voice.progress, notify=voice.notify)
+        groups = made.groups(one_by_one=workers > 1 or run.images == AUTO)
+        found = plan([[made.diagnosers[name] for name in group] for group in groups], run, rate=rate)
     if json:
         print_json(found.to_json(workers))
     else:

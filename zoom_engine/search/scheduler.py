@@ -195,7 +195,7 @@ class _Pool:
         try:
             with torch.no_grad():
                 images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
-                embeddings = _Embeddings(images)
+                embeddings = Embeddings(images)
                 found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
         except Exception as error:
             self._batch_size = _half(len(wanted), error)
@@ -205,7 +205,7 @@ class _Pool:
             self._rows[image] = [originals.rows(torch.tensor([place], device=images.device)) for originals in found]
 
 
-class _Embeddings:
+class Embeddings:
     """Embeddings of one batch of images, made once per text encoder."""
 
     def __init__(self, images: Tensor) -> None:
@@ -316,7 +316,7 @@ class _Run:
     def _look(self, batch: list[_Row]) -> _Told:
         _, styles, weights = self._inputs(batch)
         pictures = self._evaluators[0].render(styles, weights)
-        shared = _Embeddings(pictures)
+        shared = Embeddings(pictures)
         told: _Told = []
         for index, evaluator in enumerate(self._evaluators):
             places = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]
