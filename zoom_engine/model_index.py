@@ -17,6 +17,7 @@ TASKS = {
     "regression": "image-regression",
     "keypoints": "keypoint-detection",
     "segmentation": "image-segmentation",
+    "detection": "object-detection",
 }
 """What the hub calls a task; all others are image-classification."""
 

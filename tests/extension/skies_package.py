@@ -90,6 +90,7 @@ class LevelTask:
     corner: ClassVar[str] = "the level that the model reads"
     curve: ClassVar[str] = "the level"
     differentiable: ClassVar[bool] = True
+    may_find_nothing: ClassVar[bool] = False
     small: ClassVar[float] = 0.02
     hardly: ClassVar[float] = 0.1
     legend: ClassVar[tuple[tuple[str, str], ...]] = (("level", "#ff00ff"),)

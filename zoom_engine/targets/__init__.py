@@ -10,6 +10,7 @@ from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks import (
     BinaryTask,
+    DetectionTask,
     KeypointsTask,
     MultiClassTask,
     MultiLabelTask,
@@ -22,6 +23,7 @@ from zoom_engine.targets.tasks import (
 __all__ = [
     "BinaryTask",
     "BlackBox",
+    "DetectionTask",
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.targets.loaders.entry import are_boxes, stacked_boxes
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
@@ -29,14 +30,15 @@ class Called(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, H, W, 3]` with values 0 to 255 → what the function returns for them as uint8, float32
-        `[B]`, `[B, C]`, or with the axes that a task reads.
+        `[B]`, `[B, C]`, or with the axes that a task reads; a list of boxes as `stacked_boxes` makes it one.
 
         Raises:
             TargetError: when the function raises, or returns no array of numbers with one row per image.
         """
         pixels = x.detach().round().clamp(0, 255).to(torch.uint8).cpu().numpy()
         try:
-            values = np.asarray(self.function(pixels), dtype=np.float32)
+            answer = self.function(pixels)
+            values = np.asarray(stacked_boxes(answer) if are_boxes(answer) else answer, dtype=np.float32)
         except Exception as error:  # whatever the caller's function raises
             raise TargetError(
                 f"the function fails on uint8 images {pixels.shape} ({type(error).__name__}: {one_line(error)})"

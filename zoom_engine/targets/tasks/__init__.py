@@ -8,6 +8,7 @@ from typing import Any
 from zoom_engine import registry
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.tasks.binary import BinaryTask
+from zoom_engine.targets.tasks.detection import DetectionTask
 from zoom_engine.targets.tasks.keypoints import KeypointsTask
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
@@ -22,11 +23,13 @@ TASKS: dict[str, type[Task]] = {
     "regression": RegressionTask,
     "keypoints": KeypointsTask,
     "segmentation": SegmentationTask,
+    "detection": DetectionTask,
 }
 
 __all__ = [
     "TASKS",
     "BinaryTask",
+    "DetectionTask",
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",

@@ -21,6 +21,11 @@ class Described:
         return True
 
     @property
+    def may_find_nothing(self) -> bool:
+        """Every picture has numbers of its own."""
+        return False
+
+    @property
     def name(self) -> str:
         """The task's."""
         raise NotImplementedError

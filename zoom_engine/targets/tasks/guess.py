@@ -46,6 +46,8 @@ def guess_task(
         raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
     flat = rows_of(raw)
     count = flat.shape[1]
+    if not count:
+        raise TargetError(f"target {name!r} returns no number for a picture: of boxes say --task detection")
     if not bool(flat.isfinite().all()):
         raise TargetError(f"target {name!r} returns NaN or infinite outputs: check its weights and preprocessing")
     if sum(size > 1 for size in raw.shape[1:]) > 1:
@@ -89,7 +91,7 @@ def _of_places(raw: Tensor, name: str, classes: Sequence[str] | None, kind: Kind
         return SegmentationTask(classes=tuple(classes or ()), output="labels")
     raise TargetError(
         f"target {name!r} returns {[int(size) for size in raw.shape]}: name a class for each channel where these are"
-        " areas (--class), or say what they are with task (--task segmentation, --task keypoints)"
+        " areas (--class), or say what they are with task (--task segmentation, --task keypoints, --task detection)"
     )
 
 

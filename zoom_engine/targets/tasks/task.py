@@ -30,6 +30,10 @@ class Task(Protocol):
     def differentiable(self) -> bool:
         """Whether there is something between one output and the next for a gradient to follow."""
 
+    @property
+    def may_find_nothing(self) -> bool:
+        """Whether an output may be the same for all pictures of noise, as there is nothing to find in them."""
+
     def outputs(self, raw: Tensor) -> Tensor:
         """The network's raw output `[B, …]` → outputs float32 `[B, K]` (whole numbers where it gives nothing between
         its answers); `TargetError` when the shape is not what this task reads."""

@@ -1,0 +1,278 @@
+"""Detection: boxes with scores. Of each picture one is followed, the one found most surely before the edit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoom_engine.errors import TargetError
+from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, checked_probabilities, class_name
+from zoom_engine.targets.tasks.described import Described, check_output
+from zoom_engine.targets.tasks.task import Pixels
+
+Form = Literal["found", "boxes", "yolo"]
+ABSENT, THERE, ELSEWHERE = range(3)
+MOST_BOXES = 300
+"""Boxes of a picture that are kept, those of the highest scores: no detector returns more."""
+FARTHEST = 2.0
+"""A share of the picture that no box reaches: beyond are pixels."""
+BEFORE, NOW = "#56b4e9", "#f07000"
+FINEST = 512  # pixels a side that boxes are drawn at, or the picture's own where it has more
+
+
+class Match(NamedTuple):
+    """Of each row the box that is taken for the original's: `box` `[B, 4]`, its `score` `[B]`, its `overlap` `[B]` with
+    the original's (1 where that found nothing), and `left` `[B]`, what of both is left to the thresholds."""
+
+    box: Tensor
+    score: Tensor
+    overlap: Tensor
+    left: Tensor
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectionTask(Described):
+    """Outputs are the boxes of a picture, `[B, 300, 5]`, the highest score first: x and y of the top left and of the
+    bottom right corner as shares of the picture, and the score in [0, 1], 0 of what is no box; rows of zeros follow the
+    last one.
+
+    The box with the highest score of the unedited picture is what is followed. After an edit it is the box that has
+    most left to both thresholds, of its score and of its overlap (intersection over union, IoU) with the box before.
+
+    output: what the network returns. "found": the boxes that it chose itself, `[B, N, 6]` (x and y of two corners,
+        score, class; without the class `[B, N, 5]`), or as torchvision does a list with a dict of "boxes" `[n, 4]`,
+        "scores" and "labels" `[n]` for each picture; without gradients, as a box that is not chosen has none. "boxes":
+        the same `[B, N, 6]`, but of every box that it considered. "yolo": of every box `[B, 4 + C, N]` its middle, its
+        width and height, and the probability of each class.
+    side: pixels of the input that boxes are in; None where they are shares of the picture.
+    classes: names of the classes, in the order of their numbers.
+    chosen: name or number of the class whose boxes count; None where all do.
+    score: from which score on a box is found.
+    overlap: down to which IoU with the box before it is the same one.
+    """
+
+    classes: tuple[str, ...] = ()
+    output: Form = "found"
+    side: int | None = None
+    chosen: str | int | None = None
+    score: float = 0.5
+    overlap: float = 0.5
+    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    boundary: ClassVar[None] = None
+    small: ClassVar[float] = 0.05
+    hardly: ClassVar[float] = 0.01
+
+    @property
+    def name(self) -> str:
+        return "detection"
+
+    def __post_init__(self) -> None:
+        check_output("detection", self.output, Form)
+        for name, value in (("score", self.score), ("overlap", self.overlap)):
+            if not 0 < value < 1:
+                raise TargetError(f"detection task: {name} must be between 0 and 1, not {value}")
+        if self.side is not None and self.side < 1:
+            raise TargetError(f"detection task: side is the input's pixels, not {self.side}")
+        numbered = isinstance(self.chosen, int) and 0 <= self.chosen < (len(self.classes) or math.inf)
+        if self.chosen is not None and not numbered and self.chosen not in self.classes:
+            names = ", ".join(self.classes) or "not named, so give its number"
+            raise TargetError(f"detection task: chosen is {self.chosen!r}; classes are {names}")
+
+    @property
+    def differentiable(self) -> bool:
+        """Boxes that are chosen come and go."""
+        return self.output != "found"
+
+    @property
+    def may_find_nothing(self) -> bool:
+        """Of noise no box is chosen."""
+        return self.output == "found"
+
+    def outputs(self, raw: Tensor) -> Tensor:
+        """Raw output → `[B, 300, 5]`."""
+        boxes, scores = self._of_every_class(raw) if self.output == "yolo" else self._of_one_class_each(raw)
+        scores = checked_probabilities(scores) if scores.numel() else scores
+        if self.side is not None:
+            boxes = boxes / self.side
+        elif bool((boxes.abs() > FARTHEST).any()):
+            raise TargetError(
+                f"the target's boxes reach to {boxes.abs().max().item():.4g}: say how many pixels its input has with"
+                " side (--task-option side=640)"
+            )
+        scores = torch.where(_area(boxes[..., :2], boxes[..., 2:]) > 0, scores, 0.0)
+        order = scores.argsort(dim=1, descending=True, stable=True)[:, :MOST_BOXES]
+        kept = torch.cat([boxes, scores[:, :, None]], dim=2).gather(1, order[:, :, None].expand(-1, -1, 5))
+        return F.pad(kept, (0, 0, 0, MOST_BOXES - kept.shape[1]))
+
+    def match(self, outputs: Tensor, original: Tensor) -> Match:
+        """Which box of each row is the original's."""
+        found = self._found(original)
+        overlaps = torch.where(found[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
+        left = torch.minimum(outputs[:, :, 4] - self.score, overlaps - self.overlap)
+        row, best = torch.arange(len(outputs), device=outputs.device), left.argmax(1)
+        return Match(outputs[row, best, :4], outputs[row, best, 4], overlaps[row, best], left[row, best])
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, 6]`: the corners of the box, its score, and its overlap with the original's."""
+        match = self.match(outputs, original)
+        return torch.cat([match.box, match.score[:, None], match.overlap[:, None]], dim=1)
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: what is left to the nearer threshold; where nothing was found, what the highest score lacks."""
+        return torch.where(
+            self._found(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
+        )
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """bool `[B]`: no box of enough score is where the original's was; where it found nothing, one is anywhere."""
+        margin = self.margin(outputs, original)
+        return torch.where(self._found(original), margin < 0, margin <= 0)
+
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1]: how far score × overlap moved."""
+        match = self.match(outputs, original)
+        return (match.score * match.overlap - original[:, 0, 4]).abs()
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]`: the cross-entropy of score × overlap to 0, of the box that has most of it; to 1 where nothing was
+        found. It slopes where an overlap of 1 does not."""
+        found = self._found(original)
+        overlaps = torch.where(found[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
+        sure = (outputs[:, :, 4] * overlaps).amax(1)
+        return -(torch.where(found, 1 - sure, sure) + PROBABILITY_EPS).log()
+
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """Score and overlap, such as "score 0.83, IoU 0.91"; "none" where no score is enough."""
+        match = self.match(outputs_row[None], original_row[None])
+        score, overlap = match.score.item(), match.overlap.item()
+        if score < self.score:
+            return "none"
+        return f"score {score:.2f}" + (f", IoU {overlap:.2f}" if overlap < 1 else "")
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """The picture with the box before and, narrower, the box now over it; drawn at 512² where the picture has
+        less, and made small again."""
+        height, width = pixels.shape[:2]
+        finer = max(FINEST // height, 1)
+        side = (width * finer, height * finer)
+        picture = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC)
+        draw, thick = ImageDraw.Draw(picture), max(side[1] // 64, 2)
+        match = self.match(outputs_row[None], original_row[None])
+        if bool(self._found(original_row[None])):
+            _draw(draw, original_row[0, :4], BEFORE, side, 2 * thick)
+        if match.score.item() >= self.score:
+            _draw(draw, match.box[0], NOW, side, thick)
+        return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
+
+    @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """Whose boxes have which colour."""
+        return (("the box now", NOW), ("the box before the edit", BEFORE))
+
+    @property
+    def corner(self) -> str:
+        """Score and overlap, in words."""
+        return (
+            f"the score of {self._what}, and how far its box overlaps that before the edit, as intersection over union"
+            f" (IoU, 1 where they are the same); none where no score reaches {self.score:g}"
+        )
+
+    @property
+    def curve(self) -> str:
+        """Score × overlap."""
+        return (
+            f"how surely {self._what} is found where it was, as its score times the overlap (IoU) of its box with that"
+            " before the edit"
+        )
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """Score × overlap."""
+        return recorded[4] * recorded[5]
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """Whether it is found, and where."""
+        if recorded[4] < self.score:
+            return ABSENT
+        return THERE if recorded[5] >= self.overlap else ELSEWHERE
+
+    def state_name(self, state: int) -> str:
+        """The same in words."""
+        return (f"no {self._what}", self._what, f"{self._what} elsewhere")[state]
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        """What of a detection can move."""
+        return ("score", "place")
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        """How far each moved."""
+        return [abs(recorded[4] - original[4]), 1 - recorded[5]]
+
+    part_change = "how far the score moves, and how far the place of the box does, as 1 − intersection over union"
+
+    def change_in_words(self, change: float) -> str:
+        """What is lost (or won) of a detection that is sure and in its place."""
+        return f"{100 * change:.0f} % of a sure detection in its place"
+
+    @property
+    def _number(self) -> int | None:
+        """Of the class that counts."""
+        return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
+
+    @property
+    def _what(self) -> str:
+        number = 0 if self._number is None and len(self.classes) == 1 else self._number
+        return "object" if number is None else class_name(self.classes, number)
+
+    def _found(self, original: Tensor) -> Tensor:
+        """bool `[B]`: there is a box of enough score."""
+        return original[:, 0, 4] >= self.score
+
+    def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
+        if raw.ndim != 3 or raw.shape[2] not in (5, 6) or (raw.shape[2] == 5 and self._number is not None):
+            row = "6 (corners, score, class)" if self._number is not None else "6 or 5 (corners, score, class)"
+            raise TargetError(f"the target returns {list(raw.shape)}: boxes are [B, N, {row}]")
+        rows = raw.float()
+        scores = rows[:, :, 4]
+        if self._number is not None:
+            scores = torch.where(rows[:, :, 5] == self._number, scores, 0.0)
+        return rows[:, :, :4], scores
+
+    def _of_every_class(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
+        count = raw.shape[1] - 4 if raw.ndim == 3 else 0
+        if count < 1 or (self.classes and count != len(self.classes)) or (self._number or 0) >= count:
+            wanted = f"4 + {len(self.classes)}" if self.classes else "4 + C"
+            raise TargetError(f"the target returns {list(raw.shape)}: boxes of yolo are [B, {wanted}, N]")
+        columns = raw.float().transpose(1, 2)
+        middle, half, shares = columns[:, :, :2], columns[:, :, 2:4] / 2, columns[:, :, 4:]
+        scores = shares.amax(2) if self._number is None else shares[:, :, self._number]
+        return torch.cat([middle - half, middle + half], dim=2), scores
+
+
+def _overlaps(boxes: Tensor, box: Tensor) -> Tensor:
+    """`[B, N]`: intersection over union (Jaccard 1912) of boxes `[B, N, 4]` with one box a row, `[B, 4]`."""
+    one = box[:, None]
+    both = _area(torch.maximum(boxes[..., :2], one[..., :2]), torch.minimum(boxes[..., 2:], one[..., 2:]))
+    either = _area(boxes[..., :2], boxes[..., 2:]) + _area(one[..., :2], one[..., 2:]) - both
+    return both / either.clamp(min=1e-12)
+
+
+def _area(low: Tensor, high: Tensor) -> Tensor:
+    """Of boxes with the corners `low` and `high` `[…, 2]`; 0 of those that are none."""
+    return (high - low).clamp(min=0).prod(-1)
+
+
+def _draw(draw: ImageDraw.ImageDraw, box: Tensor, color: str, side: tuple[int, int], thick: int) -> None:
+    """The outline of a box `[4]` in a picture of `side`, between dark ones that show it on every ground."""
+    x0, y0, x1, y1 = (share * side[i % 2] for i, share in enumerate(box.detach().float().cpu().clamp(-1, 2).tolist()))
+    for edge, paint in ((1, "black"), (0, color)):
+        draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline=paint, width=thick + 2 * edge)
