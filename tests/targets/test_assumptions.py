@@ -20,7 +20,15 @@ from torch import Tensor, nn
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.targets import BinaryTask, Preprocessing, Target, input_notices, load_target, save_onnx
+from zoom_engine.targets import (
+    BinaryTask,
+    KeypointsTask,
+    Preprocessing,
+    Target,
+    input_notices,
+    load_target,
+    save_onnx,
+)
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -202,3 +210,10 @@ def test_a_linear_network_is_not_doubted() -> None:
     """Its outputs double with the contrast, whatever it was trained on."""
     target = load_target(Function(lambda m: m[:, :1] * 9 - 4), task=BinaryTask(), resolution=16)
     assert len(list(input_notices(target, resolution=16))) == 1
+
+
+def test_what_is_no_logit_is_not_doubted() -> None:
+    """Shares of the picture differ by 1 at most."""
+    target = load_target(Function(lambda m: m[:, :2]), task=KeypointsTask(), resolution=16)
+    (notice,) = input_notices(target, resolution=16)
+    assert "this is assumed" in notice

@@ -1,7 +1,7 @@
 """What a run says of a target whose input scale nobody told, and what fixed test pictures show about it.
 
 A network that is fed other numbers than it was trained on still answers, only worse. Two things can betray it in its
-outputs; both are doubts, never proof:
+outputs where these are logits of classes; both are doubts, never proof:
 
 - Its logits hardly move, even between black, white, noise and coloured blots (within `FLAT`).
 - They spread more than `GROWTH` times as far when it is fed -1 to 1 instead of 0 to 1. A network that is linear in its
@@ -24,6 +24,7 @@ from torch import Tensor
 from zoom_engine.errors import TargetError
 from zoom_engine.targets.preprocessing import BLACK, WHITE
 from zoom_engine.targets.target import Target, probe_images
+from zoom_engine.targets.tasks.classes import OfClasses
 
 FLAT = 0.5
 """Logits: what the odds change by is then less than a factor of 1.65."""
@@ -44,7 +45,7 @@ def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
         f"nothing says what target {target.name!r} is to be fed, so this is assumed: {target.preprocessing.in_words}; a"
         f" wrong guess gives wrong rankings without an error: say it by {HOW}"
     )
-    if doubt := _doubt(target, resolution):
+    if isinstance(target.task, OfClasses) and (doubt := _doubt(target, resolution)):
         yield doubt
 
 
