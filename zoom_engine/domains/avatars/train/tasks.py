@@ -51,7 +51,7 @@ PUPILS = LANDMARK_NAMES.index("left_pupil"), LANDMARK_NAMES.index("right_pupil")
 YOUNGEST, OLDEST, AGE_SCALE = 10.0, 90.0, 20.0
 HEADS = ("eyeglasses", "smiling", "beard", "mustache", "bangs", "long_hair", "lipstick", "pale_skin", "old", "male")
 COLORS = (*(name.removeprefix("hair_") for name in HAIR_COLORS), "bald")
-AS_ONNX = ("segmentation",)
+AS_ONNX = ("keypoints", "segmentation")
 
 
 def points(parameters: Parameters) -> Tensor:
