@@ -78,11 +78,11 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     face = (0.25, 0.25, 0.75, 0.75, 0.9)
     original = TASK.outputs(rows([face]))
     for now, state, caption in (
-        ([face], "“face”", "score 0.90"),
-        ([(*face[:4], 0.6)], "“face”", "score 0.60"),
+        ([face], "“face”", "0.90"),
+        ([(*face[:4], 0.6)], "“face”", "0.60"),
         ([(*face[:4], 0.4)], "no “face”", "none"),
-        ([(0.25, 0.25, 0.75, 0.625, 0.8)], "“face”", "score 0.80, IoU 0.75"),
-        ([(0.0, 0.0, 0.25, 0.25, 0.8)], "“face” elsewhere", "score 0.80, IoU 0.00"),
+        ([(0.25, 0.25, 0.75, 0.625, 0.8)], "“face”", "0.80 × 0.75"),
+        ([(0.0, 0.0, 0.25, 0.25, 0.8)], "“face” elsewhere", "0.80 × 0.00"),
         ([], "no “face”", "none"),
     ):
         outputs = TASK.outputs(rows(now))

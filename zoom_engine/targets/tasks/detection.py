@@ -150,12 +150,13 @@ class DetectionTask(Described):
         return -(torch.where(found, 1 - sure, sure) + PROBABILITY_EPS).log()
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """Score and overlap, such as "score 0.83, IoU 0.91"; "none" where no score is enough."""
+        """Score × overlap, such as "0.83 × 0.91", the score alone where the box is the same; "none" where no score is
+        enough."""
         match = self.match(outputs_row[None], original_row[None])
         score, overlap = match.score.item(), match.overlap.item()
         if score < self.score:
             return "none"
-        return f"score {score:.2f}" + (f", IoU {overlap:.2f}" if overlap < 1 else "")
+        return f"{score:.2f}" + (f" × {overlap:.2f}" if overlap < 1 else "")
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The picture with the box before and, narrower, the box now over it; drawn at 512² where the picture has
@@ -181,8 +182,8 @@ class DetectionTask(Described):
     def corner(self) -> str:
         """Score and overlap, in words."""
         return (
-            f"the score of {self._what}, and how far its box overlaps that before the edit, as intersection over union"
-            f" (IoU, 1 where they are the same); none where no score reaches {self.score:g}"
+            f"the score of {self._what}, × how far its box overlaps that before the edit (as intersection over union, 1"
+            f" where they are the same); none where no score reaches {self.score:g}"
         )
 
     @property
