@@ -115,7 +115,7 @@ def test_a_shard_that_ends_its_workers_ends_the_run() -> None:
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     check_cluster(None)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ClusterError, match=r'pip install "zoom-engine\[cluster\]"'):
+    with pytest.raises(ClusterError, match=r"pip install 'zoom-engine\[cluster\]'"):
         Diagnoser(generator="avatars", target="avatars:mustache", cluster="ray")
 
 

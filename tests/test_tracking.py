@@ -59,7 +59,7 @@ def test_without_mlflow_one_line_says_what_to_install(
     audit: Diagnosis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(TrackingError, match=r'pip install "zoom-engine\[tracking\]"'):
+    with pytest.raises(TrackingError, match=r"pip install 'zoom-engine\[tracking\]'"):
         track(audit, "file:nowhere")
     assert main(["track", str(audit.path), "--mlflow", "file:nowhere"]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1

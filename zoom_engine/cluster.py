@@ -8,18 +8,17 @@ own process alone, so its folder is what it is without a cluster.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from zoom_engine.audit.records import Record, Unit
-from zoom_engine.errors import ClusterError, ZoomError, one_line
+from zoom_engine.errors import ClusterError, ZoomError, imported, one_line
 from zoom_engine.notices import Notify, untold
 from zoom_engine.plurals import agreeing, number_of
 
@@ -292,11 +291,5 @@ class _Worker:
         yield from self._work(shard)
 
 
-def _import_ray() -> ModuleType:
-    try:
-        return importlib.import_module("ray")
-    except ImportError as error:
-        raise ClusterError(
-            f"a cluster takes Ray, which cannot be imported here ({one_line(error)}):"
-            ' pip install "zoom-engine[cluster]"'
-        ) from error
+def _import_ray() -> Any:
+    return imported("ray", ClusterError, "a cluster cannot be used", install="zoom-engine[cluster]")

@@ -14,7 +14,7 @@ from zoom_engine.audit.folder import INVERSIONS
 from zoom_engine.audit.settings import AUTO, AuditSettings, RunSettings, signature_with
 from zoom_engine.audit.target_names import check_outs, named_targets
 from zoom_engine.diagnoser import Diagnoser, diagnosed
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, in_notebooks
 from zoom_engine.report import INDEX, IndexEntry, write_index
@@ -109,10 +109,8 @@ Diagnosers.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-d
 
 def _hand_on(inverted: Path | None, folder: Path) -> None:
     """Photographs that were ``inverted`` are not inverted again. Raises `AuditError`."""
-    try:
+    with system_errors(AuditError, f"cannot write {folder}"):
         for code in () if inverted is None else inverted.glob("*.safetensors"):
             if not (folder / code.name).exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(code, folder / code.name)
-    except OSError as error:
-        raise AuditError(f"cannot write {folder}: {(error.strerror or str(error)).lower()}") from error

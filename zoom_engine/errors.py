@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
 
 class ZoomError(Exception):
     """Base of every error that zoom-engine raises on purpose; `exit_code` is the command line's."""
@@ -78,3 +83,24 @@ def one_line(error: BaseException | str, limit: int = 300) -> str:
     if len(text) > limit:
         text = f"{text[: limit // 3]} … {text[len(text) - 2 * limit // 3 + 3 :]}"
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+@contextlib.contextmanager
+def system_errors(refusal: type[ZoomError], what: str, *, advice: str = "") -> Iterator[None]:
+    """What the system refuses is told by a ``refusal``: ``what`` cannot be done, why, and the ``advice``."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise refusal(f"{what}: {reason[:1].lower()}{reason[1:]}{advice}") from error
+
+
+def imported(module: str, refusal: type[ZoomError], what: str, *, install: str) -> Any:
+    """An optional module, imported late. Without it there is a ``refusal``: ``what`` it is needed for, and the
+    distribution that brings it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        reason = "is not installed" if missing else f"cannot be imported ({one_line(error)})"
+        raise refusal(f"{what}: {module.partition('.')[0]} {reason}; pip install '{install}'") from error

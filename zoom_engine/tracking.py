@@ -3,7 +3,6 @@ as artefacts."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import Any
 
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.errors import AuditError, TrackingError, one_line
+from zoom_engine.errors import AuditError, TrackingError, imported, one_line
 
 EXPERIMENT = "zoom-engine"
 LONGEST_PARAMETER = 500  # characters, what the oldest servers take
@@ -99,10 +98,4 @@ def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 def _mlflow() -> Any:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it reports its use to its makers otherwise
-    try:
-        return importlib.import_module("mlflow")
-    except ImportError as error:
-        raise TrackingError(
-            f"tracking takes MLflow, which cannot be imported here ({one_line(error)}):"
-            ' pip install "zoom-engine[tracking]"'
-        ) from error
+    return imported("mlflow", TrackingError, "an audit cannot be tracked", install="zoom-engine[tracking]")

@@ -20,7 +20,7 @@ from zoom_engine.audit.summarise import summarise
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import summary_table
 from zoom_engine.audit.views import Counterfactual
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +68,8 @@ class Diagnosis:
         """Read an audit folder, finished or not. Raises `AuditError`."""
         path = Path(path)
         manifest = read_manifest(path)
-        try:
+        with system_errors(AuditError, f"cannot read {path / RECORDS}"):
             records = read_records(path / RECORDS)
-        except OSError as error:
-            raise AuditError(f"cannot read {path / RECORDS}: {(error.strerror or str(error)).lower()}") from error
         return cls(manifest, tuple(records), path, tries=load_tries(path))
 
     def save(self, path: str | Path) -> Path:

@@ -34,7 +34,7 @@ from zoom_engine.audit.records import Record, Unit, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
 from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
@@ -294,16 +294,10 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def _one_line(path: Path, verb: str) -> Iterator[None]:
+def _one_line(path: Path, verb: str) -> contextlib.AbstractContextManager[None]:
     """Turn an `OSError` into an `AuditError` that names the folder and what the system said."""
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise AuditError(
-            f"cannot {verb} the audit folder {path}: {reason}: mend that or choose another folder"
-        ) from error
+    what = f"cannot {verb} the audit folder {path}"
+    return system_errors(AuditError, what, advice=": mend that or choose another folder")
 
 
 def _acquire(path: Path) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.folder import check_folder, inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 
 if TYPE_CHECKING:
@@ -72,13 +72,11 @@ def export_images(diagnosis: Diagnosis, out: Path, *, licence: str) -> int:
     check_folder(out)
     if (out / "manifest.json").exists():
         raise AuditError(f"{out} holds an audit: choose another folder")
-    try:
+    with system_errors(AuditError, f"cannot write {out}"):
         (out / "images").mkdir(parents=True, exist_ok=True)
         table = _write_pairs(diagnosis, diagnosis.path, strips, out)
         (out / "pairs.csv").write_bytes(table)
         atomic.write_json(out / "croissant.json", describe(diagnosis, table, licence=licence))
-    except OSError as error:
-        raise AuditError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error
     return len(strips)
 
 

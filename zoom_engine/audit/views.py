@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from zoom_engine.attributes import short_name
 from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.audit.table import decimal, percent
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.errors import AuditError, ConfigError, imported
 from zoom_engine.plurals import agreeing, number_of
 
 if TYPE_CHECKING:
@@ -186,7 +185,4 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
 
 
 def _library(name: str, extra: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"this needs {name.partition('.')[0]}: pip install 'zoom-engine[{extra}]'") from error
+    return imported(name, ConfigError, "an audit cannot be shown so", install=f"zoom-engine[{extra}]")

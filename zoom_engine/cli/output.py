@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from zoom_engine.errors import AuditError, ConfigError, ZoomError
+from zoom_engine.errors import AuditError, ConfigError, ZoomError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.notices import Notify, tell, untold
 from zoom_engine.progress import ProgressFactory, forced, several, silent, written
@@ -38,20 +38,16 @@ def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Itera
         yield voice
         return
     with contextlib.ExitStack() as stack:
-        try:
+        with system_errors(ConfigError, f"cannot write {log_file}"):
             file = stack.enter_context(Path(log_file).open("ab", buffering=0))
-        except OSError as error:
-            raise ConfigError(f"cannot write {log_file}: {(error.strerror or str(error)).lower()}") from error
         yield from _logged(voice, file, log_file)
 
 
 def _logged(voice: Voice, file: FileIO, log_file: str | Path) -> Iterator[Voice]:
     def write(line: str) -> None:
         stamped = f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n"
-        try:
+        with system_errors(ConfigError, f"cannot write {log_file}"):
             file.write(stamped.encode("utf-8", "backslashreplace"))
-        except OSError as error:
-            raise ConfigError(f"cannot write {log_file}: {(error.strerror or str(error)).lower()}") from error
 
     def notify(text: str) -> None:
         voice.notify(text)
@@ -71,10 +67,8 @@ def print_json(value: Any) -> None:
 
 def write_file(path: Path, content: bytes | dict[str, Any]) -> None:
     """Write a file atomically, an object as JSON. Raises AuditError."""
-    try:
+    with system_errors(AuditError, f"cannot write {path}"):
         if isinstance(content, bytes):
             atomic.write_bytes(path, content)
         else:
             atomic.write_json(path, content)
-    except OSError as error:
-        raise AuditError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error

@@ -14,17 +14,16 @@ report.html          made of the folder alone
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.folder import check_folder
 from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 
 MEASURED = "measured"
@@ -35,7 +34,7 @@ def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[s
     before anything is measured. Raises AuditError."""
     if not (out / MANIFEST).is_file():
         check_folder(out)
-        with _writing(out):
+        with system_errors(AuditError, f"cannot write {out}"):
             out.mkdir(parents=True, exist_ok=True)
             atomic.write_json(out / MANIFEST, manifest_of(config, environment))
         return
@@ -55,7 +54,7 @@ def write_discovery(
     directions: EditDirections | None,
 ) -> None:
     """Write all but the report. `pictures` by their names. Raises AuditError."""
-    with _writing(out):
+    with system_errors(AuditError, f"cannot write {out}"):
         (out / "images").mkdir(parents=True, exist_ok=True)
         atomic.remove_leftovers(out)
         atomic.write_json(out / MANIFEST, manifest_of(discovery.config, discovery.environment))
@@ -75,11 +74,3 @@ def is_finished(out: Path) -> bool:
 def forget_measured(out: Path) -> None:
     """Remove what only a run that is not finished needs."""
     shutil.rmtree(out / MEASURED, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise AuditError(f"cannot write {out}: {(error.strerror or str(error)).lower()}") from error

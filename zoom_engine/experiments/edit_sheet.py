@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from zoom_engine.audit.table import signed
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, system_errors
 from zoom_engine.experiments.editing import Editing
 from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes, sheet_weights, to_pixels
@@ -93,10 +93,8 @@ def write_edit_sheet(
                 parts.append(np.concatenate(list(to_pixels(images)), axis=1))
     width = max(part.shape[1] for part in parts)
     sheet = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
-    try:
+    with system_errors(ConfigError, f"cannot write {out}"):
         atomic.write_bytes(out, png_bytes(np.concatenate(sheet)))
-    except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror or error}") from error
     return ranges
 
 

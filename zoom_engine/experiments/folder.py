@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from zoom_engine.attributes import slug
-from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.errors import ConfigError, one_line, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes
 
@@ -79,11 +79,9 @@ class Folder:
     def write(self, file: str, content: str | bytes) -> Path:
         """A file of the folder, whole or not at all; returns its path."""
         path = self.path / file
-        try:
+        with system_errors(ConfigError, f"cannot write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_bytes(path, content if isinstance(content, bytes) else content.encode())
-        except OSError as error:
-            raise ConfigError(f"cannot write {path}: {error.strerror or error}") from error
         return path
 
     def _read(self, file: str) -> Any:

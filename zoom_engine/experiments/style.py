@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, imported
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,6 @@ WIDTH = 6.9  # inches: a printed page within its margins
 DOTS = 180  # an inch, of PNG
 GAP = 4  # pixels between pictures
 INK, MUTED, LINE = "#15181b", "#565d63", "#c9cdc8"
-NEED = "figures need matplotlib: pip install 'zoom-engine[plots]'"
 
 
 class Look(NamedTuple):
@@ -73,10 +72,7 @@ STYLE: dict[Any, Any] = {
 
 def check_plots() -> None:
     """Refuse a run whose figures could not be drawn. Raises ConfigError."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(NEED) from error
+    imported("matplotlib", ConfigError, "figures cannot be drawn", install="zoom-engine[plots]")
 
 
 @contextmanager

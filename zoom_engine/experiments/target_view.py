@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import check_generator_options, load_generator, of_one_class
@@ -49,10 +49,8 @@ def write_target_view(
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
-    try:
+    with system_errors(ConfigError, f"cannot write {out}"):
         atomic.write_bytes(out, png_bytes(np.concatenate(pictures, axis=1)))
-    except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror or error}") from error
     return [
         f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
         f"answers to these pictures: {answers}",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoom_engine import registry
 from zoom_engine.directions import EditDirections
-from zoom_engine.errors import ExportError
+from zoom_engine.errors import ExportError, system_errors
 from zoom_engine.export.parity import LIMITS, Parity, measure_parity
 from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
 from zoom_engine.files import atomic
@@ -82,12 +82,12 @@ def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> E
     """Write a checked model, whole or not at all."""
     path = Path(output)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(path, model.SerializeToString(deterministic=True))
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+        content = model.SerializeToString(deterministic=True)
     except ValueError as error:  # protobuf's limit of 2 GiB
         raise ExportError(f"cannot write {path}: the model is too large for one ONNX file ({error})") from error
+    with system_errors(ExportError, f"cannot write {path}", advice="; choose another folder"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(path, content)
     return Exported(path, parity, check_tensorrt_support(model))
 
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError, PhotographError, one_line
+from zoom_engine.errors import ConfigError, PhotographError, one_line, system_errors
 from zoom_engine.photographs.alignment import LANDMARKS, FacePoints, by_points, in_middle, read_landmarks
 from zoom_engine.photographs.reading import read_photograph
 from zoom_engine.progress import ProgressFactory, silent
@@ -57,10 +57,8 @@ def read_crops(folder: Path, *, side: int, canonical: FacePoints, progress: Prog
         ConfigError: no such folder, nothing in it, or more than `MOST_PHOTOGRAPHS`.
         PhotographError: landmarks that cannot be read.
     """
-    try:
+    with system_errors(ConfigError, f"no photographs in {folder}"):
         entries = [path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir()]
-    except OSError as error:
-        raise ConfigError(f"no photographs in {folder} ({(error.strerror or str(error)).lower()})") from error
     files = sorted((path for path in entries if path.name not in LANDMARKS), key=lambda path: path.name)
     if not 1 <= len(files) <= MOST_PHOTOGRAPHS:
         raise ConfigError(f"{folder} holds {len(files)} photographs: give a folder of 1 to {MOST_PHOTOGRAPHS}")

@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoom_engine.errors import AuditError, ConfigError, one_line
+from zoom_engine.errors import AuditError, ConfigError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.generators.mapped_generator import MappedGenerator
@@ -217,11 +217,9 @@ class Inverter:
 def _write(file: Path | None, code: Tensor) -> None:
     if file is None:
         return
-    try:
+    with system_errors(AuditError, f"cannot write {file}", advice=": mend that or choose another folder"):
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(file, save({"code": code.contiguous()}))
-    except OSError as error:
-        raise AuditError(f"cannot write {file}: {one_line(error)}: mend that or choose another folder") from error
 
 
 def _energy(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import jinja2
 
 from zoom_engine.audit.table import decimal, percent, signed
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.report.cards import cards
@@ -134,10 +134,8 @@ def write_user_study(path: Path, questions: Sequence[Mapping[str, Any]], about: 
 
 def write_page(path: Path, html: str) -> Path:
     """Write a page atomically and return its path. Raises `AuditError`."""
-    try:
+    with system_errors(AuditError, f"cannot write {path}"):
         atomic.write_text(path, html)
-    except OSError as error:
-        raise AuditError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
     return path
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.backends import RUNTIMES
-from zoom_engine.errors import BackendError
+from zoom_engine.errors import BackendError, imported
 
 
 class Session(Protocol):
@@ -44,10 +44,5 @@ def open_session(model: bytes, *, backend: str, precision: str, device: str, cac
 def import_runtime(backend: str) -> Any:
     """The Python package that ``backend`` runs on, imported late; BackendError where it is missing or broken."""
     runtime = RUNTIMES[backend]
-    try:
-        return importlib.import_module(runtime.package)
-    except ImportError as error:
-        reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
-        raise BackendError(
-            f"backend '{backend}' cannot run: {runtime.package} {reason}; pip install 'zoom-engine[{runtime.extra}]'"
-        ) from error
+    what = f"backend '{backend}' cannot run"
+    return imported(runtime.package, BackendError, what, install=f"zoom-engine[{runtime.extra}]")

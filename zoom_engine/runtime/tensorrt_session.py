@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError, one_line
+from zoom_engine.errors import BackendError, one_line, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
@@ -115,16 +115,12 @@ def build_tensorrt_engine(
 
     An engine is good for one GPU model and one version of TensorRT. Raises BackendError; a failed build leaves no file.
     """
-    try:
+    with system_errors(BackendError, f"cannot read {model}"):
         content = Path(model).read_bytes()
-    except OSError as error:
-        raise BackendError(f"cannot read {model}: {error.strerror or error}") from error
     plan = build_plan(content, device=device, cache=cache)
-    try:
+    with system_errors(BackendError, f"cannot write {output}", advice="; choose another folder"):
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(output, plan)
-    except OSError as error:
-        raise BackendError(f"cannot write {output}: {error.strerror or error}; choose another folder") from error
     return Path(output)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import Any, ClassVar
 
 import numpy as np
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, imported
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 
@@ -112,9 +111,4 @@ class CMAESState:
 
 
 def _optimizer() -> Any:
-    try:
-        return importlib.import_module("cmaes").CMA
-    except ImportError as error:
-        raise ConfigError(
-            "the cmaes search needs the package cmaes, which is not installed: pip install 'zoom-engine[blackbox]'"
-        ) from error
+    return imported("cmaes", ConfigError, "the cmaes search cannot run", install="zoom-engine[blackbox]").CMA

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.errors import TargetError, imported, one_line
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import final_activation
 from zoom_engine.targets.loaders.published import timm_weights, torchvision_weights
@@ -66,16 +65,10 @@ def choose_architecture(spec: str, *, download: bool = False) -> Architecture:
         raise TargetError(
             f"target {spec!r} lacks its weights: write {library}:NAME@FILE, such as {library}:{name}@w.pt"
         )
-    module = _imported(library)
+    home = "torchvision.models" if library == "torchvision" else library
+    module = imported(home, TargetError, f"target {spec!r} cannot be built", install=library)
     build, preprocessing, path = (_torchvision if library == "torchvision" else _timm)(module, name, weights, download)
     return Architecture(f"{library}:{name}", build, preprocessing, path)
-
-
-def _imported(library: str) -> Any:
-    try:
-        return importlib.import_module({"torchvision": "torchvision.models"}.get(library, library))
-    except ImportError as error:
-        raise TargetError(f"the target needs {library}, which is not installed: pip install {library}") from error
 
 
 def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[Build, Preprocessing, Path]:

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.errors import TargetError, one_line, system_errors
 from zoom_engine.files.safetensors_header import is_safetensors
 
 FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
@@ -62,11 +62,8 @@ def holds_safetensors(path: Path) -> bool:
 
 
 def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(9)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
+    with system_errors(TargetError, f"{path} cannot be read"), path.open("rb") as file:
+        return file.read(9)
 
 
 def check_trust(path: Path, kind: FileKind, trust: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
 import logging
 import warnings
@@ -14,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.errors import TargetError, imported, one_line
 from zoom_engine.targets.loaders.entry import Entry
 from zoom_engine.targets.loaders.files import CONFIG
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
@@ -64,12 +63,8 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
 
 
 def _load(folder: Path) -> nn.Module:
-    try:
-        transformers = importlib.import_module("transformers")
-    except ImportError as error:
-        raise TargetError(
-            f"{folder} is a Hugging Face model, which needs transformers: pip install 'zoom-engine[huggingface]'"
-        ) from error
+    what = f"the Hugging Face model {folder} cannot be read"
+    transformers = imported("transformers", TargetError, what, install="zoom-engine[huggingface]")
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it tells of missing weights by a log line; here that is an error
     bars = transformers.utils.logging

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.service_file import tries_in_words
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.errors import TargetError, imported, one_line
 
 Answer = TypeVar("Answer")
 
@@ -46,10 +45,7 @@ class ServiceClient:
     """
 
     def __init__(self, url: str, name: str, settings: ServiceSettings, headers: Mapping[str, str]) -> None:
-        try:
-            self._urllib3: Any = importlib.import_module("urllib3")
-        except ImportError as error:
-            raise TargetError("a service is asked through urllib3: pip install 'zoom-engine[service]'") from error
+        self._urllib3 = imported("urllib3", TargetError, "a service cannot be asked", install="zoom-engine[service]")
         self.name, self.settings = name, settings
         self._tries: Counter[str] = Counter()
         self._url = url

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.errors import TargetError, one_line, system_errors
 from zoom_engine.targets.loaders.files import check_trust
 from zoom_engine.targets.loaders.fixed_batch import OneByOne
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
@@ -79,10 +79,8 @@ def _loaded(path: Path, network: nn.Module, own: Preprocessing, how: Reading) ->
     preprocessing = own.updated(how.options)
     for parameter in network.parameters():  # TorchScript refuses the call for the whole module
         parameter.requires_grad_(False)
-    try:
+    with system_errors(TargetError, f"{path} cannot be read"):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
     differentiable = _gives_gradients(network, preprocessing)
     return LoadedModel(
         network=network,
