@@ -280,6 +280,12 @@ class Diagnoser:
             return measured
         return replace(measured, scale=self.score_scale(measured.directions, measured.calibrated, other.labels))
 
+    def sampling(self, samples: int) -> Sampling:
+        """So many unedited pictures, drawn and kept as in this audit."""
+        settings = self.settings
+        truncated = settings.truncation, settings.truncation_cutoff
+        return Sampling(samples, 0, *truncated, self.synthesizer, settings.batch_size, self.cache, self.progress)
+
     def edit_directions(self) -> EditDirections:
         """One direction per attribute, found or taken from the cache."""
         settings = self.settings
@@ -351,8 +357,6 @@ class Diagnoser:
     ) -> NullDirections:
         """The random directions that attributes are held against, others for each ``seed`` of an audit, and after them
         those of prompts that name nothing visible."""
-        settings = self.settings
-        drawn = settings.truncation, settings.truncation_cutoff, self.synthesizer
         return null_directions(
             self.generator,
             directions,
@@ -360,9 +364,8 @@ class Diagnoser:
             count=self.null,
             bound=PAPER_BOUND,
             seed=seed,
-            sampling=Sampling(NULL_PICTURES, 0, *drawn).kept(self.cache, self.progress),
+            sampling=self.sampling(NULL_PICTURES),
             texts=self._alike(self.nothing, directions, self.templates).matrix if self.nothing else None,
-            batch_size=settings.batch_size,
         )
 
     def score_scale(
@@ -384,17 +387,13 @@ class Diagnoser:
 
     def text_groups(self) -> TextGroups:
         """How images are told apart that have or lack what the settings' `by` says."""
-        settings = self.settings
         return text_groups(
             self.generator,
             self.measuring_encoder,
-            [Attribute.parse(text).text for text in settings.by or ()],
+            [Attribute.parse(text).text for text in self.settings.by or ()],
             neutral=self.neutral,
             templates=self.templates,
-            sampling=Sampling(SAMPLES, 0, settings.truncation, settings.truncation_cutoff, self.synthesizer),
-            batch_size=settings.batch_size,
-            cache=self.cache,
-            progress=self.progress,
+            sampling=self.sampling(SAMPLES),
         )
 
     def phrased_directions(self, directions: EditDirections) -> Tensor:

@@ -16,9 +16,9 @@ PROMPTS = ("beard", "man", "hat")
 def test_equals_finite_differences(toy: tuple[Any, Any]) -> None:
     generator, encoder = toy
     generator, encoder = generator.double(), encoder
-    sampling = Sampling(5, seed=1)
+    sampling = Sampling(5, seed=1, batch_size=2)
     wanted = text_directions(encoder, PROMPTS, neutral="face", templates=("{}",))
-    relevance = gradient_relevance(generator, encoder, sampling=sampling, projected=False, batch_size=2)
+    relevance = gradient_relevance(generator, encoder, sampling=sampling, projected=False)
     rows = relevance.relevance(wanted)
     std = sampling.statistics(generator).std
     base = torch.cat([s for _, s in sampling.draw(generator)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +21,9 @@ def styles(toy: tuple[Any, Any]) -> Tensor:
     return torch.cat([styles for _, styles in Sampling(24, 5).draw(toy[0])])
 
 
-def test_an_image_has_what_its_score_lies_above_the_split_of(
-    toy: tuple[Any, Any], styles: Tensor, tmp_path: Path
-) -> None:
+def test_an_image_has_what_its_score_lies_above_the_split_of(toy: tuple[Any, Any], styles: Tensor) -> None:
     generator, encoder = toy
-    groups = text_groups(generator, encoder, TEXTS, cache=tmp_path, **OPTIONS)
+    groups = text_groups(generator, encoder, TEXTS, **OPTIONS)
     images = [3, 0, 20, 7]
     found = groups.of(encoder, generator, styles, images, batch_size=3)
     along = text_directions(encoder, TEXTS, neutral="face", templates=("{}",))

@@ -14,7 +14,6 @@ from zoom_engine.directions import CalibratedRange, EditDirections, NullDirectio
 from zoom_engine.directions.null import NOTHING_PROMPTS, nothing_visible
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
-from zoom_engine.progress import silent
 from zoom_engine.text.prompts import words_of
 
 GENERATOR = DOMAIN.generator()
@@ -91,7 +90,7 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
     attributes = directions(3, 6)
     attributes.matrix[:] = attributes.matrix * STD  # channels that move together change a picture more
     within = calibrated((-10.0, 4.0), (-6.0, 8.0))
-    sampling = Sampling(4).kept(tmp_path, silent)
+    sampling = Sampling(4, cache=tmp_path)
     null = null_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=sampling)
     codes = torch.cat([codes for _, codes in sampling.draw(GENERATOR)])
 
@@ -107,8 +106,8 @@ def test_it_is_followed_until_pictures_change_by_as_much_and_one_way(tmp_path: P
     (length,) = set(null.lengths)
     of_random = [change(row, length * (-1, 1)[image % 2], image) for row in null.matrix for image in range(4)]
     assert np.mean(of_random) == pytest.approx(np.mean(of_attributes), rel=0.15)
-    options = {"count": 3, "bound": 30.0, "seed": 3, "sampling": sampling.kept(tmp_path / "empty", silent)}
-    again = null_directions(GENERATOR, attributes, within, **options, batch_size=1)
+    alone = Sampling(4, batch_size=1, cache=tmp_path / "empty")
+    again = null_directions(GENERATOR, attributes, within, count=3, bound=30.0, seed=3, sampling=alone)
     assert again.lengths == null.lengths == (round(length, 2),) * 3  # no last digit hangs on a batch, or on the cache
     ways = []
     for seed in range(40):

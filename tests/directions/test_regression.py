@@ -71,8 +71,8 @@ def test_directions_stay_where_the_generator_goes(toy: tuple[Any, Any], estimato
 
 def test_correlation_is_the_textbook_covariance(toy: tuple[Any, Any]) -> None:
     generator, encoder = toy
-    sampling = Sampling(64, seed=3)
-    relevance = regression_relevance(generator, encoder, sampling=sampling, estimator="correlation", batch_size=7)
+    sampling = Sampling(64, seed=3, batch_size=7)
+    relevance = regression_relevance(generator, encoder, sampling=sampling, estimator="correlation")
     styles = torch.cat([s for _, s in sampling.draw(generator)]).double()
     embeddings = encoder.embed_images(generator.synthesis(styles.float())).double()
     std = sampling.statistics(generator).std.double()
@@ -86,19 +86,19 @@ def test_correlation_is_the_textbook_covariance(toy: tuple[Any, Any]) -> None:
 
 def test_moments_serve_later_prompts_and_estimators_without_synthesis(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
-    sampling = Sampling(50)
-    first = regression_relevance(generator, encoder, sampling=sampling, cache=tmp_path)
+    sampling = Sampling(50, cache=tmp_path)
+    first = regression_relevance(generator, encoder, sampling=sampling)
     assert generator.synthesized == 50
-    again = regression_relevance(generator, encoder, sampling=sampling, cache=tmp_path)
-    regression_relevance(generator, encoder, sampling=sampling, estimator="ridge", cache=tmp_path)
+    again = regression_relevance(generator, encoder, sampling=sampling)
+    regression_relevance(generator, encoder, sampling=sampling, estimator="ridge")
     assert generator.synthesized == 50
     torch.testing.assert_close(first.matrix, again.matrix, atol=0, rtol=0)
-    regression_relevance(generator, encoder, sampling=Sampling(50, seed=1), cache=tmp_path)
+    regression_relevance(generator, encoder, sampling=Sampling(50, seed=1, cache=tmp_path))
     assert generator.synthesized == 100
     for kind, synthesized in (("regression", 100), ("*", 150)):  # damaged moments are made of the embeddings again
         for stored in tmp_path.glob(f"{kind}-*"):
             stored.write_bytes(stored.read_bytes()[:100])
-        regression_relevance(generator, encoder, sampling=Sampling(50, seed=1), cache=tmp_path)
+        regression_relevance(generator, encoder, sampling=Sampling(50, seed=1, cache=tmp_path))
         assert generator.synthesized == synthesized
 
 

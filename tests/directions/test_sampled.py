@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from zoom_engine.directions import Sampling, find_directions, sampled_relevance, text_directions
 from zoom_engine.errors import DirectionError
-from zoom_engine.progress import silent
+from zoom_engine.progress import Work, silent
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -38,8 +39,8 @@ def literal(generator: Any, encoder: Any, sampling: Sampling, alpha: float) -> T
 
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
 def test_equals_the_literal_loop(toy: tuple[Any, Any], batch_size: int) -> None:
-    sampling = Sampling(3, seed=2)
-    relevance = sampled_relevance(*toy, sampling=sampling, alpha=4.0, batch_size=batch_size)
+    sampling = Sampling(3, seed=2, batch_size=batch_size)
+    relevance = sampled_relevance(*toy, sampling=sampling, alpha=4.0)
     torch.testing.assert_close(relevance.matrix, literal(*toy, sampling, 4.0), atol=2e-5, rtol=0)
     norms = relevance.matrix.norm(dim=1)
     assert set(norms.round(decimals=4).tolist()) == {0.0, 1.0}
@@ -48,17 +49,17 @@ def test_equals_the_literal_loop(toy: tuple[Any, Any], batch_size: int) -> None:
 @pytest.mark.parametrize("fail_after", [1, 40, 70])
 def test_a_killed_run_goes_on_where_it_was(toy: tuple[Any, Any], tmp_path: Path, fail_after: int) -> None:
     generator, encoder = toy
-    sampling = Sampling(2)
-    undisturbed = sampled_relevance(generator, encoder, sampling=sampling, batch_size=8)
+    sampling = Sampling(2, batch_size=8, cache=tmp_path)
+    undisturbed = sampled_relevance(generator, encoder, sampling=dataclasses.replace(sampling, cache=None))
     needed, generator.synthesized = generator.synthesized, 0
     generator.fail_after = fail_after
     with pytest.raises(KeyboardInterrupt):
-        sampled_relevance(generator, encoder, sampling=sampling, batch_size=8, cache=tmp_path)
+        sampled_relevance(generator, encoder, sampling=sampling)
     generator.fail_after = None
-    resumed = sampled_relevance(generator, encoder, sampling=sampling, batch_size=8, cache=tmp_path)
+    resumed = sampled_relevance(generator, encoder, sampling=sampling)
     assert torch.equal(resumed.matrix, undisturbed.matrix)
     assert generator.synthesized == needed  # nothing twice
-    sampled_relevance(generator, encoder, sampling=sampling, batch_size=8, cache=tmp_path)
+    sampled_relevance(generator, encoder, sampling=sampling)
     assert generator.synthesized == needed  # and nothing again
     assert not list(tmp_path.glob("sampled-part-*"))
     assert len(list(tmp_path.glob("sampled-*"))) == 1
@@ -79,15 +80,11 @@ def test_rows_are_saved_while_running(toy: tuple[Any, Any], tmp_path: Path) -> N
         def update(self, count: int = 1, *, note: str = "") -> None:
             seen.append(len(list(tmp_path.glob("sampled-part-*"))))
 
-    sampled_relevance(
-        generator,
-        encoder,
-        sampling=Sampling(2),
-        batch_size=4,
-        cache=tmp_path,
-        save_every=0.0,
-        progress=lambda work, what, **_: Bar() if what == "Pushing channels" else silent(work, what),
-    )
+    def progress(work: Work, what: str, **_: Any) -> Any:
+        return Bar() if what == "Pushing channels" else silent(work, what)
+
+    sampling = Sampling(2, batch_size=4, cache=tmp_path, progress=progress)
+    sampled_relevance(generator, encoder, sampling=sampling, save_every=0.0)
     assert seen[0] == 0
     assert all(count == 1 for count in seen[1:])
 

@@ -29,7 +29,7 @@ def test_a_unit_is_the_way_from_images_that_lack_it_to_those_that_have_it(toy: t
     texts = encoder.embed_texts(LABELS)
     along = F.normalize(texts - texts.mean(dim=0), dim=1)
     assert torch.allclose(scale.labels, along, atol=1e-6)
-    scores = unedited_embeddings(generator, encoder, Sampling(512, 0), cache=tmp_path) @ along.T
+    scores = unedited_embeddings(generator, encoder, Sampling(512, 0, cache=tmp_path)) @ along.T
     sides = split_in_two(scores)
     for label, (low, high) in enumerate(sides.means):
         above = scores[:, label] > sides.splits[label]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from zoom_engine.directions.unedited import unedited_embeddings
 
 def test_embeddings_of_the_samples_in_their_order(toy: tuple[Any, Any]) -> None:
     generator, encoder = toy
-    sampling = Sampling(300, seed=3)
+    sampling = Sampling(300, seed=3, batch_size=7)
     codes = torch.cat([part for _, part in sampling.draw(generator)])
     assert len(codes) == 300
     wanted = encoder.embed_images(generator.synthesis(codes))
-    torch.testing.assert_close(unedited_embeddings(generator, encoder, sampling, batch_size=7), wanted)
+    torch.testing.assert_close(unedited_embeddings(generator, encoder, sampling), wanted)
 
 
 def test_fewer_samples_are_the_first_of_more(toy: tuple[Any, Any]) -> None:
@@ -29,33 +28,33 @@ def test_fewer_samples_are_the_first_of_more(toy: tuple[Any, Any]) -> None:
 
 def test_who_wants_more_makes_what_is_missing(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
-    few, many = Sampling(20), Sampling(70)
+    few, many = Sampling(20, cache=tmp_path), Sampling(70, cache=tmp_path)
     before = generator.synthesized
-    first = unedited_embeddings(generator, encoder, few, cache=tmp_path)
+    first = unedited_embeddings(generator, encoder, few)
     assert generator.synthesized == before + 20
-    all_of_them = unedited_embeddings(generator, encoder, many, cache=tmp_path)
+    all_of_them = unedited_embeddings(generator, encoder, many)
     assert generator.synthesized == before + 70
     assert torch.equal(all_of_them[:20], first)
-    assert torch.equal(unedited_embeddings(generator, encoder, few, cache=tmp_path), first)
+    assert torch.equal(unedited_embeddings(generator, encoder, few), first)
     assert generator.synthesized == before + 70
-    torch.testing.assert_close(all_of_them, unedited_embeddings(generator, encoder, many))
+    torch.testing.assert_close(all_of_them, unedited_embeddings(generator, encoder, Sampling(70)))
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"truncation": 0.7}])
 def test_other_samples_are_others(toy: tuple[Any, Any], tmp_path: Path, change: dict[str, Any]) -> None:
     generator, encoder = toy
-    first = unedited_embeddings(generator, encoder, Sampling(20), cache=tmp_path)
-    other = dataclasses.replace(Sampling(20), **change)
-    assert not torch.equal(unedited_embeddings(generator, encoder, other, cache=tmp_path), first)
+    first = unedited_embeddings(generator, encoder, Sampling(20, cache=tmp_path))
+    other = Sampling(20, **change, cache=tmp_path)
+    assert not torch.equal(unedited_embeddings(generator, encoder, other), first)
 
 
 def test_an_embedding_in_another_precision_is_another(toy: tuple[Any, Any], tmp_path: Path) -> None:
     generator, encoder = toy
-    unedited_embeddings(generator, encoder, Sampling(20), cache=tmp_path)
+    unedited_embeddings(generator, encoder, Sampling(20, cache=tmp_path))
     before = generator.synthesized
     encoder.precision = "bf16"
     try:
-        unedited_embeddings(generator, encoder, Sampling(20), cache=tmp_path)
+        unedited_embeddings(generator, encoder, Sampling(20, cache=tmp_path))
     finally:
         encoder.precision = "fp32"
     assert generator.synthesized == before + 20
@@ -75,8 +74,8 @@ def test_a_killed_measurement_goes_on(toy: tuple[Any, Any], tmp_path: Path, monk
 
     monkeypatch.setattr(type(encoder), "embed_images", killed)
     with pytest.raises(KeyboardInterrupt):
-        unedited_embeddings(generator, encoder, Sampling(600), cache=tmp_path)
+        unedited_embeddings(generator, encoder, Sampling(600, cache=tmp_path))
     monkeypatch.undo()
     before = generator.synthesized
-    torch.testing.assert_close(unedited_embeddings(generator, encoder, Sampling(600), cache=tmp_path), wanted)
+    torch.testing.assert_close(unedited_embeddings(generator, encoder, Sampling(600, cache=tmp_path)), wanted)
     assert generator.synthesized == before + 600 - 256

@@ -25,7 +25,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from itertools import permutations
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +35,6 @@ from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.directions.wording import Phrased, exceeds
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 PICTURES = 128
@@ -51,22 +49,12 @@ def check_answers(
     *,
     sampling: Sampling,
     level: float,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> None:
     """DirectionError where `PICTURES` unedited pictures answer no text (the encoder is named), or one of the
     ``attributes`` (all are named) no better than random texts. ``sampling`` says which pictures; ``texts`` are the
-    attributes' phrasings; ``cache`` keeps the pictures' embeddings."""
-    pictures = unedited_embeddings(
-        generator,
-        text_encoder,
-        dataclasses.replace(sampling, samples=PICTURES),
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-        doing="Checking prompts",
-    )
+    attributes' phrasings."""
+    few = dataclasses.replace(sampling, samples=PICTURES)
+    pictures = unedited_embeddings(generator, text_encoder, few, doing="Checking prompts")
     if bool((pictures == pictures[0]).all()):
         raise DirectionError("all samples of the generator look the same to the text encoder: there is nothing to edit")
     known = recognised(pictures, texts.random)

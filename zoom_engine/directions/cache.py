@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,16 @@ class DirectionCache:
                     save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
         except SafetensorError as error:  # its own word for a disk that is full
             raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
+
+    def kept(
+        self, kind: str, depends_on: Mapping[str, Any], measure: Callable[[], Mapping[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """The tensors stored for ``depends_on``; where there are none, those that ``measure`` returns, stored now."""
+        found = self.load(kind, depends_on)
+        if found is None:
+            found = dict(measure())
+            self.store(kind, depends_on, found)
+        return found
 
     def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
         """Forget what is stored for ``depends_on``, if anything is."""

@@ -97,7 +97,8 @@ def calibrate_range(
             f" not {bound:g}, {side_images} and {samples}"
         )
     drawn = directions.provenance
-    sampling = Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer)
+    truncation, cutoff = drawn["truncation"], drawn["truncation_cutoff"]
+    sampling = Sampling(samples, seed, truncation, cutoff, synthesizer, batch_size, cache, progress)
     depends_on = {
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
@@ -106,29 +107,14 @@ def calibrate_range(
         "standstill": _STANDSTILL,
         "bound": bound,
     }
-    store = DirectionCache(cache)
-    tensors = store.load("range", depends_on)
-    if tensors is None:
-        unedited = unedited_embeddings(
-            generator,
-            text_encoder,
-            sampling,
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-            doing="Scoring unedited images",
-        )
+
+    def measured() -> dict[str, Tensor]:
+        unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
         wanted = score_directions(text_encoder, directions)
-        bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted, batch_size)
-        tensors = _calibrate(bench, unedited @ wanted.T, side_images, bound, progress)
-        store.store("range", depends_on, tensors)
-    return CalibratedRange(
-        bounds=tensors["bounds"],
-        splits=tensors["splits"],
-        goals=tensors["goals"],
-        reached=tensors["reached"],
-        bound=bound,
-    )
+        bench = _Bench(generator, text_encoder, sampling, directions.matrix, wanted)
+        return _calibrate(bench, unedited @ wanted.T, side_images, bound)
+
+    return CalibratedRange(**DirectionCache(cache).kept("range", depends_on, measured), bound=bound)
 
 
 def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> Tensor:
@@ -194,12 +180,11 @@ class _Bench:
     sampling: Sampling
     matrix: Tensor
     wanted: Tensor
-    batch_size: int
 
     @torch.no_grad()
     def embed(self, styles: Tensor, edit_weights: Tensor, bar: Progress[Any]) -> Tensor:
         parts = []
-        for rows in torch.split(torch.arange(len(styles)), self.batch_size):
+        for rows in torch.split(torch.arange(len(styles)), self.sampling.batch_size):
             images = self.sampling.renderer_of(self.generator).render(styles[rows], edit_weights[rows], self.matrix)
             parts.append(check_finite(self.text_encoder.embed_images(images).cpu()))
             bar.update(len(rows))
@@ -298,11 +283,9 @@ def evenly(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, most)).round().long()
 
 
-def _calibrate(
-    bench: _Bench, scores: Tensor, side_images: int, bound: float, progress: ProgressFactory
-) -> dict[str, Tensor]:
+def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) -> dict[str, Tensor]:
     """``scores [I, N]`` are those of the sampling's unedited images."""
-    all_styles = torch.cat([styles for _, styles in bench.sampling.draw(bench.generator)])
+    all_styles = bench.sampling.codes(bench.generator)
     sides = split_in_two(scores)
     ascents = []
     for attribute in range(len(bench.wanted)):
@@ -321,7 +304,7 @@ def _calibrate(
                 )
             )
     left = [ascent.most_looks for ascent in ascents]
-    with progress(sum(left), "Calibrating the range", unit="image") as bar:
+    with bench.sampling.progress(sum(left), "Calibrating the range", unit="image") as bar:
         while active := [place for place, ascent in enumerate(ascents) if not ascent.done]:
             for place in active:
                 left[place] -= len(ascents[place].looking)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,30 +90,12 @@ def find_directions(
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
     forward_only = None if method == "gradient" else synthesizer
     drawn = DEFAULT_SAMPLES[method] if samples is None else samples
-    sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only)
+    sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only, batch_size, cache, progress)
     if texts is not None:
-        check_answers(
-            generator,
-            text_encoder,
-            attributes,
-            texts,
-            sampling=sampling,
-            level=level,
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-        )
+        check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
     measure, _, own = RELEVANCES[method]
     options = {"estimator": estimator, "ridge": ridge, "alpha": alpha}
-    relevance = measure(
-        generator,
-        text_encoder,
-        sampling=sampling,
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-        **{name: options[name] for name in own},
-    )
+    relevance = measure(generator, text_encoder, sampling=sampling, **{name: options[name] for name in own})
     found = directions_from_relevance(
         relevance,
         generator,
@@ -128,18 +111,8 @@ def find_directions(
     )
     if not keep:
         return found
-    seen = Sampling(PICTURES, seed, truncation, truncation_cutoff, synthesizer).kept(cache, progress)
-    return keeping(
-        generator,
-        text_encoder,
-        found,
-        keep,
-        count=count,
-        sampling=seen,
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-    )
+    seen = dataclasses.replace(sampling, samples=PICTURES, synthesizer=synthesizer)
+    return keeping(generator, text_encoder, found, keep, count=count, sampling=seen)
 
 
 def directions_from_relevance(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,32 +19,28 @@ from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
-DEFAULT_SAMPLING = Sampling(64)
+DEFAULT_SAMPLING = Sampling(64, batch_size=8)
 RANDOM_TEXTS = 19  # beside the attributes; each costs a backward pass per image
 _RANK_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class GradientRelevance:
-    """Computes the rows that are asked for, and keeps each on disk by its text direction (with ``cache``)."""
+    """Computes the rows that are asked for, and keeps each on disk by its text direction (with a cache)."""
 
     generator: EditableGenerator
     text_encoder: TextEncoder
     sampling: Sampling
     details: dict[str, Any]
-    batch_size: int = 8
-    cache: Path | None = None
-    progress: ProgressFactory = silent
     method: str = "gradient"
     random_texts: int = RANDOM_TEXTS
     _seen: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def relevance(self, text_directions: Tensor) -> Tensor:
         keys = [hashlib.sha256(t.float().cpu().numpy().tobytes()).hexdigest() for t in text_directions]
-        store = DirectionCache(self.cache)
+        store = DirectionCache(self.sampling.cache)
         for key in keys:
             if key not in self._seen and (row := store.load("gradient", {**self.details, "direction": key})):
                 self._seen[key] = row["relevance"]
@@ -64,9 +59,9 @@ class GradientRelevance:
         device = self.generator.device
         wanted = text_directions.to(device=device, dtype=torch.float32)
         total = torch.zeros(len(wanted), self.generator.space.size, dtype=torch.float64)
-        with self.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
+        with self.sampling.progress(self.sampling.samples, "Following gradients", unit="image") as bar:
             for _, style in self.sampling.draw(self.generator):
-                for part in torch.split(style, self.batch_size):
+                for part in torch.split(style, self.sampling.batch_size):
                     leaf = part.detach().clone().requires_grad_(True)
                     embedded = check_finite(self.text_encoder.embed_images(self.generator.render(leaf)))
                     for index, direction in enumerate(wanted):
@@ -103,9 +98,6 @@ def gradient_relevance(
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
     projected: bool = True,
-    batch_size: int = 8,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> GradientRelevance:
     """Gradient relevance averaged over the samples (K); nothing is computed before a direction is asked for.
 
@@ -113,6 +105,5 @@ def gradient_relevance(
     """
     if sampling.samples < 1:
         raise DirectionError(f"gradient relevance needs at least one sample, not {sampling.samples}")
-    sampling = sampling.kept(cache, progress)
     details = {**sampling.identity(generator, text_encoder), "projected": projected}
-    return GradientRelevance(generator, text_encoder, sampling, details, batch_size, cache, progress)
+    return GradientRelevance(generator, text_encoder, sampling, details)

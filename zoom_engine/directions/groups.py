@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,7 +16,6 @@ from zoom_engine.directions.calibration import split_in_two, text_scores
 from zoom_engine.directions.relevance import Sampling, text_directions
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.generators import EditableGenerator, Renderer, StyleRows
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 
@@ -58,19 +56,8 @@ def text_groups(
     neutral: str,
     templates: Sequence[str],
     sampling: Sampling,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> TextGroups:
-    """The groups that ``texts`` make, the splits found on the pictures of ``sampling``, kept in ``cache``."""
+    """The groups that ``texts`` make, the splits found on the pictures of ``sampling``."""
     along = text_directions(text_encoder, texts, neutral=neutral, templates=templates)
-    unedited = unedited_embeddings(
-        generator,
-        text_encoder,
-        sampling,
-        batch_size=batch_size,
-        cache=cache,
-        progress=progress,
-        doing="Scoring unedited images",
-    )
+    unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
     return TextGroups(along, split_in_two(unedited @ along.T).splits)

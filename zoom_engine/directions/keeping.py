@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -21,7 +20,6 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 PICTURES = 32
@@ -39,12 +37,9 @@ def keeping(
     *,
     count: int,
     sampling: Sampling,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> EditDirections:
     """The first ``count`` of the ``directions``, which hold those of the texts ``keep`` too; an attribute that is to be
-    kept is its own edit's to change. Measured on the pictures of ``sampling``, and kept in ``cache``.
+    kept is its own edit's to change. Measured on the pictures of ``sampling``.
 
     Raises DirectionError where a tenth or less is left of an edit.
     """
@@ -56,13 +51,11 @@ def keeping(
         "keep": list(keep),
         "count": count,
     }
-    store = DirectionCache(cache)
-    kept = store.load("keeping", depends_on)
-    if kept is None:
-        rows = _held(generator, text_encoder, directions, keep, count, sampling, batch_size, progress)
-        kept = {"matrix": rows}
-        store.store("keeping", depends_on, kept)
-    matrix = kept["matrix"]
+
+    def measured() -> dict[str, Tensor]:
+        return {"matrix": _held(generator, text_encoder, directions, keep, count, sampling)}
+
+    matrix = DirectionCache(sampling.cache).kept("keeping", depends_on, measured)["matrix"]
     return dataclasses.replace(
         directions,
         matrix=matrix,
@@ -81,8 +74,6 @@ def _held(
     keep: Sequence[str],
     count: int,
     sampling: Sampling,
-    batch_size: int,
-    progress: ProgressFactory,
 ) -> Tensor:
     """The matrix ``[count, S]``."""
     names = directions.attributes
@@ -90,11 +81,11 @@ def _held(
     std = sampling.statistics(generator).std
     per_std = torch.where(std > 0, 1 / std.clamp(min=1e-30), 0.0)
     along = score_directions(text_encoder, directions)[places]
-    codes = torch.cat([codes for _, codes in sampling.draw(generator)])
+    codes = sampling.codes(generator)
     ways = torch.where(torch.arange(len(codes)) % 2 == 0, 1.0, -1.0)
     renderer = sampling.renderer_of(generator)
-    parts = torch.split(torch.arange(len(codes)), batch_size)
-    with progress(len(places) + _ROUNDS * count, "Keeping what is to be kept", unit="edit") as bar:
+    parts = torch.split(torch.arange(len(codes)), sampling.batch_size)
+    with sampling.progress(len(places) + _ROUNDS * count, "Keeping what is to be kept", unit="edit") as bar:
         before = text_scores(text_encoder, along, (renderer.render(codes[part]) for part in parts))
 
         def moved(rows: Tensor) -> Tensor:

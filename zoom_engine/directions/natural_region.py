@@ -114,12 +114,12 @@ def natural_region(
         "truncation": [truncation, cutoff],
         "sample": [SAMPLES, SEED, QUANTILE],
     }
-    store = DirectionCache(cache)
-    found = store.load("natural-region", depends_on)
-    if found is None:
+
+    def measured() -> dict[str, Tensor]:
         drawn = sample_styles(generator, samples=SAMPLES, seed=SEED, truncation=truncation, truncation_cutoff=cutoff)
-        found = _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double())
-        store.store("natural-region", depends_on, found)
+        return _measured(torch.cat([part.cpu() for _, part in drawn]).double(), directions.matrix.double())
+
+    found = DirectionCache(cache).kept("natural-region", depends_on, measured)
     return NaturalRegion(
         found["mean"], found["along"], found["gram"].numpy(), found["precision"].numpy(), float(found["limit"])
     )

@@ -68,7 +68,6 @@ def null_directions(
     seed: int,
     sampling: Sampling,
     texts: Tensor | None = None,
-    batch_size: int = 32,
 ) -> NullDirections:
     """``count`` random directions beside ``directions``, drawn from ``seed``, and after them those of ``texts [K, S]``.
 
@@ -87,7 +86,7 @@ def null_directions(
     texts = matrix[:0] if texts is None else texts
     lengths = [bound] * (count + len(texts))
     if calibrated is not None and count:
-        lengths = _matched_lengths(generator, directions.matrix, calibrated, matrix, texts, sampling, batch_size)
+        lengths = _matched_lengths(generator, directions.matrix, calibrated, matrix, texts, sampling)
     rounded = tuple(round(length, 2) for length in lengths)
     return NullDirections(torch.cat([matrix, texts]), rounded, calibrated is not None)
 
@@ -106,7 +105,6 @@ def _matched_lengths(
     random: Tensor,
     texts: Tensor,
     sampling: Sampling,
-    batch_size: int,
 ) -> list[float]:
     """The edit weight at which rows change pictures as much as ``attributes`` do at their bounds: one for all of
     ``random``, then one for each of ``texts``."""
@@ -118,18 +116,28 @@ def _matched_lengths(
         ],
         "bounds": calibrated.bounds.tolist(),
     }
-    store = DirectionCache(sampling.cache)
-    kept = store.load("null", depends_on)
-    if kept is not None:
-        return [float(length) for length in kept["lengths"]]
-    codes = torch.cat([codes for _, codes in sampling.draw(generator)])
-    renderer = sampling.renderer_of(generator)
+    kept = DirectionCache(sampling.cache).kept(
+        "null", depends_on, lambda: {"lengths": _lengths(generator, attributes, calibrated, random, texts, sampling)}
+    )
+    return [float(length) for length in kept["lengths"]]
+
+
+def _lengths(
+    generator: EditableGenerator,
+    attributes: Tensor,
+    calibrated: CalibratedRange,
+    random: Tensor,
+    texts: Tensor,
+    sampling: Sampling,
+) -> Tensor:
+    """What `_matched_lengths` returns, measured, float64."""
+    codes, renderer = sampling.codes(generator), sampling.renderer_of(generator)
 
     def changes(rows: Tensor, weights: Tensor) -> Tensor:
         """Of each row the mean over pictures of the change by weights ``[rows, 2]``, the first and the second by
         turns."""
         found = torch.zeros(len(rows), dtype=torch.float64)
-        for part in torch.split(torch.arange(len(codes)), batch_size):
+        for part in torch.split(torch.arange(len(codes)), sampling.batch_size):
             unedited = renderer.render(codes[part])
             for row, pair in enumerate(weights):
                 alone = torch.zeros(len(part), len(rows))
@@ -152,5 +160,4 @@ def _matched_lengths(
                 length = (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
                 bar.update(len(rows))
             lengths.append(length)
-    store.store("null", depends_on, {"lengths": torch.cat(lengths)})
-    return [float(length) for length in torch.cat(lengths)]
+    return torch.cat(lengths)

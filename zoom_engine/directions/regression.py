@@ -23,7 +23,6 @@ layers of the generator, three estimators of the channels' answer to a text dire
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -34,7 +33,6 @@ from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 Estimator = Literal["correlation", "ridge", "whitened"]
@@ -60,9 +58,6 @@ def regression_relevance(
     sampling: Sampling = DEFAULT_SAMPLING,
     estimator: Estimator = "ridge",
     ridge: float = DEFAULT_RIDGE,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
 ) -> MatrixRelevance:
     """Relevance matrix [S, D] from one forward pass per sample; all estimators share the cached moments."""
     if estimator not in ESTIMATORS:
@@ -73,23 +68,13 @@ def regression_relevance(
         )
     if not ridge >= 0:
         raise DirectionError(f"ridge must be at least 0, not {ridge}")
-    sampling = sampling.kept(cache, progress)
     drawn = sampling.identity(generator, text_encoder)
-    store = DirectionCache(cache)
-    tensors = store.load("regression", drawn)
-    if tensors is None:
-        embeddings = unedited_embeddings(
-            generator,
-            text_encoder,
-            sampling,
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-            doing="Measuring directions",
-        )
-        tensors = vars(_moments(generator, sampling, embeddings))
-        store.store("regression", drawn, tensors)
-    moments = Moments(**tensors)
+
+    def measured() -> dict[str, Tensor]:
+        embeddings = unedited_embeddings(generator, text_encoder, sampling, doing="Measuring directions")
+        return vars(_moments(generator, sampling, embeddings))
+
+    moments = Moments(**DirectionCache(sampling.cache).kept("regression", drawn, measured))
     if not moments.embedding.trace() > 0:
         raise DirectionError(
             "all samples of the generator look the same to the text encoder: there is nothing to regress"

@@ -27,10 +27,10 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which random images a relevance is measured on: ``samples`` latents of ``seed``, truncated or not.
+    """Which random images something is measured on: ``samples`` latents of ``seed``, truncated or not; and how.
 
-    ``synthesizer`` makes the images of forward-only measurements; None is torch in float32. Statistics are kept in the
-    folder ``cache``.
+    ``synthesizer`` makes the images of forward-only measurements, ``batch_size`` at a time; None is torch in float32.
+    What is measured is kept in the folder ``cache``, and work shows as ``progress`` has it.
     """
 
     samples: int
@@ -38,6 +38,7 @@ class Sampling:
     truncation: float = 1.0
     truncation_cutoff: int | None = None
     synthesizer: Synthesizer | None = None
+    batch_size: int = field(default=32, compare=False)
     cache: Path | None = field(default=None, compare=False)
     progress: ProgressFactory = field(default=silent, compare=False)
 
@@ -55,23 +56,21 @@ class Sampling:
             truncation_cutoff=self.truncation_cutoff,
         )
 
+    def codes(self, generator: EditableGenerator) -> Tensor:
+        """All codes ``[samples, S]``."""
+        return torch.cat([codes for _, codes in self.draw(generator)])
+
     def statistics(self, generator: EditableGenerator) -> StyleStatistics:
         """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
         cut = None if self.truncation == 1 else self.truncation_cutoff  # it means nothing then
         depends_on = {"generator": generator.content_hash, "truncation": self.truncation, "truncation_cutoff": cut}
-        store = DirectionCache(self.cache)
-        tensors = store.load("statistics", depends_on)
-        if tensors is None:
-            found = style_statistics(
-                generator, truncation=self.truncation, truncation_cutoff=cut, progress=self.progress
-            )
-            tensors = {"mean": found.mean.cpu(), "std": found.std.cpu()}
-            store.store("statistics", depends_on, tensors)
-        return StyleStatistics(tensors["mean"], tensors["std"])
 
-    def kept(self, cache: Path | None, progress: ProgressFactory) -> Sampling:
-        """The same samples, their statistics computed once and kept in ``cache``."""
-        return dataclasses.replace(self, cache=cache, progress=progress)
+        def measured() -> dict[str, Tensor]:
+            truncation, progress = self.truncation, self.progress
+            found = style_statistics(generator, truncation=truncation, truncation_cutoff=cut, progress=progress)
+            return {"mean": found.mean.cpu(), "std": found.std.cpu()}
+
+        return StyleStatistics(**DirectionCache(self.cache).kept("statistics", depends_on, measured))
 
     def untruncated(self) -> Sampling:
         """The same samples of the generator's whole range."""

@@ -9,8 +9,7 @@ rows go to disk every minute and a killed run goes on from there.
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +19,6 @@ from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import MatrixRelevance, Sampling, check_finite, inverse_std
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 DEFAULT_SAMPLING = Sampling(100)
@@ -33,81 +31,55 @@ def sampled_relevance(
     *,
     sampling: Sampling = DEFAULT_SAMPLING,
     alpha: float = 5.0,
-    batch_size: int = 32,
-    cache: Path | None = None,
     save_every: float = 60.0,
-    progress: ProgressFactory = silent,
 ) -> MatrixRelevance:
     """Relevance matrix [S, D] with unit rows; rows of toRGB and of ineffective channels are 0.
 
     The number of samples is K; ``alpha`` the push in standard deviations; ``save_every`` the seconds between
-    two saves of the finished rows (with ``cache``).
+    two saves of the finished rows (with a cache).
     """
     if sampling.samples < 1 or not alpha > 0:
         raise DirectionError(f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}")
-    sampling = sampling.kept(cache, progress)
     details = {**sampling.identity(generator, text_encoder), "alpha": alpha}
-    store = DirectionCache(cache)
-    finished = store.load("sampled", details)
-    if finished is None:
+    store = DirectionCache(sampling.cache)
+
+    def measured() -> dict[str, Tensor]:
         part = store.load("sampled-part", details) or {
             "matrix": torch.zeros(generator.space.size, text_encoder.dim),
             "done": torch.zeros(generator.space.size, dtype=torch.bool),
         }
-        saver = _Saver(store, details, part, save_every)
-        with saver:
-            _fill(generator, text_encoder, sampling, alpha, part, saver, batch_size, progress)
-        finished = {"matrix": part["matrix"]}
-        store.store("sampled", details, finished)
-        store.remove("sampled-part", details)
-    return MatrixRelevance("sampled", finished["matrix"], finished["matrix"], sampling, details)
+        saved = time.monotonic()
+        try:
+            for _ in _filled(generator, text_encoder, sampling, alpha, part):
+                if time.monotonic() - saved > save_every:
+                    store.store("sampled-part", details, part)
+                    saved = time.monotonic()
+        except BaseException:  # Ctrl-C too
+            store.store("sampled-part", details, part)
+            raise
+        return {"matrix": part["matrix"]}
+
+    matrix = store.kept("sampled", details, measured)["matrix"]
+    store.remove("sampled-part", details)
+    return MatrixRelevance("sampled", matrix, matrix, sampling, details)
 
 
-class _Saver:
-    """Keeps the finished rows on disk: every ``seconds``, and when the work breaks off (also by Ctrl-C)."""
-
-    def __init__(self, store: DirectionCache, details: dict[str, Any], part: dict[str, Tensor], seconds: float) -> None:
-        self._store, self._details, self._part, self._seconds = store, details, part, seconds
-        self._saved = time.monotonic()
-
-    def __enter__(self) -> _Saver:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if any(error):
-            self._store.store("sampled-part", self._details, self._part)
-
-    def tick(self) -> None:
-        if time.monotonic() - self._saved > self._seconds:
-            self._store.store("sampled-part", self._details, self._part)
-            self._saved = time.monotonic()
-
-
-def _fill(
-    generator: EditableGenerator,
-    text_encoder: TextEncoder,
-    sampling: Sampling,
-    alpha: float,
-    part: dict[str, Tensor],
-    saver: _Saver,
-    batch_size: int,
-    progress: ProgressFactory,
-) -> None:
-    """Compute the rows that ``part`` lacks, in place."""
-    statistics = sampling.statistics(generator)
-    base = torch.cat([styles for _, styles in sampling.draw(generator)])
+def _filled(
+    generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling, alpha: float, part: dict[str, Tensor]
+) -> Iterator[None]:
+    """Compute the rows that ``part`` lacks, in place, some at a time."""
+    statistics, base = sampling.statistics(generator), sampling.codes(generator)
     channels = inverse_std(statistics.std, generator.space.fixed_mask()).nonzero().flatten()
     todo = channels[~part["done"][channels]]
     push = alpha * statistics.std
     values = torch.stack([statistics.mean - push, statistics.mean + push], dim=1)
-    with progress(len(channels), "Pushing channels", unit="channel", initial=len(channels) - len(todo)) as bar:
-        for group in torch.split(todo, max(1, batch_size // (2 * sampling.samples))):
-            part["matrix"][group] = _relevance_rows(
-                generator, text_encoder, sampling, base, group, values[group], batch_size
-            )
+    done = len(channels) - len(todo)
+    with sampling.progress(len(channels), "Pushing channels", unit="channel", initial=done) as bar:
+        for group in torch.split(todo, max(1, sampling.batch_size // (2 * sampling.samples))):
+            part["matrix"][group] = _relevance_rows(generator, text_encoder, sampling, base, group, values[group])
             part["done"][group] = True
             bar.update(len(group))
-            saver.tick()
+            yield
 
 
 @torch.no_grad()
@@ -118,12 +90,11 @@ def _relevance_rows(
     base: Tensor,
     channels: Tensor,
     values: Tensor,
-    batch_size: int,
 ) -> Tensor:
     """Rows [C, D]: ``channels [C]`` of ``base [K, S]`` take their low and their high of ``values [C, 2]``."""
     jobs = torch.cartesian_prod(torch.arange(len(channels)), torch.arange(len(base)), torch.arange(2))
     embedded = []
-    for job in torch.split(jobs, batch_size):
+    for job in torch.split(jobs, sampling.batch_size):
         styles = base[job[:, 1]].clone()
         styles[torch.arange(len(job)), channels[job[:, 0]]] = values[job[:, 0], job[:, 2]].to(styles)
         embedded.append(check_finite(text_encoder.embed_images(sampling.renderer_of(generator).render(styles)).cpu()))

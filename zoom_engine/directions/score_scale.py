@@ -61,15 +61,9 @@ def score_scale(
         drawn = directions.provenance
         texts = text_encoder.embed_texts(labels).cpu()
         along = F.normalize(texts - texts.mean(dim=0), dim=1)
-        unedited = unedited_embeddings(
-            generator,
-            text_encoder,
-            Sampling(samples, seed, drawn["truncation"], drawn["truncation_cutoff"], synthesizer),
-            batch_size=batch_size,
-            cache=cache,
-            progress=progress,
-            doing="Scoring unedited images",
-        )
+        truncation, cutoff = drawn["truncation"], drawn["truncation_cutoff"]
+        sampling = Sampling(samples, seed, truncation, cutoff, synthesizer, batch_size, cache, progress)
+        unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
         ranges.append(split_in_two(unedited @ along.T).means.diff(dim=1)[:, 0].clamp(min=_LEAST))
     return ScoreScale(along, torch.cat(ranges))
 

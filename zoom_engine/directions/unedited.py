@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -11,7 +10,6 @@ from torch import Tensor
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import Sampling, check_finite
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 SAMPLES = 512
@@ -25,17 +23,14 @@ def unedited_embeddings(
     text_encoder: TextEncoder,
     sampling: Sampling,
     *,
-    batch_size: int = 32,
-    cache: Path | None = None,
-    progress: ProgressFactory = silent,
     doing: str = "Looking at unedited images",
 ) -> Tensor:
     """Unit vectors ``[samples, D]`` (CPU, float32) of the sampling's pictures, in the order of ``Sampling.draw``.
 
-    With a ``cache`` the same generator, encoder, seed and truncation share one sample: who wants more pictures makes
+    With a cache the same generator, encoder, seed and truncation share one sample: who wants more pictures makes
     those that are missing. DirectionError where a picture is not finite.
     """
-    store = DirectionCache(cache)
+    store = DirectionCache(sampling.cache)
     key = dataclasses.replace(sampling, samples=0).identity(generator, text_encoder)
     kept = store.load("unedited", key) or {"embeddings": torch.empty(0, text_encoder.dim)}
     embeddings = kept["embeddings"]
@@ -44,11 +39,11 @@ def unedited_embeddings(
         return embeddings[: sampling.samples]
     parts, saved, seen = [embeddings], len(embeddings), 0
     renderer = sampling.renderer_of(generator)
-    with progress(missing, doing, unit="image") as bar:
+    with sampling.progress(missing, doing, unit="image") as bar:
         for _, codes in sampling.draw(generator):
             new = codes[max(0, saved - seen) :]
             seen += len(codes)
-            for part in torch.split(new, batch_size) if len(new) else ():
+            for part in torch.split(new, sampling.batch_size) if len(new) else ():
                 parts.append(check_finite(text_encoder.embed_images(renderer.render(part)).cpu()))
                 bar.update(len(part))
             count = sum(map(len, parts))

@@ -93,10 +93,9 @@ def _random(text_encoder: TextEncoder, neutral: str, templates: Sequence[str], c
         "templates": list(templates),
         "count": RANDOM_TEXTS,
     }
-    store = DirectionCache(cache)
-    kept = store.load("random-texts", key)
-    if kept is None:
+
+    def measured() -> dict[str, Tensor]:
         texts = random_texts(text_encoder.tokenizer, neutral, RANDOM_TEXTS)
-        kept = {"embeddings": _embedded(text_encoder, texts, templates)}
-        store.store("random-texts", key, kept)
-    return kept["embeddings"]
+        return {"embeddings": _embedded(text_encoder, texts, templates)}
+
+    return DirectionCache(cache).kept("random-texts", key, measured)["embeddings"]

@@ -16,7 +16,7 @@ from zoom_engine.attributes import NEUTRAL, Attribute
 from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.directions import EditDirections, Sampling, text_directions
+from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.discovery.calls import Tested, beside_random, call
@@ -209,27 +209,15 @@ class Discoverer:
             **{f"given_{name}": str(value) if isinstance(value, str | Path) else None for name, value in given.items()},
         }
 
-    def _sampling(self) -> Sampling:
-        settings = self.audit.settings
-        sampling = Sampling(SAMPLES, 0, settings.truncation, settings.truncation_cutoff, self.audit.synthesizer)
-        return sampling.kept(self.audit.cache, self.progress)
-
     def natural_space(self) -> NaturalSpace:
         """Where edits are looked for."""
-        return natural_space(self.audit.generator, self._sampling())
+        return natural_space(self.audit.generator, self.audit.sampling(SAMPLES))
 
     def measure_words(self, space: NaturalSpace) -> tuple[Words, Tensor]:
         """The vocabulary, measured; and the labels' directions ``[J, K]``, orthonormal."""
         audit = self.audit
-        sampling = self._sampling()
-        embeddings = unedited_embeddings(
-            audit.generator,
-            audit.measuring_encoder,
-            sampling,
-            batch_size=audit.settings.batch_size,
-            cache=audit.cache,
-            progress=self.progress,
-        )
+        sampling = self.audit.sampling(SAMPLES)
+        embeddings = unedited_embeddings(audit.generator, audit.measuring_encoder, sampling)
         places = torch.cat([space.place(codes) for _, codes in sampling.draw(audit.generator)])
         kept = torch.zeros(0, places.shape[1])
         if audit.labels:
@@ -332,7 +320,7 @@ class Discoverer:
         if not named:
             return None
         audit = self.audit
-        std = self._sampling().statistics(audit.generator).std
+        std = self.audit.sampling(SAMPLES).statistics(audit.generator).std
         rows = torch.stack([(-axis if word.score < 0 else axis) @ space.basis for axis, word in named.values()])
         per_std = inverse_std(std, audit.generator.space.fixed_mask()).float()
         matrix = (rows / (rows * per_std).norm(dim=1, keepdim=True)).contiguous()

@@ -40,13 +40,9 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     `word_quality`."""
     encoder = EVALUATION.text_encoder()
     embedded, table = EVALUATION.embedded(count)
-    relevance = regression_relevance(
-        DOMAIN.generator(),
-        encoder,
-        sampling=Sampling(DEFAULT_SAMPLES["regression"], synthesizer=EVALUATION.synthesizer()),
-        cache=default_cache(),
-        progress=forced,
-    )
+    samples, renderer = DEFAULT_SAMPLES["regression"], EVALUATION.synthesizer()
+    sampling = Sampling(samples, synthesizer=renderer, cache=default_cache(), progress=forced)
+    relevance = regression_relevance(DOMAIN.generator(), encoder, sampling=sampling)
     forms = word_quality(encoder, relevance, embedded, table, neutral=DOMAIN.neutral)
     return {**EVALUATION.zero_shot(embedded, table), "word_forms": forms}
 
