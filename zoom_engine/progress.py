@@ -20,6 +20,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from time import monotonic
 from types import FrameType
 from typing import Any, Protocol, Self, TypeVar
@@ -80,7 +81,7 @@ class ProgressFactory(Protocol):
 class _Silent:
     """Work that does not show; what all work shares: to iterate is to advance, and after Ctrl-C nothing advances."""
 
-    def __init__(self, work: Work, initial: int) -> None:
+    def __init__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> None:
         self._work: Iterable[Any] = range(initial, work) if isinstance(work, int) else work
 
     def __iter__(self) -> Iterator[Any]:
@@ -114,8 +115,8 @@ class _Tqdm(tqdm):  # type: ignore[misc]
 class _Bar(_Silent):
     """A tqdm bar, for terminals and notebooks."""
 
-    def __init__(self, work: Work, description: str, unit: str, initial: int) -> None:
-        super().__init__(work, initial)
+    def __init__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> None:
+        super().__init__(work, description, initial=initial)
         total = _total(work)
         self._bar: Any = _Tqdm(
             total=total,
@@ -142,8 +143,10 @@ class _Bar(_Silent):
 class _Lines(_Silent):
     """A line at the start, every `_SECONDS_PER_LINE` and at the end, for files: what redraws itself is noise there."""
 
-    def __init__(self, work: Work, description: str, unit: str, initial: int, write: Callable[[str], None]) -> None:
-        super().__init__(work, initial)
+    def __init__(
+        self, work: Work, description: str, *, unit: str = "step", initial: int = 0, write: Callable[[str], None]
+    ) -> None:
+        super().__init__(work, description, initial=initial)
         self._write = write
         total = _total(work)
         self._about = {
@@ -177,9 +180,18 @@ class _Lines(_Silent):
 class _Several(_Silent):
     """Work that shows in several ways."""
 
-    def __init__(self, work: Work, initial: int, bars: Sequence[Progress[Any]]) -> None:
-        super().__init__(work, initial)
-        self._bars = bars
+    def __init__(
+        self,
+        work: Work,
+        description: str,
+        *,
+        unit: str = "step",
+        initial: int = 0,
+        factories: Sequence[ProgressFactory],
+    ) -> None:
+        super().__init__(work, description, initial=initial)
+        # Only this one goes over the work: the others advance with it.
+        self._bars = [factory(work, description, unit=unit, initial=initial) for factory in factories]
 
     def __exit__(self, *error: object) -> None:
         for bar in self._bars:
@@ -193,8 +205,8 @@ class _Several(_Silent):
 class _Part(_Silent):
     """Work whose steps count in the bar of a longer one."""
 
-    def __init__(self, work: Work, initial: int, bar: Progress[Any]) -> None:
-        super().__init__(work, initial)
+    def __init__(self, *work: Any, bar: Progress[Any], **about: Any) -> None:
+        super().__init__(*work, **about)
         self._bar = bar
 
     def _advance(self, count: int, note: str) -> None:
@@ -207,11 +219,7 @@ def _total(work: Work) -> int | None:
 
 def part_of(bar: Progress[Any]) -> ProgressFactory:
     """A factory for the parts of a longer work: their steps go to its `bar`, which stays open after each."""
-
-    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-        return _Part(work, initial, bar)
-
-    return progress
+    return partial(_Part, bar=bar)
 
 
 def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
@@ -219,39 +227,29 @@ def progress(work: Work, description: str, *, unit: str = "step", initial: int =
 
     `initial` counts the steps that an interrupted run has finished: they show, but do not enter the rate.
     """
-    return _Bar(work, description, unit, initial) if sys.stderr.isatty() else _Silent(work, initial)
+    return (_Bar if sys.stderr.isatty() else _Silent)(work, description, unit=unit, initial=initial)
 
 
 def forced(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
     """`progress` that shows even when stderr is not a terminal: as plain lines, one every ten seconds."""
-    if sys.stderr.isatty():
-        return _Bar(work, description, unit, initial)
-    return _Lines(work, description, unit, initial, lambda line: print(line, file=sys.stderr, flush=True))
+    lines = written(lambda line: print(line, file=sys.stderr, flush=True))
+    shown: ProgressFactory = _Bar if sys.stderr.isatty() else lines
+    return shown(work, description, unit=unit, initial=initial)
 
 
 def written(write: Callable[[str], None]) -> ProgressFactory:
     """A factory whose work shows as plain lines that go to `write`, one every ten seconds."""
-
-    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-        return _Lines(work, description, unit, initial, write)
-
-    return progress
+    return partial(_Lines, write=write)
 
 
 def several(*factories: ProgressFactory) -> ProgressFactory:
     """A factory whose work shows in all of these ways."""
-
-    def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-        # Only this one goes over the work: the others advance with it.
-        bars = [factory(work, description, unit=unit, initial=initial) for factory in factories]
-        return _Several(work, initial, bars)
-
-    return progress
+    return partial(_Several, factories=factories)
 
 
 def in_notebooks(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
     """A bar under the cell of a notebook that runs the work, silent everywhere else: the default of `Diagnoser`."""
-    return _Bar(work, description, unit, initial) if _in_kernel() else _Silent(work, initial)
+    return (_Bar if _in_kernel() else _Silent)(work, description, unit=unit, initial=initial)
 
 
 def _in_kernel() -> bool:
@@ -262,4 +260,4 @@ def _in_kernel() -> bool:
 
 def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
     """`progress` that never shows: the default of most of the API."""
-    return _Silent(work, initial)
+    return _Silent(work, description, unit=unit, initial=initial)

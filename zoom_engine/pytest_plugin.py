@@ -16,7 +16,6 @@ import pytest
 
 if TYPE_CHECKING:
     from zoom_engine.audit.diagnosis import Diagnosis
-    from zoom_engine.gates.rules import Rule
 
 
 class Audited:
@@ -27,30 +26,26 @@ class Audited:
 
     def assert_below(self, attribute: str | Sequence[str], limit: float) -> None:
         """The mean change of the output by the attribute, or by each of several, is at most `limit`."""
-        from zoom_engine.gates.rules import Rule
-
         names = [attribute] if isinstance(attribute, str) else attribute
-        self._hold(Rule(max_sensitivity=limit, attributes=names))
+        self._hold(max_sensitivity=limit, attributes=names)
 
     def assert_all_below(self, limit: float) -> None:
         """That of every attribute is."""
-        from zoom_engine.gates.rules import Rule
-
-        self._hold(Rule(max_sensitivity=limit))
+        self._hold(max_sensitivity=limit)
 
     def assert_not_grown(self, limit: float, *, baseline: str | Path | Diagnosis) -> None:
         """No attribute moves the output by more than `limit` further than in the `baseline`, an audit or its folder."""
         from zoom_engine.audit.diagnosis import Diagnosis
-        from zoom_engine.gates.rules import Rule
 
         before = baseline if isinstance(baseline, Diagnosis) else Diagnosis.load(baseline)
-        self._hold(Rule(max_growth=limit), baseline=before)
+        self._hold(before, max_growth=limit)
 
-    def _hold(self, rule: Rule, *, baseline: Diagnosis | None = None) -> None:
+    def _hold(self, baseline: Diagnosis | None = None, **rule: Any) -> None:
         from zoom_engine.gates.judge import judge
+        from zoom_engine.gates.rules import Rule
         from zoom_engine.gates.text import verdict_text
 
-        verdict = judge(self.diagnosis, [rule], baseline=baseline)
+        verdict = judge(self.diagnosis, [Rule(**rule)], baseline=baseline)
         if verdict.outcome != "holds":
             where = "" if self.diagnosis.path is None else f"\nOpen {self.diagnosis.path / 'report.html'}"
             pytest.fail(f"{verdict_text(verdict)}{where}", pytrace=False)
