@@ -14,7 +14,7 @@ from zoom_engine.experiments.estimates import Estimate, columns, error_bars, est
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, bare, figure, show_tiles, signed
+from zoom_engine.experiments.style import INK, bare, figure, grouped_bars, show_tiles, signed
 from zoom_engine.gallery import to_pixels
 from zoom_engine.targets import Target
 
@@ -157,14 +157,8 @@ def _errors(data: Data) -> Figure:
         parts.append(("output (probability)", [n for n in series if n.startswith("output")]))
     grid = drawn.subplots(1, len(parts), squeeze=False, sharey=True)
     for axes, (label, chosen) in zip(grid.flat, parts, strict=True):
-        height = 0.8 / len(chosen)
-        for look, (number, name) in zip(LOOKS, enumerate(chosen), strict=False):
-            at = [place - 0.4 + (number + 0.5) * height for place in range(len(names))]
-            means, ends = error_bars([value["error"] for value in series[name]])
-            bars = axes.barh(at, means, height, color=look.color, edgecolor=INK, linewidth=0.4, label=name)
-            for bar in bars:
-                bar.set_hatch(look.hatch)
-            axes.errorbar(means, at, xerr=ends, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
+        places = grouped_bars(axes, {name: [value["error"] for value in series[name]] for name in chosen})
+        for name, at in places.items():
             moved, _ = error_bars([value["moved"] for value in series[name]])
             axes.plot(moved, at, linestyle="none", marker="|", color=INK, markersize=7, markeredgewidth=1.6)
         axes.set_xlabel(f"off the sum: {label}")

@@ -37,8 +37,10 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     for old in (docs / PICTURES).glob("*-figure-*.*"):
         old.unlink()
     sections = [_section(target, *one) for one in found]
-    verdicts = [
-        f"- `{name}`, {document['subject']}: {text}" for name, folder, document in found for text in _claims(folder)
+    verdicts = [  # the paragraphs that hold a claim of the founding text against what came out
+        f"- `{name}`, {document['subject']}: {text}"
+        for name, folder, document in found
+        for text in _paragraphs(folder)[2:]
     ]
     page = [
         "# Experiments",
@@ -52,11 +54,6 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     ]
     target.write(PAGE, "\n\n".join(page) + "\n")
     return docs / PAGE
-
-
-def _claims(folder: Folder) -> list[str]:
-    """The paragraphs that hold a claim of the founding text against what came out."""
-    return _paragraphs(folder)[2:]
 
 
 def _paragraphs(folder: Folder) -> list[str]:

@@ -124,14 +124,7 @@ def fine_tuned(
         )
     network: nn.Module = copy.deepcopy(target.network)
     network.eval().requires_grad_(True)
-    learner = Target(
-        network,
-        name=target.name,
-        task=target.task,
-        preprocessing=target.preprocessing,
-        assumed=target.assumed,
-        labels=target.labels,
-    )
+    learner = _with(target, network, target.name)
     network.requires_grad_(True)  # a target freezes what it is given
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
     taught = torch.where(lessons.labels > 0, lessons.certainty, 1 - lessons.certainty)
@@ -147,6 +140,11 @@ def fine_tuned(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+    return _with(target, network, name)
+
+
+def _with(target: Target, network: nn.Module, name: str) -> Target:
+    """A target that reads another network as this one's is read; known by the network's weights as they are now."""
     return Target(
         network,
         name=name,

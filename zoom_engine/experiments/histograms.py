@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+from zoom_engine.experiments.study import Study
+from zoom_engine.experiments.style import INK, LOOKS, MUTED, axes_of, figure, legend_of_all, pages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +20,7 @@ A_PAGE = 8
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """An audit of every binary target."""
-    targets = study.targets_of("binary")
-    if not targets:
-        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    targets = study.binary_targets()
     truth = study.true_effects(targets)
     found = [
         {
@@ -77,22 +75,15 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 4: a histogram for each target, on one axis."""
     every = data["targets"]
     most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
-    for start in range(0, len(every), A_PAGE):
-        part = every[start : start + A_PAGE]
+    for part in pages(every, A_PAGE):
         wide = min(2, len(every))
         height = -(-len(part) // wide)
         drawn = figure(0.16 * height * max(len(target["attributes"]) for target in part) + 0.45 * height + 0.3)
-        grid = drawn.subplots(height, wide, squeeze=False, sharex=True)
-        for axes, target in zip(grid.flat, part, strict=False):
+        for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
             _histogram(axes, target)
             axes.set_xlim(0, 1.03 * most)
-        for axes in grid.flat[len(part) :]:
-            axes.remove()
         drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
-        handles = {
-            name: handle for axes in drawn.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        drawn.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles))
+        legend_of_all(drawn)
         yield "histograms", drawn
 
 

@@ -15,7 +15,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.search_comparison import VARIANTS, Array, column, searched
 from zoom_engine.experiments.study import Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, figure
+from zoom_engine.experiments.style import LOOKS, figure, grouped_bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,16 +129,9 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     searches = list(dict.fromkeys(result["search"] for result in data["results"]))
     drawn = figure(2.6)
     ssim, flips, sizes = drawn.subplots(1, 3)
-    thick = 0.84 / len(searches)
     for axes, key, title in ((ssim, "ssim", "SSIM of flips"), (flips, "flipped", "flip rate")):
-        for look, (place, search) in zip(LOOKS, enumerate(searches), strict=False):
-            at = [i - 0.42 + (place + 0.5) * thick for i in range(len(targets))]
-            values = [result[key] for result in data["results"] if result["search"] == search]
-            means, ends = error_bars(values)
-            bars = axes.bar(at, means, thick, color=look.color, edgecolor=INK, linewidth=0.4, label=NAMES[search])
-            for bar in bars:
-                bar.set_hatch(look.hatch)
-            axes.errorbar(at, means, ends, fmt="none", ecolor=INK, elinewidth=0.7)
+        found = {s: [result[key] for result in data["results"] if result["search"] == s] for s in searches}
+        grouped_bars(axes, {NAMES[search]: values for search, values in found.items()}, upright=True)
         axes.set_xticks(range(len(targets)), [name.replace("-biased-", "\n") for name in targets])
         axes.set_ylim(0, 1.02)
         axes.set_title(title)

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.folder import DATA, TABLE, TEXT
-from zoom_engine.report import write_experiments
-
-MORE = ("*.html",)
-
-
-@dataclass(frozen=True)
-class Section:
-    """A finished experiment on one generator; links are relative to the page."""
-
-    title: str
-    subject: str
-    anchor: str
-    paragraphs: tuple[str, ...]
-    figures: tuple[str, ...]
-    links: tuple[tuple[str, str], ...]
-    made: str
+from zoom_engine.report import Section, write_experiments
 
 
 def write_page(out: Path) -> Path:
@@ -42,8 +26,12 @@ def write_page(out: Path) -> Path:
 def _section(out: Path, name: str, folder: Path) -> Section:
     document: dict[str, Any] = json.loads((folder / DATA).read_bytes())
     figures = sorted(folder.glob("figure*.svg"))
-    more = [path for pattern in MORE for path in sorted(folder.glob(pattern))]
-    files = [*more, folder / DATA, folder / TABLE, *(path.with_suffix(".png") for path in figures)]
+    files = [
+        *sorted(folder.glob("*.html")),
+        folder / DATA,
+        folder / TABLE,
+        *(path.with_suffix(".png") for path in figures),
+    ]
     made, settings = document["made_on"], document["settings"]
     return Section(
         title=f"{name}: {EXPERIMENTS[name]}",

@@ -9,9 +9,10 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.experiments.estimates import percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
+from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.plurals import agreeing
+from zoom_engine.report.source import task_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,9 +23,7 @@ EACH = 2  # strips
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Audits of every binary target, one attribute at a time and all together."""
-    targets = study.targets_of("binary")
-    if not targets:
-        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    targets = study.binary_targets()
     found = []
     for target, audit in zip(targets, study.audits(targets).values(), strict=True):
         multi = study.audit(target, images=study.count(MULTI_IMAGES), mode="multi")
@@ -32,7 +31,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         found.append(
             {
                 "target": name,
-                "corner": corner_of(audit),
+                "corner": task_of(audit.config, audit.records).corner,
                 "single": _rates(audit),
                 "multi": _rates(multi),
                 "strips": [

@@ -13,8 +13,7 @@ from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.errors import ConfigError
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
-from zoom_engine.experiments.style import corner, figure, framed, show_tiles
-from zoom_engine.report.source import task_of
+from zoom_engine.experiments.style import axes_of, corner, figure, framed, pages, show_tiles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,11 +50,6 @@ def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: 
     return found
 
 
-def corner_of(audit: Diagnosis) -> str:
-    """What the numbers in the corners of an audit's pictures are."""
-    return task_of(audit.config, audit.records).corner
-
-
 def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
     return bool(entry.decisive), entry.flipped, entry.label_kept is not False
 
@@ -63,20 +57,15 @@ def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
 def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, Figure]]:
     """Two columns of strips, a prediction in the corner of each picture, and a frame around that which the strip is
     shown for."""
-    for start in range(0, len(strips), A_PAGE):
-        part = strips[start : start + A_PAGE]
-        height = -(-len(part) // 2)
-        drawn = figure(1.03 * height)
-        grid = drawn.subplots(height, 2, squeeze=False)
-        for axes, strip in zip(grid.flat, part, strict=False):
+    for part in pages(strips, A_PAGE):
+        drawn = figure(1.03 * -(-len(part) // 2))
+        for axes, strip in zip(axes_of(drawn, len(part), 2), part, strict=True):
             step = show_tiles(axes, [[folder.load(file) for file in strip["files"]]])
             for column, caption in enumerate(strip["captions"]):
                 corner(axes, 0, column, step, caption)
             if strip["shown"]:
                 framed(axes, 0, strip["shown"], step)
             axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
-        for axes in grid.flat[len(part) :]:
-            axes.remove()
         yield name, drawn
 
 

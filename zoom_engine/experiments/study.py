@@ -116,6 +116,12 @@ class Study:
         """The targets that have one of these ``tasks``, or with ``others`` none of them."""
         return [spec for spec in self.targets() if (self.target(spec).task.name in tasks) != others]
 
+    def binary_targets(self) -> list[Spec]:
+        """The targets that decide between two classes. Raises ConfigError where there is none."""
+        if not (found := self.targets_of("binary")):
+            raise UnsuitedError("none of its targets decides between two classes: give --target")
+        return found
+
     def title(self, target: Spec) -> str:
         """A target as figures name it."""
         name = _said(target)

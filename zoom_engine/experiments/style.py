@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.errors import ConfigError, imported
+from zoom_engine.experiments.estimates import error_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 WIDTH = 6.9  # inches: a printed page within its margins
 DOTS = 180  # an inch, of PNG
@@ -89,6 +92,45 @@ def figure(height: float, *, width: float = WIDTH) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def pages(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """The items, so many at a time as a figure has room for."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
+
+
+def axes_of(drawn: Figure, count: int, columns: int, *, sharex: bool = False, sharey: bool = False) -> list[Axes]:
+    """So many axes, in rows of so many ``columns``."""
+    rows = -(-count // columns)
+    every = list(drawn.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
+    for left in every[count:]:
+        left.remove()
+    return every[:count]
+
+
+def grouped_bars(
+    axes: Axes, series: Mapping[str, Sequence[Sequence[float] | None]], *, upright: bool = False
+) -> dict[str, list[float]]:
+    """Bars of several series side by side, around 0, 1, …, with their intervals; returns where each one's are."""
+    thick = 0.84 / len(series)
+    places: dict[str, list[float]] = {}
+    draw, along = (axes.bar, "yerr") if upright else (axes.barh, "xerr")
+    for number, (look, (name, values)) in enumerate(zip(LOOKS, series.items(), strict=False)):
+        places[name] = [place - 0.42 + (number + 0.5) * thick for place in range(len(values))]
+        means, ends = error_bars(values)
+        shown: dict[str, Any] = {"color": look.color, "hatch": look.hatch, "edgecolor": INK, "linewidth": 0.4}
+        shown |= {along: ends, "ecolor": INK, "error_kw": {"elinewidth": 0.7}}
+        draw(places[name], means, thick, label=name, **shown)
+    return places
+
+
+def legend_of_all(drawn: Figure) -> None:
+    """One legend above all axes, in which each label stands once."""
+    named = {
+        name: handle for axes in drawn.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    drawn.legend(named.values(), named.keys(), loc="outside upper right", ncols=len(named))
 
 
 def saved(drawn: Figure, kind: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoom_engine.experiments.estimates import in_words
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.strips import corner_of, draw_strips, strip_rows, strips_of
+from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK
 from zoom_engine.report.source import task_of
@@ -37,7 +37,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
                 "target": name,
                 "task": task.name,
                 "images": summary.images,
-                "corner": corner_of(audit),
+                "corner": task.corner,
                 "legend": [list(entry) for entry in task.legend],
                 "planted": planted and study.short(planted),
                 "flip_rate": summary.flip_rate,

@@ -13,7 +13,7 @@ from zoom_engine.experiments.estimates import columns, error_bars, estimate, per
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import LOOKS, figure, show_tiles
+from zoom_engine.experiments.style import LOOKS, figure, legend_of_all, show_tiles
 from zoom_engine.gallery import to_pixels
 from zoom_engine.objectives import ssim
 
@@ -150,7 +150,7 @@ def _curves(data: Data) -> Figure:
         axes.grid(axis="y")
     rest[0].set_ylabel("share of images")
     rest[1].set_ylabel("natural ranges")
-    drawn.legend(*rest[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    legend_of_all(drawn)
     return drawn
 
 

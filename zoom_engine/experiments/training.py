@@ -20,7 +20,7 @@ from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, own_answers
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, figure
+from zoom_engine.experiments.style import INK, LOOKS, figure, grouped_bars, legend_of_all
 from zoom_engine.targets import Target
 
 if TYPE_CHECKING:
@@ -160,24 +160,14 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             for place, (key, title) in enumerate(TRUE.items(), start=1):
                 values = [truth[key][version] for version in (*VERSIONS, CONFIRMED)]
                 _bars(drawn.add_subplot(grid[row, place]), values, title)
-    named: dict[str, Any] = {}
-    for axes in drawn.axes:
-        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(name, handle)
-    drawn.legend(list(named.values()), list(named), loc="outside upper right", ncols=len(named))
+    legend_of_all(drawn)
     yield "before-and-after", drawn
 
 
 def _histogram(axes: Any, target: dict[str, Any]) -> None:
     names = list(target["versions"]["before"]["attributes"])
-    thick = 0.84 / len(VERSIONS)
-    for look, (place, version) in zip(LOOKS, enumerate(VERSIONS), strict=False):
-        at = [i - 0.42 + (place + 0.5) * thick for i in range(len(names))]
-        means, ends = error_bars([target["versions"][version]["attributes"].get(name) for name in names])
-        bars = axes.barh(at, means, thick, color=look.color, edgecolor=INK, linewidth=0.3, label=version)
-        for bar in bars:
-            bar.set_hatch(look.hatch)
-        axes.errorbar(means, at, xerr=ends, fmt="none", ecolor=INK, elinewidth=0.6)
+    bars = {version: target["versions"][version]["attributes"] for version in VERSIONS}
+    grouped_bars(axes, {version: [found.get(name) for name in names] for version, found in bars.items()})
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)

@@ -12,7 +12,17 @@ from torch import Tensor
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles, signed
+from zoom_engine.experiments.style import (
+    INK,
+    LOOKS,
+    MUTED,
+    axes_of,
+    figure,
+    legend_of_all,
+    pages,
+    show_tiles,
+    signed,
+)
 from zoom_engine.gallery import to_pixels
 
 if TYPE_CHECKING:
@@ -85,14 +95,10 @@ def rows(data: Data) -> list[dict[str, Any]]:
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Two columns of attributes a page, and how their text scores move."""
     every = data["attributes"]
-    for start in range(0, len(every), A_PAGE):
-        part = every[start : start + A_PAGE]
-        height = -(-len(part) // 2)
-        drawn = figure(2.3 * height * len(part[0]["rows"]) / SHOWN + 0.1)
-        for axes, one in zip(drawn.subplots(height, 2, squeeze=False).flat, part, strict=False):
+    for part in pages(every, A_PAGE):
+        drawn = figure(2.3 * -(-len(part) // 2) * len(part[0]["rows"]) / SHOWN + 0.1)
+        for axes, one in zip(axes_of(drawn, len(part), 2), part, strict=True):
             _sheet(axes, one, data["weights"], folder)
-        for axes in drawn.axes[len(part) :]:
-            axes.remove()
         yield "pictures", drawn
     yield "scores", _scores(data)
 
@@ -116,10 +122,8 @@ def _sheet(axes: Axes, one: dict[str, Any], weights: Sequence[float], folder: Fo
 def _scores(data: Data) -> Figure:
     """The attribute's own text score and the others', over edit weights."""
     every = data["attributes"]
-    height = -(-len(every) // 4)
-    drawn = figure(1.35 * height + 0.5)
-    grid = drawn.subplots(height, min(4, len(every)), squeeze=False, sharex=True, sharey=True)
-    for axes, one in zip(grid.flat, every, strict=False):
+    drawn = figure(1.35 * -(-len(every) // 4) + 0.5)
+    for axes, one in zip(axes_of(drawn, len(every), min(4, len(every)), sharex=True, sharey=True), every, strict=True):
         axes.axvspan(*one["calibrated"], color="#e3e8e1", linewidth=0)
         axes.axhline(0, color=MUTED, linewidth=0.4)
         for look, key, label in zip(LOOKS, ("moved", "others"), ("its own score", "others, mean size"), strict=False):
@@ -129,11 +133,9 @@ def _scores(data: Data) -> Figure:
                 )
         axes.set_title(one["name"])
         axes.set_xticks(data["weights"])
-    for axes in grid.flat[len(every) :]:
-        axes.remove()
     drawn.supxlabel("edit weight (standard deviations); shaded: the calibrated range", fontsize=8)
     drawn.supylabel("text score, in natural ranges", fontsize=8)
-    drawn.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    legend_of_all(drawn)
     return drawn
 
 

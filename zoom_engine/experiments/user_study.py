@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -20,9 +19,9 @@ from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Spec, Study, UnsuitedError
+from zoom_engine.experiments.study import Spec, Study
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles
-from zoom_engine.gallery import to_pixels
+from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.report import write_user_study
 
 if TYPE_CHECKING:
@@ -38,9 +37,7 @@ ANSWERS = "zoom-engine/user-study-answers/1"
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """Pairs of unedited images and counterfactuals of every binary target, questions of both groups, and proxies."""
-    targets = study.targets_of("binary")
-    if not targets:
-        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    targets = study.binary_targets()
     parts = []
     for target in study.progress(targets, f"Counterfactuals of {study.name}", unit="target"):
         parts.append(folder.part(study.title(target), partial(_pairs, study, folder, target)))
@@ -175,17 +172,15 @@ def _inlined(folder: Folder, file: str) -> str:
     """A picture as a data URI, without its name: that would tell."""
     picture = Image.fromarray(folder.load(file))
     picture.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/png;base64," + base64.b64encode(png_bytes(np.asarray(picture))).decode()
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 5, sample questions, and beside them what machines say."""
     shown = [q for q in data["groups"][0]["questions"] if q["study"] == "fidelity"][: SHOWN // 2]
     shown += [q for q in data["groups"][0]["questions"] if q["study"] == "consistency"][: SHOWN // 2]
-    drawn = figure(1.9 * -(-len(shown) // 2) + 1.2)
     height = -(-len(shown) // 2)
+    drawn = figure(1.9 * height + 1.2)
     grid = drawn.add_gridspec(height + 1, 2, height_ratios=[2.0] * height + [1.0])
     for place, question in enumerate(shown):
         axes = drawn.add_subplot(grid[place % height, place // height])

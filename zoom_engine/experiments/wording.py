@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.agreement import kendalls_w
 from zoom_engine.audit.intervals import column_means
-from zoom_engine.experiments.estimates import (
-    columns,
-    error_bars,
-    estimate,
-    in_words,
-)
+from zoom_engine.experiments.estimates import columns, estimate, in_words
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.experiments.study import Spec, Study, UnsuitedError
-from zoom_engine.experiments.style import INK, LOOKS, figure
+from zoom_engine.experiments.study import Spec, Study
+from zoom_engine.experiments.style import axes_of, figure, grouped_bars, legend_of_all, pages
 from zoom_engine.search import SearchResult, Unit
 
 if TYPE_CHECKING:
@@ -36,9 +31,7 @@ Array = NDArray[np.float64]
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
     """The same targets audited on the same images with directions of each phrasing."""
-    targets = study.targets_of("binary")
-    if not targets:
-        raise UnsuitedError("none of its targets decides between two classes: give --target")
+    targets = study.binary_targets()
     attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
     found = []
     for wording in study.progress(WORDINGS, f"Phrasings of {study.name}", unit="wording"):
@@ -116,32 +109,20 @@ def rows(data: Data) -> list[dict[str, Any]]:
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
     """Fig. 2: of each target the histograms of all wordings, side by side."""
     every = data["targets"]
-    wordings = data["wordings"]
-    for start in range(0, len(every), A_PAGE):
-        part = every[start : start + A_PAGE]
+    labels = [f"“{wording.format('…')}”" for wording in data["wordings"]]
+    for part in pages(every, A_PAGE):
         wide = min(2, len(every))
         height = -(-len(part) // wide)
         drawn = figure(height * (0.2 * max(len(target["names"]) for target in part) + 0.45) + 0.5)
-        grid = drawn.subplots(height, wide, squeeze=False, sharex=True)
-        thick = 0.84 / len(wordings)
-        for axes, target in zip(grid.flat, part, strict=False):
-            for look, (place, wording) in zip(LOOKS, enumerate(wordings), strict=False):
-                at = [i - 0.42 + (place + 0.5) * thick for i in range(len(target["names"]))]
-                means, ends = error_bars(target["bars"][place])
-                label = f"“{wording.format('…')}”"
-                bars = axes.barh(at, means, thick, color=look.color, edgecolor=INK, linewidth=0.3, label=label)
-                for bar in bars:
-                    bar.set_hatch(look.hatch)
-                axes.errorbar(means, at, xerr=ends, fmt="none", ecolor=INK, elinewidth=0.6)
+        for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
+            grouped_bars(axes, dict(zip(labels, target["bars"], strict=True)))
             axes.set_yticks(range(len(target["names"])), target["names"])
             axes.invert_yaxis()
             axes.tick_params(axis="y", length=0)
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_title(f"{target['target']}\nW = {in_words(target['w'])}")
-        for axes in grid.flat[len(part) :]:
-            axes.remove()
         drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
-        drawn.legend(*grid.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=len(wordings))
+        legend_of_all(drawn)
         yield "histograms", drawn
 
 

@@ -1,5 +1,13 @@
 """The audit as a web page that a stranger understands: one file, no network, whole without a script."""
 
-from zoom_engine.report.writer import INDEX, IndexEntry, write_experiments, write_index, write_report, write_user_study
+from zoom_engine.report.writer import (
+    INDEX,
+    IndexEntry,
+    Section,
+    write_experiments,
+    write_index,
+    write_report,
+    write_user_study,
+)
 
-__all__ = ["INDEX", "IndexEntry", "write_experiments", "write_index", "write_report", "write_user_study"]
+__all__ = ["INDEX", "IndexEntry", "Section", "write_experiments", "write_index", "write_report", "write_user_study"]

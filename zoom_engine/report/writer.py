@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -102,23 +102,17 @@ def write_index(
     return write_page(folder / INDEX, html)
 
 
-class Section(Protocol):
-    """What a page of experiments shows of one; its `figures` and `links` are relative to the page."""
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A finished experiment on one generator; `figures` and `links` are relative to the page."""
 
-    @property
-    def title(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def anchor(self) -> str: ...
-    @property
-    def paragraphs(self) -> Sequence[str]: ...
-    @property
-    def figures(self) -> Sequence[str]: ...
-    @property
-    def links(self) -> Sequence[tuple[str, str]]: ...
-    @property
-    def made(self) -> str: ...
+    title: str
+    subject: str
+    anchor: str
+    paragraphs: tuple[str, ...]
+    figures: tuple[str, ...]
+    links: tuple[tuple[str, str], ...]
+    made: str
 
 
 def write_experiments(folder: str | Path, sections: Sequence[Section]) -> Path:
