@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from zoom_engine.errors import one_line
+from zoom_engine.errors import ConfigError, one_line
 
 _WORDS: dict[Any, str] = {
     **dict.fromkeys((str, Path, Literal), "a text"),
@@ -26,6 +26,16 @@ def kinds_of(hint: Any) -> list[Any]:
     """The types of a hint without their parameters, without None and Any."""
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return [get_origin(part) or part for part in parts if part not in (NoneType, Any)]
+
+
+def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: str, *, place: str = "") -> None:
+    """Refuse, by a ConfigError that begins with the ``place``, an option that ``hints`` have not, or of another type
+    than they say; None is what was not said. ``called``: what messages call one."""
+    for name, value in options.items():
+        if name not in hints:
+            raise ConfigError(f"{place}unknown {called} '{one_line(name, 80)}'; known are {', '.join(hints)}")
+        if value is not None and (wrong := misfit(hints[name], value)):
+            raise ConfigError(f"{place}{called} '{name}' {wrong}")
 
 
 def misfit(hint: Any, value: object) -> str | None:

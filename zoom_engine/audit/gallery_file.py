@@ -114,33 +114,11 @@ def _strip(entry: dict[str, Any]) -> StripEntry:
     values.check("frames", len(frames) > 0, "hold a picture")
     shown = values.get("shown", int)
     values.check("shown", shown is None or 0 <= shown < len(frames), "be one of the frames")
-    return StripEntry(
-        kind=values.get("kind", str),
+    return values.read(
+        StripEntry,
         attribute=None if attribute is None else Attribute.parse(attribute),
-        image=values.get("image", int),
-        seed=values.need("seed", int),
         direction=None if direction is None else (direction[0], direction[1]),
-        flipped=values.need("flipped", bool),
-        decisive=values.get("decisive", bool),
-        extreme=values.get("extreme", bool) or False,
-        label_kept=values.get("label_kept", bool),
-        ssim=values.get("ssim", float),
-        shown=shown,
-        flip_weight=values.get("flip_weight", float),
-        original_caption=values.need("original_caption", str),
-        caption=values.need("caption", str),
-        frames=tuple(_frame(JsonObject(frame, "a frame")) for frame in frames),
-    )
-
-
-def _frame(values: JsonObject) -> FrameEntry:
-    return FrameEntry(
-        file=values.need("file", str),
-        weight=values.get("weight", float),
-        caption=values.need("caption", str),
-        followed=values.get("followed", float),
-        flipped=values.get("flipped", bool),
-        label_kept=values.get("label_kept", bool),
+        frames=tuple(JsonObject(frame, "a frame").read(FrameEntry) for frame in frames),
     )
 
 

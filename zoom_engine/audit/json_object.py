@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 import math
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from zoom_engine.errors import one_line
-from zoom_engine.kinds import fits, in_words
+from zoom_engine.kinds import fits, in_words, kinds_of
 
 T = TypeVar("T")
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 
 class JsonObject:
@@ -39,6 +44,20 @@ class JsonObject:
     def object(self, key: str) -> JsonObject:
         """The object at `key`; an empty one where it is not set."""
         return JsonObject(self.values.get(key), self._path(key))
+
+    def read(self, of: type[T], **known: Any) -> T:
+        """An ``of``, which is a dataclass: its fields that are not ``known`` are the values of their names, of one type
+        each. What is not set is the field's default, or None where it may be."""
+        for field in dataclasses.fields(of):  # type: ignore[arg-type]
+            if field.name in known:
+                continue
+            hint = _hints(of)[field.name]
+            (kind,) = kinds_of(hint)
+            if (value := self.get(field.name, kind)) is not None or NoneType in get_args(hint):
+                known[field.name] = value
+            elif field.default is dataclasses.MISSING:
+                self.need(field.name, kind)
+        return of(**known)
 
     def check(self, key: str, holds: bool, must: str) -> None:
         """Refuse the value of `key` unless it `holds` what it `must`."""

@@ -57,8 +57,8 @@ class Config:
 
     mode: Mode
     attributes: tuple[Attribute, ...]
-    neutral: str
-    target: str
+    neutral: str = ""
+    target: str = ""
     task: Mapping[str, Any] | None
     note: str
     labels: tuple[str, ...] | None
@@ -67,16 +67,16 @@ class Config:
     images: int | None
     looks: Looks | None
     seed: int | None
-    edit_range: str
-    bound: float
+    edit_range: str = "paper"
+    bound: float = PAPER_BOUND
     calibrated_range: tuple[tuple[float, float], ...] | None
-    decisive_change: float
-    smallest_effect: float
-    null: int
+    decisive_change: float = DECISIVE_CHANGE
+    smallest_effect: float = SMALLEST_EFFECT
+    null: int = 0
     null_images: int | None
     nothing: tuple[str, ...]
     nothing_every: int
-    correction: str
+    correction: str = CORRECTIONS[0]
     photographs: tuple[str, ...]
     by: tuple[str, ...]
     strength: tuple[float, ...]
@@ -200,33 +200,19 @@ def _config(values: JsonObject) -> Config:
     attributes = tuple(map(Attribute.parse, values.items("attributes", str) or ()))
     nothing = values.object("nothing")
     every = nothing.get("every", int)
-    bound, change = values.get("bound", float), values.get("decisive_change", float)
-    smallest = values.get("smallest_effect", float)
     looks, width = values.items("looks", int), values.get("width", float)
     ranges = values.items("calibrated_range", list)
-    config = Config(
+    config = values.read(
+        Config,
         mode=cast(Mode, values.get("mode", str)),
         attributes=attributes,
-        neutral=values.get("neutral", str) or "",
-        target=values.get("target", str) or "",
         task=details.get("task", dict),
         note=details.get("note", str) or "",
         labels=values.items("labels", str),
-        search=values.get("search", str),
-        search_reason=values.get("search_reason", str),
-        images=values.get("images", int),
         looks=None if looks is None else Looks(looks, width),
-        seed=values.get("seed", int),
-        edit_range=values.get("edit_range", str) or "paper",
-        bound=PAPER_BOUND if bound is None else bound,
         calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
-        decisive_change=DECISIVE_CHANGE if change is None else change,
-        smallest_effect=SMALLEST_EFFECT if smallest is None else smallest,
-        null=values.get("null", int) or 0,
-        null_images=values.get("null_images", int),
         nothing=nothing.items("prompts", str) or (),
         nothing_every=1 if every is None else every,
-        correction=values.get("correction", str) or CORRECTIONS[0],
         photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
         strength=directions.items("strength", float) or (),

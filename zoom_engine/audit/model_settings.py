@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zoom_engine.audit.settings import option
-from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.kinds import misfit
+from zoom_engine.errors import ConfigError
+from zoom_engine.kinds import check_options, misfit
 
 Kind = Literal["logits", "probabilities"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area"]
@@ -112,10 +112,7 @@ class ServiceSettings:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> ServiceSettings:
         """Those of a table; ConfigError for a name that is none of theirs."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in options:
-            if name not in known:
-                raise ConfigError(f"unknown service option '{one_line(name, 80)}'; known are {', '.join(known)}")
+        check_options(options, get_type_hints(cls), "service option")
         return cls(**options)
 
     def shared(self, count: int) -> ServiceSettings:

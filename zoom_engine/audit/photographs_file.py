@@ -11,12 +11,6 @@ from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.errors import AuditError, one_line
 
 PHOTOGRAPHS = "photographs.json"
-_KINDS: dict[type, tuple[str, ...]] = {
-    int: ("image", "seed"),
-    str: ("refused", "cut", "output", "inverted_output", "picture", "inversion"),
-    float: ("seen", "pixels", "largest", "change"),
-    bool: ("flipped", "label_kept"),
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,16 +54,9 @@ def load_photographs(audit: Path) -> tuple[Photograph, ...]:
     path = audit / PHOTOGRAPHS
     try:
         found = JsonObject(json.loads(path.read_bytes()))
-        return tuple(map(_photograph, found.items("photographs", dict) or ()))
+        every = found.items("photographs", dict) or ()
+        return tuple(JsonObject(entry, "a photograph").read(Photograph) for entry in every)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error
-
-
-def _photograph(entry: dict[str, Any]) -> Photograph:
-    values = JsonObject(entry, "a photograph")
-    found: dict[str, Any] = {"file": values.need("file", str)}
-    for kind, names in _KINDS.items():
-        found |= {name: values.get(name, kind) for name in names}
-    return Photograph(**found)

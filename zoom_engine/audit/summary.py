@@ -194,12 +194,9 @@ class Sensitivity:
 
     def to_json(self) -> dict[str, Any]:
         """The row as summary.json has it: without what belongs to the other mode, or to a range that was not used."""
-        values = {**_plain(self), "attribute": self.attribute.text, "groups": list(map(_plain, self.groups))}
+        values = {**dataclasses.asdict(self), "attribute": self.attribute.text}
         left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_SINGLE))
-        for name in ("paper", "calibrated"):
-            there = self.within(name)
-            values[name] = there and _plain(there)
-            left_out |= set() if there else {name}
+        left_out |= {name for name in ("paper", "calibrated") if self.within(name) is None}
         return {name: value for name, value in values.items() if name not in left_out}
 
 
@@ -246,16 +243,10 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""
-        values = {**_plain(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
-        for name, level in (("null", self.null), ("nothing", self.nothing)):
-            values[name] = level and _plain(level)
+        values = {**dataclasses.asdict(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
         values["wordings"] = self.wordings and self.wordings._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]
         values["look"] = self.look and self.look._asdict()
         left_out = {name for name in ("photographs", "look", "nothing", "tries") if not values[name]}
         left_out |= set() if self.mode == "single" else set(_OF_SINGLE)
         return {name: value for name, value in values.items() if name not in left_out}
-
-
-def _plain(value: Summary | Sensitivity | WithinRange | NullLevel | NothingLevel | GroupChange) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

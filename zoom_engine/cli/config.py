@@ -7,9 +7,8 @@ from typing import Any, get_type_hints
 
 from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
-from zoom_engine.errors import ConfigError
 from zoom_engine.files.toml_file import read_toml
-from zoom_engine.kinds import misfit
+from zoom_engine.kinds import check_options
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -24,11 +23,5 @@ def read_config(path: Path) -> dict[str, Any]:
     hints = {name: hint for settings in every for name, hint in get_type_hints(settings).items()}
     renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}
     values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
-    for key, value in values.items():
-        if key not in hints:
-            raise ConfigError(f"{path}: unknown option '{key}'; known are {', '.join(sorted(hints))}")
-        if wrong := misfit(hints[key], value):
-            raise ConfigError(f"{path}: option '{key}' {wrong}")
-        if hints[key] is LossWeights:
-            values[key] = LossWeights.of(value)
-    return values
+    check_options(values, dict(sorted(hints.items())), "option", place=f"{path}: ")
+    return {key: LossWeights.of(value) if hints[key] is LossWeights else value for key, value in values.items()}

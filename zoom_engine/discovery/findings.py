@@ -164,27 +164,9 @@ def _cluster(values: dict[str, Any]) -> Cluster:
         strip = JsonObject(one, "a strip")
         files, captions = strip.items("files", str) or (), strip.items("captions", str) or ()
         strip.check("captions", len(files) == len(captions), "have one for each of its files")
-        strips.append(Strip(seed=strip.need("seed", int), files=files, captions=captions))
+        strips.append(strip.read(Strip, files=files, captions=captions))
     ends = known.items("ci95", float)
     called = known.need("called", str)
     known.check("called", called in ("called", "below", "undecided"), "be called, below or undecided")
     known.check("ci95", ends is None or len(ends) == 2, "be [low, high]")
-    return Cluster(
-        name=known.get("name", str),
-        score=known.get("score", float),
-        runner_up=known.get("runner_up", str),
-        runner_up_score=known.get("runner_up_score", float),
-        word_change=known.get("word_change", float),
-        found_on=known.need("found_on", int),
-        images=known.need("images", int),
-        held_out=known.need("held_out", int),
-        mean_change=known.need("mean_change", float),
-        ci95=None if ends is None else (ends[0], ends[1]),
-        label_kept=known.get("label_kept", float),
-        null=known.get("null", float),
-        p_value=known.get("p_value", float),
-        p_adjusted=known.get("p_adjusted", float),
-        called=called,  # type: ignore[arg-type]
-        why=known.need("why", str),
-        strips=tuple(strips),
-    )
+    return known.read(Cluster, ci95=None if ends is None else (ends[0], ends[1]), called=called, strips=tuple(strips))

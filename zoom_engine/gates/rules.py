@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zoom_engine.audit.settings import option, options_of
+from zoom_engine.audit.settings import option
 from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.files.toml_file import read_toml
-from zoom_engine.kinds import misfit
+from zoom_engine.kinds import check_options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,12 +75,8 @@ def read_rules(path: Path) -> list[Rule]:
 def _rule(table: Any, name: str) -> Rule:
     if not isinstance(table, dict):
         raise ConfigError(f"{name} must be a table, got {one_line(repr(table), 80)}")
-    values, hints = {key.replace("-", "_"): value for key, value in table.items()}, get_type_hints(Rule)
-    for key, value in values.items():
-        if key not in hints:
-            raise ConfigError(f"{name}: unknown option '{key}'; known are {', '.join(options_of(Rule))}")
-        if wrong := misfit(hints[key], value):
-            raise ConfigError(f"{name}: option '{key}' {wrong}")
+    values = {key.replace("-", "_"): value for key, value in table.items()}
+    check_options(values, get_type_hints(Rule), "option", place=f"{name}: ")
     try:
         return Rule(**values)
     except ConfigError as error:

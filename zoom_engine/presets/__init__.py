@@ -13,7 +13,7 @@ from typing import Any
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
 from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.files.toml_file import read_toml
-from zoom_engine.kinds import misfit
+from zoom_engine.kinds import check_options, misfit
 
 FOLDER = Path(__file__).parent
 LARGEST = 1 << 20
@@ -77,11 +77,7 @@ def read_preset(path: Path) -> Preset:
     if path.is_file() and path.stat().st_size > LARGEST:
         raise ConfigError(f"preset {path} has more than {LARGEST >> 20} MB: it is no list of prompts")
     raw = read_toml(path, called=f"preset {path}")
-    for key, value in raw.items():
-        if key not in KINDS:
-            raise ConfigError(f"preset {path}: unknown key '{one_line(key, 80)}'; known are {', '.join(KINDS)}")
-        if wrong := misfit(KINDS[key], value):
-            raise ConfigError(f"preset {path}: '{key}' {wrong}")
+    check_options(raw, KINDS, "key", place=f"preset {path}: ")
     for key in ("neutral", "attributes"):
         if key not in raw:
             raise ConfigError(f"preset {path}: '{key}' is missing")
