@@ -10,7 +10,7 @@ from zoom_engine.experiments.estimates import percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
-from zoom_engine.experiments.study import Study, UnsuitedError
+from zoom_engine.experiments.study import Study
 from zoom_engine.plurals import agreeing
 from zoom_engine.report.source import task_of
 

@@ -12,12 +12,11 @@ from zoom_engine.search.choose import (
     search_type,
 )
 from zoom_engine.search.cmaes import CMAES
+from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.minimal import Minimal
-from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
 from zoom_engine.search.scheduler import run_shared, searched
-from zoom_engine.search.sgd import SGD
 
 __all__ = [
     "CMAES",

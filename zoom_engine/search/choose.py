@@ -10,11 +10,10 @@ from zoom_engine import registry
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.search.cmaes import CMAES
+from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
 from zoom_engine.search.minimal import Minimal
-from zoom_engine.search.pgd import PGD
 from zoom_engine.search.scan import Scan
-from zoom_engine.search.sgd import SGD
 from zoom_engine.targets.target import Target
 
 SEARCHES: dict[str, type[Search]] = {

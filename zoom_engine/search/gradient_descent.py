@@ -1,4 +1,4 @@
-"""What SGD and PGD share: follow the gradient over the edit weights, step by step, within the bounds."""
+"""SGD and PGD: follow the gradient over the edit weights, step by step, within the bounds (Luo 2023, supplement C)."""
 
 from __future__ import annotations
 
@@ -66,6 +66,32 @@ class GradientSearch:
     def start(self, unit: Unit, origin: Iterate) -> GradientState:
         """Begin on `unit` at the unedited image."""
         return GradientState(self, unit, origin)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SGD(GradientSearch):
+    """Plain gradient descent, for one attribute or all together: w ← clip(w − η ∇L, bounds). Options: see
+    `GradientSearch`."""
+
+    name: ClassVar[str] = "sgd"
+    in_words: ClassVar[str] = "SGD (it follows the model’s gradient)"
+
+    def direction(self, gradient: Array) -> Array:
+        """The gradient itself."""
+        return gradient
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PGD(GradientSearch):
+    """Descent by the sign, so that weights stay multiples of η: w ← clip(w − η sign(∇L), bounds) (Madry 2018). Options:
+    see `GradientSearch`."""
+
+    name: ClassVar[str] = "pgd"
+    in_words: ClassVar[str] = "PGD (it follows the sign of the model’s gradient)"
+
+    def direction(self, gradient: Array) -> Array:
+        """The gradient's sign, 0 where it is 0."""
+        return np.sign(gradient)
 
 
 class GradientState:

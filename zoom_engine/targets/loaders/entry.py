@@ -1,4 +1,5 @@
-"""Networks that return several things: one entry of them is the output under audit, or a list of boxes is."""
+"""Networks around networks: one entry of what another returns, its list of boxes as one tensor, and one image after the
+other for a batch of one."""
 
 from __future__ import annotations
 
@@ -30,6 +31,17 @@ class Entry(nn.Module):
         if isinstance(result, tuple | list) and str(self.entry).isdecimal() and int(self.entry) < len(result):
             return result[int(self.entry)]
         raise TargetError(f"there is no output {self.entry!r}: the network returns {entries(result)}")
+
+
+class OneByOne(nn.Module):
+    """Feeds a network whose batch is fixed to 1 image by image."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.network(x[i : i + 1]) for i in range(len(x))])
 
 
 def entries(result: Any) -> str:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line, system_errors
+from zoom_engine.targets.loaders.entry import OneByOne
 from zoom_engine.targets.loaders.files import check_trust
-from zoom_engine.targets.loaders.fixed_batch import OneByOne
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.onnx_file import cpu_session, open_inputs, read_onnx_file
-from zoom_engine.targets.loaders.fixed_batch import OneByOne
+from zoom_engine.targets.loaders.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
