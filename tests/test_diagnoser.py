@@ -236,7 +236,7 @@ def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
 
 def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 100,000 images some are bounded and searched, then the next: here four at a time, and resumed in between."""
-    monkeypatch.setattr("zoom_engine.diagnoser.UNITS_AT_ONCE", 4 * len(ATTRIBUTES))
+    monkeypatch.setattr("zoom_engine.audit_run.UNITS_AT_ONCE", 4 * len(ATTRIBUTES))
     out, bars = tmp_path / "audit", Bars()
     shutil.copytree(audit, out)
     (out / "summary.json").unlink()

@@ -1,20 +1,15 @@
-"""``Diagnoser``: prompts and a target model in, a finished audit out. The pipeline in reading order, nothing else."""
+"""``Diagnoser``: prompts and a target model in, a finished audit out. Here are its models, chosen and loaded, and what
+is measured with them; `audit_run` is what a run does with that.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import json
-import math
-import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,24 +18,11 @@ from torch import Tensor
 
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.folder import (
-    INVERSIONS,
-    MANIFEST,
-    AuditFolder,
-    check_config,
-    check_folder,
-    first_difference,
-    read_manifest,
-)
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
-from zoom_engine.audit.model_settings import ServiceSettings
-from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
-from zoom_engine.audit.records import Record
-from zoom_engine.audit.records import Unit as Done
-from zoom_engine.audit.service_file import tries_in_words
-from zoom_engine.audit.settings import AUTO, METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.settings import METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.audit.target_names import several_targets
-from zoom_engine.cluster import Batch, RayWorkers, Shard, Work, check_cluster, dispatched
+from zoom_engine.audit_run import diagnosed
+from zoom_engine.cluster import check_cluster
 from zoom_engine.directions import (
     DEFAULT_LEVEL,
     DEFAULT_THRESHOLD,
@@ -66,10 +48,9 @@ from zoom_engine.directions import (
 )
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.domains import KnownFace, find_domain
-from zoom_engine.errors import AuditError, ClusterError, ConfigError
+from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.files.cache import check_cache, default_cache
-from zoom_engine.gallery import build_gallery, write_photographs
 from zoom_engine.generators import (
     SeedStyles,
     StyleRows,
@@ -91,7 +72,6 @@ from zoom_engine.photographs import (
 )
 from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.progress import ProgressFactory, in_notebooks
-from zoom_engine.report import write_report
 from zoom_engine.runtime import (
     Synthesizer,
     check_backend,
@@ -102,15 +82,12 @@ from zoom_engine.runtime import (
     find_device,
 )
 from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared
-from zoom_engine.shard_search import Measured, ShardSearch
-from zoom_engine.targets import Target, asks_a_service, check_target, check_target_options, input_notices, load_target
+from zoom_engine.shard_search import Measured
+from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
 
-FIRST_UNITS = 64  # are bounded, then searched: first records come soon
-UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
-SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
 
-
+@with_audit_options
 class Diagnoser:
     """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
 
@@ -137,7 +114,7 @@ class Diagnoser:
         given: Any = settings.target
         if several_targets(given):
             raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
-        domain = find_domain(settings.generator) if isinstance(settings.generator, str) else None
+        domain = find_domain(settings.generator)
         self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
         if settings.attributes is not None:
             parse_attributes(settings.attributes, neutral=self.neutral)
@@ -159,9 +136,7 @@ class Diagnoser:
                 self.text_encoder = encoder.to(settings.device)
             else:
                 self.text_encoder = like.text_encoder
-            self._check_texts(settings.attributes or (), settings.labels or ())
-            self._check_texts(settings.by or (), ())
-            self._check_texts(settings.keep or (), ())
+            self._check_texts(settings.labels or (), settings.attributes, settings.by, settings.keep)
             bar.update(note="text encoder")
             self.target: Target = load_target(given, **about).to(settings.device)
             self.labels = tuple(self.target.labels if settings.labels is None else settings.labels)
@@ -192,7 +167,7 @@ class Diagnoser:
             bar.update(note="generator")
             self._choose_runtimes(like)
             bar.update(note="runtime")
-        self._notify = notify
+        self.notify = notify
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             self._tell(notice)
@@ -412,7 +387,7 @@ class Diagnoser:
     def crops(self) -> list[Crop]:
         """The settings' photographs as squares of the generator's size."""
         settings = self.settings
-        domain: object = find_domain(settings.generator) if isinstance(settings.generator, str) else None
+        domain: object = find_domain(settings.generator)
         canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
         side = self.generator.resolution
         crops = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=self.progress)
@@ -551,7 +526,7 @@ class Diagnoser:
             **self.settings.deciding(),
             **run.deciding(),
             "null": self.null,
-            **({"nothing": {"prompts": list(self.nothing), "every": self._nothing_every}} if self.nothing else {}),
+            **({"nothing": {"prompts": list(self.nothing), "every": self.nothing_every}} if self.nothing else {}),
             **({"null_images": held} if held < run.most else {}),
             "target": self.target.name,
             "target_details": self.target.describe(),
@@ -573,7 +548,7 @@ class Diagnoser:
         networks = {name: self._networks[name] for name in ("target", "text_encoder")}
         return {**self.config(run), "networks": networks}
 
-    def _of_photographs(self, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
+    def of_photographs(self, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
         """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
         files = {crop.file: crop.sha256 for crop in crops}
         return {"photographs": {"files": files, "inversion": self.inverter(seed=seed).identity}}
@@ -591,7 +566,7 @@ class Diagnoser:
         return Manifest.of(
             {
                 **self.config(run),
-                **({} if crops is None else self._of_photographs(crops, run.seed)),
+                **({} if crops is None else self.of_photographs(crops, run.seed)),
                 **({} if found is None else {"audited": found.files}),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
@@ -640,144 +615,38 @@ class Diagnoser:
             wanted |= {"generator": self.generator.content_hash, "text_encoder": self.text_encoder.content_hash}
         ready.check_settings(wanted)
 
-    def _check_texts(self, attributes: Sequence[str], labels: Sequence[str]) -> None:
+    def _check_texts(self, labels: Sequence[str], *attributes: Sequence[str] | None) -> None:
         """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
-        self.text_encoder.check_words([self.neutral, *attributes, *labels])
-        if attributes:
-            text_directions(self.text_encoder, attributes, neutral=self.neutral, templates=self.templates)
+        self.text_encoder.check_words([self.neutral, *labels])
+        for texts in filter(None, attributes):
+            text_directions(self.text_encoder, texts, neutral=self.neutral, templates=self.templates)
         if labels:
             self.text_encoder.embed_texts(labels)
 
     def _tell(self, notice: str) -> None:
         """Tell it now, and in the manifest."""
-        self._notify(notice)
+        self.notify(notice)
         if notice not in self.notices:  # of another run of this object
             self.notices.append(notice)
 
-    def _check_same_audit(self, out: Path, run: RunSettings, crops: Sequence[Crop] | None) -> None:
-        """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
-        if not (out / MANIFEST).is_file():
-            return
-        there, here = read_manifest(out).config, self.synthesizer
-        if (there.backend, there.precision) != (here.backend, here.precision):
-            raise AuditError(
-                f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
-                f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
-            )
-        known = self.config(run)
-        if crops is not None:  # how many of them are audited is known when they are inverted
-            known = {name: value for name, value in known.items() if name not in ("images", "null_images")}
-            known |= self._of_photographs(crops, run.seed)
-        check_config(out, known)
+    def measurements(self, run: RunSettings, images: int) -> tuple[int, int]:
+        """How many the first ``images`` take: of attributes, and of null directions; see `Config.measurements`."""
+        nothing = len(range(0, images, self.nothing_every)) if self.nothing else 0
+        return images * len(self.places), self.held(run, images) * self.null + nothing
 
-    @contextlib.contextmanager
-    def _workers(self) -> Iterator[RayWorkers | None]:
-        """Those of the settings' cluster; None where this process does all."""
-        settings = self.settings
-        if settings.cluster is None:
-            yield None
-            return
-        gpu = self.generator.device.type == "cuda"
-        with RayWorkers(
-            settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu, notify=self._notify
-        ) as workers:
-            if asks_a_service(settings.target):
-                workers.count = min(workers.count, self._service().at_once)
-            workers.check(self._settings_of_workers(workers.count))
-            yield workers
-
-    def _service(self) -> ServiceSettings:
-        return ServiceSettings.of((self.settings.target_options or {}).get("service") or {})
-
-    def _settings_of_workers(self, count: int) -> AuditSettings:
-        """Those of one of so many workers; limits hold for all together."""
-        settings = self.settings
-        options = settings.target_options
-        if asks_a_service(settings.target):
-            options = {**(options or {}), "service": asdict(self._service().shared(count))}
-        return replace(
-            settings,
-            target_options=options,
-            preset=None,  # what it says is filled in
-            device=self.generator.device.type,
-            cluster=None,
-        )
-
-    def _job(self, run: RunSettings, measured: Measured, count: int) -> _Job:
-        """What one of so many workers needs to know."""
-        return _Job(
-            settings=self._settings_of_workers(count),
-            run=run,
-            chosen=self.chosen(run),
-            measured=measured,
-            folder=Path.cwd(),
-        )
-
-    def _found(
-        self,
-        run: RunSettings,
-        images: int,
-        search: ShardSearch,
-        workers: RayWorkers | None,
-        hired: list[int],
-        *,
-        done: Sequence[Set[Done]],
-    ) -> Iterator[tuple[int, Batch]]:
-        """Search the units of the first ``images`` that are not ``done``, some images at a time: what was found after
-        each batch of pictures, and for which target. ``hired`` are workers that have nothing to do, and are again
-        afterwards."""
-        places = len(self._places())
-        held = self._held(run, images)
-        if workers is None:
-            ends = range(math.ceil(FIRST_UNITS / places), images, math.ceil(UNITS_AT_ONCE / places))
-            for shard in self._shards(images, held, ends, set.intersection(*map(set, done))):
-                lacking: dict[tuple[int, ...], Shard] = {}
-                for unit in shard:
-                    lacking.setdefault(tuple(i for i, known in enumerate(done) if unit not in known), []).append(unit)
-                for targets, units in lacking.items():
-                    yield from search.of(units, targets)
-            return
-        each = max(1, min(math.ceil(FIRST_UNITS / places), images // (SHARDS_A_WORKER * workers.count)))
-        (known,) = done
-        for batch in dispatched(self._shards(images, held, range(each, images, each), known), workers, free=hired):
-            yield 0, batch
-
-    def _held(self, run: RunSettings, images: int) -> int:
+    def held(self, run: RunSettings, images: int) -> int:
         """On how many of the first ``images`` random directions are searched."""
         return min(images, self.settings.null_images(len(self.attributes), run.most))
 
-    def measurements(self, run: RunSettings, images: int) -> tuple[int, int]:
-        """How many the first ``images`` take: of attributes, and of null directions; see `Config.measurements`."""
-        nothing = len(range(0, images, self._nothing_every)) if self.nothing else 0
-        return images * len(self._places()), self._held(run, images) * self.null + nothing
-
     @property
-    def _nothing_every(self) -> int:
+    def nothing_every(self) -> int:
+        """Of how many images one is moved along a prompt that names nothing visible."""
         return self.settings.nothing_every(len(self.attributes))
 
-    def _places(self) -> Sequence[str | None]:
+    @property
+    def places(self) -> Sequence[str | None]:
         """What is searched on each image: every attribute alone, or all together."""
         return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
-
-    def _shards(self, images: int, held: int, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
-        """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on; random
-        directions on the first ``held``."""
-        places = self._places()
-        for first, end in pairwise([0, *ends, images]):
-            every: Shard = [(image, place) for image in range(first, end) for place in places]
-            every += [(image, j) for image in range(first, min(end, held)) for j in range(self.null)]
-            every += [
-                (image, self.null + image // self._nothing_every % len(self.nothing))
-                for image in range(first, end)
-                if self.nothing and image % self._nothing_every == 0
-            ]
-            if shard := [unit for unit in every if unit not in done]:
-                yield shard
-
-
-# What help and editors show: the settings' own fields.
-_OWN = [each for each in inspect.signature(Diagnoser.__init__).parameters.values() if each.kind is each.KEYWORD_ONLY]
-Diagnoser.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-defined]
 
 
 def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:
@@ -787,191 +656,7 @@ def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.flo
     return alone
 
 
-class Kept(Protocol):
-    """Where the records of an audit go: `done` are those that are there already."""
-
-    done: Set[Done]
-
-    def keep(self, batch: Batch) -> None: ...
-
-    def read(self) -> Diagnosis:
-        """All that is there."""
-
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis: ...
-
-
-class _InMemory:
-    """Records that nobody writes down, without pictures."""
-
-    def __init__(self, manifest: Manifest) -> None:
-        self.done: Set[Done] = set()
-        self._manifest, self._records, self._tries = manifest, list[Record](), Counter[str]()
-
-    def keep(self, batch: Batch) -> None:
-        self._records += batch.records
-        self._tries.update(batch.tries)
-        self._manifest = self._manifest.resumed({**self._manifest.environment, **batch.environment})
-
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
-        return self.read()
-
-    def read(self) -> Diagnosis:
-        return Diagnosis(self._manifest, tuple(self._records), tries=dict(self._tries))
-
-
-class _InFolder:
-    """An audit folder that is open, and what this run adds to it."""
-
-    def __init__(self, audit: AuditFolder, environment: Mapping[str, Any]) -> None:
-        self.done: Set[Done] = audit.done()
-        self.audit, self._environment = audit, environment
-
-    def keep(self, batch: Batch) -> None:
-        self.audit.note_environment({**self._environment, **batch.environment})
-        self.audit.append(batch.records)
-        self.audit.count(batch.tries)
-
-    def read(self) -> Diagnosis:
-        return Diagnosis.load(self.audit.path)
-
-    def finish(self, search: ShardSearch, target: int) -> Diagnosis:
-        diagnosis = self.read()
-        if len(self.audit.done()) > len(self.done) or not self.audit.finished:
-            build_gallery(self.audit, diagnosis, evaluator=search.evaluators[target], styles=search.styles)
-            self.audit.count(search.tries(target))
-            diagnosis = replace(diagnosis, tries=self.audit.tries)
-            self.audit.finish(diagnosis.summary())
-        return diagnosis
-
-
-def diagnosed(
-    diagnosers: Sequence[Diagnoser],
-    run: RunSettings,
-    outs: Sequence[str | Path | None],
-    *,
-    index: Path | None = None,
-) -> list[Diagnosis]:
-    """Audit the targets of ``diagnosers``, which have all else in common, into the folders ``outs``, see
-    `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once. Reports
-    link the ``index`` that will show them side by side.
-
-    Several are audited by this process, and not around photographs: which of these are left out is up to the target.
-    """
-    first = diagnosers[0]
-    if first.settings.photos is not None and run.images == AUTO:
-        raise ConfigError("an audit around photographs takes all of them: leave out images")
-    crops = None if first.settings.photos is None else first.crops()
-    for diagnoser, out in zip(diagnosers, outs, strict=True):
-        if out is not None:
-            check_folder(out)
-            diagnoser._check_same_audit(Path(out), run, crops)
-    found = None
-    if crops is not None:
-        (out,) = outs
-        found = first.photographs(crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
-        run = replace(run, images=len(found.seeds))
-    population = first.generator.population
-    if found is None and population is not None and run.most > population:
-        raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
-    with contextlib.ExitStack() as stack:
-        workers = stack.enter_context(first._workers())
-        measured = [first.measured(run, found)]
-        for other in diagnosers[1:]:
-            measured.append(first.measured_for(other, measured[0]))
-        search = ShardSearch(diagnosers, measured)
-        kept: list[Kept] = []
-        for diagnoser, own, out in zip(diagnosers, measured, outs, strict=True):
-            manifest = diagnoser.manifest(own.directions, own.calibrated, run, crops, found)
-            if out is None:
-                kept.append(_InMemory(manifest))
-                continue
-            audit = stack.enter_context(AuditFolder.open(out, manifest))
-            kept.append(_InFolder(audit, manifest.environment))
-            if crops is not None and found is not None:
-                shown = write_photographs(audit, found, crops, search.evaluators[0])
-                audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-        _search(diagnosers, run, search, workers, kept)
-        diagnoses = [each.finish(search, target) for target, each in enumerate(kept)]
-        for diagnoser, diagnosis in zip(diagnosers, diagnoses, strict=True):
-            if diagnosis.tries:
-                diagnoser._notify(f"service {diagnoser.target.name}: {tries_in_words(diagnosis.tries)}")
-    for out in outs:
-        if out is not None:
-            write_report(Path(out), index=index)
-    return diagnoses
-
-
-def _search(
-    diagnosers: Sequence[Diagnoser],
-    run: RunSettings,
-    search: ShardSearch,
-    workers: RayWorkers | None,
-    kept: Sequence[Kept],
-) -> None:
-    """Search what is not done, up to each look that no earlier run has passed, until one ends the audit."""
-    first = diagnosers[0]
-    if workers is not None:
-        workers.prepare(first._job(run, search.measured[0], workers.count))
-    done = [set(each.done) for each in kept]
-    reached = 1 + max((image for known in done for image, _ in known), default=0)
-    hired: list[int] = []
-    for number, images in enumerate(run.looks, start=1):
-        if images < reached:
-            continue
-        look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
-        every, initial = len(diagnosers) * sum(first.measurements(run, images)), sum(map(len, done))
-        flips = searched = 0
-        with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
-            try:
-                for target, batch in first._found(run, images, search, workers, hired, done=done):
-                    kept[target].keep(batch)
-                    done[target].update(record.unit for record in batch.records)
-                    flips += sum(record.flipped for record in batch.records if record.null is None)
-                    searched += sum(record.null is None for record in batch.records)
-                    bar.update(len(batch.records), note=f"flip rate {flips / max(searched, 1):.2f}")
-            except BaseException:
-                for target, each in enumerate(kept):  # what a service was asked in vain counts too
-                    with contextlib.suppress(AuditError):
-                        each.keep(Batch([], tries=search.tries(target)))
-                raise
-        if run.images != AUTO or not kept[0].read().goes_on:
-            break
-    if workers is not None:
-        workers.close()
-
-
 def _some(texts: Sequence[str], most: int = 5) -> str:
     """The first of them, and how many more there are."""
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return "; ".join(texts[:most]) + more
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    """What a worker needs to search images as the audit's own process would; relative paths lead on from ``folder``."""
-
-    settings: AuditSettings
-    run: RunSettings
-    chosen: dict[str, Any]
-    measured: Measured
-    folder: Path
-
-    def __call__(self) -> Work:
-        """Load the models. Raises ClusterError where they are not those of the audit."""
-        torch.set_num_threads(self.settings.worker_cores)
-        with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
-            os.chdir(self.folder)
-        diagnoser = Diagnoser(self.settings)
-        there, here = (json.loads(json.dumps(each)) for each in (self.chosen, diagnoser.chosen(self.run)))
-        if difference := first_difference(there, here):
-            raise ClusterError(
-                f"a worker would measure something else ({difference}): all machines need the same files and packages;"
-                " --backend and --precision choose for all"
-            )
-        search, environment = ShardSearch([diagnoser], [self.measured]), describe_environment()
-
-        def work(shard: Shard) -> Iterator[Batch]:
-            yield Batch([], environment)
-            yield from search(shard)
-
-        return work

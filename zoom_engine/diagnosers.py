@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,9 +10,10 @@ from typing import Any, Literal
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import INVERSIONS
-from zoom_engine.audit.settings import AUTO, AuditSettings, RunSettings, signature_with
+from zoom_engine.audit.settings import AUTO, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.audit.target_names import check_outs, named_targets
-from zoom_engine.diagnoser import Diagnoser, diagnosed
+from zoom_engine.audit_run import diagnosed
+from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, in_notebooks
@@ -21,6 +21,7 @@ from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
 
 
+@with_audit_options
 class Diagnosers:
     """What several target models are sensitive to, each as a `Diagnoser` of it alone would say.
 
@@ -100,11 +101,6 @@ class Diagnosers:
             common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
             groups.setdefault(repr(common), []).append(name)
         return list(groups.values())
-
-
-# What help and editors show: the settings' own fields.
-_OWN = [each for each in inspect.signature(Diagnosers.__init__).parameters.values() if each.kind is each.KEYWORD_ONLY]
-Diagnosers.__init__.__signature__ = signature_with(*_OWN)  # type: ignore[attr-defined]
 
 
 def _hand_on(inverted: Path | None, folder: Path) -> None:

@@ -325,8 +325,8 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         first = load_tries(tmp_path / "audit")
         assert first == {"answered": service.received["answered"], "failed": service.received["failed"]}
         service.answer = red
-        monkeypatch.setattr(Diagnoser, "_workers", lambda self: contextlib.nullcontext(InProcess()))
-        monkeypatch.setattr("zoom_engine.diagnoser.torch.set_num_threads", lambda count: None)
+        monkeypatch.setattr("zoom_engine.audit_run._workers", lambda _: contextlib.nullcontext(InProcess()))
+        monkeypatch.setattr("zoom_engine.audit_run.torch.set_num_threads", lambda count: None)
         found = audit()
         assert found.tries == {"answered": service.received["answered"], "failed": first["failed"]}
         assert found.summary().to_json()["tries"] == found.tries

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from zoom_engine import registry
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
@@ -20,6 +20,8 @@ from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.backends import BACKENDS
 from zoom_engine.errors import CheckpointError, ConfigError
 from zoom_engine.presets import Preset, find_preset
+
+T = TypeVar("T")
 
 RANGES = ("calibrated", "paper")
 CORRECTIONS = ("holm", "benjamini-hochberg")
@@ -390,10 +392,13 @@ def options_of(settings: type) -> dict[str, About]:
     return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
 
 
-def signature_with(*others: inspect.Parameter) -> inspect.Signature:
-    """That of a method which takes the fields of `AuditSettings` and `others`, all by keyword."""
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    return inspect.Signature([own, *inspect.signature(AuditSettings).parameters.values(), *others])
+def with_audit_options(kind: type[T]) -> type[T]:
+    """Decorate a class that takes the fields of `AuditSettings` by keyword: help and editors show them."""
+    made: Any = kind.__init__
+    own = [each for each in inspect.signature(made).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    made.__signature__ = inspect.Signature([first, *inspect.signature(AuditSettings).parameters.values(), *own])
+    return kind
 
 
 def described(options: Mapping[str, About]) -> str:

@@ -77,7 +77,7 @@ class Discoverer:
         if refused:
             raise ConfigError(f"discover takes no {', '.join(sorted(refused))}: it looks for attributes by itself")
         generator = options.get("generator")
-        domain = find_domain(generator) if isinstance(generator, str) else None
+        domain = find_domain(generator)
         neutral = options.get("neutral") or (domain.neutral if domain else NEUTRAL)
         own = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
         prompts = [*own, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]

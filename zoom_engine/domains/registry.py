@@ -74,6 +74,7 @@ def domain_names() -> tuple[str, ...]:
     return registry.names(registry.DOMAINS)
 
 
-def find_domain(name: str) -> Domain | None:
-    """The domain registered as ``name``, or None where there is none. Raises ConfigError as `registry.find` does."""
-    return cast("Domain | None", registry.find(registry.DOMAINS, name))
+def find_domain(name: object) -> Domain | None:
+    """The domain registered as ``name``; None where there is none, and for what is no text, such as a generator of
+    one's own. Raises ConfigError as `registry.find` does."""
+    return cast("Domain | None", registry.find(registry.DOMAINS, name)) if isinstance(name, str) else None

@@ -65,7 +65,7 @@ class Editing:
         **further: Any,
     ) -> Editing:
         """Loads both; attributes and the neutral prompt are by default the domain's."""
-        domain = find_domain(generator) if isinstance(generator, str) else None
+        domain = find_domain(generator)
         loaded = load_generator(generator, **check_generator_options(generator_options))
         network = of_one_class(loaded, generator_class)
         cache = cache or default_cache()

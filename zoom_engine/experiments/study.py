@@ -57,7 +57,7 @@ class Study:
         RunSettings(images=RunSettings.images if images is None else images, seed=seed)  # refuses what it must
         self.images, self.seed = images, seed
         self.progress, self.notify = progress, notify
-        self.domain: Domain | None = find_domain(generator) if isinstance(generator, str) else None
+        self.domain: Domain | None = find_domain(generator)
         self.name = self.domain.name if self.domain else slug(_said(generator))
         self.out = out / self.name
 
