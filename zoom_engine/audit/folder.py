@@ -122,7 +122,7 @@ class AuditFolder:
                 audit = cls(path, manifest, lock)
                 audit._open_records()
                 atomic.write_json(path / MANIFEST, manifest.to_json())
-                atomic.fsync_folder(path.parent)
+                atomic.fsync(path.parent)
             except BaseException:
                 _abandon(path, missing, lock)
                 if audit is not None:

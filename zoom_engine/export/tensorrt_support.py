@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from zoom_engine.errors import ExportError
+from zoom_engine.files.onnx_file import STANDARD_DOMAINS, opset_of
 
 OPSETS = range(9, 25)
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})
@@ -59,13 +60,13 @@ def check_tensorrt_support(model: onnx.ModelProto) -> Support:
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         types[value.name] = value.type.tensor_type.elem_type
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     faults: list[str] = []
     if opset not in OPSETS:
         faults.append(f"the graph is of opset {opset}, it reads {OPSETS[0]} to {OPSETS[-1]}")
     for node in model.graph.node:
         name = node.name or node.output[0]
-        allowed = OPERATORS.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        allowed = OPERATORS.get(node.op_type) if node.domain in STANDARD_DOMAINS else None
         if allowed is None:
             faults.append(f"{name} is the operator {node.op_type}, which is not among those that it supports")
             continue

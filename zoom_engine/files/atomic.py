@@ -19,9 +19,9 @@ from typing import Any
 _MARK = ".zoom-tmp-"
 
 
-def fsync_folder(folder: str | Path) -> None:
-    """Make the names in `folder` durable (a rename alone is not, until its folder is fsynced)."""
-    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+def fsync(path: str | Path) -> None:
+    """Make durable what a file holds, or which names a folder has (a rename alone is not, until that is done)."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -53,17 +53,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         mode = _mode_of_new_files(temporary)
         yield temporary
         os.chmod(temporary, mode)
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        fsync(temporary)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    fsync_folder(path.parent)
+    fsync(path.parent)
 
 
 def _mode_of_new_files(path: Path) -> int:

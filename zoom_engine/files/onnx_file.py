@@ -17,6 +17,7 @@ from zoom_engine.errors import ZoomError, one_line
 
 MOST_NODES = 100_000
 MOST_ELEMENTS = 2**28
+STANDARD_DOMAINS = ("", "ai.onnx")
 """Of one tensor for one image: a gibibyte of float32, far above any image model's."""
 
 
@@ -81,6 +82,11 @@ def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomE
     if min(sizes, default=1) < 0 or math.prod(sizes) > MOST_ELEMENTS:
         shape = "×".join(str(size) for size in sizes)
         raise refusal(f"{path}: refused, since its tensor {name!r} of {shape} is too large")
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that it is written in; 0 where it says none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), 0)
 
 
 def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:

@@ -40,6 +40,7 @@ from zoom_engine.plurals import agreeing, number_of
 
 Outcome = Literal["holds", "broken", "unjudged"]
 Found = tuple[Outcome, str]
+WORST_FIRST: tuple[Outcome, ...] = ("broken", "unjudged", "holds")
 EXIT_CODES: dict[Outcome, int] = {"holds": 0, "broken": 1, "unjudged": 2}
 IN_WORDS: dict[Outcome, str] = {"holds": "holds", "broken": "broken", "unjudged": "could not be judged"}
 
@@ -71,7 +72,7 @@ class Verdict:
     @property
     def outcome(self) -> Outcome:
         """Broken where one rule is, else unjudged where one is."""
-        return worst(finding.outcome for finding in self.findings)
+        return min((finding.outcome for finding in self.findings), key=WORST_FIRST.index, default="holds")
 
     @property
     def exit_code(self) -> int:
@@ -81,6 +82,10 @@ class Verdict:
     def of(self, outcome: Outcome) -> list[Finding]:
         """Those findings."""
         return [finding for finding in self.findings if finding.outcome == outcome]
+
+    def worst_first(self) -> list[Finding]:
+        """All findings: what is broken, then what could not be judged, then what holds."""
+        return [finding for outcome in WORST_FIRST for finding in self.of(outcome)]
 
     def to_json(self) -> dict[str, Any]:
         """All of it, strict JSON."""
@@ -98,12 +103,6 @@ class Verdict:
                 for finding in self.findings
             ],
         }
-
-
-def worst(outcomes: Iterator[Outcome]) -> Outcome:
-    """Of several: broken before unjudged before holds."""
-    found = set(outcomes)
-    return "broken" if "broken" in found else "unjudged" if "unjudged" in found else "holds"
 
 
 def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None = None) -> Verdict:

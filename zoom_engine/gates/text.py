@@ -47,8 +47,8 @@ def difference_text(difference: Difference | None) -> str:
 
 def verdict_text(verdict: Verdict) -> str:
     """A line for each finding, what is broken first, and the outcome."""
-    order = [finding for outcome in ("broken", "unjudged", "holds") for finding in verdict.of(outcome)]
-    body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in order]
+    found = verdict.worst_first()
+    body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in found]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
     closing = f"{verdict.audit}{beside}: {IN_WORDS[verdict.outcome].upper()} ({counted(verdict)})"
     return "\n".join([*_ruled([["", "attribute", "rule", "measured [95 %]"], *body]), closing])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import zoom_engine
 from zoom_engine.errors import ExportError, one_line
-from zoom_engine.files.onnx_file import open_inputs
+from zoom_engine.files.onnx_file import STANDARD_DOMAINS, open_inputs, opset_of
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.generator import shown
 from zoom_engine.graphs.builder import OPSET, Shape
@@ -20,8 +20,6 @@ from zoom_engine.graphs.recorder import Recorder, Symbol
 from zoom_engine.graphs.synthesis_graph import add_synthesis
 from zoom_engine.plurals import number_of
 from zoom_engine.targets import Preprocessing
-
-DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 def audit_model(
@@ -67,10 +65,10 @@ def audit_model(
 def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -> int:
     """Add the nodes of ``model``, from a float32 symbol to the value "outputs"; the opset that they need."""
     model = inliner.inline_local_functions(model)
-    foreign = sorted({node.domain for node in model.graph.node} - set(DEFAULT_DOMAINS))
+    foreign = sorted({node.domain for node in model.graph.node} - set(STANDARD_DOMAINS))
     if foreign:
         raise ExportError(f"the target uses operators of {foreign[0]}, which are not ONNX's own: it cannot be joined")
-    opset: int = next(entry.version for entry in model.opset_import if entry.domain in DEFAULT_DOMAINS)
+    opset = opset_of(model)
     if opset < OPSET:
         try:
             model = version_converter.convert_version(model, OPSET)

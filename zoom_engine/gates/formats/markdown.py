@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import html
 
-from zoom_engine.gates.judge import IN_WORDS, Finding, Outcome, Verdict
+from zoom_engine.gates.judge import IN_WORDS, WORST_FIRST, Finding, Outcome, Verdict
 from zoom_engine.plurals import agreeing
 
-_ORDER: tuple[Outcome, ...] = ("broken", "unjudged", "holds")
 _MARKS = {"holds": "✅", "broken": "❌", "unjudged": "⚠️"}
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})
 
@@ -23,14 +22,14 @@ def to_markdown(verdict: Verdict) -> str:
         "| | attribute | rule | measured [95 %] |",
         "| --- | --- | --- | --- |",
     ]
-    lines += [_line(finding) for outcome in _ORDER for finding in verdict.of(outcome)]
+    lines += map(_line, verdict.worst_first())
     return "\n".join(lines) + "\n"
 
 
 def counted(verdict: Verdict) -> str:
     """How many findings there are of each kind."""
     several: dict[Outcome, str] = {**IN_WORDS, "holds": "hold"}
-    found = [(outcome, len(verdict.of(outcome))) for outcome in _ORDER]
+    found = [(outcome, len(verdict.of(outcome))) for outcome in WORST_FIRST]
     return ", ".join(f"{count} {agreeing(count, IN_WORDS[o], several[o])}" for o, count in found if count)
 
 

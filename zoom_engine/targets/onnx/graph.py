@@ -1,4 +1,4 @@
-"""An ONNX graph as a differentiable torch module: node by node through `onnx_ops`."""
+"""An ONNX graph as a differentiable torch module: node by node through `OPERATORS`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from zoom_engine.files.onnx_file import STANDARD_DOMAINS, opset_of
 from zoom_engine.targets.onnx.ops import OPERATORS, Call, UnsupportedError
-
-DEFAULT_DOMAINS = ("", "ai.onnx")
 
 
 class OnnxGraph(nn.Module):
@@ -24,7 +23,7 @@ class OnnxGraph(nn.Module):
     def __init__(self, model: onnx.ModelProto, *, input_name: str, output_name: str) -> None:
         super().__init__()
         self.input_name, self.output_name = input_name, output_name
-        self.opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+        self.opset = opset_of(model)
         self._constants: dict[str, str] = {}
         self._nodes: list[tuple[str, dict[str, object], list[str], str]] = []
         if model.graph.sparse_initializer:
@@ -32,7 +31,7 @@ class OnnxGraph(nn.Module):
         for tensor in model.graph.initializer:
             self._keep(tensor.name, tensor)
         for node in model.graph.node:
-            if node.domain not in DEFAULT_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
+            if node.domain not in STANDARD_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
                 raise UnsupportedError(f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else ""))
             if any(node.output[1:]):
                 raise UnsupportedError(f"the second output of {node.op_type}")

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import cpu_session, open_inputs, read_onnx_file
+from zoom_engine.files.onnx_file import cpu_session, open_inputs, opset_of, read_onnx_file
 from zoom_engine.targets.loaders.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
-from zoom_engine.targets.onnx.graph import DEFAULT_DOMAINS, OnnxGraph
+from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
@@ -89,7 +89,7 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
         TargetError: one line.
     """
     model, digest = read_onnx_file(path, refusal=TargetError)
-    opset = next((o.version for o in model.opset_import if o.domain in DEFAULT_DOMAINS), 0)
+    opset = opset_of(model)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
         raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
