@@ -37,6 +37,8 @@ class Decoder(DrawnFromCodes, nn.Module):
         ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
     """
 
+    differentiable = True
+
     def __init__(
         self,
         network: nn.Module,
@@ -62,10 +64,6 @@ class Decoder(DrawnFromCodes, nn.Module):
         place = self._place
         assert isinstance(place, Tensor)
         return place.device
-
-    @property
-    def differentiable(self) -> bool:
-        return True
 
     def train(self, mode: bool = True) -> Self:
         """A generator under audit stays in evaluation mode."""

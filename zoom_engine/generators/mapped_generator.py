@@ -23,35 +23,16 @@ class MappedGenerator(nn.Module):
     All methods take and return float32 tensors on the module's device.
     """
 
+    differentiable = True
+    population = None  # seeds never end
+
     def __init__(self, config: MappedConfig) -> None:
         super().__init__()
         self.config = config
+        self.resolution, self.num_ws = config.resolution, config.num_ws
+        self.z_dim, self.w_dim = config.z_dim, config.w_dim
         self.mapping_network = MappingNetwork(config)
         self._content_hash: str | None = None
-
-    @property
-    def resolution(self) -> int:
-        return self.config.resolution
-
-    @property
-    def differentiable(self) -> bool:
-        return True
-
-    @property
-    def population(self) -> None:
-        """Seeds never end."""
-
-    @property
-    def z_dim(self) -> int:
-        return self.config.z_dim
-
-    @property
-    def w_dim(self) -> int:
-        return self.config.w_dim
-
-    @property
-    def num_ws(self) -> int:
-        return self.config.num_ws
 
     @property
     def device(self) -> torch.device:

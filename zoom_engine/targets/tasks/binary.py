@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class BinaryTask(OfClasses):
     classes: tuple[str, str] = ("0", "1")
     output: BinaryOutput = "logit"
     head: int | None = None
+    name: ClassVar[str] = "binary"
+    boundary: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         check_output("binary", self.output, BinaryOutput)
@@ -36,10 +38,6 @@ class BinaryTask(OfClasses):
             raise TargetError(f"binary task: needs the names of two classes, not {len(self.classes)}")
         if self.head is not None and (self.head < 0 or self.output.startswith("two")):
             raise TargetError("binary task: a head is the index of one logit or one probability")
-
-    @property
-    def name(self) -> str:
-        return "binary"
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logit of class 1, float32 `[B, 1]`."""
@@ -93,11 +91,6 @@ class BinaryTask(OfClasses):
     def curve(self) -> str:
         """The same."""
         return self.corner
-
-    @property
-    def boundary(self) -> float:
-        """The decision."""
-        return 0.5
 
     def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The probability of class 1."""

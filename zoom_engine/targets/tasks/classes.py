@@ -37,14 +37,10 @@ class OfClasses(Described):
 
     classes: tuple[str, ...]
 
+    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
     small: ClassVar[float] = 0.05
     """The study behind the method counts such true effects as none."""
     hardly: ClassVar[float] = 0.01
-
-    @property
-    def axis(self) -> tuple[float, float]:
-        """Probabilities."""
-        return 0.0, 1.0
 
     def state_name(self, state: int) -> str:
         """The class."""

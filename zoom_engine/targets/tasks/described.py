@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
 from torch import Tensor
 
@@ -15,6 +15,8 @@ from zoom_engine.targets.tasks.task import Pixels
 class Described:
     """Says what it is, and comes back from it; draws nothing into pictures, and its output is of one piece."""
 
+    name: ClassVar[str]
+
     @property
     def differentiable(self) -> bool:
         """Outputs are real numbers."""
@@ -24,11 +26,6 @@ class Described:
     def may_find_nothing(self) -> bool:
         """Every picture has numbers of its own."""
         return False
-
-    @property
-    def name(self) -> str:
-        """The task's."""
-        raise NotImplementedError
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The picture as it is: an output without a place in it."""

@@ -65,14 +65,11 @@ class DetectionTask(Described):
     chosen: str | int | None = None
     score: float = 0.5
     overlap: float = 0.5
+    name: ClassVar[str] = "detection"
     axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
     boundary: ClassVar[None] = None
     small: ClassVar[float] = 0.05
     hardly: ClassVar[float] = 0.01
-
-    @property
-    def name(self) -> str:
-        return "detection"
 
     def __post_init__(self) -> None:
         check_output("detection", self.output, Form)

@@ -47,11 +47,8 @@ class KeypointsTask(Described):
     between: tuple[int, int] | None = None
     threshold: float = 0.1
     point: int | None = None
+    name: ClassVar[str] = "keypoints"
     axis: ClassVar[None] = None
-
-    @property
-    def name(self) -> str:
-        return "keypoints"
 
     def __post_init__(self) -> None:
         check_output("keypoints", self.output, Form)

@@ -23,6 +23,7 @@ class MultiClassTask(OfManyClasses):
     """
 
     toward: int | None = None
+    name: ClassVar[str] = "multiclass"
     called: ClassVar[str] = "multi-class"
     things: ClassVar[str] = "classes"
 
@@ -32,10 +33,6 @@ class MultiClassTask(OfManyClasses):
             raise TargetError(
                 f"multi-class task: toward is {self.toward}, but classes are numbered 0 to {len(self.classes) - 1}"
             )
-
-    @property
-    def name(self) -> str:
-        return "multiclass"
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, C]`."""

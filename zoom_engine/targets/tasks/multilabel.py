@@ -26,12 +26,9 @@ class MultiLabelTask(OfManyClasses):
     output: "logits" or "probabilities" `[B, H]`.
     """
 
+    name: ClassVar[str] = "multilabel"
     called: ClassVar[str] = "multi-label"
     things: ClassVar[str] = "labels"
-
-    @property
-    def name(self) -> str:
-        return "multilabel"
 
     def outputs(self, raw: Tensor) -> Tensor:
         """Raw output → logits, float32 `[B, H]`."""

@@ -34,11 +34,8 @@ class RegressionTask(Described):
     unit: str = ""
     toward: float | None = None
     head: int = 0
+    name: ClassVar[str] = "regression"
     boundary: ClassVar[None] = None
-
-    @property
-    def name(self) -> str:
-        return "regression"
 
     def __post_init__(self) -> None:
         ends: tuple[float, ...] = self.range

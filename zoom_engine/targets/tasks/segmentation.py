@@ -45,11 +45,8 @@ class SegmentationTask(Described):
     output: SegmentationOutput = "logits"
     threshold: float = 0.75
     chosen: str | int | None = None
+    name: ClassVar[str] = "segmentation"
     axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    @property
-    def name(self) -> str:
-        return "segmentation"
 
     def __post_init__(self) -> None:
         check_output("segmentation", self.output, SegmentationOutput)
