@@ -11,7 +11,7 @@ from networks import Drawing
 from torch import Tensor, nn
 
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import Iterate, SearchResult, Unit, run_shared
+from zoom_engine.search import Iterate, SearchResult, Unit, searched
 from zoom_engine.search.iterates import Array
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
@@ -27,12 +27,9 @@ def run_units(
     on_result: Callable[[list[tuple[Unit, SearchResult]]], object],
     **options: Any,
 ) -> None:
-    """`run_shared` for one evaluator."""
-
-    def hand_over(results: list[tuple[int, Unit, SearchResult]]) -> None:
+    """`searched`, to its end, for one evaluator."""
+    for results in searched(units, evaluators=[evaluator], **options):
         on_result([(unit, result) for _, unit, result in results])
-
-    run_shared(units, evaluators=[evaluator], on_result=hand_over, **options)
 
 
 def synthesize(styles: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, run_shared
+from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, searched
 from zoom_engine.shard_search import Measured
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -445,7 +445,7 @@ class Diagnoser:
         on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
     ) -> list[Evaluator]:
         """Search every attribute on every image for several ``targets`` at once, each picture made once; of ``targets``
-        the evaluators, ``on_result`` gets finished units as `run_shared` says."""
+        the evaluators, ``on_result`` gets finished units, as `searched` hands them over."""
         compiled = [compiled_target(target, self.synthesizer)[0] for target in targets]
         evaluators = [
             Evaluator(
@@ -458,15 +458,15 @@ class Diagnoser:
             for target in compiled
         ]
         wanted = [(image, which) for image in range(len(styles)) for which in range(len(self.attributes))]
-        run_shared(
+        for results in searched(
             self.units(styles, directions, calibrated, wanted),
             search=self.search,
             evaluators=evaluators,
             styles=styles,
-            on_result=on_result,
             batch_size=self.settings.batch_size,
             progress=self.progress,
-        )
+        ):
+            on_result(results)
         return evaluators
 
     def units(

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
-from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, run_shared
+from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, searched
 from zoom_engine.search.scheduler import Finished
 
 STYLES = torch.randn(9, 4, generator=torch.Generator().manual_seed(3)) * 2
@@ -179,7 +179,7 @@ OUT_OF_MEMORY = [
 ]
 
 
-def searched(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
+def recorded(search: Search, draw: Any) -> dict[tuple[int, int | None], tuple[Any, ...]]:
     """What records keep of every unit, found with pictures by `draw`."""
     where, found = Evaluator(Drawing(draw), DIRECTIONS, target(linear)), Finished()
     run_units(SINGLE, search=search, evaluator=where, styles=STYLES, batch_size=16, on_result=found.extend)
@@ -200,7 +200,7 @@ def test_where_memory_ends_batches_are_halved_and_the_results_the_same(search: S
             raise error
         return synthesize(styles)
 
-    found, wanted = searched(search, in_little_memory), searched(search, synthesize)
+    found, wanted = recorded(search, in_little_memory), recorded(search, synthesize)
     assert found.keys() == wanted.keys()
     for key, (weights, change, trajectory) in wanted.items():
         assert found[key][:2] == (pytest.approx(weights, abs=1e-5), pytest.approx(change, abs=1e-6))
@@ -217,7 +217,7 @@ def test_no_other_error_halves_and_one_picture_is_the_least(error: Exception, mo
         return synthesize(styles)
 
     with pytest.raises(type(error), match=str(error)):
-        searched(Scan(), failing)
+        recorded(Scan(), failing)
 
 
 def test_an_error_in_the_writer_is_not_repeated() -> None:
@@ -248,13 +248,8 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
         for function in functions
     ]
     together: dict[tuple[int, int, int | None], SearchResult] = {}
-    run_shared(
-        SINGLE,
-        search=Scan(),
-        evaluators=evaluators,
-        styles=STYLES,
-        on_result=lambda results: together.update({(index, u.image, u.attribute): r for index, u, r in results}),
-    )
+    for results in searched(SINGLE, search=Scan(), evaluators=evaluators, styles=STYLES):
+        together |= {(index, u.image, u.attribute): result for index, u, result in results}
     shared, pictures = pictures, 0
     for index, each in enumerate(evaluators):
         alone: Finished = []
@@ -296,10 +291,10 @@ def test_what_cannot_run_is_refused_in_one_line() -> None:
             run_units(options.pop("units"), styles=STYLES, on_result=pytest.fail, **options)
         assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="one target"):
-        run_shared(SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES, on_result=pytest.fail)
+        next(searched(SINGLE, search=SGD(), evaluators=[labelled(), labelled()], styles=STYLES))
     other = Evaluator(Drawing(lambda styles: synthesize(styles)), DIRECTIONS, target(linear))
     with pytest.raises(ConfigError, match="same generator"):
-        run_shared(SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES, on_result=pytest.fail)
+        next(searched(SINGLE, search=Scan(), evaluators=[labelled(), other], styles=STYLES))
 
 
 def test_no_units_is_no_work() -> None:

@@ -16,7 +16,7 @@ from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.scan import Scan
-from zoom_engine.search.scheduler import run_shared, searched
+from zoom_engine.search.scheduler import searched
 
 __all__ = [
     "CMAES",
@@ -35,7 +35,6 @@ __all__ = [
     "choose_search",
     "describe_search",
     "find_search",
-    "run_shared",
     "search_type",
     "searched",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,24 +25,6 @@ from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, Se
 from zoom_engine.search.verified import Verified
 
 Finished = list[tuple[int, Unit, SearchResult]]
-
-
-def run_shared(
-    units: Iterable[Unit],
-    *,
-    search: Search,
-    evaluators: Sequence[Evaluator],
-    styles: StyleRows,
-    on_result: Callable[[Finished], None],
-    batch_size: int = 32,
-    progress: ProgressFactory = silent,
-) -> None:
-    """`searched`, to its end: ``on_result`` gets each of its lists. What was handed over is done, what was not is to be
-    repeated."""
-    for results in searched(
-        units, search=search, evaluators=evaluators, styles=styles, batch_size=batch_size, progress=progress
-    ):
-        on_result(results)
 
 
 def searched(
