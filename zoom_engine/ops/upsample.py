@@ -114,9 +114,5 @@ def _gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return _backward(grad) if dx else None, kept if dadd else None, None, None
 
 
-def _nothing_to_save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    pass
-
-
 _forward.register_autograd(_gradients, setup_context=_save)
-_backward.register_autograd(lambda ctx, grad: _forward(grad, None, None, None), setup_context=_nothing_to_save)
+_backward.register_autograd(lambda ctx, grad: _forward(grad, None, None, None))
