@@ -21,7 +21,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
     for row in summary.sensitivity:
-        cells = [fit(row.attribute.name, _NAME_WIDTH), _with_interval(row.value, row.interval)]
+        cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
         cells += [row.called or "-"] if null else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
         cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
@@ -30,7 +30,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         told_apart = row.groups if any(group.by != PREDICTION for group in row.groups) else ()
         for group in told_apart:
             name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
-            body.append([name, _with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
+            body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
     widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(_pad(cell, widths[i], right=i > texts) for i, cell in enumerate(line)) for line in [head, *body]]
     rule = "─" * max(map(cell_len, lines))
@@ -110,7 +110,8 @@ def fit(text: str, width: int) -> str:
     return text.rstrip() + "…"
 
 
-def _with_interval(value: float | None, ci: Interval | None) -> str:
+def with_interval(value: float | None, ci: Interval | None) -> str:
+    """A number, and its interval where there is one."""
     return decimal(value, 3) if ci is None else f"{decimal(value, 3)} [{ci[0]:.3f}, {ci[1]:.3f}]"
 
 

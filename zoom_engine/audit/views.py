@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.audit.table import decimal, percent
+from zoom_engine.audit.table import percent, with_interval
 from zoom_engine.errors import AuditError, ConfigError, imported
 from zoom_engine.plurals import agreeing, number_of
 
@@ -130,8 +130,8 @@ def html_table(diagnosis: Diagnosis) -> str:
     head = ["attribute", f"{measure} [95 %]", *(["called"] if asked else []), "flips", "decisive", "label kept"]
     lines = []
     for row in diagnosis.sensitivity:
-        ends = "" if row.interval is None else f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]"
-        cells = [row.attribute.name, f"{decimal(row.value, 3)}{ends}", *([row.called or "-"] if asked else [])]
+        value = with_interval(row.value, row.interval)
+        cells = [row.attribute.name, value, *([row.called or "-"] if asked else [])]
         cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
         lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     images, missing = number_of(diagnosis.summary().images, "image"), diagnosis.missing

@@ -171,6 +171,11 @@ def split_in_two(scores: Tensor) -> Sides:
     return Sides(order, below, splits.to(scores), means.to(scores))
 
 
+def natural_ranges(means: Tensor) -> Tensor:
+    """``[N]``: how far apart the ``means [N, 2]`` of both sides of scores lie; no less than rounding."""
+    return (means[:, 1] - means[:, 0]).clamp(min=1e-6)
+
+
 @dataclass(frozen=True)
 class _Bench:
     """Text scores of edited images."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.directions.calibration import CalibratedRange, split_in_two
+from zoom_engine.directions.calibration import CalibratedRange, natural_ranges, split_in_two
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
@@ -22,8 +22,6 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
-
-_LEAST = 1e-6  # of a score: a smaller range is rounding
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def score_scale(
 ) -> ScoreScale:
     """The scale of an audit: of the ``samples`` and ``seed`` that the range was calibrated with, and with a ``cache``
     of its pictures."""
-    ranges = [(calibrated.goals[:, 1] - calibrated.goals[:, 0]).clamp(min=_LEAST)]
+    ranges = [natural_ranges(calibrated.goals)]
     along = torch.zeros(0, text_encoder.dim)
     if labels:
         drawn = directions.provenance
@@ -64,7 +62,7 @@ def score_scale(
         truncation, cutoff = drawn["truncation"], drawn["truncation_cutoff"]
         sampling = Sampling(samples, seed, truncation, cutoff, synthesizer, batch_size, cache, progress)
         unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
-        ranges.append(split_in_two(unedited @ along.T).means.diff(dim=1)[:, 0].clamp(min=_LEAST))
+        ranges.append(natural_ranges(split_in_two(unedited @ along.T).means))
     return ScoreScale(along, torch.cat(ranges))
 
 

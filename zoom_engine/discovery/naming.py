@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.directions.calibration import split_in_two
+from zoom_engine.directions.calibration import natural_ranges, split_in_two
 from zoom_engine.directions.regression import DEFAULT_RIDGE
 
 PROPOSED = 5
@@ -30,7 +30,6 @@ LEAST_SCORE = 0.4
 ACCOUNTS_FOR = 0.5  # of the cluster's change
 ALIKE, SAME_DIRECTION = 0.85, 0.7  # |correlation| of scores, |cosine| of directions, of words that are one
 _OF_LABELS = 0.5  # share of a word's squared slope along the labels'
-_LEAST_RANGE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, pl
     """What there is to know of words with text directions ``along [V, D]``, from unedited pictures' ``embeddings
     [n, D]`` and ``places [n, K]``; ``kept [J, K]`` are the labels' directions, orthonormal."""
     scores = embeddings @ along.T
-    units = split_in_two(scores).means.diff(dim=1)[:, 0].clamp(min=_LEAST_RANGE)
+    units = natural_ranges(split_in_two(scores).means)
     slopes = slopes_of(along, embeddings, places)
     free = slopes - (slopes @ kept.T) @ kept
     usable = free.square().sum(dim=1) > (1 - _OF_LABELS) * slopes.square().sum(dim=1)

@@ -21,6 +21,7 @@ from zoom_engine.directions import (
     score_directions,
     text_scores,
 )
+from zoom_engine.directions.calibration import natural_ranges
 from zoom_engine.domains import find_domain
 from zoom_engine.files.cache import default_cache
 from zoom_engine.generators import EditableGenerator, check_generator_options, load_generator, of_one_class
@@ -118,8 +119,7 @@ class Editing:
     @property
     def natural_ranges(self) -> Tensor:
         """``[N]``: of each attribute's text score the distance between unedited images that lack and that have it."""
-        goals = self.calibrated.goals
-        return (goals[:, 1] - goals[:, 0]).clamp(min=1e-6)
+        return natural_ranges(self.calibrated.goals)
 
     @torch.no_grad()
     def styles(self, seeds: Sequence[int]) -> Tensor:
