@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
@@ -17,7 +19,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     measure = "mean change" if summary.mode == "single" else "share of its range"
     null = summary.null
     head = ["attribute", f"{measure} [95 %]", *(["called"] if null else [])]
-    texts = len(head)
+    texts = len(head) + 1
     head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
     for row in summary.sensitivity:
@@ -31,9 +33,6 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         for group in told_apart:
             name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
             body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
-    widths = [max(cell_len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    lines = ["  ".join(_pad(cell, widths[i], right=i > texts) for i, cell in enumerate(line)) for line in [head, *body]]
-    rule = "─" * max(map(cell_len, lines))
     about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
     closing = (
         f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
@@ -52,7 +51,16 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if summary.look:
         closing += f"\n{looks_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
-    return "\n".join([opening, rule, lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, closing])
+    return "\n".join([opening, *ruled([head, *body], texts=texts), closing])
+
+
+def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
+    """Rows, the first of them the head, as aligned lines between rules; so many columns hold ``texts``, the rest
+    numbers."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(_pad(cell, widths[i], right=i >= texts) for i, cell in enumerate(row)).rstrip() for row in rows]
+    rule = "─" * max(map(cell_len, lines))
+    return [rule, lines[0], rule, *lines[1:], rule]
 
 
 def agreement_in_words(summary: Summary) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.cells import cell_len
-
-from zoom_engine.audit.table import decimal, fit
+from zoom_engine.audit.table import decimal, fit, ruled
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.formats.markdown import counted
 from zoom_engine.gates.judge import IN_WORDS, Verdict
@@ -28,7 +24,7 @@ def comparison_table(comparison: Comparison) -> str:
     ]
     titles = [f"{letter}: {name}" for letter, name in zip(names, comparison.titles, strict=True)]
     told = [f"{letter}: {note}" for letter, notes in zip(names[1:], comparison.notes, strict=True) for note in notes]
-    return "\n".join([*titles, *_ruled([head, *body]), *told])
+    return "\n".join([*titles, *ruled([head, *body], texts=len(head)), *told])
 
 
 def letters(comparison: Comparison) -> list[str]:
@@ -51,14 +47,5 @@ def verdict_text(verdict: Verdict) -> str:
     body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in found]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"
     closing = f"{verdict.audit}{beside}: {IN_WORDS[verdict.outcome].upper()} ({counted(verdict)})"
-    return "\n".join([*_ruled([["", "attribute", "rule", "measured [95 %]"], *body]), closing])
-
-
-def _ruled(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    rule = "─" * max(map(cell_len, lines))
-    return [rule, lines[0], rule, *lines[1:], rule]
+    head = ["", "attribute", "rule", "measured [95 %]"]
+    return "\n".join([*ruled([head, *body], texts=len(head)), closing])
