@@ -157,7 +157,8 @@ def _errors(data: Data) -> Figure:
         parts.append(("output (probability)", [n for n in series if n.startswith("output")]))
     grid = drawn.subplots(1, len(parts), squeeze=False, sharey=True)
     for axes, (label, chosen) in zip(grid.flat, parts, strict=True):
-        places = grouped_bars(axes, {name: [value["error"] for value in series[name]] for name in chosen})
+        errors = {name: [value["error"] for value in series[name]] for name in chosen}
+        places = grouped_bars(axes, errors, caps=1.5)
         for name, at in places.items():
             moved, _ = error_bars([value["moved"] for value in series[name]])
             axes.plot(moved, at, linestyle="none", marker="|", color=INK, markersize=7, markeredgewidth=1.6)

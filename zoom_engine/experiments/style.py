@@ -110,9 +110,10 @@ def axes_of(drawn: Figure, count: int, columns: int, *, sharex: bool = False, sh
 
 
 def grouped_bars(
-    axes: Axes, series: Mapping[str, Sequence[Sequence[float] | None]], *, upright: bool = False
+    axes: Axes, series: Mapping[str, Sequence[Sequence[float] | None]], *, upright: bool = False, caps: float = 0.0
 ) -> dict[str, list[float]]:
-    """Bars of several series side by side, around 0, 1, …, with their intervals; returns where each one's are."""
+    """Bars of several series side by side, around 0, 1, …, with their intervals, which end in ``caps`` (points);
+    returns where each one's are."""
     thick = 0.84 / len(series)
     places: dict[str, list[float]] = {}
     draw, along = (axes.bar, "yerr") if upright else (axes.barh, "xerr")
@@ -120,7 +121,7 @@ def grouped_bars(
         places[name] = [place - 0.42 + (number + 0.5) * thick for place in range(len(values))]
         means, ends = error_bars(values)
         shown: dict[str, Any] = {"color": look.color, "hatch": look.hatch, "edgecolor": INK, "linewidth": 0.4}
-        shown |= {along: ends, "ecolor": INK, "error_kw": {"elinewidth": 0.7}}
+        shown |= {along: ends, "ecolor": INK, "capsize": caps, "error_kw": {"elinewidth": 0.7}}
         draw(places[name], means, thick, label=name, **shown)
     return places
 
