@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
+
+ALIKE = {"instruction_set": "instruction set", "processor_model": "processor"}
+"""What a machine must have in common with that of committed ratios: two generations of processors with the same
+instructions multiply bfloat16 at different rates beside float32."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,24 @@ class Verdict:
 HEADER = f"{'case':18} {'variant':10} {'committed':>9} {'now':>9} {'moved':>7} {'spread':>7}"
 
 
-def committed_ratios(path: Path, instruction_set: str) -> dict[tuple[str, str, str], float]:
-    """The ratios in the results at ``path``, by suite, case and variant.
+class OtherMachineError(ValueError):
+    """Ratios of another kind of processor, with which those measured here cannot be compared."""
 
-    Raises ValueError, one line, for a file that is not there, of another instruction set, or without any.
+
+def committed_ratios(path: Path, machine: Mapping[str, Any]) -> dict[tuple[str, str, str], float]:
+    """The ratios in the results at ``path``, by suite, case and variant, for comparing on ``machine``.
+
+    Raises OtherMachineError where `ALIKE` differ, and ValueError for a file that is not there or without any; one line.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
-    there = document["machine"].get("instruction_set")
-    if there != instruction_set:
-        raise ValueError(
-            f"{path} was measured with {there}, this machine has {instruction_set}: ratios cannot be compared"
-        )
+    for name, words in ALIKE.items():
+        if (there := document["machine"].get(name)) != machine[name]:
+            raise OtherMachineError(
+                f"{path} was measured with {words} {there}, this machine has {machine[name]}: ratios cannot be compared"
+            )
     found = {
         (row["suite"], row["case"], row["variant"]): float(row["ratio"])
         for row in document["results"]

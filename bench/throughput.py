@@ -2,7 +2,8 @@
 
 ``synthesis`` and ``edits`` measure the generator, ``audit`` gradient steps and whole searches beside the reference's,
 ``full`` all of them. ``quick`` is a part of ``audit``, meant for three minutes. With ``--compare BASELINE.json`` the
-exit code is 1 where a ratio fell below ``--fail-below`` times the committed one, 2 where the two cannot be compared.
+exit code is 1 where a ratio fell below ``--fail-below`` times the committed one, 3 where that one is of another kind of
+processor, 2 where it cannot be read.
 
 Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
 Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
@@ -75,17 +76,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--repeats must be at least 1")
     machine = {
         **describe_environment(),
-        "processor": processor(),
+        "processor": processor("model name"),
+        "processor_model": "-".join(processor(field) for field in ("vendor_id", "cpu family", "model")),
         "instruction_set": instruction_set(),
         "device": options.device,
         "load_before": os.getloadavg(),
         "note": options.note,
     }
     try:
-        committed = gate.committed_ratios(options.compare, instruction_set()) if options.compare else {}
+        committed = gate.committed_ratios(options.compare, machine) if options.compare else {}
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 3 if isinstance(error, gate.OtherMachineError) else 2
     try:
         parts = chosen_parts(options.suite, options.cases, options.variants)
         check_device(options.device, parts)
@@ -255,14 +257,14 @@ def instruction_set() -> str:
     return ops.isa() if ops.native_available()[0] else "none"
 
 
-def processor() -> str:
-    """The processor's name, as Linux gives it."""
+def processor(field: str) -> str:
+    """What Linux says of the processor, such as its "model name"."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
         return "unknown"
-    names = [row.split(":", 1)[1].strip() for row in text.splitlines() if row.startswith("model name")]
-    return names[0] if names else "unknown"
+    rows = (row.partition(":") for row in text.splitlines())
+    return next((value.strip() for name, _, value in rows if name.strip() == field), "unknown")
 
 
 if __name__ == "__main__":

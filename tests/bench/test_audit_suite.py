@@ -223,18 +223,20 @@ def test_what_runs_no_more_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert rows["32-single-b2", "pgd"]["skipped"] == "there is no such search"
 
 
-@pytest.mark.slow
-def test_other_instruction_sets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("field", "value"), [("instruction_set", "neon"), ("processor_model", "Other-1-2")])
+def test_other_processors_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, value: str
+) -> None:
+    from throughput import instruction_set
+
     committed = tmp_path / "quick.json"
-    run(committed)
-    document = json.loads(committed.read_text())
-    document["machine"]["instruction_set"] = "neon"
-    committed.write_text(json.dumps(document))
-    capsys.readouterr()
-    for path, why in ((committed, "neon"), (tmp_path / "none.json", "cannot be read")):
+    machine = {"instruction_set": instruction_set(), field: value}
+    committed.write_text(json.dumps({"machine": machine, "results": []}))
+    for path, why, expected in ((committed, value, 3), (tmp_path / "none.json", "cannot be read", 2)):
+        capsys.readouterr()
         code, _ = run(tmp_path / "out.json", "--compare", str(path))
         told = capsys.readouterr().err
-        assert code == 2
+        assert code == expected
         assert told.count("\n") == 1
         assert why in told
 
