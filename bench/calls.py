@@ -164,7 +164,8 @@ def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:
         more = spiked(effect, size)
         spikes[row[effect.image], effect.column] = np.nan if more is None else more
     for record in diagnosis.null:
-        null[row[record.image], record.null or 0] = record.change
+        if record.null is not None and record.null < config.null:  # prompts that name nothing come after random ones
+            null[row[record.image], record.null] = record.change
     column = {attribute: index for index, attribute in enumerate(config.attributes)}
     for one in diagnosis.sensitivity:
         which = column[one.attribute]

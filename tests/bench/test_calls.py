@@ -24,16 +24,17 @@ def calls() -> ModuleType:
 
 @pytest.fixture
 def diagnosis() -> Diagnosis:
-    """An audit of a target with an effect of the second attribute."""
+    """An audit of a target with an effect of the second attribute; a prompt that names nothing moves it too."""
     texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
     own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
     null = [
-        replace(record, attribute=None, null=j, edit_weights=(1.0, 0.0), change=0.005)
+        replace(record, attribute=None, null=j, edit_weights=(1.0, 0.0, 0.0), change=0.005 if j < 2 else 0.3)
         for record in own
         if record.attribute == TEXTS[0]
-        for j in range(2)
+        for j in range(3)
     ]
     config = {"mode": "single", "search": "scan", "attributes": TEXTS, "images": 40, "null": 2, "labels": ["a", "b"]}
+    config["nothing"] = {"prompts": ["the face of the picture"], "every": 1}
     return Diagnosis(Manifest.of(config), (*own, *null))
 
 
