@@ -8,31 +8,33 @@ from pathlib import Path
 
 from zoom_engine import ops
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+PROCESSES = Path("/proc")
 
 
 def peak_of(call: Callable[[], object]) -> int:
     """Bytes: the largest resident size during ``call`` above the one before it."""
-    ops.release_memory()
-    ctypes.CDLL(None).malloc_trim(0)
-    CLEAR.write_text("5")  # the largest resident size starts again at the present one
+    give_back()
+    (PROCESSES / "self/clear_refs").write_text("5")  # the largest resident size starts again at the present one
     before = resident()
     call()
-    return _status("VmHWM") - before
+    return _kilobytes(PROCESSES / "self/status", "VmHWM") - before
 
 
-def resident() -> int:
-    """Bytes of this process that are in memory now."""
-    return _status("VmRSS")
+def give_back() -> None:
+    """Return to the system what was freed."""
+    ops.release_memory()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def resident(process: int | str = "self") -> int:
+    """Bytes of this process, or of one by its number, that are in memory now. OSError where it is gone, and
+    StopIteration where it holds none any more."""
+    return _kilobytes(PROCESSES / str(process) / "status", "VmRSS")
 
 
 def available() -> int:
     """Bytes that processes can still take without swapping."""
-    return _kilobytes(Path("/proc/meminfo"), "MemAvailable")
-
-
-def _status(name: str) -> int:
-    return _kilobytes(STATUS, name)
+    return _kilobytes(PROCESSES / "meminfo", "MemAvailable")
 
 
 def _kilobytes(file: Path, name: str) -> int:

@@ -9,7 +9,6 @@ without the first `WARMING` audits, in which models, graphs and pools are made.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import itertools
 import json
@@ -22,9 +21,8 @@ from typing import Any
 
 from calls import audit
 from kept_audits import seeds_of
-from memory import resident
+from memory import give_back, resident
 
-from zoom_engine import ops
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.files import atomic
@@ -36,8 +34,7 @@ WARMING = 8
 def held() -> dict[str, float]:
     """Megabytes resident, open files and threads of this process (Linux)."""
     gc.collect()
-    ops.release_memory()
-    ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     return {
         "megabytes": round(resident() / 1e6, 1),
         "files": len(list(Path("/proc/self/fd").iterdir())),

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from memory import resident
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
@@ -33,7 +34,6 @@ from zoom_engine.runtime import describe_environment
 
 TARGET = "avatars:gender"
 WORKER = b"ray::_Worker"
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Watch(threading.Thread):
@@ -75,8 +75,8 @@ def held() -> int:
     for process in Path("/proc").iterdir():
         try:
             if process.name == str(os.getpid()) or (process / "cmdline").read_bytes().startswith(WORKER):
-                found += int((process / "statm").read_text(encoding="ascii").split()[1]) * PAGE
-        except (OSError, IndexError):  # it is gone, or no process
+                found += resident(process.name)
+        except (OSError, StopIteration):  # it is gone, or no process
             continue
     return found
 

@@ -1,6 +1,8 @@
-"""Counts in sentences: the one place that knows when English takes the plural."""
+"""Counts and lists in sentences: the one place that knows when English takes the plural."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def number_of(count: int, one: str, several: str = "") -> str:
@@ -11,3 +13,8 @@ def number_of(count: int, one: str, several: str = "") -> str:
 def agreeing(count: int, one: str, several: str) -> str:
     """``one`` for a count of 1, else ``several``: of verbs, such as "1 of 9 images flips", and of nouns."""
     return one if count == 1 else several
+
+
+def listed(texts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c", of one text at least."""
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

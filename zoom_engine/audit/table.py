@@ -118,9 +118,10 @@ def fit(text: str, width: int) -> str:
     return text.rstrip() + "…"
 
 
-def with_interval(value: float | None, ci: Interval | None) -> str:
-    """A number, and its interval where there is one."""
-    return decimal(value, 3) if ci is None else f"{decimal(value, 3)} [{ci[0]:.3f}, {ci[1]:.3f}]"
+def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> str:
+    """A number, and its interval where there is one, with fixed digits."""
+    ends = "" if ci is None else f" [{decimal(ci[0], digits)}, {decimal(ci[1], digits)}]"
+    return f"{decimal(value, digits)}{ends}"
 
 
 def _bar(share: float) -> str:

@@ -86,7 +86,7 @@ def null_directions(
     texts = matrix[:0] if texts is None else texts
     lengths = [bound] * (count + len(texts))
     if calibrated is not None and count:
-        lengths = _matched_lengths(generator, directions.matrix, calibrated, matrix, texts, sampling)
+        lengths = _Matching(generator, directions.matrix, calibrated, matrix, texts, sampling).lengths()
     rounded = tuple(round(length, 2) for length in lengths)
     return NullDirections(torch.cat([matrix, texts]), rounded, calibrated is not None)
 
@@ -97,67 +97,59 @@ def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
     return tuple(readable(read_vocabulary(NOTHING, neutral), text_encoder, neutral)[:NOTHING_PROMPTS])
 
 
-@torch.no_grad()
-def _matched_lengths(
-    generator: EditableGenerator,
-    attributes: Tensor,
-    calibrated: CalibratedRange,
-    random: Tensor,
-    texts: Tensor,
-    sampling: Sampling,
-) -> list[float]:
-    """The edit weight at which rows change pictures as much as ``attributes`` do at their bounds: one for all of
-    ``random``, then one for each of ``texts``."""
-    depends_on = {
-        "generator": generator.content_hash,
-        "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
-        "rows": [
-            hashlib.sha256(rows.contiguous().numpy().tobytes()).hexdigest() for rows in (attributes, random, texts)
-        ],
-        "bounds": calibrated.bounds.tolist(),
-    }
-    kept = DirectionCache(sampling.cache).kept(
-        "null", depends_on, lambda: {"lengths": _lengths(generator, attributes, calibrated, random, texts, sampling)}
-    )
-    return [float(length) for length in kept["lengths"]]
+@dataclass(frozen=True)
+class _Matching:
+    """Rows that are to change pictures as much as ``attributes`` do at their bounds."""
 
+    generator: EditableGenerator
+    attributes: Tensor
+    calibrated: CalibratedRange
+    random: Tensor
+    texts: Tensor
+    sampling: Sampling
 
-def _lengths(
-    generator: EditableGenerator,
-    attributes: Tensor,
-    calibrated: CalibratedRange,
-    random: Tensor,
-    texts: Tensor,
-    sampling: Sampling,
-) -> Tensor:
-    """What `_matched_lengths` returns, measured, float64."""
-    codes, renderer = sampling.codes(generator), sampling.renderer_of(generator)
+    def lengths(self) -> list[float]:
+        """The edit weights at which they do: one for all of ``random``, then one for each of ``texts``; kept."""
+        sampling, rows = self.sampling, (self.attributes, self.random, self.texts)
+        depends_on = {
+            "generator": self.generator.content_hash,
+            "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
+            "rows": [hashlib.sha256(each.contiguous().numpy().tobytes()).hexdigest() for each in rows],
+            "bounds": self.calibrated.bounds.tolist(),
+        }
+        kept = DirectionCache(sampling.cache).kept("null", depends_on, lambda: {"lengths": self._measured()})
+        return [float(length) for length in kept["lengths"]]
 
-    def changes(rows: Tensor, weights: Tensor) -> Tensor:
-        """Of each row the mean over pictures of the change by weights ``[rows, 2]``, the first and the second by
-        turns."""
-        found = torch.zeros(len(rows), dtype=torch.float64)
-        for part in torch.split(torch.arange(len(codes)), sampling.batch_size):
-            unedited = renderer.render(codes[part])
-            for row, pair in enumerate(weights):
-                alone = torch.zeros(len(part), len(rows))
-                alone[:, row] = pair[part % 2]
-                moved = renderer.render(codes[part], alone, rows) - unedited
-                found[row] += moved.square().mean(dim=(1, 2, 3)).sqrt().double().sum()
-        return found / len(codes)
+    @torch.no_grad()
+    def _measured(self) -> Tensor:
+        """The same, measured, float64."""
+        codes, renderer = self.sampling.codes(self.generator), self.sampling.renderer_of(self.generator)
 
-    start = float(calibrated.bounds.abs().mean())
-    work = len(attributes) + _LOOKS * (len(random) + len(texts))
-    with sampling.progress(work, "Matching random edits", unit="edit") as bar:
-        goal = float(changes(attributes, calibrated.bounds).mean())
-        bar.update(len(attributes))
-        lengths = []
-        for rows, together in ((random, True), (texts, False)):
-            length = torch.full((len(rows),), start, dtype=torch.float64)
-            for _ in range(_LOOKS if len(rows) else 0):  # the change grows nearly in proportion
-                found = changes(rows, torch.stack([-length, length], dim=1).float())
-                found = found.mean().expand_as(found) if together else found
-                length = (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
-                bar.update(len(rows))
-            lengths.append(length)
-    return torch.cat(lengths)
+        def changes(rows: Tensor, weights: Tensor) -> Tensor:
+            """Of each row the mean over pictures of the change by weights ``[rows, 2]``, the first and the second by
+            turns."""
+            found = torch.zeros(len(rows), dtype=torch.float64)
+            for part in torch.split(torch.arange(len(codes)), self.sampling.batch_size):
+                unedited = renderer.render(codes[part])
+                for row, pair in enumerate(weights):
+                    alone = torch.zeros(len(part), len(rows))
+                    alone[:, row] = pair[part % 2]
+                    moved = renderer.render(codes[part], alone, rows) - unedited
+                    found[row] += moved.square().mean(dim=(1, 2, 3)).sqrt().double().sum()
+            return found / len(codes)
+
+        start = float(self.calibrated.bounds.abs().mean())
+        work = len(self.attributes) + _LOOKS * (len(self.random) + len(self.texts))
+        with self.sampling.progress(work, "Matching random edits", unit="edit") as bar:
+            goal = float(changes(self.attributes, self.calibrated.bounds).mean())
+            bar.update(len(self.attributes))
+            lengths = []
+            for rows, together in ((self.random, True), (self.texts, False)):
+                length = torch.full((len(rows),), start, dtype=torch.float64)
+                for _ in range(_LOOKS if len(rows) else 0):  # the change grows nearly in proportion
+                    found = changes(rows, torch.stack([-length, length], dim=1).float())
+                    found = found.mean().expand_as(found) if together else found
+                    length = (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
+                    bar.update(len(rows))
+                lengths.append(length)
+        return torch.cat(lengths)

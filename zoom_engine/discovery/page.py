@@ -9,6 +9,7 @@ from pathlib import Path
 from zoom_engine.discovery.findings import REPORT, Cluster, Discovery
 from zoom_engine.discovery.strips import ENDS
 from zoom_engine.errors import AuditError
+from zoom_engine.plurals import listed
 from zoom_engine.report.pictures import BUDGETS, Budget, load_picture
 from zoom_engine.report.strips import Frame
 from zoom_engine.report.writer import LARGEST_PAGE, template, write_page
@@ -45,7 +46,7 @@ def headline(discovery: Discovery) -> str:
     """What was found, in a sentence."""
     called = list(dict.fromkeys(c.name for c in discovery.clusters if c.called == "called" and c.name))
     if called:
-        return f"Nobody typed it: the model is moved by {_listed([f'“{name}”' for name in called])}"
+        return f"Nobody typed it: the model is moved by {listed([f'“{name}”' for name in called])}"
     if any(cluster.called == "undecided" for cluster in discovery.clusters):
         return "Something moves the model, but nothing that can be called"
     return "Nothing was found that moves the model"
@@ -60,10 +61,6 @@ def _shown(folder: Path, cluster: Cluster, budget: Budget) -> ShownCluster:
             frames.append(Frame(picture, caption, end, f"Seed {strip.seed}, {end}: {cluster.title}. Output: {caption}"))
         strips.append(tuple(frames))
     return ShownCluster(cluster, _TITLES[cluster.called], tuple(strips))
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _plain(value: object) -> str:

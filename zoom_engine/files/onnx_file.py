@@ -17,8 +17,8 @@ from zoom_engine.errors import ZoomError, one_line
 
 MOST_NODES = 100_000
 MOST_ELEMENTS = 2**28
-STANDARD_DOMAINS = ("", "ai.onnx")
 """Of one tensor for one image: a gibibyte of float32, far above any image model's."""
+STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.summary import Called, Sensitivity, Summary
-from zoom_engine.audit.table import decimal, percent
-from zoom_engine.plurals import agreeing
+from zoom_engine.audit.table import decimal, percent, with_interval
+from zoom_engine.plurals import agreeing, listed
 from zoom_engine.targets import Task
 
 WEAK, TOLD = 0.8, 0.1
@@ -156,13 +156,12 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         return "nothing is called sensitive"
     told = [f"“{names[row.attribute]}”, {measured(row)}" for row in called[:MOST_IN_SHORT]]
     rest = len(called) - len(told)
-    return f"sensitive to {_listed([*told, f'{rest} more'] if rest else told)}"
+    return f"sensitive to {listed([*told, f'{rest} more'] if rest else told)}"
 
 
 def measured(row: Sensitivity) -> str:
     """A value with its interval."""
-    value, interval = decimal(row.value), row.interval
-    return value if interval is None else f"{value} [{interval[0]:.2f}, {interval[1]:.2f}]"
+    return with_interval(row.value, row.interval, 2)
 
 
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
@@ -190,8 +189,4 @@ def _none_of(rows: list[Sensitivity]) -> str:
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return _listed([f"“{name}”" for name in names])
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return listed([f"“{name}”" for name in names])

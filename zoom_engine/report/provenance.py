@@ -11,7 +11,7 @@ from typing import Any
 
 from zoom_engine.audit.folder import MANIFEST, RECORDS, SUMMARY
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.errors import AuditError
+from zoom_engine.errors import AuditError, system_errors
 
 HOLDS = {
     MANIFEST: "what was asked, of which models, on which machine",
@@ -75,8 +75,5 @@ def _machine(environment: Mapping[str, Any]) -> str:
 
 
 def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AuditError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    with system_errors(AuditError, f"cannot read {path}"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

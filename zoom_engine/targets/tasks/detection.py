@@ -111,8 +111,7 @@ class DetectionTask(Described):
 
     def match(self, outputs: Tensor, original: Tensor) -> Match:
         """Which box of each row is the original's."""
-        found = self._found(original)
-        overlaps = torch.where(found[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
+        overlaps = self._overlaps(outputs, original)
         left = torch.minimum(outputs[:, :, 4] - self.score, overlaps - self.overlap)
         row, best = torch.arange(len(outputs), device=outputs.device), left.argmax(1)
         return Match(outputs[row, best, :4], outputs[row, best, 4], overlaps[row, best], left[row, best])
@@ -141,10 +140,8 @@ class DetectionTask(Described):
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: the cross-entropy of score × overlap to 0, of the box that has most of it; to 1 where nothing was
         found. It slopes where an overlap of 1 does not."""
-        found = self._found(original)
-        overlaps = torch.where(found[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
-        sure = (outputs[:, :, 4] * overlaps).amax(1)
-        return -(torch.where(found, 1 - sure, sure) + PROBABILITY_EPS).log()
+        sure = (outputs[:, :, 4] * self._overlaps(outputs, original)).amax(1)
+        return -(torch.where(self._found(original), 1 - sure, sure) + PROBABILITY_EPS).log()
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Score × overlap, such as "0.83 × 0.91", the score alone where the box is the same; "none" where no score is
@@ -232,6 +229,10 @@ class DetectionTask(Described):
     def _found(self, original: Tensor) -> Tensor:
         """bool `[B]`: there is a box of enough score."""
         return original[:, 0, 4] >= self.score
+
+    def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, N]`: of each box with the original's; 1 where that found nothing."""
+        return torch.where(self._found(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
 
     def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
