@@ -106,7 +106,7 @@ def test_a_part_that_is_there_is_not_made_again_unless_its_options_differ(monkey
 @pytest.mark.experiment
 @pytest.mark.timeout(0)
 def test_the_smallest_edit_flips_more_than_the_paper_s_searches(tmp_path: Path) -> None:
-    """In full: `python bench/searches.py`, whose committed result so far is bench/results/searches-amx.json."""
+    """In full: `python bench/searches.py`, whose committed result is bench/results/searches-avx512bf16.json."""
     import searches
 
     out = tmp_path / "searches.json"
