@@ -40,7 +40,8 @@ ours. The engine treats the domain as any user's: it never sees the renderer's p
 their ties (slit pupils, pointed ears and whiskers with cats, a tongue that hangs out with dogs) were chosen by us. Collar, fur colour and background are
 tied to nothing, so that a bias can be planted on them.
 
-**Known limits**: the text encoder reads the words of its training alone (`zoom-engine words pets`); prompts with others are refused.
+**Known limits**: the generator blurs thin lines, so that whiskers and eye patches are seen less often than in renders. The text encoder
+reads the words of its training alone (`zoom-engine words pets`); prompts with others are refused.
 """
 
 TRAINED = (
