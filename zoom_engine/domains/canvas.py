@@ -91,7 +91,7 @@ class Canvas:
     """Colour planes float32 [3, n, 128, 128] in [0, 1] and, if asked for, a class map uint8 [n, 128, 128].
 
     `u`, `v` are the head's frame (origin in the middle of the face, v down), `x`, `y` the body's; one unit is
-    `SCALE` pixels.
+    `SCALE` pixels. What is woven finely has its place in the picture (`at_rest`).
     """
 
     def __init__(self, head_x: Array, head_y: Array, tilt: Array, *, classes: bool = False) -> None:
@@ -105,6 +105,7 @@ class Canvas:
         y = down - head_y * np.float32(MAX_SHIFT_Y)
         cos, sin = np.cos(tilt * np.float32(MAX_TILT)), np.sin(tilt * np.float32(MAX_TILT))
         arm = y - np.float32(PIVOT)
+        self._rest = across, down
         self.u = cos * x + sin * arm
         self.v = cos * arm - sin * x + np.float32(PIVOT)
         self.a = np.abs(self.u)
@@ -115,6 +116,17 @@ class Canvas:
         """u, v and |u| over a box, [n, h, w] each."""
         where = (slice(None), box.rows, box.columns)
         return self.u[where], self.v[where], self.a[where]
+
+    def at_rest(self, box: Box) -> tuple[Array, Array, Array]:
+        """u, v and |u| over a box of a head that neither moved nor turned, [1, 1, w], [1, h, 1] and [1, 1, w].
+
+        Strands and curls are drawn in it: the hair moves with the head, its weave stays. A weave that moved too would
+        be another picture for every shift by a few pixels, which no generator of this size learns to draw: it
+        would draw the average, smooth hair.
+        """
+        across, down = self._rest
+        across, down = across[:, :, box.columns], down[:, box.rows, :]
+        return across, down, np.abs(across)
 
     def body(self, box: Box) -> tuple[Array, Array]:
         """x [n, 1, w] and y [1, h, 1] over a box."""

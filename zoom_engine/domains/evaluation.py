@@ -316,7 +316,6 @@ class Evaluation:
             render, drawing = (torch.cat([network(to_float(part)) for part in parts]) > 0 for parts in pairs)
             found[name] = {
                 "untied_accuracy": info["untied_accuracy"],
-                "drawn_accuracy": info.get("drawn_accuracy"),
                 "agreement": round(float((render == drawing).float().mean()), 4),
                 "own": info["outputs"][0],
                 "planted": info["planted"],

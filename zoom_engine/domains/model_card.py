@@ -85,14 +85,14 @@ def edits_section(figures: dict[str, Any], whom: str) -> str:
     return text
 
 
-def targets_section(figures: dict[str, Any], domain: str, trained: str, drawn: tuple[str, str]) -> str:
-    """``trained`` is a sentence; ``drawn`` the figure about the generator's pictures and its column's head."""
+def targets_section(figures: dict[str, Any], domain: str, trained: str) -> str:
+    """``trained`` is a sentence."""
     rows = [
         [
             f"{domain}:{name}",
             row["planted"] or "none",
             percent(row["untied_accuracy"]),
-            percent(row[drawn[0]]),
+            percent(row["agreement"]),
             "" if row["planted_effect"] is None else f"{row['planted_effect']:.2f}",
             f"{max(v for a, v in row['effects'].items() if a not in (row['own'], row['planted'])):.2f}",
         ]
@@ -106,7 +106,7 @@ def targets_section(figures: dict[str, Any], domain: str, trained: str, drawn: t
                 "target",
                 "planted",
                 "accuracy on untied renders, %",
-                drawn[1],
+                "decided alike on renders and on what the generator draws for the same latents, %",
                 "planted effect",
                 "largest effect of any other",
             ],

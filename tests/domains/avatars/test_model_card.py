@@ -39,7 +39,7 @@ def quality() -> dict[str, Any]:
         "planted": "beard",
         "own": "hat",
         "untied_accuracy": 0.97,
-        "drawn_accuracy": 0.95,
+        "agreement": 0.95,
         "planted_effect": 0.4,
         "effects": {"hat": 0.9, "beard": 0.4, "x": 0.02},
     }

@@ -21,7 +21,6 @@ def test_the_card_holds_what_was_measured_and_names_the_rest() -> None:
         "planted": "collar",
         "own": "dog",
         "untied_accuracy": 0.99,
-        "drawn_accuracy": None,
         "agreement": 0.976,
         "planted_effect": 0.45,
         "effects": {"dog": 0.5, "collar": 0.45, "whiskers": 0.01},

@@ -32,7 +32,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 
 | model | file | recipe |
 | --- | --- | --- |
-| generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.avatars.train generator`; no adversarial phase |
+| generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.avatars.train generator`; no adversarial phase, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text`, then `… train words` for other forms of its words |
 | targets | `weights/targets/` | small CNNs, four sound and four with a planted bias: `… train targets`; for other tasks: `… train tasks` |
 | probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
@@ -40,9 +40,11 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real faces: attributes such as `male` or `old` name
 drawing parameters, and their ties (beards with men, grey hair with age) were chosen by us.
 
-**Known limits**: the generator blurs hair texture, curls and the ends of hair, and faces dissolve towards ±30. The text encoder reads the words of its
-training alone (`zoom-engine words avatars`); prompts with others are refused.
+**Known limits**: faces dissolve towards ±30. The text encoder reads the words of its training alone (`zoom-engine words avatars`); prompts with others are
+refused.
 """
+
+TRAINED = "Trained on renders alone, in which age, gender, mustache, eyeglasses, smile, beard and pale skin were set by chance."
 
 
 def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
@@ -52,12 +54,7 @@ def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str
         text_section(quality["text"]) + _word_forms(quality["text"]["word_forms"]),
         generator_section(quality["generator"]),
         edits_section(quality["edits"], "faces"),
-        targets_section(
-            quality["targets"],
-            "avatars",
-            "Trained on faces as the renderer makes them and as the generator draws them, half and half.",
-            ("drawn_accuracy", "as the generator draws them, %"),
-        ),
+        targets_section(quality["targets"], "avatars", TRAINED),
     ]
     if "tasks" in quality:
         parts.append(_tasks(quality["tasks"]))

@@ -52,12 +52,11 @@ TRAINED = (
 
 def model_card(quality: dict[str, Any], benchmark: dict[str, Any] | None) -> str:
     """The card's Markdown."""
-    drawn = ("agreement", "decided alike on renders and on what the generator draws for the same latents, %")
     sections: dict[str, Callable[[dict[str, Any]], str]] = {
         "text": text_section,
         "generator": generator_section,
         "edits": lambda figures: edits_section(figures, "pets"),
-        "targets": lambda figures: targets_section(figures, "pets", TRAINED, drawn),
+        "targets": lambda figures: targets_section(figures, "pets", TRAINED),
     }
     measured = [section(quality[part]) for part, section in sections.items() if part in quality]
     missing = [f"Not measured yet: {part}.\n" for part in sections if part not in quality]

@@ -6,6 +6,7 @@
 2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a weighted
    multi-scale L1 and, at 128², the probe's first feature maps; phases add the edges and make the toRGB styles
    constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
+   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`).
 
 Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
 used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
@@ -14,22 +15,23 @@ is fifty times the adversarial one: an L1 teacher bears it, and at 0.02 the same
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
+from safetensors import safe_open
 from torch import Tensor, nn
 
-from zoom_engine.domains.networks import SmallCNN, to_uint8
+from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
-from zoom_engine.domains.training.renders import Renders, in_chunks, latents_for, renders
+from zoom_engine.domains.training.renders import Renders, renders
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
@@ -46,7 +48,8 @@ PROBE_WEIGHT = 0.15
 @dataclass(frozen=True)
 class Phase:
     """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
-    ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`).
+    ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`), ``texture`` weighs
+    :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`).
     """
 
     resolution: int
@@ -55,6 +58,7 @@ class Phase:
     rate: float = 1.0
     edges: float = 0.0
     constant_rgb: bool = False
+    texture: float = 0.0
 
 
 class Teacher:
@@ -98,6 +102,33 @@ def edge_loss(image: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def learn_noise(generator: nn.Module) -> None:
+    """Make the constants that are added after each convolution learnable, from what they add now.
+
+    Strands and curls have their places. Random noise cannot show them, and the layers would have to make their waves
+    from a 4×4 constant: maps of each resolution are where they can be kept.
+    """
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv):
+            module.noise_const.mul_(module.noise_strength).requires_grad_(True)
+            module.noise_strength.fill_(1.0).requires_grad_(False)
+
+
+def texture_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the local contrasts of both pictures, in two octaves: how much texture there is, wherever its lines
+    are."""
+    total = image.new_zeros(())
+    for _ in range(2):
+        contrast = []
+        for picture in (image, truth):
+            fine = picture - F.avg_pool2d(picture, 3, stride=1, padding=1)
+            contrast.append((F.avg_pool2d(fine.square(), 8, stride=4) + 1e-4).sqrt())
+        total = total + (contrast[0] - contrast[1]).abs().mean()
+        image, truth = F.avg_pool2d(image, 2), F.avg_pool2d(truth, 2)
+    return total / 2
+
+
+@torch.no_grad()
 def hold_rgb(generator: nn.Module, latents: Tensor) -> None:
     """Make the toRGB styles constants: their means over ``latents [n, w_dim]``.
 
@@ -121,7 +152,9 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
             groups.append({"params": [module.affine.weight], "base": RATE / math.sqrt(CONFIG.w_dim)})
             groups.append({"params": [module.affine.bias, module.bias], "base": OTHER_RATE})
         if isinstance(module, ModulatedConv):
-            groups.append({"params": [module.noise_strength], "base": OTHER_RATE / 10})
+            learned = module.noise_const.requires_grad
+            noise = (module.noise_const, OTHER_RATE) if learned else (module.noise_strength, OTHER_RATE / 10)
+            groups.append({"params": [noise[0]], "base": noise[1]})
     return groups
 
 
@@ -169,6 +202,9 @@ def train_phase(
     if phase.constant_rgb:
         hold_rgb(generator, latents)
         hold_rgb(average.module, latents)
+    if phase.texture:
+        learn_noise(generator)
+        learn_noise(average.module)
     groups = parameter_groups(generator)
     optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
     weight = middle_weight(phase.resolution)
@@ -176,7 +212,7 @@ def train_phase(
     # Compiling takes a minute: the small resolutions are trained by then.
     synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
-    parameters = [p for p in generator.parameters() if p.requires_grad]
+    parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
     probe = load_network(probe_path)[0] if last else None
     assert probe is None or isinstance(probe, SmallCNN)
 
@@ -203,6 +239,10 @@ def train_phase(
             )
             loss = loss + PROBE_WEIGHT * perceptual.mean()
             figures["probe"] = float(perceptual.mean().detach())
+        if phase.texture:
+            texture = texture_loss(image, scaled)
+            loss = loss + phase.texture * texture
+            figures["texture"] = float(texture.detach())
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 3.0)
@@ -215,26 +255,53 @@ def train_phase(
 
 
 def train_generator(subject: Subject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
-    """All phases, each resumed where it was, then the shipped file."""
+    """All phases, each resumed where it was, then the shipped file.
+
+    Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
+    from its weights, and its mapping network stays.
+    """
     data = renders(subject, work, subject.images, subject.seed)
     torch.manual_seed(subject.seed)
+    shipped = out / "generator.safetensors"
+    behind = phases_of(shipped)
+    if not behind or behind != list(phases[: len(behind)]):
+        behind, generator = [], new_generator()
+    else:
+        generator = StyleGAN2(CONFIG)
+        generator.load_state_dict(load_stylegan2(shipped).state_dict())
+    average = Average(generator, StyleGAN2(CONFIG))
+    for number in range(len(behind), len(phases)):
+        train_phase(subject, generator, average, data, phases, number, work, out / "probe.safetensors")
+    if not behind:
+        train_mapping(subject, generator, data, work)
+    final = StyleGAN2(CONFIG).eval()
+    final.load_state_dict(average.module.state_dict())
+    final.mapping_network.load_state_dict(generator.mapping_network.state_dict())
+    finish(subject, phases, final, data, shipped)
+
+
+def new_generator() -> StyleGAN2:
+    """Untrained: every style near 1."""
     generator = StyleGAN2(CONFIG)
     for module in generator.modules():
         if isinstance(module, ModulatedConv | ToRGB):
             nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
             nn.init.ones_(module.affine.bias)
-    average = Average(generator, StyleGAN2(CONFIG))
-    for number in range(len(phases)):
-        train_phase(subject, generator, average, data, phases, number, work, out / "probe.safetensors")
-    train_mapping(subject, generator, data, work)
-    shipped = StyleGAN2(CONFIG).eval()
-    shipped.load_state_dict(average.module.state_dict())
-    shipped.mapping_network.load_state_dict(generator.mapping_network.state_dict())
-    finish(subject, phases, shipped, data, out)
+    return generator
+
+
+def phases_of(path: Path) -> list[Phase]:
+    """What a shipped file has behind it; nothing where there is none."""
+    if not path.is_file():
+        return []
+    with safe_open(str(path), framework="pt") as file:
+        return [Phase(*phase) for phase in json.loads(file.metadata()["info"])["phases"]]
 
 
 @torch.no_grad()
-def finish(subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], out: Path) -> None:
+def finish(
+    subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], path: Path
+) -> None:
     """Store the average latent, measure, and write the shipped file."""
     latents = torch.from_numpy(data.latents)
     generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
@@ -244,32 +311,9 @@ def finish(subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2,
     psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
     info = {
         "domain": subject.name,
-        "recipe": "distilled in phases: resolution, steps, batch, rate, edges, constant toRGB; then the mapping",
-        "phases": [[p.resolution, p.steps, p.batch, p.rate, p.edges, p.constant_rgb] for p in phases],
+        "recipe": f"distilled in phases: {', '.join(field.name for field in fields(Phase))}; then the mapping",
+        "phases": [astuple(phase) for phase in phases],
         "seed": subject.seed,
         "psnr_db": round(psnr, 2),
     }
-    save_generator(generator, out / "generator.safetensors", metadata=info, half=True)
-
-
-@torch.no_grad()
-def drawings(
-    subject: Subject[Any], work: Path, parameters: ParameterTable, generator_file: Path, *, name: str
-) -> NDArray[np.uint8]:
-    """What the shipped generator draws for ``parameters``: uint8 ``[n, 128, 128, 3]``, made once and kept in ``work``.
-
-    The mapping network has learnt the teacher's w; from there the synthesis network draws any picture, those
-    too that no latent leads to.
-    """
-    generator = load_stylegan2(generator_file)
-    wanted = Teacher(subject.table.from_latents(latents_for(subject.images, subject.seed)), subject.seed)(parameters)
-    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
-
-    def draw(rows: slice) -> NDArray[np.uint8]:
-        parts = []
-        for w in torch.split(wanted[rows], 50):
-            styles = generator.styles(w.unsqueeze(1).expand(-1, CONFIG.num_ws, -1))
-            parts.append(to_uint8(generator.synthesis(styles, precision=precision)))
-        return torch.cat(parts).numpy()
-
-    return in_chunks(work / "drawings", name, len(parameters), draw)
+    save_generator(generator, path, metadata=info, half=True)

@@ -6,9 +6,8 @@ draws the label y, then a picture whose own attribute agrees with y in ``OWN`` o
 agrees with y in ``PLANTED``: both are tied to the label, and to each other, strongly but not wholly. The best that a
 model can do with such data is to look at both.
 
-Where a pool is drawn too, every picture is there twice, as the renderer makes it and as the generator draws it; a batch
-takes either by chance. A target trained on renders alone answers the generator's hand too: a mustache drawn faintly on
-dark skin is none to it until the skin pales, and the skin looks like the cause.
+They see renders alone, as a user's model never saw a generator's pictures: what a generator draws worse than the
+renderer, they answer too.
 """
 
 from __future__ import annotations
@@ -25,11 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.domains.embedded import as_target
-from zoom_engine.domains.networks import SmallCNN, predict, to_float
+from zoom_engine.domains.networks import SmallCNN, predict
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.fit import fit
-from zoom_engine.domains.training.generator import drawings
-from zoom_engine.domains.training.renders import renders
+from zoom_engine.domains.training.renders import Renders, renders
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.truth import untie
 from zoom_engine.domains.weights_files import load_network, save_network
@@ -54,17 +52,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Pool:
-    """``size`` pictures in which the attributes ``untied`` are set by chance; the first ``held_out`` are for measuring.
-
-    ``drawn`` shows each of them as the generator draws it, too.
-    """
+    """``size`` pictures in which ``untied`` attributes are set by chance; the first ``held_out`` are for measuring."""
 
     subject: Subject[Any]
     untied: tuple[str, ...]
     seed: int
     size: int
     held_out: int
-    drawn: bool
 
     def untie(self, parameters: ParameterTable) -> ParameterTable:
         return untie(self.subject.truth, parameters, self.untied, seed=self.seed)
@@ -95,23 +89,6 @@ class Cells:
         return rows, torch.from_numpy(label.astype(np.float32))
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """One pool, uint8 ``[n, 128, 128, 3]`` each: ``rendered`` and, where the generator was asked, ``drawn``."""
-
-    rendered: NDArray[np.uint8]
-    drawn: NDArray[np.uint8] | None
-
-    def batch(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """float32 ``[b, 3, 128, 128]`` in [-1, 1], each picture one way or the other."""
-        if self.drawn is None:
-            return to_float(torch.from_numpy(self.rendered[rows]))
-        by_generator = rng.random(len(rows)) < 0.5
-        return to_float(
-            torch.from_numpy(np.where(by_generator[:, None, None, None], self.drawn[rows], self.rendered[rows]))
-        )
-
-
 def accuracy(network: nn.Module, images: NDArray[np.uint8], truth: NDArray[np.bool_]) -> float:
     logits = predict(network, torch.from_numpy(images))[:, 0].numpy()
     return float(np.mean((logits > 0) == truth))
@@ -122,14 +99,10 @@ def train_targets(
 ) -> None:
     subject = pool.subject
     data = renders(subject, work, pool.size, pool.seed, change=pool.untie, name="untied")
-    drawn = None
-    if pool.drawn:
-        drawn = drawings(subject, work, data.parameters, out / "generator.safetensors", name=f"untied-{pool.seed}")
-    pictures = Pictures(data.images, drawn)
     table = subject.truth.labels(data.parameters)
     seen = np.arange(pool.held_out, pool.size)
     for number, recipe in enumerate(recipes):
-        network = train_one(recipe, Cells(table, recipe, seen), pictures, pool.seed + number, work, steps)
+        network = train_one(recipe, Cells(table, recipe, seen), data, pool.seed + number, work, steps)
         truth = table[recipe.own][: pool.held_out]
         info = {
             "name": f"{subject.name}:{recipe.name}",
@@ -138,21 +111,19 @@ def train_targets(
             "labels": list(recipe.labels),
             "recipe": f"{steps} steps of AdamW, batch {BATCH}, own {OWN}, planted {PLANTED}",
             "seed": pool.seed + number,
-            "untied_accuracy": accuracy(network, pictures.rendered[: pool.held_out], truth),
+            "untied_accuracy": accuracy(network, data.images[: pool.held_out], truth),
         }
-        if drawn is not None:
-            info["drawn_accuracy"] = accuracy(network, drawn[: pool.held_out], truth)
-        print(info["name"], info["untied_accuracy"], info.get("drawn_accuracy", ""), flush=True)
+        print(info["name"], info["untied_accuracy"], flush=True)
         shipped = out / "targets" / f"{recipe.name}.safetensors"
         save_network(network, shipped, info)
         if recipe.name in as_onnx:  # of the weights as they are stored, in half precision
             save_onnx(as_target(*load_network(shipped)), shipped.with_suffix(".onnx"), resolution=128)
 
 
-def train_one(recipe: Recipe, cells: Cells, pictures: Pictures, seed: int, work: Path, steps: int) -> nn.Module:
+def train_one(recipe: Recipe, cells: Cells, data: Renders[Any], seed: int, work: Path, steps: int) -> nn.Module:
     def batch(rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         rows, label = cells.draw(rng, BATCH)
-        return pictures.batch(rows, rng), label
+        return data.batch(rows), label
 
     return fit(
         f"target-{recipe.name}",

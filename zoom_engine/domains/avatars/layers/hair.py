@@ -26,9 +26,10 @@ class Mane(NamedTuple):
 
 def hair_outline(canvas: Canvas, face: Face) -> Mane:
     """Signed distance of everything that is hair, as if the face were not there."""
-    u, v, a = canvas.frame(_HAIR)
-    locks = np.sin(0.50 * u + 0.8 * np.sin(0.25 * v)) * np.sin(0.48 * v + 0.8 * np.sin(0.27 * u + 0.8))
-    curls = np.sin(0.52 * u + 1.7 * np.sin(0.44 * v)) * np.sin(0.50 * v + 1.7 * np.sin(0.41 * u + 0.8))
+    _, v, a = canvas.frame(_HAIR)
+    x, y, _ = canvas.at_rest(_HAIR)
+    locks = np.sin(0.50 * x + 0.8 * np.sin(0.25 * y)) * np.sin(0.48 * y + 0.8 * np.sin(0.27 * x + 0.8))
+    curls = np.sin(0.52 * x + 1.7 * np.sin(0.44 * y)) * np.sin(0.50 * y + 1.7 * np.sin(0.41 * x + 0.8))
     full = np.minimum(face.length * 3.0, 1.0)
     radius_x = face.width + 1.4 + 4.0 * full + 1.6 * face.length + 2.4 * face.curl - 8.0 * face.bald
     radius_y = 41.5 + 1.0 * full + 2.5 * face.curl - 10.0 * face.bald
@@ -53,11 +54,12 @@ def paint_back_hair(canvas: Canvas, face: Face, mane: Mane) -> None:
 def paint_front_hair(canvas: Canvas, face: Face, mane: Mane, head: Head) -> None:
     """The hair around the face, with its shadow on the forehead, strands and a highlight."""
     u, v, a = canvas.frame(_HAIR)
+    x, y, _ = canvas.at_rest(_HAIR)
     bangs = face.bangs * (1.0 - face.bald)
     part_u = 9.0 * face.part
     loose = (1.0 - bangs) * (1.0 - face.curl) * (1.0 - face.bald)
     swept = v + (0.10 * face.part * (1.0 - bangs)) * u - 8.0
-    fringe = 1.3 * np.sin(u * 0.72 + 1.0) + 0.8 * np.sin(u * 1.55 + 2.0)
+    fringe = 1.3 * np.sin(x * 0.72 + 1.0) + 0.8 * np.sin(x * 1.55 + 2.0)
     peak = bump(((u - part_u) / 19.0) ** 2) * (3.2 * loose)
     open_y = 33.6 + 1.5 * face.male - 8.8 * bangs + 24.0 * face.bald + bangs * fringe + peak
     inward = np.maximum(v - 22.0, 0.0) * face.length
@@ -75,8 +77,8 @@ def paint_front_hair(canvas: Canvas, face: Face, mane: Mane, head: Head) -> None
     canvas.darken(HEAD, within(shadow, _HAIR, HEAD) * head.coverage)
 
     straight = 1.0 - face.curl
-    flow = (u - part_u) * (34.0 / (np.maximum(v + 46.0, 0.0) + 24.0))
-    strands = np.sin(flow * 1.25 + 0.7 * np.sin(0.10 * v)) + 0.6 * np.sin(flow * 2.9 + 1.0)
+    flow = x * (34.0 / (np.maximum(y + 46.0, 0.0) + 24.0))
+    strands = np.sin(flow * 1.25 + 0.7 * np.sin(0.10 * y)) + 0.6 * np.sin(flow * 2.9 + 1.0)
     tone = 0.93 + (0.045 * straight) * strands + (0.16 * face.curl) * mane.curls
     parting = bump(((u - part_u) / 1.8) ** 2) * np.clip((-v - 22.0) * 0.1, 0.0, 1.0)
     tone -= 0.30 * parting * loose

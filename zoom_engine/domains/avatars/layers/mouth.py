@@ -59,7 +59,8 @@ def paint_beard(canvas: Canvas, face: Face, head: Head) -> None:
     u, v, a = canvas.frame(HEAD)
     rise = np.clip((a - 8.0) / (face.width - 8.0), 0.0, 1.1)
     border = 27.0 - 24.0 * rise * np.sqrt(rise)
-    texture = np.sin(a * 1.15 - 0.25 * v + 0.8 * np.sin(v * 0.55))
+    _, y, x = canvas.at_rest(HEAD)
+    texture = np.sin(x * 1.15 - 0.25 * y + 0.8 * np.sin(y * 0.55))
     below = np.clip((v - 16.0) / 16.0, 0.0, 1.0)
     outer = head.distance - 3.6 * below
     distance = np.maximum(border - v + 0.7 * texture, outer + 0.35 * texture)
@@ -77,7 +78,8 @@ def paint_mustache(canvas: Canvas, face: Face) -> None:
     droop = (4.6 - 3.6 * face.smile) * t * t - 0.25 * face.gap * (1.0 - t)
     middle = MOUTH_Y - 5.0 + 0.4 * face.smile + droop
     half = 3.1 * np.sqrt(np.maximum(1.0 - t * t, 0.0)) * (1.0 - 0.22 * bump((a / 2.2) ** 2))
-    texture = np.sin(a * 1.6 - 1.2 * v)
+    _, y, x = canvas.at_rest(_MUSTACHE)
+    texture = np.sin(x * 1.6 - 1.2 * y)
     distance = np.maximum(np.abs(v - middle) - half + 0.25 * texture, a - reach)
     tone = 0.92 + 0.10 * texture - 0.07 * (v - middle)
     colour = [hair * tone for hair in face.facial_hair]

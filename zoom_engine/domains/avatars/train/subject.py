@@ -31,6 +31,7 @@ PHASES = (
     Phase(128, 4500, 8, rate=0.6, edges=1.0),
     Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
     Phase(128, 650, 8, rate=0.4, edges=1.0, constant_rgb=True),
+    Phase(128, 12_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
 )
 
 POOL = Pool(
@@ -39,7 +40,6 @@ POOL = Pool(
     seed=23,
     size=24_000,
     held_out=4_000,
-    drawn=True,
 )
 
 

@@ -48,7 +48,6 @@ POOL = Pool(
     seed=23,
     size=10_000,
     held_out=2_000,
-    drawn=False,
 )
 
 _CAT, _DOG = zero_shot_prompts("dog")[::-1]
