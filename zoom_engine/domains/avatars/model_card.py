@@ -41,7 +41,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 drawing parameters, and their ties (beards with men, grey hair with age) were chosen by us.
 
 **Known limits**: faces dissolve towards ±30. The text encoder reads the words of its training alone (`zoom-engine words avatars`); prompts with others are
-refused.
+refused. It and the probe were trained on renders whose hair, fringe and beard moved their texture with the head; now the texture keeps its place.
 """
 
 TRAINED = "Trained on renders alone, in which age, gender, mustache, eyeglasses, smile, beard and pale skin were set by chance."
