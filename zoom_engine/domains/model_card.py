@@ -13,6 +13,8 @@ from zoom_engine.domains.benchmark import mean_table
 from zoom_engine.domains.scatter import truth_scatter
 from zoom_engine.files import atomic
 
+LEAST_TOLD = 0.1  # of a true effect, to be told beside what audits measure of it
+
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
@@ -159,7 +161,10 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
                 f"\n- {kind}, {span} range, {row['pairs']} pairs of target and attribute: AUC {auc} ({row['large']} large"
                 f" against {row['small']} small effects), Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]."
             )
-    text += "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)"
+    text += (
+        "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)\n\n"
+        + _large_effects(figures)
+    )
     kept = figures["truth_kept"]
     if kept["kept"] is not None:
         text += (
@@ -198,3 +203,15 @@ def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None
         found = mean_table(benchmark["runs"], "sensitivity")
         atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(found, benchmark["effects"], planted))
     atomic.write_text(path, card(quality, benchmark))
+
+
+def _large_effects(figures: dict[str, Any]) -> str:
+    """What audits measure of each true effect that matters, as a share of it."""
+    found, rows = mean_table(figures["runs"], "sensitivity"), []
+    for target, effects in figures["effects"].items():
+        told = [name for name, effect in effects.items() if effect >= LEAST_TOLD and name in found[target]]
+        if told:
+            shares = ", ".join(f"{name} {found[target][name] / effects[name]:.2f}" for name in told)
+            rows.append([target, shares])
+    text = table(["target", "share of each"], rows).rstrip()
+    return f"True effects of {LEAST_TOLD} and more, mean sensitivity / effect:\n\n{text}"

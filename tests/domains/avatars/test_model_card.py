@@ -88,7 +88,11 @@ def benchmark(seeds: list[int]) -> dict[str, Any]:
         "agreement": {"classifiers": {"calibrated": ranked, "paper": ranked}},
         "targets": {"t": {"own": "own", "planted": "planted", "twin": "twin"}},
         "truth_kept": {"flips": 50, "kept": 0.96},
-        "runs": [{"sensitivity": {}}],
+        "runs": [
+            {"sensitivity": {"t": {"planted": 0.3, "other": 0.02}}},
+            {"sensitivity": {"t": {"planted": 0.34, "other": 0.02}}},
+        ],
+        "effects": {"t": {"own": 0.9, "planted": 0.4, "other": 0.01}},
     }
 
 
@@ -107,6 +111,7 @@ def test_the_card_holds_the_figures_of_all_kinds_of_direction(quality: dict[str,
     assert re.search(r"regression: 1 of 2 .*\nsampled: 0 of 2.*\ngradient: not measured yet", card)
     assert card.count("<summary>The whole matrix for") == 2
     assert "pictures/truth.svg" in card
+    assert "| t | planted 0.80 |" in card
     assert "so far" not in card
 
 
@@ -123,10 +128,11 @@ def test_a_card_says_which_sound_twin_falls_short(quality: dict[str, Any]) -> No
     figures["top_bars"]["calibrated"] = {name: {"biased": 2, "sound": 1}}
     figures["runs"] = [{"sensitivity": {"mustache": {"smiling": at}, name: {"smiling": 0.4}}} for at in (0.02, 0.04)]
     figures["targets"] = {name: {"own": "mustache", "planted": "smiling", "twin": "mustache"}}
-    figures["effects"] = {"mustache": {"smiling": 0.002}}
+    figures["effects"] = {"mustache": {"smiling": 0.002}, name: {"smiling": 0.5}}
     card = model_card(quality, figures)
     assert "`smiling` leads for the sound `mustache` in 1 of 2 seeds" in card
     assert "0.030 (true effect 0.002) against 0.400" in card
+    assert f"| {name} | smiling 0.80 |" in card
 
 
 def test_targets_of_other_tasks_have_a_table_where_they_were_measured(quality: dict[str, Any]) -> None:

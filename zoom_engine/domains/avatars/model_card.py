@@ -42,6 +42,7 @@ drawing parameters, and their ties (beards with men, grey hair with age) were ch
 
 **Known limits**: faces dissolve towards ±30. The text encoder reads the words of its training alone (`zoom-engine words avatars`); prompts with others are
 refused. It and the probe were trained on renders whose hair, fringe and beard moved their texture with the head; now the texture keeps its place.
+Where the truth gives a bald head hair (long or curly hair, bangs), what hair a model sees changes less in audits: no edit of these words makes hair grow.
 """
 
 TRAINED = "Trained on renders alone, in which age, gender, mustache, eyeglasses, smile, beard and pale skin were set by chance."
