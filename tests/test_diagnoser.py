@@ -41,7 +41,7 @@ def diagnoser(**options: Any) -> Diagnoser:
 def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished audit of a biased target."""
     out = tmp_path_factory.mktemp("audits") / "audit"
-    diagnoser().run(images=12, seed=4, out=out)
+    diagnoser().run(images=12, seed=0, out=out)
     return out
 
 
@@ -105,18 +105,18 @@ def test_records_tell_one_story(audit: Path) -> None:
 
 def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit: Path) -> None:
     before = (audit / "records.jsonl").read_bytes()
-    again = diagnoser().run(images=12, seed=4)
+    again = diagnoser().run(images=12, seed=0)
     assert list(again.records) == list(Diagnosis.load(audit).records)
     reopened = diagnoser()
     reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
-    reopened.run(images=12, seed=4, out=audit)
+    reopened.run(images=12, seed=0, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
 
 
 def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     """Evaluations of searches, records, and the size of their file."""
     run = diagnoser()
-    (planned,), each = plan([[run]], RunSettings(images=12, seed=4), rate=50.0).parts, evaluations(run)
+    (planned,), each = plan([[run]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run)
     diagnosis = Diagnosis.load(audit)
     assert planned.records == len(diagnosis.records) + len(diagnosis.null)
     assert each is not None
@@ -141,12 +141,12 @@ def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]
 
 
 def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
-    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=4).records)
+    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=0).records)
 
 
 def test_batch_size_does_not_steer_a_gradient_search() -> None:
     options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 12}}
-    found = [diagnoser(**options, batch_size=size).run(images=6, seed=4).records for size in (1, 4)]
+    found = [diagnoser(**options, batch_size=size).run(images=6, seed=0).records for size in (1, 4)]
     assert any(any(record.edit_weights) for record in found[0])
     assert_alike(*found)
 
@@ -189,7 +189,7 @@ def test_an_audit_does_not_go_on_with_another_matrix(audit: Path) -> None:
     found = diagnoser().edit_directions()
     moved = dataclasses.replace(found, matrix=found.matrix * 1.01)
     with pytest.raises(AuditError, match="other settings"):
-        diagnoser(directions=moved).run(images=12, seed=4, out=audit)
+        diagnoser(directions=moved).run(images=12, seed=0, out=audit)
     kept = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]
     assert kept == found.content_hash
 
@@ -210,7 +210,7 @@ def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resum
 def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated"))
     monkeypatch.setattr("zoom_engine.diagnoser.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
-    found = diagnoser(edit_range="paper").run(images=2, seed=4, out=tmp_path / "audit")
+    found = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
     assert found.config.calibrated_range is None
     assert not any(record.paper or record.calibrated for record in found.records)
     assert not any(row.paper or row.calibrated for row in found.sensitivity)
@@ -242,7 +242,7 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     (out / "summary.json").unlink()
     lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
     (out / "records.jsonl").write_text("".join(lines[:17]))
-    diagnoser(progress=bars).run(images=12, seed=4, out=out)
+    diagnoser(progress=bars).run(images=12, seed=0, out=out)
     assert Diagnosis.load(out).records == Diagnosis.load(audit).records
     assert Diagnosis.load(out).null == Diagnosis.load(audit).null
     (steps,) = bars.steps["Searching"]
@@ -382,7 +382,7 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
 
 
 def test_without_random_directions_nothing_is_called(tmp_path: Path) -> None:
-    diagnosis = diagnoser(null=0).run(images=2, seed=4, out=tmp_path / "audit")
+    diagnosis = diagnoser(null=0).run(images=2, seed=0, out=tmp_path / "audit")
     assert diagnosis.null == ()
     assert {row.called for row in diagnosis.sensitivity} == {None}
     page = (tmp_path / "audit" / "report.html").read_text()
@@ -398,7 +398,7 @@ def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: 
     says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
     monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
     with pytest.raises(AuditError, match=says):
-        other.run(images=12, seed=4, out=audit)
+        other.run(images=12, seed=0, out=audit)
 
 
 @pytest.mark.parametrize("search", ["sgd", "pgd"])

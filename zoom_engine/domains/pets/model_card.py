@@ -31,7 +31,7 @@ ours. The engine treats the domain as any user's: it never sees the renderer's p
 
 | model | file | recipe |
 | --- | --- | --- |
-| generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.pets.train generator`; no adversarial phase |
+| generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m zoom_engine.domains.pets.train generator`; no adversarial phase, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text` |
 | targets | `weights/targets/` | small CNNs that tell cats from dogs, one sound and three with a planted bias: `… train targets` |
 | probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
@@ -40,7 +40,7 @@ ours. The engine treats the domain as any user's: it never sees the renderer's p
 their ties (slit pupils, pointed ears and whiskers with cats, a tongue that hangs out with dogs) were chosen by us. Collar, fur colour and background are
 tied to nothing, so that a bias can be planted on them.
 
-**Known limits**: the generator blurs thin lines, so that whiskers and eye patches are seen less often than in renders. The text encoder
+**Known limits**: the generator draws long fur smoother than the renderer, and some collars and whiskers half there, as if in between. The text encoder
 reads the words of its training alone (`zoom-engine words pets`); prompts with others are refused.
 """
 

@@ -28,6 +28,7 @@ PHASES = (
     Phase(64, 1800, 8, rate=0.5, constant_rgb=True),
     Phase(128, 1100, 8, rate=0.4, edges=1.0, constant_rgb=True),
     Phase(128, 600, 8, rate=0.3, edges=2.0, constant_rgb=True),
+    Phase(128, 10_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
 )
 
 POOL = Pool(
