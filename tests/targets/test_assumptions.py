@@ -135,13 +135,13 @@ def normalised(x: Tensor) -> Tensor:
 
 
 TRAINED: dict[str, tuple[str, Callable[[Tensor], Tensor], str]] = {
-    "0 to 1": ("eyeglasses", lambda x: x * 2 - 1, ""),
+    "0 to 1": ("mustache", lambda x: x * 2 - 1, ""),
     "0 to 1, biased": ("mustache-biased-pale-skin", lambda x: x * 2 - 1, ""),
     "0 to 255": ("eyeglasses", lambda x: x / 127.5 - 1, "hardly tells black, white, noise"),
     "0 to 255, biased": ("mustache-biased-pale-skin", lambda x: x / 127.5 - 1, "--input-range 0,255"),
-    "-1 to 1": ("eyeglasses", lambda x: x, "times as far when it is fed -1 to 1"),
+    "-1 to 1": ("mustache", lambda x: x, "times as far when it is fed -1 to 1"),
     "-1 to 1, biased": ("mustache-biased-pale-skin", lambda x: x, "try --input-range=-1,1, or the mean and std"),
-    "ImageNet's": ("mustache", normalised, "may have been trained at more contrast"),
+    "ImageNet's": ("eyeglasses", normalised, "may have been trained at more contrast"),
 }
 
 
