@@ -8,9 +8,9 @@ outputs where these are logits of classes; both are doubts, never proof:
   input doubles its outputs then, and one that was trained on 0 to 1 has begun to saturate; more than double means that
   the pictures do not yet reach the thresholds that training set.
 
-Measured on the eight avatar targets behind an affine map, all fed 0 to 1: of eight of 0 to 255 all are seen, of eight of
--1 to 1 six, of eight of ImageNet's mean and std five; of eight that are fed rightly one is doubted wrongly. Channels in
-the other order show in neither (0 of 8).
+Measured on the eight avatar targets behind an affine map, all fed 0 to 1: of eight of 0 to 255 all are seen, of eight
+of -1 to 1 six, of eight of ImageNet's mean and std five; of eight that are fed rightly one is doubted wrongly. Channels
+in the other order show in neither (0 of 8).
 """
 
 from __future__ import annotations
