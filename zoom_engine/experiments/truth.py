@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 OFF, APART = 0.05, 0.015  # of names in the figure
+HEIGHT, LINE = 230.0, 9.0  # points: of the axes, about, and from one name to the next
 RELEVANT = 0.05  # a true effect that counts for precision
 Array = NDArray[np.float64]
 
@@ -119,15 +120,20 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         )
     top = 1.05 * max(max(pair["truth"], pair["reported"]) for pair in data["pairs"])
     axes.plot([0, top], [0, top], color=MUTED, linewidth=0.8, linestyle="--", label="reported = true")
-    for place, pair in enumerate(sorted(_named(data["pairs"]), key=lambda pair: float(pair["reported"]))):
+    lowest = {True: 0.0, False: 0.0}  # on either side of the marks, points from the axis
+    for pair in sorted(_named(data["pairs"]), key=lambda pair: float(pair["reported"])):
         text = f"{pair['target']}: {pair['name']}"
         right = pair["truth"] > 0.6 * top
+        mark = HEIGHT * pair["reported"] / top
+        place = max(mark, lowest[right])
+        lowest[right] = place + LINE
         axes.annotate(
             text,
             (pair["truth"], pair["reported"]),
-            xytext=(-5 if right else 5, 2 if place % 2 else -7),  # neighbours' stand on either side of their marks
+            xytext=(-5 if right else 5, place - mark),
             textcoords="offset points",
             ha="right" if right else "left",
+            va="center",
             fontsize=6,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},  # no line runs through it
         )
