@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.settings import METHODS
-from zoom_engine.domains.benchmark import mean_table
+from zoom_engine.domains.benchmark import Table, mean_table
 from zoom_engine.domains.scatter import truth_scatter
 from zoom_engine.files import atomic
 
@@ -136,7 +136,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     command = f"python -m zoom_engine.domains.{domain}.benchmark"
     if figures is None:
         return f"## Planted bias and truth\n\nThe benchmark's ten seeds (`{command}`) have not been run to their end yet.\n"
-    seeds, images = figures["seeds"], figures["images"]
+    seeds, images, found = figures["seeds"], figures["images"], mean_table(figures["runs"], "sensitivity")
     rows = [
         [name, f"{row['biased']}/{len(seeds)}", f"{row['sound']}/{len(seeds)}", f"{paper['biased']}/{len(seeds)}"]
         for (name, row), paper in zip(
@@ -152,7 +152,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
         ["target with something planted", "planted on top", "on top for the sound twin", "planted on top within ±30"],
         rows,
     )
-    text += "".join(_leading_twins(figures))
+    text += "".join(_leading_twins(figures, found))
     for kind, spans in figures["agreement"].items():
         for span, row in spans.items():
             low, high = row["spearman_ci95"]
@@ -163,7 +163,7 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
             )
     text += (
         "\n\n![True effects against sensitivities, both on logarithmic axes](pictures/truth.svg)\n\n"
-        + _large_effects(figures)
+        + _large_effects(figures, found)
     )
     kept = figures["truth_kept"]
     if kept["kept"] is not None:
@@ -180,9 +180,8 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     return text + "\n"
 
 
-def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
+def _leading_twins(figures: dict[str, Any], found: Table) -> Iterator[str]:
     """What falls short: sound twins for which the planted attribute leads in more than a fifth of the seeds."""
-    found = mean_table(figures["runs"], "sensitivity")
     for name, row in figures["top_bars"]["calibrated"].items():
         if 5 * row["sound"] > len(figures["seeds"]):
             twin, planted = figures["targets"][name]["twin"], figures["targets"][name]["planted"]
@@ -191,6 +190,18 @@ def _leading_twins(figures: dict[str, Any]) -> Iterator[str]:
                 f" with a mean sensitivity of {found[twin][planted]:.3f} (true effect"
                 f" {figures['effects'][twin][planted]:.3f}) against {found[name][planted]:.3f} for `{name}`.\n"
             )
+
+
+def _large_effects(figures: dict[str, Any], found: Table) -> str:
+    """What audits measure of each true effect that matters, as a share of it."""
+    rows = []
+    for target, effects in figures["effects"].items():
+        told = [name for name, effect in effects.items() if effect >= LEAST_TOLD and name in found[target]]
+        if told:
+            shares = ", ".join(f"{name} {found[target][name] / effects[name]:.2f}" for name in told)
+            rows.append([target, shares])
+    text = table(["target", "share of each"], rows).rstrip()
+    return f"True effects of {LEAST_TOLD} and more, mean sensitivity / effect:\n\n{text}"
 
 
 def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None], str]) -> None:
@@ -203,15 +214,3 @@ def write_card(path: Path, card: Callable[[dict[str, Any], dict[str, Any] | None
         found = mean_table(benchmark["runs"], "sensitivity")
         atomic.write_text(path.parent / "pictures" / "truth.svg", truth_scatter(found, benchmark["effects"], planted))
     atomic.write_text(path, card(quality, benchmark))
-
-
-def _large_effects(figures: dict[str, Any]) -> str:
-    """What audits measure of each true effect that matters, as a share of it."""
-    found, rows = mean_table(figures["runs"], "sensitivity"), []
-    for target, effects in figures["effects"].items():
-        told = [name for name, effect in effects.items() if effect >= LEAST_TOLD and name in found[target]]
-        if told:
-            shares = ", ".join(f"{name} {found[target][name] / effects[name]:.2f}" for name in told)
-            rows.append([target, shares])
-    text = table(["target", "share of each"], rows).rstrip()
-    return f"True effects of {LEAST_TOLD} and more, mean sensitivity / effect:\n\n{text}"

@@ -26,5 +26,5 @@ if __name__ == "__main__":
             "tasks": train_tasks,
         },
         WEIGHTS,
-        order="the generator needs the probe, targets need both, words the text encoder, tasks nothing",
+        order="the generator needs the probe, words the text encoder, the others nothing",
     )
