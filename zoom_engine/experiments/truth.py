@@ -125,7 +125,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         text = f"{pair['target']}: {pair['name']}"
         right = pair["truth"] > 0.6 * top
         mark = HEIGHT * pair["reported"] / top
-        place = max(mark, lowest[right])
+        place = max(mark - 7, lowest[right])  # below its own mark, or above the name before
         lowest[right] = place + LINE
         axes.annotate(
             text,
@@ -133,7 +133,6 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
             xytext=(-5 if right else 5, place - mark),
             textcoords="offset points",
             ha="right" if right else "left",
-            va="center",
             fontsize=6,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},  # no line runs through it
         )
