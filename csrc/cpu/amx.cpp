@@ -13,6 +13,9 @@ struct AmxEngine : Pairs {
   // The three rows under the taps stay in the first-level cache, beside the weights of a pass.
   static constexpr Index kWidest = 64;
   static constexpr Index kUnitChannels = Pairs::kChannels, kBlockVectors = kUnits * kUnitChannels / kLanes;
+  static constexpr Index kPixel = kUnits;  // floats of a pixel that is put
+  // Tiles multiply so fast that the transforms may well cost more than they save: not measured.
+  static constexpr bool kWinograd = false;
 
   // Other code of this thread may configure tiles in its own way, but not while a session lasts.
   struct Session {

@@ -66,6 +66,9 @@ struct Vec {
 inline Vec operator+(Vec a, Vec b) {
   return _mm256_add_ps(a.v, b.v);
 }
+inline Vec operator-(Vec a, Vec b) {
+  return _mm256_sub_ps(a.v, b.v);
+}
 inline Vec operator*(Vec a, Vec b) {
   return _mm256_mul_ps(a.v, b.v);
 }

@@ -76,6 +76,9 @@ struct Vec {
 inline Vec operator+(Vec a, Vec b) {
   return _mm512_add_ps(a.v, b.v);
 }
+inline Vec operator-(Vec a, Vec b) {
+  return _mm512_sub_ps(a.v, b.v);
+}
 inline Vec operator*(Vec a, Vec b) {
   return _mm512_mul_ps(a.v, b.v);
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/block.inl"
 #include "cpu/multiply.inl"
+#include "cpu/winograd.inl"
 
 namespace zoom::cpu {
 namespace {
@@ -108,23 +109,42 @@ struct Gradient {
   }
 };
 
+// to <- d loss / d u of one image in block `i` of channels; `to` is the block's first pixel.
+template <class Pixel, class T>
+void pack_gradient_channels(const ModulatedConv& op, const Task& task, Index image, Index i, float* to) {
+  constexpr int kVectors = Pixel::kBlockVectors;
+  const Block& block = task.block;
+  double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
+  Gradient<T, kVectors> gradient(op, block.image + image, i * kVectors * kLanes);
+  for (Index row = -block.halo; row < block.rows + block.below; ++row) {
+    float* at = to + (row * block.pitch - block.left) * Pixel::kPixel;
+    gradient.padded_row(block.top + row, block.left - block.halo, block.left + block.cols + block.right,
+                        block.left, block.left + block.cols, 0 <= row && row < block.rows ? sums : nullptr,
+                        [&](Index w, const Vec* du) { Pixel::put(at + w * Pixel::kPixel, du); });
+  }
+}
+
 template <class Engine, class T>
 void pack_gradient(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   const Block& block = task.block;
-  const Index halo = op.kernel / 2;
   for (Index image = 0; image < block.images; ++image) {
-    double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
+    const Index at = block.origin + image * block.image_pitch;
     for (Index i = 0; i < matrix.blocks; ++i) {
-      Gradient<T, Engine::kBlockVectors> gradient(op, block.image + image,
-                                                  i * Engine::kBlockVectors * kLanes);
-      for (Index row = -halo; row < block.rows + halo; ++row) {
-        const Index at = block.origin + image * block.image_pitch + row * block.pitch - block.left;
-        float* to = task.panel + i * block.stride + at * kUnits;
-        gradient.padded_row(block.top + row, block.left - halo, block.left + block.cols + halo, block.left,
-                            block.left + block.cols, 0 <= row && row < block.rows ? sums : nullptr,
-                            [&](Index w, const Vec* du) { Engine::put(to + w * kUnits, du); });
-      }
+      pack_gradient_channels<Engine, T>(op, task, image, i, task.panel + i * block.stride + at * kUnits);
     }
+  }
+}
+
+template <class Engine, class T>
+void pack_gradient_squares(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  using Pixel = FloatPixel<Engine::kBlockVectors>;
+  const Block& block = task.block;
+  for (Index i = 0; i < matrix.blocks; ++i) {
+    for (Index image = 0; image < block.images; ++image) {
+      const Index at = block.origin + image * block.image_pitch;
+      pack_gradient_channels<Pixel, T>(op, task, image, i, task.work + at * Pixel::kPixel);
+    }
+    transform_squares<Engine>(block, task.work, task.panel + i * block.stride);
   }
 }
 
@@ -205,20 +225,27 @@ void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   constexpr int kVectors = Engine::kTile / kLanes;
   const Block& block = task.block;
   Vec row_sums[kVectors];
+  const auto take = [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
+    const Index channel = tile * Engine::kTile;
+    if (col == 0) load_parameter<kVectors>(row_sums, nullptr, 0);
+    finish_input<T, kVectors>(op, block.image + image, block.top + row, block.left + col, count, channel, u,
+                              row_sums);
+    if (col + count < block.cols) return;
+    for (int v = 0; v < kVectors && channel + v * kLanes < op.in_channels; ++v) {
+      add_lanes(task.dstyle + image * op.in_channels + channel + v * kLanes, row_sums[v],
+                op.in_channels - channel - v * kLanes);
+    }
+  };
+  if constexpr (Engine::kWinograd) {
+    if (matrix.method == Method::winograd) {
+      pack_gradient_squares<Engine, T>(op, matrix, task);
+      multiply_squares<Engine>(matrix, task, take);
+      return Engine::settle();
+    }
+  }
   (op.up ? pack_filtered_gradient<Engine, T> : pack_gradient<Engine, T>)(op, matrix, task);
   [[maybe_unused]] const typename Engine::Session session;
-  multiply_block<Engine>(matrix, task,
-                         [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
-                           const Index channel = tile * Engine::kTile;
-                           if (col == 0) load_parameter<kVectors>(row_sums, nullptr, 0);
-                           finish_input<T, kVectors>(op, block.image + image, block.top + row,
-                                                     block.left + col, count, channel, u, row_sums);
-                           if (col + count < block.cols) return;
-                           for (int v = 0; v < kVectors && channel + v * kLanes < op.in_channels; ++v) {
-                             add_lanes(task.dstyle + image * op.in_channels + channel + v * kLanes,
-                                       row_sums[v], op.in_channels - channel - v * kLanes);
-                           }
-                         });
+  multiply_block<Engine>(matrix, task, take);
   Engine::settle();
 }
 

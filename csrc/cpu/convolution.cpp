@@ -75,7 +75,8 @@ void sum_shares(const Tiling& tiling, const double* shares, Index length, Store&
 
 void convolution_forward(const ModulatedConv& op, const Weights& weights, int threads) {
   const Matrix& matrix = weights.forward();
-  const Tiling tiling({op.kernel / 2, 1, op.up}, op, matrix, weights.kernels);
+  const Tiling tiling({op.kernel / 2, 1, op.up, matrix.method == Method::winograd}, op, matrix,
+                      weights.kernels);
   threads = threads_for(op, tiling, threads);
   // Where tasks share a pixel, each tile of channels has an rgb of its own: added up in order, as one task
   // does, they do not depend on how the batch cuts tiles into tasks.
@@ -100,7 +101,8 @@ void convolution_forward(const ModulatedConv& op, const Weights& weights, int th
 
 void convolution_backward(const ModulatedConv& op, const Weights& weights, int threads) {
   const Matrix& matrix = weights.backward();
-  const Tiling tiling({op.up ? 0 : op.kernel / 2, op.up ? 4 : 1, false}, op, matrix, weights.kernels);
+  const Tiling tiling({op.up ? 0 : op.kernel / 2, op.up ? 4 : 1, false, matrix.method == Method::winograd},
+                      op, matrix, weights.kernels);
   threads = threads_for(op, tiling, threads);
   const Index images = tiling.blocks() * tiling.images;
   const Index of_scale = 4 * op.out_channels, of_style = op.in_channels;

@@ -14,13 +14,19 @@ namespace zoom::cpu {
 // pixel behind one is also the one before the next; the zero row between two images is shared as well. So a
 // tap is a constant distance, and tiles of pixels run across rows and images; what they make of the border is
 // dropped.
+//
+// Method::winograd has a panel of squares, one after another without a border, each place of a square in a
+// plane of its own. The pixels that they are made of lie in the work space, for one block of channels at a
+// time, in rows as above with a border on either side.
 struct Block {
   std::int64_t image, images, top, left, rows, cols;
+  std::int64_t halo, below, right;  // read around the block: rows above and columns left, and the others
   std::int64_t pitch, image_pitch, origin;  // panel pixels; `origin` is the first pixel that is made
   std::int64_t plane;                       // panel pixels of a plane
   std::int64_t stride;                      // floats from a block of channels to the next
-  std::int64_t strip;                       // up-sampling: rows that are made before they are filtered,
-  std::int64_t phase;                       // and floats from one parity of the strip to the next
+  std::int64_t strip;  // up-sampling: rows (of squares) that are made before they are filtered,
+  std::int64_t phase;  // and floats from one parity of the strip to the next
+  std::int64_t square_rows, square_cols;  // of an image, with Method::winograd
 };
 
 struct Task {
@@ -40,6 +46,7 @@ struct Convolutions {
   std::int64_t channels;       // output channels of a tile
   std::int64_t widest;         // columns of a block
   std::int64_t unit_channels;  // input channels in a unit of the panel: 1 float or 2 bfloat16
+  bool winograd;               // has Method::winograd
   void (*forward)(const ModulatedConv&, const Matrix&, const Task&);
   void (*backward)(const ModulatedConv&, const Matrix&, const Task&);
 };

@@ -9,8 +9,8 @@ namespace {
 
 template <class Engine, class T>
 constexpr Convolutions make_convolutions() {
-  return {Engine::kPixels,       Engine::kTile,      Engine::kWidest,
-          Engine::kUnitChannels, forward<Engine, T>, backward<Engine, T>};
+  return {Engine::kPixels,   Engine::kTile,      Engine::kWidest,    Engine::kUnitChannels,
+          Engine::kWinograd, forward<Engine, T>, backward<Engine, T>};
 }
 
 }  // namespace

@@ -3,47 +3,65 @@
 
 #include "cpu/block.inl"
 #include "cpu/multiply.inl"
+#include "cpu/winograd.inl"
 
 namespace zoom::cpu {
 namespace {
 
-// panel <- x * style for the block and its halo, zeros outside of the image.
+// to <- x * style for a row of the block and its halo in block `i` of channels, zeros outside of the image;
+// `to` is the row's first pixel.
+template <class Pixel, class T>
+void pack_row(const ModulatedConv& op, const Block& block, Index image, Index row, Index i, float* to) {
+  constexpr int kVectors = Pixel::kBlockVectors;
+  constexpr Index kPixel = Pixel::kPixel;
+  const Index first = larger(-block.halo, -block.left);
+  const Index end = block.cols + block.right, last = smaller(end, op.width - block.left);
+  const Index b = block.image + image, h = block.top + row;
+  const Index channel = i * kVectors * kLanes, live = op.in_channels - channel;
+  const auto border = [&](Index begin, Index stop) {
+    for (Index col = begin; col < stop; ++col) zero(to + col * kPixel, kPixel);
+  };
+  if (h < 0 || h >= op.height) return border(-block.halo, end);
+  border(-block.halo, first);
+  const T* from =
+      static_cast<const T*>(op.x) + ((b * op.height + h) * op.width + block.left) * op.in_channels + channel;
+  Vec style[kVectors];
+  load_channels<kVectors>(style, op.style + b * op.in_channels + channel, live);
+  const Index below = op.width * op.in_channels;  // asked for early: what comes next
+  for (Index col = first; col < last; ++col) {
+    Vec x[kVectors];
+    load_channels<kVectors>(x, from + col * op.in_channels, live);
+    __builtin_prefetch(from + col * op.in_channels + below);
+    for (int v = 0; v < kVectors; ++v) x[v] = x[v] * style[v];
+    Pixel::put(to + col * kPixel, x);
+  }
+  border(last, end);
+}
+
 template <class Engine, class T>
-void pack_input(const ModulatedConv& op, const Matrix& matrix, const Block& block, Index halo, float* panel) {
-  constexpr int kVectors = Engine::kBlockVectors;
-  const Index first = larger(-halo, -block.left), last = smaller(block.cols + halo, op.width - block.left);
+void pack_input(const ModulatedConv& op, const Matrix& matrix, const Block& block, float* panel) {
   for (Index image = 0; image < block.images; ++image) {
-    const Index b = block.image + image;
-    for (Index row = -halo; row < block.rows + halo; ++row) {
-      const Index h = block.top + row;
-      const bool inside = 0 <= h && h < op.height;
+    for (Index row = -block.halo; row < block.rows + block.below; ++row) {
+      const Index at = block.origin + image * block.image_pitch + row * block.pitch;
       for (Index i = 0; i < matrix.blocks; ++i) {
-        const Index channel = i * kVectors * kLanes, live = op.in_channels - channel;
-        float* to = panel + i * block.stride +
-                    (block.origin + image * block.image_pitch + row * block.pitch) * kUnits;
-        const auto border = [&](Index begin, Index end) {
-          for (Index col = begin; col < end; ++col) zero(to + col * kUnits, kUnits);
-        };
-        if (!inside) {
-          border(-halo, block.cols + halo);
-          continue;
-        }
-        border(-halo, first);
-        const T* from = static_cast<const T*>(op.x) +
-                        ((b * op.height + h) * op.width + block.left) * op.in_channels + channel;
-        Vec style[kVectors];
-        load_channels<kVectors>(style, op.style + b * op.in_channels + channel, live);
-        const Index below = op.width * op.in_channels;  // asked for early: what comes next
-        for (Index col = first; col < last; ++col) {
-          Vec x[kVectors];
-          load_channels<kVectors>(x, from + col * op.in_channels, live);
-          __builtin_prefetch(from + col * op.in_channels + below);
-          for (int v = 0; v < kVectors; ++v) x[v] = x[v] * style[v];
-          Engine::put(to + col * kUnits, x);
-        }
-        border(last, block.cols + halo);
+        pack_row<Engine, T>(op, block, image, row, i, panel + i * block.stride + at * kUnits);
       }
     }
+  }
+}
+
+template <class Engine, class T>
+void pack_input_squares(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  using Pixel = FloatPixel<Engine::kBlockVectors>;
+  const Block& block = task.block;
+  for (Index i = 0; i < matrix.blocks; ++i) {
+    for (Index image = 0; image < block.images; ++image) {
+      for (Index row = -block.halo; row < block.rows + block.below; ++row) {
+        const Index at = block.origin + image * block.image_pitch + row * block.pitch;
+        pack_row<Pixel, T>(op, block, image, row, i, task.work + at * Pixel::kPixel);
+      }
+    }
+    transform_squares<Engine>(block, task.work, task.panel + i * block.stride);
   }
 }
 
@@ -130,58 +148,59 @@ template <class Engine, class T>
 void forward_plain(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   constexpr int kVectors = Engine::kTile / kLanes;
   const Block& block = task.block;
-  pack_input<Engine, T>(op, matrix, block, op.kernel / 2, task.panel);
-  multiply_block<Engine>(matrix, task,
-                         [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
-                           Finish<T, kVectors> finish(op, task, tile, image);
-                           finish.at_row(block.top + row);
-                           for (Index n = 0; n < count; ++n) {
-                             Vec at[kVectors];
-                             load_channels<kVectors>(at, u + n * Engine::kTile, Engine::kTile);
-                             finish(at, block.left + col + n);
-                           }
-                           finish.end_run(block.left + col + count);
-                         });
-}
-
-// A strip of rows of the transposed convolution, split into phases by row and column parity: a row and a
-// column of each for each row and column of the block, and one more on either side.
-template <int kTile>
-struct Strip {
-  float* data;
-  Index pitch, phase, first;  // the row of the panel that is the strip's first
-
-  ZOOM_INLINE float* at(int part, Index row, Index pixel) const {
-    return data + part * phase + ((row - first) * pitch + pixel) * kTile;
-  }
-  // Rows 2i + odd - 1 .. 2i + odd + 2 of column `pixel` through the filter; i is `row` of the panel.
-  ZOOM_INLINE void columns(Index row, int odd, int part, Index pixel, Vec* sums) const {
-    const float* a = at(odd ? part : 2 + part, row - !odd, pixel);
-    const float* b = at(odd ? 2 + part : part, row, pixel);
-    const float* c = at(odd ? part : 2 + part, row + odd, pixel);
-    const float* d = at(odd ? 2 + part : part, row + 1, pixel);
-    for (Index v = 0; v < kTile / kLanes; ++v) {
-      sums[v] = fir4(Vec::load(a + v * kLanes), Vec::load(b + v * kLanes), Vec::load(c + v * kLanes),
-                     Vec::load(d + v * kLanes));
+  const auto take = [&](Index tile, Index image, Index row, Index col, Index count, const float* u) {
+    Finish<T, kVectors> finish(op, task, tile, image);
+    finish.at_row(block.top + row);
+    for (Index n = 0; n < count; ++n) {
+      Vec at[kVectors];
+      load_channels<kVectors>(at, u + n * Engine::kTile, Engine::kTile);
+      finish(at, block.left + col + n);
+    }
+    finish.end_run(block.left + col + count);
+  };
+  if constexpr (Engine::kWinograd) {
+    if (matrix.method == Method::winograd) {
+      pack_input_squares<Engine, T>(op, matrix, task);
+      return multiply_squares<Engine>(matrix, task, take);
     }
   }
-};
+  pack_input<Engine, T>(op, matrix, block, task.panel);
+  multiply_block<Engine>(matrix, task, take);
+}
 
-// Both output rows of one row of the panel.
-template <class Engine, class T>
-void filter(const Block& block, const Strip<Engine::kTile>& strip, Index panel_row, Index row,
+// Both output rows of one row of the panel, from the transposed convolution, which is split into phases by
+// row and column parity: at(phase, row of the panel) is a row with a column for each of the block, and one
+// more on either side.
+template <class Engine, class T, class At>
+void filter(const Block& block, At&& at, Index panel_row, Index row,
             Finish<T, Engine::kTile / kLanes>& finish) {
-  constexpr int kVectors = Engine::kTile / kLanes;
+  constexpr Index kTile = Engine::kTile;
+  constexpr int kVectors = kTile / kLanes;
   for (int odd = 0; odd < 2; ++odd) {
     finish.at_row(2 * (block.top + row) + odd);
+    // Rows 2i + odd - 1 .. 2i + odd + 2, of even and of odd columns.
+    const float* rows[2][4];
+    for (int part = 0; part < 2; ++part) {
+      rows[part][0] = at(odd ? part : 2 + part, panel_row - !odd);
+      rows[part][1] = at(odd ? 2 + part : part, panel_row);
+      rows[part][2] = at(odd ? part : 2 + part, panel_row + odd);
+      rows[part][3] = at(odd ? 2 + part : part, panel_row + 1);
+    }
+    const auto column = [&](int part, Index pixel, Vec* sums) {
+      for (int v = 0; v < kVectors; ++v) {
+        const Index lane = pixel * kTile + v * kLanes;
+        sums[v] = fir4(Vec::load(rows[part][0] + lane), Vec::load(rows[part][1] + lane),
+                       Vec::load(rows[part][2] + lane), Vec::load(rows[part][3] + lane));
+      }
+    };
     // Columns 2j - 1 .. 2j + 3.
     Vec columns[5][kVectors];
-    strip.columns(panel_row, odd, 1, 0, columns[0]);
-    strip.columns(panel_row, odd, 0, 1, columns[1]);
-    strip.columns(panel_row, odd, 1, 1, columns[2]);
+    column(1, 0, columns[0]);
+    column(0, 1, columns[1]);
+    column(1, 1, columns[2]);
     for (Index col = 0; col < block.cols; ++col) {
-      strip.columns(panel_row, odd, 0, col + 2, columns[3]);
-      strip.columns(panel_row, odd, 1, col + 2, columns[4]);
+      column(0, col + 2, columns[3]);
+      column(1, col + 2, columns[4]);
       Vec u[2][kVectors];
       for (int v = 0; v < kVectors; ++v) {
         u[0][v] = fir4(columns[0][v], columns[1][v], columns[2][v], columns[3][v]);
@@ -195,26 +214,43 @@ void filter(const Block& block, const Strip<Engine::kTile>& strip, Index panel_r
   }
 }
 
+// The same for rows [begin, end) of the panel, which has `pitch` rows for an image, the first of them above
+// it.
+template <class Engine, class T, class At>
+void filter_rows(const ModulatedConv& op, const Task& task, Index tile, Index pitch, Index begin, Index end,
+                 At&& at) {
+  const Block& block = task.block;
+  for (Index panel_row = begin; panel_row < end; ++panel_row) {
+    const Index image = panel_row / pitch, row = panel_row % pitch - 1;
+    if (row < 0 || row >= block.rows) continue;
+    Finish<T, Engine::kTile / kLanes> finish(op, task, tile, image);
+    filter<Engine, T>(block, at, panel_row, row, finish);
+  }
+}
+
 template <class Engine, class T>
 void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   constexpr Index kTile = Engine::kTile;
   const Block& block = task.block;
-  pack_input<Engine, T>(op, matrix, block, 1, task.panel);
+  pack_input<Engine, T>(op, matrix, block, task.panel);
   Index taps[4][4], tap_counts[4];
   for (int part = 0; part < 4; ++part) tap_counts[part] = tap_distances(matrix, part, block, taps[part]);
   // Rows of the panel, the halo among them; row 0 is above the first image.
   const Index rows = block.images * (block.rows + 1) + 1;
   const float* corner = task.panel + (block.origin - block.pitch - 1) * kUnits;
   for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
-    Strip<kTile> strip{task.work, block.pitch, block.phase, 0};
+    Index strip = 0;  // its first row
+    const auto at = [&](int part, Index row) {
+      return task.work + part * block.phase + (row - strip) * block.pitch * kTile;
+    };
     for (Index begin = 0; begin < rows; begin += block.strip) {
       const Index end = smaller(rows, begin + block.strip);
       if (begin > 0) {
         // The last two rows become the first.
         for (int part = 0; part < 4; ++part) {
-          copy(strip.at(part, begin - 2, 0), strip.at(part, strip.first, 0), 2 * block.pitch * kTile);
+          copy(at(part, begin - 2), at(part, strip), 2 * block.pitch * kTile);
         }
-        strip.first = begin - 2;
+        strip = begin - 2;
       }
       for (int part = 0; part < 4; ++part) {
         // No even row of the transposed convolution is needed above the first image.
@@ -226,15 +262,51 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
             start * block.pitch, end * block.pitch + 1, Engine::kPixels, [&](Index first, Index count) {
               Engine::multiply(
                   {corner + first * kUnits, matrix.blocks, block.stride, taps[part], tap_counts[part]},
-                  weights, count, strip.at(part, 0, first));
+                  weights, count, at(part, 0) + first * kTile);
             });
       }
-      for (Index panel_row = larger(1, begin - 1); panel_row < end - 1; ++panel_row) {
-        const Index image = (panel_row - 1) / (block.rows + 1), row = (panel_row - 1) % (block.rows + 1);
-        if (row == block.rows) continue;
-        Finish<T, kTile / kLanes> finish(op, task, tile, image);
-        filter<Engine, T>(block, strip, panel_row, row, finish);
-      }
+      filter_rows<Engine, T>(op, task, tile, block.rows + 1, larger(1, begin - 1), end - 1, at);
+    }
+  }
+}
+
+// The rows of x * style under the squares of rows [begin, end) of squares of the panel, and those squares.
+template <class Engine, class T>
+void pack_up_squares(const ModulatedConv& op, const Matrix& matrix, const Task& task, Index begin, Index end,
+                     float* pixels) {
+  using Pixel = FloatPixel<Engine::kBlockVectors>;
+  const Block& block = task.block;
+  const Index pitch = 2 * block.square_cols + 1;
+  for (Index i = 0; i < matrix.blocks; ++i) {
+    float* to = pixels + block.halo * Pixel::kPixel;
+    for (Index panel_row = 2 * begin - 1; panel_row < 2 * end; ++panel_row) {
+      const Index image = panel_row / (2 * block.square_rows), row = panel_row % (2 * block.square_rows) - 1;
+      pack_row<Pixel, T>(op, block, image, panel_row < 0 ? -1 : row, i, to);
+      to += pitch * Pixel::kPixel;
+    }
+    transform_up_squares<Engine>(block, end - begin, pixels, task.panel + i * block.stride);
+  }
+}
+
+template <class Engine, class T>
+void forward_up_squares(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  constexpr Index kTile = Engine::kTile;
+  const Block& block = task.block;
+  const Index square_rows = block.images * block.square_rows;
+  // The rows that are filtered with the next strip's wait, each tile's in a ring.
+  const Index ring = 2 * block.strip + 2;
+  float* temporary = task.work + (task.last_tile - task.first_tile) * 4 * block.phase;
+  for (Index begin = 0; begin < square_rows; begin += block.strip) {
+    const Index end = smaller(square_rows, begin + block.strip);
+    pack_up_squares<Engine, T>(op, matrix, task, begin, end, temporary);
+    for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
+      float* strip = task.work + (tile - task.first_tile) * 4 * block.phase;
+      const auto at = [&](int part, Index row) {
+        return strip + part * block.phase + row % ring * block.pitch * kTile;
+      };
+      multiply_up_squares<Engine>(matrix, task, tile, begin, end, temporary, at);
+      filter_rows<Engine, T>(op, task, tile, 2 * block.square_rows, larger(1, 2 * begin - 1), 2 * end - 1,
+                             at);
     }
   }
 }
@@ -242,7 +314,11 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
 template <class Engine, class T>
 void forward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   [[maybe_unused]] const typename Engine::Session session;
-  (op.up ? forward_up<Engine, T> : forward_plain<Engine, T>)(op, matrix, task);
+  if constexpr (Engine::kWinograd) {
+    (op.up ? forward_up_squares<Engine, T> : forward_plain<Engine, T>)(op, matrix, task);
+  } else {
+    (op.up ? forward_up<Engine, T> : forward_plain<Engine, T>)(op, matrix, task);
+  }
   Engine::settle();
 }
 

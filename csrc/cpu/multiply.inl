@@ -37,6 +37,8 @@ struct VectorEngine : Dot {
   // Wide enough that the border costs little, narrow enough that several rows fit.
   static constexpr Index kWidest = 128;
   static constexpr Index kUnitChannels = Dot::kChannels, kBlockVectors = kUnits * kUnitChannels / kLanes;
+  static constexpr Index kPixel = kUnits;  // floats of a pixel that is put
+  static constexpr bool kWinograd = true;
 
   // What a thread holds while it multiplies.
   struct Session {};

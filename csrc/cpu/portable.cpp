@@ -56,6 +56,9 @@ using I = std::int64_t;
 inline Vec operator+(const Vec& a, const Vec& b) {
   return Vec::each([&](I i) { return a.lane[i] + b.lane[i]; });
 }
+inline Vec operator-(const Vec& a, const Vec& b) {
+  return Vec::each([&](I i) { return a.lane[i] - b.lane[i]; });
+}
 inline Vec operator*(const Vec& a, const Vec& b) {
   return Vec::each([&](I i) { return a.lane[i] * b.lane[i]; });
 }

@@ -16,6 +16,9 @@ constexpr Index kWidestFiltered = 64, kFewestFiltered = 32;
 // Tasks for many threads where there are few blocks: each packs the panel again, and a panel of several
 // planes is expensive.
 constexpr Index kTasks = 16, kTasksOfPlanes = 4;
+// Squares are transformed again in every task, and the products of one tile of channels lie beside the panel.
+constexpr Index kTasksOfSquares = 4, kSquaresBytes = 300 << 10, kSquaresAcross = 16;
+constexpr Index kPlaces = 16, kPlacesOfPhase = 9;
 // Pixels of a strip of rows that is made before it is filtered.
 constexpr Index kStrip = 64;
 
@@ -39,16 +42,26 @@ Tiling::Tiling(const Product& p, const ModulatedConv& op, const Matrix& matrix, 
       pixels(kernels.pixels),
       channels(kernels.channels),
       unit_channels(kernels.unit_channels) {
-  const Index pixel_bytes = product.planes * channel_blocks * kUnits * 4;
-  const Index limit = kPanelBytes / pixel_bytes;
-  cols = even(width, product.filtered ? kWidestFiltered : kernels.widest);
-  rows = even(height, std::max(limit / cols, product.filtered ? kFewestFiltered : kFewestRows));
-  images =
-      rows == height && cols == width ? even(batch, std::clamp<Index>(limit / (rows * cols), 1, batch)) : 1;
+  Index of_image;
+  if (product.winograd) {
+    // With up-sampling a strip of squares, of which there is one more on either side.
+    limit = std::max<Index>(1, kSquaresBytes / (kPlaces * 4 * (channel_blocks * kUnits + channels)));
+    cols = product.filtered ? even(width, kWidestFiltered)
+                            : 2 * even(divide_up(width, 2), std::min(limit, kSquaresAcross));
+    rows = product.filtered ? height : 2 * even(divide_up(height, 2), std::max<Index>(1, limit / (cols / 2)));
+    const Index more = product.filtered ? 2 : 0;
+    of_image = divide_up(width + more, 2) * divide_up(height + more, 2);
+  } else {
+    limit = kPanelBytes / (product.planes * channel_blocks * kUnits * 4);
+    cols = even(width, product.filtered ? kWidestFiltered : kernels.widest);
+    rows = even(height, std::max(limit / cols, product.filtered ? kFewestFiltered : kFewestRows));
+    of_image = rows * cols;
+  }
+  images = rows >= height && cols >= width ? even(batch, std::clamp<Index>(limit / of_image, 1, batch)) : 1;
   stacks = divide_up(batch, images), down = divide_up(height, rows), across = divide_up(width, cols);
   tiles = divide_up(matrix.out_channels, channels);
-  group_tiles = divide_up(
-      tiles, std::clamp<Index>(divide_up(product.planes > 1 ? kTasksOfPlanes : kTasks, blocks()), 1, tiles));
+  const Index tasks = product.winograd ? kTasksOfSquares : product.planes > 1 ? kTasksOfPlanes : kTasks;
+  group_tiles = divide_up(tiles, std::clamp<Index>(divide_up(tasks, blocks()), 1, tiles));
   groups = divide_up(tiles, group_tiles);
 }
 
@@ -60,6 +73,32 @@ Block Tiling::block(Index index) const {
   b.images = std::min(images, batch - b.image);
   b.rows = std::min(rows, height - b.top);
   b.cols = std::min(cols, width - b.left);
+  b.halo = product.halo, b.below = b.right = product.halo;
+  if (product.winograd) {
+    Index squares;
+    if (product.filtered) {
+      // Squares begin a pixel before the block, and read one more before that.
+      b.square_cols = divide_up(b.cols + 2, 2), b.square_rows = divide_up(b.rows + 2, 2);
+      b.halo = 2, b.right = 2 * b.square_cols - 1 - b.cols;
+      // Of the widest block: a narrow one would take more rows, and more memory than there is.
+      b.strip = std::clamp<Index>(limit / divide_up(cols + 2, 2), 1, b.images * b.square_rows);
+      b.pitch = 2 * b.square_cols;
+      b.phase = (2 * b.strip + 2) * b.pitch * channels;
+      squares = b.strip * b.square_cols;
+    } else {
+      b.square_rows = divide_up(b.rows, 2), b.square_cols = divide_up(b.cols, 2);
+      b.below += b.rows % 2, b.right += b.cols % 2;
+      b.pitch = 2 * b.square_cols + 2;
+      b.image_pitch = (2 * b.square_rows + 2) * b.pitch;
+      b.origin = b.pitch + 1;
+      squares = b.images * b.square_rows * b.square_cols;
+    }
+    // Odd numbers of lines, or what is read together would share sets of the first-level cache.
+    squares |= 1;
+    b.plane = channel_blocks * squares | 1;
+    b.stride = squares * kUnits;
+    return b;
+  }
   if (product.planes > 1) {
     // The panel holds every row and column that the taps reach, and nothing is shared.
     b.pitch = b.cols + 1;
@@ -80,11 +119,22 @@ Block Tiling::block(Index index) const {
 }
 
 Index Tiling::panel() const {
-  return channel_blocks * block(0).stride;
+  const Block b = block(0);
+  return product.winograd ? kPlaces * b.plane * kUnits : channel_blocks * b.stride;
 }
 
 Index Tiling::work() const {
   const Block b = block(0);
+  if (product.winograd) {
+    // Pixels under the squares, or products.
+    const Index squares = b.stride / kUnits, pixel = kUnits * unit_channels;
+    if (product.filtered) {
+      const Index read = (2 * b.strip + 1) * (2 * b.square_cols + 1) * pixel;
+      return group_tiles * 4 * b.phase + std::max(read, kPlacesOfPhase * (squares + 1) * channels);
+    }
+    const Index read = b.images * b.image_pitch * pixel;
+    return std::max(read, (kPlaces * (squares + 1) + 2 * b.square_cols) * channels);
+  }
   if (product.filtered) return 4 * b.phase;
   // Backward through the filter: a row of gradients, and four filtered ones.
   const Index lines = product.planes > 1 ? (10 * b.cols + 8) * kUnits * unit_channels : 0;

@@ -13,11 +13,13 @@ struct Product {
   std::int64_t halo;    // pixels around a block that it reads
   std::int64_t planes;  // of the panel
   bool filtered;        // up-sampling forward: the product goes through the filter
+  bool winograd;        // of squares
 };
 
 struct Tiling {
   Product product;
   std::int64_t batch, height, width;  // of the pixels that are made
+  std::int64_t limit;                 // pixels, or squares, that a panel may hold
   std::int64_t images, rows, cols;    // of the largest block
   std::int64_t stacks, down, across;  // blocks along the batch and the two axes
   std::int64_t tiles, group_tiles, groups;

@@ -61,24 +61,69 @@ Matrix backward_taps(int kernel, bool up) {
   return m;
 }
 
+// Each of the 16 places of a transformed square has a plane of the panel.
+Matrix winograd_taps() {
+  Matrix m{};
+  m.method = Method::winograd;
+  m.parts = 16;
+  for (int part = 0; part < m.parts; ++part) {
+    m.begin[part] = part;
+    add(m, part, part / 4, part % 4, part, 0, 0);
+  }
+  m.begin[m.parts] = m.parts;
+  return m;
+}
+
+// G kernel G^T, [4, 4] of [3, 3].
+void transform_kernel(const float* kernel, bool up, float* transformed) {
+  constexpr float kSame[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+  constexpr float kUp[4][3] = {{0, 0, 1}, {1, 0, 1}, {1, 0, 0}, {0, 1, 0}};
+  const auto& g = up ? kUp : kSame;
+  for (int i = 0; i < 4; ++i) {
+    for (int j = 0; j < 4; ++j) {
+      float sum = 0.0f;
+      for (int y = 0; y < 3; ++y) {
+        for (int x = 0; x < 3; ++x) sum += g[i][y] * kernel[3 * y + x] * g[j][x];
+      }
+      transformed[4 * i + j] = sum;
+    }
+  }
+}
+
 }  // namespace
 
 Weights::Weights(const float* weight, Index out_channels, Index in_channels, Index size, bool upsampling,
                  Type type)
     : isa(current()), kernels(isa.convolutions(type)), storage(type), kernel(size), up(upsampling) {
-  Matrix matrix = forward_taps(static_cast<int>(kernel), up);
+  const bool winograd = kernels.winograd && kernel == 3;
+  Matrix matrix = winograd ? winograd_taps() : forward_taps(static_cast<int>(kernel), up);
   matrix.out_channels = out_channels, matrix.in_channels = in_channels;
-  forward_ = pack(matrix, [&](Index out, Index in, const Tap& tap) {
-    return weight[((out * in_channels + in) * kernel + tap.ky) * kernel + tap.kx];
+  forward_ = pack(matrix, [&](Index out, Index in, float* values) {
+    const float* from = weight + (out * in_channels + in) * kernel * kernel;
+    if (winograd) return transform_kernel(from, up, values);
+    for (int t = 0; t < matrix.begin[matrix.parts]; ++t) {
+      values[t] = from[matrix.taps[t].ky * kernel + matrix.taps[t].kx];
+    }
   });
 }
 
 const Matrix& Weights::backward() const {
   std::call_once(once_, [&] {
-    Matrix matrix = backward_taps(static_cast<int>(kernel), up);
+    const bool winograd = forward().method == Method::winograd;
+    Matrix matrix = winograd && !up ? winograd_taps() : backward_taps(static_cast<int>(kernel), up);
     matrix.out_channels = forward().in_channels, matrix.in_channels = forward().out_channels;
-    backward_ =
-        pack(matrix, [&](Index out, Index in, const Tap& tap) { return unpacked(in, out, tap.ky, tap.kx); });
+    const auto from = [&](int place) {
+      if (!winograd) return place;
+      // The transform of up-sampling holds the weights themselves; that of a kernel which is turned by 180
+      // degrees has rows 0 and 3 exchanged, and columns.
+      constexpr int kWeight[3] = {2, 3, 0}, kTurned[4] = {3, 1, 2, 0};
+      return up ? kWeight[place] : kTurned[place];
+    };
+    backward_ = pack(matrix, [&](Index out, Index in, float* values) {
+      for (int t = 0; t < matrix.begin[matrix.parts]; ++t) {
+        values[t] = unpacked(in, out, from(matrix.taps[t].ky), from(matrix.taps[t].kx));
+      }
+    });
   });
   return backward_.matrix;
 }
@@ -116,13 +161,14 @@ Weights::Packed Weights::pack(Matrix m, Get&& get) const {
   m.data = packed.memory.get();
   for (Index out = 0; out < m.out_channels; ++out) {
     for (Index in = 0; in < m.in_channels; ++in) {
+      float values[16];
+      get(out, in, values);
       for (int t = 0; t < m.begin[m.parts]; ++t) {
         const Place at = place(m, kernels, out, in, t);
-        const float value = get(out, in, m.taps[t]);
         if (kernels.unit_channels == 1) {
-          packed.memory[at.unit] = value;
+          packed.memory[at.unit] = values[t];
         } else {
-          reinterpret_cast<bfloat16*>(packed.memory.get() + at.unit)[at.half] = narrowed(value);
+          reinterpret_cast<bfloat16*>(packed.memory.get() + at.unit)[at.half] = narrowed(values[t]);
         }
       }
     }

@@ -216,6 +216,15 @@ def test_against_float64(isa: str, dtype: torch.dtype, shape: dict[str, Any], up
     check(Layer(**shape, up=up, dtype=dtype))
 
 
+@isas
+@dtypes
+@pytest.mark.parametrize("cin", [96, 112, 192])
+def test_the_last_block_of_a_row_may_be_narrower(isa: str, dtype: torch.dtype, cin: int) -> None:
+    """By a column: work space is that of the first, whose strips of so many channels have one row of squares less."""
+    ops.select_isa(isa)
+    check(Layer(batch=2, cin=cin, cout=40, height=9, width=69, up=True, dtype=dtype))
+
+
 @st.composite
 def layers(draw: st.DrawFn) -> dict[str, Any]:
     """Any sizes whose literal definition takes well under a second."""
