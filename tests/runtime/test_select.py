@@ -119,6 +119,18 @@ def test_with_bf16_the_native_operators_draw_and_openvino_looks(
     assert choose_synthesizer(network, backend="native").networks == "torch", "asked for by name"
 
 
+@pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])
+@pytest.mark.parametrize(("isa", "first"), [("amx", True), ("avx512", True), ("avx2", True), ("portable", False)])
+def test_without_bf16_any_vector_unit_draws_natively(
+    network: StyleGAN2, monkeypatch: pytest.MonkeyPatch, isa: str, first: bool
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: isa)
+    monkeypatch.setattr("zoom_engine.runtime.select._session", lambda *_: None)
+    found = choose_synthesizer(network, precision="fp32")
+    assert (found.backend, found.networks) == ("native" if first else "openvino", "openvino")
+
+
 def test_openvino_in_bfloat16_is_near_or_refused(network: StyleGAN2) -> None:
     pytest.importorskip("openvino")
     styles = styles_of(network, 3)
@@ -148,7 +160,7 @@ def test_gradients_stay(network: StyleGAN2, backend: str) -> None:
 def test_a_missing_package_is_an_error_by_name_and_a_reason_in_auto(
     network: StyleGAN2, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "avx2")
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "portable")
     monkeypatch.setitem(sys.modules, backend, None)
     with pytest.raises(BackendError, match=r"is not installed.*pip install 'zoom-engine\[cpu\]'"):
         choose_synthesizer(network, backend=backend)
@@ -197,9 +209,10 @@ def test_compiled_models_are_kept_and_damaged_ones_made_again(network: StyleGAN2
 
 @pytest.mark.parametrize("backend", [*RUNTIMES, "auto"])
 def test_a_broken_cache_folder_is_an_error_and_no_missing_runtime(
-    network: StyleGAN2, backend: str, tmp_path: Path
+    network: StyleGAN2, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For "auto" too, which would else go on with another runtime and say nothing of the folder."""
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "portable")
     if backend == "auto" and choose_synthesizer(network, precision="fp32").session is None:
         pytest.skip("no runtime is installed")
     (tmp_path / "file").write_text("")
@@ -212,6 +225,7 @@ def test_a_cache_that_takes_no_file_is_an_error(
     network: StyleGAN2, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder is there, the disk is full."""
+    monkeypatch.setattr("zoom_engine.runtime.select.ops.isa", lambda: "portable")
     if backend == "auto" and choose_synthesizer(network, precision="fp32").session is None:
         pytest.skip("no runtime is installed")
 

@@ -90,13 +90,14 @@ def choose_synthesizer(
 ) -> Synthesizer:
     """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
 
-    On the CPU "auto" takes the native operators where they compute in bf16 (AMX, AVX-512), else OpenVINO, else ONNX
-    Runtime (where there is no bf16 arithmetic, which it does not use), else the native operators, else torch, by the
-    measurements in ``bench/results``: with AMX the native operators draw 1.3 to 2 times as fast as OpenVINO, with
-    AVX-512 up to 1.2 times. What looks at the pictures then runs on OpenVINO, where it is installed. On a GPU "auto"
-    takes torch, as nothing was measured there yet; "native" are the CUDA operators there. The choice depends on what
-    is installed and on the processor alone, so that an interrupted run goes on with what it began with.
-    ``cache`` is the folder where compiled models are kept.
+    On the CPU "auto" takes the native operators where they have the processor's arithmetic (for bf16 AMX or AVX-512
+    BF16, for fp32 AVX2 too), else OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not
+    use), else the native operators, else torch, by the measurements in ``bench/results``: with AMX or AVX-512 the
+    native operators draw 1.3 to 2 times as fast as OpenVINO, in either precision, with AVX2 1.4 times. What looks at
+    the pictures then runs on OpenVINO, where it is installed. On a GPU "auto" takes torch, as nothing was measured
+    there yet; "native" are the CUDA operators there. The choice depends on what is installed and on the processor
+    alone, so that an interrupted run goes on with what it began with. ``cache`` is the folder where compiled models are
+    kept.
 
     Of generators other than StyleGAN2 a graph that comes as ONNX runs on a runtime, a torch module as itself, both in
     fp32 unless asked otherwise.
@@ -139,7 +140,8 @@ def choose_synthesizer(
             "torch", f"nothing was measured on a GPU yet: torch's own operators, and others by name only; {cuda}"
         )
     order = ("openvino", "onnxruntime", "native", "torch") if on_cpu else ("onnxruntime",)
-    if on_cpu and precision == "bf16" and native and ops.isa() in ("amx", "avx512bf16"):
+    measured = {"bf16": ("amx", "avx512bf16"), "fp32": ("amx", "avx512bf16", "avx512", "avx2")}
+    if on_cpu and native and ops.isa() in measured[precision]:
         order = ("native", *order)
     return _first(tuple(name for name in order if name in possible), made)
 
