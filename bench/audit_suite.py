@@ -35,6 +35,7 @@ from zoom_engine import Diagnoser, ops
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.errors import ZoomError
 from zoom_engine.search import find_search
+from zoom_engine.search.verified import MOST_ROUNDS
 
 SUITE = "audit"
 BASELINE = "baseline"
@@ -51,8 +52,10 @@ WORKS = ("step", "single", "multi")
 UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "image"}
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
-MEASURED = 2  # steps that are taken of a search of many equal ones
-MORE = 10  # and by the engine once more, so many: what the two differ by is what a step costs
+MEASURED = 2  # steps that are taken of the reference's search, all of which cost the same
+# Of the engine's, twice: what the two differ by is what a step costs. What is evaluated again in float32 at the end of
+# a search (at most `MOST_ROUNDS` times) is in both.
+FEW, MORE = MOST_ROUNDS, 2 * MOST_ROUNDS
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
 
@@ -252,8 +255,8 @@ class EngineRunner(Runner):
             raise ZoomError(f"{search} takes no gradient steps")
         steps: tuple[int | None, ...] = (None,)
         if search in PAPERS and not world.trained:
-            steps = (MEASURED, MORE)
-            self.extrapolated = None if case.work == "step" else f"{MEASURED} and {MORE} of {STEPS} steps"
+            steps = (FEW, MORE)
+            self.extrapolated = None if case.work == "step" else f"{FEW} and {MORE} of {STEPS} steps"
         self._per_step = case.work == "step"
         self._trained = world.trained
         self._images = AVATAR_IMAGES if world.trained else case.batch
@@ -284,9 +287,9 @@ class EngineRunner(Runner):
         self.evaluations, seconds = self._audit(self._diagnosers[0])
         if len(self._diagnosers) == 1:
             return seconds
-        step = (self._audit(self._diagnosers[1])[1] - seconds) / (MORE - MEASURED)
+        step = (self._audit(self._diagnosers[1])[1] - seconds) / (MORE - FEW)
         self.evaluations = 1.0 if self._per_step else float(STEPS + 1)
-        return step if self._per_step else seconds + (STEPS - MEASURED) * step
+        return step if self._per_step else seconds + (STEPS - FEW) * step
 
     def _audit(self, diagnoser: Diagnoser) -> tuple[float, float]:
         """Evaluations and seconds of one unit."""

@@ -1,4 +1,5 @@
-"""What no code can beat on a machine: its arithmetic and its memory's bandwidth, and what a synthesis needs of both."""
+"""What no code can beat that multiplies each weight with each of its pixels: a machine's arithmetic and its memory's
+bandwidth, and what a synthesis needs of both. The native operators multiply less (Winograd's 3×3 convolutions)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ STREAM = 64 * 2**20  # numbers, far more than any cache holds
 def peak_operations(precision: str) -> float:
     """Operations per second, two for each multiplication and addition, of the fastest code that there is.
 
-    Candidates are torch's matrix products, torch's convolutions and the native operator's.
+    Candidates are torch's matrix products, torch's 3×3 convolutions and the native operator's of 1×1.
     """
     dtype, found = PRECISIONS[precision], 0.0
     for size in SIZES:
@@ -31,11 +32,13 @@ def peak_operations(precision: str) -> float:
     for channels, pixels in LAYERS:
         x = torch.randn(1, channels, pixels, pixels).to(dtype).contiguous(memory_format=torch.channels_last)
         weight = torch.randn(channels, channels, 3, 3)
-        operations = 2 * weight.numel() * pixels**2
         narrow = weight.to(dtype).contiguous(memory_format=torch.channels_last)
         plain = functools.partial(F.conv2d, x, narrow, padding=1)
-        native = functools.partial(ops.modulated_conv2d, x, weight, torch.ones(1, channels))
-        found = max(found, operations / min(_fastest(plain), _fastest(native)))
+        point = weight[:, :, 1:2, 1:2].contiguous()
+        native = functools.partial(ops.modulated_conv2d, x, point, torch.ones(1, channels))
+        found = max(
+            found, *(2 * w.numel() * pixels**2 / _fastest(call) for w, call in ((weight, plain), (point, native)))
+        )
     return found
 
 

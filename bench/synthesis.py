@@ -106,9 +106,10 @@ def skipped(case: str, variant: str, reason: str) -> Result:
 
 
 def settle(results: Sequence[Result]) -> None:
-    """Add what takes several results: ``ratio`` to the baseline at its fastest batch, ``of_floor`` ≤ 1 to the floor.
+    """Add what takes several results: ``ratio`` to the baseline at its fastest batch, ``of_floor`` to the floor.
 
-    None where the baseline, or the floor of that precision, was not measured.
+    The latter is above 1 where less is multiplied than the floor counts. None where the baseline, or the floor of that
+    precision, was not measured.
     """
     measured = [row for row in results if row["seconds"] is not None]
     fastest: dict[tuple[int, str], float] = {}

@@ -77,7 +77,7 @@ def test_rows_say_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
     step, single = rows["32-step-b2", "pgd"], rows["32-single-b2", "pgd"]
     assert step["unit"] == "gradient step"
     assert step["extrapolated"] is None
-    assert single["extrapolated"] == "2 and 10 of 100 steps"
+    assert single["extrapolated"] == "8 and 16 of 100 steps"
     assert single["seconds"] > 20 * step["seconds"]
     assert rows["32-single-b2", "baseline"]["extrapolated"] == "2 of 100 steps"
     scan = rows["32-single-b2", "scan"]
