@@ -11,6 +11,7 @@ from torch import Tensor
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator, Originals
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.objectives import ssim
 from zoom_engine.search import describe_search, find_search
 from zoom_engine.search.evaluated import iterates
@@ -20,7 +21,7 @@ WEIGHTS = torch.randn(5, 3, generator=torch.Generator().manual_seed(1)) * 3
 
 
 def labelled(**options: object) -> Evaluator:
-    return evaluator(linear, text_encoder=ColourLabels(0.5), label_prompts=LABELS, **options)
+    return evaluator(linear, labels=ZeroShotLabels(ColourLabels(0.5), LABELS), **options)
 
 
 def test_value_is_render_then_judge() -> None:
@@ -95,11 +96,11 @@ def test_the_label_term_is_not_always_zero() -> None:
     assert (loss > 1e-3).any()
     for prompts in (["green not green"], "green not green"):
         with pytest.raises(ConfigError, match="at least two prompts"):
-            evaluator(linear, text_encoder=ColourLabels(0.5), label_prompts=prompts)
+            ZeroShotLabels(ColourLabels(0.5), prompts)
     with pytest.raises(ConfigError, match="the same"):
-        evaluator(linear, text_encoder=ColourLabels(0.5), label_prompts=["green", "green"])
-    with pytest.raises(ConfigError, match="need a text encoder"):
-        evaluator(linear, label_prompts=LABELS)
+        ZeroShotLabels(ColourLabels(0.5), ["green", "green"])
+    with pytest.raises(ConfigError, match="at least two prompts"):
+        ZeroShotLabels(ColourLabels(0.5), [])
 
 
 def test_a_positive_weight_adds_the_direction() -> None:
@@ -170,3 +171,51 @@ def test_find_search() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             find_search(name, mode=mode, options=options)
+
+
+class Watched(ColourLabels):
+    """Counts the pictures that it sees; `tilt` is by what it sees them too green, or too red every second time."""
+
+    def __init__(self, at: float, tilt: float = 0.0) -> None:
+        super().__init__(at)
+        self.tilt, self.seen = tilt, 0
+        self.rounding = torch.full((4, 2), tilt) * torch.tensor([1.0, -1.0])
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        self.seen += len(images)
+        signs = 1.0 - 2.0 * (torch.arange(len(images)) % 2)
+        return super().embed_images(images) + self.tilt * signs[:, None] * torch.tensor([1.0, -1.0])
+
+
+def test_a_quick_encoder_tells_no_other_label() -> None:
+    """The text encoder itself sees what the quick one leaves in doubt, and of a loss and its gradient everything."""
+    styles = torch.linspace(-2, 3, 41)[:, None] * torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+    plain, exact, quick = labelled(), Watched(0.5), Watched(0.5, tilt=0.01)
+    where = evaluator(linear, labels=ZeroShotLabels(exact, LABELS, quick_encoder=quick))
+    originals = where.originals(styles)
+    assert originals.labels is not None
+    assert torch.equal(originals.labels, plain.originals(styles).labels)
+    assert 0 < exact.seen < len(styles) / 2
+    rough = quick.embed_images(where.render(styles))
+    assert not torch.equal(rough.argmax(dim=1), 1 - (styles[:, 1] > 0.5).long())  # it would have erred
+
+    weights = torch.zeros(len(styles), 3)
+    weights[:, 1] = 0.7
+    for value in (where.value(styles, weights, originals), where.value_and_slopes(styles, weights, originals)[0]):
+        assert torch.equal(value.label_kept, plain.value(styles, weights, originals).label_kept)
+    exact.seen = quick.seen = 0
+    found, gradient = where.value_and_grad(styles, weights, originals)
+    wanted, slope = plain.value_and_grad(styles, weights, originals)
+    assert found.loss is not None
+    assert wanted.loss is not None
+    assert torch.equal(found.loss, wanted.loss)
+    assert torch.equal(gradient, slope)
+    assert (exact.seen, quick.seen) == (len(styles), 0)
+
+
+def test_an_encoder_that_rounds_nothing_is_not_asked_twice() -> None:
+    exact = Watched(0.5)
+    exact.rounding = None  # type: ignore[assignment]
+    labels = ZeroShotLabels(exact, LABELS, quick_encoder=exact)
+    evaluator(linear, labels=labels).originals(STYLES)
+    assert (labels.quick_encoder, exact.seen) == (None, len(STYLES))

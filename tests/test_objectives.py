@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from zoom_engine.errors import ConfigError
-from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
+from zoom_engine.objectives import SURE, doubtful_labels, label_loss, ssim, structure_loss, zero_shot_labels
 
 
 def reference_ssim(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -85,3 +85,35 @@ def test_label_loss_is_cross_entropy_to_the_original_label() -> None:
         expected = np.log(np.sum(np.exp(logits))) - logits[int(original[row])]
         assert found[row].item() == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(zero_shot_labels(images, labels), (images @ labels.T).argmax(1))
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000), labels=st.integers(2, 4), size=st.floats(1e-4, 0.3))
+def test_a_label_without_doubt_stays_under_any_rounding_of_that_size(seed: int, labels: int, size: float) -> None:
+    """Row by row and pair by pair, as the docstring says it; no rounding within six deviations turns another label."""
+    random = np.random.default_rng(seed)
+
+    def unit(count: int) -> NDArray[np.float64]:
+        drawn = random.normal(size=(count, 6))
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+    images, prompts, rounding = unit(40), unit(labels), size * random.normal(size=(8, 6))
+    found = doubtful_labels(*(torch.from_numpy(each) for each in (images, prompts, rounding))).tolist()
+    for image, doubtful in zip(images, found, strict=True):
+        nearest = int(np.argmax(prompts @ image))
+        leads = {}
+        for other in set(range(labels)) - {nearest}:
+            apart = prompts[nearest] - prompts[other]
+            spread = np.sqrt(np.mean((rounding @ apart) ** 2))
+            leads[other] = float(apart @ image) / spread
+        assert doubtful == any(lead <= SURE for lead in leads.values())
+        if doubtful:
+            continue
+        for row in rounding:  # each of the eight is within √8 deviations for every pair
+            assert int(np.argmax(prompts @ (image + row))) == nearest
+            assert int(np.argmax(prompts @ (image - 2 * row))) == nearest
+
+
+def test_labels_that_no_rounding_tells_apart_are_doubtful() -> None:
+    prompts = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert doubtful_labels(torch.tensor([[0.6, 0.8]]), prompts, torch.full((3, 2), 1e-3)).tolist() == [True]

@@ -58,6 +58,7 @@ from zoom_engine.generators import (
     load_generator,
     of_one_class,
 )
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.notices import Notify, untold
 from zoom_engine.photographs import (
     FFHQ,
@@ -173,6 +174,7 @@ class Diagnoser:
             self._tell(notice)
 
     def _choose_runtimes(self, like: Diagnoser | None) -> None:
+        self._like = like
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
         settings = self.settings
         self.synthesizer: Synthesizer = (
@@ -198,13 +200,18 @@ class Diagnoser:
 
     @cached_property
     def measuring_encoder(self) -> TextEncoder:
-        """The text encoder in the synthesis's precision, for means over many pictures: no label hangs on one of them.
-        It is compiled when something is measured."""
+        """The text encoder in the synthesis's precision, for means over many pictures, and for labels that it leaves no
+        doubt about. It is compiled when it is first needed."""
         precision = self.synthesizer.precision
         if precision == "fp32":
             return self.text_encoder
-        encoder, runs = compiled_text_encoder(self.text_encoder, self.synthesizer, precision=precision)
-        self._networks["measurements"] = runs
+        if self._like is not None:
+            encoder = self._like.measuring_encoder
+            self._networks["measurements"] = self._like._networks["measurements"]
+            return encoder
+        encoder, self._networks["measurements"] = compiled_text_encoder(
+            self.text_encoder, self.synthesizer, precision=precision
+        )
         return encoder
 
     def run(
@@ -423,6 +430,14 @@ class Diagnoser:
             self._tell(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
         return found
 
+    @cached_property
+    def zero_shot_labels(self) -> ZeroShotLabels | None:
+        """What tells the audit's ``labels`` apart; None without any."""
+        return self._labels_of(self.labels)
+
+    def _labels_of(self, prompts: Sequence[str]) -> ZeroShotLabels | None:
+        return ZeroShotLabels(self.text_encoder, prompts, quick_encoder=self.measuring_encoder) if prompts else None
+
     def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
         """What evaluates edit weights in this audit, of directions or of a matrix ``[N, S]``."""
         matrix = directions if isinstance(directions, Tensor) else directions.matrix
@@ -430,8 +445,7 @@ class Diagnoser:
             self.synthesizer,
             matrix.to(self.generator.device),
             self.target,
-            text_encoder=self.text_encoder,
-            label_prompts=self.labels,
+            labels=self.zero_shot_labels,
             loss_weights=self.settings.loss_weights,
             decisive_change=self.settings.decisive_change,
         )
@@ -448,13 +462,7 @@ class Diagnoser:
         the evaluators, ``on_result`` gets finished units, as `searched` hands them over."""
         compiled = [compiled_target(target, self.synthesizer)[0] for target in targets]
         evaluators = [
-            Evaluator(
-                self.synthesizer,
-                directions.matrix,
-                target,
-                text_encoder=self.text_encoder,
-                label_prompts=target.labels,
-            )
+            Evaluator(self.synthesizer, directions.matrix, target, labels=self._labels_of(target.labels))
             for target in compiled
         ]
         wanted = [(image, which) for image in range(len(styles)) for which in range(len(self.attributes))]

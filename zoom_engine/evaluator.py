@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.attributes import check_labels
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.audit.settings import LossWeights, check_decisive_change
-from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.errors import TargetError
 from zoom_engine.generators import Renderer
-from zoom_engine.objectives import label_loss, ssim, structure_loss, zero_shot_labels
+from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.objectives import ssim, structure_loss
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
 from zoom_engine.runtime.side_by_side import side_by_side
 from zoom_engine.targets.target import Target
@@ -25,16 +25,6 @@ WhichSSIM = Literal["all", "flipped", "none"]
 _Look = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
 """Looks at pictures that want gradients, whose embeddings are there or not needed: what is seen, and slopes to the
 pictures."""
-
-
-class LabelEncoder(Protocol):
-    """The part of a text encoder that labels need (see `zoom_engine.text.TextEncoder`)."""
-
-    logit_scale: float
-
-    def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ...) -> Tensor: ...
-
-    def embed_images(self, images: Tensor) -> Tensor: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +104,7 @@ class Evaluator:
         renderer: what draws; differentiable if gradients are wanted.
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
-        text_encoder: needed for labels.
-        label_prompts: at least two, one per class that the text encoder tells apart; none turn labels (and
-            L_attr) off.
-        label_templates: sentences that the prompts are put into.
+        labels: tell iterates apart that change the ground truth; without them there is no L_attr either.
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
 
@@ -132,58 +119,38 @@ class Evaluator:
         directions: Tensor,
         target: Target,
         *,
-        text_encoder: LabelEncoder | None = None,
-        label_prompts: Sequence[str] = (),
-        label_templates: Sequence[str] = ("{}",),
+        labels: ZeroShotLabels | None = None,
         loss_weights: LossWeights | None = None,
         decisive_change: float = DECISIVE_CHANGE,
     ) -> None:
         check_decisive_change(decisive_change)
-        label_prompts = check_labels(label_prompts)
-        if label_prompts and text_encoder is None:
-            raise ConfigError("labels need a text encoder: give one, or leave the labels out")
         self.renderer = renderer
         self.directions = directions
         self.target = target
-        self.text_encoder = text_encoder if label_prompts else None
-        self.label_prompts = label_prompts
+        self.labels = labels
         self.loss_weights = loss_weights or LossWeights()
         self.decisive_change = decisive_change
-        self._label_embeddings: Tensor | None = None
-        if self.text_encoder is not None:
-            embeddings = self.text_encoder.embed_texts(label_prompts, templates=label_templates)
-            self._label_embeddings = embeddings.detach().to(directions.device)
-
-    @property
-    def labels_on(self) -> bool:
-        """There are label prompts, so iterates that change the ground truth are told apart."""
-        return self.text_encoder is not None
 
     def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
         """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
         differentiable as autograd is on or off."""
         return self.renderer.render(styles, edit_weights, self.directions)
 
-    def embed(self, images: Tensor) -> Tensor | None:
-        """Image embeddings `[B, D]` for `evaluate`, which several evaluators with the same text encoder can
-        share; None without labels."""
-        return None if self.text_encoder is None else self.text_encoder.embed_images(images)
+    def look(self, images: Tensor) -> Tensor | None:
+        """Embeddings `[B, D]` that tell the labels of images, see `ZeroShotLabels.settled`; None without labels."""
+        return None if self.labels is None else self.labels.settled(self.labels.glance(images), images)
 
     @torch.no_grad()
     def originals(self, styles: Tensor) -> Originals:
         """Render and evaluate the unedited images of styles `[B, S]`; once per image is enough."""
-        images = self.render(styles)
-        return self.originals_of(images, embeddings=self.embed(images))
+        return self.originals_of(self.render(styles))
 
     @torch.no_grad()
     def originals_of(self, images: Tensor, *, embeddings: Tensor | None = None) -> Originals:
-        """`originals` for images `[B, 3, R, R]` that are there already; with labels, `embeddings` are
-        `embed(images)`."""
-        labels = None
-        if self._label_embeddings is not None:
-            embeddings = embeddings if embeddings is not None else self.embed(images)
-            assert embeddings is not None
-            labels = zero_shot_labels(embeddings, self._label_embeddings)
+        """`originals` for images `[B, 3, R, R]` that are there already; `embeddings` are those of `look`, if they are
+        there too."""
+        embeddings = self.look(images) if embeddings is None else embeddings
+        labels = None if self.labels is None or embeddings is None else self.labels.read(embeddings)
         return Originals(images, self._outputs(images), labels)
 
     @torch.no_grad()
@@ -213,7 +180,8 @@ class Evaluator:
         ssim: WhichSSIM = "all",
         loss: bool = False,
     ) -> Evaluation:
-        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`.
+        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`;
+        `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
 
         Raises:
             TargetError: when an output is not finite.
@@ -221,13 +189,13 @@ class Evaluator:
         task = self.target.task
         outputs = self._outputs(images)
         margin = task.margin(outputs, originals.outputs)
-        labels = self._label_embeddings
+        labels = self.labels
         if labels is not None and embeddings is None:
-            embeddings = self.embed(images)
+            embeddings = labels.embed(images) if loss else self.look(images)
         with torch.no_grad():
             kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
             if labels is not None and embeddings is not None and originals.labels is not None:
-                kept = zero_shot_labels(embeddings, labels) == originals.labels
+                kept = labels.read(embeddings) == originals.labels
             flipped = task.flipped(outputs, originals.outputs)
             change = task.change(outputs, originals.outputs)
             similarity = _ssim_rows(images, originals, flipped & kept, ssim)
@@ -240,7 +208,7 @@ class Evaluator:
                 decisive=flipped & (change >= self.decisive_change),
                 label_kept=kept,
                 ssim=similarity,
-                labels_on=self.labels_on,
+                labels_on=labels is not None,
             )
         if not loss:
             return evaluation
@@ -250,16 +218,14 @@ class Evaluator:
             total = total + self.loss_weights.structure * structure
             evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
         if self.loss_weights.label and labels is not None and embeddings is not None and originals.labels is not None:
-            assert self.text_encoder is not None
-            term = label_loss(embeddings, labels, originals.labels, self.text_encoder.logit_scale)
-            total = total + self.loss_weights.label * term
+            total = total + self.loss_weights.label * labels.loss(embeddings, originals.labels)
         return dataclasses.replace(evaluation, loss=total)
 
     @property
     def follows_exactly(self) -> bool:
         """What `value_and_grad` says of a point is what `value` says, but for rounding in float32: no network that it
         follows computes in less."""
-        towers = [] if self.text_encoder is None else [getattr(self.text_encoder, "image_tower", None)]
+        towers = [] if self.labels is None else [getattr(self.labels.text_encoder, "image_tower", None)]
         networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
         return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
 
@@ -273,7 +239,9 @@ class Evaluator:
         Raises:
             TargetError: when an output or a gradient is not finite, or the target gives no gradients.
         """
-        evaluation, (gradient,) = self._followed(styles, edit_weights, originals, self._loss_and_slope, labels=True)
+        evaluation, (gradient,) = self._followed(
+            styles, edit_weights, originals, self._loss_and_slope, with_labels=True
+        )
         return evaluation, gradient
 
     def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
@@ -289,10 +257,10 @@ class Evaluator:
         return evaluation, torch.stack(slopes, dim=1)
 
     def _followed(
-        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, labels: bool = False
+        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, with_labels: bool = False
     ) -> tuple[Evaluation, list[Tensor]]:
-        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each; `labels` are
-        followed, or looked at."""
+        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each; labels are
+        followed `with_labels`, else looked at."""
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
@@ -304,14 +272,14 @@ class Evaluator:
             on_cpu = pictures.device.type == "cpu"
             parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
             seen = pictures.detach()
-            embeddings = [None if labels else self.embed(seen[rows]) for rows in parts]
+            embeddings = [None if with_labels else self.look(seen[rows]) for rows in parts]
 
             @torch.enable_grad()
             def look_at(part: int) -> tuple[Evaluation, list[Tensor]]:
                 rows = parts[part]
                 return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
 
-            threads = on_cpu and self._has_copies_for_threads(labels)
+            threads = on_cpu and self._has_copies_for_threads(with_labels)
             looked = list((side_by_side if threads else map)(look_at, range(len(parts))))
             slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
             gradients = [
@@ -324,11 +292,12 @@ class Evaluator:
             )
         return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
 
-    def _has_copies_for_threads(self, labels: bool) -> bool:
+    def _has_copies_for_threads(self, with_labels: bool) -> bool:
         """Each thread has a copy of its own of all networks that are followed: those of others may keep something
         between two layers."""
-        tower = getattr(self.text_encoder, "image_tower", None)
-        networks = [self.target, *([tower] if labels and self.text_encoder is not None else [])]
+        networks: list[object] = [self.target]
+        if with_labels and self.labels is not None:
+            networks.append(getattr(self.labels.text_encoder, "image_tower", None))
         return all(
             isinstance(network, nn.Module) and any(isinstance(part, LoweredNetwork) for part in network.modules())
             for network in networks

@@ -287,7 +287,7 @@ def _flip_weight(record: Record, column: int, end: float, task: Task) -> float |
 def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[list[Pixels], Evaluation]:
     """Pictures of one image at several edit weights, the first of which is 0, and what target and text encoder see."""
     images = evaluator.render(styles, weights.to(styles.device))
-    embeddings = evaluator.embed(images)
+    embeddings = evaluator.look(images)
     original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
     alike = original.rows(torch.zeros(len(images), dtype=torch.long))
     seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")

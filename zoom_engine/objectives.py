@@ -13,6 +13,7 @@ from zoom_engine.errors import ConfigError
 
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
+SURE = 6  # standard deviations
 VIEWED = 256  # pixels of a side, as the structure loss looks at a picture
 
 
@@ -79,6 +80,23 @@ def zero_shot_labels(image_embeddings: Tensor, label_embeddings: Tensor) -> Tens
     """CLIP's zero-shot label: index `[B]` (int64) of the nearest of `[P, D]` label embeddings to each of
     `[B, D]`, all unit norm."""
     return (image_embeddings @ label_embeddings.T).argmax(dim=1)
+
+
+def doubtful_labels(image_embeddings: Tensor, label_embeddings: Tensor, rounding: Tensor) -> Tensor:
+    """Whose zero-shot label may be another without rounding, bool `[B]`: for some label the nearest one leads by less
+    than six times what rounding moves the lead of the one over the other.
+
+    Args:
+        image_embeddings: `[B, D]`, rounded.
+        label_embeddings: `[P, D]`.
+        rounding: `[K, D]`, by how much rounding moved the embeddings of K other pictures.
+    """
+    scores, moved = image_embeddings @ label_embeddings.T, rounding @ label_embeddings.T
+    leads = scores.amax(dim=1, keepdim=True) - scores
+    spread = (moved[:, :, None] - moved[:, None, :]).square().mean(dim=0).sqrt()
+    nearest = scores.argmax(dim=1)
+    others = torch.arange(scores.shape[1], device=scores.device) != nearest[:, None]
+    return ((leads <= SURE * spread[nearest]) & others).any(dim=1)
 
 
 def label_loss(image_embeddings: Tensor, label_embeddings: Tensor, original_label: Tensor, scale: float) -> Tensor:

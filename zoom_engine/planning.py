@@ -405,7 +405,7 @@ class _Measured:
         def look() -> None:
             for together, originals in zip(self._together, unedited, strict=True):
                 images = together[0].render(styles, weights)
-                embeddings = Embeddings(images)
+                embeddings = Embeddings(images, exact=False)
                 for each, own in zip(together, originals, strict=True):
                     each.evaluate(images, own, embeddings=embeddings.of(each), ssim="flipped")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.domains import find_domain
 from zoom_engine.evaluator import Evaluator
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.search import PGD, SGD, SearchResult, Unit
 from zoom_engine.targets import BinaryTask, Target
 
@@ -37,7 +38,7 @@ def test_the_baseline_takes_the_engines_steps(sign: bool, attribute: int | None)
     search = ReferenceSearch(Reference(network, directions, target, encoder, labels), styles[0], attribute, sign=sign)
     search.run(steps)
     terms = LossWeights(target=TARGET_WEIGHT, structure=0.0, label=LABEL_WEIGHT)
-    evaluator = Evaluator(network, directions, target, text_encoder=encoder, label_prompts=labels, loss_weights=terms)
+    evaluator = Evaluator(network, directions, target, labels=ZeroShotLabels(encoder, labels), loss_weights=terms)
     found: list[tuple[Unit, SearchResult]] = []
     run_units(
         [unit(0, attribute, -BOUND, BOUND)],

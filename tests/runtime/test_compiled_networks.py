@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoom_engine import load_generator, load_target
 from zoom_engine.domains import find_domain
 from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.objectives import doubtful_labels, zero_shot_labels
 from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.compiled_networks import CompiledNetwork
 from zoom_engine.runtime.select import Synthesizer
@@ -121,6 +122,24 @@ def test_an_encoder_says_in_which_precision_it_looks(
         embedded = [each.embed_images(pictures) for each in (exact, rough, again)]
     assert torch.equal(embedded[0], embedded[2])
     assert 0 < float((embedded[0] - embedded[1]).abs().max()) < 0.05
+
+
+@pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")
+def test_an_encoder_in_bf16_leaves_no_doubt_about_most_labels(synthesizer: Synthesizer, encoder: TextEncoder) -> None:
+    """And is right where it leaves none: of prompts of which unedited pictures are spread over both."""
+    exact, _ = compiled_text_encoder(encoder, synthesizer)
+    rough, _ = compiled_text_encoder(exact, synthesizer, precision="bf16")
+    assert exact.rounding is None
+    assert rough.rounding is not None
+    with torch.no_grad():
+        pictures = synthesizer.render(synthesizer.generator.sample(range(200)))
+        wanted, found = exact.embed_images(pictures), rough.embed_images(pictures)
+    for prompts in (["a young face", "an old face"], ["a male face", "a female face"]):
+        labels = exact.embed_texts(prompts)
+        doubtful = doubtful_labels(found, labels, rough.rounding)
+        assert doubtful.sum() < 40
+        same = zero_shot_labels(found, labels) == zero_shot_labels(wanted, labels)
+        assert bool((same | doubtful).all())
 
 
 class Branching(nn.Module):

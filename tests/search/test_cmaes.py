@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoom_engine.audit.settings import LossWeights
 from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.search import (
     CMAES,
     SGD,
@@ -106,8 +107,7 @@ def test_it_keeps_the_label_as_the_loss_asks() -> None:
     (result,) = run(
         CMAES(steps=30),
         [unit(1, None, -4, 4)],
-        text_encoder=ColourLabels(at=3.0),
-        label_prompts=LABELS,
+        labels=ZeroShotLabels(ColourLabels(at=3.0), LABELS),
         loss_weights=LossWeights(target=5.0, structure=0.0, label=20.0),
     )
     assert result.label_kept

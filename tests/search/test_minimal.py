@@ -29,6 +29,7 @@ from torch import Tensor
 from zoom_engine.directions.natural_region import NaturalEdits
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.linearised import REACH, least_step, next_edit
@@ -174,7 +175,7 @@ def test_it_stays_where_it_may_look_and_flips_what_a_grid_flips(
 
 def test_it_keeps_the_label_where_it_can() -> None:
     """Red alone flips; green, which would help, is what the label goes by."""
-    where = evaluator(linear, text_encoder=ColourLabels(at=1.2), label_prompts=LABELS)
+    where = evaluator(linear, labels=ZeroShotLabels(ColourLabels(at=1.2), LABELS))
     (result,) = run([unit(1, None, -4, 4)], where=where)
     assert result.decisive
     assert result.label_kept

@@ -15,6 +15,7 @@ from torch import Tensor
 from zoom_engine.audit.records import Within
 from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.search import Scan, SearchResult, Unit, describe_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.scan import grid, outer_grid
@@ -200,7 +201,7 @@ def test_a_point_that_loses_the_label_is_no_flip() -> None:
         return x[:, 1] - 4
 
     for at, flips in ((3.0, False), (6.0, True)):
-        where = evaluator(green, text_encoder=ColourLabels(at), label_prompts=LABELS)
+        where = evaluator(green, labels=ZeroShotLabels(ColourLabels(at), LABELS))
         (result,) = scan(where, unit(0, 1, 0, 12))
         assert result.flipped is flips
         assert result.label_kept is flips

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
+from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, searched
 from zoom_engine.search.scheduler import Finished
 
@@ -34,7 +35,7 @@ MULTI = [unit(i, None, -6, 9) for i in range(9)]
 
 
 def labelled() -> Evaluator:
-    return evaluator(linear, text_encoder=ColourLabels(0.5), label_prompts=LABELS)
+    return evaluator(linear, labels=ZeroShotLabels(ColourLabels(0.5), LABELS))
 
 
 def run(search: Search, units: list[Unit], **options: Any) -> dict[tuple[int, int | None], SearchResult]:
@@ -244,7 +245,7 @@ def test_targets_that_share_pictures_get_what_they_get_alone() -> None:
     functions = [linear, lambda x: x[:, 0] + x[:, 2] - 1, lambda x: x[:, 1] - 0.5]
     encoder = ColourLabels(0.5)
     evaluators = [
-        Evaluator(Drawing(counting), DIRECTIONS, target(function), text_encoder=encoder, label_prompts=LABELS)
+        Evaluator(Drawing(counting), DIRECTIONS, target(function), labels=ZeroShotLabels(encoder, LABELS))
         for function in functions
     ]
     together: dict[tuple[int, int, int | None], SearchResult] = {}

@@ -234,9 +234,7 @@ class Discoverer:
         """Edits along the basis of natural space."""
         audit = self.audit
         basis = space.basis.to(audit.generator.device)
-        return Evaluator(
-            audit.synthesizer, basis, audit.target, text_encoder=audit.text_encoder, label_prompts=audit.labels
-        )
+        return Evaluator(audit.synthesizer, basis, audit.target, labels=audit.zero_shot_labels)
 
     def _environment(self) -> dict[str, Any]:
         """Where the result is made."""
@@ -268,7 +266,7 @@ class Discoverer:
                 pictures = evaluator.render(own, moves.to(own.device))
                 after = encoder.embed_images(pictures)
                 found = evaluator.evaluate(
-                    pictures, originals, embeddings=after if evaluator.labels_on else None, ssim="none"
+                    pictures, originals, embeddings=None if evaluator.labels is None else after, ssim="none"
                 )
                 differences = after - encoder.embed_images(originals.images)
             rows_of = {"moves": moves, "flipped": flipped, "differences": differences, "label_kept": found.label_kept}

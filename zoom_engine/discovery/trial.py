@@ -62,7 +62,7 @@ def try_out(
         pictures = evaluator.render(styles[rows], edits.to(styles.device))
         embedded = encoder.embed_images(pictures)
         found = evaluator.evaluate(
-            pictures, originals.rows(rows), embeddings=embedded if evaluator.labels_on else None, ssim="none"
+            pictures, originals.rows(rows), embeddings=None if evaluator.labels is None else embedded, ssim="none"
         )
         moved[place] = (found.change * found.label_kept).float().cpu()
         kept[place] = found.label_kept.cpu()

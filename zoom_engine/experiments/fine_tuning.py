@@ -86,7 +86,7 @@ def _pictures(
     for start in range(0, len(images), AT_ONCE):
         own = torch.cat([styles[image][None] for image in images[start : start + AT_ONCE]])
         plain = evaluator.render(own)
-        originals = evaluator.originals_of(plain, embeddings=evaluator.embed(plain))
+        originals = evaluator.originals_of(plain)
         logits = originals.outputs[:, 0]
         alike = torch.ones(len(own), dtype=torch.bool)
         if originals.labels is not None:

@@ -70,7 +70,7 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
         with torch.no_grad():
             before = evaluator.render(style)
             images = torch.cat([before, evaluator.render(style, torch.tensor([record.edit_weights]))])
-        originals = evaluator.originals_of(before, embeddings=evaluator.embed(before))
+        originals = evaluator.originals_of(before)
         name = f"{study.title(target)} {record.seed} {record.attribute}"
         files = [folder.picture(f"{name} {i}", pixels) for i, pixels in enumerate(to_pixels(images))]
         found.append(
@@ -78,7 +78,7 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
                 "target": study.title(target),
                 "attribute": study.short(record.attribute or ""),
                 "seed": record.seed,
-                "label": None if originals.labels is None else evaluator.label_prompts[int(originals.labels[0])],
+                "label": None if originals.labels is None else diagnoser.labels[int(originals.labels[0])],
                 "flipped": record.flipped,
                 "worth": _worth(audit, record),
                 "rank": rank,

@@ -137,7 +137,7 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
         inverted_output=outputs[1],
         change=round(float(after.change), 6),
         flipped=bool(after.flipped),
-        label_kept=bool(after.label_kept) if evaluator.labels_on else None,
+        label_kept=None if evaluator.labels is None else bool(after.label_kept),
     )
 
 

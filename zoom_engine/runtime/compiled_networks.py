@@ -147,6 +147,11 @@ def compiled_text_encoder(
     tower, runs = compiled_network(plain, example, synthesizer, made_of=made_of, followed=followed, precision=precision)
     if not isinstance(tower, CompiledNetwork):
         return encoder, runs
+    rounding = None
+    if precision != "fp32":
+        with torch.no_grad():
+            inputs = encoder.preprocessing(example)
+            rounding = tower(inputs) - encoder.image_tower(inputs)
     compiled = TextEncoder(
         encoder.model,
         encoder.tokenizer,
@@ -154,6 +159,7 @@ def compiled_text_encoder(
         words=encoder.words,
         image_tower=tower,
         precision=precision,
+        rounding=rounding,
     )
     return compiled, runs
 

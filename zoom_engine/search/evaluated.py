@@ -50,7 +50,7 @@ def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
     recorded = task.recorded(originals.outputs, originals.outputs).tolist()
     margins = task.margin(originals.outputs, originals.outputs).tolist()
     zeros = np.zeros(len(evaluator.directions))
-    kept = True if evaluator.labels_on else None
+    kept = None if evaluator.labels is None else True
     return [
         Iterate(zeros, tuple(output), 0.0, margin, False, kept, 1.0)
         for output, margin in zip(recorded, margins, strict=True)

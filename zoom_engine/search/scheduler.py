@@ -177,7 +177,7 @@ class _Pool:
         try:
             with torch.no_grad():
                 images = self._evaluators[0].render(self._styles[torch.tensor(wanted)])
-                embeddings = Embeddings(images)
+                embeddings = Embeddings(images, exact=False)
                 found = [each.originals_of(images, embeddings=embeddings.of(each)) for each in self._evaluators]
         except Exception as error:
             self._batch_size = _half(len(wanted), error)
@@ -188,17 +188,22 @@ class _Pool:
 
 
 class Embeddings:
-    """Embeddings of one batch of images, made once per text encoder."""
+    """Embeddings of one batch of images, made once per text encoder: `exact`, as a loss needs them, or enough to tell
+    each evaluator's labels."""
 
-    def __init__(self, images: Tensor) -> None:
-        self._images = images
-        self._made: dict[int, Tensor | None] = {}
+    def __init__(self, images: Tensor, *, exact: bool) -> None:
+        self._images, self._exact = images, exact
+        self._made: dict[int, Tensor] = {}
 
     def of(self, evaluator: Evaluator) -> Tensor | None:
-        key = id(evaluator.text_encoder)
+        labels = evaluator.labels
+        if labels is None:
+            return None
+        quick = None if self._exact else labels.quick_encoder
+        key = id(quick or labels.text_encoder)
         if key not in self._made:
-            self._made[key] = evaluator.embed(self._images)
-        return self._made[key]
+            self._made[key] = labels.glance(self._images) if quick else labels.embed(self._images)
+        return labels.settled(self._made[key], self._images) if quick else self._made[key]
 
 
 class _Run:
@@ -298,7 +303,7 @@ class _Run:
     def _look(self, batch: list[_Row]) -> _Told:
         _, styles, weights = self._inputs(batch)
         pictures = self._evaluators[0].render(styles, weights)
-        shared = Embeddings(pictures)
+        shared = Embeddings(pictures, exact=self._search.needs_loss)
         told: _Told = []
         for index, evaluator in enumerate(self._evaluators):
             places = [i for i, row in enumerate(batch) if any(task.evaluator == index for task, _ in row.waiting)]

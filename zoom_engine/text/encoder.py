@@ -28,12 +28,14 @@ class TextEncoder(nn.Module):
     Attributes: ``name``; ``precision`` of what looks at images ("fp32", but where a measurement alone is wanted);
     ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the image tower sees);
     ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into logits; ``content_hash``, the
-    sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`.
+    sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`; ``rounding`` [K, D], by how
+    much a lower precision moves the embeddings of probe pictures, None in float32.
     """
 
     model: Any
     mean: Tensor
     std: Tensor
+    rounding: Tensor | None = None
 
     def __init__(
         self,
@@ -44,13 +46,16 @@ class TextEncoder(nn.Module):
         words: Iterable[str] | None = None,
         image_tower: nn.Module | None = None,
         precision: str = "fp32",
+        rounding: Tensor | None = None,
     ) -> None:
         """``words`` are all that its training ever read, None where that is not known. ``image_tower`` runs the tower
-        of ``model`` elsewhere: preprocessed images to unit vectors, in ``precision``."""
+        of ``model`` elsewhere: preprocessed images to unit vectors, in ``precision``, which moves those of other
+        pictures by ``rounding`` [K, D]."""
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
         self.words = None if words is None else frozenset(words)
         self.image_tower, self.precision = image_tower or _ImageTower(self.model), precision
+        self.rounding = rounding
         self.tokenizer = tokenizer
         self.name = name
         config = self.model.visual.preprocess_cfg
