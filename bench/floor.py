@@ -36,9 +36,8 @@ def peak_operations(precision: str) -> float:
         plain = functools.partial(F.conv2d, x, narrow, padding=1)
         point = weight[:, :, 1:2, 1:2].contiguous()
         native = functools.partial(ops.modulated_conv2d, x, point, torch.ones(1, channels))
-        found = max(
-            found, *(2 * w.numel() * pixels**2 / _fastest(call) for w, call in ((weight, plain), (point, native)))
-        )
+        for multiplied, call in ((weight, plain), (point, native)):
+            found = max(found, 2 * multiplied.numel() * pixels**2 / _fastest(call))
     return found
 
 

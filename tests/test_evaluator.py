@@ -218,4 +218,4 @@ def test_an_encoder_that_rounds_nothing_is_not_asked_twice() -> None:
     exact.rounding = None  # type: ignore[assignment]
     labels = ZeroShotLabels(exact, LABELS, quick_encoder=exact)
     evaluator(linear, labels=labels).originals(STYLES)
-    assert (labels.quick_encoder, exact.seen) == (None, len(STYLES))
+    assert (labels.first_encoder, exact.seen) == (exact, len(STYLES))

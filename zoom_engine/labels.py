@@ -18,7 +18,7 @@ class LabelEncoder(Protocol):
 
     logit_scale: float
 
-    def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = ...) -> Tensor: ...
+    def embed_texts(self, prompts: Sequence[str]) -> Tensor: ...
 
     def embed_images(self, images: Tensor) -> Tensor: ...
 
@@ -38,7 +38,6 @@ class ZeroShotLabels:
     Args:
         text_encoder: reads them.
         prompts: at least two, one per class.
-        templates: sentences that the prompts are put into.
         quick_encoder: looks at pictures first, and alone where what it sees leaves no doubt about the label.
 
     Raises ConfigError for fewer than two prompts, and for equal ones.
@@ -49,15 +48,15 @@ class ZeroShotLabels:
         text_encoder: LabelEncoder,
         prompts: Sequence[str],
         *,
-        templates: Sequence[str] = ("{}",),
         quick_encoder: QuickEncoder | None = None,
     ) -> None:
         self.prompts = check_labels(prompts)
         if not self.prompts:
             raise ConfigError("labels: give at least two prompts, one per class")
         self.text_encoder = text_encoder
-        self.quick_encoder = None if quick_encoder is None or quick_encoder.rounding is None else quick_encoder
-        self._texts = text_encoder.embed_texts(self.prompts, templates=templates).detach()
+        self._rounding = None if quick_encoder is None else quick_encoder.rounding
+        self.first_encoder = text_encoder if quick_encoder is None or self._rounding is None else quick_encoder
+        self._texts = text_encoder.embed_texts(self.prompts).detach()
 
     def embed(self, images: Tensor) -> Tensor:
         """Embeddings `[B, D]` of images `[B, 3, R, R]`; differentiable."""
@@ -65,17 +64,17 @@ class ZeroShotLabels:
 
     @torch.no_grad()
     def glance(self, images: Tensor) -> Tensor:
-        """The same by the quick encoder, if there is one: they tell labels once they are `settled`. Others with these
-        encoders and other prompts can share them."""
-        return (self.quick_encoder or self.text_encoder).embed_images(images)
+        """The same by `first_encoder`, the quick one if there is one: they tell labels once they are `settled`. Others
+        with these encoders and other prompts can share them."""
+        return self.first_encoder.embed_images(images)
 
     @torch.no_grad()
     def settled(self, embeddings: Tensor, images: Tensor) -> Tensor:
         """Of `glance(images)` embeddings `[B, D]` that tell the labels of `embed(images)`: it makes those that leave a
         doubt."""
-        if self.quick_encoder is None or self.quick_encoder.rounding is None:
+        if self._rounding is None:
             return embeddings
-        doubts = doubtful_labels(embeddings, self._texts.to(embeddings), self.quick_encoder.rounding.to(embeddings))
+        doubts = doubtful_labels(embeddings, self._texts.to(embeddings), self._rounding.to(embeddings))
         return embeddings.index_put((doubts,), self.embed(images[doubts])) if bool(doubts.any()) else embeddings
 
     def read(self, embeddings: Tensor) -> Tensor:

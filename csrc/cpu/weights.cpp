@@ -61,14 +61,14 @@ Matrix backward_taps(int kernel, bool up) {
   return m;
 }
 
-// Each of the 16 places of a transformed square has a plane of the panel.
+// One for each of the 16 places of a transformed square.
 Matrix winograd_taps() {
   Matrix m{};
   m.method = Method::winograd;
   m.parts = 16;
   for (int part = 0; part < m.parts; ++part) {
     m.begin[part] = part;
-    add(m, part, part / 4, part % 4, part, 0, 0);
+    add(m, part, part / 4, part % 4, 0, 0, 0);
   }
   m.begin[m.parts] = m.parts;
   return m;

@@ -70,6 +70,19 @@ void transform_squares(const Block& block, const float* pixels, float* panel) {
   }
 }
 
+// products [squares][kTile] <- the squares' place `place` times kernel `kernel` of a tile of channels.
+template <class Engine>
+ZOOM_INLINE void multiply_place(const Matrix& matrix, const Task& task, Index tile, int kernel, int place,
+                                Index squares, float* products) {
+  const Index tap = 0;
+  const float* weights = matrix.data + tile * matrix.tile_size + kernel * matrix.blocks * matrix.slice;
+  const float* panel = task.panel + place * task.block.plane * kUnits;
+  for_each_tile(0, squares, Engine::kPixels, [&](Index first, Index count) {
+    Engine::multiply({panel + first * kUnits, matrix.blocks, task.block.stride, &tap, 1}, weights, count,
+                     products + first * Engine::kTile);
+  });
+}
+
 // As `multiply_block`, for a panel of squares; runs are whole rows of the block.
 template <class Engine, class Take>
 ZOOM_INLINE void multiply_squares(const Matrix& matrix, const Task& task, Take&& take) {
@@ -81,13 +94,7 @@ ZOOM_INLINE void multiply_squares(const Matrix& matrix, const Task& task, Take&&
   float* line = products + 16 * plane;
   for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
     for (int part = 0; part < 16; ++part) {
-      Index tap;
-      tap_distances(matrix, part, block, &tap);
-      const float* weights = matrix.data + tile * matrix.tile_size + part * matrix.blocks * matrix.slice;
-      for_each_tile(0, squares, Engine::kPixels, [&](Index first, Index count) {
-        Engine::multiply({task.panel + first * kUnits, matrix.blocks, block.stride, &tap, 1}, weights, count,
-                         products + part * plane + first * kTile);
-      });
+      multiply_place<Engine>(matrix, task, tile, part, part, squares, products + part * plane);
     }
     for (Index image = 0; image < block.images; ++image) {
       for (Index row = 0; row < block.rows; ++row) {
@@ -173,13 +180,8 @@ void multiply_up_squares(const Matrix& matrix, const Task& task, Index tile, Ind
       for (int j = 0; j < across; ++j) {
         const int kernel = (odd_row ? 3 : i) * 4 + (odd_col ? 3 : j);
         const int place = (odd_row ? 2 * i + 1 : i) * 4 + (odd_col ? 2 * j + 1 : j);
-        const float* weights = matrix.data + tile * matrix.tile_size + kernel * matrix.blocks * matrix.slice;
-        const float* panel = task.panel + place * block.plane * kUnits;
-        const Index tap = 0;
-        for_each_tile(0, squares, Engine::kPixels, [&](Index first, Index count) {
-          Engine::multiply({panel + first * kUnits, matrix.blocks, block.stride, &tap, 1}, weights, count,
-                           products + (i * across + j) * plane + first * kTile);
-        });
+        multiply_place<Engine>(matrix, task, tile, kernel, place, squares,
+                               products + (i * across + j) * plane);
       }
     }
     for (Index row = 0; row < end - begin; ++row) {

@@ -199,11 +199,10 @@ class Embeddings:
         labels = evaluator.labels
         if labels is None:
             return None
-        quick = None if self._exact else labels.quick_encoder
-        key = id(quick or labels.text_encoder)
+        key = id(labels.text_encoder if self._exact else labels.first_encoder)
         if key not in self._made:
-            self._made[key] = labels.glance(self._images) if quick else labels.embed(self._images)
-        return labels.settled(self._made[key], self._images) if quick else self._made[key]
+            self._made[key] = (labels.embed if self._exact else labels.glance)(self._images)
+        return self._made[key] if self._exact else labels.settled(self._made[key], self._images)
 
 
 class _Run:
