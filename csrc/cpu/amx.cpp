@@ -30,16 +30,15 @@ struct AmxEngine : Pairs {
 
   // Reads and writes whole tiles of 16 pixels, whatever `count` is. Weights of a pass stay in the first-level
   // cache while all pixels are multiplied with them; the sums wait in `out`.
-  static void multiply(const Operand& a, const float* weights, Index count, float* out) {
-    const Index slice = a.tap_count * kUnits * kTile;
-    const Index pass = larger(1, kPassBytes / (slice * 4));
+  static void multiply(const Operand& a, Index count, float* out) {
+    const Index pass = larger(1, kPassBytes / (a.step_count * kUnits * kTile * 4));
     for (Index first = 0; first < a.blocks; first += pass) {
-      const Operand part{a.panel + first * a.stride, smaller(pass, a.blocks - first), a.stride, a.taps,
-                         a.tap_count};
+      Operand part = a;
+      part.panel += first * a.stride, part.weights += first * a.slice;
+      part.blocks = smaller(pass, a.blocks - first);
       for (Index at = 0; at < count; at += 32) {
-        (count - at > 16 ? product<true> : product<false>)(part, at, weights, first > 0, out + at * kTile);
+        (count - at > 16 ? product<true> : product<false>)(part, at, first > 0, out + at * kTile);
       }
-      weights += part.blocks * slice;
     }
   }
 
@@ -49,7 +48,7 @@ struct AmxEngine : Pairs {
 
   // Tiles 0 to 3 are the sums, 4 and 5 hold pixels, 6 and 7 weights.
   template <bool kBoth>
-  static void product(const Operand& a, Index at, const float* weights, bool more, float* out) {
+  static void product(const Operand& a, Index at, bool more, float* out) {
     constexpr Index kPixelBytes = kUnits * 4, kTileBytes = kTile * 4;
     if (more) {
       ZOOM_TILE_LOAD(0, out, kTileBytes);
@@ -65,8 +64,9 @@ struct AmxEngine : Pairs {
       ZOOM_TILE_ZERO(3);
     }
     for (Index block = 0; block < a.blocks; ++block) {
-      for (Index tap = 0; tap < a.tap_count; ++tap) {
-        const float* pixel = a.panel + block * a.stride + a.taps[tap] + at * kUnits;
+      for (Index step = 0; step < a.step_count; ++step) {
+        const float* pixel = a.panel + block * a.stride + a.steps[step].pixel + at * kUnits;
+        const float* weights = a.weights + block * a.slice + a.steps[step].weights;
         ZOOM_TILE_LOAD(6, weights, kTileBytes);
         ZOOM_TILE_LOAD(7, weights + 16, kTileBytes);
         ZOOM_TILE_LOAD(4, pixel, kPixelBytes);
@@ -77,7 +77,6 @@ struct AmxEngine : Pairs {
           ZOOM_TILE_DOT(2, 5, 6);
           ZOOM_TILE_DOT(3, 5, 7);
         }
-        weights += kUnits * kTile;
       }
     }
     ZOOM_TILE_STORE(0, out, kTileBytes);

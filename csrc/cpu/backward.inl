@@ -148,46 +148,78 @@ void pack_gradient_squares(const ModulatedConv& op, const Matrix& matrix, const 
   }
 }
 
-// Through the filter's adjoint: gradient (m, n) of the transposed convolution's result filters rows m - 2 ..
-// m + 1 and columns n - 2 .. n + 1 of d loss / d u. It goes to the plane of its parities, at (m / 2, n / 2).
-template <class Engine, class T>
-void pack_filtered_gradient(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
-  constexpr int kVectors = Engine::kBlockVectors;
+// Through the filter's adjoint, for one image in block `i` of channels: gradient (m, n) of the transposed
+// convolution's result, m to `rows` and n to `cols`, filters rows m - 2 .. m + 1 and columns n - 2 .. n + 1
+// of d loss / d u. Calls take(m, n, gradient).
+template <int kVectors, class T, class Take>
+void filtered_gradient(const ModulatedConv& op, const Task& task, Index image, Index i, Index rows,
+                       Index cols, Take&& take) {
   constexpr Index kPixel = kVectors * kLanes;
   const Block& block = task.block;
-  const Index top = 2 * block.top, left = 2 * block.left, rows = 2 * block.rows, cols = 2 * block.cols;
+  const Index top = 2 * block.top, left = 2 * block.left;
+  const Index owned_end = left + 2 * block.cols;
+  double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
   float* line = task.work;
   float* ring = line + (cols + 4) * kPixel;
   const auto ring_row = [&](Index row) { return ring + (row + 4) % 4 * (cols + 1) * kPixel; };
-  for (Index image = 0; image < block.images; ++image) {
-    double* sums = task.dscale ? task.dscale + image * 4 * op.out_channels : nullptr;
-    for (Index i = 0; i < matrix.blocks; ++i) {
-      Gradient<T, kVectors> gradient(op, block.image + image, i * kPixel);
-      for (Index row = -2; row < rows + 2; ++row) {
-        gradient.padded_row(top + row, left - 2, left + cols + 2, left, left + cols,
-                            0 <= row && row < rows ? sums : nullptr, [&](Index w, const Vec* du) {
-                              for (int v = 0; v < kVectors; ++v)
-                                du[v].store(line + (w - left + 2) * kPixel + v * kLanes);
-                            });
-        float* filtered = ring_row(row);
-        for (Index at = 0; at < (cols + 1) * kPixel; at += kLanes)
-          filter_row(line + at, kPixel).store(filtered + at);
-        if (row < 1) continue;
-        const Index m = row - 1;
-        const float* from[4];
-        for (Index k = 0; k < 4; ++k) from[k] = ring_row(m - 2 + k);
-        float* to = task.panel + i * block.stride +
-                    (m % 2 * 2 * block.plane + image * block.image_pitch + m / 2 * block.pitch) * kUnits;
-        for (Index n = 0; n <= cols; ++n) {
-          Vec du[kVectors];
-          for (int v = 0; v < kVectors; ++v) {
-            const Index at = n * kPixel + v * kLanes;
-            du[v] = fir4(Vec::load(from[0] + at), Vec::load(from[1] + at), Vec::load(from[2] + at),
-                         Vec::load(from[3] + at));
-          }
-          Engine::put(to + (n % 2 * block.plane + n / 2) * kUnits, du);
-        }
+  Gradient<T, kVectors> gradient(op, block.image + image, i * kPixel);
+  for (Index row = -2; row < rows + 2; ++row) {
+    gradient.padded_row(top + row, left - 2, left + cols + 2, left, owned_end,
+                        0 <= row && row < 2 * block.rows ? sums : nullptr, [&](Index w, const Vec* du) {
+                          for (int v = 0; v < kVectors; ++v)
+                            du[v].store(line + (w - left + 2) * kPixel + v * kLanes);
+                        });
+    float* filtered = ring_row(row);
+    for (Index at = 0; at < (cols + 1) * kPixel; at += kLanes)
+      filter_row(line + at, kPixel).store(filtered + at);
+    if (row < 1) continue;
+    const Index m = row - 1;
+    const float* from[4];
+    for (Index k = 0; k < 4; ++k) from[k] = ring_row(m - 2 + k);
+    for (Index n = 0; n <= cols; ++n) {
+      Vec du[kVectors];
+      for (int v = 0; v < kVectors; ++v) {
+        const Index at = n * kPixel + v * kLanes;
+        du[v] = fir4(Vec::load(from[0] + at), Vec::load(from[1] + at), Vec::load(from[2] + at),
+                     Vec::load(from[3] + at));
       }
+      take(m, n, du);
+    }
+  }
+}
+
+// Gradient (m, n) goes to the plane of its parities, at (m / 2, n / 2).
+template <class Engine, class T>
+void pack_filtered_gradient(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  constexpr int kVectors = Engine::kBlockVectors;
+  const Block& block = task.block;
+  for (Index image = 0; image < block.images; ++image) {
+    for (Index i = 0; i < matrix.blocks; ++i) {
+      float* to = task.panel + i * block.stride + image * block.image_pitch * kUnits;
+      filtered_gradient<kVectors, T>(op, task, image, i, 2 * block.rows, 2 * block.cols,
+                                     [&](Index m, Index n, const Vec* du) {
+                                       const Index plane = (m % 2 * 2 + n % 2) * block.plane;
+                                       Engine::put(to + (plane + m / 2 * block.pitch + n / 2) * kUnits, du);
+                                     });
+    }
+  }
+}
+
+template <class Engine, class T>
+void pack_filtered_gradient_squares(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
+  constexpr int kVectors = Engine::kBlockVectors;
+  using Pixel = FloatPixel<kVectors>;
+  const Block& block = task.block;
+  const Index rows = 4 * block.square_rows, cols = 4 * block.square_cols;
+  float* pixels = task.work + (5 * (cols + 1) + 3) * Pixel::kPixel;  // behind a line and four filtered ones
+  for (Index i = 0; i < matrix.blocks; ++i) {
+    float* panel = task.panel + i * block.stride;
+    for (Index image = 0; image < block.images; ++image) {
+      filtered_gradient<kVectors, T>(op, task, image, i, rows, cols, [&](Index m, Index n, const Vec* du) {
+        Pixel::put(pixels + (m * (cols + 1) + n) * Pixel::kPixel, du);
+      });
+      transform_down_squares<Engine>(block, pixels, panel);
+      panel += block.square_rows * block.square_cols * kUnits;
     }
   }
 }
@@ -238,8 +270,13 @@ void backward(const ModulatedConv& op, const Matrix& matrix, const Task& task) {
   };
   if constexpr (Engine::kWinograd) {
     if (matrix.method == Method::winograd) {
-      pack_gradient_squares<Engine, T>(op, matrix, task);
-      multiply_squares<Engine>(matrix, task, take);
+      if (op.up) {
+        pack_filtered_gradient_squares<Engine, T>(op, matrix, task);
+        multiply_down_squares<Engine>(matrix, task, take);
+      } else {
+        pack_gradient_squares<Engine, T>(op, matrix, task);
+        multiply_squares<Engine>(matrix, task, take);
+      }
       return Engine::settle();
     }
   }

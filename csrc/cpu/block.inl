@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cpu/convolutions.hpp"
+#include "cpu/multiply.inl"
 #include "cpu/vectors.inl"
 
 namespace zoom::cpu {
@@ -18,14 +19,18 @@ ZOOM_INLINE void for_each_tile(Index begin, Index end, Index longest, Tile&& til
   }
 }
 
-// Distances of the taps of `part` in the panel of a block, in floats; returns how many.
-inline Index tap_distances(const Matrix& matrix, int part, const Block& block, Index* distances) {
+// `part` of a tile of channels at pixels of a block; `steps` is memory for its taps, of which a kernel has 9.
+inline Operand operand(const Matrix& matrix, Index tile, int part, const Task& task, Step* steps) {
+  const Block& block = task.block;
   Index count = 0;
   for (int t = matrix.begin[part]; t < matrix.begin[part + 1]; ++t) {
     const Tap& tap = matrix.taps[t];
-    distances[count++] = (tap.plane * block.plane + tap.dy * block.pitch + tap.dx) * kUnits;
+    steps[count] = {(tap.plane * block.plane + tap.dy * block.pitch + tap.dx) * kUnits, count * matrix.slice};
+    ++count;
   }
-  return count;
+  const float* weights =
+      matrix.data + tile * matrix.tile_size + matrix.begin[part] * matrix.blocks * matrix.slice;
+  return {task.panel, weights, matrix.blocks, block.stride, count * matrix.slice, steps, count};
 }
 
 // Calls run(image, row, first column, count, first pixel of the tile) for the pixels of the tile [first,
@@ -48,14 +53,13 @@ ZOOM_INLINE void for_each_run(const Block& block, Index first, Index count, Run&
 template <class Engine, class Take>
 ZOOM_INLINE void multiply_block(const Matrix& matrix, const Task& task, Take&& take) {
   const Block& block = task.block;
-  Index taps[9];
-  const Index tap_count = tap_distances(matrix, 0, block, taps);
+  Step steps[9];
   const Index pixels = (block.images - 1) * block.image_pitch + (block.rows - 1) * block.pitch + block.cols;
   for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
+    Operand product = operand(matrix, tile, 0, task, steps);
     for_each_tile(0, pixels, Engine::kPixels, [&](Index first, Index count) {
-      const float* from = task.panel + (block.origin + first) * kUnits;
-      Engine::multiply({from, matrix.blocks, block.stride, taps, tap_count},
-                       matrix.data + tile * matrix.tile_size, count, task.work);
+      product.panel = task.panel + (block.origin + first) * kUnits;
+      Engine::multiply(product, count, task.work);
       for_each_run(block, first, count, [&](Index image, Index row, Index col, Index length, Index at) {
         take(tile, image, row, col, length, task.work + at * Engine::kTile);
       });

@@ -233,8 +233,7 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
   constexpr Index kTile = Engine::kTile;
   const Block& block = task.block;
   pack_input<Engine, T>(op, matrix, block, task.panel);
-  Index taps[4][4], tap_counts[4];
-  for (int part = 0; part < 4; ++part) tap_counts[part] = tap_distances(matrix, part, block, taps[part]);
+  Step steps[4];
   // Rows of the panel, the halo among them; row 0 is above the first image.
   const Index rows = block.images * (block.rows + 1) + 1;
   const float* corner = task.panel + (block.origin - block.pitch - 1) * kUnits;
@@ -255,15 +254,13 @@ void forward_up(const ModulatedConv& op, const Matrix& matrix, const Task& task)
       for (int part = 0; part < 4; ++part) {
         // No even row of the transposed convolution is needed above the first image.
         const Index start = part < 2 ? larger(1, begin) : begin;
-        const float* weights =
-            matrix.data + tile * matrix.tile_size + matrix.begin[part] * matrix.blocks * matrix.slice;
+        Operand product = operand(matrix, tile, part, task, steps);
         // One pixel more than the rows have: the column behind the last row.
-        for_each_tile(
-            start * block.pitch, end * block.pitch + 1, Engine::kPixels, [&](Index first, Index count) {
-              Engine::multiply(
-                  {corner + first * kUnits, matrix.blocks, block.stride, taps[part], tap_counts[part]},
-                  weights, count, at(part, 0) + first * kTile);
-            });
+        for_each_tile(start * block.pitch, end * block.pitch + 1, Engine::kPixels,
+                      [&](Index first, Index count) {
+                        product.panel = corner + first * kUnits;
+                        Engine::multiply(product, count, at(part, 0) + first * kTile);
+                      });
       }
       filter_rows<Engine, T>(op, task, tile, block.rows + 1, larger(1, begin - 1), end - 1, at);
     }

@@ -17,6 +17,7 @@ struct Tap {
 // How a convolution becomes products: `direct` multiplies every tap with the pixels under it; `winograd`
 // transforms squares of 4 x 4 pixels and the kernels, multiplies those, and transforms the product back to 2
 // x 2 pixels (F(2 x 2, 3 x 3) of Lavin & Gray, 2016): 16 multiplications where there are 36.
+// Up-sampling has squares of its own, of 25 multiplications.
 enum class Method { direct, winograd };
 
 // [tile of output channels][part][block of input channels][tap of the part][kUnits][channels of the tile]
@@ -24,7 +25,7 @@ enum class Method { direct, winograd };
 // added up on its own: an up-sampling convolution has four, by row and column parity of its result, and
 // `winograd` 16 of one tap each, its transformed kernel (ky and kx are 0 to 3).
 struct Matrix {
-  Method method;  // winograd for a kernel of 3, where the kernels can, but not backward through up-sampling
+  Method method;  // winograd for a kernel of 3, where the kernels can
   const float* data;
   std::int64_t in_channels, out_channels;
   std::int64_t blocks;     // of input channels

@@ -9,13 +9,19 @@
 namespace zoom::cpu {
 namespace {
 
-// What is multiplied: `blocks` of channels, `stride` floats apart, at the pixels `taps` (in floats) from
-// `panel`.
+// Pixels and weights of one block of channels that are multiplied, in floats from the panel's and from the
+// tile's.
+struct Step {
+  Index pixel, weights;
+};
+
+// What is multiplied and added up: `blocks` of channels, `stride` floats apart in the panel and `slice` in
+// the weights, at each of the steps.
 struct Operand {
-  const float* panel;
-  Index blocks, stride;
-  const Index* taps;
-  Index tap_count;
+  const float *panel, *weights;
+  Index blocks, stride, slice;
+  const Step* steps;
+  Index step_count;
 };
 
 // A unit is a float.
@@ -45,24 +51,25 @@ struct VectorEngine : Dot {
 
   // out [count][kTile] = the product for `count` pixels, 1 to kPixels.
   template <int kCount = kMostPixels>
-  static void multiply(const Operand& a, const float* weights, Index count, float* out) {
+  static void multiply(const Operand& a, Index count, float* out) {
     if constexpr (kCount > 1) {
-      if (count < kCount) return multiply<kCount - 1>(a, weights, count, out);
+      if (count < kCount) return multiply<kCount - 1>(a, count, out);
     }
-    product<kCount>(a, weights, out);
+    product<kCount>(a, out);
   }
 
  private:
   // All sums stay in registers: the loops over kCount and kTileVectors are unrolled.
   template <int kCount>
-  static void product(const Operand& a, const float* weights, float* out) {
+  static void product(const Operand& a, float* out) {
     Vec sums[kCount][kTileVectors];
     for (auto& row : sums) {
       for (Vec& sum : row) sum = Vec(0.0f);
     }
     for (Index block = 0; block < a.blocks; ++block) {
-      for (Index tap = 0; tap < a.tap_count; ++tap) {
-        const float* pixel = a.panel + block * a.stride + a.taps[tap];
+      for (Index step = 0; step < a.step_count; ++step) {
+        const float* pixel = a.panel + block * a.stride + a.steps[step].pixel;
+        const float* weights = a.weights + block * a.slice + a.steps[step].weights;
 #pragma GCC unroll 4
         for (Index unit = 0; unit < kUnits; ++unit) {
           decltype(Dot::weights(weights)) w[kTileVectors];

@@ -17,8 +17,10 @@ constexpr Index kWidestFiltered = 64, kFewestFiltered = 32;
 // planes is expensive.
 constexpr Index kTasks = 16, kTasksOfPlanes = 4;
 // Squares are transformed again in every task, and the products of one tile of channels lie beside the panel.
-constexpr Index kTasksOfSquares = 4, kSquaresBytes = 300 << 10, kSquaresAcross = 16;
-constexpr Index kPlaces = 16, kPlacesOfPhase = 9;
+// Backward through the filter the border costs more than memory does.
+constexpr Index kTasksOfSquares = 4, kSquaresBytes = 300 << 10, kSquaresBytesDown = 768 << 10,
+                kSquaresAcross = 16;
+constexpr Index kPlaces = 16, kProductsUp = 9, kPlacesDown = 25, kProductsDown = 9;
 // Pixels of a strip of rows that is made before it is filtered.
 constexpr Index kStrip = 64;
 
@@ -45,7 +47,8 @@ Tiling::Tiling(const Product& p, const ModulatedConv& op, const Matrix& matrix, 
   Index of_image;
   if (product.winograd) {
     // With up-sampling a strip of squares, of which there is one more on either side.
-    limit = std::max<Index>(1, kSquaresBytes / (kPlaces * 4 * (channel_blocks * kUnits + channels)));
+    const Index bytes = product.planes > 1 ? kSquaresBytesDown : kSquaresBytes;
+    limit = std::max<Index>(1, bytes / (places() * 4 * (channel_blocks * kUnits + channels)));
     cols = product.filtered ? even(width, kWidestFiltered)
                             : 2 * even(divide_up(width, 2), std::min(limit, kSquaresAcross));
     rows = product.filtered ? height : 2 * even(divide_up(height, 2), std::max<Index>(1, limit / (cols / 2)));
@@ -85,6 +88,9 @@ Block Tiling::block(Index index) const {
       b.pitch = 2 * b.square_cols;
       b.phase = (2 * b.strip + 2) * b.pitch * channels;
       squares = b.strip * b.square_cols;
+    } else if (product.planes > 1) {
+      b.square_rows = divide_up(b.rows, 2), b.square_cols = divide_up(b.cols, 2);
+      squares = b.images * b.square_rows * b.square_cols;
     } else {
       b.square_rows = divide_up(b.rows, 2), b.square_cols = divide_up(b.cols, 2);
       b.below += b.rows % 2, b.right += b.cols % 2;
@@ -118,9 +124,13 @@ Block Tiling::block(Index index) const {
   return b;
 }
 
+Index Tiling::places() const {
+  return product.planes > 1 ? kPlacesDown : kPlaces;
+}
+
 Index Tiling::panel() const {
   const Block b = block(0);
-  return product.winograd ? kPlaces * b.plane * kUnits : channel_blocks * b.stride;
+  return product.winograd ? places() * b.plane * kUnits : channel_blocks * b.stride;
 }
 
 Index Tiling::work() const {
@@ -130,7 +140,11 @@ Index Tiling::work() const {
     const Index squares = b.stride / kUnits, pixel = kUnits * unit_channels;
     if (product.filtered) {
       const Index read = (2 * b.strip + 1) * (2 * b.square_cols + 1) * pixel;
-      return group_tiles * 4 * b.phase + std::max(read, kPlacesOfPhase * (squares + 1) * channels);
+      return group_tiles * 4 * b.phase + std::max(read, kProductsUp * (squares + 1) * channels);
+    }
+    if (product.planes > 1) {
+      const Index across = 4 * b.square_cols + 1, read = (across * (4 * b.square_rows + 6) + 3) * pixel;
+      return std::max(read, (kProductsDown * (squares + 1) + 2 * b.square_cols) * channels);
     }
     const Index read = b.images * b.image_pitch * pixel;
     return std::max(read, (kPlaces * (squares + 1) + 2 * b.square_cols) * channels);

@@ -34,6 +34,9 @@ struct Tiling {
   // Floats that the panel of any block takes, and the work space behind it.
   std::int64_t panel() const;
   std::int64_t work() const;
+
+ private:
+  std::int64_t places() const;  // of a square
 };
 
 }  // namespace zoom::cpu

@@ -110,15 +110,11 @@ Weights::Weights(const float* weight, Index out_channels, Index in_channels, Ind
 const Matrix& Weights::backward() const {
   std::call_once(once_, [&] {
     const bool winograd = forward().method == Method::winograd;
-    Matrix matrix = winograd && !up ? winograd_taps() : backward_taps(static_cast<int>(kernel), up);
+    Matrix matrix = winograd ? winograd_taps() : backward_taps(static_cast<int>(kernel), up);
     matrix.out_channels = forward().in_channels, matrix.in_channels = forward().out_channels;
-    const auto from = [&](int place) {
-      if (!winograd) return place;
-      // The transform of up-sampling holds the weights themselves; that of a kernel which is turned by 180
-      // degrees has rows 0 and 3 exchanged, and columns.
-      constexpr int kWeight[3] = {2, 3, 0}, kTurned[4] = {3, 1, 2, 0};
-      return up ? kWeight[place] : kTurned[place];
-    };
+    // The transform of a kernel which is turned by 180 degrees has rows and columns of the other's.
+    constexpr int kTurned[4] = {3, 1, 2, 0}, kTurnedUp[4] = {2, 1, 0, 3};
+    const auto from = [&](int place) { return !winograd ? place : up ? kTurnedUp[place] : kTurned[place]; };
     backward_ = pack(matrix, [&](Index out, Index in, float* values) {
       for (int t = 0; t < matrix.begin[matrix.parts]; ++t) {
         values[t] = unpacked(in, out, from(matrix.taps[t].ky), from(matrix.taps[t].kx));

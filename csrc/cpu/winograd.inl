@@ -70,16 +70,24 @@ void transform_squares(const Block& block, const float* pixels, float* panel) {
   }
 }
 
-// products [squares][kTile] <- the squares' place `place` times kernel `kernel` of a tile of channels.
+// A place of a square, and which of a tile's kernels multiplies it.
+struct Pair {
+  int place, kernel;
+};
+
+// products [squares][kTile] <- the sum over pairs, at most 4, for a tile of channels.
 template <class Engine>
-ZOOM_INLINE void multiply_place(const Matrix& matrix, const Task& task, Index tile, int kernel, int place,
-                                Index squares, float* products) {
-  const Index tap = 0;
-  const float* weights = matrix.data + tile * matrix.tile_size + kernel * matrix.blocks * matrix.slice;
-  const float* panel = task.panel + place * task.block.plane * kUnits;
-  for_each_tile(0, squares, Engine::kPixels, [&](Index first, Index count) {
-    Engine::multiply({panel + first * kUnits, matrix.blocks, task.block.stride, &tap, 1}, weights, count,
-                     products + first * Engine::kTile);
+ZOOM_INLINE void multiply_pairs(const Matrix& matrix, const Task& task, Index tile, const Pair* pairs,
+                                int count, Index squares, float* products) {
+  Step steps[4];
+  for (int i = 0; i < count; ++i) {
+    steps[i] = {pairs[i].place * task.block.plane * kUnits, pairs[i].kernel * matrix.blocks * matrix.slice};
+  }
+  const float* weights = matrix.data + tile * matrix.tile_size;
+  for_each_tile(0, squares, Engine::kPixels, [&](Index first, Index pixels) {
+    Engine::multiply(
+        {task.panel + first * kUnits, weights, matrix.blocks, task.block.stride, matrix.slice, steps, count},
+        pixels, products + first * Engine::kTile);
   });
 }
 
@@ -94,7 +102,8 @@ ZOOM_INLINE void multiply_squares(const Matrix& matrix, const Task& task, Take&&
   float* line = products + 16 * plane;
   for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
     for (int part = 0; part < 16; ++part) {
-      multiply_place<Engine>(matrix, task, tile, part, part, squares, products + part * plane);
+      const Pair pair{part, part};
+      multiply_pairs<Engine>(matrix, task, tile, &pair, 1, squares, products + part * plane);
     }
     for (Index image = 0; image < block.images; ++image) {
       for (Index row = 0; row < block.rows; ++row) {
@@ -178,10 +187,9 @@ void multiply_up_squares(const Matrix& matrix, const Task& task, Index tile, Ind
     const int down = odd_row ? 2 : 3, across = odd_col ? 2 : 3;
     for (int i = 0; i < down; ++i) {
       for (int j = 0; j < across; ++j) {
-        const int kernel = (odd_row ? 3 : i) * 4 + (odd_col ? 3 : j);
-        const int place = (odd_row ? 2 * i + 1 : i) * 4 + (odd_col ? 2 * j + 1 : j);
-        multiply_place<Engine>(matrix, task, tile, kernel, place, squares,
-                               products + (i * across + j) * plane);
+        const Pair pair{(odd_row ? 2 * i + 1 : i) * 4 + (odd_col ? 2 * j + 1 : j),
+                        (odd_row ? 3 : i) * 4 + (odd_col ? 3 : j)};
+        multiply_pairs<Engine>(matrix, task, tile, &pair, 1, squares, products + (i * across + j) * plane);
       }
     }
     for (Index row = 0; row < end - begin; ++row) {
@@ -202,6 +210,98 @@ void multiply_up_squares(const Matrix& matrix, const Task& task, Index tile, Ind
             (odd_col ? sums[i][1] : sums[i][1] + sums[i][2]).store(pixel + kTile);
           }
         }
+      }
+    }
+  }
+}
+
+// Backward through up-sampling: the adjoint. Along an axis a pixel is weight 0 times gradient a of the even
+// phase at it, weight 2 times b behind a, and weight 1 times that of the odd phase. Two pixels need a, b, c
+// of the even phase and two of the odd one, five neighbours of the transposed convolution: of (a - b, b, c -
+// b) times (weight 0, weight 0 + weight 2, weight 2) the first two and the last two add up to what the even
+// phase gives, and what the odd one gives joins the first and the last. So five places make three sums.
+
+// As `transform_squares`, for squares of one image of 5 x 5 pixels, which lie four apart.
+template <class Engine>
+void transform_down_squares(const Block& block, const float* pixels, float* panel) {
+  constexpr int kVectors = Engine::kBlockVectors;
+  constexpr Index kPixel = FloatPixel<kVectors>::kPixel;
+  const Index plane = block.plane * kUnits, pitch = (4 * block.square_cols + 1) * kPixel;
+  const auto places = [](Vec(*pixel)[kVectors], Vec(*to)[kVectors]) {
+    for (int v = 0; v < kVectors; ++v) {
+      to[0][v] = pixel[0][v] - pixel[2][v];
+      to[1][v] = pixel[1][v];
+      to[2][v] = pixel[2][v];
+      to[3][v] = pixel[3][v];
+      to[4][v] = pixel[4][v] - pixel[2][v];
+    }
+  };
+  for (Index row = 0; row < block.square_rows; ++row) {
+    const float* from = pixels + 4 * row * pitch;
+    Vec columns[5][5][kVectors];  // by place along the column, and column
+    const auto read = [&](Index col, int to) {
+      Vec pixel[5][kVectors], down[5][kVectors];
+      for (Index i = 0; i < 5; ++i) {
+        for (int v = 0; v < kVectors; ++v)
+          pixel[i][v] = Vec::load(from + i * pitch + col * kPixel + v * kLanes);
+      }
+      places(pixel, down);
+      for (int i = 0; i < 5; ++i) {
+        for (int v = 0; v < kVectors; ++v) columns[i][to][v] = down[i][v];
+      }
+    };
+    read(0, 0);
+    for (Index col = 0; col < block.square_cols; ++col) {
+      for (int i = 1; i < 5; ++i) read(4 * col + i, i);
+      for (Index i = 0; i < 5; ++i) {
+        Vec square[5][kVectors];
+        places(columns[i], square);
+        for (Index j = 0; j < 5; ++j) Engine::put(panel + (5 * i + j) * plane, square[j]);
+        for (int v = 0; v < kVectors; ++v) columns[i][0][v] = columns[i][4][v];
+      }
+      panel += kUnits;
+    }
+  }
+}
+
+// As `multiply_squares`.
+template <class Engine, class Take>
+ZOOM_INLINE void multiply_down_squares(const Matrix& matrix, const Task& task, Take&& take) {
+  constexpr Index kTile = Engine::kTile;
+  constexpr Pair kOfAxis[3][2] = {{{0, 0}, {1, 3}}, {{2, 1}, {2, 1}}, {{4, 2}, {3, 3}}};
+  constexpr int kCounts[3] = {2, 1, 2};
+  const Block& block = task.block;
+  const Index squares = block.images * block.square_rows * block.square_cols;
+  const Index plane = squares * kTile + kUnits;
+  float* products = task.work;
+  float* line = products + 9 * plane;
+  for (Index tile = task.first_tile; tile < task.last_tile; ++tile) {
+    for (int sum = 0; sum < 9; ++sum) {
+      Pair pairs[4];
+      int count = 0;
+      for (int i = 0; i < kCounts[sum / 3]; ++i) {
+        for (int j = 0; j < kCounts[sum % 3]; ++j) {
+          const Pair &down = kOfAxis[sum / 3][i], &across = kOfAxis[sum % 3][j];
+          pairs[count++] = {5 * down.place + across.place, 4 * down.kernel + across.kernel};
+        }
+      }
+      multiply_pairs<Engine>(matrix, task, tile, pairs, count, squares, products + sum * plane);
+    }
+    for (Index image = 0; image < block.images; ++image) {
+      for (Index row = 0; row < block.rows; ++row) {
+        const Index first = (image * block.square_rows + row / 2) * block.square_cols;
+        const Index upper = row % 2;
+        for (Index col = 0; col < block.square_cols; ++col) {
+          for (Index lane = 0; lane < kTile; lane += kLanes) {
+            const float* at = products + 3 * upper * plane + (first + col) * kTile + lane;
+            Vec sums[3];
+            for (Index j = 0; j < 3; ++j)
+              sums[j] = Vec::load(at + j * plane) + Vec::load(at + (3 + j) * plane);
+            (sums[0] + sums[1]).store(line + 2 * col * kTile + lane);
+            (sums[1] + sums[2]).store(line + (2 * col + 1) * kTile + lane);
+          }
+        }
+        take(tile, image, row, 0, block.cols, line);
       }
     }
   }
