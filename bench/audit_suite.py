@@ -12,8 +12,9 @@ search, and the reference's loop (`baseline.py`) on the same networks. A row's u
 With random weights a target's logit is far from 0, so nothing flips, as most images do not by one attribute of a sound
 model; for several together it is moved to within reach, so that there is a counterfactual to find. There the work is
 equal: a search whose steps all cost the same (the reference's, SGD, PGD) is measured for a few of them and extrapolated
-to its 100, and the row says so: what a unit costs once is counted once. Others run whole. The avatars' searches all run
-whole, and a ratio counts only where at least as many units flip as by the reference.
+to its 100, and the row says so: what a unit costs once is counted once. The engine's are searched with three numbers of
+steps, which tell the price of a step from that of evaluating a point again at the end. Others run whole. The avatars'
+searches all run whole, and a ratio counts only where at least as many units flip as by the reference.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from baseline import BOUND, STEPS, Reference, ReferenceSearch
 from memory import available
@@ -35,7 +37,6 @@ from zoom_engine import Diagnoser, ops
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.errors import ZoomError
 from zoom_engine.search import find_search
-from zoom_engine.search.verified import MOST_ROUNDS
 
 SUITE = "audit"
 BASELINE = "baseline"
@@ -53,9 +54,7 @@ UNITS = {"step": "gradient step", "single": "image and attribute", "multi": "ima
 AVATARS = 0  # in place of a resolution
 AVATAR_IMAGES = 2
 MEASURED = 2  # steps that are taken of the reference's search, all of which cost the same
-# Of the engine's, twice: what the two differ by is what a step costs. What is evaluated again in float32 at the end of
-# a search (at most `MOST_ROUNDS` times) is in both.
-FEW, MORE = MOST_ROUNDS, 2 * MOST_ROUNDS
+SEARCHED = (2, 8, 24)  # of the engine's
 MOST = 32  # attributes
 MEMORY = {256: 4e9, 512: 6e9, 1024: 9e9}  # bytes that a case with pictures of such a size takes, at most
 
@@ -99,7 +98,7 @@ def run(
 ) -> Iterator[Result]:
     """One result for each case and variant; rounds of a case's variants are interleaved after one to warm up.
 
-    ``rounds`` are each round's seconds per unit, ``seconds`` the least of them: what else runs on a machine only adds.
+    ``rounds`` are each round's seconds per unit, ``seconds`` those of what was fastest: other work only adds.
     ``evaluations`` of pictures were made per unit, ``extrapolated`` says from what. A variant that cannot run has
     seconds None and the reason as ``skipped``.
     """
@@ -137,7 +136,7 @@ def run_case(
             "case": case,
             "variant": variant,
             "unit": UNITS[wanted.work],
-            "seconds": round(min(rounds[variant]), 6),
+            "seconds": round(call.fastest(rounds[variant]), 6),
             "rounds": [round(seconds, 6) for seconds in rounds[variant]],
             "evaluations": round(call.evaluations, 2),
             "extrapolated": call.extrapolated,
@@ -194,6 +193,10 @@ class Runner:
         """Do the case's work once: seconds per unit."""
         raise NotImplementedError
 
+    def fastest(self, rounds: Sequence[float]) -> float:
+        """Seconds per unit of the last rounds, from what other work disturbed least."""
+        return min(rounds)
+
 
 def runner(world: World, case: Case, variant: str, device: str, cache: Path) -> Runner:
     """What does the work of ``variant``. Raises ZoomError where there is no such search, or not for this case."""
@@ -245,6 +248,22 @@ class BaselineRunner(Runner):
         return seconds / len(searches)
 
 
+class Audited(NamedTuple):
+    """What an audit took, by the unit."""
+
+    steps: float
+    evaluations: float
+    seconds: float
+
+
+def step_price(audits: Sequence[Audited]) -> float:
+    """Seconds of a step, from audits of which a unit takes a price for each step, another for each point that is
+    evaluated again (what a search in bfloat16 rests on is, in float32, and so more where it is longer), and a third one
+    once."""
+    terms = np.array([[audit.steps, audit.evaluations - audit.steps, 1.0] for audit in audits])
+    return float(np.linalg.lstsq(terms, np.array([audit.seconds for audit in audits]), rcond=None)[0][0])
+
+
 class EngineRunner(Runner):
     """An audit, without the work before its first unit, which the paper's range and ready directions leave out."""
 
@@ -255,11 +274,12 @@ class EngineRunner(Runner):
             raise ZoomError(f"{search} takes no gradient steps")
         steps: tuple[int | None, ...] = (None,)
         if search in PAPERS and not world.trained:
-            steps = (FEW, MORE)
-            self.extrapolated = None if case.work == "step" else f"{FEW} and {MORE} of {STEPS} steps"
+            steps = SEARCHED
+            self.extrapolated = None if case.work == "step" else f"{SEARCHED[-1]} of {STEPS} steps"
         self._per_step = case.work == "step"
         self._trained = world.trained
         self._images = AVATAR_IMAGES if world.trained else case.batch
+        self._audits: list[list[Audited]] = []  # by round
         self._diagnosers = [
             Diagnoser(
                 generator=world.generator,
@@ -284,21 +304,36 @@ class EngineRunner(Runner):
         ]
 
     def round(self) -> float:
-        self.evaluations, seconds = self._audit(self._diagnosers[0])
-        if len(self._diagnosers) == 1:
-            return seconds
-        step = (self._audit(self._diagnosers[1])[1] - seconds) / (MORE - FEW)
-        self.evaluations = 1.0 if self._per_step else float(STEPS + 1)
-        return step if self._per_step else seconds + (STEPS - FEW) * step
+        audits = [self._audit(diagnoser) for diagnoser in self._diagnosers]
+        self._audits.append(audits)
+        self.evaluations = audits[0].evaluations
+        if len(audits) > 1:
+            self.evaluations = 1.0 if self._per_step else float(STEPS + 1)
+        return self._seconds(audits)
 
-    def _audit(self, diagnoser: Diagnoser) -> tuple[float, float]:
-        """Evaluations and seconds of one unit."""
+    def fastest(self, rounds: Sequence[float]) -> float:
+        # Of each length: the least of differences would be the one whose short audit was disturbed.
+        lengths = zip(*self._audits[-len(rounds) :], strict=True)
+        return self._seconds([min(audits, key=lambda audit: audit.seconds) for audits in lengths])
+
+    def _seconds(self, audits: Sequence[Audited]) -> float:
+        steps, _, seconds = audits[-1]
+        if len(audits) == 1:
+            return seconds
+        step = step_price(audits)
+        return step if self._per_step else seconds + (STEPS - steps) * step
+
+    def _audit(self, diagnoser: Diagnoser) -> Audited:
         begun = now()
         records = diagnoser.run(images=self._images).records
         seconds = now() - begun
         if self._trained:
             self.flip_rate = round(statistics.fmean(record.flipped for record in records), 4)
-        return statistics.fmean(record.evaluations for record in records), seconds / len(records)
+        return Audited(
+            statistics.fmean(record.steps for record in records),
+            statistics.fmean(record.evaluations for record in records),
+            seconds / len(records),
+        )
 
 
 def now() -> float:

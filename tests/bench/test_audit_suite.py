@@ -77,7 +77,7 @@ def test_rows_say_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
     step, single = rows["32-step-b2", "pgd"], rows["32-single-b2", "pgd"]
     assert step["unit"] == "gradient step"
     assert step["extrapolated"] is None
-    assert single["extrapolated"] == "8 and 16 of 100 steps"
+    assert single["extrapolated"] == "24 of 100 steps"
     assert single["seconds"] > 20 * step["seconds"]
     assert rows["32-single-b2", "baseline"]["extrapolated"] == "2 of 100 steps"
     scan = rows["32-single-b2", "scan"]
@@ -89,6 +89,16 @@ def test_rows_say_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
     machine = json.loads((tmp_path / "out.json").read_text())["machine"]
     assert machine["instruction_set"]
     assert "of 100" not in capsys.readouterr().err
+
+
+def test_a_step_has_its_own_price() -> None:
+    from audit_suite import Audited, step_price
+
+    def audited(steps: int, again: int) -> Audited:
+        return Audited(steps, steps + again, 0.2 * steps + 0.1 * again + 1)
+
+    assert step_price([audited(2, 2), audited(8, 7), audited(24, 11)]) == pytest.approx(0.2)
+    assert step_price([audited(2, 0), audited(8, 0), audited(24, 0)]) == pytest.approx(0.2)
 
 
 @pytest.mark.slow
@@ -183,7 +193,7 @@ def test_noise_that_passes_fails_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     committed = tmp_path / "quick.json"
     run(committed)
     begun = clock.audits
-    clock.audit = lambda number: 2.0 if number < begun + 6 else 0.5  # to warm up, and the first measurement
+    clock.audit = lambda number: 2.0 if number < begun + 9 else 0.5  # to warm up, and the first measurement
     code, rows = run(tmp_path / "again.json", "--compare", str(committed))
     assert code == 0
     assert rows["32-single-b2", "pgd"]["rounds"][:2] == [rows["32-single-b2", "pgd"]["seconds"] * 4] * 2
