@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from zoom_engine.runtime import lowered_layers
 from zoom_engine.runtime.lowered_layers import (
+    PackedConvolution,
     PackedLinear,
     Patches,
     SelfAttention,
@@ -109,11 +111,11 @@ def test_attention_between_two_sequences_stays_torch_s_own() -> None:
     [
         nn.MultiheadAttention(32, 4, kdim=16, vdim=16),
         nn.MultiheadAttention(32, 4, add_bias_kv=True),
-        nn.Conv2d(3, 8, 3, padding=1),
-        nn.Conv2d(3, 8, 4, stride=4, padding=2),
+        nn.Conv2d(4, 8, 3, groups=2),
         nn.Conv2d(4, 8, 4, stride=4, groups=2),
-        nn.Conv2d(3, 8, 2, stride=2, dilation=2),
-        nn.Conv2d(3, 8, 1),
+        nn.Conv2d(3, 8, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(3, 8, 3, padding="same"),
+        nn.Conv1d(3, 8, 3),
     ],
 )
 def test_layers_of_another_kind_are_left_alone(layer: nn.Module) -> None:
@@ -132,6 +134,40 @@ def test_a_packed_product_is_that_of_its_weights(rows: int) -> None:
     assert float((found - wanted).norm() / wanted.norm()) < 0.005
     slope_wanted = 2 * found.double() @ weight.double()
     assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
+
+
+@pytest.mark.usefixtures("_packing")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3},
+        {"kernel_size": (3, 5), "padding": (0, 3), "bias": False},
+        {"kernel_size": 3, "padding": 2, "dilation": 2},
+        {"kernel_size": 3, "padding": 4},
+        {"kernel_size": 7, "padding": 3, "stride": 2},
+        {"kernel_size": 2, "stride": 2, "dilation": 2},
+        {"kernel_size": 4, "stride": 4, "padding": 2},
+        {"kernel_size": 1},
+        {"kernel_size": 1, "padding": 1},
+        {"kernel_size": 1, "stride": 2},
+        {"kernel_size": 1, "stride": (3, 2), "padding": 1},
+    ],
+)
+def test_a_packed_convolution_is_that_of_its_weights(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    plain = nn.Conv2d(24, 40, **options)
+    (layer,) = with_faster_layers(nn.Sequential(lowered(copy.deepcopy(plain)))).children()
+    assert isinstance(layer, PackedConvolution)
+    for side in (20, 13, 20):  # packed for pictures of the first size
+        x = torch.randn(2, 24, side, side + 3).bfloat16().contiguous(memory_format=torch.channels_last)
+        found, slope = followed(layer, x)
+        exact = plain.double()
+        exact.weight.data, leaf = layer.plain.weight.double(), x.double().requires_grad_(True)
+        wanted = exact(leaf)
+        (slope_wanted,) = torch.autograd.grad(wanted, leaf, 2 * found.double())
+        assert float((found - wanted.detach()).norm() / wanted.detach().norm()) < 0.005
+        assert float((slope - slope_wanted).norm() / slope_wanted.norm()) < 0.01
 
 
 class Normalised(nn.Module):
