@@ -26,7 +26,7 @@ from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target
 from zoom_engine.targets import Target
 
 NEAR = (0.2, 0.8)
-RUNTIMES = ("openvino-bf16", "onnxruntime-fp32")
+RUNTIMES = ("native-bf16", "openvino-bf16", "onnxruntime-fp32")
 IMAGES = 2000
 UNDECIDED = 0.22  # the share of pictures that is made to be undecided
 POOL = range(10_000, 10_100)
