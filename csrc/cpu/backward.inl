@@ -144,7 +144,7 @@ void pack_gradient_squares(const ModulatedConv& op, const Matrix& matrix, const 
       const Index at = block.origin + image * block.image_pitch;
       pack_gradient_channels<Pixel, T>(op, task, image, i, task.work + at * Pixel::kPixel);
     }
-    transform_squares<Engine>(block, task.work, task.panel + i * block.stride);
+    transform_images<Engine>(block, task.work, task.panel + i * block.stride);
   }
 }
 
@@ -218,7 +218,8 @@ void pack_filtered_gradient_squares(const ModulatedConv& op, const Matrix& matri
       filtered_gradient<kVectors, T>(op, task, image, i, rows, cols, [&](Index m, Index n, const Vec* du) {
         Pixel::put(pixels + (m * (cols + 1) + n) * Pixel::kPixel, du);
       });
-      transform_down_squares<Engine>(block, pixels, panel);
+      transform_squares<Engine, DownSquare>(block, block.square_rows, pixels, (cols + 1) * Pixel::kPixel,
+                                            panel);
       panel += block.square_rows * block.square_cols * kUnits;
     }
   }

@@ -61,7 +61,7 @@ void pack_input_squares(const ModulatedConv& op, const Matrix& matrix, const Tas
         pack_row<Pixel, T>(op, block, image, row, i, task.work + at * Pixel::kPixel);
       }
     }
-    transform_squares<Engine>(block, task.work, task.panel + i * block.stride);
+    transform_images<Engine>(block, task.work, task.panel + i * block.stride);
   }
 }
 
@@ -281,7 +281,8 @@ void pack_up_squares(const ModulatedConv& op, const Matrix& matrix, const Task& 
       pack_row<Pixel, T>(op, block, image, panel_row < 0 ? -1 : row, i, to);
       to += pitch * Pixel::kPixel;
     }
-    transform_up_squares<Engine>(block, end - begin, pixels, task.panel + i * block.stride);
+    transform_squares<Engine, UpSquare>(block, end - begin, pixels, pitch * Pixel::kPixel,
+                                        task.panel + i * block.stride);
   }
 }
 

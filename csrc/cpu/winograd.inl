@@ -20,53 +20,65 @@ struct FloatPixel {
   }
 };
 
-// The rows of B^T times four pixels.
-template <int kVectors>
-ZOOM_INLINE void transformed(const Vec* a, const Vec* b, const Vec* c, const Vec* d, Vec (*to)[kVectors]) {
-  for (int v = 0; v < kVectors; ++v) {
-    to[0][v] = a[v] - c[v];
-    to[1][v] = b[v] + c[v];
-    to[2][v] = c[v] - b[v];
-    to[3][v] = b[v] - d[v];
+// A square along an axis: of `kPixels` pixels `kPlaces` places; the next begins `kStep` pixels on. Here the
+// rows of B^T times four pixels.
+struct Square {
+  static constexpr int kPixels = 4, kPlaces = 4, kStep = 2;
+  static ZOOM_INLINE void places(const Vec* pixel, Vec* to) {
+    to[0] = pixel[0] - pixel[2];
+    to[1] = pixel[1] + pixel[2];
+    to[2] = pixel[2] - pixel[1];
+    to[3] = pixel[1] - pixel[3];
+  }
+};
+
+// `rows` rows of squares of one block of channels: `pixels` of one image, whose rows are `pitch` floats
+// apart, to the places `panel` of kPlaces x kPlaces planes.
+template <class Engine, class Shape>
+void transform_squares(const Block& block, Index rows, const float* pixels, Index pitch, float* panel) {
+  constexpr int kVectors = Engine::kBlockVectors, kShared = Shape::kPixels - Shape::kStep;
+  constexpr Index kPixel = FloatPixel<kVectors>::kPixel;
+  const Index plane = block.plane * kUnits;
+  for (Index row = 0; row < rows; ++row) {
+    const float* from = pixels + Shape::kStep * row * pitch;
+    Vec columns[kVectors][Shape::kPlaces][Shape::kPixels];  // by place along a column, and column
+    const auto read = [&](Index col, int to) {
+      for (int v = 0; v < kVectors; ++v) {
+        Vec pixel[Shape::kPixels], places[Shape::kPlaces];
+        for (int i = 0; i < Shape::kPixels; ++i)
+          pixel[i] = Vec::load(from + i * pitch + col * kPixel + v * kLanes);
+        Shape::places(pixel, places);
+        for (int i = 0; i < Shape::kPlaces; ++i) columns[v][i][to] = places[i];
+      }
+    };
+    for (int i = 0; i < kShared; ++i) read(i, i);
+    for (Index col = 0; col < block.square_cols; ++col) {
+      for (int i = kShared; i < Shape::kPixels; ++i) read(Shape::kStep * col + i, i);
+      for (int i = 0; i < Shape::kPlaces; ++i) {
+        Vec square[kVectors][Shape::kPlaces];
+        for (int v = 0; v < kVectors; ++v) {
+          Shape::places(columns[v][i], square[v]);
+          for (int k = 0; k < kShared; ++k) columns[v][i][k] = columns[v][i][k + Shape::kStep];
+        }
+        for (int j = 0; j < Shape::kPlaces; ++j) {
+          Vec channels[kVectors];
+          for (int v = 0; v < kVectors; ++v) channels[v] = square[v][j];
+          Engine::put(panel + (Shape::kPlaces * i + j) * plane, channels);
+        }
+      }
+      panel += kUnits;
+    }
   }
 }
 
-// The squares of one block of channels: `pixels` (see `Block`, the first is above and left of the block) to
-// the places `panel` of 16 planes.
+// The same for all images of a block, one after another (see `Block`).
 template <class Engine>
-void transform_squares(const Block& block, const float* pixels, float* panel) {
-  constexpr int kVectors = Engine::kBlockVectors;
-  constexpr Index kPixel = FloatPixel<kVectors>::kPixel;
-  const Index plane = block.plane * kUnits, pitch = block.pitch * kPixel;
+void transform_images(const Block& block, const float* pixels, float* panel) {
+  constexpr Index kPixel = FloatPixel<Engine::kBlockVectors>::kPixel;
   for (Index image = 0; image < block.images; ++image) {
-    for (Index row = 0; row < block.square_rows; ++row) {
-      const float* from = pixels + image * block.image_pitch * kPixel + 2 * row * pitch;
-      Vec columns[4][4][kVectors];  // by column and transformed row
-      const auto read = [&](Index col, Vec(*to)[kVectors]) {
-        Vec rows[4][kVectors];
-        for (Index i = 0; i < 4; ++i) {
-          for (int v = 0; v < kVectors; ++v)
-            rows[i][v] = Vec::load(from + i * pitch + col * kPixel + v * kLanes);
-        }
-        transformed<kVectors>(rows[0], rows[1], rows[2], rows[3], to);
-      };
-      read(0, columns[0]);
-      read(1, columns[1]);
-      for (Index col = 0; col < block.square_cols; ++col) {
-        read(2 * col + 2, columns[2]);
-        read(2 * col + 3, columns[3]);
-        for (Index i = 0; i < 4; ++i) {
-          Vec square[4][kVectors];
-          transformed<kVectors>(columns[0][i], columns[1][i], columns[2][i], columns[3][i], square);
-          for (Index j = 0; j < 4; ++j) Engine::put(panel + (4 * i + j) * plane, square[j]);
-          for (int v = 0; v < kVectors; ++v) {
-            columns[0][i][v] = columns[2][i][v];
-            columns[1][i][v] = columns[3][i][v];
-          }
-        }
-        panel += kUnits;
-      }
-    }
+    const Index squares = image * block.square_rows * block.square_cols;
+    transform_squares<Engine, Square>(block, block.square_rows, pixels + image * block.image_pitch * kPixel,
+                                      block.pitch * kPixel, panel + squares * kUnits);
   }
 }
 
@@ -134,45 +146,15 @@ ZOOM_INLINE void multiply_squares(const Matrix& matrix, const Task& task, Take&&
 // first two and the last two add up to the two pixels. The odd phase is weight 1 times e, and times f. So
 // there are four places, and four kernels.
 
-// The squares of one block of channels and `rows` rows of squares, as `transform_squares`.
-template <class Engine>
-void transform_up_squares(const Block& block, Index rows, const float* pixels, float* panel) {
-  constexpr int kVectors = Engine::kBlockVectors;
-  constexpr Index kPixel = FloatPixel<kVectors>::kPixel;
-  const Index plane = block.plane * kUnits, pitch = (2 * block.square_cols + 1) * kPixel;
-  const auto places = [](const Vec* d, const Vec* e, const Vec* f, Vec(*to)[kVectors]) {
-    for (int v = 0; v < kVectors; ++v) {
-      to[0][v] = d[v] - e[v];
-      to[1][v] = e[v];
-      to[2][v] = f[v] - e[v];
-      to[3][v] = f[v];
-    }
-  };
-  for (Index row = 0; row < rows; ++row) {
-    const float* from = pixels + 2 * row * pitch;
-    Vec columns[3][4][kVectors];  // by column and place along it
-    const auto read = [&](Index col, Vec(*to)[kVectors]) {
-      Vec pixel[3][kVectors];
-      for (Index i = 0; i < 3; ++i) {
-        for (int v = 0; v < kVectors; ++v)
-          pixel[i][v] = Vec::load(from + i * pitch + col * kPixel + v * kLanes);
-      }
-      places(pixel[0], pixel[1], pixel[2], to);
-    };
-    read(0, columns[0]);
-    for (Index col = 0; col < block.square_cols; ++col) {
-      read(2 * col + 1, columns[1]);
-      read(2 * col + 2, columns[2]);
-      for (Index i = 0; i < 4; ++i) {
-        Vec square[4][kVectors];
-        places(columns[0][i], columns[1][i], columns[2][i], square);
-        for (Index j = 0; j < 4; ++j) Engine::put(panel + (4 * i + j) * plane, square[j]);
-        for (int v = 0; v < kVectors; ++v) columns[0][i][v] = columns[2][i][v];
-      }
-      panel += kUnits;
-    }
+struct UpSquare {
+  static constexpr int kPixels = 3, kPlaces = 4, kStep = 2;
+  static ZOOM_INLINE void places(const Vec* pixel, Vec* to) {
+    to[0] = pixel[0] - pixel[1];
+    to[1] = pixel[1];
+    to[2] = pixel[2] - pixel[1];
+    to[3] = pixel[2];
   }
-}
+};
 
 // The phases of one tile of channels, for rows [begin, end) of squares, which are those of the panel:
 // at(phase, row) is where a row goes.
@@ -221,48 +203,16 @@ void multiply_up_squares(const Matrix& matrix, const Task& task, Index tile, Ind
 // b) times (weight 0, weight 0 + weight 2, weight 2) the first two and the last two add up to what the even
 // phase gives, and what the odd one gives joins the first and the last. So five places make three sums.
 
-// As `transform_squares`, for squares of one image of 5 x 5 pixels, which lie four apart.
-template <class Engine>
-void transform_down_squares(const Block& block, const float* pixels, float* panel) {
-  constexpr int kVectors = Engine::kBlockVectors;
-  constexpr Index kPixel = FloatPixel<kVectors>::kPixel;
-  const Index plane = block.plane * kUnits, pitch = (4 * block.square_cols + 1) * kPixel;
-  const auto places = [](Vec(*pixel)[kVectors], Vec(*to)[kVectors]) {
-    for (int v = 0; v < kVectors; ++v) {
-      to[0][v] = pixel[0][v] - pixel[2][v];
-      to[1][v] = pixel[1][v];
-      to[2][v] = pixel[2][v];
-      to[3][v] = pixel[3][v];
-      to[4][v] = pixel[4][v] - pixel[2][v];
-    }
-  };
-  for (Index row = 0; row < block.square_rows; ++row) {
-    const float* from = pixels + 4 * row * pitch;
-    Vec columns[5][5][kVectors];  // by place along the column, and column
-    const auto read = [&](Index col, int to) {
-      Vec pixel[5][kVectors], down[5][kVectors];
-      for (Index i = 0; i < 5; ++i) {
-        for (int v = 0; v < kVectors; ++v)
-          pixel[i][v] = Vec::load(from + i * pitch + col * kPixel + v * kLanes);
-      }
-      places(pixel, down);
-      for (int i = 0; i < 5; ++i) {
-        for (int v = 0; v < kVectors; ++v) columns[i][to][v] = down[i][v];
-      }
-    };
-    read(0, 0);
-    for (Index col = 0; col < block.square_cols; ++col) {
-      for (int i = 1; i < 5; ++i) read(4 * col + i, i);
-      for (Index i = 0; i < 5; ++i) {
-        Vec square[5][kVectors];
-        places(columns[i], square);
-        for (Index j = 0; j < 5; ++j) Engine::put(panel + (5 * i + j) * plane, square[j]);
-        for (int v = 0; v < kVectors; ++v) columns[i][0][v] = columns[i][4][v];
-      }
-      panel += kUnits;
-    }
+struct DownSquare {
+  static constexpr int kPixels = 5, kPlaces = 5, kStep = 4;
+  static ZOOM_INLINE void places(const Vec* pixel, Vec* to) {
+    to[0] = pixel[0] - pixel[2];
+    to[1] = pixel[1];
+    to[2] = pixel[2];
+    to[3] = pixel[3];
+    to[4] = pixel[4] - pixel[2];
   }
-}
+};
 
 // As `multiply_squares`.
 template <class Engine, class Take>

@@ -27,7 +27,7 @@ def with_faster_layers(network: nn.Module) -> nn.Module:
             setattr(network, name, SelfAttention(layer))
         elif type(layer) is nn.Conv2d and _is_patches(layer):
             setattr(network, name, Patches(layer))
-        elif type(layer) is nn.Conv2d and _is_of_one_group(layer):
+        elif type(layer) is nn.Conv2d and _is_packable(layer):
             setattr(network, name, PackedConvolution(layer))
         else:
             with_faster_layers(layer)
@@ -200,7 +200,7 @@ def _is_patches(layer: nn.Conv2d) -> bool:
     return apart and layer.padding in ((0, 0), "valid") and layer.dilation == (1, 1) and layer.groups == 1
 
 
-def _is_of_one_group(layer: nn.Conv2d) -> bool:
+def _is_packable(layer: nn.Conv2d) -> bool:
     return layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
