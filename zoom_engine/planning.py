@@ -218,7 +218,7 @@ def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -
     if isinstance(search, GradientSearch):
         return Count(2, search.steps + 1) * targets
     if isinstance(search, Minimal):
-        return Count(1, 2 * search.steps + search.polish) * targets
+        return Count(1, search.most_evaluations) * targets
     if isinstance(search, CMAES):
         population = search.population or 4 + math.floor(3 * math.log(max(len(diagnoser.attributes), 1)))
         most = population * search.steps

@@ -96,7 +96,17 @@ def test_what_the_box_does_not_hold_is_approached_by_what_counts() -> None:
     """The last bit of the way would move the second entry, a hundred times as weak, to its bound."""
     low, high = -np.ones(2), np.ones(2)
     found = least_step(np.zeros(2), np.ones(2), np.array([1.0, 0.01]), -9.0, low, high)
-    np.testing.assert_allclose(found, [-0.99, -0.0], atol=0.02)
+    np.testing.assert_allclose(found, [-REACH, -0.0], atol=0.02)
+
+
+def test_slopes_that_rounding_may_turn_hardly_turn_the_step() -> None:
+    """Eight of eleven entries have a twentieth of the others' slope, once with this sign and once with that."""
+    low, high = -np.ones(11), np.ones(11)
+    weak = 0.05 * np.where(np.arange(8) % 2, 1.0, -1.0)
+    one, other = (
+        least_step(np.zeros(11), np.ones(11), np.append(np.ones(3), sign * weak), -9.0, low, high) for sign in (1, -1)
+    )
+    assert np.max(np.abs(one - other)) < 0.15, "of the 2 from bound to bound"
 
 
 def ball(limit: float) -> NaturalEdits:
@@ -149,6 +159,28 @@ def test_what_no_slope_reaches_is_given_up_after_a_few_looks() -> None:
 def test_a_slope_that_is_flat_where_it_begins_is_no_reason_to_give_up() -> None:
     """A logit of 4 − red⁴/8, from red 0.5: its slope there foretells 0.5, and it flips from red 2.4 on."""
     (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 4 - x[:, 0] ** 4 / 8))
+    assert result.decisive
+
+
+@pytest.mark.parametrize("afar", [0, 2, 10])
+def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
+    """A logit of 3 + red² − red⁴/8, from red 0.5: downhill it ends at 3, and beyond red 3.2 it flips."""
+    where = evaluator(lambda x: 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8)
+    search = Minimal(afar=afar)
+    (result,) = run([unit(1, None, -8, 8)], search, where=where)
+    assert result.decisive is (afar > 0)
+    assert result.evaluations <= search.most_evaluations
+    if not afar:
+        assert result.stop == "no-decisive-flip"
+
+
+def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
+    where = evaluator(lambda x: 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8)
+    one = Unit(1, None, bounds(None, -8, 8), natural=ball(64), stay_natural=True)
+    (result,) = run([one], where=where)
+    assert one.natural is not None
+    distances = [one.natural.distance(np.array(point.weights)) for point in result.trajectory]
+    assert max(distances) <= 64 * (1 + 1e-4)
     assert result.decisive
 
 
@@ -263,7 +295,7 @@ def test_it_runs_unasked_where_there_are_gradients() -> None:
 
 
 def test_options_and_answers_are_checked() -> None:
-    for wrong in ({"steps": 0}, {"polish": -1}, {"overshoot": 0.0}):
+    for wrong in ({"steps": 0}, {"afar": -1}, {"polish": -1}, {"overshoot": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Minimal(**wrong)  # type: ignore[arg-type]
     state = Minimal().start(unit(0, None, -1, 1), iterate([0, 0, 0]))

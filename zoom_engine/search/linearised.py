@@ -9,7 +9,10 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Unit
 
-REACH = 0.98  # of the way from the free minimiser to the least g·d in the box: the last bit moves what hardly counts
+REACH = (
+    0.8  # of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound
+)
+# by the sign of its slope, however small that is, so that its rounding would turn the step; the last bit counts little.
 CUTS, HALVINGS = 5, 12
 
 
@@ -43,17 +46,18 @@ def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, 
     """Edit weights `[N]`: `at` plus the least step within `radius [N]` and where the unit may look.
 
     Where that is not natural, the plane that touches the region where the edit, drawn back, meets its surface cuts off
-    what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. A few such cuts, each in the
-    place of the one before, mostly come near the best edit on the surface; what sticks out still is drawn back.
+    what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. There are a few such cuts,
+    each in the place of the one before, and the best is taken of the edits that they lead to, drawn back.
     """
     low = np.maximum(unit.bounds[:, 0] - at, -radius)
     high = np.minimum(unit.bounds[:, 1] - at, radius)
     found = at + least_step(c, h, g, b, low, high)
     natural = unit.natural if unit.stay_natural else None
+    drawn_back = [unit.allowed(found)]
     for _ in range(CUTS):
         if natural is None or natural.holds(found):
             break
-        surface = natural.drawn_back(found)
+        surface = drawn_back[-1]
         normal = natural.normal(surface)
 
         def edit(weight: float, normal: Array = normal) -> Array:
@@ -68,4 +72,11 @@ def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, 
             middle = (below + above) / 2
             below, above = (middle, above) if normal @ (edit(middle) - surface) > 0 else (below, middle)
         found = edit(above)
-    return unit.allowed(found)
+        drawn_back.append(unit.allowed(found))
+
+    def price(edit: Array) -> tuple[float, float]:
+        """How far beyond b, and what is minimised."""
+        d = edit - at
+        return max(float(g @ d) - b, 0.0), float(c @ d + h @ d**2 / 2)
+
+    return min(drawn_back, key=price)

@@ -11,9 +11,11 @@ within the bounds, the natural region and a trust region, whose radius follows f
 what g foretold (Nocedal and Wright 2006, chapter 18). The metric h says what an edit costs: first as much for each
 attribute in units of its own range, then what the gradients c tell of this very picture.
 
-The search descends to the boundary twice, each time from the unedited image, with the first metric and with the one
-learned by then: the first moves far and finds flips, the second finds similar pictures. From the better flip it
-*polishes*: the same steps, kept while pictures get more similar and still flip decisively.
+The search descends to the boundary from the unedited image. Where that flips it descends from there again, with the
+metric learned by then: the first finds flips, the second finds similar pictures. Where it does not, slopes near the
+unedited image lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from
+those two that are nearest to flipping. From the best flip it *polishes*: the same steps, kept while pictures get more
+similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
 would take away three quarters of the margin.
@@ -32,7 +34,11 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 from zoom_engine.search.linearised import next_edit
 
 RADIUS, SMALLEST_RADIUS, LARGEST_RADIUS = 0.25, 0.02, 1.0  # of the trust region, in half ranges
-GROWTH, SHRINKAGE = 2.0, 0.35
+FELL, FACTOR = (
+    (0.05, 0.35, 0.7),
+    (0.35, 1.0, 2.0),
+)  # by what share of the foretold it fell, and what becomes of the radius
+WAYS = 2  # from afar
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
 COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
 PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
@@ -47,8 +53,9 @@ Path = Generator[Array, Iterate, "Iterate | None"]
 class Minimal:
     """Options of the search for the smallest edit.
 
-    steps: at most so many points of each of the two ways to the boundary.
-    polish: at most so many points from there on, to make the edit smaller.
+    steps: at most so many points of each way to the boundary.
+    afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
+    polish: at most so many points from a flip on, to make the edit smaller.
     overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
 
     It stops at the boundary, so the change that it reports is that of small edits: only for several attributes
@@ -62,16 +69,25 @@ class Minimal:
     needs_loss: ClassVar[bool] = False
 
     steps: int = 10
+    afar: int = 10
     polish: int = 4
     overshoot: float = 0.05
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"minimal: steps is {self.steps}, but must be at least 1")
+        if self.afar < 0:
+            raise ConfigError(f"minimal: afar is {self.afar}, but must be 0 or more points")
         if self.polish < 0:
             raise ConfigError(f"minimal: polish is {self.polish}, but must be 0 or more steps")
         if not 0 < self.overshoot <= 1:
             raise ConfigError(f"minimal: overshoot is {self.overshoot}, but must be in (0, 1]")
+
+    @property
+    def most_evaluations(self) -> int:
+        """Of one image, at most."""
+        ways = 1 + WAYS if self.afar else 2
+        return ways * self.steps + self.afar + self.polish
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
@@ -111,19 +127,48 @@ class MinimalState:
     def _search(self) -> Generator[Array, Iterate, str]:
         """The whole path; returns why it ended."""
         unedited = yield self._point
-        flips = []
-        for learn in (False, True):
-            flip = yield from self._to_the_boundary(unedited, learn=learn)
-            if flip is not None:
-                flips.append(flip)
-            elif self._is_hopeless():
+        flip = yield from self._to_the_boundary(unedited, learn=False)
+        if flip is None:
+            if self._is_hopeless():
                 return "hopeless"
-        if not flips:
+            best = yield from self._from_afar()
+        else:
+            again = yield from self._to_the_boundary(unedited, learn=True)
+            best = flip if again is None or again.ssim < flip.ssim else again
+        if best is None:
             return "no-decisive-flip"
-        return (yield from self._polish(max(flips, key=lambda flip: flip.ssim)))
+        return (yield from self._polish(best))
+
+    def _from_afar(self) -> Path:
+        """A decisive counterfactual among corners of the bounds, or on a way from one of them; None where none is."""
+        seen = []
+        for point in self._corners():
+            seen.append((yield point))
+        flips = [iterate for iterate in seen if iterate.success and iterate.decisive]
+        if flips:
+            return max(flips, key=lambda flip: flip.ssim)
+        nearest = sorted((iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin)
+        for start in nearest[:WAYS]:
+            flip = yield from self._to_the_boundary(start, learn=True)
+            if flip is not None:
+                return flip
+        return None
+
+    def _corners(self) -> list[Array]:
+        """Opposite pairs of corners of the bounds, as far out as the unit may look."""
+        unit, random = self._trials.unit, np.random.default_rng(0)
+        low, high = unit.bounds.T
+        found: dict[bytes, Array] = {}
+        for _ in range((self._options.afar + 1) // 2):
+            up = random.random(len(low)) < 0.5
+            for corner in (np.where(up, high, low), np.where(up, low, high)):
+                point = self._on_lattice(unit.allowed(corner))
+                if point.any():
+                    found.setdefault(point.tobytes(), point)
+        return list(found.values())[: self._options.afar]
 
     def _to_the_boundary(self, at: Iterate, *, learn: bool) -> Path:
-        """From the unedited image to the first decisive counterfactual, None where there is none on the way."""
+        """From one point to the first decisive counterfactual, None where there is none on the way."""
         radius = RADIUS
         for _ in range(self._options.steps):
             point, _ = self._next(at, self._costs() if learn else FIRST_COST / self._half**2, radius)
@@ -136,16 +181,12 @@ class MinimalState:
             if found.flipped and not found.decisive:
                 self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
             foretold, fell = -float(_slope(at) @ step), at.margin - found.margin
-            if found.keeps_label and fell > 0:
-                if fell > 0.5 * foretold:
-                    radius = min(GROWTH * radius, LARGEST_RADIUS)
-                elif fell < 0.2 * foretold:
-                    radius *= SHRINKAGE
+            share = fell / max(foretold, 1e-12) if found.keeps_label else -np.inf
+            radius = min(radius * float(np.exp(np.interp(share, FELL, np.log(FACTOR)))), LARGEST_RADIUS)
+            if radius < SMALLEST_RADIUS:
+                return None
+            if share > 0:
                 at = found
-            else:
-                radius *= SHRINKAGE
-                if radius < SMALLEST_RADIUS:
-                    return None
         return None
 
     def _polish(self, at: Iterate) -> Generator[Array, Iterate, str]:
@@ -159,7 +200,7 @@ class MinimalState:
             if found.success and found.decisive and found.ssim > at.ssim:
                 at = found
             else:
-                radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
+                radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * FACTOR[0]
         return "all-steps"
 
     def _next(self, at: Iterate, costs: Array, radius: float) -> tuple[Array, float]:
