@@ -23,7 +23,7 @@ from zoom_engine.directions import (
     text_directions,
     text_scores,
 )
-from zoom_engine.directions.calibration import _Ascent, split_in_two
+from zoom_engine.directions.calibration import _Ascent, split_in_two, standing_for
 from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
@@ -75,6 +75,24 @@ def test_sides_differ_most_where_they_are_split(scores: list[float]) -> None:
     assert ordered[below - 1] <= float(sides.splits) <= ordered[below]
     expected = [statistics.fmean(ordered[:below]), statistics.fmean(ordered[below:])]
     assert sides.means[0].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@given(st.permutations(range(60)), st.integers(12, 60), st.integers(1, 30))
+def test_the_images_that_are_edited_stand_for_all_of_a_side(order: list[int], count: int, most: int) -> None:
+    side = torch.tensor(order[:count])
+    chosen = standing_for(side, most).tolist()
+    assert len(chosen) == len(set(chosen)) == min(most, count)
+    for few in range(4, len(chosen) if most <= count // 2 else 4, 4):
+        ranks = sorted(order.index(row) * 4 // count for row in chosen[:few])
+        assert max(ranks.count(quarter) for quarter in range(4)) <= few // 4 + 1
+
+
+@given(st.permutations(range(60)), st.integers(0, 58), st.integers(1, 40))
+def test_two_scores_that_change_places_replace_one_image_at_most(order: list[int], place: int, most: int) -> None:
+    swapped = list(order)
+    swapped[place], swapped[place + 1] = order[place + 1], order[place]
+    one, other = (set(standing_for(torch.tensor(side), most).tolist()) for side in (order, swapped))
+    assert len(one - other) <= 1
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])

@@ -41,6 +41,7 @@ from zoom_engine.text import TextEncoder
 
 _GRID = (1 / 12, 1 / 6, 1 / 3, 2 / 3, 1.0)  # of the bound; ascended by some images of a side until the goal is passed
 _SCOUTS = 8
+_QUARTERS = 4  # of a side: the images that are edited come from all of them
 _REFINEMENTS = 2  # at most, by all images of the side
 _KNOWN = 1 / 32  # of a bound: a refinement that moves it by less was the last
 _STANDSTILL = 0.2  # of the mean gain so far
@@ -103,7 +104,7 @@ def calibrate_range(
         **sampling.identity(generator, text_encoder),
         "directions": directions.content_hash,
         "prompts": [*directions.attributes, directions.neutral, *drawn["templates"]],
-        "sides": [_SMALLEST_SIDE, side_images, _SCOUTS, _KNOWN],
+        "sides": [_SMALLEST_SIDE, side_images, _SCOUTS, _QUARTERS, _KNOWN],
         "standstill": _STANDSTILL,
         "bound": bound,
     }
@@ -236,9 +237,9 @@ class _Ascent:
 
     @property
     def looking(self) -> Tensor:
-        """Rows of the images that are edited next: scouts from all over the side, or all."""
+        """Rows of the images that are edited next: the first few, or all."""
         count = len(self.styles)
-        return torch.arange(count) if self.above else evenly(count, _SCOUTS)
+        return torch.arange(count if self.above else min(count, _SCOUTS))
 
     @property
     def most_looks(self) -> int:
@@ -283,9 +284,16 @@ class _Ascent:
         return high if rise == 0 else low + (high - low) * min(max((self.goal - at_low) / rise, 0.0), 1.0)
 
 
-def evenly(count: int, most: int) -> Tensor:
-    """At most ``most`` of ``count`` rows, the first, the last and what lies evenly between."""
-    return torch.linspace(0, count - 1, min(count, most)).round().long()
+def standing_for(side: Tensor, most: int) -> Tensor:
+    """At most ``most`` rows of a ``side``, which holds rows by rising score: of each quarter those sampled first, the
+    quarters by turns, so that a few at the front stand for all of it too.
+
+    Where rounding moves one score past another, at most one row is replaced. Of every so many by rank all that come
+    after would be others, and with them the bounds.
+    """
+    of_each = math.ceil(most / _QUARTERS)
+    quarters = [quarter.sort().values[:of_each] for quarter in torch.tensor_split(side, _QUARTERS)]
+    return torch.cat([quarter[turn : turn + 1] for turn in range(of_each) for quarter in quarters])[:most]
 
 
 def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) -> dict[str, Tensor]:
@@ -296,8 +304,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
     for attribute in range(len(bench.wanted)):
         below, order = int(sides.below[attribute]), sides.order[:, attribute]
         for sign, start, goal in ((-1, order[below:], 0), (1, order[:below], 1)):
-            # Every so many of the side, so that the edited images stand for all of it.
-            chosen = start[evenly(len(start), side_images)]
+            chosen = standing_for(start, side_images)
             ascents.append(
                 _Ascent(
                     attribute,
