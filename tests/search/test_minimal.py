@@ -162,7 +162,7 @@ def test_a_slope_that_is_flat_where_it_begins_is_no_reason_to_give_up() -> None:
     assert result.decisive
 
 
-@pytest.mark.parametrize("afar", [0, 2, 10])
+@pytest.mark.parametrize("afar", [0, 2, 6])
 def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
     """A logit of 3 + red² − red⁴/8, from red 0.5: downhill it ends at 3, and beyond red 3.2 it flips."""
     where = evaluator(lambda x: 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8)

@@ -14,7 +14,7 @@ attribute in units of its own range, then what the gradients c tell of this very
 The search descends to the boundary from the unedited image. Where that flips it descends from there again, with the
 metric learned by then: the first finds flips, the second finds similar pictures. Where it does not, slopes near the
 unedited image lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from
-those two that are nearest to flipping. From the best flip it *polishes*: the same steps, kept while pictures get more
+the one that is nearest to flipping. From the best flip it *polishes*: the same steps, kept while pictures get more
 similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
@@ -38,7 +38,6 @@ FELL, FACTOR = (
     (0.05, 0.35, 0.7),
     (0.35, 1.0, 2.0),
 )  # by what share of the foretold it fell, and what becomes of the radius
-WAYS = 2  # from afar
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
 COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
 PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
@@ -69,7 +68,7 @@ class Minimal:
     needs_loss: ClassVar[bool] = False
 
     steps: int = 10
-    afar: int = 10
+    afar: int = 6
     polish: int = 4
     overshoot: float = 0.05
 
@@ -86,8 +85,7 @@ class Minimal:
     @property
     def most_evaluations(self) -> int:
         """Of one image, at most."""
-        ways = 1 + WAYS if self.afar else 2
-        return ways * self.steps + self.afar + self.polish
+        return 2 * self.steps + self.afar + self.polish
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
@@ -140,19 +138,17 @@ class MinimalState:
         return (yield from self._polish(best))
 
     def _from_afar(self) -> Path:
-        """A decisive counterfactual among corners of the bounds, or on a way from one of them; None where none is."""
+        """A decisive counterfactual among corners of the bounds, or on the way from one of them; None where none is."""
         seen = []
         for point in self._corners():
             seen.append((yield point))
         flips = [iterate for iterate in seen if iterate.success and iterate.decisive]
         if flips:
             return max(flips, key=lambda flip: flip.ssim)
-        nearest = sorted((iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin)
-        for start in nearest[:WAYS]:
-            flip = yield from self._to_the_boundary(start, learn=True)
-            if flip is not None:
-                return flip
-        return None
+        nearest = min(
+            (iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin, default=None
+        )
+        return None if nearest is None else (yield from self._to_the_boundary(nearest, learn=True))
 
     def _corners(self) -> list[Array]:
         """Opposite pairs of corners of the bounds, as far out as the unit may look."""
