@@ -162,12 +162,15 @@ def test_a_slope_that_is_flat_where_it_begins_is_no_reason_to_give_up() -> None:
     assert result.decisive
 
 
+def hollow(x: Tensor) -> Tensor:
+    """A logit of 3 + red² − red⁴/8: from red 0.5 downhill it ends at 3, and beyond red 3.2 it flips."""
+    return 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8
+
+
 @pytest.mark.parametrize("afar", [0, 2, 6])
 def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
-    """A logit of 3 + red² − red⁴/8, from red 0.5: downhill it ends at 3, and beyond red 3.2 it flips."""
-    where = evaluator(lambda x: 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8)
     search = Minimal(afar=afar)
-    (result,) = run([unit(1, None, -8, 8)], search, where=where)
+    (result,) = run([unit(1, None, -8, 8)], search, where=evaluator(hollow))
     assert result.decisive is (afar > 0)
     assert result.evaluations <= search.most_evaluations
     if not afar:
@@ -175,9 +178,8 @@ def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
 
 
 def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
-    where = evaluator(lambda x: 3 + x[:, 0] ** 2 - x[:, 0] ** 4 / 8)
     one = Unit(1, None, bounds(None, -8, 8), natural=ball(64), stay_natural=True)
-    (result,) = run([one], where=where)
+    (result,) = run([one], where=evaluator(hollow))
     assert one.natural is not None
     distances = [one.natural.distance(np.array(point.weights)) for point in result.trajectory]
     assert max(distances) <= 64 * (1 + 1e-4)

@@ -9,10 +9,9 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Unit
 
-REACH = (
-    0.8  # of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound
-)
-# by the sign of its slope, however small that is, so that its rounding would turn the step; the last bit counts little.
+# Of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound by the sign
+# of its slope, however small that is, so that its rounding would turn the step; the last bit counts little.
+REACH = 0.8
 CUTS, HALVINGS = 5, 12
 
 

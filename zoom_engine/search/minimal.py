@@ -34,10 +34,8 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 from zoom_engine.search.linearised import next_edit
 
 RADIUS, SMALLEST_RADIUS, LARGEST_RADIUS = 0.25, 0.02, 1.0  # of the trust region, in half ranges
-FELL, FACTOR = (
-    (0.05, 0.35, 0.7),
-    (0.35, 1.0, 2.0),
-)  # by what share of the foretold it fell, and what becomes of the radius
+GROWTH, SHRINKAGE = 2.0, 0.35
+FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which the radius shrinks by that, stays, and grows by that
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
 COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
 PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
@@ -178,7 +176,8 @@ class MinimalState:
                 self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
             foretold, fell = -float(_slope(at) @ step), at.margin - found.margin
             share = fell / max(foretold, 1e-12) if found.keeps_label else -np.inf
-            radius = min(radius * float(np.exp(np.interp(share, FELL, np.log(FACTOR)))), LARGEST_RADIUS)
+            factor = float(np.exp(np.interp(share, FELL, np.log((SHRINKAGE, 1.0, GROWTH)))))
+            radius = min(radius * factor, LARGEST_RADIUS)
             if radius < SMALLEST_RADIUS:
                 return None
             if share > 0:
@@ -196,7 +195,7 @@ class MinimalState:
             if found.success and found.decisive and found.ssim > at.ssim:
                 at = found
             else:
-                radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * FACTOR[0]
+                radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
         return "all-steps"
 
     def _next(self, at: Iterate, costs: Array, radius: float) -> tuple[Array, float]:
