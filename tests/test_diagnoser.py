@@ -410,6 +410,14 @@ def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -
     assert all(row["mean_change"] is None for row in summary["sensitivity"])
 
 
+@pytest.mark.parametrize("target", ["attributes", "hair-color", "age-years", "keypoints", "segmentation"])
+def test_targets_of_every_task_are_moved_by_all_attributes_together(target: str) -> None:
+    found = diagnoser(target=f"avatars:{target}", attributes=None, mode="multi").run(images=3, seed=5)
+    assert found.config.search == "minimal"
+    assert all(record.evaluations > 1 for record in found.records)
+    assert max(record.change for record in found.records) > 0.05
+
+
 def test_several_attributes_together_stay_within_what_the_generator_draws() -> None:
     """Each within its own range, faces became blurs and black silhouettes, counted as flips with their label kept."""
     hasty = {"mode": "multi", "search": "pgd", "search_options": {"steps": 4, "learning_rate": 8.0}, "labels": []}

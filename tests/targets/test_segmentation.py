@@ -93,6 +93,22 @@ def test_the_loss_leads_away_from_the_original(chosen: str | None) -> None:
     assert task.flipped(leaf, original)
 
 
+@pytest.mark.parametrize("chosen", [None, "sky", "sea"])
+def test_the_margin_is_a_count_and_slopes_as_the_loss_does(chosen: str | None) -> None:
+    task = SegmentationTask(classes=CLASSES, chosen=chosen)
+    original, other = torch.randn(2, 3, 4, 6, 5, generator=torch.Generator().manual_seed(3))
+    for outputs in (original, other):
+        leaf = outputs.clone().requires_grad_(True)
+        margin = task.margin(leaf, original)
+        np.testing.assert_allclose(margin.detach(), task.agreement(outputs, original) - task.threshold, atol=1e-6)
+        (slope,) = torch.autograd.grad(margin.sum(), leaf)
+        loss = task.loss(leaf, original)
+        (push,) = torch.autograd.grad(loss.sum(), leaf)
+        softplus = (1 - task.threshold) / (1 - (-loss.detach()).exp())
+        np.testing.assert_allclose(slope, push * softplus[:, None, None, None], rtol=1e-4, atol=1e-9)
+        assert slope.flatten(1).any(1).all()
+
+
 def test_the_soft_overlap_of_sure_outputs_is_the_overlap() -> None:
     now, before = np.random.default_rng(2).integers(0, 4, (2, 1, 8, 8))
     sure = 30 * logits_of(now)

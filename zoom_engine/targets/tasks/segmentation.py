@@ -113,8 +113,13 @@ class SegmentationTask(Described):
         return self.overlaps(outputs, original).nan_to_num(ABSENT)
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: what the agreement has left to the threshold, in steps of pixels."""
-        return self.agreement(outputs, original) - self.threshold
+        """`[B]`: what the agreement has left to the threshold, in steps of pixels; its slope is that of the soft
+        agreement (straight through, Bengio 2013, arXiv 1308.3432), as steps have none."""
+        left = self.agreement(outputs, original) - self.threshold
+        if not outputs.requires_grad:
+            return left
+        soft = self._soft_agreement(outputs, original)
+        return left + (soft - soft.detach())
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
         """bool `[B]`: the agreement is below the threshold."""
@@ -125,22 +130,9 @@ class SegmentationTask(Described):
         return 1 - self.agreement(outputs, original)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`: softplus of what the soft agreement has left, in thresholds.
-
-        The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
-        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
-        Σ (1 − p) / pixels, which falls as the class appears.
-        """
-        share = self._shares(outputs).flatten(2)
-        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
-        both = (share * area).sum(2)
-        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
-        there = area.any(2)
-        if self.index is None:
-            agreement = (soft * there).sum(1) / there.sum(1)
-        else:
-            agreement = torch.where(there, soft, 1 - share.mean(2))[:, self.index]
-        return F.softplus((agreement - self.threshold) / (1 - self.threshold))
+        """`[B]`: softplus of what the soft agreement has left, in thresholds."""
+        left = self._soft_agreement(outputs, original) - self.threshold
+        return F.softplus(left / (1 - self.threshold))
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The agreement, such as "mIoU 0.83"."""
@@ -228,6 +220,22 @@ class SegmentationTask(Described):
     @property
     def _which(self) -> str:
         return class_name(self.classes, self.index or 0)
+
+    def _soft_agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1], differentiable.
+
+        The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
+        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
+        Σ (1 − p) / pixels, which falls as the class appears.
+        """
+        share = self._shares(outputs).flatten(2)
+        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
+        both = (share * area).sum(2)
+        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
+        there = area.any(2)
+        if self.index is None:
+            return (soft * there).sum(1) / there.sum(1)
+        return torch.where(there, soft, 1 - share.mean(2))[:, self.index]
 
     def _counted(self, overlaps: Tensor) -> Tensor:
         """Of IoUs `[B, C]` with NaN for absent classes; 1 where nothing is there that could differ."""

@@ -43,8 +43,8 @@ class Task(Protocol):
         to keep, how it compares with the original."""
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]`, positive while the prediction is the original's, negative once it flipped; continuous in
-        the outputs."""
+        """`[B]`, positive while the prediction is the original's, negative once it flipped. Outputs that take a
+        gradient have one: of a soft margin, where this one is a count."""
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
         """bool `[B]`: the prediction is no longer the original's."""
