@@ -188,7 +188,7 @@ class Evaluator:
         """
         task = self.target.task
         outputs = self._outputs(images)
-        margin = task.margin(outputs, originals.outputs)
+        margin = task.margin(outputs.detach() if loss else outputs, originals.outputs)  # one of both is followed
         labels = self.labels
         if labels is not None and embeddings is None:
             embeddings = labels.embed(images) if loss else self.look(images)
@@ -310,8 +310,7 @@ class Evaluator:
         evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="flipped", loss=True)
         assert evaluation.loss is not None
         (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
-        detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), loss=evaluation.loss.detach())
-        return detached, [slope]
+        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), [slope]
 
     def _margin_and_structure_slopes(
         self, images: Tensor, originals: Originals, embeddings: Tensor | None

@@ -116,7 +116,7 @@ class SegmentationTask(Described):
         """`[B]`: what the agreement has left to the threshold, in steps of pixels; its slope is that of the soft
         agreement (straight through, Bengio 2013, arXiv 1308.3432), as steps have none."""
         left = self.agreement(outputs, original) - self.threshold
-        if not outputs.requires_grad:
+        if not (outputs.requires_grad and torch.is_grad_enabled()):
             return left
         soft = self._soft_agreement(outputs, original)
         return left + (soft - soft.detach())
