@@ -149,6 +149,24 @@ def test_a_curved_boundary_is_followed() -> None:
     assert np.abs(result.edit_weights).sum() < 3
 
 
+def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
+    """Both move the margin alike. The first takes 0.4 of SSIM by a tenth of its range and little beyond, the second
+    ever more: at the far end they cost about the same, near the unedited image the first many times as much."""
+    state = Minimal().start(Unit(0, None, np.array([[-1.0, 1.0]] * 2)), iterate([0, 0]))
+    while (result := state.result()) is None:
+        (at,) = state.ask()
+        margin, fall = 1 - 1.4 * at.sum(), np.full(2, -1.4)
+        gone = np.exp(-np.abs(at[0]) / 0.05)
+        ssim = 1 - 0.4 * (1 - gone) - 0.3 * at[1] ** 2
+        slopes = np.stack([fall, [8 * np.sign(at[0]) * gone, 0.6 * at[1]]])
+        found = iterate(at.tolist(), margin=margin, change=abs(1 - margin), ssim=ssim)
+        state.tell([dataclasses.replace(found, gradient=slopes)])
+    assert result.decisive
+    assert abs(result.edit_weights[0]) < 0.05
+    assert result.ssim is not None
+    assert result.ssim > 0.8
+
+
 def test_what_no_slope_reaches_is_given_up_after_a_few_looks() -> None:
     """A logit of 50 + red/10: all three edits at their ends move it by less than 2."""
     (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 50 + x[:, 0] / 10))
@@ -297,7 +315,7 @@ def test_it_runs_unasked_where_there_are_gradients() -> None:
 
 
 def test_options_and_answers_are_checked() -> None:
-    for wrong in ({"steps": 0}, {"afar": -1}, {"polish": -1}, {"overshoot": 0.0}):
+    for wrong in ({"steps": 0}, {"afar": -1}, {"again": -1}, {"polish": -1}, {"overshoot": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Minimal(**wrong)  # type: ignore[arg-type]
     state = Minimal().start(unit(0, None, -1, 1), iterate([0, 0, 0]))

@@ -11,11 +11,11 @@ within the bounds, the natural region and a trust region, whose radius follows f
 what g foretold (Nocedal and Wright 2006, chapter 18). The metric h says what an edit costs: first as much for each
 attribute in units of its own range, then what the gradients c tell of this very picture.
 
-The search descends to the boundary from the unedited image. Where that flips it descends from there again, with the
-metric learned by then: the first finds flips, the second finds similar pictures. Where it does not, slopes near the
-unedited image lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from
-the one that is nearest to flipping. From the best flip it *polishes*: the same steps, kept while pictures get more
-similar and still flip decisively.
+The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
+lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
+nearest to flipping. Once there is a flip it descends from the unedited image *again*, with the metric learned by then:
+the first finds flips, the second similar pictures. From the more similar flip it *polishes*: the same steps, kept while
+pictures get more similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
 would take away three quarters of the margin.
@@ -33,12 +33,14 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 from zoom_engine.search.linearised import next_edit
 
-RADIUS, SMALLEST_RADIUS, LARGEST_RADIUS = 0.25, 0.02, 1.0  # of the trust region, in half ranges
-GROWTH, SHRINKAGE = 2.0, 0.35
+RADIUS, FAR_RADIUS = 0.1, 0.25  # of the first trust region, in half ranges: from the unedited image, from afar
+SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
+GROWTH, SHRINKAGE = 2.0, 0.5
 FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which the radius shrinks by that, stays, and grows by that
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
-COSTS = (0.02, 5.0)  # what is learned stays within these multiples of it
-PRIOR_WEIGHT = 0.02  # of FIRST_COST beside what is learned, in squared half ranges
+COSTS = (0.01, 20.0)  # what is learned stays within; the hair of the avatars costs 18 near the unedited image
+PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
+NEAR = 0.1  # in half ranges: what is learned is of weights about as large
 LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
 LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
 LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
@@ -50,9 +52,10 @@ Path = Generator[Array, Iterate, "Iterate | None"]
 class Minimal:
     """Options of the search for the smallest edit.
 
-    steps: at most so many points of each way to the boundary.
+    steps: at most so many points of a way to the boundary, from the unedited image or from afar.
     afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
-    polish: at most so many points from a flip on, to make the edit smaller.
+    again: once there is a flip, at most so many points of another way from the unedited image.
+    polish: at most so many points from the more similar flip on, to make the edit smaller.
     overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
 
     It stops at the boundary, so the change that it reports is that of small edits: only for several attributes
@@ -65,25 +68,25 @@ class Minimal:
     needs_gradient: ClassVar[bool] = True
     needs_loss: ClassVar[bool] = False
 
-    steps: int = 10
-    afar: int = 6
-    polish: int = 4
+    steps: int = 8
+    afar: int = 4
+    again: int = 24
+    polish: int = 8
     overshoot: float = 0.05
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"minimal: steps is {self.steps}, but must be at least 1")
-        if self.afar < 0:
-            raise ConfigError(f"minimal: afar is {self.afar}, but must be 0 or more points")
-        if self.polish < 0:
-            raise ConfigError(f"minimal: polish is {self.polish}, but must be 0 or more steps")
+        for name in ("afar", "again", "polish"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"minimal: {name} is {getattr(self, name)}, but must be 0 or more points")
         if not 0 < self.overshoot <= 1:
             raise ConfigError(f"minimal: overshoot is {self.overshoot}, but must be in (0, 1]")
 
     @property
     def most_evaluations(self) -> int:
         """Of one image, at most."""
-        return 2 * self.steps + self.afar + self.polish
+        return 2 * self.steps + self.afar + self.again + self.polish
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
@@ -122,18 +125,17 @@ class MinimalState:
 
     def _search(self) -> Generator[Array, Iterate, str]:
         """The whole path; returns why it ended."""
+        options = self._options
         unedited = yield self._point
-        flip = yield from self._to_the_boundary(unedited, learn=False)
+        flip = yield from self._to_the_boundary(unedited, RADIUS, options.steps)
         if flip is None:
             if self._is_hopeless():
                 return "hopeless"
-            best = yield from self._from_afar()
-        else:
-            again = yield from self._to_the_boundary(unedited, learn=True)
-            best = flip if again is None or again.ssim < flip.ssim else again
-        if best is None:
+            flip = yield from self._from_afar()
+        if flip is None:
             return "no-decisive-flip"
-        return (yield from self._polish(best))
+        again = yield from self._to_the_boundary(unedited, RADIUS, options.again)
+        return (yield from self._polish(flip if again is None or again.ssim < flip.ssim else again))
 
     def _from_afar(self) -> Path:
         """A decisive counterfactual among corners of the bounds, or on the way from one of them; None where none is."""
@@ -146,7 +148,7 @@ class MinimalState:
         nearest = min(
             (iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin, default=None
         )
-        return None if nearest is None else (yield from self._to_the_boundary(nearest, learn=True))
+        return None if nearest is None else (yield from self._to_the_boundary(nearest, FAR_RADIUS, self._options.steps))
 
     def _corners(self) -> list[Array]:
         """Opposite pairs of corners of the bounds, as far out as the unit may look."""
@@ -161,11 +163,10 @@ class MinimalState:
                     found.setdefault(point.tobytes(), point)
         return list(found.values())[: self._options.afar]
 
-    def _to_the_boundary(self, at: Iterate, *, learn: bool) -> Path:
+    def _to_the_boundary(self, at: Iterate, radius: float, steps: int) -> Path:
         """From one point to the first decisive counterfactual, None where there is none on the way."""
-        radius = RADIUS
-        for _ in range(self._options.steps):
-            point, _ = self._next(at, self._costs() if learn else FIRST_COST / self._half**2, radius)
+        for _ in range(steps):
+            point, _ = self._next(at, self._costs(), radius)
             step = point - at.weights
             if self._small(step) or self._is_hopeless():
                 return None
@@ -217,14 +218,15 @@ class MinimalState:
             point = 0.97 * point
 
     def _costs(self) -> Array:
-        """The metric h `[N]` that the gradients of 1 − SSIM so far tell: of all pairs (w, c) the least squares of
-        c ≈ h·w, each attribute for itself, beside the first metric."""
-        weights = np.stack([iterate.weights for iterate in self._trials.tried])
-        slopes = np.stack([_picture(iterate) for iterate in self._trials.tried])
-        first = FIRST_COST / self._half**2
-        told = (slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST / 2
-        fitted = told / ((weights**2).sum(0) + PRIOR_WEIGHT * self._half**2)
-        return np.asarray(np.clip(fitted, COSTS[0] * first, COSTS[1] * first))
+        """The metric h `[N]` that the gradients of 1 − SSIM so far tell: of all pairs (w, c), in half ranges, the least
+        squares of c ≈ h·w, each attribute for itself and with weights 1 / (r² + w²), beside the first metric. 1 − SSIM
+        grows ever slower with w, so that near the unedited image h is many times that of far points."""
+        weights = np.stack([iterate.weights for iterate in self._trials.tried]) / self._half
+        slopes = np.stack([_picture(iterate) for iterate in self._trials.tried]) * self._half
+        near = 1 / (NEAR**2 + weights**2)
+        told = (near * slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST
+        fitted = told / ((near * weights**2).sum(0) + PRIOR_WEIGHT)
+        return np.asarray(np.clip(fitted, *COSTS) / self._half**2)
 
     def _is_hopeless(self) -> bool:
         """No point that was tried foretells, by its slope to the end of the bounds, less than `HOPE` of the margin."""
