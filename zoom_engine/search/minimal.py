@@ -14,7 +14,8 @@ attribute in units of its own range, then what the gradients c tell of this very
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
 nearest to flipping. Once there is a flip it descends from the unedited image *again*, with the metric learned by then:
-the first finds flips, the second similar pictures. From the more similar flip it *polishes*: the same steps, kept while
+the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the flip, most of the
+way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same steps, kept while
 pictures get more similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
@@ -42,6 +43,7 @@ COSTS = (0.01, 20.0)  # what is learned stays within; the hair of the avatars co
 PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
 NEAR = 0.1  # in half ranges: what is learned is of weights about as large
 LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
+BACK = 0.3  # of a flip's weights: where it begins once more if the way again leads to none
 LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
 LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
 
@@ -52,7 +54,7 @@ Path = Generator[Array, Iterate, "Iterate | None"]
 class Minimal:
     """Options of the search for the smallest edit.
 
-    steps: at most so many points of a way to the boundary, from the unedited image or from afar.
+    steps: at most so many points of a way to the boundary, but for the one that `again` is of.
     afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
     again: once there is a flip, at most so many points of another way from the unedited image.
     polish: at most so many points from the more similar flip on, to make the edit smaller.
@@ -86,7 +88,7 @@ class Minimal:
     @property
     def most_evaluations(self) -> int:
         """Of one image, at most."""
-        return 2 * self.steps + self.afar + self.again + self.polish
+        return 3 * self.steps + self.afar + self.again + 1 + self.polish
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
@@ -135,6 +137,8 @@ class MinimalState:
         if flip is None:
             return "no-decisive-flip"
         again = yield from self._to_the_boundary(unedited, RADIUS, options.again)
+        if again is None:
+            again = yield from self._back(flip)
         return (yield from self._polish(flip if again is None or again.ssim < flip.ssim else again))
 
     def _from_afar(self) -> Path:
@@ -149,6 +153,13 @@ class MinimalState:
             (iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin, default=None
         )
         return None if nearest is None else (yield from self._to_the_boundary(nearest, FAR_RADIUS, self._options.steps))
+
+    def _back(self, flip: Iterate) -> Path:
+        """The way to the boundary from most of the way back to the unedited image, or where that leads, if it flips."""
+        nearer = yield self._on_lattice(BACK * flip.weights)
+        if nearer.success and nearer.decisive:
+            return nearer
+        return (yield from self._to_the_boundary(nearer, RADIUS, self._options.steps)) if nearer.keeps_label else None
 
     def _corners(self) -> list[Array]:
         """Opposite pairs of corners of the bounds, as far out as the unit may look."""
