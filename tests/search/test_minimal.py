@@ -206,6 +206,8 @@ def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 3), st.floats(0.5, 6), st.floats(0.5, 6), st.floats(0.3, 40))
+@example(0, 1.0, 1.71875, 9.0)  # flips at a corner of the bounds alone
+@example(0, 3.5625951952969466, 1.7234936779524814, 22.44257903006587)  # as well, and the corner is off the lattice
 def test_it_stays_where_it_may_look_and_flips_what_a_grid_flips(
     image: int, low: float, high: float, far: float
 ) -> None:

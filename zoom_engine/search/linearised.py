@@ -10,13 +10,14 @@ import numpy as np
 from zoom_engine.search.iterates import Array, Unit
 
 # Of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound by the sign
-# of its slope, however small that is, so that its rounding would turn the step; the last bit counts little.
+# of its slope, however small that is, so that its rounding would turn the step; the last bit counts little while there
+# are steps to come.
 REACH = 0.8
 CUTS, HALVINGS = 5, 12
 
 
-def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) -> Array:
-    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. A b that lies beyond `REACH` of the way from
+def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array, *, reach: float = REACH) -> Array:
+    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. A b that lies beyond `reach` (0 to 1) of the way from
     the free minimiser to the least g·d in the box, or beyond the box, is raised to there.
 
     d(λ) = clip(−(c + λg)/h, low, high), with the smallest λ ≥ 0 that meets the constraint. g·d(λ) falls and is linear
@@ -30,7 +31,7 @@ def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) 
     if g @ free <= b:
         return free
     least = float(np.minimum(g * low, g * high).sum())
-    b = max(b, REACH * least + (1 - REACH) * float(g @ free))
+    b = max(b, reach * least + (1 - reach) * float(g @ free))
     slope = np.where(g == 0, np.inf, g)
     kinks = np.concatenate([-(c + h * bound) / slope for bound in (low, high)])
     kinks = np.sort(np.concatenate([[0.0], kinks[kinks > 0]]))
@@ -41,8 +42,10 @@ def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array) 
     return np.asarray(steps(np.array([multiplier]))[0])
 
 
-def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array) -> Array:
-    """Edit weights `[N]`: `at` plus the least step within `radius [N]` and where the unit may look.
+def next_edit(
+    unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array, reach: float = REACH
+) -> Array:
+    """Edit weights `[N]`: `at` plus the least step, of that `reach`, within `radius [N]` and where the unit may look.
 
     Where that is not natural, the plane that touches the region where the edit, drawn back, meets its surface cuts off
     what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. There are a few such cuts,
@@ -50,7 +53,7 @@ def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, 
     """
     low = np.maximum(unit.bounds[:, 0] - at, -radius)
     high = np.minimum(unit.bounds[:, 1] - at, radius)
-    found = at + least_step(c, h, g, b, low, high)
+    found = at + least_step(c, h, g, b, low, high, reach=reach)
     natural = unit.natural if unit.stay_natural else None
     drawn_back = [unit.allowed(found)]
     for _ in range(CUTS):
@@ -60,7 +63,7 @@ def next_edit(unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, 
         normal = natural.normal(surface)
 
         def edit(weight: float, normal: Array = normal) -> Array:
-            return at + least_step(c + weight * normal, h, g, b, low, high)
+            return at + least_step(c + weight * normal, h, g, b, low, high, reach=reach)
 
         below, above = 0.0, float(np.abs(found - at) @ h) / max(float(np.abs(normal).sum()), 1e-12) + 1e-12
         for _ in range(HALVINGS):

@@ -32,7 +32,7 @@ import numpy as np
 
 from zoom_engine.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
-from zoom_engine.search.linearised import next_edit
+from zoom_engine.search.linearised import REACH, next_edit
 
 RADIUS, FAR_RADIUS = 0.1, 0.25  # of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
@@ -130,9 +130,13 @@ class MinimalState:
         options = self._options
         unedited = yield self._point
         flip = yield from self._to_the_boundary(unedited, RADIUS, options.steps)
-        if flip is None:
-            if self._is_hopeless():
+        if flip is None and self._is_hopeless():
+            end = yield self._next(unedited, self._costs(), LARGEST_RADIUS)[0]
+            if end.success and end.decisive:
+                flip = end
+            elif self._is_hopeless():
                 return "hopeless"
+        if flip is None:
             flip = yield from self._from_afar()
         if flip is None:
             return "no-decisive-flip"
@@ -175,12 +179,15 @@ class MinimalState:
         return list(found.values())[: self._options.afar]
 
     def _to_the_boundary(self, at: Iterate, radius: float, steps: int) -> Path:
-        """From one point to the first decisive counterfactual, None where there is none on the way."""
-        for _ in range(steps):
-            point, _ = self._next(at, self._costs(), radius)
-            step = point - at.weights
-            if self._small(step) or self._is_hopeless():
+        """From one point to the first decisive counterfactual, None where there is none on the way. The last point goes
+        all the way that the radius allows, and so does one that would be no other than the point before."""
+        for left in range(steps, 0, -1):
+            reaches = (1.0,) if left == 1 else (REACH, 1.0)
+            points = (self._next(at, self._costs(), radius, reach)[0] for reach in reaches)
+            point = next((point for point in points if not self._small(point - at.weights)), None)
+            if point is None or self._is_hopeless():
                 return None
+            step = point - at.weights
             found = yield point
             if found.success and found.decisive:
                 return found
@@ -210,11 +217,12 @@ class MinimalState:
                 radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
         return "all-steps"
 
-    def _next(self, at: Iterate, costs: Array, radius: float) -> tuple[Array, float]:
+    def _next(self, at: Iterate, costs: Array, radius: float, reach: float = REACH) -> tuple[Array, float]:
         """The next point, and how much SSIM is foretold to gain by it."""
         unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
         left = self._goal - at.margin
-        point = self._on_lattice(next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half))
+        edit = next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half, reach=reach)
+        point = self._on_lattice(edit)
         step = point - at.weights
         return point, -float(cost @ step + costs @ step**2 / 2)
 
@@ -222,8 +230,11 @@ class MinimalState:
         """The nearest point of the lattice, or bound; a little nearer to the unedited image as far as it takes to be
         where the unit may look."""
         unit, spacing = self._trials.unit, self._half / LATTICE
+        low, high = unit.bounds.T
+        middle = (low + high) / 2
         while True:
-            near = np.clip(np.round(point / spacing) * spacing, unit.bounds[:, 0], unit.bounds[:, 1])
+            lattice, end = np.round(point / spacing) * spacing, np.where(point < middle, low, high)
+            near = np.clip(np.where(np.abs(lattice - point) < np.abs(end - point), lattice, end), low, high)
             if not (unit.stay_natural and unit.natural) or unit.natural.holds(near) or not near.any():
                 return np.asarray(near)
             point = 0.97 * point
