@@ -167,6 +167,22 @@ def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
     assert result.ssim > 0.8
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.05, 30), st.floats(0, 3), st.just(0.0) | st.floats(1e-6, 1))
+def test_whatever_the_answers_it_ends_within_its_bounds(seed: int, high: float, low: float, hope: float) -> None:
+    """Margins, slopes and labels are drawn at random: the more hope, the steeper."""
+    random, search = np.random.default_rng(seed), Minimal(steps=4, afar=3, again=5, polish=3)
+    box = np.array([[-low, high]] * 3)
+    state = search.start(Unit(0, None, box), iterate([0, 0, 0]))
+    while (result := state.result()) is None:
+        (at,) = state.ask()
+        assert np.all((box[:, 0] <= at) & (at <= box[:, 1]))
+        margin, kept = (random.uniform(-0.3, 1), bool(random.random() < 0.9)) if at.any() else (1.0, True)
+        found = iterate(at.tolist(), margin=margin, change=1 - margin, kept=kept, ssim=random.uniform(0.5, 1))
+        state.tell([dataclasses.replace(found, gradient=random.normal(size=(2, 3)) * [[8 * hope], [1.0]])])
+    assert result.evaluations <= search.most_evaluations
+
+
 def test_what_no_slope_reaches_is_given_up_after_a_few_looks() -> None:
     """A logit of 50 + red/10: all three edits at their ends move it by less than 2."""
     (result,) = run([unit(1, None, -8, 8)], where=evaluator(lambda x: 50 + x[:, 0] / 10))

@@ -87,8 +87,8 @@ class Minimal:
 
     @property
     def most_evaluations(self) -> int:
-        """Of one image, at most."""
-        return 3 * self.steps + self.afar + self.again + 1 + self.polish
+        """Of one image, at most: the unedited image, the end of the bounds and where it goes back to are one each."""
+        return 3 * self.steps + self.afar + self.again + self.polish + 3
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
