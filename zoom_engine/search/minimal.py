@@ -7,9 +7,9 @@ g and that of 1 − SSIM, c, and solves
 
     minimise c·d + ½ Σᵢ hᵢ dᵢ²,  margin + g·d ≤ goal (slightly below 0)
 
-within the bounds, the natural region and a trust region, whose radius follows from how the margin fell compared with
-what g foretold (Nocedal and Wright 2006, chapter 18). The metric h says what an edit costs: first as much for each
-attribute in units of its own range, then what the gradients c tell of this very picture.
+within the bounds, the natural region and a trust region, whose radius along each attribute follows from how its slope
+kept (Nocedal and Wright 2006, chapter 18; Rprop, Riedmiller and Braun 1993). The metric h says what an edit costs:
+first as much for each attribute in units of its own range, then what the gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
@@ -37,7 +37,8 @@ from zoom_engine.search.linearised import REACH, next_edit
 RADIUS, FAR_RADIUS = 0.1, 0.25  # of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
 GROWTH, SHRINKAGE = 2.0, 0.5
-FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which the radius shrinks by that, stays, and grows by that
+FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which a radius shrinks by that, stays, and grows by that
+LEAST_STEP = 1e-3  # in half ranges: what is less has not moved
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
 COSTS = (0.01, 20.0)  # what is learned stays within; the hair of the avatars costs 18 near the unedited image
 PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
@@ -178,9 +179,10 @@ class MinimalState:
                     found.setdefault(point.tobytes(), point)
         return list(found.values())[: self._options.afar]
 
-    def _to_the_boundary(self, at: Iterate, radius: float, steps: int) -> Path:
+    def _to_the_boundary(self, at: Iterate, first_radius: float, steps: int) -> Path:
         """From one point to the first decisive counterfactual, None where there is none on the way. The last point goes
         all the way that the radius allows, and so does one that would be no other than the point before."""
+        radius = np.full(len(at.weights), first_radius)
         for left in range(steps, 0, -1):
             reaches = (1.0,) if left == 1 else (REACH, 1.0)
             points = (self._next(at, self._costs(), radius, reach)[0] for reach in reaches)
@@ -193,15 +195,28 @@ class MinimalState:
                 return found
             if found.flipped and not found.decisive:
                 self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
-            foretold, fell = -float(_slope(at) @ step), at.margin - found.margin
-            share = fell / max(foretold, 1e-12) if found.keeps_label else -np.inf
-            factor = float(np.exp(np.interp(share, FELL, np.log((SHRINKAGE, 1.0, GROWTH)))))
-            radius = min(radius * factor, LARGEST_RADIUS)
-            if radius < SMALLEST_RADIUS:
+            fell = at.margin - found.margin if found.keeps_label else -np.inf
+            foretold = -float(_slope(at) @ step)
+            radius = radius * self._growth(at, found, holds=fell > max(FELL[0] * foretold, 0.0))
+            if np.all(radius < SMALLEST_RADIUS):
                 return None
-            if share > 0:
+            radius = np.clip(radius, SMALLEST_RADIUS, LARGEST_RADIUS)
+            if fell > 0:
                 at = found
         return None
+
+    def _growth(self, at: Iterate, found: Iterate, *, holds: bool) -> Array:
+        """By what each attribute's radius grows or shrinks `[N]` after a step from `at`. Of the fall that its slope
+        foretold it brought about the share (1 + slope found / slope before) / 2, by the trapezoidal rule: steep slopes
+        near the unedited image may turn soon, and an attribute that turns is no reason to hold the others back. Where
+        the margin does not hold to what all foretold, or the label is lost, none grows, and that half shrinks which
+        kept least."""
+        slope, moved = _slope(at), np.abs(found.weights - at.weights) >= LEAST_STEP * self._half
+        shares = np.divide(slope + _slope(found), 2 * slope, out=np.zeros_like(slope), where=slope != 0)
+        factors = np.exp(np.interp(shares, FELL, np.log((SHRINKAGE, 1.0, GROWTH))))
+        if not holds:
+            factors = np.where(shares <= np.median(shares[moved]), SHRINKAGE, np.minimum(factors, 1.0))
+        return np.where(moved, factors, 1.0)
 
     def _polish(self, at: Iterate) -> Generator[Array, Iterate, str]:
         """From a decisive counterfactual to more similar ones; returns why it ended."""
@@ -217,7 +232,7 @@ class MinimalState:
                 radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
         return "all-steps"
 
-    def _next(self, at: Iterate, costs: Array, radius: float, reach: float = REACH) -> tuple[Array, float]:
+    def _next(self, at: Iterate, costs: Array, radius: float | Array, reach: float = REACH) -> tuple[Array, float]:
         """The next point, and how much SSIM is foretold to gain by it."""
         unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
         left = self._goal - at.margin
@@ -261,7 +276,7 @@ class MinimalState:
         return bool(foretold > (1 - HOPE) * self._trials.tried[0].margin)
 
     def _small(self, step: Array) -> bool:
-        return bool(np.max(np.abs(step) / self._half) < 1e-3)
+        return bool(np.all(np.abs(step) < LEAST_STEP * self._half))
 
 
 def _slope(iterate: Iterate) -> Array:
