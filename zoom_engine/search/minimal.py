@@ -73,7 +73,7 @@ class Minimal:
 
     steps: int = 8
     afar: int = 4
-    again: int = 24
+    again: int = 16
     polish: int = 8
     overshoot: float = 0.05
 
