@@ -167,6 +167,21 @@ def test_an_attribute_that_shows_at_once_is_left_alone() -> None:
     assert result.ssim > 0.8
 
 
+def test_an_attribute_whose_slope_turns_does_not_hold_the_others_back() -> None:
+    """The first has the steeper slope at the unedited image, which turns within a hundredth of its range; the second
+    flips near the end of its own."""
+    state = Minimal(afar=0).start(Unit(0, None, np.array([[-1.0, 1.0]] * 2)), iterate([0, 0]))
+    while (result := state.result()) is None:
+        (at,) = state.ask()
+        margin = 1 + 200 * ((at[0] - 0.01) ** 2 - 0.01**2) - 1.2 * at[1]
+        slopes = np.stack([[400 * (at[0] - 0.01), -1.2], 0.1 * at])
+        found = iterate(at.tolist(), margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * (at**2).sum())
+        state.tell([dataclasses.replace(found, gradient=slopes)])
+    assert result.decisive
+    assert abs(result.edit_weights[0]) < 0.05
+    assert 0.75 < result.edit_weights[1] < 0.95, "near the boundary at 0.83"
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 30), st.floats(0, 3), st.just(0.0) | st.floats(1e-6, 1))
 def test_whatever_the_answers_it_ends_within_its_bounds(seed: int, high: float, low: float, hope: float) -> None:
