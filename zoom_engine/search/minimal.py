@@ -13,8 +13,8 @@ first as much for each attribute in units of its own range, then what the gradie
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
-nearest to flipping. Once there is a flip it descends from the unedited image *again*, with the metric learned by then:
-the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the flip, most of the
+nearest to flipping. Once there is a flip that shows it descends from the unedited image *again*, with the metric learned
+by then: the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the flip, most of the
 way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same steps, kept while
 pictures get more similar and still flip decisively.
 
@@ -45,6 +45,7 @@ PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
 NEAR = 0.1  # in half ranges: what is learned is of weights about as large
 LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
 BACK = 0.3  # of a flip's weights: where it begins once more if the way again leads to none
+SIMILAR = 0.98  # SSIM of a flip from which on beginning again has little to gain
 LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
 LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
 
@@ -57,7 +58,7 @@ class Minimal:
 
     steps: at most so many points of a way to the boundary, but for the one that `again` is of.
     afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
-    again: once there is a flip, at most so many points of another way from the unedited image.
+    again: once there is a flip that shows, at most so many points of another way from the unedited image.
     polish: at most so many points from the more similar flip on, to make the edit smaller.
     overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
 
@@ -141,6 +142,8 @@ class MinimalState:
             flip = yield from self._from_afar()
         if flip is None:
             return "no-decisive-flip"
+        if flip.ssim >= SIMILAR:
+            return (yield from self._polish(flip))
         again = yield from self._to_the_boundary(unedited, RADIUS, options.again)
         if again is None:
             again = yield from self._back(flip)
