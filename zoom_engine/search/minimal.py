@@ -13,13 +13,13 @@ first as much for each attribute in units of its own range, then what the gradie
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
-nearest to flipping. Once there is a flip that shows it descends from the unedited image *again*, with the metric learned
-by then: the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the flip, most of the
-way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same steps, kept while
-pictures get more similar and still flip decisively.
+nearest to flipping. Once there is a flip that shows it descends from the unedited image *again*, with the metric
+learned by then: the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the
+flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same
+steps, kept while pictures get more similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
-would take away three quarters of the margin.
+would take away three quarters of the margin; before it believes that, it looks once at the end of the bounds.
 """
 
 from __future__ import annotations
