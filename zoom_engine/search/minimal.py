@@ -187,9 +187,9 @@ class MinimalState:
         all the way that the radius allows, and so does one that would be no other than the point before."""
         radius = np.full(len(at.weights), first_radius)
         for left in range(steps, 0, -1):
-            reaches = (1.0,) if left == 1 else (REACH, 1.0)
-            points = (self._next(at, self._costs(), radius, reach)[0] for reach in reaches)
-            point = next((point for point in points if not self._small(point - at.weights)), None)
+            costs, reaches = self._costs(), (1.0,) if left == 1 else (REACH, 1.0)
+            points = (self._next(at, costs, radius, reach)[0] for reach in reaches)
+            point = next((point for point in points if self._moved(point - at.weights).any()), None)
             if point is None or self._is_hopeless():
                 return None
             step = point - at.weights
@@ -214,7 +214,7 @@ class MinimalState:
         near the unedited image may turn soon, and an attribute that turns is no reason to hold the others back. Where
         the margin does not hold to what all foretold, or the label is lost, none grows, and that half shrinks which
         kept least."""
-        slope, moved = _slope(at), np.abs(found.weights - at.weights) >= LEAST_STEP * self._half
+        slope, moved = _slope(at), self._moved(found.weights - at.weights)
         shares = np.divide(slope + _slope(found), 2 * slope, out=np.zeros_like(slope), where=slope != 0)
         factors = np.exp(np.interp(shares, FELL, np.log((SHRINKAGE, 1.0, GROWTH))))
         if not holds:
@@ -278,8 +278,9 @@ class MinimalState:
         foretold = min((it.margin - float(fall) for it, fall in zip(tried, falls, strict=True)), default=-np.inf)
         return bool(foretold > (1 - HOPE) * self._trials.tried[0].margin)
 
-    def _small(self, step: Array) -> bool:
-        return bool(np.all(np.abs(step) < LEAST_STEP * self._half))
+    def _moved(self, step: Array) -> Array:
+        """Which attributes `[N]` a step moves."""
+        return np.asarray(np.abs(step) >= LEAST_STEP * self._half)
 
 
 def _slope(iterate: Iterate) -> Array:
