@@ -6,8 +6,9 @@ exit code is 1 where a ratio fell below ``--fail-below`` times the committed one
 processor, 2 where it cannot be read.
 
 Without options every case and variant runs, which takes long; ``--cases``, ``--variants`` and ``--repeats`` choose.
-Threads are torch's: set OMP_NUM_THREADS for another number. A JSON file that is there already, of the same machine and
-versions, keeps its other results: a long table can be measured piece by piece.
+Threads are torch's: set OMP_NUM_THREADS for another number. Torch is loaded before the engine, which would have its
+threads wait asleep: the reference's loop, all of it torch's, would be slower so. A JSON file that is there already, of
+the same machine and versions, keeps its other results: a long table can be measured piece by piece.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ Public names load on first use, so that `import zoom_engine` costs nothing.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from zoom_engine.generators import load_generator as load_generator
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
+
+# Torch, the native operators and OpenVINO have threads of their own and take turns. Those of torch's OpenMP spin on for
+# a while once their work is done, on cores that the others want by then: a scan of the avatars takes a quarter longer.
+# OpenMP reads this once, as it is loaded with torch; what the user says stands.
+if "torch" not in sys.modules:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

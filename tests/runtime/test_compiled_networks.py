@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,9 +17,11 @@ from zoom_engine.domains import find_domain
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.objectives import doubtful_labels, zero_shot_labels
 from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, compiled_target, compiled_text_encoder
-from zoom_engine.runtime.compiled_networks import CompiledNetwork
+from zoom_engine.runtime.compiled_networks import CompiledNetwork, _converted
+from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
 from zoom_engine.targets import Target
+from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
 pytest.importorskip("openvino")
@@ -108,6 +112,53 @@ def test_a_text_encoder_sees_as_before(synthesizer: Synthesizer, pictures: Tenso
             compiled.embed_images(pictures), encoder.embed_images(pictures), rtol=1e-4, atol=1e-5
         )
     assert torch.equal(compiled.embed_texts(["a face"]), encoder.embed_texts(["a face"]))
+
+
+def test_an_encoder_that_measures_looks_at_several_pictures_as_at_each_alone(
+    synthesizer: Synthesizer, encoder: TextEncoder
+) -> None:
+    compiled, _ = compiled_text_encoder(encoder, synthesizer)
+    pictures = probe_images(64, 64, count=4 * 2 * torch.get_num_threads() + 3)  # whole rounds, and what is left
+    with torch.no_grad():
+        each = torch.cat([compiled.embed_images(picture[None]) for picture in pictures])
+        assert torch.equal(compiled.embed_images(pictures), each)
+
+
+class Recording(OpenVinoSession):
+    """Keeps how many rows requests took."""
+
+    def _fill(self, outputs: Any, inputs: Any, starts: range, streams: int, images: int) -> None:
+        self.rows = [*getattr(self, "rows", []), *[images] * len(starts)]
+        super()._fill(outputs, inputs, starts, streams, images)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_share_a_request_only_where_that_changes_no_bit(threads: int) -> None:
+    rows = torch.randn(11, 5, generator=torch.Generator().manual_seed(0))
+    for network, wanted in ((lambda x: x.relu(), True), (lambda x: x - x.mean(0), False)):
+        session = Recording(_of_one_row(network), threads=threads)
+        assert session.take_together(4, {"x": rows}) is wanted
+        session.rows = []
+        found = session.run({"x": rows})["outputs"]
+        torch.testing.assert_close(found, torch.cat([network(row[None]) for row in rows]))
+        assert session.rows == ([4] * (2 // threads * threads) + [1] * 3 if wanted else [1] * 11)
+
+
+def test_rows_do_not_share_a_request_where_the_graph_is_of_one() -> None:
+    session = OpenVinoSession(_of_one_row(lambda x: x.reshape(1, 5) * 2), threads=2)
+    rows = torch.ones(9, 5)
+    assert not session.take_together(4, {"x": rows})
+    assert torch.equal(session.run({"x": rows})["outputs"], 2 * rows)
+
+
+def _of_one_row(network: Callable[[Tensor], Tensor]) -> Any:
+    """OpenVINO's model of a network for ``[1, 5]``, traced as those of others are."""
+
+    class Traced(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return network(x)
+
+    return _converted(Traced(), torch.zeros(1, 5))
 
 
 @pytest.mark.skipif(not bf16_in_hardware(), reason="no bf16 arithmetic here")

@@ -2,7 +2,8 @@
 
 Every image is computed alone, so a picture does not depend on the batch that it is made in; static shapes and
 threads that need not wait for one another also made it up to twice as fast as batches of open size. A single
-image gets all threads.
+image gets all threads. A network whose weights take longer to read than to multiply is given several images at a
+time, if its answers stay the same to the bit (:meth:`OpenVinoSession.take_together`).
 
 In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.graphs.kept_in_float32`).
 """
@@ -64,8 +65,10 @@ class OpenVinoSession:
         self._batched = batched
         self._streams = 1 if batched else min(self._threads, MOST_STREAMS)
         self._core = self._openvino.Core()
-        self._networks: dict[int, Any] = {}  # by the number of streams, as are the requests
-        self._requests: dict[int, list[Any]] = {}
+        self._together = 1
+        # By the number of streams and of images that a request takes, as are the requests.
+        self._networks: dict[tuple[int, int], Any] = {}
+        self._requests: dict[tuple[int, int], list[Any]] = {}
         self.settings: dict[str, Any] = {
             "version": self._openvino.__version__,
             "device": str(self._core.get_property("CPU", "FULL_DEVICE_NAME")),
@@ -91,28 +94,53 @@ class OpenVinoSession:
             port.any_name: np.empty((count, *tuple(port.shape)[1:]), dtype=np.float32)
             for port in self._compiled(streams).outputs
         }
-        requests = self._free_requests(streams)
-        for row in range(count + len(requests)):  # each waits for its last image before it takes the next
-            request, done = requests[row % len(requests)], row - len(requests)
-            if 0 <= done < count:
-                request.wait()
-                for name, rows in outputs.items():
-                    rows[done] = request.get_tensor(name).data[0]
-            if row < count:
-                request.start_async({name: value[row : row + 1] for name, value in arrays.items()})
+        together = count - count % (streams * self._together) if self._together > 1 else 0
+        self._fill(outputs, arrays, range(0, together, self._together), streams, self._together)
+        self._fill(outputs, arrays, range(together, count), streams, 1)
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
-    def _free_requests(self, streams: int) -> list[Any]:
-        if streams not in self._requests:
-            self._requests[streams] = [self._compiled(streams).create_infer_request() for _ in range(streams)]
-        return self._requests[streams]
+    def take_together(self, images: int, probes: Mapping[str, Tensor]) -> bool:
+        """Give a request ``images`` at a time from now on, where every stream gets as many, if ``probes`` (inputs as
+        `run` takes them) are then answered as one by one, to the bit; and say whether."""
+        count, whole = len(next(iter(probes.values()))), self._streams * images
+        rows = torch.arange(-(-count // whole) * whole) % count
+        feeds = {name: value[rows] for name, value in probes.items()}
+        alone = self.run(feeds)
+        self._together = images
+        try:
+            same = all(torch.equal(rows, alone[name]) for name, rows in self.run(feeds).items())
+        except (BackendError, RuntimeError):  # a size that was traced
+            same = False
+        if not same:
+            self._together = 1
+        return same
 
-    def _compiled(self, streams: int) -> Any:
-        if streams not in self._networks:
-            self._networks[streams] = self._compile(streams)
-        return self._networks[streams]
+    def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
+        """The rows of ``outputs`` from each of ``starts``, ``images`` of them, which one request computes."""
+        requests = self._free_requests(streams, images) if starts else []
+        for place in range(len(starts) + len(requests)):  # each waits for its last rows before it takes the next
+            request, done = requests[place % len(requests)], place - len(requests)
+            if 0 <= done < len(starts):
+                request.wait()
+                for name, rows in outputs.items():
+                    rows[starts[done] : starts[done] + images] = request.get_tensor(name).data
+            if place < len(starts):
+                asked = slice(starts[place], starts[place] + images)
+                request.start_async({name: value[asked] for name, value in inputs.items()})
 
-    def _compile(self, streams: int) -> Any:
+    def _free_requests(self, streams: int, images: int) -> list[Any]:
+        key = streams, images
+        if key not in self._requests:
+            self._requests[key] = [self._compiled(*key).create_infer_request() for _ in range(streams)]
+        return self._requests[key]
+
+    def _compiled(self, streams: int, images: int = 1) -> Any:
+        key = streams, images
+        if key not in self._networks:
+            self._networks[key] = self._compile(*key)
+        return self._networks[key]
+
+    def _compile(self, streams: int, images: int) -> Any:
         config = {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision],
             "INFERENCE_NUM_THREADS": self._threads,
@@ -120,7 +148,9 @@ class OpenVinoSession:
             "ENABLE_CPU_PINNING": False,  # two runs on one machine would be pinned to the same cores
         }
         version = f"openvino {self._openvino.__version__}"
-        stored = self._cache.path(self._model, suffix=".openvino", runtime=version, batched=self._batched, **config)
+        stored = self._cache.path(
+            self._model, suffix=".openvino", runtime=version, batched=self._batched, images=images, **config
+        )
         kept = None if stored is None else self._cache.read(stored)
         if kept is not None:
             # A damaged file is as good as none: it is written anew.
@@ -129,7 +159,7 @@ class OpenVinoSession:
         try:
             network = self._core.read_model(self._model) if isinstance(self._model, bytes) else self._model.clone()
             if not self._batched:
-                network.reshape({port.any_name: [1, *list(port.partial_shape)[1:]] for port in network.inputs})
+                network.reshape({port.any_name: [images, *list(port.partial_shape)[1:]] for port in network.inputs})
             with self._marked(network) as ready_network:
                 compiled = self._core.compile_model(ready_network, "CPU", config)
         except RuntimeError as error:
