@@ -24,33 +24,24 @@ NAME = "OMP_WAIT_POLICY"
 def test_torchs_threads_wait_asleep_unless_somebody_said_otherwise(
     imports: str, said: str | None, found: str, tmp_path: Path
 ) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != NAME}
-    if said is not None:
-        environment[NAME] = said
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os, {imports}; print(os.environ.get('{NAME}'))"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.stdout.strip() == found, done.stderr
+    assert policy_after(f"import {imports}", tmp_path, said) == found
 
 
 def test_the_bench_loads_torch_first(tmp_path: Path) -> None:
     bench = Path(__file__).parents[1] / "bench"
+    assert policy_after(f"import sys; sys.path.insert(0, {str(bench)!r}); import throughput", tmp_path) == "None"
+
+
+def policy_after(statements: str, folder: Path, said: str | None = None) -> str:
+    """How OpenMP is told to wait after ``statements`` in a process that begins with what was ``said``."""
     environment = {name: value for name, value in os.environ.items() if name != NAME}
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import os, sys; sys.path.insert(0, {str(bench)!r}); import throughput\nprint(os.environ.get('{NAME}'))",
-        ],
-        cwd=tmp_path,
-        env=environment,
+        [sys.executable, "-c", f"{statements}\nimport os; print(os.environ.get('{NAME}'))"],
+        cwd=folder,
+        env=environment if said is None else {**environment, NAME: said},
         capture_output=True,
         text=True,
         timeout=200,
     )
-    assert done.stdout.strip() == "None", done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -102,8 +102,6 @@ def _on_runtime(
     try:
         model = _as_it_came(network, example) or _converted(network, example)
         session = OpenVinoSession(model, precision=precision)
-        if together > 1:
-            session.take_together(together, {"x": example})
         compiled = CompiledNetwork(network, session)
         found, expected = compiled(example), network(example)
     except Exception as error:  # converters and tracers raise anything
@@ -116,6 +114,8 @@ def _on_runtime(
         cosine = float(F.cosine_similarity(found.flatten(1), expected.flatten(1)).min())
         if not cosine >= LEAST_COSINE:
             return network, f"torch: in {precision} OpenVINO's outputs turn (cosine {cosine:.3f})"
+    if together > 1:
+        session.take_together(together, {"x": example}, {"outputs": found})
     kept[precision] = (key, session)
     return compiled, runs
 

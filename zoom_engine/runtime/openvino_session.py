@@ -99,20 +99,23 @@ class OpenVinoSession:
         self._fill(outputs, arrays, range(together, count), streams, 1)
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
-    def take_together(self, images: int, probes: Mapping[str, Tensor]) -> bool:
+    def take_together(self, images: int, probes: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> bool:
         """Give a request ``images`` at a time from now on, where every stream gets as many, if ``probes`` (inputs as
-        `run` takes them) are then answered as one by one, to the bit; and say whether."""
-        count, whole = len(next(iter(probes.values()))), self._streams * images
-        rows = torch.arange(-(-count // whole) * whole) % count
-        feeds = {name: value[rows] for name, value in probes.items()}
-        alone = self.run(feeds)
-        self._together = images
+        `run` takes them, at least ``images``) are so answered as one by one, ``alone``, to the bit; and say whether."""
+        inputs, count = ready(probes, "cpu")
+        whole, streams = count - count % images, self._streams
+        outputs = {name: np.empty_like(rows.numpy()[:whole]) for name, rows in alone.items()}
+        arrays = {name: value.numpy() for name, value in inputs.items()}
         try:
-            same = all(torch.equal(rows, alone[name]) for name, rows in self.run(feeds).items())
-        except (BackendError, RuntimeError):  # a size that was traced
+            self._fill(outputs, arrays, range(0, whole, images), streams, images)
+            same = all(np.array_equal(rows, alone[name].numpy()[:whole]) for name, rows in outputs.items())
+        except (BackendError, RuntimeError, ValueError):  # a size that was traced
             same = False
-        if not same:
-            self._together = 1
+        if same:
+            self._together = images
+        else:
+            self._requests.pop((streams, images), None)
+            self._networks.pop((streams, images), None)
         return same
 
     def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
