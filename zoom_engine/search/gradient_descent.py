@@ -166,7 +166,7 @@ class _Gains:
     def add(self, iterate: Iterate) -> None:
         lowest = min(self._margins[-1], iterate.margin) if iterate.keeps_label else self._margins[-1]
         self._margins.append(lowest)
-        if iterate.success and iterate.decisive:
+        if iterate.decisive_success:
             self._similar.append(max([iterate.ssim, *self._similar[-1:]]))
         elif self._similar:
             self._similar.append(self._similar[-1])

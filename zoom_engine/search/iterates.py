@@ -82,6 +82,11 @@ class Iterate:
         """A counterfactual: the prediction flipped and the label did not."""
         return self.flipped and self.keeps_label
 
+    @property
+    def decisive_success(self) -> bool:
+        """A decisive counterfactual."""
+        return self.success and self.decisive
+
     def to_point(self) -> Point:
         """One point of a record's trajectory."""
         return Point(

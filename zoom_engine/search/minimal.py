@@ -134,7 +134,7 @@ class MinimalState:
         flip = yield from self._to_the_boundary(unedited, RADIUS, options.steps)
         if flip is None and self._is_hopeless():
             end = yield self._next(unedited, self._costs(), LARGEST_RADIUS)[0]
-            if end.success and end.decisive:
+            if end.decisive_success:
                 flip = end
             elif self._is_hopeless():
                 return "hopeless"
@@ -154,7 +154,7 @@ class MinimalState:
         seen = []
         for point in self._corners():
             seen.append((yield point))
-        flips = [iterate for iterate in seen if iterate.success and iterate.decisive]
+        flips = [iterate for iterate in seen if iterate.decisive_success]
         if flips:
             return max(flips, key=lambda flip: flip.ssim)
         nearest = min(
@@ -165,7 +165,7 @@ class MinimalState:
     def _back(self, flip: Iterate) -> Path:
         """The way to the boundary from most of the way back to the unedited image, or where that leads, if it flips."""
         nearer = yield self._on_lattice(BACK * flip.weights)
-        if nearer.success and nearer.decisive:
+        if nearer.decisive_success:
             return nearer
         return (yield from self._to_the_boundary(nearer, RADIUS, self._options.steps)) if nearer.keeps_label else None
 
@@ -194,7 +194,7 @@ class MinimalState:
                 return None
             step = point - at.weights
             found = yield point
-            if found.success and found.decisive:
+            if found.decisive_success:
                 return found
             if found.flipped and not found.decisive:
                 self._goal = min(self._goal, 1.5 * found.margin + self._beyond)
@@ -229,7 +229,7 @@ class MinimalState:
             if gain < LEAST_GAIN:
                 return "polished"
             found = yield point
-            if found.success and found.decisive and found.ssim > at.ssim:
+            if found.decisive_success and found.ssim > at.ssim:
                 at = found
             else:
                 radius = min(radius, float(np.max(np.abs(point - at.weights) / self._half))) * SHRINKAGE
