@@ -17,17 +17,23 @@ struct Chunk {
 
 class Arena {
  public:
-  // The smallest chunk that has `bytes`, unless it wastes more than a quarter of them; else one with no
-  // memory.
+  // The smallest chunk that has `bytes`, unless it wastes more than half of itself; else one with no memory,
+  // and the nearest smaller one, if it has more than half, is freed: what is allocated now takes its place,
+  // so that batches of many sizes leave no more behind than the largest of them.
   Chunk take(std::int64_t bytes) {
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (!lock) return {};
-    auto best = chunks_.end();
+    auto best = chunks_.end(), nearest = chunks_.end();
     for (auto chunk = chunks_.begin(); chunk != chunks_.end(); ++chunk) {
-      const bool fits = bytes <= chunk->room && chunk->room <= bytes + bytes / 4;
-      if (fits && (best == chunks_.end() || chunk->room < best->room)) best = chunk;
+      const std::int64_t room = chunk->room;
+      const bool fits = bytes <= room && room / 2 <= bytes, nearly = bytes / 2 < room && room < bytes;
+      if (fits && (best == chunks_.end() || room < best->room)) best = chunk;
+      if (nearly && (nearest == chunks_.end() || room > nearest->room)) nearest = chunk;
     }
-    if (best == chunks_.end()) return {};
+    if (best == chunks_.end()) {
+      if (nearest != chunks_.end()) drop(nearest);
+      return {};
+    }
     Chunk found = std::move(*best);
     chunks_.erase(best);
     kept_ -= found.room;
@@ -40,10 +46,7 @@ class Arena {
     if (!lock) return;
     kept_ += chunk.room;
     chunks_.push_back(std::move(chunk));
-    while (kept_ > limit_) {
-      kept_ -= chunks_.front().room;
-      chunks_.erase(chunks_.begin());
-    }
+    while (kept_ > limit_) drop(chunks_.begin());
   }
 
   std::int64_t kept() const {
@@ -59,6 +62,11 @@ class Arena {
   }
 
  private:
+  void drop(std::vector<Chunk>::iterator chunk) {
+    kept_ -= chunk->room;
+    chunks_.erase(chunk);
+  }
+
   // Only ever tried: a thread that finds it held does without the arena, and so does a forked child for ever
   // if another thread of its parent held it.
   mutable std::mutex mutex_;

@@ -122,8 +122,8 @@ def empty(
 
 
 def release_memory() -> None:
-    """Give memory back that the native operators keep between calls: no more than was in use at once, and at most
-    half of the machine's. Nothing to do without the extension.
+    """Give memory back that the native operators keep between calls, at most half of the machine's. Nothing to do
+    without the extension.
     """
     if _CORE is not None:
         _CORE.release_memory()
