@@ -186,7 +186,7 @@ def test_an_attribute_whose_slope_turns_does_not_hold_the_others_back() -> None:
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 30), st.floats(0, 3), st.just(0.0) | st.floats(1e-6, 1))
 def test_whatever_the_answers_it_ends_within_its_bounds(seed: int, high: float, low: float, hope: float) -> None:
     """Margins, slopes and labels are drawn at random: the more hope, the steeper."""
-    random, search = np.random.default_rng(seed), Minimal(steps=4, afar=3, again=5, polish=3)
+    random, search = np.random.default_rng(seed), Minimal(steps=4, afar=3, descents=2, again=5, polish=3)
     box = np.array([[-low, high]] * 3)
     state = search.start(Unit(0, None, box), iterate([0, 0, 0]))
     while (result := state.result()) is None:
@@ -224,6 +224,22 @@ def test_where_slopes_lead_nowhere_it_looks_afar(afar: int) -> None:
     assert result.evaluations <= search.most_evaluations
     if not afar:
         assert result.stop == "no-decisive-flip"
+
+
+@pytest.mark.parametrize("descents", [0, 1, 2])
+def test_where_the_nearest_corner_leads_nowhere_it_descends_from_the_next(descents: int) -> None:
+    """Slopes from the unedited image lead to the upper bound, where the margin is 0.15; it is negative in a hollow
+    around −0.6 alone."""
+    state = Minimal(descents=descents).start(Unit(0, None, np.array([[-1.0, 1.0]])), iterate([0]))
+    while (result := state.result()) is None:
+        ((at,),) = state.ask()
+        hollow = 2.4 * np.exp(-(((at + 0.6) / 0.3) ** 2))
+        margin, slope = 1 - hollow - 0.85 * at, 2 * (at + 0.6) / 0.3**2 * hollow - 0.85
+        found = iterate([at], margin=margin, change=abs(1 - margin), ssim=1 - 0.05 * at**2)
+        state.tell([dataclasses.replace(found, gradient=np.array([[slope], [0.1 * at]]))])
+    assert result.decisive is (descents == 2)
+    assert result.stop == ("polished" if descents == 2 else "no-decisive-flip")
+    assert descents < 2 or -1 < result.edit_weights[0] < -0.2
 
 
 def test_corners_of_bounds_that_are_not_natural_are_drawn_in() -> None:
@@ -348,7 +364,7 @@ def test_it_runs_unasked_where_there_are_gradients() -> None:
 
 
 def test_options_and_answers_are_checked() -> None:
-    for wrong in ({"steps": 0}, {"afar": -1}, {"again": -1}, {"polish": -1}, {"overshoot": 0.0}):
+    for wrong in ({"steps": 0}, {"afar": -1}, {"descents": -1}, {"again": -1}, {"polish": -1}, {"overshoot": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Minimal(**wrong)  # type: ignore[arg-type]
     state = Minimal().start(unit(0, None, -1, 1), iterate([0, 0, 0]))

@@ -12,7 +12,7 @@ kept (Nocedal and Wright 2006, chapter 18; Rprop, Riedmiller and Braun 1993). Th
 first as much for each attribute in units of its own range, then what the gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
-lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from the one that is
+lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from those that are
 nearest to flipping. Once there is a flip that shows it descends from the unedited image *again*, with the metric
 learned by then: the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the
 flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same
@@ -58,6 +58,7 @@ class Minimal:
 
     steps: at most so many points of a way to the boundary, but for the one that `again` is of.
     afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
+    descents: from so many of them it descends, one after another, until one leads to a flip.
     again: once there is a flip that shows, at most so many points of another way from the unedited image.
     polish: at most so many points from the more similar flip on, to make the edit smaller.
     overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
@@ -74,6 +75,7 @@ class Minimal:
 
     steps: int = 8
     afar: int = 4
+    descents: int = 3
     again: int = 16
     polish: int = 8
     overshoot: float = 0.05
@@ -81,16 +83,17 @@ class Minimal:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ConfigError(f"minimal: steps is {self.steps}, but must be at least 1")
-        for name in ("afar", "again", "polish"):
+        for name in ("afar", "descents", "again", "polish"):
             if getattr(self, name) < 0:
-                raise ConfigError(f"minimal: {name} is {getattr(self, name)}, but must be 0 or more points")
+                raise ConfigError(f"minimal: {name} is {getattr(self, name)}, but must be 0 or more")
         if not 0 < self.overshoot <= 1:
             raise ConfigError(f"minimal: overshoot is {self.overshoot}, but must be in (0, 1]")
 
     @property
     def most_evaluations(self) -> int:
         """Of one image, at most: the unedited image, the end of the bounds and where it goes back to are one each."""
-        return 3 * self.steps + self.afar + self.again + self.polish + 3
+        descents = 2 + min(self.descents, self.afar)
+        return descents * self.steps + self.afar + self.again + self.polish + 3
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
         """Begin on `unit` at the unedited image."""
@@ -157,10 +160,12 @@ class MinimalState:
         flips = [iterate for iterate in seen if iterate.decisive_success]
         if flips:
             return max(flips, key=lambda flip: flip.ssim)
-        nearest = min(
-            (iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin, default=None
-        )
-        return None if nearest is None else (yield from self._to_the_boundary(nearest, FAR_RADIUS, self._options.steps))
+        nearest = sorted((iterate for iterate in seen if iterate.keeps_label), key=lambda iterate: iterate.margin)
+        for corner in nearest[: self._options.descents]:
+            flip = yield from self._to_the_boundary(corner, FAR_RADIUS, self._options.steps)
+            if flip is not None:
+                return flip
+        return None
 
     def _back(self, flip: Iterate) -> Path:
         """The way to the boundary from most of the way back to the unedited image, or where that leads, if it flips."""
