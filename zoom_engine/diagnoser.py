@@ -174,8 +174,8 @@ class Diagnoser:
             self._tell(notice)
 
     def _choose_runtimes(self, like: Diagnoser | None) -> None:
-        self._like = like
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
+        self._like = like
         settings = self.settings
         self.synthesizer: Synthesizer = (
             choose_synthesizer(
