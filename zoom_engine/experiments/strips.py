@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 A_PAGE = 18
+LETTERS, FITTING = 6.0, 9  # points of a caption; how many letters of that size a picture is wide
 
 
 def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: int) -> list[dict[str, Any]]:
@@ -61,8 +62,10 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
         drawn = figure(1.03 * -(-len(part) // 2))
         for axes, strip in zip(axes_of(drawn, len(part), 2), part, strict=True):
             step = show_tiles(axes, [[folder.load(file) for file in strip["files"]]])
+            longest = max(map(len, strip["captions"]))
+            points = LETTERS * min(1.0, FITTING / longest)
             for column, caption in enumerate(strip["captions"]):
-                corner(axes, 0, column, step, caption)
+                corner(axes, 0, column, step, caption, points=points)
             if strip["shown"]:
                 framed(axes, 0, strip["shown"], step)
             axes.set_title(f"{strip['target']}: {strip['attribute']}", fontsize=7.5, pad=3)
