@@ -169,8 +169,9 @@ def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: 
     return height + gap, width + gap
 
 
-def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, *, points: float = 6) -> None:
-    """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction."""
+def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, *, points: float) -> None:
+    """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction, in letters of so many
+    points."""
     axes.text(
         (column + 1) * step[1] - 0.07 * step[1],
         row * step[0] + 0.05 * step[0],
