@@ -213,7 +213,7 @@ def _check_same_audit(diagnoser: Diagnoser, out: Path, run: RunSettings, crops: 
             f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
             f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
         )
-    known = diagnoser.config(run)
+    known = {**diagnoser.config(run), "answers": diagnoser.answers}
     if crops is not None:  # how many of them are audited is known when they are inverted
         known = {name: value for name, value in known.items() if name not in ("images", "null_images")}
         known |= diagnoser.of_photographs(crops, run.seed)

@@ -163,7 +163,11 @@ class Diagnoser:
                 generator=self.generator,
                 options=settings.search_options,
             )
-            self.target.check(self.generator.resolution)
+            answers = {
+                "target": self.target.check(self.generator.resolution),
+                "generator": getattr(self.generator.content_hash, "answers", None),
+            }
+            self.answers = {name: known for name, known in answers.items() if known is not None}
             self._check_directions(self.attributes, of_models=True)
             bar.update(note="generator")
             self._choose_runtimes(like)
@@ -554,7 +558,7 @@ class Diagnoser:
     def chosen(self, run: RunSettings) -> dict[str, Any]:
         """`config`, and what looks at pictures: an audit's processes have it in common, or numbers end otherwise."""
         networks = {name: self._networks[name] for name in ("target", "text_encoder")}
-        return {**self.config(run), "networks": networks}
+        return {**self.config(run), "answers": self.answers, "networks": networks}
 
     def of_photographs(self, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
         """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
@@ -574,6 +578,7 @@ class Diagnoser:
         return Manifest.of(
             {
                 **self.config(run),
+                "answers": self.answers,
                 **({} if crops is None else self.of_photographs(crops, run.seed)),
                 **({} if found is None else {"audited": found.files}),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),

@@ -639,3 +639,37 @@ def test_a_disk_that_is_full_for_real_ends_in_one_line_and_a_folder_that_goes_on
             pictures(folder)
             folder.finish(SUMMARY)
         assert read_records(path / "records.jsonl") == EXPECTED
+
+
+def test_another_model_is_refused_with_what_to_do_and_rounding_is_not(tmp_path: Path) -> None:
+    answers = {"target": [[0.1], [0.9]], "generator": [[0.5, 1.0], [0.2, 0.3]]}
+    details = {"content_hash": "a" * 64}
+    config = {**CONFIG, "target_details": details, "generator": "b" * 64, "answers": answers}
+    AuditFolder.create(tmp_path / "audit", Manifest.of(config)).close()
+    for config_here, what in (
+        ({**config, "target_details": {"content_hash": "c" * 64}}, "target"),
+        ({**config, "generator": "c" * 64}, "generator"),
+        ({**config, "answers": {**answers, "target": [[0.9], [0.1]]}}, "target"),
+        ({**config, "answers": {**answers, "generator": [[0.5, 1.0], [0.7, 0.3]]}}, "generator"),
+    ):
+        with pytest.raises(AuditError, match=f"begun with another {what}: .*use another folder") as caught:
+            AuditFolder.resume(tmp_path / "audit", Manifest.of(config_here))
+        assert "\n" not in str(caught.value)
+    for same in ({**answers, "target": [[0.1000001], [0.9]]}, {"generator": answers["generator"]}, {}):
+        AuditFolder.resume(tmp_path / "audit", Manifest.of({**config, "answers": same})).close()
+
+
+def test_an_audit_of_a_version_that_knew_modules_by_their_weights_is_told_so(tmp_path: Path) -> None:
+    old = {**CONFIG, "target_details": {"content_hash": "a" * 64}}
+    AuditFolder.create(tmp_path / "audit", Manifest.of(old)).close()
+    today = {**old, "answers": {"target": [[0.1], [0.9]]}}
+    AuditFolder.resume(tmp_path / "audit", Manifest.of(today)).close()
+    with pytest.raises(AuditError, match="by a version that did not look at a module's code"):
+        check_config(tmp_path / "audit", {**today, "target_details": {"content_hash": "c" * 64}})
+
+
+@pytest.mark.parametrize("hostile", [[], "text", {"target": "text"}, {"target": [[None]]}])
+def test_answers_that_nobody_wrote_are_no_traceback(tmp_path: Path, hostile: Any) -> None:
+    AuditFolder.create(tmp_path / "audit", Manifest.of({**CONFIG, "answers": hostile})).close()
+    with contextlib.suppress(AuditError):
+        check_config(tmp_path / "audit", {**CONFIG, "answers": {"target": [[0.1], [0.9]]}})

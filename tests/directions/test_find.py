@@ -26,8 +26,11 @@ from zoom_engine.directions import (
     unit_relevance,
 )
 from zoom_engine.directions.answers import PICTURES
+from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.errors import CacheError, DirectionError, ZoomError
+from zoom_engine.module_hash import Identity
+from zoom_engine.probes import Answers
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -249,6 +252,24 @@ def test_files_round_trip(found: EditDirections, toy: tuple[Any, Any], tmp_path:
         loaded.check_fits(toy[0])
     with pytest.raises(DirectionError, match="cannot be written"):
         found.save(tmp_path / "no" / "such" / "folder.safetensors")
+
+
+def test_the_cache_holds_nothing_of_a_generator_that_draws_otherwise_now(tmp_path: Path) -> None:
+    """Its hash does not know of it: a file that it reads, or an extension, was changed."""
+
+    def kept(answers: Answers | None, measured: float) -> float:
+        identity = Identity("one hash")
+        identity.answers = answers
+        found = DirectionCache(tmp_path).kept(
+            "statistics", {"sampling": {"generator": identity}}, lambda: {"mean": torch.tensor(measured)}
+        )
+        return float(found["mean"])
+
+    assert kept([[0.1], [0.9]], 1.0) == 1.0
+    assert kept([[0.1000001], [0.9]], 2.0) == 1.0, "rounded otherwise"
+    assert kept([[0.2], [0.8]], 3.0) == 3.0
+    assert kept([[0.2], [0.8]], 4.0) == 3.0
+    assert kept(None, 5.0) == 3.0, "it draws otherwise each time"
 
 
 def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(found: EditDirections) -> None:

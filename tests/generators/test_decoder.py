@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zoom_engine.directions.relevance import Sampling
+from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.errors import CheckpointError, ConfigError, ZoomError
 from zoom_engine.generators import (
     Decoder,
@@ -81,6 +84,50 @@ def test_a_torch_module_is_a_generator() -> None:
     assert of_one_class(generator, None) is generator
     with pytest.raises(ConfigError, match="not class-conditional"):
         of_one_class(generator, 1)
+
+
+class Inverted(Painter):
+    """The same weights and structure, drawn otherwise."""
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return -super().forward(codes)
+
+
+Inverted.__name__ = "Painter"
+
+
+def test_a_decoder_that_draws_otherwise_takes_nothing_from_the_cache(tmp_path: Path) -> None:
+    assert repr(Painter()) == repr(Inverted())
+    light = [0.0]  # stands for what a file or an extension says
+
+    class Lit(Painter):
+        def forward(self, codes: Tensor) -> Tensor:
+            return super().forward(codes) * 0.5 + float(np.asarray(list(map(float, iter(light)))).sum())
+
+    encoder: Any = SimpleNamespace(
+        content_hash="colours", precision="fp32", dim=3, embed_images=lambda images: images.mean((2, 3))
+    )
+
+    def embedded(generator: Decoder) -> Tensor:
+        return unedited_embeddings(generator, encoder, Sampling(8, cache=tmp_path))
+
+    first = embedded(Decoder(Painter()))
+    torch.testing.assert_close(embedded(Decoder(Painter())), first)
+    torch.testing.assert_close(embedded(Decoder(Inverted())), -first)
+    torch.testing.assert_close(embedded(Decoder(Painter(scale=0.5))), first / 2)
+    dark = embedded(Decoder(Lit()))
+    light[0] = 0.25
+    torch.testing.assert_close(embedded(Decoder(Lit())), dark + 0.25)
+
+
+def test_a_decoder_that_draws_at_random_has_one_hash() -> None:
+    class Noisy(Painter):
+        def forward(self, codes: Tensor) -> Tensor:
+            return 0.5 * super().forward(codes) + 0.1 * torch.rand(())
+
+    first, second = Decoder(Noisy()), Decoder(Noisy())
+    assert first.content_hash == second.content_hash
+    assert first.content_hash.answers is None
 
 
 def test_normal_codes_are_of_the_seed_alone() -> None:

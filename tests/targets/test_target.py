@@ -12,6 +12,7 @@ from torch import nn
 
 from zoom_engine import registry
 from zoom_engine.errors import TargetError, ZoomError
+from zoom_engine.probes import same_answers
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 
 LOGIT = BinaryTask()
@@ -158,3 +159,48 @@ def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     assert load_target("toys:red") is made
     with pytest.raises(TargetError, match="it has red"):
         load_target("toys:green")
+
+
+class Bright(nn.Module):
+    """Says how bright a picture is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        nn.init.ones_(self.layer.weight)
+        nn.init.zeros_(self.layer.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(8 * (x.mean((1, 2, 3)) - 0.5)[:, None])  # type: ignore[no-any-return]
+
+
+class Edited(Bright):
+    """The same weights and structure, read otherwise."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(8 * (0.5 - x.mean((1, 2, 3)))[:, None])  # type: ignore[no-any-return]
+
+
+Edited.__qualname__ = Edited.__name__ = "Bright"
+
+
+def test_an_edited_forward_is_another_target() -> None:
+    assert repr(Bright()) == repr(Edited())
+    found = [load_target(network, task=LOGIT, resolution=16).content_hash for network in (Bright(), Bright(), Edited())]
+    assert found[0] == found[1] != found[2]
+
+
+def test_answers_tell_what_code_does_not_and_random_ones_nothing() -> None:
+    shift = torch.zeros(1)  # stands for what a file or an extension says
+
+    def hidden(mean: torch.Tensor) -> torch.Tensor:
+        return (mean[:, :1] + float(torch.ops.aten.add(shift, 0))) * 9 - 4
+
+    target = load_target(Function(hidden), task=LOGIT, resolution=16)
+    first = target.check(16)
+    assert first is not None
+    assert same_answers(first, target.check(16))
+    shift.fill_(0.3)
+    assert not same_answers(first, target.check(16))
+    noisy = load_target(Function(lambda m: m[:, :1] * 9 - 4 + torch.randn(len(m), 1)), task=LOGIT, resolution=16)
+    assert noisy.check(16) is None

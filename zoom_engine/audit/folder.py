@@ -36,6 +36,7 @@ from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
+from zoom_engine.probes import same_answers
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
 INVERSIONS = "inversions"
@@ -350,12 +351,34 @@ def _cut(descriptor: int, size: int) -> None:
     os.fsync(descriptor)
 
 
+_MODELS = {
+    "target_details.content_hash": "target",
+    "answers.target": "target",
+    "generator": "generator",
+    "answers.generator": "generator",
+    "text_encoder.content_hash": "text encoder",
+}
+"""What of a config says which models an audit is of."""
+
+
 def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """An audit goes on with the options it was started with, or not at all."""
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in here.items() if name not in there and value is not None]
     unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
     difference = first_difference(there, {name: value for name, value in here.items() if name not in unsaid})
+    changed = next(
+        (what for key, what in _MODELS.items() if (difference or "").removeprefix("config.").startswith(f"{key} ")),
+        None,
+    )
+    if changed is not None:
+        older = (
+            "" if "answers" in there.get("config", there) else ", or by a version that did not look at a module's code"
+        )
+        raise AuditError(
+            f"{path} holds an audit that was begun with another {changed}{older}: its code, attributes or weights are"
+            " not those of then, or it answers otherwise: use another folder, or bring back what was audited"
+        )
     if difference is not None:
         raise AuditError(f"{path} holds an audit with other settings ({difference}): use the same or another folder")
     if unsaid:  # each audit of this version has them, given or not
@@ -363,6 +386,13 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
             f"{path} holds an audit of an older version, which had no {', '.join(unsaid)}: use another folder; what is"
             " there, zoom-engine report still reads"
         )
+
+
+def _answers_otherwise(there: Any, here: Any) -> str | None:
+    """The model that does not answer as it did; None where none is known to."""
+    if not isinstance(there, dict) or not isinstance(here, dict):
+        return None
+    return next((who for who in here if who in there and not same_answers(there[who], here[who])), None)
 
 
 def first_difference(there: Any, here: Any, key: str = "") -> str | None:
@@ -373,6 +403,10 @@ def first_difference(there: Any, here: Any, key: str = "") -> str | None:
         for name in [*there, *(name for name in here if name not in there)]:
             if there.get(name) is None and here.get(name) is None:
                 continue  # not set is not set, whether or not it is said
+            if name == "answers":  # of models on fixed inputs: they are the same but for rounding
+                if (who := _answers_otherwise(there.get(name), here.get(name))) is not None:
+                    return f"{name}.{who} are others in this run"
+                continue
             child = f"{key}{name}" if name.startswith("[") else f"{key}.{name}".lstrip(".")
             if name not in there or name not in here:
                 known = there if name in there else here

@@ -16,6 +16,8 @@ from torch import Tensor
 from zoom_engine.errors import CacheError, one_line
 from zoom_engine.files.atomic import replacing
 from zoom_engine.files.cache import cache_errors
+from zoom_engine.module_hash import Identity
+from zoom_engine.probes import Answers, same_answers
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
 
@@ -23,7 +25,8 @@ _VERSION = 1  # raise it when what a key stands for is computed differently
 class DirectionCache:
     """A folder of safetensors files named by the sha256 of what they depend on; no folder, no memory.
 
-    A file that is damaged or belongs to another key is taken as absent and written anew.
+    A file that is damaged or belongs to another key is taken as absent and written anew; so is one of a module that
+    answers otherwise now, whatever its hash.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -36,7 +39,8 @@ class DirectionCache:
             return None
         try:
             with safe_open(str(path), framework="pt") as file:
-                if (file.metadata() or {}).get("depends_on") != _canonical(depends_on):
+                written = file.metadata() or {}
+                if written.get("depends_on") != _canonical(depends_on) or _answers_otherwise(written, depends_on):
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError):
@@ -54,7 +58,8 @@ class DirectionCache:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as temporary:
                     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-                    save_file(plain, temporary, metadata={"depends_on": _canonical(depends_on)})
+                    about = {"depends_on": _canonical(depends_on), "answers": json.dumps(_answers(depends_on))}
+                    save_file(plain, temporary, metadata=about)
         except SafetensorError as error:  # its own word for a disk that is full
             raise CacheError(f"the cache {path.parent} cannot be written: {one_line(error)}") from error
 
@@ -79,6 +84,19 @@ class DirectionCache:
             return None
         key = hashlib.sha256(f"{_VERSION} {kind} {_canonical(depends_on)}".encode()).hexdigest()
         return self.folder / f"{kind}-{key[:32]}.safetensors"
+
+
+def _answers(value: Any) -> dict[str, Answers]:
+    """How modules that are named in ``value`` answer, by their hashes."""
+    if isinstance(value, Identity) and value.answers is not None:
+        return {str(value): value.answers}
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return {name: answers for each in inside for name, answers in _answers(each).items()}
+
+
+def _answers_otherwise(written: Mapping[str, str], depends_on: Mapping[str, Any]) -> bool:
+    there, here = json.loads(written.get("answers", "{}")), _answers(depends_on)
+    return any(name in there and not same_answers(there[name], answers) for name, answers in here.items())
 
 
 def _canonical(depends_on: Mapping[str, Any]) -> str:

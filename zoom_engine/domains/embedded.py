@@ -17,6 +17,7 @@ from zoom_engine.domains.weights_files import load_network
 from zoom_engine.errors import TargetError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
+from zoom_engine.module_hash import weights_hash
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
 
@@ -113,12 +114,14 @@ def as_target(network: nn.Module, info: dict[str, Any]) -> Target:
     task = (
         task_from_dict(info["task"]) if "task" in info else BinaryTask(classes=(_short(labels[0]), _short(labels[1])))
     )
+    preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))
     return Target(
         network,
         name=str(info["name"]),
         task=task,
-        preprocessing=Preprocessing(size=128, value_range=(-1.0, 1.0)),
+        preprocessing=preprocessing,
         labels=labels,
+        content_hash=weights_hash(network, task.to_dict(), preprocessing.to_dict()),
     )
 
 

@@ -17,10 +17,13 @@ from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
-from zoom_engine.module_hash import module_hash
+from zoom_engine.module_hash import Identity, module_hash
 from zoom_engine.ops.modulation import edited
+from zoom_engine.probes import Answers, short_answers
 
 MOST_SIDE = 4096  # pixels
+PROBES = 8
+"""Of so many codes the pictures are looked at, to know a decoder again."""
 
 
 class Decoder(DrawnFromCodes, nn.Module):
@@ -55,9 +58,18 @@ class Decoder(DrawnFromCodes, nn.Module):
         self.eval().requires_grad_(False)
         self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.space = StyleSpace([("code", 0, size, False)])
-        self.content_hash = module_hash(network, self.codes.identity, {"range": list(output_range)})
+        self.content_hash = Identity(module_hash(self.network, self.codes.identity, {"range": list(output_range)}))
         with torch.no_grad():
-            self.resolution = checked_side(self._drawn(self.sample([0, 1])))
+            first = self._drawn(self.sample([0, 1]))
+            self.resolution = checked_side(first)
+            self.content_hash.answers = self._answers(first)
+
+    def _answers(self, first: Tensor) -> Answers | None:
+        """Of some codes, the ``first`` two among them; None where a code is drawn otherwise each time."""
+        if not torch.allclose(self._drawn(self.sample([0, 1])), first, rtol=1e-4, atol=1e-4):
+            return None
+        images = [first, *(self._drawn(self.sample([seed])) for seed in range(2, PROBES))]
+        return short_answers(torch.cat(images).cpu().numpy())
 
     @property
     def device(self) -> torch.device:

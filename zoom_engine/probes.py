@@ -1,0 +1,46 @@
+"""How a model answers on probes, which are fixed inputs: what its code does not show, its answers do.
+
+They stand beside its hash, and are compared, never hashed: another machine, or another number of threads, rounds
+otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Answers = list[list[float]]
+"""A row of numbers for each input."""
+_WIDTH = 8  # numbers a row
+_DIGITS = 6
+_OF_SPREAD, _OF_LEVEL = 1e-2, 1e-3
+_OTHERWISE = 0.25
+
+
+def short_answers(outputs: NDArray[Any]) -> Answers:
+    """Outputs ``[B, …]``, finite, as ``[B, K]`` with K of 8 at most: longer rows are projected on fixed random signs,
+    which keep how far two of them lie apart."""
+    rows = outputs.reshape(len(outputs), -1).astype(np.float64)
+    size = rows.shape[1]
+    if size > _WIDTH:
+        random = np.random.default_rng(0)
+        signs = (random.integers(0, 2, size, dtype=np.int8) * 2.0 - 1 for _ in range(_WIDTH))
+        rows = np.stack([rows @ row for row in signs], axis=1) / np.sqrt(size)
+    return [[float(f"{value:.{_DIGITS}g}") for value in row] for row in rows]
+
+
+def same_answers(first: Any, second: Any) -> bool:
+    """Whether two lists of `short_answers`, as JSON has them, may be of one model: by rounding answers move by 1 % of
+    their spread and 0.1 % of their size at most; where a threshold lies in the way, as before areas and boxes, a
+    quarter of the inputs may be answered otherwise."""
+    try:
+        there, here = (np.asarray(each, dtype=np.float64) for each in (first, second))
+    except (ValueError, TypeError):
+        return False
+    if there.ndim != 2 or there.shape != here.shape or there.size == 0:
+        return False
+    allowed = _OF_SPREAD * np.maximum(np.ptp(there, axis=0), np.ptp(here, axis=0)) + _OF_LEVEL * np.abs(there).max(0)
+    otherwise = (~(np.abs(there - here) <= allowed + 1e-9)).any(axis=1)
+    return bool(otherwise.mean() <= _OTHERWISE)
