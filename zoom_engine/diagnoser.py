@@ -176,6 +176,8 @@ class Diagnoser:
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             self._tell(notice)
+        if note := getattr(self.generator, "note", ""):
+            self._tell(f"generator: {note}")
 
     def _choose_runtimes(self, like: Diagnoser | None) -> None:
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""

@@ -130,6 +130,18 @@ def test_a_decoder_that_draws_at_random_has_one_hash() -> None:
     assert first.content_hash.answers is None
 
 
+def test_a_decoder_is_copied_without_hooks_that_only_watch() -> None:
+    network, seen = Painter(), []
+    network.layer.register_forward_hook(lambda *_: seen.append(1))
+    generator = Decoder(network)
+    tried = len(seen)
+    generator.render(generator.sample([0]))
+    assert len(seen) == tried == 1
+    assert generator.note == ""
+    network.layer.register_forward_hook(lambda layer, inputs, output: output / 2)
+    assert "<lambda>" in Decoder(network).note
+
+
 def test_normal_codes_are_of_the_seed_alone() -> None:
     generator = Decoder(Painter())
     wanted = np.random.RandomState(7).randn(SIZE)

@@ -204,3 +204,48 @@ def test_answers_tell_what_code_does_not_and_random_ones_nothing() -> None:
     assert not same_answers(first, target.check(16))
     noisy = load_target(Function(lambda m: m[:, :1] * 9 - 4 + torch.randn(len(m), 1)), task=LOGIT, resolution=16)
     assert noisy.check(16) is None
+
+
+def test_hooks_that_only_watch_stay_with_the_caller() -> None:
+    """They fire when it is tried with and without them, and never in an audit."""
+    network, seen = Bright(), []
+    network.layer.register_forward_hook(lambda *_: seen.append("forward"))
+    network.register_forward_pre_hook(lambda *_: seen.append("pre"))
+    network.layer.register_full_backward_hook(lambda *_: seen.append("backward"))
+    target = load_target(network, task=LOGIT, resolution=16)
+    assert sorted(seen) == ["forward", "pre"]
+    target(torch.rand(2, 3, 16, 16).requires_grad_()).sum().backward()  # type: ignore[no-untyped-call]
+    assert len(seen) == 2
+    assert target.note == ""
+    assert target.content_hash == load_target(Bright(), task=LOGIT, resolution=16).content_hash
+    network(torch.rand(1, 3, 16, 16))
+    assert len(seen) == 4, "the caller's own module has them still"
+
+
+def test_hooks_that_change_answers_belong_to_the_target() -> None:
+    network, seen = Bright(), []
+
+    def doubled(layer: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return 2 * output
+
+    network.layer.register_forward_hook(lambda *_: seen.append(1))
+    network.layer.register_forward_hook(doubled)
+    target = load_target(network, task=LOGIT, resolution=16)
+    tried = len(seen)
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    torch.testing.assert_close(target(images), 2 * load_target(Bright(), task=LOGIT, resolution=16)(images))
+    assert len(seen) == tried
+    assert "doubled" in target.note
+    assert target.content_hash != load_target(Bright(), task=LOGIT, resolution=16).content_hash
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_hooks_of_torch_s_own_stay() -> None:
+    network = Bright()
+    nn.utils.weight_norm(network.layer)
+    with torch.no_grad():
+        network.layer.weight_g.mul_(3)  # type: ignore[operator, union-attr]
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    target = load_target(network, task=LOGIT, resolution=16)
+    torch.testing.assert_close(target(images), 3 * load_target(Bright(), task=LOGIT, resolution=16)(images))
+    assert target.note == ""

@@ -6,7 +6,6 @@ means). They are their own latents, and every entry may be edited.
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
+from zoom_engine.module_copy import drop_watching_hooks, own_copy
 from zoom_engine.module_hash import Identity, module_hash
 from zoom_engine.ops.modulation import edited
 from zoom_engine.probes import Answers, short_answers
@@ -30,7 +30,7 @@ class Decoder(DrawnFromCodes, nn.Module):
     """A torch module from codes ``[B, S]`` to images ``[B, 3, R, R]``, frozen, as an `EditableGenerator`.
 
     Args:
-        network: the module; it is copied.
+        network: the module; it is copied, without hooks that only watch it (`drop_watching_hooks`).
         code_size: S; where it is not given, that of ``codes``, else the network's own ``code_size``, ``latent_dim`` or
             ``z_dim``.
         codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
@@ -54,8 +54,9 @@ class Decoder(DrawnFromCodes, nn.Module):
         size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
         self.codes = Codes(size, codes)
         self._range = checked_range(output_range)
-        self.network = copy.deepcopy(network)
+        self.network = own_copy(network)
         self.eval().requires_grad_(False)
+        self.note = drop_watching_hooks(self.network, self.codes.sample([0, 1], 1.0, None))
         self.register_buffer("_place", torch.zeros(()), persistent=False)
         self.space = StyleSpace([("code", 0, size, False)])
         self.content_hash = Identity(module_hash(self.network, self.codes.identity, {"range": list(output_range)}))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 
 from torch import nn
 
 from zoom_engine.errors import TargetError, one_line
+from zoom_engine.module_copy import drop_watching_hooks, own_copy
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.target import probe_images
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
 
 
 def load_module(module: nn.Module, how: Reading) -> LoadedModel:
-    """A frozen copy of `module`; a timm model brings its preprocessing (`pretrained_cfg`)."""
+    """A frozen copy of `module`, without hooks that only watch it (`drop_watching_hooks`); a timm model brings its
+    preprocessing (`pretrained_cfg`)."""
     try:
-        network = copy.deepcopy(module).eval().requires_grad_(False)
+        network = own_copy(module)
     except (RuntimeError, TypeError, NotImplementedError) as error:
         raise TargetError(
             f"the module {type(module).__name__} cannot be copied ({one_line(error)}):"
@@ -26,12 +28,15 @@ def load_module(module: nn.Module, how: Reading) -> LoadedModel:
         ) from error
     config = getattr(module, "pretrained_cfg", None)
     own = timm_preprocessing(config) if isinstance(config, Mapping) else Preprocessing()
+    preprocessing = own.updated(how.options)
+    height, width = preprocessing.hw or (how.resolution, how.resolution)
     return LoadedModel(
         network=network,
         name=type(module).__name__,
-        preprocessing=own.updated(how.options),
+        preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=isinstance(config, Mapping)),
         final=final_activation(network),
+        note=drop_watching_hooks(network, preprocessing(probe_images(height, width))),
     )
 
 

@@ -1,0 +1,91 @@
+"""Copies of modules that the caller has. Hooks of his that only watch are left out, or an audit would set them off.
+
+What torch itself hangs on a module (weight norm, spectral norm, pruning) computes its weights, and stays.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Hooks = dict[int, Callable[..., Any]]
+
+
+def own_copy(module: nn.Module) -> nn.Module:
+    """A frozen copy in evaluation mode. Raises what ``copy.deepcopy`` does."""
+    computed = (value for layer in module.modules() for value in vars(layer).values() if isinstance(value, Tensor))
+    memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed if not value.is_leaf}
+    return copy.deepcopy(module, memo).eval().requires_grad_(False)
+
+
+def drop_watching_hooks(network: nn.Module, inputs: Tensor) -> str:
+    """Take off ``network``, a copy, the hooks that are not torch's: all on gradients, and those on forward passes
+    without which ``inputs`` are answered the same. Returns a sentence on those that stay, "" where none does.
+
+    Where there are some, it runs twice, and once more for each if they are not all the same.
+    """
+    for layer in network.modules():
+        for hooks in (layer._backward_hooks, layer._backward_pre_hooks):
+            for key in [key for key, hook in hooks.items() if not _is_torchs(hook)]:
+                del hooks[key]
+    foreign = [(hooks, key) for hooks in _forward_hooks(network) for key in hooks if not _is_torchs(hooks[key])]
+    if not foreign:
+        return ""
+    try:
+        before = _answers(network, inputs)
+        for part in (foreign, *([one] for one in foreign)):
+            kept = [(hooks, hooks.copy()) for hooks, _ in part]
+            for hooks, key in part:
+                hooks.pop(key, None)
+            if _same(_answers(network, inputs), before):
+                if part is foreign:
+                    return ""
+                continue
+            for hooks, whole in kept:  # in their order
+                hooks.clear()
+                hooks.update(whole)
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return ""  # it cannot answer, which is told where it is tried
+    names = sorted({_named(hooks[key]) for hooks, key in foreign if key in hooks})
+    return f"its forward hooks change what it answers and belong to it: {', '.join(names)}"
+
+
+def _forward_hooks(module: nn.Module) -> Iterator[Hooks]:
+    for layer in module.modules():
+        yield layer._forward_pre_hooks
+        yield layer._forward_hooks
+
+
+def _is_torchs(hook: Any) -> bool:
+    hook = getattr(hook, "func", hook)
+    return str(getattr(hook, "__module__", "")).partition(".")[0] == "torch"
+
+
+def _named(hook: Any) -> str:
+    return str(getattr(hook, "__name__", type(hook).__name__))
+
+
+def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor]:
+    """All tensors that it returns; torch's random numbers are the same each time."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return list(_tensors(module(inputs)))
+
+
+def _tensors(result: Any) -> Iterator[Tensor]:
+    if isinstance(result, Tensor):
+        yield result
+    elif isinstance(result, Mapping | list | tuple):
+        for each in result.values() if isinstance(result, Mapping) else result:
+            yield from _tensors(each)
+
+
+def _same(some: list[Tensor], others: list[Tensor]) -> bool:
+    return len(some) == len(others) and all(
+        a.shape == b.shape and torch.allclose(a.double(), b.double(), equal_nan=True)
+        for a, b in zip(some, others, strict=True)
+    )
