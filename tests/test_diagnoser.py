@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -163,6 +164,36 @@ def test_other_settings_do_not_go_into_the_same_folder(audit: Path, monkeypatch:
     ):
         with pytest.raises(AuditError, match="other settings"):
             diagnoser(**options).run(**{"images": 12, "seed": 4, "out": audit, **run})
+
+
+class Bright(nn.Module):
+    """Says whether a picture is bright."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return float(os.environ.get("GAIN_OF_BRIGHT", "8")) * (pictures.mean((1, 2, 3)) - 0.5)[:, None]
+
+
+class Edited(Bright):
+    """The same by its weights and its structure."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return 8 * (0.5 - pictures.amax((1, 2, 3)))[:, None]
+
+
+Edited.__name__ = "Bright"
+
+
+def test_an_edited_module_does_not_go_into_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one that answers otherwise by the same code, as what it reads elsewhere was changed."""
+    options = {"attributes": ATTRIBUTES[:1], "labels": [], "neutral": "a face", "edit_range": "paper", "null": 0}
+    run = {"images": 1, "seed": 0, "out": tmp_path / "audit"}
+    diagnoser(target=Bright(), **options).run(**run)
+    assert repr(Bright()) == repr(Edited())
+    with pytest.raises(AuditError, match=r"begun with another target: .*use another folder"):
+        diagnoser(target=Edited(), **options).run(**run)
+    monkeypatch.setenv("GAIN_OF_BRIGHT", "4")
+    with pytest.raises(AuditError, match=r"begun with another target: .*use another folder"):
+        diagnoser(target=Bright(), **options).run(**run)
 
 
 def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ _STATES = (torch.Generator, random.Random, np.random.Generator, np.random.Random
 """What remembers or tells, and answers nothing."""
 _UNREAD = re.compile(
     r"__(module|doc|qualname|name|dict|weakref|annotations|annotate\w*|firstlineno|static_attributes|init|new|repr|str"
-    r"|format|init_subclass|del|slots|parameters|orig_bases|abstractmethods|match_args|dataclass_\w+|constants|file"
+    r"|format|init_subclass|del|slots|slotnames|parameters|orig_bases|abstractmethods|match_args|dataclass_\w+|constants|file"
     r"|path|spec|loader|package|cached|builtins|reduce|reduce_ex|getstate|setstate|copy|deepcopy|sizeof|dir)__|_abc_impl"
 )
 """Members of classes and modules that no picture passes through."""

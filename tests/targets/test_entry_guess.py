@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from networks import Function
@@ -73,3 +75,19 @@ def test_options_beside_a_complete_target_are_refused() -> None:
         load_target(target, classes=["a", "b"])
     with pytest.raises(TargetError, match="a int is no target"):
         load_target(3)  # type: ignore[arg-type]
+
+
+def test_another_output_of_the_same_file_is_another_target(tmp_path: Path) -> None:
+    class Two(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            mean = x.mean((2, 3))
+            return mean[:, :1] * 9 - 4, mean[:, 1:2] * 9 - 4
+
+    path = tmp_path / "two.pt2"
+    batch = {"x": {0: torch.export.Dim("batch")}}
+    program = torch.export.export(Two(), (torch.rand(2, 3, 16, 16),), dynamic_shapes=batch)
+    torch.export.save(program, str(path))
+    first, again, second = (
+        load_target(path, output=output, task=BinaryTask(), trust=True).content_hash for output in (0, 0, 1)
+    )
+    assert first == again != second

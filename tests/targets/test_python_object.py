@@ -91,3 +91,40 @@ def test_what_is_wrong_is_one_line(spec: str, message: str, folder: Path) -> Non
     with pytest.raises(TargetError, match=message) as caught:
         load_target(spec.format(folder), trust=True, resolution=16)
     assert "\n" not in str(caught.value)
+
+
+NETWORK = """
+from torch import nn
+import shade
+
+
+class Bright(nn.Module):
+    def forward(self, x):
+        return shade.GAIN * (x.mean((1, 2, 3)) - 0.5)[:, None]
+
+
+net = Bright()
+"""
+
+
+def test_a_module_in_a_moved_file_is_the_same_and_of_an_edited_helper_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def found(place: str, gain: str) -> str:
+        sys.modules.pop("shade", None)
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / f"{place}.py").write_text(NETWORK)
+        (folder / "shade.py").write_text(f"GAIN = {gain}\n")
+        sys.path.insert(0, str(folder))
+        spec = f"python:{folder / place}.py:net"
+        return load_target(spec, trust=True, task=BinaryTask(), resolution=16).content_hash
+
+    try:
+        hashes = [found("here", "8"), found("there", "8"), found("edited", "4")]
+    finally:
+        for name in ("shade", *(f"zoom_engine_target_{place}" for place in ("here", "there", "edited"))):
+            sys.modules.pop(name, None)
+    assert hashes[0] == hashes[1] != hashes[2]

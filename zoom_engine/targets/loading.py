@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,11 +174,19 @@ def _load(spec: Spec, how: Reading) -> LoadedModel:
     else:
         kind = kind_of_file(Path(spec))
         loaded = FILES[kind](Path(spec), how)
-        if kind == "onnx":
-            return loaded  # of the chosen output alone
+        if kind == "onnx":  # of the chosen output alone
+            return dataclasses.replace(loaded, content_hash=_of_output(loaded.content_hash, how.output))
     if how.output is None:
         return loaded
-    return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="")
+    own = _of_output(loaded.content_hash, how.output)
+    return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="", content_hash=own)
+
+
+def _of_output(content_hash: str | None, output: str | int | None) -> str | None:
+    """The hash of a file, of which one output was chosen."""
+    if content_hash is None or output is None:
+        return content_hash
+    return hashlib.sha256(f"{content_hash} {output}".encode()).hexdigest()
 
 
 def _as_target(
