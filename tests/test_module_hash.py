@@ -18,6 +18,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
 
 from zoom_engine.module_hash import module_hash
 
@@ -27,7 +29,9 @@ import helpers
 import torch
 from torch import nn
 from helpers import brightness
+from pathlib import Path
 
+HERE = Path(__file__).parent
 OFFSET = 0.5
 WORDS = {"up", "down", "left", "right"}
 SEEN = {}
@@ -69,6 +73,7 @@ class Bright(nn.Module):
         global CALLS
         CALLS += 1
         self.last = x.shape
+        assert HERE.name
         self.seen.append(x.shape)
         SEEN[x.shape] = True
         found = brightness(x) - self.mean + helpers.shift()
@@ -100,6 +105,7 @@ def made(
 ) -> nn.Module:
     """A module of code that has no file, beside a module of helpers."""
     beside, own = types.ModuleType("helpers"), types.ModuleType("written")
+    own.__file__ = str(Path("/somewhere", file))
     exec(compile(helpers, f"helpers_of_{file}", "exec"), vars(beside))
     before = sys.modules.get("helpers")
     sys.modules["helpers"] = beside
@@ -159,6 +165,14 @@ def test_what_it_remembers_of_pictures_is_no_part_of_it() -> None:
     network(torch.rand(2, 3, 4, 4))
     assert network.seen
     assert module_hash(network) == first
+
+
+def test_what_a_class_of_a_package_remembers_is_no_part_of_it() -> None:
+    anchors = AnchorGenerator()
+    first = module_hash(anchors)
+    anchors(ImageList(torch.rand(1, 3, 8, 8), [(8, 8)]), [torch.rand(1, 3, 4, 4)])
+    assert anchors.cell_anchors is not None
+    assert module_hash(anchors) == first != module_hash(AnchorGenerator(sizes=((64, 128, 256),)))
 
 
 def test_copies_modes_and_frozen_parameters_are_the_same() -> None:
@@ -240,6 +254,8 @@ def test_functions_are_known_by_what_they_do_and_hold() -> None:
     by = [functools.partial(multiplied, by=number) for number in (2.0, 2.0, 3.0)]
     assert module_hash(Wraps(by[0])) == module_hash(Wraps(by[1])) != module_hash(Wraps(by[2]))
     assert module_hash(Wraps(torch.relu)) != module_hash(Wraps(torch.tanh))
+    assert module_hash(Wraps(torch.ops.aten.neg)) != module_hash(Wraps(torch.ops.aten.abs))
+    assert module_hash(Wraps("a".join)) != module_hash(Wraps("b".join))
     cached = [functools.lru_cache(closed(number)) for number in (2.0, 2.0, 3.0)]
     assert module_hash(Wraps(cached[0])) == module_hash(Wraps(cached[1])) != module_hash(Wraps(cached[2]))
 

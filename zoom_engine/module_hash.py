@@ -29,7 +29,15 @@ from torch import Tensor, nn
 from zoom_engine.probes import Answers
 
 _PLAIN = (type(None), bool, int, float, complex, bytes, type(Ellipsis), type(NotImplemented), range)
-_STATES = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState, logging.Logger, BaseException)
+_STATES = (
+    torch.Generator,
+    random.Random,
+    np.random.Generator,
+    np.random.RandomState,
+    logging.Logger,
+    BaseException,
+    type(os.environ),
+)
 """What remembers or tells, and answers nothing."""
 _UNREAD = re.compile(
     r"__(module|doc|qualname|name|dict|weakref|annotations|annotate\w*|firstlineno|static_attributes|init|new|repr|str"
@@ -38,8 +46,10 @@ _UNREAD = re.compile(
 )
 """Members of classes and modules that no picture passes through."""
 _CHANGES = {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "clear", "remove", "discard"}
+_DEEPEST = 150  # values within values
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 _GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
+_MANGLED = re.compile(r"___torch_mangle_\d+\.")  # TorchScript counts classes of one name
 _OF_MODULES = frozenset({*vars(nn.Module()), "_is_torch_compile"})
 _PACKAGES = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _PLACES = tuple(
@@ -96,6 +106,7 @@ class _Reader:
     def __init__(self, names: frozenset[str], written: frozenset[str], hashed: dict[int, tuple[Tensor, str]]) -> None:
         self.names, self.written = set(names), set(written)
         self._skipped, self._hashed = written, hashed
+        self._depth = 0
         self._known: dict[int, tuple[object, str]] = {}  # with the object, so that its id stays its own
 
     def of(self, value: object) -> str:
@@ -104,14 +115,13 @@ class _Reader:
         if kind in _PLAIN:
             return f"{kind.__name__} {value!r}"
         if isinstance(value, str) and kind is str:
-            return f"str {os.path.basename(value) if os.path.isabs(value) else value!r}"
+            return "path" if os.path.isabs(value) else f"str {value!r}"
         if id(value) in self._known:
             return self._known[id(value)][1]
         self._known[id(value)] = value, "itself"
-        try:
-            found = _digest(self._parts(value))
-        except RecursionError:
-            found = f"deep {_name(kind)}"
+        self._depth += 1
+        found = _digest(self._parts(value)) if self._depth < _DEEPEST else f"deep {_name(kind)}"
+        self._depth -= 1
         self._known[id(value)] = value, found
         return found
 
@@ -133,7 +143,7 @@ class _Reader:
         if isinstance(value, dict):
             return [self.of(kind), *sorted(_digest([self.of(key), self.of(item)]) for key, item in value.items())]
         if isinstance(value, PurePath):
-            return ["path", value.name]  # where it lies does not count, what is read from it shows in answers
+            return ["path"]  # where a file lies does not count, what is read from it shows in answers
         if isinstance(value, torch.device):
             return ["device"]
         if isinstance(value, type):
@@ -159,13 +169,14 @@ class _Reader:
         if isinstance(value, functools.cached_property):
             return ["property", self.of(value.func)]
         if isinstance(value, torch.jit.ScriptFunction):
-            return ["script", str(value.code)]
+            return ["script", _MANGLED.sub("", str(value.code))]
         if (wrapped := getattr(value, "__wrapped__", None)) is not None:  # such as functools.lru_cache
             return [_name(kind), self.of(wrapped)]
         if isinstance(value, _STATES):
             return [_name(kind)]
-        if callable(value) and hasattr(value, "__qualname__"):  # written in C
-            return ["builtin", _name(value)]
+        if callable(value) and isinstance(getattr(value, "__name__", None), str):  # written in C
+            owner = getattr(value, "__self__", None)
+            return ["builtin", _name(value), *([] if isinstance(owner, types.ModuleType) else [self.of(owner)])]
         try:  # an object is what would be saved of it
             saved = value.__reduce_ex__(4)
         except Exception:  # whatever cannot be saved: a lock, a session
@@ -185,13 +196,14 @@ class _Reader:
 
     def _module(self, module: nn.Module) -> Iterable[str]:
         kind = type(module)
+        written = _written_by(kind) if _is_installed_class(kind) else frozenset()
         own: dict[str, Any] = {}
         module._save_to_state_dict(own, "", True)
         yield self.of(kind)
         if isinstance(module, torch.jit.ScriptModule):
             yield from self._script(module)
         for name, value in sorted(vars(module).items()):
-            if name in _OF_MODULES or name in self._skipped:
+            if name in _OF_MODULES or name in self._skipped or name in written:
                 continue
             if isinstance(getattr(kind, name, None), functools.cached_property):
                 continue
@@ -212,7 +224,7 @@ class _Reader:
             code, constants = module.code_with_constants
         except (RuntimeError, AttributeError):  # it has no forward, or is of a container
             return
-        yield f"script {code} {self.of(constants.const_mapping)}"
+        yield f"script {_MANGLED.sub('', code)} {self.of(constants.const_mapping)}"
 
     def _tensor(self, value: Tensor) -> str:
         if id(value) not in self._hashed:
@@ -330,6 +342,17 @@ def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(names), frozenset(attributes)
 
 
+@functools.lru_cache(maxsize=1024)
+def _written_by(kind: type) -> frozenset[str]:
+    """What methods of an installed class write into itself, such as anchors of the last size of pictures."""
+    reader = _Reader(frozenset(), frozenset(), {})
+    for each in kind.__mro__[: kind.__mro__.index(nn.Module)]:
+        for name, member in vars(each).items():
+            if isinstance(member, types.FunctionType) and name != "__init__":
+                reader.of(member.__code__)
+    return frozenset(reader.written)
+
+
 def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
@@ -360,7 +383,7 @@ def _is_data(value: object) -> bool:
 
 
 def _name(value: Any) -> str:
-    return f"{getattr(value, '__module__', None)}.{value.__qualname__}"
+    return f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', value.__name__)}"
 
 
 @functools.lru_cache(maxsize=4096)
