@@ -35,21 +35,18 @@ def drop_watching_hooks(network: nn.Module, inputs: Tensor) -> str:
     foreign = [(hooks, key) for hooks in _forward_hooks(network) for key in hooks if not _is_torchs(hooks[key])]
     if not foreign:
         return ""
-    try:
-        before = _answers(network, inputs)
-        for part in (foreign, *([one] for one in foreign)):
-            kept = [(hooks, hooks.copy()) for hooks, _ in part]
-            for hooks, key in part:
-                hooks.pop(key, None)
-            if _same(_answers(network, inputs), before):
-                if part is foreign:
-                    return ""
-                continue
-            for hooks, whole in kept:  # in their order
-                hooks.clear()
-                hooks.update(whole)
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return ""  # it cannot answer, which is told where it is tried
+    before = _answers(network, inputs)
+    for part in (foreign, *([one] for one in foreign)):
+        kept = [(hooks, hooks.copy()) for hooks, _ in part]
+        for hooks, key in part:
+            hooks.pop(key, None)
+        if _same(_answers(network, inputs), before):
+            if part is foreign:
+                return ""
+            continue
+        for hooks, whole in reversed(kept):  # in their order
+            hooks.clear()
+            hooks.update(whole)
     names = sorted({_named(hooks[key]) for hooks, key in foreign if key in hooks})
     return f"its forward hooks change what it answers and belong to it: {', '.join(names)}"
 
@@ -69,11 +66,15 @@ def _named(hook: Any) -> str:
     return str(getattr(hook, "__name__", type(hook).__name__))
 
 
-def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor]:
-    """All tensors that it returns; torch's random numbers are the same each time."""
+def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor] | None:
+    """All tensors that it returns, None where it fails; torch's random numbers are the same each time."""
+    place = next(iter((*module.parameters(), *module.buffers())), inputs).device
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        return list(_tensors(module(inputs)))
+        try:
+            return list(_tensors(module(inputs.to(place))))
+        except Exception:  # whatever the caller's code raises: it is told where the module is tried
+            return None
 
 
 def _tensors(result: Any) -> Iterator[Tensor]:
@@ -84,8 +85,10 @@ def _tensors(result: Any) -> Iterator[Tensor]:
             yield from _tensors(each)
 
 
-def _same(some: list[Tensor], others: list[Tensor]) -> bool:
-    return len(some) == len(others) and all(
+def _same(some: list[Tensor] | None, others: list[Tensor] | None) -> bool:
+    if some is None or others is None or len(some) != len(others):
+        return False
+    return all(
         a.shape == b.shape and torch.allclose(a.double(), b.double(), equal_nan=True)
         for a, b in zip(some, others, strict=True)
     )

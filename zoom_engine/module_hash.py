@@ -195,7 +195,7 @@ class _Reader:
         ]
 
     def _module(self, module: nn.Module) -> Iterable[str]:
-        kind = type(module)
+        kind: Any = type(module)
         written = _written_by(kind) if _is_installed_class(kind) else frozenset()
         own: dict[str, Any] = {}
         module._save_to_state_dict(own, "", True)

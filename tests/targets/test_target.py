@@ -239,6 +239,22 @@ def test_hooks_that_change_answers_belong_to_the_target() -> None:
     assert target.content_hash != load_target(Bright(), task=LOGIT, resolution=16).content_hash
 
 
+class Twice(nn.Module):
+    """What needs a hook behind it."""
+
+    def forward(self, x: torch.Tensor) -> tuple[tuple[torch.Tensor], str]:
+        return (x,), "rest"
+
+
+def test_a_network_that_needs_its_hooks_keeps_them() -> None:
+    network = Bright()
+    network.register_forward_pre_hook(lambda layer, inputs: inputs[0][0])
+    pair = nn.Sequential(Twice(), network)
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    target = load_target(pair, task=LOGIT, resolution=16)
+    torch.testing.assert_close(target(images), load_target(Bright(), task=LOGIT, resolution=16)(images))
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 def test_hooks_of_torch_s_own_stay() -> None:
     network = Bright()
