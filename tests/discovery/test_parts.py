@@ -15,9 +15,10 @@ from zoom_engine.directions import Sampling
 from zoom_engine.discovery.calls import beside_random, call
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
+from zoom_engine.discovery.folder import begin_discovery
 from zoom_engine.discovery.naming import Proposal, choose, measured_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
 
@@ -120,3 +121,12 @@ def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no words"):
         read_vocabulary(tmp_path / "empty.txt", "a pet")
     assert readable(["a quasar"], encoder, "a pet") == []
+
+
+def test_a_discovery_does_not_go_on_with_a_model_that_answers_otherwise(tmp_path: Path) -> None:
+    config = {"target": "a", "answers": {"target": [[0.1], [0.9]]}}
+    begin_discovery(tmp_path / "out", config, {})
+    begin_discovery(tmp_path / "out", {**config, "answers": {"target": [[0.1000001], [0.9]]}}, {})
+    for other in ({**config, "answers": {"target": [[0.9], [0.1]]}}, {**config, "target": "b"}):
+        with pytest.raises(AuditError, match="choose another folder"):
+            begin_discovery(tmp_path / "out", other, {})

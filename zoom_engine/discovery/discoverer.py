@@ -117,9 +117,10 @@ class Discoverer:
                 f"there are {audit.generator.population} codes to sample, not {images}: give fewer images"
             )
         config, environment = self.config(images, seed), self._environment()
+        told = {**config, "answers": audit.answers}
         out = None if out is None else Path(out)
         if out is not None:
-            begin_discovery(out, config, environment)
+            begin_discovery(out, told, environment)
             if is_finished(out):
                 write_discovery_page(out)
                 forget_measured(out)
@@ -164,7 +165,7 @@ class Discoverer:
             clusters=tuple(clusters),
             flipped=int(edits["flipped"].sum()),
             searched=len(searched),
-            config=config,
+            config=told,
             environment=environment,
         )
         if out is not None:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.folder import check_folder
+from zoom_engine.audit.folder import check_folder, first_difference
 from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
 from zoom_engine.errors import AuditError, system_errors
@@ -42,7 +42,8 @@ def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[s
         there = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         there = None
-    if not isinstance(there, dict) or there.get("config") != json.loads(json.dumps(config)):
+    known = there.get("config") if isinstance(there, dict) else None
+    if not isinstance(known, dict) or first_difference(known, json.loads(json.dumps(config))) is not None:
         raise AuditError(f"{out} holds something else than a discovery with these settings: choose another folder")
 
 
