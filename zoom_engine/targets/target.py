@@ -14,6 +14,9 @@ from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
+SAME = 1e-6  # answers to one picture that differ by less are the same
+UNSTEADY = "asked twice about a picture it gives different answers"
+"""What a note says of a target whose answers are not a function of the picture."""
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:
@@ -179,8 +182,12 @@ class Target(nn.Module):
             return torch.allclose(others.float(), first, rtol=1e-2, atol=1e-3 * (1 + float(spread.max())))
 
         with torch.no_grad():
-            # One that answers differently each time is audited: random edits meet the same noise.
-            mixes = not alike(self(images[:1].detach())) and alike(self(images.detach()))
+            alone, again = (self(images[:1].detach()).float() for _ in range(2))
+            # One that answers differently each time is audited, and its note says so: random edits meet the same noise.
+            mixes = not alike(alone) and alike(self(images.detach()))
+            steady = alone.shape == again.shape and torch.allclose(alone, again, rtol=SAME, atol=SAME)
+            if not steady and UNSTEADY not in self.note:
+                self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
         if mixes:
             raise TargetError(
                 f"target {self.name!r} gives an image another output"

@@ -26,12 +26,11 @@ from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
-from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.target import SAME, UNSTEADY, probe_images
 
 NOTE = "a service that is asked over HTTP, so there are no gradients"
 PICTURE = "{png}"
 LARGEST_TEMPLATE = 1 << 20
-SAME = 1e-6  # answers to one picture that differ by less are the same
 Row = NDArray[np.float32]
 Request = tuple[bytes, dict[str, str]]
 
@@ -137,7 +136,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     if settings.cache:
         exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough
         service.cache = AnswerCache(default_cache() / "services" / f"{exact[:32]}.sqlite")
-    doubt = "" if noise <= SAME else "; asked twice about a picture it gives different answers"
+    doubt = "" if noise <= SAME else f"; {UNSTEADY}"
     return LoadedModel(
         network=service,
         name=name,
