@@ -53,20 +53,18 @@ def _saved(value: Any, *, legacy: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (HDF5, r"python -m tf2onnx\.convert --keras .*model' --output model\.onnx"),
-        (_keras(), "is a Keras model.*--keras"),
-        (TFLITE, r"python -m tf2onnx\.convert --tflite .*model' --output model\.onnx"),
-        *(
-            (_estimator(protocol), r"pickle of sklearn\.linear_model\._logistic\.LogisticRegression")
-            for protocol in range(6)
-        ),
-        (zlib.compress(_estimator(3)), "LogisticRegression, a model of tables.*python:FILE.py:NAME"),
-        (gzip.compress(_estimator(4)), "LogisticRegression.*skl2onnx"),
-    ],
-)
+NAMED = r"pickle of sklearn\.linear_model\._logistic\.LogisticRegression"
+OTHERS = {
+    "HDF5": (HDF5, r"python -m tf2onnx\.convert --keras .*model' --output model\.onnx"),
+    "Keras": (_keras(), "is a Keras model.*--keras"),
+    "TFLite": (TFLITE, r"python -m tf2onnx\.convert --tflite .*model' --output model\.onnx"),
+    **{f"joblib, protocol {protocol}": (_estimator(protocol), NAMED) for protocol in range(6)},
+    "joblib in zlib": (zlib.compress(_estimator(3)), "LogisticRegression, a model of tables.*python:FILE.py:NAME"),
+    "joblib in gzip": (gzip.compress(_estimator(4)), "LogisticRegression.*skl2onnx"),
+}
+
+
+@pytest.mark.parametrize(("data", "says"), OTHERS.values(), ids=OTHERS)
 def test_a_model_of_another_program_is_named_with_the_way_to_onnx(data: bytes, says: str, tmp_path: Path) -> None:
     path = tmp_path / "my model"
     path.write_bytes(data)
@@ -112,7 +110,11 @@ def test_weights_alone_are_still_called_that(legacy: bool, tmp_path: Path) -> No
             load_target(path)
 
 
-@pytest.mark.parametrize("data", [_estimator(4), _estimator(2), zlib.compress(_estimator(4)), _saved(nn.Flatten())])
+@pytest.mark.parametrize(
+    "data",
+    [_estimator(4), _estimator(2), zlib.compress(_estimator(4)), _saved(nn.Flatten())],
+    ids=["protocol 4", "protocol 2", "zlib", "archive"],
+)
 def test_a_file_cut_off_anywhere_is_looked_at_without_an_error(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "cut"
     for end in range(min(len(data), 300)):
