@@ -112,8 +112,8 @@ def test_weights_alone_are_still_called_that(legacy: bool, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "data",
-    [_estimator(4), _estimator(2), zlib.compress(_estimator(4)), _saved(nn.Flatten())],
-    ids=["protocol 4", "protocol 2", "zlib", "archive"],
+    [_estimator(4), _estimator(2), zlib.compress(_estimator(4)), _saved(nn.Flatten()), b"S'\\q'\n."],
+    ids=["protocol 4", "protocol 2", "zlib", "archive", "an unknown escape"],
 )
 def test_a_file_cut_off_anywhere_is_looked_at_without_an_error(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "cut"

@@ -6,6 +6,7 @@ import io
 import pickletools
 import shlex
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -81,17 +82,22 @@ def _pickled_class(start: bytes) -> str | None:
         except zlib.error:
             return None
     stream = io.BytesIO(start)
-    for _ in range(PICKLES):
-        texts: list[str] = []
-        try:
-            for operation, argument, _ in pickletools.genops(stream):
-                if operation.name == "STACK_GLOBAL":
-                    texts[-2:] = [".".join(texts[-2:])]
-                elif isinstance(argument, str):
-                    texts.append(argument.replace(" ", "."))
-                named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
-                if named and texts and not texts[-1].startswith(("copyreg.", "copy_reg.")):
-                    return texts[-1]
-        except (ValueError, OverflowError):  # no pickle, or one that is longer than what was read
-            return None
+    with warnings.catch_warnings(action="ignore"):  # of escapes in texts that are no text
+        return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
+
+
+def _first_global(stream: io.BytesIO) -> str | None:
+    """The first global of the pickle that begins here; None where there is none, or where this is no pickle."""
+    texts: list[str] = []
+    try:
+        for operation, argument, _ in pickletools.genops(stream):
+            if operation.name == "STACK_GLOBAL":
+                texts[-2:] = [".".join(texts[-2:])]
+            elif isinstance(argument, str):
+                texts.append(argument.replace(" ", "."))
+            named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
+            if named and texts and not texts[-1].startswith(("copyreg.", "copy_reg.")):
+                return texts[-1]
+    except (ValueError, OverflowError):  # no pickle, or one that is longer than what was read
+        pass
     return None
