@@ -1,5 +1,8 @@
 """Checkpoints in other projects' formats, built from a `Literal` generator in the documented structures.
 
+Every attribute has the type that the original code gives it (a rate computed with numpy is a numpy.float64), as
+`test_checkpoint_files.py` holds it to: a builder of plainer types hides what a reader cannot read.
+
 The classes whose names such files carry live in modules that exist only while a file is written. Calling what the
 pickles ask to call would raise: a loader that passes these tests executes nothing of them.
 """
@@ -13,6 +16,7 @@ import math
 import pickle
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +78,7 @@ class Persistent(nn.Module):
     def __init__(self, class_name: str, source: str = SOURCE, **attributes: Any) -> None:
         super().__init__()
         type(self).names[id(self)] = (class_name, source)
-        self.__dict__.update(attributes, _init_args=(), _init_kwargs=EasyDict(num_fp16_res=4))
+        self.__dict__.update(attributes, _init_args=(), _init_kwargs={"mapping_kwargs": EasyDict(num_layers=8)})
 
     names: dict[int, tuple[str, str]] = {}  # noqa: RUF012
 
@@ -90,31 +94,45 @@ class Persistent(nn.Module):
         return _reconstruct_persistent_obj, (meta,), None
 
 
-def _fully_connected(g: Mapped, name: str, rate: float, activation: str) -> Persistent:
+def whole_where_it_can_be(value: float | None) -> float | None:
+    """A clamp as a training script gives it: a whole number is an int."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+def _fully_connected(g: Mapped, name: str, rate: float, activation: str, *, widths: bool = True) -> Persistent:
+    """`widths`: whether it knows its own, as the layers of the stylegan3 repository do."""
     weight = g.p[f"{name}.weight"]
+    known = {"in_features": weight.shape[1], "out_features": weight.shape[0]} if widths else {}
     layer = Persistent(
         "FullyConnectedLayer",
+        **known,
         activation=activation,
         weight_gain=rate / np.sqrt(weight.shape[1]),
         bias_gain=rate,
-        in_features=weight.shape[1],
     )
     layer.weight = nn.Parameter(weight)
     layer.bias = nn.Parameter(g.p[f"{name}.bias"])
     return layer
 
 
-def _synthesis_layer(g: Literal, name: str, up: int) -> Persistent:
+def _channels(weight: torch.Tensor) -> dict[str, int]:
+    return {"in_channels": weight.shape[1], "out_channels": weight.shape[0]}
+
+
+def _synthesis_layer(g: Literal, name: str, up: int, *, widths: bool) -> Persistent:
+    weight = g.p[f"{name}.weight"]
     layer = Persistent(
         "SynthesisLayer",
+        **({**_channels(weight), "w_dim": g.w_dim} if widths else {}),
+        resolution=g.p[f"{name}.noise_const"].shape[0],
         up=up,
         use_noise=True,
         activation="lrelu",
-        conv_clamp=g.conv_clamp,
-        act_gain=np.sqrt(2),
+        conv_clamp=whole_where_it_can_be(g.conv_clamp),
         padding=1,
+        act_gain=np.sqrt(2),
     )
-    layer.affine = _fully_connected(g, f"{name}.affine", 1.0, "linear")
+    layer.affine = _fully_connected(g, f"{name}.affine", 1, "linear", widths=widths)
     for part in ("weight", "bias", "noise_strength"):
         setattr(layer, part, nn.Parameter(g.p[f"{name}.{part}"], requires_grad=False))
     layer.register_buffer("noise_const", g.p[f"{name}.noise_const"])
@@ -122,56 +140,112 @@ def _synthesis_layer(g: Literal, name: str, up: int) -> Persistent:
     return layer
 
 
-def nvidia_generator(g: Literal, source: str = SOURCE) -> Persistent:
-    generator = Persistent("Generator", source, z_dim=g.z_dim, c_dim=g.c_dim, img_resolution=g.resolution)
-    generator.synthesis = Persistent("SynthesisNetwork", num_ws=2 * len(g.channels), img_channels=3)
-    for index, resolution in enumerate(4 << i for i in range(len(g.channels))):
-        name = f"synthesis.b{resolution}"
-        last = resolution == g.resolution
-        block = Persistent(
-            "SynthesisBlock",
-            architecture=g.architecture,
-            use_fp16=index >= len(g.channels) - 2,
-            is_last=last,
-            resolution=resolution,
-        )
-        block.register_buffer("resample_filter", FILTER)
-        if resolution == 4:
-            block.const = nn.Parameter(g.p["synthesis.b4.const"])
-        else:
-            block.conv0 = _synthesis_layer(g, f"{name}.conv0", 2)
-        block.conv1 = _synthesis_layer(g, f"{name}.conv1", 1)
-        if f"{name}.torgb.weight" in g.p:
-            weight = g.p[f"{name}.torgb.weight"]
-            block.torgb = Persistent("ToRGBLayer", conv_clamp=g.conv_clamp, weight_gain=1 / np.sqrt(weight.shape[1]))
-            block.torgb.affine = _fully_connected(g, f"{name}.torgb.affine", 1.0, "linear")
-            block.torgb.weight = nn.Parameter(weight)
-            block.torgb.bias = nn.Parameter(g.p[f"{name}.torgb.bias"])
-        if f"{name}.skip.weight" in g.p:
-            weight = g.p[f"{name}.skip.weight"]
-            block.skip = Persistent(
-                "Conv2dLayer", activation="linear", up=2, conv_clamp=None, weight_gain=1 / np.sqrt(weight.shape[1])
-            )
-            block.skip.weight = nn.Parameter(weight)
-            block.skip.register_buffer("resample_filter", FILTER)
-        setattr(generator.synthesis, f"b{resolution}", block)
-    generator.mapping = _mapping_network(g)
+def _to_rgb(g: Literal, name: str, *, widths: bool) -> Persistent:
+    weight = g.p[f"{name}.weight"]
+    known = {**_channels(weight), "w_dim": g.w_dim} if widths else {}
+    layer = Persistent(
+        "ToRGBLayer", **known, conv_clamp=whole_where_it_can_be(g.conv_clamp), weight_gain=1 / np.sqrt(weight.shape[1])
+    )
+    layer.affine = _fully_connected(g, f"{name}.affine", 1, "linear", widths=widths)
+    layer.weight = nn.Parameter(weight)
+    layer.bias = nn.Parameter(g.p[f"{name}.bias"])
+    return layer
+
+
+def _skip(weight: torch.Tensor, *, widths: bool) -> Persistent:
+    layer = Persistent(
+        "Conv2dLayer",
+        **(_channels(weight) if widths else {}),
+        activation="linear",
+        up=2,
+        down=1,
+        conv_clamp=None,
+        padding=0,
+        weight_gain=1 / np.sqrt(weight.shape[1]),
+        act_gain=1,
+        bias=None,
+    )
+    layer.weight = nn.Parameter(weight)
+    layer.register_buffer("resample_filter", FILTER)
+    return layer
+
+
+def _synthesis_block(g: Literal, index: int, *, widths: bool) -> Persistent:
+    resolution = 4 << index
+    name = f"synthesis.b{resolution}"
+    block = Persistent(
+        "SynthesisBlock",
+        in_channels=g.channels[index - 1] if index else 0,
+        w_dim=g.w_dim,
+        resolution=resolution,
+        img_channels=3,
+        is_last=resolution == g.resolution,
+        architecture=g.architecture,
+        use_fp16=index >= len(g.channels) - 2,
+        channels_last=False,
+        **({"fused_modconv_default": "inference_only"} if widths else {}),
+        num_conv=2 if index else 1,
+        num_torgb=int(f"{name}.torgb.weight" in g.p),
+    )
+    block.register_buffer("resample_filter", FILTER)
+    if index == 0:
+        block.const = nn.Parameter(g.p["synthesis.b4.const"])
+    else:
+        block.conv0 = _synthesis_layer(g, f"{name}.conv0", 2, widths=widths)
+    block.conv1 = _synthesis_layer(g, f"{name}.conv1", 1, widths=widths)
+    if f"{name}.torgb.weight" in g.p:
+        block.torgb = _to_rgb(g, f"{name}.torgb", widths=widths)
+    if f"{name}.skip.weight" in g.p:
+        block.skip = _skip(g.p[f"{name}.skip.weight"], widths=widths)
+    return block
+
+
+def _whole_generator(g: Literal | Literal3, num_ws: int, source: str = SOURCE) -> Persistent:
+    sizes = {"z_dim": g.z_dim, "c_dim": g.c_dim, "w_dim": g.w_dim, "img_resolution": g.resolution}
+    return Persistent("Generator", source, **sizes, img_channels=3, num_ws=num_ws)
+
+
+def nvidia_generator(g: Literal, source: str = SOURCE, *, repository: str = "stylegan2-ada-pytorch") -> Persistent:
+    """A StyleGAN2 generator, as that repository or ``stylegan3``, which trains both families, has it."""
+    widths = repository == "stylegan3"
+    num_ws, resolutions = 2 * len(g.channels), [4 << i for i in range(len(g.channels))]
+    generator = _whole_generator(g, num_ws, source)
+    generator.synthesis = Persistent(
+        "SynthesisNetwork",
+        w_dim=g.w_dim,
+        img_resolution=g.resolution,
+        img_resolution_log2=int(np.log2(g.resolution)),
+        img_channels=3,
+        **({"num_fp16_res": 2} if widths else {}),
+        block_resolutions=resolutions,
+        num_ws=num_ws,
+    )
+    for index, resolution in enumerate(resolutions):
+        setattr(generator.synthesis, f"b{resolution}", _synthesis_block(g, index, widths=widths))
+    generator.mapping = _mapping_network(g, num_ws, widths=widths)
     return generator
 
 
-def _mapping_network(g: Mapped) -> Persistent:
-    mapping = Persistent("MappingNetwork", num_layers=g.mapping_layers, w_avg_beta=0.995)
+def _mapping_network(g: Mapped, num_ws: int, *, widths: bool) -> Persistent:
+    mapping = Persistent(
+        "MappingNetwork",
+        z_dim=g.z_dim,
+        c_dim=g.c_dim,
+        w_dim=g.w_dim,
+        num_ws=num_ws,
+        num_layers=g.mapping_layers,
+        w_avg_beta=0.998 if widths else 0.995,
+    )
     for i in range(g.mapping_layers):
-        setattr(mapping, f"fc{i}", _fully_connected(g, f"mapping.fc{i}", RATE, "lrelu"))
-    if g.c_dim:
-        mapping.embed = _fully_connected(g, "mapping.embed", 1.0, "linear")
+        setattr(mapping, f"fc{i}", _fully_connected(g, f"mapping.fc{i}", RATE, "lrelu", widths=widths))
+    mapping.embed = _fully_connected(g, "mapping.embed", 1, "linear", widths=widths) if g.c_dim else None
     mapping.register_buffer("w_avg", g.p["mapping.w_avg"])
     return mapping
 
 
 def _both(size: int) -> Any:
-    """A size as StyleGAN3 keeps it: of two sides, a view of one number."""
-    return np.broadcast_to(np.asarray(size), [2])
+    """A size as StyleGAN3 keeps it: an array of two sides."""
+    return np.asarray([size, size])
 
 
 def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
@@ -187,7 +261,7 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
         w_dim=g.w_dim,
         is_torgb=layer.is_rgb,
         is_critically_sampled=layer.critical,
-        use_fp16=layer.rate[1] * 16 > g.resolution,
+        use_fp16=np.bool_(layer.rate[1] * 16 > g.resolution),
         in_channels=layer.channels[0],
         out_channels=layer.channels[1],
         in_size=_both(layer.size[0]),
@@ -200,7 +274,7 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
         in_half_width=np.float64(layer.half_width[0]),
         out_half_width=np.float64(layer.half_width[1]),
         conv_kernel=kernel,
-        conv_clamp=g.conv_clamp,
+        conv_clamp=whole_where_it_can_be(g.conv_clamp),
         magnitude_ema_beta=0.999,
         up_factor=layer.up,
         up_taps=taps[0],
@@ -209,7 +283,7 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
         down_radial=g.radial and not layer.critical,
         padding=[first, places - widened * layer.up - first] * 2,
     )
-    module.affine = _fully_connected(g, f"{name}.affine", 1.0, "linear")
+    module.affine = _fully_connected(g, f"{name}.affine", 1, "linear")
     module.weight = nn.Parameter(weight)
     module.bias = nn.Parameter(g.p[f"{name}.bias"])
     module.register_buffer("magnitude_ema", g.p[f"{name}.magnitude_ema"])
@@ -219,15 +293,19 @@ def _stylegan3_layer(g: Literal3, layer: LayerSpec) -> Persistent:
 
 
 def stylegan3_generator(g: Literal3) -> Persistent:
-    generator = Persistent("Generator", z_dim=g.z_dim, c_dim=g.c_dim, w_dim=g.w_dim, img_resolution=g.resolution)
+    num_ws = g.num_layers + 2
+    generator = _whole_generator(g, num_ws)
     synthesis = Persistent(
         "SynthesisNetwork",
-        num_ws=g.num_layers + 2,
+        w_dim=g.w_dim,
+        num_ws=num_ws,
+        img_resolution=g.resolution,
         img_channels=3,
         num_layers=g.num_layers,
         num_critical=g.num_critical,
         margin_size=g.margin,
         output_scale=g.output_scale,
+        num_fp16_res=4,
         layer_names=[layer.name for layer in g.layers],
     )
     size, rate, bandwidth = g.input_shape
@@ -237,49 +315,51 @@ def stylegan3_generator(g: Literal3) -> Persistent:
         w_dim=g.w_dim,
         channels=channels,
         size=_both(size),
-        sampling_rate=rate,
+        sampling_rate=np.float64(rate),
         bandwidth=np.float64(bandwidth),
     )
     source.weight = nn.Parameter(g.p["synthesis.input.weight"])
-    source.affine = _fully_connected(g, "synthesis.input.affine", 1.0, "linear")
+    source.affine = _fully_connected(g, "synthesis.input.affine", 1, "linear")
     for name in ("transform", "freqs", "phases"):
         source.register_buffer(name, g.p[f"synthesis.input.{name}"])
     synthesis.input = source
     for layer in g.layers:
         setattr(synthesis, layer.name, _stylegan3_layer(g, layer))
     generator.synthesis = synthesis
-    generator.mapping = _mapping_network(g)
+    generator.mapping = _mapping_network(g, num_ws, widths=True)
     return generator
 
 
 def stylegan3_bytes(g: Literal3, *, protocol: int = 4, generator: Persistent | None = None) -> bytes:
     """What the stylegan3 repository's training loop writes."""
-    with fake_modules():
-        root = {
-            "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", use_labels=False),
-            "D": nvidia_generator(Literal(resolution=8, channels=(4, 4), seed=99)),
-            "G_ema": generator or stylegan3_generator(g),
-        }
-        return pickle.dumps(root, protocol=protocol)
+    return _snapshot(generator or stylegan3_generator(g), protocol)
 
 
 def nvidia_bytes(g: Literal, *, protocol: int = 4, generator: Persistent | None = None) -> bytes:
-    """What stylegan2-ada-pytorch's training loop writes: G and G_ema differ, D is a network too."""
+    """What stylegan2-ada-pytorch's training loop writes."""
+    return _snapshot(generator or nvidia_generator(g), protocol)
+
+
+def _snapshot(generator: Persistent, protocol: int) -> bytes:
+    """G and G_ema differ, D is a network too."""
     other = Literal(resolution=8, channels=(4, 4), seed=99)
+    augment = Persistent("AugmentPipe", xflip=1.0, imgfilter_bands=[1, 1, 1, 1])
+    augment.register_buffer("p", torch.zeros([]))
     with fake_modules():
         root = {
-            "training_set_kwargs": EasyDict(class_name="training.dataset.ImageFolderDataset", use_labels=False),
+            "training_set_kwargs": {"class_name": "training.dataset.ImageFolderDataset", "use_labels": False},
             "G": nvidia_generator(other),
             "D": nvidia_generator(other),
-            "G_ema": generator or nvidia_generator(g),
-            "augment_pipe": Persistent("AugmentPipe"),
+            "G_ema": generator,
+            "augment_pipe": augment,
         }
         return pickle.dumps(root, protocol=protocol)
 
 
 def rosinality_state(g: Literal) -> dict[str, torch.Tensor]:
     """The state dictionary of rosinality's Generator."""
-    state: dict[str, torch.Tensor] = {}
+    state: OrderedDict[str, torch.Tensor] = OrderedDict()
+    state._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
 
     def conv(there: str, name: str, noise: int | None) -> None:
         weight = g.p[f"{name}.weight"]

@@ -12,7 +12,7 @@ import pickle
 from typing import Any
 
 import numpy as np
-from checkpoint_files import SOURCE, Network, fake_modules
+from checkpoint_files import SOURCE, Network, fake_modules, whole_where_it_can_be
 from literal_stylegan2 import Literal
 from torch import Tensor
 
@@ -26,17 +26,23 @@ def tensorflow_bytes(
 
     `returned`: values of Gs's variables in place of the literal's; other arguments are Gs's own (``static_kwargs``).
     """
-    other = Literal(resolution=8, channels=(4, 4), seed=99)
     with fake_modules():
-        judge = _network(version, "D", [("lod", np.float32(0)), ("8x8/Conv0/weight", np.ones((3, 3, 4, 4), "f4"))])
-        average = _generator(g, version, "Gs", arguments, returned or {})
-        root = (_generator(other, version, "G", {}, {}), judge, average)
-        return pickle.dumps(root, protocol=protocol)
+        return pickle.dumps(tensorflow_networks(g, version=version, returned=returned, **arguments), protocol=protocol)
 
 
-def _network(version: int, name: str, variables: Variables, **more: Any) -> Network:
+def tensorflow_networks(
+    g: Literal, *, version: int, returned: dict[str, Any] | None = None, **arguments: Any
+) -> tuple[Network, Network, Network]:
+    """What `tensorflow_bytes` pickles."""
+    other = Literal(resolution=8, channels=(4, 4), seed=99)
+    judge = _network(version, "D", [("lod", np.float32(0)), ("8x8/Conv0/weight", np.ones((3, 3, 4, 4), "f4"))])
+    average = _generator(g, version, "Gs", arguments, returned or {})
+    return _generator(other, version, "G", {}, {}), judge, average
+
+
+def _network(version: int, name: str, variables: Variables, function: str = "D_main", **more: Any) -> Network:
     state: dict[str, Any] = {"version": version, "name": name, "static_kwargs": {}, "components": {}}
-    state |= {"build_module_src": SOURCE, "build_func_name": f"{name}_main", "variables": variables}
+    state |= {"build_module_src": SOURCE, "build_func_name": function, "variables": variables}
     if version >= 5:
         state |= {"input_shapes": [[None, 512], [None, 0]], "output_shapes": [[None, 3, 8, 8]]}
         state |= {"input_names": ["latents_in", "labels_in"], "output_names": ["images_out"]}
@@ -49,20 +55,28 @@ def _returned(value: Tensor) -> Any:
 
 
 def _generator(g: Literal, version: int, name: str, arguments: dict[str, Any], returned: dict[str, Any]) -> Network:
-    known = {"num_channels": 3, "resolution": g.resolution, "label_size": g.c_dim, "fmap_base": 16384}
-    known |= {"architecture": g.architecture} | ({"conv_clamp": g.conv_clamp} if g.conv_clamp else {})
+    known: dict[str, Any] = {"num_channels": 3, "resolution": g.resolution, "label_size": g.c_dim, "fmap_base": 16384}
+    known |= {"architecture": g.architecture} if g.architecture != "skip" else {}
+    known |= {"conv_clamp": whole_where_it_can_be(g.conv_clamp)} if g.conv_clamp else {}
+    known |= arguments
 
     def replaced(variables: Variables) -> Variables:
         return [(name, returned.get(name, value)) for name, value in variables]
 
+    own: Variables = [("lod", np.float32(0))] if version == 4 else []
+    synthesis = "G_synthesis_stylegan2" if version == 4 else "G_synthesis"
+    mapping_arguments = {"dlatent_broadcast": 2 * len(g.channels), **known}
     return _network(
         version,
         name,
-        replaced([("lod", np.float32(0)), ("dlatent_avg", _returned(g.p["mapping.w_avg"]))]),
-        static_kwargs=known | arguments,
+        replaced([*own, ("dlatent_avg", _returned(g.p["mapping.w_avg"]))]),
+        "G_main",
+        static_kwargs=known,
         components={
-            "synthesis": _network(version, "G_synthesis", replaced(_synthesis(g))),
-            "mapping": _network(version, "G_mapping", replaced(_mapping(g))),
+            "synthesis": _network(version, "G_synthesis", replaced(_synthesis(g)), synthesis, static_kwargs=known),
+            "mapping": _network(
+                version, "G_mapping", replaced(_mapping(g)), "G_mapping", static_kwargs=mapping_arguments
+            ),
         },
     )
 

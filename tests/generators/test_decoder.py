@@ -302,3 +302,29 @@ def test_a_decoder_is_inspected(tmp_path: Path) -> None:
     assert isinstance(spoiled.refusal, CheckpointError)
     with pytest.raises(ConfigError, match="is a decoder"):
         describe_file(tmp_path / "decoder.onnx", {"size": 3})
+
+
+def test_a_classifier_of_tables_is_no_decoder(tmp_path: Path) -> None:
+    """The ends of what skl2onnx writes of a classifier: rows of numbers, then labels and a list of probabilities."""
+    value = onnx.helper.make_tensor_value_info
+    weights = {"coefficients": [1.0, -1.0, -1.0, 1.0], "intercepts": [0.0, 0.0], "classlabels_ints": [0, 1]}
+    nodes = [
+        onnx.helper.make_node("LinearClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml", **weights),
+        onnx.helper.make_node("ZipMap", ["scores"], ["zipped"], domain="ai.onnx.ml", classlabels_int64s=[0, 1]),
+    ]
+    listed = onnx.helper.make_sequence_type_proto(
+        onnx.helper.make_map_type_proto(
+            onnx.TensorProto.INT64, onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, [])
+        )
+    )
+    outputs = [value("label", onnx.TensorProto.INT64, [None]), onnx.helper.make_value_info("zipped", listed)]
+    path = tmp_path / "classifier.onnx"
+    for first in (outputs, outputs[::-1]):
+        graph = onnx.helper.make_graph(nodes, "g", [value("x", onnx.TensorProto.FLOAT, [None, 2])], first)
+        opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
+        onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
+        with pytest.raises(CheckpointError, match=r"is no decoder: its output .*scikit-learn"):
+            load_generator(path)
+        described = describe_file(path)
+        assert "from codes to pictures" not in described.text
+        assert described.refusal is not None

@@ -16,7 +16,7 @@ from literal_stylegan2 import Literal
 from torch import nn
 
 from zoom_engine.errors import CheckpointError, ConfigError
-from zoom_engine.generators import describe_checkpoint, load_generator
+from zoom_engine.generators import convert_checkpoint, describe_checkpoint, load_generator
 from zoom_engine.generators.checkpoints.pickles.interpreter import Budget
 from zoom_engine.generators.checkpoints.pickles.torch_files import load_storage
 
@@ -73,6 +73,23 @@ def test_classes_are_embedded_normalised_and_appended(architecture: str, label: 
     assert relative_error(draw(fixed, 7, truncation=0.7), wanted) < 1e-4
     assert fixed.content_hash != network.content_hash
     assert fixed.config.c_dim == 0
+
+
+def test_classes_without_an_average_latent_are_drawn_untruncated(tmp_path: Path) -> None:
+    """The original keeps no average where it was told not to track one; of all classes there is none to measure."""
+    generator = nvidia_generator(CONDITIONAL)
+    generator.mapping.w_avg_beta = None
+    del generator.mapping.w_avg
+    path = write(tmp_path / "network.pkl", nvidia_bytes(CONDITIONAL, generator=generator))
+    convert_checkpoint(path, tmp_path / "one.safetensors", class_index=2)
+    for network in (load_generator(path).of_class(2), load_generator(tmp_path / "one.safetensors")):
+        assert relative_error(draw(network, 7), CONDITIONAL.image(7, label=2)) < 1e-4
+        assert draw(network, 7, truncation=1.0, cutoff=3).isfinite().all()
+        with pytest.raises(ConfigError, match=r"no average latent.*leave truncation at 1"):
+            draw(network, 7, truncation=0.7)
+    described = describe_checkpoint(path)
+    assert described.refusal is None
+    assert "no average latent inside: truncation stays at 1" in described.text
 
 
 def test_classes_are_asked_for_where_there_are_some_and_only_there(tmp_path: Path) -> None:

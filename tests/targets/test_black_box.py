@@ -103,3 +103,16 @@ def test_what_cannot_be_audited_is_one_line(function: Any, message: str) -> None
     with pytest.raises(TargetError, match=message) as caught:
         load_target(function, resolution=16)
     assert "\n" not in str(caught.value)
+
+
+def test_one_that_answers_differently_each_time_says_so_as_a_service_does() -> None:
+    random = np.random.default_rng(0)
+
+    def unsteady(pixels: Pixels) -> NDArray[np.float64]:
+        return redness(pixels) * 0.9 + random.uniform(0, 0.1, len(pixels))
+
+    target = load_target(unsteady, resolution=16)
+    assert target.note.endswith("so there are no gradients; asked twice about a picture it gives different answers")
+    target.check(16)
+    assert target.note.count("asked twice") == 1, "told once, however often it is tried"
+    assert "asked twice" not in load_target(redness, resolution=16).note

@@ -539,3 +539,12 @@ def test_damaged_metadata_is_refused(tmp_path: Path) -> None:
         helper.set_model_props(model, {"zoom_engine": text})
         with pytest.raises(TargetError, match=message):
             load_target(save(model, tmp_path))
+
+
+def test_one_that_answers_differently_each_time_says_so_as_a_service_does(tmp_path: Path) -> None:
+    noise = [node("RandomNormalLike", "mixed", "noise"), node("Add", "mixed noise", "noisy")]
+    nodes = [node("Conv", "x k kb", "mixed"), *noise, *head("noisy")]
+    target = load_target(save(build(nodes, {**CONV, **HEAD}), tmp_path), resolution=16)
+    assert target.note.endswith("; asked twice about a picture it gives different answers")
+    steady = load_target(save(build([node("Conv", "x k kb", "mixed"), *head("mixed")], {**CONV, **HEAD}), tmp_path))
+    assert steady.note == ""

@@ -89,6 +89,17 @@ def test_a_guess_that_may_be_wrong_is_refused() -> None:
         load_target(Function(lambda m: torch.cat((m, m[:, :1]), 1) * 9), classes=["a", "b"], resolution=16)
 
 
+def test_who_means_two_of_many_classes_is_told_the_way_and_it_works() -> None:
+    many = Function(lambda m: torch.cat([m * 9, m.flip(1) * 7], 1))
+    for options in ({"classes": ["a", "b"]}, {"task": "binary"}):
+        with pytest.raises(TargetError, match=r"6 numbers.*returns the . you mean, such as python:FILE\.py:NAME"):
+            load_target(many, resolution=16, **options)
+    two = load_target(Function(lambda m: many.function(m)[:, [0, 4]]), classes=["a", "b"], resolution=16)
+    assert two.task == BinaryTask(classes=("a", "b"), output="two-logits")
+    with pytest.raises(TargetError, match=r"for 7 classes: name one for each \(--class\)$"):
+        load_target(many, classes=list("abcdefg"), resolution=16)
+
+
 BROKEN: list[tuple[str, Any, str]] = [
     ("NaN", lambda m: m[:, :1] * torch.nan, "NaN or infinite"),
     ("infinite", lambda m: m[:, :1] / 0, "NaN or infinite"),

@@ -105,8 +105,12 @@ class MappedGenerator(nn.Module):
         """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``; a class-conditional network needs ``classes`` int64 ``[B]``.
 
         The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
-        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
+        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019). ConfigError where a file brought no average latent.
         """
+        if truncation != 1.0 and bool(self.mapping_network.w_avg.isnan().any()):
+            raise ConfigError(
+                "the generator's file has no average latent, toward which a truncation pulls: leave truncation at 1"
+            )
         w: Tensor = self.mapping_network(z, classes).unsqueeze(1).repeat(1, self.num_ws, 1)
         if truncation != 1.0:
             cutoff = self.num_ws if truncation_cutoff is None else truncation_cutoff

@@ -18,6 +18,7 @@ from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.ops.modulation import edited
+from zoom_engine.plurals import number_of
 
 METADATA = "zoom_engine."
 CODES = "codes"
@@ -83,13 +84,15 @@ class OnnxDecoder(DrawnFromCodes):
 
 
 def decoder_model(path: Path) -> onnx.ModelProto | None:
-    """The model of an ONNX file whose first input has two axes, as codes have; None for another file."""
+    """The model of an ONNX file whose first input has two axes, as codes have, and whose first output may be pictures;
+    None for another file."""
     try:
         model, _ = read_onnx_file(path, refusal=CheckpointError)
     except CheckpointError:
         return None
     given = open_inputs(model.graph)
-    return model if given and len(given[0].type.tensor_type.shape.dim) == 2 else None
+    codes = bool(given) and len(given[0].type.tensor_type.shape.dim) == 2
+    return model if codes and _other_axes(model) is None else None
 
 
 def describe_decoder(model: onnx.ModelProto, path: Path) -> list[tuple[str, str]]:
@@ -130,6 +133,11 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or not shape[1]:
         raise CheckpointError(f"{path} is no decoder: its input must be float32 [batch, S] with S fixed, not {shape}")
     size = int(shape[1])
+    if (axes := _other_axes(model)) is not None:
+        raise CheckpointError(
+            f"{path} is no decoder: its output {axes}, pictures have 4 (batch, 3, height, width); a model of tables,"
+            " such as scikit-learn's, draws none"
+        )
     for name in edits:
         columns = size if name == "edit_directions" else _width(inputs[name])
         zeros = np.zeros((1, columns), np.float32)
@@ -138,6 +146,16 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     del model.graph.output[1:]
     name_ends(model, CODES, IMAGES)
     return size
+
+
+def _other_axes(model: onnx.ModelProto) -> str | None:
+    """What the first output is, where the file says that it cannot be pictures."""
+    kind = model.graph.output[0].type if model.graph.output else onnx.TypeProto()
+    if kind.WhichOneof("value") not in (None, "tensor_type"):
+        return "is no tensor"
+    if not kind.tensor_type.HasField("shape") or len(kind.tensor_type.shape.dim) == 4:
+        return None
+    return f"has {number_of(len(kind.tensor_type.shape.dim), 'axis', 'axes')}"
 
 
 def _width(value: onnx.ValueInfoProto) -> int:

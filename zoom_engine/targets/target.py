@@ -15,6 +15,8 @@ from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
+UNSTEADY = "asked twice about a picture it gives different answers"
+"""What a note says of a target whose answers are not a function of the picture."""
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:
@@ -188,14 +190,17 @@ class Target(nn.Module):
 
         with torch.no_grad():
             alone = self(images[:1].detach())
-            # One that answers differently each time is audited: random edits meet the same noise.
             again = alone if the_same(alone) else self(images.detach())
         if not alike(alone) and alike(again):
             raise TargetError(
                 f"target {self.name!r} gives an image another output"
                 " when it comes alone: it mixes the images of a batch"
             )
-        return short_answers(outputs.detach().cpu().numpy()) if the_same(again) else None
+        if the_same(again):
+            return short_answers(outputs.detach().cpu().numpy())
+        if UNSTEADY not in self.note:  # it is audited all the same: random edits meet the same noise
+            self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
+        return None
 
     def describe(self) -> dict[str, Any]:
         """What a manifest keeps of this target, JSON-ready."""

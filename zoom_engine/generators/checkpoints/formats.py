@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, ZoomError, one_line
+from zoom_engine.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
+from zoom_engine.files.foreign_models import foreign_model
 from zoom_engine.files.safetensors_header import is_safetensors
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
 from zoom_engine.generators.checkpoints.pickles import (
@@ -156,7 +157,16 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _recipe(path: Path, mapped: mmap.mmap) -> Recipe:
-    container, content = _opened(path, mapped)
+    try:
+        container, content = _opened(path, mapped)
+    except CheckpointError as error:
+        if (foreign := foreign_model(path)) is not None:
+            raise type(error)(foreign) from error
+        if isinstance(error, UnsafeCheckpointError) and not _is_pickle(mapped):
+            raise UnsafeCheckpointError(
+                f"{error}; of a whole decoder make an ONNX file, with torch.onnx.export(decoder, codes, 'decoder.onnx')"
+            ) from error
+        raise
     return next(f for f in FORMATS if f.container == container and isinstance(content, f.content)).recipe(content)
 
 
@@ -168,11 +178,16 @@ def _opened(path: Path, mapped: mmap.mmap) -> tuple[Container, Any]:
         return "torch file", read_torch_archive(path, mapped)
     if is_legacy_torch_file(data):
         return "torch file", read_legacy_torch_file(data)
-    if data[0] == 0x80 or data[0] in OLD_PICKLES:
+    if _is_pickle(mapped):
         return "pickle", read_network_pickle(data)
     raise CheckpointError(
         "is damaged or no generator checkpoint: it begins neither as safetensors, nor as a torch file or a pickle"
     )
+
+
+def _is_pickle(mapped: mmap.mmap) -> bool:
+    """Of `pickle` alone: no archive, nor one of torch's older files, which are some pickles and more."""
+    return (mapped[0] == 0x80 or mapped[0] in OLD_PICKLES) and not is_legacy_torch_file(memoryview(mapped))
 
 
 def _config_lines(config: GeneratorConfig) -> list[tuple[str, str]]:

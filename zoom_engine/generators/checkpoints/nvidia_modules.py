@@ -98,7 +98,9 @@ class Reader:
 
     def facts(self, generator: Module) -> tuple[tuple[str, str], ...]:
         half = ", ".join(map(str, self.half))
+        average = "truncation stays at 1" if "mapping_network.embed.weight" in self.sources else "measured when loaded"
         return (
+            *((("note", f"no average latent inside: {average}"),) if W_AVG not in self.sources else ()),
             *((("note", f"half precision at {half}: run in float32 here"),) if half else ()),
             ("note", f"source code inside, never run: SHA-256 {', '.join(generator.source_hashes()[:8])}"),
         )

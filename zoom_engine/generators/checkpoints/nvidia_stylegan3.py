@@ -118,7 +118,10 @@ def _layer_names(synthesis: Module) -> list[str]:
 
 
 def _whole(module: Module, name: str) -> int:
+    """A whole number: the input's sampling rate is stored as it was computed, a numpy.float64."""
     found = module.value(name)
+    if type(found) is float and found.is_integer():
+        found = int(found)
     if type(found) is not int or not 1 <= found <= LARGEST_SIZE:
         raise CheckpointError(f"cannot be loaded: {module.path}.{name} is not a whole number in 1..{LARGEST_SIZE}")
     return found

@@ -29,7 +29,8 @@ class Recipe:
     """A generator in a file.
 
     ``sources[name]`` reads the weights of ``network_of(config).state_dict()[name]``, checked and finite; without
-    ``mapping_network.w_avg`` the average latent is measured. ``facts`` is what else the file says, as labels and texts.
+    ``mapping_network.w_avg`` the average latent is measured, but of a class-conditional network: there it stays unknown
+    (NaN), and nothing is truncated. ``facts`` is what else the file says, as labels and texts.
     """
 
     format: str
@@ -59,16 +60,16 @@ class Recipe:
             value = source()
             if value.shape != expected[name]:
                 raise CheckpointError(f"does not fit: '{name}' is {list(value.shape)}, expected {list(expected[name])}")
-            if not np.isfinite(value).all():
+            if not np.isfinite(value).all() and not (name == W_AVG and np.isnan(value).all()):
                 raise CheckpointError(f"cannot be used: '{name}' is not finite once its gain is multiplied in")
             # A copy lies in memory as torch lays its own: on some processors that moves the last digit of a product.
             state[name] = torch.from_numpy(np.ascontiguousarray(value, dtype=np.float32)).clone()
         measured = W_AVG not in state
         if measured:
-            state[W_AVG] = torch.zeros(self.config.w_dim)
+            state[W_AVG] = torch.full((self.config.w_dim,), torch.nan)
         generator.load_state_dict(state, assign=True)
         generator = generator.eval().requires_grad_(False)
-        if measured:
+        if measured and not self.config.c_dim:
             _measure_average_latent(generator)
         return generator
 
@@ -100,8 +101,6 @@ def _empty(config: GeneratorConfig) -> Generator:
 
 def _measure_average_latent(generator: Generator) -> None:
     """The mean of w over random latents of a fixed seed, as ``rosinality``'s own sampling script does."""
-    if generator.config.c_dim:
-        raise CheckpointError("has no average latent, which a class-conditional network must bring")
     z = torch.randn(AVERAGED_LATENTS, generator.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         average = torch.stack([generator.mapping_network(part).double().mean(0) for part in z.chunk(16)]).mean(0)

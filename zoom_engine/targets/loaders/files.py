@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoom_engine.errors import TargetError, one_line, system_errors
+from zoom_engine.files.foreign_models import foreign_model, pickled_object
 from zoom_engine.files.safetensors_header import is_safetensors
 
 FileKind = Literal["onnx", "torchscript", "exported-program", "hugging-face"]
@@ -23,6 +24,8 @@ def kind_of_file(path: Path) -> FileKind:
     if path.is_dir():
         if (path / CONFIG).is_file():
             return "hugging-face"
+        if (foreign := foreign_model(path)) is not None:
+            raise TargetError(f"{path} {foreign}")
         raise TargetError(
             f"{path} is a folder without {CONFIG}: give an .onnx file, another model's file, or the folder of a Hugging"
             " Face model"
@@ -35,6 +38,8 @@ def kind_of_file(path: Path) -> FileKind:
             " 'avatars:mustache', 'torchvision:resnet50@weights.pt' or 'python:service.py:predict', or a torch module"
         )
     kind = kind_by_content(path)
+    if kind in (None, "state-dict"):
+        _refuse_others_models(path)
     if kind is None:
         raise TargetError(
             f"{path} is no model that can be loaded: give an .onnx file, TorchScript, a torch.export program,"
@@ -46,6 +51,18 @@ def kind_of_file(path: Path) -> FileKind:
             f" 'timm:resnet50@{path}'"
         )
     return kind
+
+
+def _refuse_others_models(path: Path) -> None:
+    with system_errors(TargetError, f"{path} cannot be read"):
+        foreign, held = foreign_model(path), pickled_object(path)
+    if foreign is not None:
+        raise TargetError(f"{path} {foreign}")
+    if held is not None:
+        raise TargetError(
+            f"{path} holds an object of {held}, not weights alone: reading it would run code; where its code is, save"
+            " model.state_dict(), or an ONNX file with torch.onnx.export(model, images, 'model.onnx')"
+        )
 
 
 def is_onnx(path: Path) -> bool:

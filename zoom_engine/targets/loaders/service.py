@@ -26,7 +26,7 @@ from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
-from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.target import UNSTEADY, probe_images
 
 NOTE = "a service that is asked over HTTP, so there are no gradients"
 PICTURE = "{png}"
@@ -137,7 +137,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     if settings.cache:
         exact = hashlib.sha256(told + answers.tobytes()).hexdigest() if noise <= SAME else rough
         service.cache = AnswerCache(default_cache() / "services" / f"{exact[:32]}.sqlite")
-    doubt = "" if noise <= SAME else "; asked twice about a picture it gives different answers"
+    doubt = "" if noise <= SAME else f"; {UNSTEADY}"
     return LoadedModel(
         network=service,
         name=name,

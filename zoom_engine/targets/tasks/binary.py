@@ -11,7 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfClasses, checked_probabilities, probabilities
+from zoom_engine.targets.tasks.classes import (
+    PROBABILITY_EPS,
+    OfClasses,
+    checked_probabilities,
+    probabilities,
+    wrapper_of,
+)
 from zoom_engine.targets.tasks.described import check_output, rows_of
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
@@ -46,7 +52,7 @@ class BinaryTask(OfClasses):
         if flat.shape[1] != width:
             raise TargetError(
                 f"the target returns {flat.shape[1]} numbers per image where output {self.output!r}"
-                f" means {width}: declare another output, or a multi-class task"
+                f" means {width}: declare another output, or a multi-class task{wrapper_of(flat.shape[1], width)}"
             )
         if self.output == "two-logits":
             return flat[:, 1:] - flat[:, :1]

@@ -26,6 +26,13 @@ def checked_probabilities(raw: Tensor) -> Tensor:
     return raw
 
 
+def wrapper_of(found: int, wanted: int) -> str:
+    """The other way for who wants some of a target's numbers, as the end of a sentence; "" where there are too few."""
+    if found <= wanted:
+        return ""
+    return f", or give a function or torch module that returns the {wanted} you mean, such as python:FILE.py:NAME"
+
+
 def class_name(classes: Sequence[str], index: int) -> str:
     """The name of a class in quotes, or "class 3" where it has none."""
     named = index < len(classes) and classes[index] != str(index)
@@ -73,8 +80,8 @@ class OfManyClasses(OfClasses):
         rows = rows_of(raw)
         if rows.shape[1] != len(self.classes):
             raise TargetError(
-                f"the target returns {rows.shape[1]} numbers per image for {len(self.classes)} {self.things}:"
-                " name one for each (--class)"
+                f"the target returns {rows.shape[1]} numbers per image for {len(self.classes)} {self.things}: name one"
+                f" for each (--class){wrapper_of(rows.shape[1], len(self.classes))}"
             )
         return checked_probabilities(rows) if self.output == "probabilities" else rows
 
