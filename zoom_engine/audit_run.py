@@ -40,6 +40,7 @@ from zoom_engine.report import write_report
 from zoom_engine.runtime import describe_environment
 from zoom_engine.shard_search import Measured, ShardSearch
 from zoom_engine.targets import asks_a_service
+from zoom_engine.threads import working
 
 if TYPE_CHECKING:
     from zoom_engine.diagnoser import Diagnoser
@@ -49,6 +50,7 @@ UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
 
 
+@working()
 def diagnosed(
     diagnosers: Sequence[Diagnoser],
     run: RunSettings,
