@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,12 +31,12 @@ def directions_of(domain: str) -> EditDirections:
     return find_directions(generator, encoder, [attribute], neutral=found.neutral, samples=64, level=1.0)
 
 
-def small_audit(domain: str = "avatars", *, images: int = 2, **options: Any) -> list[str]:
-    """The records of an audit of one attribute, as text."""
+def small_audit(domain: str = "avatars", *, out: Path | None = None, **options: Any) -> list[str]:
+    """The records of an audit of one attribute on two images, as text."""
     target, attribute = AUDITS[domain]
     options = {"directions": directions_of(domain), "edit_range": "paper", "null": 0, **options}
     audit = Diagnoser(generator=domain, target=target, attributes=[attribute], **options)
-    found = audit.run(images=images).records
+    found = audit.run(images=2, out=out).records
     return [json.dumps(record.to_json()) for record in sorted(found, key=lambda record: record.unit)]
 
 

@@ -15,7 +15,9 @@ import torch
 from children import in_child
 
 from zoom_engine import load_target
+from zoom_engine.cli.start import use_threads
 from zoom_engine.errors import ForkError
+from zoom_engine.runtime import find_device
 from zoom_engine.threads import Turns, once, quiet, working
 
 SECONDS = 60.0
@@ -98,6 +100,21 @@ def test_torch_computes_in_a_forked_child_of_what_computed_on_several_threads() 
     assert float((numbers + numbers).sum()) == 2_000_000
     assert in_child(lambda: float((numbers + numbers).sum()), seconds=20) == 2_000_000
     assert torch.get_num_threads() == 2
+
+
+def test_more_threads_than_a_forked_child_has_are_refused_in_one_line() -> None:
+    kind, text = in_child(lambda: use_threads(2), seconds=20)
+    assert kind == ForkError.__name__
+    assert text.startswith("torch computes on one thread in a forked process, not on 2: ")
+    assert "\n" not in text
+    assert in_child(lambda: use_threads(1), seconds=20) is None
+
+
+def test_a_gpu_that_the_parent_used_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(ForkError, match="forked after its parent had used a GPU"):
+        find_device("cuda:0")
+    assert find_device("cpu").type == "cpu"
 
 
 def test_quiet_threads_leave_warnings_and_logs_as_they_were(caplog: pytest.LogCaptureFixture) -> None:

@@ -37,7 +37,7 @@ from zoom_engine.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.gallery import build_gallery, write_photographs
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
-from zoom_engine.runtime import describe_environment
+from zoom_engine.runtime import describe_environment, find_device
 from zoom_engine.shard_search import Measured, ShardSearch
 from zoom_engine.targets import asks_a_service
 from zoom_engine.threads import working
@@ -65,6 +65,7 @@ def diagnosed(
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
     first = diagnosers[0]
+    find_device(first.settings.device)
     if first.settings.photos is not None and run.images == AUTO:
         raise ConfigError("an audit around photographs takes all of them: leave out images")
     crops = None if first.settings.photos is None else first.crops()

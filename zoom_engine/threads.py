@@ -38,6 +38,8 @@ _at_work: dict[int, int] = {}
 """How deep each thread is in `working`; none touches another's."""
 _beside_work = False
 """This process was forked while another thread was at work."""
+_of_one_thread = False
+"""This process was forked after torch was loaded."""
 
 
 def tell_of_forks(thing: Forked) -> None:
@@ -52,7 +54,7 @@ def leave_behind(*things: object) -> None:
 
 
 def _in_child() -> None:
-    global _beside_work
+    global _beside_work, _of_one_thread
     own = threading.get_ident()
     _beside_work = _beside_work or bool(_at_work.keys() - {own})
     for other in _at_work.keys() - {own}:
@@ -61,9 +63,19 @@ def _in_child() -> None:
         thing.forked()
     if torch := _torch():
         torch.set_num_threads(1)
+        _of_one_thread = True
 
 
 os.register_at_fork(after_in_child=_in_child)
+
+
+def check_number_of_threads(threads: int) -> None:
+    """ForkError for more than torch can have in a forked child: the others would be waited for."""
+    if _of_one_thread and threads > 1:
+        raise ForkError(
+            f"torch computes on one thread in a forked process, not on {threads}: leave out the number of threads, or"
+            " start the process with spawn or forkserver"
+        )
 
 
 def _torch() -> Any:
