@@ -37,9 +37,10 @@ from zoom_engine.errors import AuditError, ClusterError, ConfigError
 from zoom_engine.gallery import build_gallery, write_photographs
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
-from zoom_engine.runtime import describe_environment
+from zoom_engine.runtime import describe_environment, find_device
 from zoom_engine.shard_search import Measured, ShardSearch
 from zoom_engine.targets import asks_a_service
+from zoom_engine.threads import working
 
 if TYPE_CHECKING:
     from zoom_engine.diagnoser import Diagnoser
@@ -49,6 +50,7 @@ UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
 SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none waits long for the others
 
 
+@working()
 def diagnosed(
     diagnosers: Sequence[Diagnoser],
     run: RunSettings,
@@ -63,6 +65,7 @@ def diagnosed(
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
     first = diagnosers[0]
+    find_device(first.settings.device)
     if first.settings.photos is not None and run.images == AUTO:
         raise ConfigError("an audit around photographs takes all of them: leave out images")
     crops = None if first.settings.photos is None else first.crops()

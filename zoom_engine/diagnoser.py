@@ -86,6 +86,7 @@ from zoom_engine.search import SearchResult, Unit, check_search, choose_search, 
 from zoom_engine.shard_search import Measured
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
+from zoom_engine.threads import working
 
 
 @with_audit_options
@@ -102,6 +103,7 @@ class Diagnoser:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
     """
 
+    @working()
     def __init__(
         self,
         settings: AuditSettings | None = None,

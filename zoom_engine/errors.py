@@ -42,6 +42,10 @@ class BackendError(ZoomError):
     """A backend that was asked for by name and cannot run here."""
 
 
+class ForkError(ZoomError):
+    """A forked child that cannot audit: what its parent was doing holds locks for ever there."""
+
+
 class CacheError(ZoomError):
     """A cache folder that cannot be read or written: the user's to mend, whatever work it is for."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoom_engine.errors import ExportError
@@ -64,3 +66,13 @@ def test_equal_constants_are_stored_once() -> None:
 def test_what_no_operator_is_known_for_is_named() -> None:
     with pytest.raises(ExportError, match="no operators for torch's erfinv"):
         torch.erfinv(Recorder().symbol("images", 1, 3, 8, 8))
+
+
+def test_names_are_of_the_module_that_this_thread_called() -> None:
+    modules, recorder = nn.ModuleDict({"first": nn.Identity(), "second": nn.Identity()}), Recorder()
+    with recorder.scopes(modules):
+        modules["first"](WEIGHT)
+        other = threading.Thread(target=modules["second"], args=(WEIGHT,))
+        other.start()
+        other.join()
+        assert recorder.fresh("node") == "first.node"

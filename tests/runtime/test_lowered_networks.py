@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -117,3 +119,25 @@ def test_only_where_bf16_multiplies() -> None:
     synthesizer = choose_synthesizer(load_generator("avatars"), backend="torch")
     _, runs = compiled_target(load_target("avatars:eyeglasses"), synthesizer, lower=True)
     assert ("bf16" in runs.partition("gradients")[2].partition(":")[0]) == bf16_in_hardware()
+
+
+class LookedAtByAnother(nn.Module):
+    """While it answers, another thread has one of its layers run, as audits of one domain's target do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Conv2d(3, 4, 1), nn.Linear(4 * 16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.head(self.body(x).flatten(1))
+        other = threading.Thread(target=self.body, args=(x.detach(),))
+        other.start()
+        other.join()
+        return outputs
+
+
+def test_the_last_layer_is_the_one_that_ran_last_here_whatever_other_threads_run(bf16: None) -> None:
+    network, _ = lowered_network(LookedAtByAnother(), probe_images(4, 4))
+    assert isinstance(network, LoweredNetwork)
+    assert next(network.network.head.parameters()).dtype == torch.float32
+    assert next(network.network.body.parameters()).dtype == torch.bfloat16

@@ -7,19 +7,24 @@ import json
 import threading
 import time
 from email.parser import BytesParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from children import in_child
 from service_stand import Stand, in_turn, json_picture, pixels_of, redness, stand
 
 from zoom_engine import Diagnoser
+from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.service_file import load_tries
 from zoom_engine.cli.options import read_target_options
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, Target, load_target
+from zoom_engine.targets.loaders.answer_cache import AnswerCache
+from zoom_engine.targets.loaders.service_client import ServiceClient
 
 IMAGES = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 REDNESS = np.array([redness(row) for row in ((IMAGES + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()])
@@ -330,3 +335,39 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         found = audit()
         assert found.tries == {"answered": service.received["answered"], "failed": first["failed"]}
         assert found.summary().to_json()["tries"] == found.tries
+
+
+def test_a_forked_child_asks_on_connections_of_its_own(tmp_path: Path) -> None:
+    """On its parent's each would read what the other asked for; SQLite's are of one process too."""
+
+    class TellsThePort(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a connection is kept
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = str(self.client_address[1]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), TellsThePort) as server:
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = ServiceClient(f"http://127.0.0.1:{server.server_port}", "ports", ServiceSettings(), {})
+        kept = AnswerCache(tmp_path / "answers.sqlite")
+
+        def ask() -> int:
+            return client.ask(b"picture", {}, int)
+
+        def ask_and_keep() -> int:
+            kept.keep("of the child", np.float32([1]))
+            return ask()
+
+        own = ask()
+        assert in_child(ask_and_keep, seconds=20) != own
+        assert ask() == own
+        assert kept.find("of the child") == 1
+        server.shutdown()

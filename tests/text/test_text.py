@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import socket
+import threading
+import time
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -403,3 +407,35 @@ def test_words_that_training_never_read_are_refused_where_they_are_known(folder:
     (copy / "open_clip_config.json").write_text(json.dumps({**config, "trained_words": "hat"}))
     with pytest.raises(TextEncoderError, match="must be a list of words"):
         load_text_encoder(copy)
+
+
+def test_two_loads_at_once_leave_nothing_behind_in_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that began last ends last: what it found is what the other had set."""
+    folder, create = write_model(tmp_path / "toy"), open_clip.create_model
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    second_is_in, first_is_out = threading.Event(), threading.Event()
+
+    def created(*args: Any, **options: Any) -> Any:
+        if threading.current_thread().name == "second":
+            second_is_in.set()
+            first_is_out.wait(30)
+        else:
+            second_is_in.wait(1)
+        return create(*args, **options)
+
+    def load() -> None:
+        load_text_encoder(folder)
+        first_is_out.set()
+
+    monkeypatch.setattr(open_clip, "create_model", created)
+    filters = list(warnings.filters)
+    first, second = threading.Thread(target=load), threading.Thread(target=load, name="second")
+    first.start()
+    time.sleep(0.2)
+    second.start()
+    first.join()
+    second.join()
+    assert second_is_in.is_set()
+    assert huggingface_hub.constants.HF_HUB_OFFLINE is False
+    assert logging.root.manager.disable == 0
+    assert warnings.filters == filters

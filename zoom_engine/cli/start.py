@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from zoom_engine.errors import ConfigError
 from zoom_engine.progress import ProgressFactory, forced
+from zoom_engine.threads import check_number_of_threads
 
 
 @contextlib.contextmanager
@@ -26,4 +27,5 @@ def use_threads(threads: int | None, progress: ProgressFactory = forced) -> None
     with starting(progress):
         import torch
 
+    check_number_of_threads(threads)
     torch.set_num_threads(threads)

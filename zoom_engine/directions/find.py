@@ -29,6 +29,7 @@ from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
+from zoom_engine.threads import working
 
 RELEVANCES: dict[str, tuple[Callable[..., Relevance], int, tuple[str, ...]]] = {
     "regression": (regression_relevance, regression.DEFAULT_SAMPLING.samples, ("estimator", "ridge")),
@@ -40,6 +41,7 @@ DEFAULT_SAMPLES = {method: samples for method, (_, samples, _) in RELEVANCES.ite
 DEFAULT_THRESHOLD = 0.1
 
 
+@working()
 def find_directions(
     generator: EditableGenerator,
     text_encoder: TextEncoder,

@@ -39,6 +39,7 @@ from zoom_engine.runtime import describe_environment
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.text import text_encoder_for
 from zoom_engine.text.vocabulary import read_vocabulary, readable
+from zoom_engine.threads import working
 
 GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
@@ -103,6 +104,7 @@ class Discoverer:
             )
         self.progress = progress
 
+    @working()
     def run(
         self, *, images: int = DiscoveryRun.images, seed: int = DiscoveryRun.seed, out: str | Path | None = None
     ) -> Discovery:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.module_hash import weights_hash
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
+from zoom_engine.threads import once
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class EmbeddedDomain:
     evaluation: str
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
-    @cache  # noqa: B019  a domain is a single object that lives as long as the process
+    @once
     def generator(self) -> StyleGAN2:
         generator = load_checkpoint(self.weights / "generator.safetensors")
         assert isinstance(generator, StyleGAN2)
         return generator
 
-    @cache  # noqa: B019
+    @once
     def text_encoder(self) -> TextEncoder:
         return load_text_encoder(self.weights / "text", called=self.name)
 
@@ -99,7 +99,7 @@ class EmbeddedDomain:
         module, _, name = self.evaluation.partition(":")
         return getattr(import_module(module), name)
 
-    @cache  # noqa: B019
+    @once
     def target(self, name: str) -> Target:
         """The target ``DOMAIN:NAME``; its class prompts come with it."""
         if name not in self.target_names():

@@ -10,6 +10,7 @@ import huggingface_hub
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from zoom_engine.errors import ZoomError, one_line
+from zoom_engine.threads import Turns
 
 BY_OPTION = "fetch it with --download (download=True in Python)"
 """What every error says of something that is published and not on this machine."""
@@ -38,6 +39,23 @@ def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | No
     return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
 
 
+_reaching = Turns()
+"""Whether the hub may be reached belongs to the process."""
+
+
+@contextlib.contextmanager
+def offline(wanted: bool) -> Iterator[None]:
+    """Where ``wanted`` every request to the hub fails at once meanwhile (towers and tokenizers may name its models)."""
+    constants = huggingface_hub.constants
+    with _reaching.taken():
+        before = constants.HF_HUB_OFFLINE
+        constants.HF_HUB_OFFLINE = wanted or before
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
+
+
 @contextlib.contextmanager
 def fetching(what: str, error: type[ZoomError], *, instead: str, allowed: bool = True) -> Iterator[None]:
     """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``;
@@ -45,6 +63,7 @@ def fetching(what: str, error: type[ZoomError], *, instead: str, allowed: bool =
     if not allowed:
         raise error(f"{what} is not on this machine: {BY_OPTION}, or {instead}")
     try:
-        yield
+        with _reaching.taken():
+            yield
     except Exception as reason:  # of sockets, of HTTP, of each library
         raise error(f"{what} cannot be fetched ({one_line(reason)}): {instead}") from reason

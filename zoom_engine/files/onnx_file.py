@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from zoom_engine.errors import ZoomError, one_line
+from zoom_engine.threads import PerProcess
 
 MOST_NODES = 100_000
 MOST_ELEMENTS = 2**28
@@ -103,10 +104,15 @@ def session_options(threads: int) -> Any:
     return options
 
 
-def cpu_session(model: bytes, threads: int) -> Any:
+def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
     """ONNX Runtime's session of the model on the CPU. Raises ImportError, and whatever it raises of a model."""
-    options = session_options(threads)
-    return importlib.import_module("onnxruntime").InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def made() -> Any:
+        options = session_options(threads)
+        runtime = importlib.import_module("onnxruntime")
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    return PerProcess(made)
 
 
 def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:

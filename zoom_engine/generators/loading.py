@@ -21,11 +21,13 @@ from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
 from zoom_engine.targets.loaders.files import is_onnx
+from zoom_engine.threads import working
 
 Spec = str | Path | nn.Module | EditableGenerator
 DECODER_OPTIONS = tuple(options_of(DecoderSettings))
 
 
+@working()
 def load_generator(
     spec: Spec,
     *,

@@ -19,6 +19,7 @@ from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.ops.modulation import edited
 from zoom_engine.plurals import number_of
+from zoom_engine.threads import PerProcess
 
 METADATA = "zoom_engine."
 CODES = "codes"
@@ -57,7 +58,7 @@ class OnnxDecoder(DrawnFromCodes):
         digest = hashlib.sha256(self.graph)
         digest.update(repr((self.codes.identity, list(output_range))).encode())
         self.content_hash = digest.hexdigest()
-        self._session: Any = None
+        self._session: PerProcess[Any] | None = None
         self.resolution = checked_side(self.render(self.sample([0, 1])))
 
     device = torch.device("cpu")
@@ -71,9 +72,10 @@ class OnnxDecoder(DrawnFromCodes):
         """See `EditableGenerator.render`: by ONNX Runtime, picture by picture. An audit uses what is fastest here."""
         if self._session is None:
             self._session = _onnxruntime_session(self.graph)
+        session = self._session()
         rows = edited(codes, edit_weights, directions).detach().float().cpu().numpy()
         try:
-            images = [self._session.run([IMAGES], {CODES: rows[row : row + 1]})[0] for row in range(len(rows))]
+            images = [session.run([IMAGES], {CODES: rows[row : row + 1]})[0] for row in range(len(rows))]
         except Exception as error:  # ONNX Runtime raises classes of its own
             raise BackendError(f"onnxruntime cannot run the decoder: {one_line(error)}") from error
         return self.finished(torch.from_numpy(np.concatenate(images)))
@@ -109,7 +111,7 @@ def _is_ours(model: onnx.ModelProto) -> bool:
     return any(entry.key.startswith(METADATA) for entry in model.metadata_props)
 
 
-def _onnxruntime_session(graph: bytes) -> Any:
+def _onnxruntime_session(graph: bytes) -> PerProcess[Any]:
     try:
         return cpu_session(graph, torch.get_num_threads())
     except ImportError as error:

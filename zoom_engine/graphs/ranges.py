@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from typing import Any, cast
 
 import torch
@@ -26,9 +27,12 @@ def activation_scales(generator: StyleGAN2) -> dict[str, float]:
     """
     largest = {"const": float(generator.const.abs().max())}
     around: dict[str, float] = {}
+    own = threading.get_ident()
 
     def hook(name: str, found: dict[str, float]) -> Any:
         def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, Tensor]) -> None:
+            if threading.get_ident() != own:  # another draws with this generator
+                return
             activations = output[0] if isinstance(output, tuple) else output
             found[name] = max(found.get(name, 0.0), float(activations.abs().max()))
 

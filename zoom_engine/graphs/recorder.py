@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -80,8 +81,11 @@ class Recorder(GraphBuilder):
     def scopes(self, modules: nn.ModuleDict) -> Iterator[None]:
         """Names of nodes begin with the key of the last of ``modules`` that was called."""
 
+        own = threading.get_ident()
+
         def enter(key: str, *_: object) -> None:
-            self._scope = f"{key}."
+            if threading.get_ident() == own:  # another may be drawing with these modules
+                self._scope = f"{key}."
 
         handles = [module.register_forward_pre_hook(functools.partial(enter, key)) for key, module in modules.items()]
         try:

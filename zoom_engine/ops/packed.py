@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoom_engine.ops import modulation, native
+from zoom_engine.threads import Turns
 
 Form = tuple[bool, str, str]
 State = tuple[int, int]
@@ -37,7 +37,7 @@ def state_of(tensor: Tensor) -> State:
 
 
 _kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-_lock = threading.Lock()
+_turns = Turns()
 
 
 def packed(weight: Tensor, *, up: bool, dtype: torch.dtype) -> Packed:
@@ -48,7 +48,7 @@ def packed(weight: Tensor, *, up: bool, dtype: torch.dtype) -> Packed:
     """
     form: Form = (up, native.DTYPES[dtype], native.isa())
     source = state_of(weight)
-    with _lock:
+    with _turns.taken():
         if weight not in _kept:
             _kept[weight] = {}
         forms: dict[Form, Packed] = _kept[weight]

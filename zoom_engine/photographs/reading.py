@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from zoom_engine.errors import PhotographError, one_line
+from zoom_engine.threads import quiet
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 80_000_000
@@ -30,16 +30,15 @@ def read_photograph(path: Path) -> Image.Image:
             raise PhotographError(f"{path.name} is no file")
         if path.stat().st_size > MOST_BYTES:
             raise PhotographError(f"{path.name} has more than {MOST_BYTES >> 20} MiB")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged EXIF, and of bombs, which are refused here
-            with Image.open(path, formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > MOST_PIXELS or min(width, height) < LEAST_SIDE:
-                    raise PhotographError(
-                        f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
-                        f" {MOST_PIXELS:,} in all the most"
-                    )
-                return _on_white(ImageOps.exif_transpose(picture))
+        # Warnings are of damaged EXIF, and of bombs, which are refused here.
+        with quiet(), Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS or min(width, height) < LEAST_SIDE:
+                raise PhotographError(
+                    f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
+                    f" {MOST_PIXELS:,} in all the most"
+                )
+            return _on_white(ImageOps.exif_transpose(picture))
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:

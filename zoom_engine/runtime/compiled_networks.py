@@ -27,6 +27,7 @@ from zoom_engine.targets.loaders.entry import one_tensor
 from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
+from zoom_engine.threads import Turns, quiet
 
 TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
 LEAST_COSINE = 0.995  # of an image's outputs in bfloat16 with those in float32
@@ -37,6 +38,8 @@ LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
 _SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], Session]]] = WeakKeyDictionary()
 """Of each module and precision the session, and what it was compiled for."""
+_compiling = Turns()
+"""Tracing sets what belongs to the process, and what two threads want at the same time is compiled once."""
 
 
 class CompiledNetwork(nn.Module):
@@ -71,10 +74,11 @@ def compiled_network(
     ``followed`` is what computes its gradients, for a search that follows them; bfloat16 is tried for it.
     ``precision`` is that of the forward pass, which takes ``together`` inputs at a time where that changes no bit.
     """
-    found, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
-    if followed is None:
-        return found, runs
-    lowered, precision = lowered_network(followed, example)
+    with _compiling.taken():
+        found, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
+        if followed is None:
+            return found, runs
+        lowered, precision = lowered_network(followed, example)
     runs = f"{runs}; gradients by torch in {precision}"
     if lowered is followed:
         return found, runs
@@ -210,7 +214,7 @@ def _converted(network: nn.Module, example: Tensor) -> object:
     """An OpenVINO model of one picture, input "x" and output "outputs"."""
     import openvino
 
-    with warnings.catch_warnings(action="ignore"):  # tracing is deprecated
+    with quiet():  # tracing is deprecated
         # A branch on the values of an input cannot be traced: it would be frozen at the example's. The libraries' own
         # branches are on shapes, which stay.
         warnings.simplefilter("error", TRACER_WARNING)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -87,7 +88,13 @@ def _head(network: nn.Module, example: Tensor) -> str | None:
     """The name of the last layer with weights that runs on ``example``, if it is linear."""
     ran: list[str] = []
     weighted = {name: layer for name, layer in network.named_modules() if any(True for _ in layer.parameters(False))}
-    hooks = [layer.register_forward_hook(lambda *_, name=name: ran.append(name)) for name, layer in weighted.items()]
+    own = threading.get_ident()
+
+    def keep(name: str, *_: object) -> None:
+        if threading.get_ident() == own:  # another may be looking at a picture with this network
+            ran.append(name)
+
+    hooks = [layer.register_forward_hook(partial(keep, name)) for name, layer in weighted.items()]
     try:
         network(example)
     finally:

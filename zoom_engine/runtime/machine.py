@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import zoom_engine
-from zoom_engine.errors import ConfigError
+from zoom_engine.errors import ConfigError, ForkError
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
@@ -77,11 +77,16 @@ def describe_environment() -> dict[str, Any]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that torch calls ``name``; ConfigError where there is none."""
+    """The device that torch calls ``name``; ConfigError where there is none, ForkError where it is its parent's."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"unknown device '{name}'; use cpu, cuda or cuda:0") from error
+    if device.type == "cuda" and torch.cuda._is_in_bad_fork():
+        raise ForkError(
+            f"device '{name}' cannot be used here: this process was forked after its parent had used a GPU; start it"
+            " with spawn or forkserver"
+        )
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device '{name}' is not available here; use cpu")
     return device

@@ -1,8 +1,8 @@
 """ONNX Runtime: on the CPU image by image, on a GPU in batches that stay in torch's memory.
 
 Image by image, so that a picture does not depend, by a single bit, on the batch that it is made in. Everywhere inputs
-are read, and outputs written, where torch has them (I/O binding). The CUDA and TensorRT providers have not been run on
-hardware yet.
+are read, and outputs written, where torch has them (I/O binding). Threads may share a session. The CUDA and TensorRT
+providers have not been run on hardware yet.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zoom_engine.files.onnx_file import session_options
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES
+from zoom_engine.threads import PerProcess
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -69,24 +70,24 @@ class OnnxRuntimeSession:
             )
         self._batched = batched or kind != "cpu"
         threads = threads or torch.get_num_threads()
-        options = session_options(threads)
         version = f"onnxruntime {ort.__version__}"
         suffix = ".engines" if kind == "tensorrt" else ".ort.onnx"
         stored = CompiledCache(cache).path(model, suffix=suffix, runtime=version, device=_device_name(self._device))
         try:
             chosen = _providers(kind, self._device.index or 0, stored, _inputs(model) if kind == "tensorrt" else {})
-            self._session = _open(ort, model, options, chosen, stored if kind == "cpu" else None)
+            kept = stored if kind == "cpu" else None
+            self._session = PerProcess(lambda: _open(ort, model, threads, chosen, kept))
         except CacheError:
             raise
         except Exception as error:  # onnxruntime's errors share no base class
             raise BackendError(f"backend 'onnxruntime' cannot run this model: {one_line(error)}") from error
-        active = self._session.get_providers()
+        active = self._session().get_providers()
         if wanted not in active:
             raise BackendError(
                 f"backend 'onnxruntime' cannot run on {device}{_through(provider)}: the session has"
                 f" {', '.join(active)}, not {wanted}; install the CUDA and TensorRT libraries that it names"
             )
-        self._shapes = {output.name: output.shape[1:] for output in self._session.get_outputs()}
+        self._shapes = {output.name: output.shape[1:] for output in self._session().get_outputs()}
         self.settings: dict[str, Any] = {"version": ort.__version__, "providers": active, "threads": threads}
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -103,14 +104,15 @@ class OnnxRuntimeSession:
 
     def _run_bound(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
         """I/O binding: the runtime reads and writes torch's memory."""
-        binding = self._session.io_binding()
+        session = self._session()
+        binding = session.io_binding()
         for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
             for name, value in tensors.items():
                 place = (self._device.type, self._device.index or 0)
                 bind(name, *place, np.float32, list(value.shape), value.data_ptr())
         if self._device.type == "cuda":  # the session has a stream of its own
             torch.cuda.current_stream(self._device).synchronize()
-        self._session.run_with_iobinding(binding)
+        session.run_with_iobinding(binding)
         binding.synchronize_outputs()
 
 
@@ -143,8 +145,9 @@ def _providers(kind: str, index: int, stored: Path | None, inputs: Mapping[str, 
     return [(PROVIDERS["tensorrt"], options), cuda]
 
 
-def _open(ort: Any, model: bytes, options: Any, providers: list[Any], stored: Path | None) -> Any:
+def _open(ort: Any, model: bytes, threads: int, providers: list[Any], stored: Path | None) -> Any:
     """A session; its optimised graph is read from ``stored``, or left there for the next one."""
+    options = session_options(threads)
     if stored is None:
         return ort.InferenceSession(model, options, providers=providers)
     if stored.is_file():

@@ -5,6 +5,9 @@ threads that need not wait for one another also made it up to twice as fast as b
 image gets all threads. A network whose weights take longer to read than to multiply is given several images at a
 time, if its answers stay the same to the bit (:meth:`OpenVinoSession.take_together`).
 
+One batch at a time: requests hold the batch that they compute, and threads may share a session. In a forked child it
+compiles anew.
+
 In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.graphs.kept_in_float32`).
 """
 
@@ -28,6 +31,7 @@ from zoom_engine.errors import BackendError, one_line
 from zoom_engine.graphs import kept_in_float32
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
+from zoom_engine.threads import Turns, leave_behind, tell_of_forks
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
@@ -64,28 +68,44 @@ class OpenVinoSession:
         self._threads = threads or torch.get_num_threads()
         self._batched = batched
         self._streams = 1 if batched else min(self._threads, MOST_STREAMS)
-        self._core = self._openvino.Core()
         self._together = 1
-        # By the number of streams and of images that a request takes, as are the requests.
-        self._networks: dict[tuple[int, int], Any] = {}
-        self._requests: dict[tuple[int, int], list[Any]] = {}
+        self._turns = Turns()
+        self._begin()
+        tell_of_forks(self)
+        compiled = self._compiled(self._streams)
         self.settings: dict[str, Any] = {
             "version": self._openvino.__version__,
             "device": str(self._core.get_property("CPU", "FULL_DEVICE_NAME")),
             "threads": self._threads,
             "streams": self._streams,
-            "precision": self._compiled(self._streams).get_property("INFERENCE_PRECISION_HINT").to_string(),
-            "convolutions": convolutions(self._compiled(self._streams)),
+            "precision": compiled.get_property("INFERENCE_PRECISION_HINT").to_string(),
+            "convolutions": convolutions(compiled),
         }
         if self.settings["precision"] != HINTS[precision]:
             raise BackendError(
                 f"backend 'openvino' cannot compute in {precision} here: it would use {self.settings['precision']}"
             )
 
+    def _begin(self) -> None:
+        """With nothing compiled."""
+        self._core: Any = None
+        # By the number of streams and of images that a request takes, as are the requests.
+        self._networks: dict[tuple[int, int], Any] = {}
+        self._requests: dict[tuple[int, int], list[Any]] = {}
+
+    def forked(self) -> None:
+        """See `zoom_engine.threads`."""
+        leave_behind(self._core, self._networks, self._requests)
+        self._begin()
+
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Inputs by name → outputs by name."""
         inputs, count = ready(feeds, "cpu")
         arrays = {name: value.numpy() for name, value in inputs.items()}
+        with self._turns.taken():
+            return self._run(arrays, count)
+
+    def _run(self, arrays: dict[str, Any], count: int) -> dict[str, Tensor]:
         if self._batched:
             found = self._compiled(1)(arrays)
             return {port.any_name: torch.from_numpy(value.copy()) for port, value in found.items()}
@@ -106,16 +126,17 @@ class OpenVinoSession:
         whole, streams = count - count % images, self._streams
         outputs = {name: np.empty_like(rows.numpy()[:whole]) for name, rows in alone.items()}
         arrays = {name: value.numpy() for name, value in inputs.items()}
-        try:
-            self._fill(outputs, arrays, range(0, whole, images), streams, images)
-            same = all(np.array_equal(rows, alone[name].numpy()[:whole]) for name, rows in outputs.items())
-        except (BackendError, RuntimeError, ValueError):  # a size that was traced
-            same = False
-        if same:
-            self._together = images
-        else:
-            self._requests.pop((streams, images), None)
-            self._networks.pop((streams, images), None)
+        with self._turns.taken():
+            try:
+                self._fill(outputs, arrays, range(0, whole, images), streams, images)
+                same = all(np.array_equal(rows, alone[name].numpy()[:whole]) for name, rows in outputs.items())
+            except (BackendError, RuntimeError, ValueError):  # a size that was traced
+                same = False
+            if same:
+                self._together = images
+            else:
+                self._requests.pop((streams, images), None)
+                self._networks.pop((streams, images), None)
         return same
 
     def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
@@ -144,6 +165,7 @@ class OpenVinoSession:
         return self._networks[key]
 
     def _compile(self, streams: int, images: int) -> Any:
+        self._core = self._core or self._openvino.Core()
         config = {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision],
             "INFERENCE_NUM_THREADS": self._threads,

@@ -6,13 +6,15 @@ there are; a thread to each picture loses neither.
 
 from __future__ import annotations
 
-import functools
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+
+from zoom_engine.threads import numbers_of_threads, once
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,12 +25,12 @@ def side_by_side(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
 
     Where grad mode matters, ``work`` sets it: threads do not inherit it. What it raises is raised.
     """
-    return list(_pool(torch.get_num_threads()).map(work, parts))
+    return list(_pool(torch.get_num_threads(), os.getpid()).map(work, parts))
 
 
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads whose torch computes on one thread each."""
+@once
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads of this ``process`` whose torch computes on one thread each."""
     all_here = threading.Barrier(threads + 1)
 
     def begin() -> None:
@@ -37,8 +39,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
         all_here.wait()
 
     pool = ThreadPoolExecutor(threads, thread_name_prefix="picture", initializer=begin)
-    for _ in range(threads):  # a thread starts when there is something to do
-        pool.submit(int)
-    all_here.wait()
-    torch.set_num_threads(threads)  # of this thread, and of those to come: torch keeps one number for new ones
+    with numbers_of_threads.taken():
+        for _ in range(threads):  # a thread starts when there is something to do
+            pool.submit(int)
+        all_here.wait()
+        torch.set_num_threads(threads)  # of this thread, and of those to come: torch keeps one number for new ones
     return pool

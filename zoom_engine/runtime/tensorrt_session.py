@@ -2,12 +2,13 @@
 
 **This file has not been run on hardware yet.** It is written against the documented API of TensorRT 10.15 and 11, of
 what both have; what it can be held to without a GPU (the operators and types of our graphs) is in
-:mod:`zoom_engine.export.tensorrt_support`.
+:mod:`zoom_engine.export.tensorrt_support`. Threads may share an engine but no execution context: each has its own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class TensorRTSession:
                 self._engine = self._runtime.deserialize_cuda_engine(plan)
             if self._engine is None:
                 raise BackendError("backend 'tensorrt' cannot run: it does not read the engine that it built")
-            self._context = self._engine.create_execution_context()
+        self._of_thread = threading.local()
+        self._context()  # memory that it lacks is told here
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         self._outputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.OUTPUT]
         self.settings: dict[str, Any] = {
@@ -62,19 +64,27 @@ class TensorRTSession:
         parts = [self._run_part(_rows(inputs, start)) for start in range(0, count, BATCHES[-1])]
         return {name: torch.cat([part[name] for part in parts]) for name in self._outputs}
 
+    def _context(self) -> Any:
+        """This thread's."""
+        if not hasattr(self._of_thread, "context"):
+            with torch.cuda.device(self._device):
+                self._of_thread.context = self._engine.create_execution_context()
+        return self._of_thread.context
+
     def _run_part(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        context = self._context()
         for name, value in inputs.items():
-            if not self._context.set_input_shape(name, tuple(value.shape)):
+            if not context.set_input_shape(name, tuple(value.shape)):
                 shape = list(value.shape)
                 raise BackendError(f"backend 'tensorrt': {name} of shape {shape} is outside the engine's profile")
-            self._context.set_tensor_address(name, value.data_ptr())
+            context.set_tensor_address(name, value.data_ptr())
         outputs: dict[str, Tensor] = {}
         for name in self._outputs:
-            size = tuple(self._context.get_tensor_shape(name))
+            size = tuple(context.get_tensor_shape(name))
             outputs[name] = torch.empty(size, dtype=torch.float32, device=self._device)
-            self._context.set_tensor_address(name, outputs[name].data_ptr())
+            context.set_tensor_address(name, outputs[name].data_ptr())
         stream = torch.cuda.current_stream(self._device)
-        if not self._context.execute_async_v3(stream.cuda_stream):
+        if not context.execute_async_v3(stream.cuda_stream):
             raise BackendError("backend 'tensorrt': the engine failed to run")
         # torch may hand out the memory of inputs again, but only to work that is queued behind this.
         return outputs

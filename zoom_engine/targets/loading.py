@@ -28,6 +28,7 @@ from zoom_engine.targets.preprocessing import InputOptions
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import guess_task
+from zoom_engine.threads import working
 
 NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
     "torchvision": load_architecture,
@@ -48,6 +49,7 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
 Spec = str | Path | nn.Module | BlackBox
 
 
+@working()
 def load_target(
     spec: Spec,
     *,

@@ -6,13 +6,9 @@ Weights are read as safetensors or with ``torch.load(weights_only=True)``, so th
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +21,7 @@ from zoom_engine.errors import TextEncoderError, one_line
 from zoom_engine.files import hub
 from zoom_engine.files.archives import grows
 from zoom_engine.text.encoder import TextEncoder
+from zoom_engine.threads import quiet, working
 
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 
@@ -45,6 +42,7 @@ def text_encoder_for(
     return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen, download=download)
 
 
+@working()
 def load_text_encoder(
     spec: str | Path | TextEncoder, *, called: str | None = None, download: bool = False
 ) -> TextEncoder:
@@ -205,8 +203,8 @@ def _build(
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
     try:
-        # open_clip warns of every attention fallback.
-        with _quiet_hub(offline=not download), warnings.catch_warnings(action="ignore"):
+        # open_clip warns of every attention fallback, and that no weights were loaded, which is our next step.
+        with hub.offline(not download), quiet():
             if weights.suffix != ".safetensors" and grows(weights):
                 raise TextEncoderError(f"{weights} is refused: it unpacks to more than it is, as no file of torch.save")
             model, tokenizer = _create(source, model_cfg, preprocess_cfg)
@@ -270,21 +268,3 @@ def _check_vocabulary(tokenizer: Any, model_cfg: dict[str, Any]) -> None:
     held = int(model_cfg["text_cfg"].get("vocab_size", 49408))
     if offered > held:
         raise TextEncoderError(f"the tokenizer has {offered} tokens but the text tower only {held}: they do not belong")
-
-
-@contextlib.contextmanager
-def _quiet_hub(*, offline: bool) -> Iterator[None]:
-    """With ``offline`` every request to the Hugging Face hub fails at once (towers and tokenizers may name hub models).
-
-    open_clip's warnings are silenced meanwhile: it warns that no weights were loaded, which is our next step.
-    """
-    constants = huggingface_hub.constants
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = offline or before
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(level)
-        constants.HF_HUB_OFFLINE = before

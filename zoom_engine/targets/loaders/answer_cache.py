@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.errors import CacheError
+from zoom_engine.threads import PerProcess, Turns
 
 TABLE = "CREATE TABLE IF NOT EXISTS answers (picture TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID"
 
@@ -23,20 +24,18 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
+        self._path, self._turns = path, Turns()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute(TABLE)
+            self._file = PerProcess(partial(_opened, path))  # SQLite's connections are of one process
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
     def find(self, picture: str) -> NDArray[np.float32] | None:
         """The answer for the picture of that digest, or None."""
         try:
-            with self._lock:
-                row = self._file.execute("SELECT answer FROM answers WHERE picture = ?", (picture,)).fetchone()
+            with self._turns.taken():
+                row = self._file().execute("SELECT answer FROM answers WHERE picture = ?", (picture,)).fetchone()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         return None if row is None else np.asarray(json.loads(row[0]), dtype=np.float32)
@@ -44,11 +43,18 @@ class AnswerCache:
     def keep(self, picture: str, answer: NDArray[np.float32]) -> None:
         """Keep it."""
         try:
-            with self._lock:
+            with self._turns.taken():
                 row = picture, json.dumps(answer.tolist())
-                self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
+                self._file().execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", row)
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> CacheError:
         return CacheError(f"the answers in {self._path} cannot be used ({error}): delete the file, or say cache=false")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    file = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+    file.execute("PRAGMA journal_mode=WAL")
+    file.execute(TABLE)
+    return file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from zoom_engine.targets.loaders.published import timm_weights, torchvision_weig
 from zoom_engine.targets.loaders.state_dict import read_state_dict
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.threads import quiet
 
 LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]
@@ -119,7 +119,7 @@ def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Pr
 
 def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> nn.Module:
     """The model with the weights in it; its last layer has as many outputs as the file's."""
-    with warnings.catch_warnings(action="ignore"):  # some architectures warn of their initialisation
+    with quiet():  # some architectures warn of their initialisation
         with torch.device("meta"):
             usual = {key: value.shape for key, value in build(None).state_dict().items()}
         outputs = {

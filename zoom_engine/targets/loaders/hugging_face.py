@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import logging
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from zoom_engine.targets.loaders.files import CONFIG
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.published import HUB, hub_folder
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.threads import quiet
 
 PREPROCESSOR = "preprocessor_config.json"
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
@@ -65,13 +64,11 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
 def _load(folder: Path) -> nn.Module:
     what = f"the Hugging Face model {folder} cannot be read"
     transformers = imported("transformers", TargetError, what, install="zoom-engine[huggingface]")
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # it tells of missing weights by a log line; here that is an error
     bars = transformers.utils.logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(action="ignore"):
+    with quiet("transformers"):  # it tells of missing weights by a log line; here that is an error
+        shown = bars.is_progress_bar_enabled()
+        bars.disable_progress_bar()
+        try:
             network, report = transformers.AutoModelForImageClassification.from_pretrained(
                 str(folder),
                 local_files_only=True,
@@ -79,14 +76,13 @@ def _load(folder: Path) -> nn.Module:
                 use_safetensors=True,
                 output_loading_info=True,
             )
-    except Exception as error:  # transformers, safetensors and json each raise their own
-        raise TargetError(
-            f"{folder}: transformers cannot load it as an image classifier ({one_line(error)})"
-        ) from error
-    finally:
-        logging.disable(disabled)
-        if shown:
-            bars.enable_progress_bar()
+        except Exception as error:  # transformers, safetensors and json each raise their own
+            raise TargetError(
+                f"{folder}: transformers cannot load it as an image classifier ({one_line(error)})"
+            ) from error
+        finally:
+            if shown:
+                bars.enable_progress_bar()
     missing = sorted(report.get("missing_keys") or [])
     if missing:
         raise TargetError(f"{folder}: its weights lack {missing[0]!r}: it is no finished image classifier")

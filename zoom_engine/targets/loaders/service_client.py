@@ -13,6 +13,7 @@ from typing import TypeVar
 from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.errors import TargetError, imported, one_line
+from zoom_engine.threads import leave_behind, tell_of_forks
 
 Answer = TypeVar("Answer")
 
@@ -50,10 +51,20 @@ class ServiceClient:
         self._tries: Counter[str] = Counter()
         self._url = url
         self._headers = {**headers, **{key: _from_environment(text) for key, text in settings.headers.items()}}
-        self._pool = self._urllib3.PoolManager(maxsize=settings.at_once, retries=False)
+        self._next = 0.0
+        self._begin()
+        tell_of_forks(self)
+
+    def _begin(self) -> None:
+        """With no connection."""
+        self._pool = self._urllib3.PoolManager(maxsize=self.settings.at_once, retries=False)
         self._given_up = threading.Event()
         self._lock = threading.Lock()
-        self._next = 0.0
+
+    def forked(self) -> None:
+        """See `zoom_engine.threads`: of a connection that two processes ask on each may read the other's answer."""
+        leave_behind(self._pool)
+        self._begin()
 
     def ask(self, body: bytes, headers: Mapping[str, str], read: Callable[[bytes], Answer]) -> Answer:
         """What ``read`` makes of the answer to ``body``; ``read`` raises `BadAnswerError` for one that it cannot use.

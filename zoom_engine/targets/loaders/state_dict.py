@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.archives import grows
 from zoom_engine.targets.loaders.files import holds_safetensors
+from zoom_engine.threads import quiet
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "_orig_mod.")
@@ -37,7 +37,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                     f"{path}: refused, since it unpacks to more than it is, as no file of torch.save does:"
                     " save model.state_dict()"
                 )
-            with warnings.catch_warnings(action="ignore"):
+            with quiet():
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except TargetError:
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from zoom_engine.targets.loaders.files import check_trust
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
+from zoom_engine.threads import quiet
 
 
 def load_torchscript(path: Path, how: Reading) -> LoadedModel:
@@ -58,7 +58,7 @@ class Exported(nn.Module):
 
 def _load(path: Path, load: Callable[[], Any]) -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"):  # newer torch versions call TorchScript deprecated
+        with quiet():  # newer torch versions call TorchScript deprecated
             return load()
     except Exception as error:  # torch's loaders raise their own kinds
         raise TargetError(f"{path}: torch cannot load it ({one_line(error)})") from error

@@ -209,7 +209,7 @@ def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: s
 
     def run(x: NDArray[Any]) -> NDArray[Any]:
         try:
-            result: NDArray[Any] = session.run([output_name], {input_name: x})[0]
+            result: NDArray[Any] = session().run([output_name], {input_name: x})[0]
         except Exception as error:  # onnxruntime's errors share no base class
             shape = "×".join(str(n) for n in x.shape[1:])
             raise TargetError(

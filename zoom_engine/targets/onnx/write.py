@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from pathlib import Path
 
 import onnx
@@ -16,6 +15,7 @@ from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.atomic import write_bytes
 from zoom_engine.targets.onnx.load import METADATA_KEY
 from zoom_engine.targets.target import Target
+from zoom_engine.threads import quiet
 
 OPSET = 17
 
@@ -48,7 +48,7 @@ def target_model(target: Target, *, resolution: int | None = None) -> onnx.Model
         raise TargetError(f"target {target.name!r}: its input size is not known, so give the resolution")
     shape = (2, *hw, 3) if target.preprocessing.layout == "NHWC" else (2, 3, *hw)
     # The exporter that needs no onnxscript is called legacy.
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+    with tempfile.TemporaryDirectory() as folder, quiet():
         try:
             torch.onnx.export(
                 target.network,

@@ -1,0 +1,103 @@
+"""Sessions of runtimes under threads and in forked children, whatever they compile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from children import in_child
+from onnx import TensorProto, helper
+
+from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
+from zoom_engine.runtime.openvino_session import OpenVinoSession
+from zoom_engine.runtime.session import Session
+
+pytestmark = pytest.mark.usefixtures("two_torch_threads")
+
+OPENS: list[Callable[[bytes], Session]] = [
+    lambda model: OpenVinoSession(model, threads=2),
+    lambda model: OnnxRuntimeSession(model, threads=2),
+]
+NAMES = ["openvino", "onnxruntime"]
+
+
+def convolution() -> bytes:
+    weight = onnx.numpy_helper.from_array(np.random.default_rng(0).normal(size=(8, 3, 3, 3)).astype(np.float32), "w")
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["b", c, 16, 16]) for n, c in (("x", 3), ("y", 8))]
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1] * 4)], "g", ends[:1], ends[1:], [weight]
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()  # type: ignore[no-any-return]
+
+
+def rows(seed: int, count: int = 7) -> torch.Tensor:
+    return torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+class Slow:
+    """A request that computes for long, and refuses another batch meanwhile, as OpenVINO's do."""
+
+    def __init__(self, request: Any) -> None:
+        self.request, self.busy = request, False
+
+    def start_async(self, inputs: Any) -> None:
+        if self.busy:
+            raise RuntimeError("Infer Request is busy")
+        self.busy = True
+        self.request.start_async(inputs)
+
+    def wait(self) -> None:
+        time.sleep(0.01)
+        self.request.wait()
+        self.busy = False
+
+    def get_tensor(self, name: str) -> Any:
+        time.sleep(0.01)  # another batch would be there by now
+        return self.request.get_tensor(name)
+
+
+class WithSlowRequests(OpenVinoSession):
+    def _free_requests(self, streams: int, images: int) -> list[Any]:
+        found = super()._free_requests(streams, images)
+        found[:] = [each if isinstance(each, Slow) else Slow(each) for each in found]
+        return found
+
+
+def test_threads_that_share_a_session_get_each_its_own_answers() -> None:
+    pytest.importorskip("openvino")
+    session = WithSlowRequests(convolution(), threads=2)
+    wanted = [session.run({"x": rows(seed)})["y"] for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda seed: session.run({"x": rows(seed)})["y"], range(4)))
+    assert all(torch.equal(*pair) for pair in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("opens", OPENS, ids=NAMES)
+@pytest.mark.parametrize("count", [1, 7])
+def test_a_session_answers_in_a_forked_child_as_in_its_parent(opens: Callable[[bytes], Session], count: int) -> None:
+    session = opens(convolution())
+    wanted = session.run({"x": rows(0, count)})["y"]
+
+    def same() -> bool:
+        return torch.equal(session.run({"x": rows(0, count)})["y"], wanted)
+
+    assert in_child(same, seconds=30) is True
+    assert same()
+
+
+def test_a_child_lets_go_of_a_session_of_its_parents_without_waiting() -> None:
+    pytest.importorskip("openvino")
+    kept = [OpenVinoSession(convolution(), threads=2)]
+    kept[0].run({"x": rows(0)})
+
+    def let_go() -> str:
+        kept.clear()
+        return "gone"
+
+    assert in_child(let_go, seconds=30) == "gone"
