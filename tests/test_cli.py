@@ -155,7 +155,7 @@ def test_loss_weights_and_level_are_options_of_command_line_and_file(
     settings = given(*run, "--config", str(config))
     assert settings.loss_weights == LossWeights(label=0)
     assert settings.level == 1
-    for wrong, says in (("lable = 0", "loss weights are target, structure, label"), ("label = -1", "at least 0")):
+    for wrong, says in (("lable = 0", "'lable'; did you mean 'label'?"), ("label = -1", "at least 0")):
         config.write_text(f"[loss_weights]\n{wrong}\n")
         assert main([*run, "--config", str(config)]) == 1
         assert says in capsys.readouterr().err

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
 from zoom_engine.audit.settings import METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.audit.target_names import several_targets
+from zoom_engine.audit_options import AuditChanges, AuditOptions
 from zoom_engine.audit_run import diagnosed
 from zoom_engine.cluster import check_cluster
 from zoom_engine.directions import (
@@ -58,6 +59,7 @@ from zoom_engine.generators import (
     load_generator,
     of_one_class,
 )
+from zoom_engine.kinds import named_options
 from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.notices import Notify, untold
 from zoom_engine.photographs import (
@@ -93,7 +95,8 @@ class Diagnoser:
     """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
 
     Args:
-        settings: what is audited and how; or its fields, each by its name, see ``AuditSettings``.
+        settings: what is audited and how; its fields can be given each by its name too, beside it or in its place, see
+            ``AuditSettings``.
         progress: how long work shows itself, see ``zoom_engine.progress``; by default in notebooks alone.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
         like: one of the same settings but the target; its generator and its text encoder are this one's too.
@@ -101,6 +104,28 @@ class Diagnoser:
     Raises:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
     """
+
+    @overload
+    def __init__(
+        self,
+        settings: AuditSettings,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        like: Diagnoser | None = None,
+        **options: Unpack[AuditChanges],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        settings: None = None,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        like: Diagnoser | None = None,
+        **options: Unpack[AuditOptions],
+    ) -> None: ...
 
     def __init__(
         self,
@@ -214,6 +239,7 @@ class Diagnoser:
         )
         return encoder
 
+    @named_options
     def run(
         self,
         *,
@@ -601,9 +627,14 @@ class Diagnoser:
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:
         """Ready directions must be those that this audit would find; ``of_models`` is where its models are loaded."""
         settings, ready = self.settings, self.settings.directions
-        if not isinstance(ready, EditDirections):
+        if isinstance(ready, str):
             check_method(ready)
             return
+        if not isinstance(ready, EditDirections):
+            raise ConfigError(
+                f"directions must be {', '.join(METHODS)} or EditDirections, not a {type(ready).__name__}: take"
+                " them from find_directions or EditDirections.load"
+            )
         ready.check_origin()
         wanted: dict[str, Any] = {
             "neutral": self.neutral,

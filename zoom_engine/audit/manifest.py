@@ -10,20 +10,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, shown, typed
 from zoom_engine.audit.looks import Looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
-from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT
+from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
 from zoom_engine.errors import AuditError, ConfigError, one_line
 
 FORMAT = {"name": "zoom-engine audit", "version": 1}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
-Mode = Literal["single", "multi"]
 _FREE = ("environment", "resumed_in", "purpose", "begun")
 _LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 

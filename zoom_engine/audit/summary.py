@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from zoom_engine.attributes import Attribute
-from zoom_engine.audit.manifest import Mode
+from zoom_engine.audit.settings import Mode
 
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of

@@ -20,12 +20,14 @@ from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.kinds import named_options, one_of
 from zoom_engine.targets.loaders.files import is_onnx
 
 Spec = str | Path | nn.Module | EditableGenerator
 DECODER_OPTIONS = tuple(options_of(DecoderSettings))
 
 
+@named_options
 def load_generator(
     spec: Spec,
     *,
@@ -83,7 +85,7 @@ def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]
     options = dict(options or {})
     unknown = next((name for name in options if name not in DECODER_OPTIONS), None)
     if unknown is not None:
-        raise ConfigError(f"a generator has no option {unknown!r}: its options are {', '.join(DECODER_OPTIONS)}")
+        raise ConfigError(f"a generator has no option {one_of(unknown, DECODER_OPTIONS)}")
     return options
 
 

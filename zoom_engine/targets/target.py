@@ -32,12 +32,23 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if other := _other_precision(network):
+            raise TargetError(
+                f"target {name!r} has weights in {other}, and pictures come in float32: give it in float32, such as"
+                " model.float()"
+            ) from error
         shape = "×".join(str(n) for n in x.shape[1:])
         raise TargetError(
             f"target {name!r} fails on an input of {shape}: {one_line(error)};"
             " set preprocessing size (and layout) to what the model wants"
         ) from error
     return one_tensor(raw, name)
+
+
+def _other_precision(network: nn.Module) -> str:
+    """The first precision of a network's weights that is not float32; "" where there is none."""
+    found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
+    return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")
 
 
 class Target(nn.Module):

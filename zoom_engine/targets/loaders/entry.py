@@ -88,7 +88,7 @@ def one_tensor(result: Any, name: str) -> Tensor:
         return stacked_boxes(result)
     how = (
         "choose one with output (--output)"
-        if isinstance(result, Mapping | tuple)
+        if isinstance(result, Mapping | tuple | list)
         else "wrap it so that it returns one tensor"
     )
     raise TargetError(f"target {name!r} returns {entries(result)}, not a tensor: {how}")
