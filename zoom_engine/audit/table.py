@@ -97,14 +97,14 @@ def percent(value: float | None) -> str:
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """A number with fixed digits; "-" for None."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    """A number with fixed digits; "-" for None. What rounds to 0 has no sign."""
+    return "-" if value is None else f"{value:z.{digits}f}"
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, without idle zeros: "+4.1", "−15", "0"."""
+def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
+    """A number with its sign, without idle zeros unless its digits are ``fixed``: "+4.1", "−15", "0"."""
     text = f"{abs(value):.{digits}f}"
-    if "." in text:
+    if "." in text and not fixed:
         text = text.rstrip("0").rstrip(".")
     return text if float(text) == 0 else ("+" if value > 0 else "−") + text
 
