@@ -344,9 +344,11 @@ def test_a_target_that_hardly_moves(make_audit) -> None:
 def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> None:
     page = Page(write_report(make_audit("audit", mode="multi")))
     assert page.open == []
-    assert "With all attributes edited together" in page.text
-    assert "is moved furthest, by 0.30" in page.text
+    assert re.search(r"edited together, \d+ of 12 images flip decisively.*is moved furthest, by 0\.\d\d \[", page.text)
     assert "share of its own range" in page.text
+    assert "How far each attribute is moved where the model flips" in page.text
+    assert "sensitive to?" not in page.text
+    assert "How sensitive the model is" not in page.text
     assert "How the output responds" not in page.text
     assert "all attributes together" in page.text
 

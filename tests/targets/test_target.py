@@ -158,7 +158,7 @@ def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     toys = a_domain(target_names=lambda: ("red",), target=lambda name: made)
     register(monkeypatch, registry.DOMAINS, toys=toys)
     assert load_target("toys:red") is made
-    with pytest.raises(TargetError, match="it has red"):
+    with pytest.raises(TargetError, match="no target 'green'; known are red"):
         load_target("toys:green")
 
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
 from zoom_engine.audit.summary import PREDICTION, Interval, Summary
-from zoom_engine.plurals import number_of
+from zoom_engine.plurals import agreeing, number_of
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
@@ -16,7 +16,7 @@ _BAR_WIDTH = 10
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
     """The attributes of a summary as an aligned table, with a title line and a closing line."""
-    measure = "mean change" if summary.mode == "single" else "share of its range"
+    measure = "mean change" if summary.mode == "single" else "share of its range in flips"
     null = summary.null
     head = ["attribute", f"{measure} [95 %]", *(["called"] if null else [])]
     texts = len(head) + 1
@@ -40,6 +40,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     )
     if summary.natural is not None and summary.natural < 1:
         closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
+    if summary.mode == "multi":
+        flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
+        closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
     if null:
         closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
         closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""

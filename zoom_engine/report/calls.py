@@ -9,7 +9,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.evidence import LEVEL
 from zoom_engine.audit.summary import Called, Sensitivity, Summary
 from zoom_engine.audit.table import decimal, percent, with_interval
-from zoom_engine.plurals import agreeing, listed
+from zoom_engine.plurals import agreeing, listed, number_of
 from zoom_engine.targets import Task
 
 WEAK, TOLD = 0.8, 0.1
@@ -146,11 +146,14 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     most = next((row for row in summary.sensitivity if row.value is not None), None)
     if unfinished:
         return "not finished yet"
+    if summary.mode == "multi" and summary.units:
+        of = f"{summary.decisive_images} of {number_of(summary.images, 'image')}"
+        so = f"{of} {agreeing(summary.decisive_images, 'flips', 'flip')} decisively, all attributes edited together"
+        return so if most is None else f"{so}; there “{names[most.attribute]}” is moved furthest, by {measured(most)}"
     if most is None:
         return "nothing was measured"
     if not asks_for_calls(summary):
-        what = "is moved furthest" if summary.mode == "multi" else "moves the output most"
-        return f"“{names[most.attribute]}” {what}, by {measured(most)}"
+        return f"“{names[most.attribute]}” moves the output most, by {measured(most)}"
     called = _that_are(summary, "called")
     if not called:
         return "nothing is called sensitive"

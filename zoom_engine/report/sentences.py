@@ -23,6 +23,7 @@ from zoom_engine.search import search_type
 from zoom_engine.targets import Task
 
 FLIPS, FLIPPED = "flips here", "flipped"
+LEADS = 0.95  # the share of resampled audits in which an attribute that leads comes first
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Standing:
 def unit(summary: Summary) -> str:
     """What attributes are ranked by."""
     if summary.mode == "multi":
-        return "how far the attribute is moved, as a share of its own range, mean over images"
+        return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
     return "how far the output moves, from 0 to 1, mean over images"
 
 
@@ -72,13 +73,13 @@ def headline(
     """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
     and, under None, of the images whatever the attribute; `task` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
+    if summary.mode == "multi" and summary.units:
+        found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
+        return _so_far(f"With all attributes edited together, {found}.", unfinished)
     if not rows:
         return "Nothing is measured yet."
     top, name = rows[0], f"“{names[rows[0].attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
-    if summary.mode == "multi":
-        furthest = f"{name} is moved furthest, by {measured(top)} of its own range {average}"
-        return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
     calling = asks_for_calls(summary)
     if calling:
         called = first_called(summary)
@@ -99,6 +100,20 @@ def headline(
     if counts[None].decisive:
         found += f" Under some edit, {flips(counts[None])}."
     return _so_far(found, unfinished)
+
+
+def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What is moved furthest in the images that flip decisively, as the end of a sentence: the first attribute alone
+    where it is nearly always the first, else the second too. "" where nothing flips."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    if not rows:
+        return ""
+    top, rest = rows[0], rows[1:]
+    where, average = ("there", " on average") if summary.decisive_images > 1 else ("in it", "")
+    if summary.decisive_images > 1 and rest and top.first < LEADS:
+        two = " and ".join(f"“{names[row.attribute]}”, by {measured(row)}," for row in (top, rest[0]))
+        return f"; {where} {two} are moved furthest of their own ranges{average}"
+    return f"; {where} “{names[top.attribute]}” is moved furthest, by {measured(top)} of its own range{average}"
 
 
 def flips(counts: Counts) -> str:
@@ -142,6 +157,11 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     if not summary.units:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
+    if summary.mode == "multi" and not rows:
+        if not summary.decisive_images:
+            why = "Where nothing flips decisively, how far the search moves an attribute says nothing of the model."
+            return Verdict("No decisive flip", "warn", why)
+        return Verdict("One decisive flip", "warn", "With one image that flips, nothing says what others would show.")
     if not rows:
         return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
     if len(rows) == 1:
@@ -158,9 +178,9 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     runner_up = f"“{names[second.attribute]}” with {measured(second)}"
     first, apart = top.first, own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
-    if first >= 0.95 and apart:
+    if first >= LEADS and apart:
         return Verdict("Clear lead", "", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
-    if first >= 0.95:
+    if first >= LEADS:
         return Verdict("Likely lead", "", f"{again}, though its interval overlaps the runner-up’s, {runner_up}.")
     close = f"{again}: it is close to {runner_up}. More images would tell them apart."
     return Verdict("No clear lead", "warn", close)
