@@ -43,6 +43,7 @@ from zoom_engine.directions import (
     nothing_visible,
     null_directions,
     phrased_directions,
+    phrasings,
     score_scale,
     text_directions,
     text_groups,
@@ -170,6 +171,8 @@ class Diagnoser:
             if attributes is None:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
             self.attributes = parse_attributes(attributes, neutral=self.neutral)
+            if settings.wordings:
+                phrasings([attribute.text for attribute in self.attributes], self.templates, settings.wordings)
             self.null = settings.null_directions(len(self.attributes))
             self.nothing = self._nothing_visible()
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
@@ -197,6 +200,12 @@ class Diagnoser:
         self.notices: list[str] = []
         for notice in input_notices(self.target, resolution=self.generator.resolution):
             self._tell(notice)
+
+    def __repr__(self) -> str:
+        generator = self.settings.generator
+        drawn = repr(str(generator)) if isinstance(generator, str | Path) else f"a {type(generator).__name__}"
+        how = f"{number_of(len(self.attributes), 'attribute')}, {self.settings.mode} mode, search {self.search.name}"
+        return f"Diagnoser(target={self.target.name!r}, generator={drawn}, {how})"
 
     def _choose_runtimes(self, like: Diagnoser | None) -> None:
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
@@ -634,6 +643,11 @@ class Diagnoser:
             raise ConfigError(
                 f"directions must be {', '.join(METHODS)} or EditDirections, not a {type(ready).__name__}: take"
                 " them from find_directions or EditDirections.load"
+            )
+        if settings.wordings and ready.method not in METHODS:
+            raise ConfigError(
+                f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
+                " found from texts: leave wordings out, or let directions be found here"
             )
         ready.check_origin()
         wanted: dict[str, Any] = {

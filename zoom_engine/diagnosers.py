@@ -79,6 +79,9 @@ class Diagnosers:
             like = Diagnoser(replace(settings, target=target), progress=progress, notify=notify, like=like)
             self.diagnosers[name] = like
 
+    def __repr__(self) -> str:
+        return f"Diagnosers({', '.join(map(repr, self.diagnosers))})"
+
     @named_options
     def run(
         self,

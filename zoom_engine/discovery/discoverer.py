@@ -100,6 +100,9 @@ class Discoverer:
             )
         self.progress = progress
 
+    def __repr__(self) -> str:
+        return f"Discoverer(target={self.audit.target.name!r}, {len(self.audit.attributes)} words)"
+
     @named_options
     def run(
         self, *, images: int = DiscoveryRun.images, seed: int = DiscoveryRun.seed, out: str | Path | None = None

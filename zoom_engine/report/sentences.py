@@ -14,8 +14,10 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.settings import METHODS
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import decimal, percent, signed
+from zoom_engine.errors import one_line
 from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, measured, others
 from zoom_engine.report.curves import Side
@@ -275,6 +277,26 @@ def search_sentence(config: Config) -> str:
     kind = search_type(name)
     sentence = f"The search is {kind.in_words if kind else name}"
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
+
+
+def found_by_text(config: Config) -> bool:
+    """The edit directions were found from the attributes' prompts: not where they were given ready-made, by a method
+    that is none of the engine's."""
+    return config.method is None or config.method in METHODS
+
+
+def edit(config: Config) -> str:
+    """What an edit is, and where its direction comes from."""
+    if found_by_text(config):
+        made = (
+            f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
+            " channels of the generator’s code that answer to it make the edit direction"
+        )
+    else:
+        method = one_line(config.method or "", 80)
+        made = f"The edit directions were given to the audit ready-made, by the method “{method}”: it did not find them from the attributes’ prompts, so look whether each shows what its name says"
+    unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
+    return f"{made}; {unit}, and a positive weight adds the attribute."
 
 
 def effect(removing: Side, adding: Side, *, hardly: float) -> str:
