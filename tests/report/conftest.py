@@ -90,8 +90,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `null` is how far random directions move, if there are any,
-    and `nothing` how far a prompt does that names nothing visible. Edit directions were found by the `method`. With `photographs` the first images are their
-    inversions, and one more was refused.
+    and `nothing` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
+    With `photographs` the first images are their inversions,
+    and one more was refused.
     """
 
     def make(

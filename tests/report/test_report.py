@@ -358,7 +358,7 @@ def test_the_text_model_is_said_to_have_made_directions_only_where_it_has(make_a
     page = Page(write_report(make_audit("audit", method=method)))
     found = method in (None, "regression")
     assert ("The text model gives each attribute a direction" in page.text) == found
-    assert (f"given to the audit ready-made, by the method “{method}”" in page.text) == (not found)
+    assert (f"given to the audit, made by “{method}”" in page.text) == (not found)
     assert ("described only by words" in page.text) == found
 
 
