@@ -454,7 +454,7 @@ def with_audit_options(kind: type[T]) -> type[T]:
     """Decorate a class that takes the fields of `AuditSettings` by keyword: help and editors show them."""
     made: Any = kind.__init__
     own = [each for each in inspect.signature(made).parameters.values() if each.kind is not each.VAR_KEYWORD]
-    every = sorted([*own, *inspect.signature(AuditSettings).parameters.values()], key=lambda each: each.kind)
+    every = sorted([*inspect.signature(AuditSettings).parameters.values(), *own], key=lambda each: each.kind)
     made.__signature__ = inspect.Signature(every)
     return kind
 

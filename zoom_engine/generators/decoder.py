@@ -19,6 +19,7 @@ from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.module_hash import module_hash
 from zoom_engine.ops.modulation import edited
+from zoom_engine.targets.loaders.entry import other_precision
 
 MOST_SIDE = 4096  # pixels
 
@@ -79,6 +80,11 @@ class Decoder(DrawnFromCodes, nn.Module):
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if other := other_precision(self.network):
+                raise ConfigError(
+                    f"the decoder has weights in {other}, and codes come in float32: give it in float32, such as"
+                    " model.float()"
+                ) from error
             raise ConfigError(f"the decoder fails on codes of {list(codes.shape)}: {one_line(error)}") from error
         return scaled(images, self._range)
 

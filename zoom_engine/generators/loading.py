@@ -119,12 +119,14 @@ def _checked(generator: Any) -> EditableGenerator:
 
 
 def _table(codes: str | Path | Tensor | None) -> Tensor | None:
+    if not isinstance(codes, str | Path | Tensor | None):
+        raise ConfigError(f"codes must be a tensor [K, S] or a file of them, not a {type(codes).__name__}")
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
 def _pair(output_range: Sequence[float] | None) -> tuple[float, float]:
     if output_range is None:
         return (-1.0, 1.0)
-    if len(output_range) != 2:
-        raise ConfigError(f"output_range must be two numbers, black and white, not {list(output_range)}")
+    if not isinstance(output_range, Sequence) or len(output_range) != 2:
+        raise ConfigError(f"output_range must be two numbers, black and white, not {output_range}")
     return float(output_range[0]), float(output_range[1])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.module_hash import module_hash
-from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.loaders.entry import one_tensor, other_precision
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
@@ -32,7 +32,7 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        if other := _other_precision(network):
+        if other := other_precision(network):
             raise TargetError(
                 f"target {name!r} has weights in {other}, and pictures come in float32: give it in float32, such as"
                 " model.float()"
@@ -43,12 +43,6 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
             " set preprocessing size (and layout) to what the model wants"
         ) from error
     return one_tensor(raw, name)
-
-
-def _other_precision(network: nn.Module) -> str:
-    """The first precision of a network's weights that is not float32; "" where there is none."""
-    found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
-    return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")
 
 
 class Target(nn.Module):
