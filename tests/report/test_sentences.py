@@ -104,10 +104,11 @@ def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> No
             summary(shares), mode="multi", images=12, units=12, flip_rate=rate, decisive_flip_rate=rate
         )
 
+    furthest = "“A” is moved furthest, by 0.40"
     for flips_, value, ci, said, sure in (
         (0, None, None, "none of 12 images flips.", "No decisive flip"),
-        (1, 0.4, None, "1 of 12 images flips decisively; in it “A” is moved furthest, by 0.40 of", "One decisive flip"),
-        (3, 0.4, (0.2, 0.6), "3 of 12 images flip decisively; there “A” is moved furthest, by 0.40 [0.20", "One attri"),
+        (1, 0.4, None, f"1 of 12 images flips decisively; in the decisive flip {furthest} of", "One decisive flip"),
+        (3, 0.4, (0.2, 0.6), f"3 of 12 images flip decisively; in the decisive flips {furthest} [", "One attribute"),
     ):
         found = together(value, ci, flips_)
         counts = {None: Counts(12, flips_, flips_, flips_)}
@@ -117,6 +118,16 @@ def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> No
         short = in_short(found, NAMES, unfinished=False)
         assert short.startswith(f"{flips_} of 12 images flip")
         assert ("A" in short.replace("All", "")) == (value is not None)
+
+
+def test_where_no_attribute_leads_two_are_named() -> None:
+    rows = [
+        dataclasses.replace(row(name, None, None, first), mode="multi", range_share=value)
+        for name, value, first in (("a", 0.48, 0.65), ("b", 0.42, 0.3), ("c", 0.1, 0.05))
+    ]
+    found = dataclasses.replace(summary(*rows), mode="multi", images=12, units=12, decisive_flip_rate=0.5)
+    told = headline(found, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
+    assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
 
 
 def test_what_is_small_is_said_by_the_task() -> None:

@@ -124,7 +124,7 @@ def _table(codes: str | Path | Tensor | None) -> Tensor | None:
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
-def _pair(output_range: Sequence[float] | None) -> tuple[float, float]:
+def _pair(output_range: Any) -> tuple[float, float]:
     if output_range is None:
         return (-1.0, 1.0)
     if not isinstance(output_range, Sequence) or len(output_range) != 2:

@@ -14,6 +14,7 @@ from zoom_engine.targets import Task
 
 WEAK, TOLD = 0.8, 0.1
 MOST_IN_SHORT = 2
+LEADS = 0.95  # in so many of resampled audits an attribute that leads comes first
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if summary.mode == "multi" and summary.units:
         of = f"{summary.decisive_images} of {number_of(summary.images, 'image')}"
         so = f"{of} {agreeing(summary.decisive_images, 'flips', 'flip')} decisively, all attributes edited together"
-        return so if most is None else f"{so}; there “{names[most.attribute]}” is moved furthest, by {measured(most)}"
+        return so + moved_furthest(summary, names)
     if most is None:
         return "nothing was measured"
     if not asks_for_calls(summary):
@@ -160,6 +161,21 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     told = [f"“{names[row.attribute]}”, {measured(row)}" for row in called[:MOST_IN_SHORT]]
     rest = len(called) - len(told)
     return f"sensitive to {listed([*told, f'{rest} more'] if rest else told)}"
+
+
+def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What is moved furthest in the images that flip decisively, as the end of a sentence: the first attribute alone
+    where it is nearly always the first, else the second too. "" where nothing flips."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    if not rows:
+        return ""
+    top, rest = rows[0], rows[1:]
+    several = summary.decisive_images > 1
+    where = "in the decisive flips" if several else "in the decisive flip"
+    if several and rest and top.first < LEADS:
+        return f"; {where} “{names[top.attribute]}” and “{names[rest[0].attribute]}” are moved furthest"
+    average = " on average" if several else ""
+    return f"; {where} “{names[top.attribute]}” is moved furthest, by {measured(top)} of its own range{average}"
 
 
 def measured(row: Sensitivity) -> str:

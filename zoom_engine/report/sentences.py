@@ -19,13 +19,21 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import one_line
 from zoom_engine.plurals import agreeing, number_of
-from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, measured, others
+from zoom_engine.report.calls import (
+    LEADS,
+    asks_for_calls,
+    finding,
+    first_called,
+    how_known,
+    measured,
+    moved_furthest,
+    others,
+)
 from zoom_engine.report.curves import Side
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
 
 FLIPS, FLIPPED = "flips here", "flipped"
-LEADS = 0.95  # the share of resampled audits in which an attribute that leads comes first
 
 
 @dataclass(frozen=True)
@@ -102,20 +110,6 @@ def headline(
     if counts[None].decisive:
         found += f" Under some edit, {flips(counts[None])}."
     return _so_far(found, unfinished)
-
-
-def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """What is moved furthest in the images that flip decisively, as the end of a sentence: the first attribute alone
-    where it is nearly always the first, else the second too. "" where nothing flips."""
-    rows = [row for row in summary.sensitivity if row.value is not None]
-    if not rows:
-        return ""
-    top, rest = rows[0], rows[1:]
-    where, average = ("there", " on average") if summary.decisive_images > 1 else ("in it", "")
-    if summary.decisive_images > 1 and rest and top.first < LEADS:
-        two = " and ".join(f"“{names[row.attribute]}”, by {measured(row)}," for row in (top, rest[0]))
-        return f"; {where} {two} are moved furthest of their own ranges{average}"
-    return f"; {where} “{names[top.attribute]}” is moved furthest, by {measured(top)} of its own range{average}"
 
 
 def flips(counts: Counts) -> str:
