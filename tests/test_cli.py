@@ -155,7 +155,7 @@ def test_loss_weights_and_level_are_options_of_command_line_and_file(
     settings = given(*run, "--config", str(config))
     assert settings.loss_weights == LossWeights(label=0)
     assert settings.level == 1
-    for wrong, says in (("lable = 0", "loss weights are target, structure, label"), ("label = -1", "at least 0")):
+    for wrong, says in (("lable = 0", "'lable'; did you mean 'label'?"), ("label = -1", "at least 0")):
         config.write_text(f"[loss_weights]\n{wrong}\n")
         assert main([*run, "--config", str(config)]) == 1
         assert says in capsys.readouterr().err
@@ -167,7 +167,11 @@ def test_help_and_signature_name_every_option(capsys: pytest.CaptureFixture[str]
     for name, about in {**options_of(AuditSettings), **options_of(RunSettings)}.items():
         if name not in ("generator_options", "target_options"):
             assert f"--{(about.name or name).replace('_', '-')}" in shown
-    assert list(inspect.signature(Diagnoser).parameters) == [*options_of(AuditSettings), "progress", "notify", "like"]
+    assert list(inspect.signature(Diagnoser).parameters) == [
+        "settings",
+        *options_of(AuditSettings),
+        *("progress", "notify", "like"),
+    ]
     assert str(AuditSettings.__doc__).count(": ") > len(options_of(AuditSettings))
 
 
@@ -263,7 +267,9 @@ def test_a_sign_of_life_comes_before_the_first_import_that_takes_seconds(command
     ("line", "wanted"),
     [
         ('generator_class = "x"', "'generator_class' must be a whole number, got 'x'"),
-        ("images = true", "'images' must be a whole number or a text, got True"),
+        ("images = true", "'images' must be a whole number or 'auto', got True"),
+        ('taget = "x"', "unknown option 'taget'; did you mean 'target'?"),
+        ('mode = "sigle"', "option 'mode' must be 'single' or 'multi', got 'sigle'"),
         ('attributes = "a smiling face"', "'attributes' must be a list of texts"),
         ('truncation = "0.7"', "'truncation' must be a number"),
         ("target = 3", "'target' must be a text or a list of texts, got 3"),

@@ -18,7 +18,7 @@ from bars import Bars
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine import Diagnoser, Diagnosis, load_generator, load_target, load_text_encoder
+from zoom_engine import Diagnoser, Diagnosers, Diagnosis, EditDirections, load_generator, load_target, load_text_encoder
 from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.settings import BACKENDS, RunSettings
 from zoom_engine.directions import score_directions
@@ -27,6 +27,7 @@ from zoom_engine.gallery import STRIP_FRAMES
 from zoom_engine.generators import save_generator
 from zoom_engine.planning import evaluations, plan
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.text import find_templates
 
 pytestmark = pytest.mark.slow
 
@@ -306,11 +307,15 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"search": "cmaes"}, "no single mode"),
         ({"search": "sgd", "search_options": {"steps": 0}}, "steps"),
         ({"mode": "multi", "search_options": {"stepz": 3}}, "'stepz'"),
-        ({"directions": "guessed"}, "unknown method"),
+        ({"directions": "guessed"}, "'directions' cannot be 'guessed'; known are regression"),
+        ({"directions": np.zeros((2, 512))}, "directions must be regression, .* or EditDirections, not a ndarray"),
+        ({"taget": "avatars:mustache"}, "unknown option 'taget'; did you mean 'target'?"),
+        ({"target_options": {"clases": ["a", "b"]}}, "unknown target option 'clases'; did you mean 'classes'?"),
+        ({"generator_options": {"code": "codes.npy"}}, "no option 'code'; did you mean 'codes'?"),
         ({"threshold": 1.0}, "threshold"),
         ({"device": "toaster"}, "unknown device"),
-        ({"backend": "jax"}, "unknown backend"),
-        ({"backend": "openvino", "precision": "fp64"}, "unknown precision"),
+        ({"backend": "jax"}, "'backend' must be 'auto', .*, got 'jax'"),
+        ({"backend": "openvino", "precision": "fp64"}, "'precision' must be 'auto', 'fp32' or 'bf16'"),
         ({"backend": "tensorrt"}, "tensorrt is not installed"),
         ({"cache": "/dev/null/cache"}, "cache"),
         ({"generator": "none.pkl"}, "no generator"),
@@ -325,6 +330,53 @@ def test_what_can_be_refused_is_refused_before_anything_loads(options: dict[str,
         diagnoser(**options)
     with pytest.raises(LoadedError):
         diagnoser()
+
+
+def ready(attributes: Sequence[str], method: str) -> EditDirections:
+    """Directions of the avatars that are no more than what they say they are."""
+    generator, count = load_generator("avatars"), len(attributes)
+    matrix = torch.zeros(count, generator.space.size)
+    matrix[range(count), (~generator.space.fixed_mask()).nonzero()[:count, 0]] = 1.0
+    return EditDirections(
+        matrix=matrix,
+        attributes=tuple(attributes),
+        neutral="a face",
+        method=method,
+        threshold=0.1,
+        channels=(1,) * count,
+        strength=(1.0,) * count,
+        noise_floor=(0.0,) * count,
+        provenance={
+            "generator": generator.content_hash,
+            "text_encoder": load_text_encoder("avatars").content_hash,
+            "templates": list(find_templates("general")),
+            "truncation": 1.0,
+            "truncation_cutoff": None,
+        },
+    )
+
+
+def test_wordings_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"directions": ready(ATTRIBUTES, "svd"), "wordings": 2}
+    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave wordings out"):
+        diagnoser(**given)
+    monkeypatch.setattr("zoom_engine.diagnoser.load_generator", lambda *_, **__: pytest.fail("a model was loaded"))
+    with pytest.raises(DirectionError, match=r"has 1 phrasings .* not 2"):
+        diagnoser(wordings=2, templates=["a photo of {}"])
+
+
+def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
+    run = diagnoser(attributes=[*ATTRIBUTES, "an old face"])
+    assert repr(run) == (f"Diagnoser(target={BIASED!r}, generator='avatars', 4 attributes, single mode, search scan)")
+    directions = ready([*ATTRIBUTES, "an old face"], "svd")
+    size = run.generator.space.size
+    names = ", ".join(map(repr, ATTRIBUTES))
+    assert repr(directions) == f"EditDirections(4×{size}, by svd: {names} and 1 more)"
+    assert repr(Diagnosers(run.settings, target=["avatars:mustache", BIASED])) == (
+        "Diagnosers('mustache', 'mustache-biased-pale-skin')"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from zoom_engine.kinds import misfit
         (str | Sequence[str], ["a", ["a"]], [3], "a text or a list of texts"),
         (Mapping[str, Any] | None, [{}], [[], 3], "a table"),
         (LossWeights, [{"label": 0}, LossWeights()], [3], "a table"),
-        (Literal["a", "b"] | None, ["a"], [3], "a text"),
+        (Literal["a", "b"] | None, ["a"], [3, "c"], "'a' or 'b'"),
+        (int | Literal["auto"], [3, "auto"], [2.5, "8"], "a whole number or 'auto'"),
     ],
 )
 def test_a_value_of_another_type_is_told_in_words(hint: Any, fits: list[Any], others: list[Any], words: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zoom_engine.diagnosers import Diagnosers as Diagnosers
     from zoom_engine.directions import EditDirections as EditDirections
     from zoom_engine.directions import find_directions as find_directions
+    from zoom_engine.discovery.discoverer import Discoverer as Discoverer
+    from zoom_engine.discovery.findings import Discovery as Discovery
     from zoom_engine.domains import find_domain as find_domain
     from zoom_engine.errors import ZoomError as ZoomError
     from zoom_engine.generators import load_generator as load_generator

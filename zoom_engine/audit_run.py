@@ -241,7 +241,7 @@ def _workers(diagnoser: Diagnoser) -> Iterator[RayWorkers | None]:
 
 
 def _service(settings: AuditSettings) -> ServiceSettings:
-    return ServiceSettings.of((settings.target_options or {}).get("service") or {})
+    return ServiceSettings(**((settings.target_options or {}).get("service") or {}))
 
 
 def _settings_of_workers(diagnoser: Diagnoser, count: int) -> AuditSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -32,4 +33,5 @@ RUNTIMES = {
     ),
     "tensorrt": Runtime("TensorRT", "tensorrt", "gpu", "tensorrt_session", ("fp32", "bf16")),
 }
-BACKENDS = ("auto", "torch", "native", *RUNTIMES)
+Backend = Literal["auto", "torch", "native", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt"]
+BACKENDS = get_args(Backend)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
 from zoom_engine.audit.settings import METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.audit.target_names import several_targets
+from zoom_engine.audit_options import AuditChanges, AuditOptions
 from zoom_engine.audit_run import diagnosed
 from zoom_engine.cluster import check_cluster
 from zoom_engine.directions import (
@@ -42,6 +43,7 @@ from zoom_engine.directions import (
     nothing_visible,
     null_directions,
     phrased_directions,
+    phrasings,
     score_scale,
     text_directions,
     text_groups,
@@ -58,6 +60,7 @@ from zoom_engine.generators import (
     load_generator,
     of_one_class,
 )
+from zoom_engine.kinds import named_options
 from zoom_engine.labels import ZeroShotLabels
 from zoom_engine.notices import Notify, untold
 from zoom_engine.photographs import (
@@ -94,7 +97,8 @@ class Diagnoser:
     """What a target model is sensitive to, by zero-shot model diagnosis (ZOOM, Luo 2023).
 
     Args:
-        settings: what is audited and how; or its fields, each by its name, see ``AuditSettings``.
+        settings: what is audited and how; its fields can be given each by its name too, beside it or in its place, see
+            ``AuditSettings``.
         progress: how long work shows itself, see ``zoom_engine.progress``; by default in notebooks alone.
         notify: takes each of ``notices``, lines on what was assumed, as soon as it is known; the manifest holds them.
         like: one of the same settings but the target; its generator and its text encoder are this one's too.
@@ -102,6 +106,28 @@ class Diagnoser:
     Raises:
         ZoomError: one of its subclasses, with one line that says what is wrong and what to do.
     """
+
+    @overload
+    def __init__(
+        self,
+        settings: AuditSettings,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        like: Diagnoser | None = None,
+        **options: Unpack[AuditChanges],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        settings: None = None,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        like: Diagnoser | None = None,
+        **options: Unpack[AuditOptions],
+    ) -> None: ...
 
     @working()
     def __init__(
@@ -147,6 +173,8 @@ class Diagnoser:
             if attributes is None:
                 attributes = [a for a in (domain.attributes if domain else ()) if a not in self.target.labels]
             self.attributes = parse_attributes(attributes, neutral=self.neutral)
+            if settings.wordings:
+                phrasings([attribute.text for attribute in self.attributes], self.templates, settings.wordings)
             self.null = settings.null_directions(len(self.attributes))
             self.nothing = self._nothing_visible()
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
@@ -180,6 +208,12 @@ class Diagnoser:
             self._tell(notice)
         if note := getattr(self.generator, "note", ""):
             self._tell(f"generator: {note}")
+
+    def __repr__(self) -> str:
+        generator = self.settings.generator
+        drawn = repr(str(generator)) if isinstance(generator, str | Path) else f"a {type(generator).__name__}"
+        how = f"{number_of(len(self.attributes), 'attribute')}, {self.settings.mode} mode, search {self.search.name}"
+        return f"Diagnoser(target={self.target.name!r}, generator={drawn}, {how})"
 
     def _choose_runtimes(self, like: Diagnoser | None) -> None:
         """What draws pictures, and what looks at them; where bf16 draws, it also steers a gradient search."""
@@ -222,6 +256,7 @@ class Diagnoser:
         )
         return encoder
 
+    @named_options
     def run(
         self,
         *,
@@ -610,9 +645,19 @@ class Diagnoser:
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:
         """Ready directions must be those that this audit would find; ``of_models`` is where its models are loaded."""
         settings, ready = self.settings, self.settings.directions
-        if not isinstance(ready, EditDirections):
+        if isinstance(ready, str):
             check_method(ready)
             return
+        if not isinstance(ready, EditDirections):
+            raise ConfigError(
+                f"directions must be {', '.join(METHODS)} or EditDirections, not a {type(ready).__name__}: take"
+                " them from find_directions or EditDirections.load"
+            )
+        if settings.wordings and ready.method not in METHODS:
+            raise ConfigError(
+                f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
+                " found from texts: leave wordings out, or let directions be found here"
+            )
         ready.check_origin()
         wanted: dict[str, Any] = {
             "neutral": self.neutral,

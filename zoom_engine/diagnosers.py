@@ -6,15 +6,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack, overload
 
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import INVERSIONS
 from zoom_engine.audit.settings import AUTO, AuditSettings, RunSettings, with_audit_options
-from zoom_engine.audit.target_names import check_outs, named_targets
+from zoom_engine.audit.target_names import check_outs, named_targets, several_targets
+from zoom_engine.audit_options import SeveralChanges, SeveralTargets
 from zoom_engine.audit_run import diagnosed
 from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.errors import AuditError, system_errors
+from zoom_engine.errors import AuditError, ConfigError, system_errors
+from zoom_engine.kinds import named_options
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, in_notebooks
 from zoom_engine.report import INDEX, IndexEntry, write_index
@@ -33,11 +35,32 @@ class Diagnosers:
     Args:
         settings: as `Diagnoser` takes them, or their fields, each by its name; but ``target`` is a list, or a mapping
             from names to targets. All else is the same for each.
-        progress, notify: as those of `Diagnoser`.
+        progress: as that of `Diagnoser`.
+        notify: as that of `Diagnoser`.
 
     Raises:
         ZoomError: as `Diagnoser`; ConfigError for targets whose folders would have the same name.
     """
+
+    @overload
+    def __init__(
+        self,
+        settings: AuditSettings,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        **options: Unpack[SeveralChanges],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        settings: None = None,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        **options: Unpack[SeveralTargets],
+    ) -> None: ...
 
     def __init__(
         self,
@@ -48,12 +71,18 @@ class Diagnosers:
         **options: Any,
     ) -> None:
         settings = replace(settings, **options) if settings else AuditSettings(**options)
+        if not several_targets(settings.target):
+            raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
         self.diagnosers: dict[str, Diagnoser] = {}
         like: Diagnoser | None = None
         for name, target in named_targets(settings.target).items():
             like = Diagnoser(replace(settings, target=target), progress=progress, notify=notify, like=like)
             self.diagnosers[name] = like
 
+    def __repr__(self) -> str:
+        return f"Diagnosers({', '.join(map(repr, self.diagnosers))})"
+
+    @named_options
     def run(
         self,
         *,

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
     from zoom_engine.audit.diagnosis import Diagnosis
+    from zoom_engine.audit_options import AuditChanges
 
 
 class Audited:
@@ -55,7 +56,7 @@ class ZoomAudit(Protocol):
     """What the fixture `zoom_audit` is."""
 
     def __call__(
-        self, *, images: int = ..., seed: int = ..., out: str | Path | None = None, **settings: Any
+        self, *, images: int = ..., seed: int = ..., out: str | Path | None = None, **settings: Unpack[AuditChanges]
     ) -> Audited: ...
 
 
@@ -64,11 +65,14 @@ def zoom_audit(tmp_path_factory: pytest.TempPathFactory) -> ZoomAudit:
     """Audit a target: takes the options of `Diagnoser` (the generator is "avatars" unless another is given) and of its
     `run`. The audit lies in the folder `out`, where it goes on if it was interrupted, else in a temporary one."""
 
-    def audit(*, images: int = 200, seed: int = 0, out: str | Path | None = None, **settings: Any) -> Audited:
+    def audit(
+        *, images: int = 200, seed: int = 0, out: str | Path | None = None, **settings: Unpack[AuditChanges]
+    ) -> Audited:
         from zoom_engine.diagnoser import Diagnoser
 
         folder = tmp_path_factory.mktemp("zoom-audit") if out is None else out
-        diagnoser = Diagnoser(**{"generator": "avatars", **settings})
+        options: Any = {"generator": "avatars", **settings}
+        diagnoser = Diagnoser(**options)
         return Audited(diagnoser.run(images=images, seed=seed, out=folder))
 
     return audit

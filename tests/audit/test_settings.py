@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from zoom_engine import AuditSettings, diagnoser
@@ -16,12 +18,13 @@ from zoom_engine.cli import config, main
 from zoom_engine.errors import CheckpointError, ConfigError
 
 GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
+COMPLETE = AuditSettings(**GIVEN)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"edit_range": "wide"}, "unknown range 'wide'"),
+        ({"edit_range": "wide"}, "'edit_range' must be 'calibrated' or 'paper', got 'wide'"),
         ({"batch_size": 0}, "batch size"),
         ({"threshold": 1.0}, "threshold λ"),
         ({"threshold": float("nan")}, "threshold λ"),
@@ -41,14 +44,50 @@ GIVEN: dict[str, Any] = {"generator": "avatars", "target": "avatars:mustache"}
         ({"keep": ["a face", "a face"]}, "neutral prompt"),
         ({"wordings": 1}, "wordings must be in 2"),
         ({"wordings": 4, "edit_range": "paper"}, "wordings belong to single mode"),
-        ({"correction": "bonferroni"}, "unknown correction 'bonferroni'"),
-        ({"attributes": "a smiling face", "neutral": "a face"}, "not a text"),
+        ({"correction": "bonferroni"}, "'correction' must be 'holm' or 'benj"),
+        ({"attributes": "a smiling face", "neutral": "a face"}, "must be a list of texts, got 'a smiling"),
         ({"labels": ["a face"]}, "at least two"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         AuditSettings(**GIVEN, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"taget": "avatars:age"}, "unknown option 'taget'; did you mean 'target'?"),
+        ({"zzz": 1}, "unknown option 'zzz'; known are generator, "),
+        ({"search": "scann"}, "option 'search' cannot be 'scann'; did you mean 'scan'?"),
+        ({"batch_size": "8"}, "option 'batch_size' must be a whole number, got '8'"),
+        ({"truncation": None}, "option 'truncation' must be a number, got None"),
+        ({"loss_weights": {"lable": 1}}, "unknown loss weight 'lable'; did you mean 'label'?"),
+    ],
+)
+def test_what_no_option_takes_is_told_in_a_line_with_what_may_be_meant(options: dict[str, Any], says: str) -> None:
+    for made in (lambda: AuditSettings(**GIVEN, **options), lambda: dataclasses.replace(COMPLETE, **options)):
+        with pytest.raises(ConfigError) as error:
+            made()
+        assert str(error.value).startswith(says)
+        assert "\n" not in str(error.value)
+
+
+def test_an_option_that_an_audit_cannot_do_without_is_named() -> None:
+    for name in GIVEN:
+        with pytest.raises(ConfigError, match=f"option '{name}' is missing"):
+            AuditSettings(**{other: value for other, value in GIVEN.items() if other != name})
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    made = AuditSettings(**GIVEN, batch_size=np.int64(8), truncation=np.float32(0.5), wordings=np.uint8(3))
+    assert made == AuditSettings(**GIVEN, batch_size=8, truncation=0.5, wordings=3)
+    assert [type(value) for value in (made.batch_size, made.truncation, made.wordings)] == [int, float, int]
+    run = RunSettings(images=np.int64(8), seed=np.int32(3))
+    assert json.dumps(run.deciding()) == '{"images": 8, "seed": 3}'
+    for wrong in (2.5, np.float64(8), "8", True):
+        with pytest.raises(ConfigError, match="'images' must be a whole number or 'auto', got "):
+            RunSettings(images=wrong)
 
 
 def test_a_generator_that_is_nowhere_and_one_without_attributes_are_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_one_audit_does_not_differ_from_itself() -> None:
         assert difference.most == pytest.approx(1 - 0.05**0.01, abs=0.01), (
             "a hundred images do not show that none moves"
         )
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_minus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    simulated(images=20, planted=dict.fromkeys(range(len(ATTRIBUTES)), 0.0004), path=tmp_path / "before")
+    simulated(images=20, path=tmp_path / "after")
+    compared = [str(tmp_path / "before"), str(tmp_path / "after"), "--out", str(tmp_path / "page.html")]
+    assert main(["compare", *compared]) == 0
+    for text in (capsys.readouterr().out, (tmp_path / "page.html").read_text()):
+        assert "0.00" in text
+        assert not re.search(r"[-−]0\.0+\b", text)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -221,6 +221,8 @@ class NotFinite(Painter):
         (NotFinite(), {}, "NaN or infinity"),
         (nn.Linear(3, 4), {"codes": torch.zeros(2, 3)}, r"images \[B, 3, R, R\]"),
         (Painter(), {"codes": torch.zeros(2, 3)}, "fails on codes"),
+        (Painter().half(), {}, r"weights in float16, .* in float32, such as model\.float\(\)"),
+        (Painter().bfloat16(), {}, "weights in bfloat16"),
         (Painter(), {"output_range": (1, 1)}, "output_range"),
         (Painter(), {"output_range": (1, 2, 3)}, "two numbers"),
     ],

@@ -90,8 +90,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 
     An audit that is not to `finish` has `done` records, half of them by default. An `older` one has a gallery that
     does not say why its pictures were chosen. `null` is how far random directions move, if there are any,
-    and `nothing` how far a prompt does that names nothing visible. With `photographs` the first images are their
-    inversions, and one more was refused.
+    and `nothing` how far a prompt does that names nothing visible. Edit directions were found by the `method`.
+    With `photographs` the first images are their inversions,
+    and one more was refused.
     """
 
     def make(
@@ -112,6 +113,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         older: bool = False,
         null: float | None = None,
         nothing: float | None = None,
+        method: str | None = None,
         purpose: str | None = None,
         photographs: int = 0,
     ) -> Path:
@@ -134,7 +136,11 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             "bound": 30.0,
             "edit_range": "calibrated" if calibrated else "paper",
             "calibrated_range": [[-12.0, 12.0]] * len(attributes) if calibrated else None,
-            "directions": {"strength": [0.4] * len(attributes), "noise_floor": [0.1] * len(attributes)},
+            "directions": {
+                **({} if method is None else {"method": method}),
+                "strength": [0.4] * len(attributes),
+                "noise_floor": [0.1] * len(attributes),
+            },
         }
         manifest = Manifest.of(config, {"torch": "2.13", "machine": "<b>here</b>"}, purpose=purpose)
         columns = range(len(attributes))

@@ -344,11 +344,29 @@ def test_a_target_that_hardly_moves(make_audit) -> None:
 def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> None:
     page = Page(write_report(make_audit("audit", mode="multi")))
     assert page.open == []
-    assert "With all attributes edited together" in page.text
-    assert "is moved furthest, by 0.30" in page.text
+    assert re.search(r"edited together, \d+ of 12 images flip decisively.*is moved furthest, by 0\.\d\d \[", page.text)
     assert "share of its own range" in page.text
+    assert "How far each attribute is moved where the model flips" in page.text
+    assert "sensitive to?" not in page.text
+    assert "How sensitive the model is" not in page.text
     assert "How the output responds" not in page.text
     assert "all attributes together" in page.text
+
+
+@pytest.mark.parametrize("method", [None, "regression", "discovered", "<b>svd</b>"])
+def test_the_text_model_is_said_to_have_made_directions_only_where_it_has(make_audit, method: str | None) -> None:
+    page = Page(write_report(make_audit("audit", method=method)))
+    found = method in (None, "regression")
+    assert ("The text model gives each attribute a direction" in page.text) == found
+    assert (f"given to the audit, made by “{method}”" in page.text) == (not found)
+    assert ("described only by words" in page.text) == found
+
+
+def test_the_counterfactual_is_the_most_similar_of_decisive_flips(make_audit) -> None:
+    """A borderline flip of higher SSIM stood in the record, and the page called the decisive one most like it."""
+    page = Page(write_report(make_audit("audit")))
+    assert "Of the edits tried that flip the prediction decisively and keep the label, the one that leaves" in page.text
+    assert "keeps the label and leaves the picture most like the original" not in page.text
 
 
 @pytest.mark.parametrize("images", [1, 2])

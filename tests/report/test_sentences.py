@@ -96,6 +96,40 @@ def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     )
 
 
+def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> None:
+    def together(value: float | None, ci: tuple[float, float] | None, flips: int) -> Summary:
+        shares = dataclasses.replace(row("a", None, None), mode="multi", range_share=value, range_share_ci95=ci)
+        rate = flips / 12
+        return dataclasses.replace(
+            summary(shares), mode="multi", images=12, units=12, flip_rate=rate, decisive_flip_rate=rate
+        )
+
+    furthest = "“A” is moved furthest, by 0.40"
+    for flips_, value, ci, said, sure in (
+        (0, None, None, "none of 12 images flips.", "No decisive flip"),
+        (1, 0.4, None, f"1 of 12 images flips decisively; in the decisive flip {furthest} of", "One decisive flip"),
+        (3, 0.4, (0.2, 0.6), f"3 of 12 images flip decisively; in the decisive flips {furthest} [", "One attribute"),
+    ):
+        found = together(value, ci, flips_)
+        counts = {None: Counts(12, flips_, flips_, flips_)}
+        told = headline(found, NAMES, counts, READING, unfinished=False)
+        assert told.startswith(f"With all attributes edited together, {said}")
+        assert certainty(found, NAMES, READING, unfinished=False).text.startswith(sure)
+        short = in_short(found, NAMES, unfinished=False)
+        assert short.startswith(f"{flips_} of 12 images flip")
+        assert ("A" in short.replace("All", "")) == (value is not None)
+
+
+def test_where_no_attribute_leads_two_are_named() -> None:
+    rows = [
+        dataclasses.replace(row(name, None, None, first), mode="multi", range_share=value)
+        for name, value, first in (("a", 0.48, 0.65), ("b", 0.42, 0.3), ("c", 0.1, 0.05))
+    ]
+    found = dataclasses.replace(summary(*rows), mode="multi", images=12, units=12, decisive_flip_rate=0.5)
+    told = headline(found, NAMES, {None: Counts(12, 6, 6, 6)}, READING, unfinished=False)
+    assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
+
+
 def test_what_is_small_is_said_by_the_task() -> None:
     rows = summary(row("a", 0.06, (0.05, 0.07), 1.0), row("b", 0.01, (0.0, 0.02), 0.0))
     counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}

@@ -167,11 +167,11 @@ def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target()
         (
             "multi",
             {"stepz": 3},
-            "minimal has no option 'stepz': its options are steps, .*; cmaes has no option 'stepz'",
+            "minimal has no option 'stepz'; did you mean 'steps'.*; cmaes has no option 'stepz'",
         ),
         ("multi", {"overshoot": 0.1, "population": 8}, "minimal has no option 'population'.*cmaes has no .*'overs"),
         ("multi", {"steps": 0}, "minimal: steps is 0.*cmaes: steps is 0"),
-        ("single", {"steps": 3}, "^scan has no option 'steps': its options are points, .*, monotone$"),
+        ("single", {"steps": 3}, "^scan has no option 'steps'; known are points, .*, monotone$"),
         ("both", {}, "no mode 'both'"),
     ):
         with pytest.raises(ConfigError, match=says):

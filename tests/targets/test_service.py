@@ -202,7 +202,7 @@ def test_answers_that_differ_are_told() -> None:
     ("options", "reason"),
     [
         ({"colour": 1}, "unknown service option 'colour'"),
-        ({"form": "soap"}, "'form' is 'soap'; choose one of json, png"),
+        ({"form": "soap"}, "'form' must be 'json', 'png', 'multipart' or 'kserve', got 'soap'"),
         ({"timeout": 0}, "'timeout' must be greater than 0"),
         ({"at_once": 1.5}, "'at_once' must be a whole number"),
         ({"headers": {"a": 1}}, "'headers' must be texts"),

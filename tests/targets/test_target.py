@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from networks import Function
@@ -11,7 +13,7 @@ from registered import a_domain, register
 from torch import nn
 
 from zoom_engine import registry
-from zoom_engine.errors import TargetError, ZoomError
+from zoom_engine.errors import ConfigError, TargetError, ZoomError
 from zoom_engine.probes import same_answers
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 
@@ -168,7 +170,7 @@ def test_a_domains_target_comes_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     toys = a_domain(target_names=lambda: ("red",), target=lambda name: made)
     register(monkeypatch, registry.DOMAINS, toys=toys)
     assert load_target("toys:red") is made
-    with pytest.raises(TargetError, match="it has red"):
+    with pytest.raises(TargetError, match="no target 'green'; known are red"):
         load_target("toys:green")
 
 
@@ -276,3 +278,42 @@ def test_hooks_of_torch_s_own_stay() -> None:
     target = load_target(network, task=LOGIT, resolution=16)
     torch.testing.assert_close(target(images), 3 * load_target(Bright(), task=LOGIT, resolution=16)(images))
     assert target.note == ""
+
+
+class InPrecision(nn.Module):
+    """A network whose weights are of one precision; `returns` makes of its output what it returns."""
+
+    def __init__(self, precision: torch.dtype = torch.float32, returns: Any = lambda output: output) -> None:
+        super().__init__()
+        self.last, self.returns = nn.Linear(3, 1, dtype=precision), returns
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.returns(self.last(x.mean((2, 3))))
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_of_another_precision_is_told_to_come_in_float32(precision: torch.dtype) -> None:
+    name = str(precision).removeprefix("torch.")
+    with pytest.raises(TargetError, match=rf"has weights in {name}, .*: give it in float32, such as model\.float\(\)$"):
+        load_target(InPrecision(precision), task=LOGIT)
+    assert load_target(InPrecision(precision).float(), task=LOGIT).task == LOGIT
+
+
+def test_of_a_list_of_outputs_one_is_chosen_as_of_a_tuple() -> None:
+    network = InPrecision(returns=lambda output: [output, output + 1])
+    with pytest.raises(TargetError, match=r"returns a list of 2, not a tensor: choose one with output"):
+        load_target(network, task=LOGIT)
+    for output in (1, np.int64(1)):
+        assert load_target(network, task=LOGIT, output=output, resolution=np.int64(16)).task == LOGIT
+
+
+def test_sizes_and_scales_of_numpy_are_taken() -> None:
+    given = {"size": np.int64(24), "mean": [np.float32(0.5)], "value_range": (np.int64(0), np.int64(255))}
+    found = load_target(InPrecision(), task=LOGIT, preprocessing=given).preprocessing
+    assert found == Preprocessing(size=24, mean=(0.5,), value_range=(0, 255))
+    json.dumps(found.to_dict())
+
+
+def test_an_option_that_load_target_has_not_is_told_with_what_may_be_meant() -> None:
+    with pytest.raises(ConfigError, match=r"load_target has no option 'taks'; did you mean 'task'\?"):
+        load_target(InPrecision(), taks=LOGIT)  # type: ignore[call-arg]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit import views
 from zoom_engine.audit.folder import RECORDS, SUMMARY, AuditFolder, read_manifest
-from zoom_engine.audit.manifest import Config, Manifest, Mode
+from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS
 from zoom_engine.audit.records import Record, is_decisive, read_records, sort_key
 from zoom_engine.audit.service_file import load_tries
+from zoom_engine.audit.settings import Mode
 from zoom_engine.audit.summarise import summarise
 from zoom_engine.audit.summary import Sensitivity, Summary
 from zoom_engine.audit.table import summary_table

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from zoom_engine.audit.settings import RunSettings, option
+from zoom_engine.audit.settings import RunSettings, checked_options, option
 from zoom_engine.errors import ConfigError
 
 LEAST_IMAGES = 12
 
 
+@checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscoverySettings:
     """How clusters are looked for and named. Raises ConfigError for a number of clusters that there cannot be."""
@@ -27,6 +28,7 @@ class DiscoverySettings:
             raise ConfigError(f"clusters must be in 1..64, got {self.clusters}")
 
 
+@checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscoveryRun:
     """Which images are looked at. Raises ConfigError for too few, and for images that have no numbers."""

@@ -10,20 +10,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, shown, typed
 from zoom_engine.audit.looks import Looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
-from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT
+from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
 from zoom_engine.errors import AuditError, ConfigError, one_line
 
 FORMAT = {"name": "zoom-engine audit", "version": 1}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
-Mode = Literal["single", "multi"]
 _FREE = ("environment", "resumed_in", "purpose", "begun")
 _LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 
@@ -50,6 +49,7 @@ class Config:
         images the first is moved along one of them, by turns.
     photographs: the files that the images are inversions of, by their numbers; none where they were generated.
     by: texts by which images are told apart, see `Record.groups`.
+    method: how the N edit directions were found; None where that is not said.
     strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
     backend, precision: what drew the pictures of the search.
     content: all of it as it lies on disk, with what is not known here: for display and comparison.
@@ -79,6 +79,7 @@ class Config:
     correction: str = CORRECTIONS[0]
     photographs: tuple[str, ...]
     by: tuple[str, ...]
+    method: str | None
     strength: tuple[float, ...]
     noise_floor: tuple[float, ...]
     backend: str | None
@@ -215,6 +216,7 @@ def _config(values: JsonObject) -> Config:
         nothing_every=1 if every is None else every,
         photographs=values.items("audited", str) or (),
         by=values.items("by", str) or (),
+        method=directions.get("method", str),
         strength=directions.items("strength", float) or (),
         noise_floor=directions.items("noise_floor", float) or (),
         backend=synthesis.get("backend", str),

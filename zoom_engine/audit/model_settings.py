@@ -10,11 +10,10 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
-from zoom_engine.audit.settings import option
+from zoom_engine.audit.settings import checked_options, option
 from zoom_engine.errors import ConfigError
-from zoom_engine.kinds import check_options, misfit
 
 Kind = Literal["logits", "probabilities"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area"]
@@ -59,6 +58,7 @@ class TargetSettings:
     )
 
 
+@checked_options("service option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
     """How a service is asked about a picture, one in a request.
@@ -93,13 +93,6 @@ class ServiceSettings:
     cache: bool = True
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if value is not None and (wrong := misfit(hint, value)):
-                raise ConfigError(f"service option '{name}' {wrong}")
-            choices = get_args(hint) if get_origin(hint) is Literal else (value,)
-            if value not in choices:
-                raise ConfigError(f"service option '{name}' is '{value}'; choose one of {', '.join(choices)}")
         if not all(isinstance(text, str) for pair in self.headers.items() for text in pair):
             raise ConfigError("service option 'headers' must be texts")
         if not self.field or not self.field.isprintable() or '"' in self.field:
@@ -108,12 +101,6 @@ class ServiceSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"service option '{name}' must be greater than 0, got {value}")
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> ServiceSettings:
-        """Those of a table; ConfigError for a name that is none of theirs."""
-        check_options(options, get_type_hints(cls), "service option")
-        return cls(**options)
 
     def shared(self, count: int) -> ServiceSettings:
         """Those of one of so many processes, at most `at_once`, that ask it at the same time and together keep to these

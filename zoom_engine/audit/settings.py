@@ -7,24 +7,31 @@ to import is imported here: what options alone show to be wrong is told at once.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from types import NoneType
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 from zoom_engine import registry
 from zoom_engine.attributes import Attribute, check_labels, parse_attributes
 from zoom_engine.audit.looks import MOST_IMAGES, SETTLED_WIDTH, planned_looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
-from zoom_engine.backends import BACKENDS
+from zoom_engine.backends import BACKENDS, Backend
 from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.kinds import misfit, one_of, plain
 from zoom_engine.presets import Preset, find_preset
 
 T = TypeVar("T")
 
-RANGES = ("calibrated", "paper")
-CORRECTIONS = ("holm", "benjamini-hochberg")
+Mode = Literal["single", "multi"]
+EditRange = Literal["calibrated", "paper"]
+Correction = Literal["holm", "benjamini-hochberg"]
+Precision = Literal["auto", "fp32", "bf16"]
+RANGES = get_args(EditRange)
+CORRECTIONS = get_args(Correction)
 METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
@@ -59,11 +66,69 @@ class About(NamedTuple):
         return (*self.choices, *registry.names(self.registered))
 
 
-def option(text: str, default: Any = dataclasses.MISSING, **about: Any) -> Any:
-    """A field of `AuditSettings`, see `About`."""
-    return dataclasses.field(default=default, metadata={"about": About(text, **about)})
+def told(text: str, **about: Any) -> dict[str, About]:
+    """The metadata of a field, see `About`."""
+    return {"about": About(text, **about)}
 
 
+def option(text: str, default: Any, **about: Any) -> Any:
+    """A field of settings that may be left out, see `About`."""
+    return dataclasses.field(default=default, metadata=told(text, **about))
+
+
+def checked_options(called: str) -> Callable[[type[T]], type[T]]:
+    """Decorate a dataclass of options, so that it takes what its fields say and keeps numbers of NumPy's as Python's.
+
+    Else there is a ConfigError of one line: for a name that is none of the fields', one that is missing, a value of
+    another type or beyond the choices. ``called``: what messages call an option.
+    """
+
+    def decorate(kind: type[T]) -> type[T]:
+        owner: Any = kind
+        made = owner.__init__
+        fields = {field.name: field for field in dataclasses.fields(owner)}
+        needed = [name for name, field in fields.items() if _is_needed(field)]
+
+        @functools.wraps(made)
+        def init(self: T, **given: Any) -> None:
+            hints = _hints(owner)
+            for name in given:
+                if name not in fields:
+                    raise ConfigError(f"unknown {called} {one_of(name, fields)}")
+            for name in needed:
+                if name not in given:
+                    raise ConfigError(f"{called} '{name}' is missing: give it")
+            options = {name: plain(value) for name, value in given.items()}
+            for name, value in options.items():
+                _check_value(f"{called} '{name}'", value, hints[name], fields[name].metadata.get("about"))
+            made(self, **options)
+
+        owner.__init__ = init
+        return kind
+
+    return decorate
+
+
+_hints = functools.cache(get_type_hints)
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _check_value(what: str, value: object, hint: Any, about: About | None) -> None:
+    """Refuse, by a ConfigError that begins with ``what``, a value that the hint or the choices of an option exclude."""
+    parts = (hint, *get_args(hint))
+    if value is None and NoneType in parts:
+        return
+    if Any not in parts and (wrong := misfit(hint, value)):
+        raise ConfigError(f"{what} {wrong}")
+    choices = None if about is None else about.possible
+    if choices is not None and isinstance(value, str) and value not in choices:
+        raise ConfigError(f"{what} cannot be {one_of(value, choices)}")
+
+
+@checked_options("loss weight")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossWeights:
     """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a 0 skips its term."""
@@ -74,19 +139,11 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name, weight in dataclasses.asdict(self).items():
-            if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            if not 0 <= weight < math.inf:
                 raise ConfigError(f"loss weight '{name}' must be a finite number of at least 0, got {weight!r}")
 
-    @classmethod
-    def of(cls, table: Mapping[str, float]) -> LossWeights:
-        """Those of a table such as {"label": 0}; ConfigError for a name that is none of theirs."""
-        try:
-            return cls(**table)
-        except TypeError as error:
-            names = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise ConfigError(f"loss weights are {names}, got {', '.join(map(str, table))}") from error
 
-
+@checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuditSettings:
     """All that can be chosen about an audit but its images, see `Diagnoser`.
@@ -96,10 +153,12 @@ class AuditSettings:
         ConfigError: for the first option that no models could make good.
     """
 
-    generator: str | Path | Any = option(
-        "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST of"
-        " a package",
-        python="a torch module, an EditableGenerator",
+    generator: str | Path | Any = dataclasses.field(
+        metadata=told(
+            "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
+            " of a package",
+            python="a torch module, an EditableGenerator",
+        )
     )
     generator_options: Mapping[str, Any] | None = option(
         "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
@@ -107,10 +166,12 @@ class AuditSettings:
     generator_class: int | None = option(
         "of a class-conditional generator the class to draw, counted from 0", None, decides=True
     )
-    target: str | Path | Sequence[str] | Any = option(
-        "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
-        " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT",
-        python="an nn.Module, a function, a Target; several for `Diagnosers`",
+    target: str | Path | Sequence[str] | Any = dataclasses.field(
+        metadata=told(
+            "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
+            " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT",
+            python="an nn.Module, a function, a Target; several for `Diagnosers`",
+        )
     )
     target_options: Mapping[str, Any] | None = option(
         "passed to load_target, such as {'classes': ['cat', 'dog']}", None
@@ -151,7 +212,7 @@ class AuditSettings:
         "general",
         name="template",
     )
-    mode: str = option("one attribute at a time, or all together", "single", choices=("single", "multi"), decides=True)
+    mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
     search: str | None = option(
         "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
         " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
@@ -179,7 +240,7 @@ class AuditSettings:
     level: float | None = option(
         "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
     )
-    edit_range: str = option(
+    edit_range: EditRange = option(
         "as far as the attribute varies among unedited images (several together also no further than unedited images"
         " lie from their mean), or the paper's ±30",
         "calibrated",
@@ -202,7 +263,7 @@ class AuditSettings:
         None,
         decides=True,
     )
-    correction: str = option(
+    correction: Correction = option(
         "of p-values over attributes: for any false call (holm), or their share",
         CORRECTIONS[0],
         choices=CORRECTIONS,
@@ -229,15 +290,15 @@ class AuditSettings:
     truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
     batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
     device: str = option("cpu or cuda", "cpu")
-    backend: str = option(
+    backend: Backend = option(
         "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
         "auto",
         choices=BACKENDS,
     )
-    precision: str = option(
+    precision: Precision = option(
         "auto: bf16 where the processor computes in it",
         "auto",
-        choices=("auto", "fp32", "bf16"),
+        choices=get_args(Precision),
     )
     cache: str | Path | None = option(
         "folder for relevance matrices and compiled models; by default the user's own", None
@@ -252,11 +313,11 @@ class AuditSettings:
     download: bool = option("fetch published weights that are not on this machine", False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.loss_weights, Mapping):  # a file's table
+            object.__setattr__(self, "loss_weights", LossWeights(**self.loss_weights))
         if self.preset is not None:
             self._fill_in(*find_preset(self.preset))
         check_generator(self.generator)
-        if self.edit_range not in RANGES:
-            raise ConfigError(f"unknown range '{self.edit_range}'; choose one of {', '.join(RANGES)}")
         if self.batch_size < 1:
             raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
         for name in ("workers", "worker_cores"):
@@ -290,8 +351,6 @@ class AuditSettings:
         for texts in (self.by, self.keep):
             if texts is not None:
                 parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
-        if self.correction not in CORRECTIONS:
-            raise ConfigError(f"unknown correction '{self.correction}'; choose one of {', '.join(CORRECTIONS)}")
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
         if self.attributes is not None or not of_domain:  # only a domain brings its own
             attributes = () if self.attributes is None else self.attributes
@@ -339,6 +398,7 @@ class AuditSettings:
         return {name: value for name, value in chosen.items() if value is not None}
 
 
+@checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSettings:
     """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
@@ -357,8 +417,6 @@ class RunSettings:
         for name in ("width", "most_images"):
             if getattr(self, name) is not None and self.images != AUTO:
                 raise ConfigError(f"{name} belongs to images that are '{AUTO}', not to a number of them")
-        if isinstance(self.images, str) and self.images != AUTO:
-            raise ConfigError(f"images must be a whole number or {AUTO}, got '{self.images}'")
         for name in ("images", "most_images"):
             if isinstance(count := getattr(self, name), int) and not 1 <= count <= SEEDS_PER_RUN:
                 raise ConfigError(f"{name} must be in 1..{SEEDS_PER_RUN}, got {count}")
@@ -395,9 +453,9 @@ def options_of(settings: type) -> dict[str, About]:
 def with_audit_options(kind: type[T]) -> type[T]:
     """Decorate a class that takes the fields of `AuditSettings` by keyword: help and editors show them."""
     made: Any = kind.__init__
-    own = [each for each in inspect.signature(made).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    made.__signature__ = inspect.Signature([first, *inspect.signature(AuditSettings).parameters.values(), *own])
+    own = [each for each in inspect.signature(made).parameters.values() if each.kind is not each.VAR_KEYWORD]
+    every = sorted([*inspect.signature(AuditSettings).parameters.values(), *own], key=lambda each: each.kind)
+    made.__signature__ = inspect.Signature(every)
     return kind
 
 

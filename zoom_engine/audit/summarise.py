@@ -261,15 +261,17 @@ def _by_wording(
 
 
 def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> list[Sensitivity]:
-    """Rows of multi mode, by falling share of the range that edits take: raw weights of two attributes do not
-    compare, since one may vary three times as far as the other."""
+    """Rows of multi mode, by falling share of the range that edits take where they flip decisively: elsewhere they
+    say how a search went astray. Raw weights of two attributes do not compare, since one may vary three times as far
+    as the other."""
     weights = np.array([record.edit_weights for record in records], dtype=np.float64)
     weights = weights.reshape(len(records), len(config.attributes))
     low, high = np.abs(np.array(config.ranges, dtype=np.float64)).T
     shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
-    raw = _figures(column_means(np.abs(weights)))
+    flips = np.array([is_decisive(record, least=config.decisive_change) for record in records], dtype=bool)
+    raw = _figures(column_means(np.abs(weights[flips])))
     rows = []
-    for index, measured in enumerate(_measured(shares, drawn)):
+    for index, measured in enumerate(_measured(shares[flips], drawn)):
         using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
         rows.append(
             Sensitivity(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from zoom_engine.attributes import Attribute
-from zoom_engine.audit.manifest import Mode
+from zoom_engine.audit.settings import Mode
 
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of
@@ -134,12 +134,13 @@ class Sensitivity:
     effect, effect_ci95: single mode: the mean over images of the change between lacking the attribute and having it, at
         the end of the calibrated range: what there is of it without looking for the largest; None where the search does
         not go there.
-    range_share, range_share_ci95: multi mode: the mean |edit weight| in units of the attribute's range on that side.
+    range_share, range_share_ci95: multi mode: the mean |edit weight| in units of the attribute's range on that side,
+        over the images that flip decisively; None where none does.
     share: its part of the histogram; all sum to 1, or to 0 where nothing moves.
     first: the share of resampled audits in which it is the most sensitive one.
     flip_rate, decisive_flip_rate, label_kept, ssim (of flips): over its units; in multi mode over the images whose edit
         uses the attribute at all.
-    mean_abs_weight: the mean |edit weight| over its units.
+    mean_abs_weight: the mean |edit weight| over its units; in multi mode over the images of range_share.
     paper, calibrated: within that range, if the records hold it (single mode).
     null, p_value, p_adjusted, called: single mode: the mean change by random directions on the same images, and how the
         attribute stands beside it, see `evidence.Standing`; None in audits without random directions.
@@ -240,6 +241,11 @@ class Summary:
     photographs: tuple[PhotographRow, ...] = ()
     tries: Mapping[str, int] | None = None
     sensitivity: tuple[Sensitivity, ...]
+
+    @property
+    def decisive_images(self) -> int:
+        """How many images some edit flips decisively."""
+        return round((self.decisive_flip_rate or 0.0) * self.images)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as its file holds it, strict JSON."""

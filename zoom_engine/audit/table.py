@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
 from zoom_engine.audit.summary import PREDICTION, Interval, Summary
-from zoom_engine.plurals import number_of
+from zoom_engine.plurals import agreeing, number_of
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
@@ -16,7 +16,7 @@ _BAR_WIDTH = 10
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
     """The attributes of a summary as an aligned table, with a title line and a closing line."""
-    measure = "mean change" if summary.mode == "single" else "share of its range"
+    measure = "mean change" if summary.mode == "single" else "share of its range in flips"
     null = summary.null
     head = ["attribute", f"{measure} [95 %]", *(["called"] if null else [])]
     texts = len(head) + 1
@@ -40,6 +40,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     )
     if summary.natural is not None and summary.natural < 1:
         closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
+    if summary.mode == "multi":
+        flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
+        closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
     if null:
         closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
         closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
@@ -97,14 +100,14 @@ def percent(value: float | None) -> str:
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """A number with fixed digits; "-" for None."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    """A number with fixed digits; "-" for None. What rounds to 0 has no sign."""
+    return "-" if value is None else f"{value:z.{digits}f}"
 
 
-def signed(value: float, digits: int = 1) -> str:
-    """A number with its sign, without idle zeros: "+4.1", "−15", "0"."""
+def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
+    """A number with its sign, without idle zeros unless its digits are ``fixed``: "+4.1", "−15", "0"."""
     text = f"{abs(value):.{digits}f}"
-    if "." in text:
+    if "." in text and not fixed:
         text = text.rstrip("0").rstrip(".")
     return text if float(text) == 0 else ("+" if value > 0 else "−") + text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings, options_of
+from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
 from zoom_engine.files.toml_file import read_toml
 from zoom_engine.kinds import check_options
@@ -24,4 +24,4 @@ def read_config(path: Path) -> dict[str, Any]:
     renamed = {about.name: name for settings in every for name, about in options_of(settings).items() if about.name}
     values = {renamed.get(key, key).replace("-", "_"): value for key, value in raw.items()}
     check_options(values, dict(sorted(hints.items())), "option", place=f"{path}: ")
-    return {key: LossWeights.of(value) if hints[key] is LossWeights else value for key, value in values.items()}
+    return values

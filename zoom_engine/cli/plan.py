@@ -49,7 +49,7 @@ def plan(
         use_threads(values.get("threads"), voice.progress)
         settings, run = settings_of(stored, given, values, needs=("generator", "target"))
         workers = settings.workers or 1
-        targets = settings.target if several_targets(settings.target) else [settings.target]
+        targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(voice.progress):
             from zoom_engine.diagnosers import Diagnosers
             from zoom_engine.planning import plan

@@ -21,6 +21,7 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.kinds import fits
 
 FORMAT = "zoom-engine/edit-directions/1"
+MOST_NAMES = 3  # that a repr tells
 _MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
 
 
@@ -50,6 +51,13 @@ class EditDirections:
         fault = _fault(self)
         if fault:
             raise DirectionError(f"edit directions are not valid: {fault}")
+
+    def __repr__(self) -> str:
+        names = ", ".join(map(repr, self.attributes[:MOST_NAMES]))
+        more = len(self.attributes) - MOST_NAMES
+        shape = "×".join(map(str, self.matrix.shape))
+        rest = f" and {more} more" if more > 0 else ""
+        return f"EditDirections({shape}, by {self.method}: {one_line(names, 200)}{rest})"
 
     def check_fits(self, generator: EditableGenerator) -> None:
         """DirectionError where these directions were not made for ``generator``."""

@@ -25,6 +25,7 @@ from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
 from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.kinds import named_options
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
@@ -41,6 +42,7 @@ DEFAULT_SAMPLES = {method: samples for method, (_, samples, _) in RELEVANCES.ite
 DEFAULT_THRESHOLD = 0.1
 
 
+@named_options
 @working()
 def find_directions(
     generator: EditableGenerator,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from torch import Tensor
 from zoom_engine.attributes import NEUTRAL, Attribute
 from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
 from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings
+from zoom_engine.audit_options import AuditOptions, DiscoveryOptions
 from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
@@ -33,6 +34,7 @@ from zoom_engine.discovery.trial import Trial, try_out
 from zoom_engine.domains import find_domain
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
+from zoom_engine.kinds import named_options
 from zoom_engine.notices import Notify, untold
 from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import describe_environment
@@ -71,31 +73,26 @@ class Discoverer:
         clusters: int = DiscoverySettings.clusters,
         progress: ProgressFactory = silent,
         notify: Notify = untold,
-        **options: Any,
+        **options: Unpack[DiscoveryOptions],
     ) -> None:
         self.settings = DiscoverySettings(vocabulary=vocabulary, clusters=clusters)
-        refused = {"attributes", "mode", "search", "search_options", "directions", "null"} & set(options)
+        refused = set(AuditOptions.__annotations__) & set(options) - set(DiscoveryOptions.__annotations__)
         if refused:
             raise ConfigError(f"discover takes no {', '.join(sorted(refused))}: it looks for attributes by itself")
-        generator = options.get("generator")
+        given: dict[str, Any] = {**options}
+        generator = given.get("generator")
         domain = find_domain(generator)
-        neutral = options.get("neutral") or (domain.neutral if domain else NEUTRAL)
+        neutral = given.get("neutral") or (domain.neutral if domain else NEUTRAL)
         own = [] if vocabulary is None else read_vocabulary(vocabulary, neutral)
         prompts = [*own, *(domain.attributes if domain else ()), *read_vocabulary(GENERAL, neutral)]
         # What options alone show to be wrong is told before a model is loaded.
-        AuditSettings(**{"generator": None, "target": None, **options, "attributes": prompts[:1]})
-        encoder = text_encoder_for(
-            generator, options.get("text_encoder"), download=bool(options.get("download", False))
-        )
+        settings = AuditSettings(**given, attributes=prompts[:1], mode="multi")
+        encoder = text_encoder_for(generator, settings.text_encoder, download=settings.download)
         words = readable([Attribute.parse(prompt).text for prompt in prompts], encoder, neutral)
         words = [word for word in words if word.casefold() != neutral.casefold()]
         if not words:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
-        self.audit = Diagnoser(
-            **{**options, "text_encoder": encoder, "attributes": words, "mode": "multi"},
-            progress=progress,
-            notify=notify,
-        )
+        self.audit = Diagnoser(settings, text_encoder=encoder, attributes=words, progress=progress, notify=notify)
         none = why_no_gradients(self.audit.target, self.audit.generator)
         if none:
             raise TargetError(
@@ -104,6 +101,10 @@ class Discoverer:
             )
         self.progress = progress
 
+    def __repr__(self) -> str:
+        return f"Discoverer(target={self.audit.target.name!r}, {len(self.audit.attributes)} words)"
+
+    @named_options
     @working()
     def run(
         self, *, images: int = DiscoveryRun.images, seed: int = DiscoveryRun.seed, out: str | Path | None = None

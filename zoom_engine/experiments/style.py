@@ -199,8 +199,3 @@ def framed(axes: Axes, row: int, column: int, step: tuple[int, int], *, gap: int
             clip_on=False,
         )
     )
-
-
-def signed(number: float) -> str:
-    """An edit weight: one decimal at most, a true minus."""
-    return f"{number:+.1f}".replace(".0", "").replace("-", "−") if number else "0"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from zoom_engine.errors import ConfigError, system_errors
 from zoom_engine.files import atomic
@@ -15,7 +16,7 @@ from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.notices import Notify, untold
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.targets import check_target_options, input_notices, load_target
+from zoom_engine.targets import Task, check_target_options, input_notices, load_target
 from zoom_engine.targets.assumptions import plain_images
 
 
@@ -45,14 +46,22 @@ def write_target_view(
         seen = to_pixels(loaded.preprocessing.picture(fed))
         outputs = loaded(images)
         pictures = [loaded.task.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
-        answers = ", ".join(loaded.task.caption(row, row) for row in outputs)
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
+        said, captions = _answers(loaded.task, [*outputs, *plain.values()])
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
     with system_errors(ConfigError, f"cannot write {out}"):
         atomic.write_bytes(out, png_bytes(np.concatenate(pictures, axis=1)))
     return [
         f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
-        f"answers to these pictures: {answers}",
-        f"answers to others: {', '.join(f'{name} {loaded.task.caption(row, row)}' for name, row in plain.items())}",
+        f"answers to these pictures{said}: {', '.join(captions[: len(outputs)])}",
+        f"answers to others{said}: {', '.join(map(' '.join, zip(plain, captions[len(outputs) :], strict=True)))}",
     ]
+
+
+def _answers(task: Task, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
+    """What they are held to, in words, and the captions of output rows. A task may say only how far an output is from
+    another one: by itself each is the same then, so all are held to the first."""
+    alone = [task.caption(row, row) for row in rows]
+    beside = [task.caption(row, rows[0]) for row in rows]
+    return ("", alone) if len(set(alone)) > 1 or beside == alone else (", held to that to the first", beside)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zoom_engine.audit.table import signed
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
@@ -21,7 +22,6 @@ from zoom_engine.experiments.style import (
     legend_of_all,
     pages,
     show_tiles,
-    signed,
 )
 from zoom_engine.gallery import to_pixels
 

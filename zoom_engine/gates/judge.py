@@ -30,7 +30,7 @@ from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.evidence import LEVEL, adjust
 from zoom_engine.audit.power import SIZES
-from zoom_engine.audit.table import decimal, percent
+from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.comparable import title
@@ -175,8 +175,8 @@ def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attrib
 
 def _growth(difference: Difference, p_adjusted: float, limit: float) -> Found:
     low, high = difference.interval
-    sign = "+" if difference.mean >= 0 else "−"
-    measured = f"{sign}{abs(difference.mean):.3f} [{low:.3f}, {high:.3f}], at most {difference.most:.3f}"
+    ends = f"[{decimal(low, 3)}, {decimal(high, 3)}], at most {decimal(difference.most, 3)}"
+    measured = f"{signed(difference.mean, 3, fixed=True)} {ends}"
     if p_adjusted < LEVEL and difference.mean > limit:
         return "broken", f"{measured}; adjusted p {p_adjusted:.4f}"
     if max(high, difference.most) <= limit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoom_engine.audit.table import decimal, fit, ruled
+from zoom_engine.audit.table import decimal, fit, ruled, signed
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.formats.markdown import counted
 from zoom_engine.gates.judge import IN_WORDS, Verdict
@@ -36,9 +36,9 @@ def difference_text(difference: Difference | None) -> str:
     """A difference with its interval and what it says."""
     if difference is None:
         return "-"
-    low, high = difference.interval
+    mean, low, high = (signed(value, 3, fixed=True) for value in (difference.mean, *difference.interval))
     said = "" if difference.shift == "undecided" else f" {difference.shift}"
-    return f"{difference.mean:+.3f} [{low:+.3f}, {high:+.3f}]{said}"
+    return f"{mean} [{low}, {high}]{said}"
 
 
 def verdict_text(verdict: Verdict) -> str:

@@ -20,6 +20,7 @@ from zoom_engine.module_copy import drop_watching_hooks, own_copy
 from zoom_engine.module_hash import Identity, module_hash
 from zoom_engine.ops.modulation import edited
 from zoom_engine.probes import Answers, short_answers
+from zoom_engine.targets.loaders.entry import other_precision
 
 MOST_SIDE = 4096  # pixels
 PROBES = 8
@@ -92,6 +93,11 @@ class Decoder(DrawnFromCodes, nn.Module):
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if other := other_precision(self.network):
+                raise ConfigError(
+                    f"the decoder has weights in {other}, and codes come in float32: give it in float32, such as"
+                    " model.float()"
+                ) from error
             raise ConfigError(f"the decoder fails on codes of {list(codes.shape)}: {one_line(error)}") from error
         return scaled(images, self._range)
 

@@ -20,6 +20,7 @@ from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
+from zoom_engine.kinds import named_options, one_of
 from zoom_engine.targets.loaders.files import is_onnx
 from zoom_engine.threads import working
 
@@ -27,6 +28,7 @@ Spec = str | Path | nn.Module | EditableGenerator
 DECODER_OPTIONS = tuple(options_of(DecoderSettings))
 
 
+@named_options
 @working()
 def load_generator(
     spec: Spec,
@@ -85,7 +87,7 @@ def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]
     options = dict(options or {})
     unknown = next((name for name in options if name not in DECODER_OPTIONS), None)
     if unknown is not None:
-        raise ConfigError(f"a generator has no option {unknown!r}: its options are {', '.join(DECODER_OPTIONS)}")
+        raise ConfigError(f"a generator has no option {one_of(unknown, DECODER_OPTIONS)}")
     return options
 
 
@@ -119,12 +121,14 @@ def _checked(generator: Any) -> EditableGenerator:
 
 
 def _table(codes: str | Path | Tensor | None) -> Tensor | None:
+    if not isinstance(codes, str | Path | Tensor | None):
+        raise ConfigError(f"codes must be a tensor [K, S] or a file of them, not a {type(codes).__name__}")
     return read_codes(codes) if isinstance(codes, str | Path) else codes
 
 
-def _pair(output_range: Sequence[float] | None) -> tuple[float, float]:
+def _pair(output_range: Any) -> tuple[float, float]:
     if output_range is None:
         return (-1.0, 1.0)
-    if len(output_range) != 2:
-        raise ConfigError(f"output_range must be two numbers, black and white, not {list(output_range)}")
+    if not isinstance(output_range, Sequence) or len(output_range) != 2:
+        raise ConfigError(f"output_range must be two numbers, black and white, not {output_range}")
     return float(output_range[0]), float(output_range[1])

@@ -14,10 +14,21 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.settings import METHODS
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import decimal, percent, signed
+from zoom_engine.errors import one_line
 from zoom_engine.plurals import agreeing, number_of
-from zoom_engine.report.calls import asks_for_calls, finding, first_called, how_known, measured, others
+from zoom_engine.report.calls import (
+    LEADS,
+    asks_for_calls,
+    finding,
+    first_called,
+    how_known,
+    measured,
+    moved_furthest,
+    others,
+)
 from zoom_engine.report.curves import Side
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
@@ -47,7 +58,7 @@ class Standing:
 def unit(summary: Summary) -> str:
     """What attributes are ranked by."""
     if summary.mode == "multi":
-        return "how far the attribute is moved, as a share of its own range, mean over images"
+        return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
     return "how far the output moves, from 0 to 1, mean over images"
 
 
@@ -72,13 +83,13 @@ def headline(
     """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
     and, under None, of the images whatever the attribute; `task` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
+    if summary.mode == "multi" and summary.units:
+        found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
+        return _so_far(f"With all attributes edited together, {found}.", unfinished)
     if not rows:
         return "Nothing is measured yet."
     top, name = rows[0], f"“{names[rows[0].attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
-    if summary.mode == "multi":
-        furthest = f"{name} is moved furthest, by {measured(top)} of its own range {average}"
-        return _so_far(f"With all attributes edited together, {flips(counts[None])}; {furthest}.", unfinished)
     calling = asks_for_calls(summary)
     if calling:
         called = first_called(summary)
@@ -142,6 +153,11 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     if not summary.units:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
+    if summary.mode == "multi" and not rows:
+        if not summary.decisive_images:
+            why = "Where nothing flips decisively, how far the search moves an attribute says nothing of the model."
+            return Verdict("No decisive flip", "warn", why)
+        return Verdict("One decisive flip", "warn", "With one image that flips, nothing says what others would show.")
     if not rows:
         return Verdict("One image", "warn", "With one image of an attribute, nothing says what others would show.")
     if len(rows) == 1:
@@ -158,9 +174,9 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     runner_up = f"“{names[second.attribute]}” with {measured(second)}"
     first, apart = top.first, own[0] > other[1]
     again = f"{name} comes first {_often(first)} when the images are drawn again"
-    if first >= 0.95 and apart:
+    if first >= LEADS and apart:
         return Verdict("Clear lead", "", f"{again}, and its interval is clear of the runner-up’s, {runner_up}.")
-    if first >= 0.95:
+    if first >= LEADS:
         return Verdict("Likely lead", "", f"{again}, though its interval overlaps the runner-up’s, {runner_up}.")
     close = f"{again}: it is close to {runner_up}. More images would tell them apart."
     return Verdict("No clear lead", "warn", close)
@@ -255,6 +271,28 @@ def search_sentence(config: Config) -> str:
     kind = search_type(name)
     sentence = f"The search is {kind.in_words if kind else name}"
     return f"{sentence}: {config.search_reason}." if config.search_reason else f"{sentence}."
+
+
+def found_by_text(config: Config) -> bool:
+    """The edit directions were found from the attributes' prompts: not where they were given ready-made, by a method
+    that is none of the engine's."""
+    return config.method is None or config.method in METHODS
+
+
+def edit(config: Config) -> str:
+    """What an edit is, and where its direction comes from."""
+    if found_by_text(config):
+        made = (
+            f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
+            " channels of the generator’s code that answer to it make the edit direction"
+        )
+    else:
+        made = (
+            f"The edit directions were given to the audit, made by “{one_line(config.method or '', 80)}”:"
+            " it did not find them from the attributes’ prompts, so look whether each shows what its name says"
+        )
+    unit = "an edit weight of 1 is one standard deviation of unedited codes along it"
+    return f"{made}; {unit}, and a positive weight adds the attribute."
 
 
 def effect(removing: Side, adding: Side, *, hardly: float) -> str:

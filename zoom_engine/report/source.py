@@ -117,6 +117,16 @@ class Source:
     def search(self) -> str:
         return sentences.search_sentence(self.config)
 
+    @property
+    def found_by_text(self) -> bool:
+        """The edit directions were found from the attributes' prompts."""
+        return sentences.found_by_text(self.config)
+
+    @property
+    def edit(self) -> str:
+        """What an edit is, and where its direction comes from."""
+        return sentences.edit(self.config)
+
     def first_strip(self, attribute: Attribute) -> StripEntry | None:
         """The strip that stands for an attribute: the first of it, in multi mode of all."""
         return next((strip for strip in self.strips if strip.attribute in (None, attribute)), None)

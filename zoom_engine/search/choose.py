@@ -9,6 +9,7 @@ from typing import Any
 from zoom_engine import registry
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.generators import EditableGenerator
+from zoom_engine.kinds import one_of, plain
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
@@ -47,15 +48,15 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
     """
     kind = search_type(name)
     if kind is None:
-        raise ConfigError(f"there is no search {name!r}: choose one of {', '.join(search_names())}")
+        raise ConfigError(f"there is no search {one_of(name, search_names())}")
     _check_mode(mode)
     options = options or {}
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = next((option for option in options if option not in known), None)
     if unknown is not None:
-        raise ConfigError(f"{name} has no option {unknown!r}: its options are {', '.join(known)}")
+        raise ConfigError(f"{name} has no option {one_of(unknown, known)}")
     try:
-        search = kind(**{option: None if value == "none" else value for option, value in options.items()})
+        search = kind(**{option: None if value == "none" else plain(value) for option, value in options.items()})
     except TypeError as error:
         raise ConfigError(f"search {name}: {error}") from error
     if mode not in search.modes:

@@ -14,6 +14,7 @@ from torch import nn
 from zoom_engine import registry
 from zoom_engine.audit.model_settings import Kind
 from zoom_engine.errors import TargetError
+from zoom_engine.kinds import named_options, one_of
 from zoom_engine.targets.loaders.architectures import load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox
 from zoom_engine.targets.loaders.entry import Entry
@@ -49,6 +50,7 @@ FILES: dict[FileKind, Callable[[Path, Reading], LoadedModel]] = {
 Spec = str | Path | nn.Module | BlackBox
 
 
+@named_options
 @working()
 def load_target(
     spec: Spec,
@@ -151,9 +153,7 @@ def _domain_of(spec: Spec) -> Any:
     domain_name, colon, target_name = spec.partition(":")
     domain = registry.find(registry.DOMAINS, domain_name) if colon else None
     if domain is not None and target_name not in domain.target_names():
-        raise TargetError(
-            f"domain {domain_name!r} has no target {target_name!r}; it has {', '.join(domain.target_names())}"
-        )
+        raise TargetError(f"domain {domain_name!r} has no target {one_of(target_name, domain.target_names())}")
     return domain
 
 

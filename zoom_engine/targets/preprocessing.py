@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from zoom_engine.audit.model_settings import ChannelOrder, InputSettings, Layout, Resize
 from zoom_engine.errors import TargetError
+from zoom_engine.kinds import one_of, plain
 
 BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""
@@ -147,10 +148,13 @@ class Preprocessing(InputSettings):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
         """The inverse of `to_dict`; an unknown key is a `TargetError`."""
-        unknown = set(values) - {field.name for field in dataclasses.fields(cls)}
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = set(values) - set(known)
         if unknown:
-            raise TargetError(f"preprocessing: unknown option {sorted(unknown)[0]!r}")
-        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+            raise TargetError(f"preprocessing: unknown option {one_of(sorted(unknown)[0], known)}")
+        options: dict[str, Any] = {
+            k: tuple(map(plain, v)) if isinstance(v, list | tuple) else plain(v) for k, v in values.items()
+        }
         try:
             return cls(**options)
         except TypeError as error:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.module_hash import module_hash
 from zoom_engine.probes import Answers, short_answers
-from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.loaders.entry import one_tensor, other_precision
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
@@ -35,6 +35,11 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if other := other_precision(network):
+            raise TargetError(
+                f"target {name!r} has weights in {other}, and pictures come in float32: give it in float32, such as"
+                " model.float()"
+            ) from error
         shape = "×".join(str(n) for n in x.shape[1:])
         raise TargetError(
             f"target {name!r} fails on an input of {shape}: {one_line(error)};"

@@ -135,6 +135,21 @@ def test_a_view_shows_the_areas_that_the_target_sees(tmp_path: Path) -> None:
     np.testing.assert_allclose(drawn["segmentation"][corner], drawn["age-years"][corner] / 2, atol=3)
 
 
+def test_a_view_holds_answers_that_say_nothing_by_themselves_to_the_first(tmp_path: Path) -> None:
+    """How far points moved says nothing of a picture beside itself: "moved 0.0 %"."""
+
+    def answers(name: str) -> tuple[str, str]:
+        view = tmp_path / "view.png"
+        _, pictures, others = write_target_view(view, generator="avatars", target=f"avatars:{name}", seeds=[0, 1, 2])
+        return pictures, others
+
+    pictures, others = answers("keypoints")
+    assert pictures.startswith("answers to these pictures, held to that to the first: moved 0.0 %, moved ")
+    assert pictures.count("moved 0.0 %") == 1
+    assert others.startswith("answers to others, held to that to the first: black moved ")
+    assert all(line.startswith(("answers to these pictures: ", "answers to others: black ")) for line in answers("age"))
+
+
 def test_classifiers_of_one_attribute_are_told_from_them() -> None:
     assert len(DOMAIN.classifier_names()) == 8
     others = set(DOMAIN.target_names()) - set(DOMAIN.classifier_names())

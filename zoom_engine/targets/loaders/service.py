@@ -119,7 +119,7 @@ def load_service(spec: str, how: Reading) -> LoadedModel:
     Raises:
         TargetError: the URL is none, or the service does not answer as the settings say.
     """
-    settings = ServiceSettings.of(how.service or {})
+    settings = ServiceSettings(**(how.service or {}))
     place = _place(spec)
     name = f"{place.hostname}{f':{place.port}' if place.port else ''}{place.path}".rstrip("/")
     plain = urlunsplit(place._replace(netloc=place.netloc.rpartition("@")[2]))

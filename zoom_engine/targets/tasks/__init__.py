@@ -7,6 +7,7 @@ from typing import Any
 
 from zoom_engine import registry
 from zoom_engine.errors import TargetError
+from zoom_engine.kinds import one_of
 from zoom_engine.targets.tasks.binary import BinaryTask
 from zoom_engine.targets.tasks.detection import DetectionTask
 from zoom_engine.targets.tasks.keypoints import KeypointsTask
@@ -46,8 +47,7 @@ def task_from_dict(described: Mapping[str, Any]) -> Task:
     name = str(options.pop("task", ""))
     kind: type[Task] | None = TASKS.get(name) or registry.find(registry.TASKS, name)
     if kind is None:
-        known = ", ".join([*TASKS, *registry.names(registry.TASKS)])
-        raise TargetError(f"unknown task {name!r}: this version has {known}")
+        raise TargetError(f"unknown task {one_of(name, [*TASKS, *registry.names(registry.TASKS)])}")
     try:
         return kind.from_dict(options)
     except (TypeError, ValueError, KeyError) as error:

@@ -130,4 +130,4 @@ class RegressionTask(Described):
 
     def _with_unit(self, value: float) -> str:
         digits = max(0, 2 - math.floor(math.log10(self.width))) if self.width < 1000 else 0
-        return f"{value:.{digits}f}{f' {self.unit}' if self.unit else ''}"
+        return f"{value:z.{digits}f}{f' {self.unit}' if self.unit else ''}"
