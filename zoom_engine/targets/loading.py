@@ -86,7 +86,7 @@ def load_target(
         task: what it predicts: a `Task`, the name of one, or its `to_dict`. Where neither this nor the file says so it
             is guessed: one or two outputs are a binary decision, more are classes, or labels where they are independent
             probabilities; a final sigmoid or softmax means probabilities; maps with a channel for each named class are
-            areas. An output that could be several things is an error.
+            areas. An output that could be several things is an error, and so are rows of length 1, as embeddings are.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
             differ from the model's own. The model's own comes from its file or library where it has one (an
             ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
