@@ -9,7 +9,7 @@ from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.families import Generator
-from zoom_engine.generators.generator import EditableGenerator, Renderer
+from zoom_engine.generators.generator import EditableGenerator, GeneratorFamily, Renderer, shown
 from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
@@ -24,6 +24,7 @@ __all__ = [
     "Decoder",
     "EditableGenerator",
     "Generator",
+    "GeneratorFamily",
     "OnnxDecoder",
     "Renderer",
     "SeedStyles",
@@ -45,5 +46,6 @@ __all__ = [
     "read_codes",
     "sample_styles",
     "save_generator",
+    "shown",
     "style_statistics",
 ]
