@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoom_engine.errors import ZoomError as ZoomError
     from zoom_engine.generators import check_editable_generator as check_editable_generator
     from zoom_engine.generators import load_generator as load_generator
+    from zoom_engine.search import check_search as check_search
     from zoom_engine.targets import check_task as check_task
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
@@ -43,6 +44,7 @@ _HOMES = {
     "EditDirections": "zoom_engine.directions",
     "ZoomError": "zoom_engine.errors",
     "check_editable_generator": "zoom_engine.generators",
+    "check_search": "zoom_engine.search",
     "check_task": "zoom_engine.targets",
     "find_directions": "zoom_engine.directions",
     "find_domain": "zoom_engine.domains",

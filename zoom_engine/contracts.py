@@ -28,6 +28,8 @@ def hold(thing: T, rules: Rules[T], *, called: str, refusal: type[ZoomError]) ->
         except Exception as error:
             if "OutOfMemory" in type(error).__name__:  # torch's
                 raise
+            if isinstance(error, refusal) and str(error).startswith(called):
+                raise  # a rule within
             own = "" if isinstance(error, ZoomError) else f"{type(error).__name__}: "
             raise refusal(f"{called} breaks its contract: {rule}, but it fails ({own}{one_line(error)})") from error
         if found:
@@ -70,6 +72,8 @@ def _wrong(value: object, hint: Any) -> str | None:
         (hint,) = get_args(hint)
     if value is None and NoneType in get_args(hint):
         return None
+    if hint == tuple[str, ...]:
+        hint = Sequence[str]  # a list will do
     return misfit(hint, value) if all(_is_plain(kind, hint) for kind in kinds_of(hint)) else None
 
 

@@ -82,7 +82,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, searched
+from zoom_engine.search import SearchResult, Unit, check_search_options, choose_search, describe_search, searched
 from zoom_engine.shard_search import Measured
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -119,7 +119,7 @@ class Diagnoser:
         self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
         if settings.attributes is not None:
             parse_attributes(settings.attributes, neutral=self.neutral)
-        check_search(settings.search, mode=settings.mode, options=settings.search_options)
+        check_search_options(settings.search, mode=settings.mode, options=settings.search_options)
         check_cluster(settings.cluster)
         self.templates = find_templates(settings.templates)
         place = find_device(settings.device)
