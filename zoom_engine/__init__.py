@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoom_engine.diagnosers import Diagnosers as Diagnosers
     from zoom_engine.directions import EditDirections as EditDirections
     from zoom_engine.directions import find_directions as find_directions
+    from zoom_engine.domains import check_domain as check_domain
     from zoom_engine.domains import find_domain as find_domain
     from zoom_engine.errors import ZoomError as ZoomError
     from zoom_engine.generators import check_editable_generator as check_editable_generator
@@ -43,6 +44,7 @@ _HOMES = {
     "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",
     "ZoomError": "zoom_engine.errors",
+    "check_domain": "zoom_engine.domains",
     "check_editable_generator": "zoom_engine.generators",
     "check_search": "zoom_engine.search",
     "check_task": "zoom_engine.targets",

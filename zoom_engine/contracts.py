@@ -4,7 +4,8 @@ one is broken."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import NoneType
 from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,19 +22,30 @@ def hold(thing: T, rules: Rules[T], *, called: str, refusal: type[ZoomError]) ->
     """Look at one rule after the other; of the first that is broken there is a `refusal`, one line with the rule and
     what was found. What the thing itself raises breaks the rule that was looked at."""
     for rule, broken in rules.items():
+        told = f"{called} breaks its contract: {rule}, but"
         try:
-            found = broken(thing)
-        except MemoryError:
-            raise
-        except Exception as error:
-            if "OutOfMemory" in type(error).__name__:  # torch's
-                raise
+            with theirs(refusal, f"{told} it fails"):
+                found = broken(thing)
+        except ZoomError as error:
             if isinstance(error, refusal) and str(error).startswith(called):
-                raise  # a rule within
-            own = "" if isinstance(error, ZoomError) else f"{type(error).__name__}: "
-            raise refusal(f"{called} breaks its contract: {rule}, but it fails ({own}{one_line(error)})") from error
+                raise
+            raise refusal(f"{told} it fails: {one_line(error)}") from error
         if found:
-            raise refusal(f"{called} breaks its contract: {rule}, but {found}")
+            raise refusal(f"{told} {found}")
+
+
+@contextmanager
+def theirs(refusal: type[ZoomError], told: str) -> Iterator[None]:
+    """Within it whatever the code of others raises, but errors of ours and a lack of memory, is a `refusal`: what is
+    `told`, and the error in one line."""
+    try:
+        yield
+    except (ZoomError, MemoryError):
+        raise
+    except Exception as error:
+        if "OutOfMemory" in type(error).__name__:  # torch's
+            raise
+        raise refusal(f"{told}: {type(error).__name__}: {one_line(error)}") from error
 
 
 def hold_members(thing: object, protocol: type, *, called: str, refusal: type[ZoomError]) -> None:

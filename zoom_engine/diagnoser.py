@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine import registry
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
@@ -589,6 +590,7 @@ class Diagnoser:
             },
             {
                 **describe_environment(),
+                **({"brought_by": brought} if (brought := self._brought()) else {}),
                 "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
                 "synthesis": self.synthesizer.explain(),
                 "networks": self._networks,
@@ -596,6 +598,21 @@ class Diagnoser:
             },
             purpose=self.settings.purpose,
             begun=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _brought(self) -> dict[str, str]:
+        """The packages that brought what the audit is made of: who reads it needs them too."""
+        given = (self.settings.generator, self.settings.target)
+        generator, target = (spec if isinstance(spec, str) else "" for spec in given)
+        family, colon, _ = generator.partition(":")
+        return registry.brought(
+            [
+                (registry.DOMAINS, generator),
+                *([(registry.GENERATORS, family)] if colon else []),
+                (registry.DOMAINS, target.partition(":")[0]),
+                (registry.TASKS, self.target.task.name),
+                (registry.SEARCHES, self.search.name),
+            ]
         )
 
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:

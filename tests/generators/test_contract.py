@@ -250,7 +250,7 @@ WRONG = [
     (HangsOnTheBatch, "a code hangs on its seed alone, but that of seed 2 lies .* further where it comes with others"),
     (SmallSeeds, "seeds reach to 2³²-1, but it fails"),
     (WithoutTruncation, "truncation below 1 pulls codes toward the average, but three codes lie"),
-    (KnowsNoTruncation, "truncation below 1 .*, but it fails .TypeError"),
+    (KnowsNoTruncation, "truncation below 1 .*, but it fails: TypeError"),
     (DrawsOnce, r"draw's codes must be float32 \[2, 5\], not torch.float32 \[1, 5\]"),
     (DrawsByItself, "takes its random numbers from the generator that is given, but"),
     (DrawsTheSame, "both rows of draw.2, random. are equal"),
@@ -268,7 +268,7 @@ WRONG = [
     (WithoutGradient, "as differentiable says, but none reaches either"),
     (FlatGradient, "that of the codes is 0"),
     (BrokenGradient, "that of the codes is not finite"),
-    (Fails, "fails .RuntimeError: two lines."),
+    (Fails, "fails: RuntimeError: two lines"),
 ]
 
 

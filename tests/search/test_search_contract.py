@@ -158,7 +158,7 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "of-chance": (being(state=OfChance), "equal units give equal results, but .* once and .* then"),
     "shares": (being(state=Shares), "(do not influence one another|equal units give equal results), but .* once and"),
     "no-result": (being(state=FindsNothing), "a result is a SearchResult, but it is a dict"),
-    "fails": (being(state=FailsLater), "search ends fails .IndexError: two lines."),
+    "fails": (being(state=FailsLater), "search ends fails: IndexError: two lines"),
     "forgets": (being(state=Forgets), "its change is the largest .*, but it is"),
     "change-of-seven": (finding(change=lambda found: 7.0), "its change is the largest .*, but it is 7 where that is"),
     "change-of-nothing": (finding(change=lambda found: 0.0), "its change is the largest .*, but it is 0 where that is"),
@@ -205,7 +205,7 @@ def test_a_search_must_be_a_dataclass_whose_options_json_can_hold() -> None:
     for wrong, reason in (
         (Plain(), "but it is none"),
         (Ends, "but it is a class"),
-        (OfASet(), "but it fails .TypeError"),
+        (OfASet(), "but it fails: TypeError"),
     ):
         with pytest.raises(ConfigError, match=f"a search is a dataclass of its options.*, {reason}"):
             check_search(wrong)

@@ -285,11 +285,11 @@ class FlatLoss(Level):
 WRONG = [
     (WithoutState, "state must be a method, not None"),
     (CornerOfANumber, "corner must be a text, got 3"),
-    (NotForJson, "to_dict is JSON-ready.*, but it fails .TypeError"),
+    (NotForJson, "to_dict is JSON-ready.*, but it fails: TypeError"),
     (TuplesInJson, "JSON has not all of its values"),
     (OfAnotherName, "its \"task\" is 'levels'"),
     (ForgetsItsOptions, "from_dict takes it back, but what comes back is .*0.5"),
-    (TakesNothingBack, "from_dict takes it back, but it fails .TypeError"),
+    (TakesNothingBack, "from_dict takes it back, but it fails: TypeError"),
     (LargeSmall, r"small is in \[0, 1\].*, but small is 5.0"),
     (FallingAxis, r"axis is two rising numbers or None.*, but axis is \(1.0, 0.0\)"),
     (NamedColour, "legend has names and colours .*, but it has .'level', 'magenta'."),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from zoom_engine import registry
 from zoom_engine.audit.settings import option
 from zoom_engine.errors import ConfigError
 from zoom_engine.kinds import check_options, misfit
@@ -44,6 +45,7 @@ class TargetSettings:
         "what it predicts: binary, multiclass, multilabel, regression, keypoints, segmentation, detection, or what a"
         " package brings; by default guessed",
         None,
+        registered=registry.TASKS,
     )
     task_options: Mapping[str, Any] | None = option(
         "of the task, NAME=VALUE such as range=[0,100] or unit=years", None, name="task_option"

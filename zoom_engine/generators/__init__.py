@@ -10,7 +10,13 @@ from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.families import Generator
 from zoom_engine.generators.generator import EditableGenerator, GeneratorFamily, Renderer, shown
-from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
+from zoom_engine.generators.loading import (
+    check_generator_options,
+    is_registered,
+    load_generator,
+    load_stylegan2,
+    of_one_class,
+)
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.style_space import StyleSpace
@@ -19,6 +25,7 @@ from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.network import StyleGAN2
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 from zoom_engine.generators.stylegan3.network import StyleGAN3
+from zoom_engine.ops.modulation import edited
 
 __all__ = [
     "Decoder",
@@ -40,6 +47,8 @@ __all__ = [
     "convert_checkpoint",
     "describe_checkpoint",
     "describe_generator",
+    "edited",
+    "is_registered",
     "load_generator",
     "load_stylegan2",
     "of_one_class",

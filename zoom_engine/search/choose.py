@@ -35,7 +35,7 @@ def search_names() -> tuple[str, ...]:
 
 def search_type(name: str) -> type[Search] | None:
     """The search called ``name``, None where there is none."""
-    found: type[Search] | None = SEARCHES.get(name) or registry.find(registry.SEARCHES, name)
+    found: type[Search] | None = registry.find(registry.SEARCHES, name, ours=SEARCHES)
     return found
 
 

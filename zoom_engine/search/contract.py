@@ -6,14 +6,14 @@ import contextlib
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from zoom_engine.audit.records import DECISIVE_CHANGE, Point
-from zoom_engine.contracts import Rules, hold, hold_members
-from zoom_engine.errors import ConfigError, ZoomError, one_line
+from zoom_engine.contracts import Rules, hold, hold_members, theirs
+from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit, within
 
 MOST_EVALUATIONS = 10_000
@@ -103,14 +103,8 @@ class Held:
             )
         return found
 
-    @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except (ZoomError, MemoryError):
-            raise
-        except Exception as error:
-            raise ConfigError(f"{self.called} fails ({type(error).__name__}: {one_line(error)})") from error
+    def _failing(self) -> contextlib.AbstractContextManager[None]:
+        return theirs(ConfigError, f"{self.called} fails")
 
 
 _Told = tuple[Any, Held]

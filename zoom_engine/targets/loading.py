@@ -137,7 +137,13 @@ def check_target(spec: Spec) -> None:
 def _of_domain(spec: Spec) -> Target | None:
     """The target "domain:name"; None where `spec` is something else."""
     domain = _domain_of(spec)
-    target: Target | None = None if domain is None else domain.target(str(spec).partition(":")[2])
+    if domain is None:
+        return None
+    name, _, target_name = str(spec).partition(":")
+    with registry.asking(registry.DOMAINS, name, f"load its target '{target_name}'"):
+        target = domain.target(target_name)
+    if not isinstance(target, Target):
+        raise TargetError(f"domain {name!r}: its target {target_name!r} is a {type(target).__name__}, not a Target")
     return target
 
 
@@ -146,11 +152,13 @@ def _domain_of(spec: Spec) -> Any:
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
-    domain = registry.find(registry.DOMAINS, domain_name) if colon else None
-    if domain is not None and target_name not in domain.target_names():
-        raise TargetError(
-            f"domain {domain_name!r} has no target {target_name!r}; it has {', '.join(domain.target_names())}"
-        )
+    domain = registry.find(registry.DOMAINS, domain_name, ours=dict.fromkeys(NAMED)) if colon else None
+    if domain is None:
+        return None
+    with registry.asking(registry.DOMAINS, domain_name, "name its targets"):
+        known = [str(name) for name in domain.target_names()]
+    if target_name not in known:
+        raise TargetError(f"domain {domain_name!r} has no target {target_name!r}; it has {', '.join(known)}")
     return domain
 
 
