@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from search_toys import evaluator, run_units, unit
+from registered import register
+from search_toys import evaluator, linear, run_units, target, unit
 
-from zoom_engine import check_search
+from zoom_engine import check_search, registry
 from zoom_engine.errors import ConfigError
-from zoom_engine.search import CMAES, PGD, SGD, Array, Iterate, Minimal, Scan, SearchResult, Trials, Unit
+from zoom_engine.search import CMAES, PGD, SGD, Array, Iterate, Minimal, Scan, SearchResult, Trials, Unit, choose_search
 from zoom_engine.search.contract import MOST_EVALUATIONS, check_search_on_load
 
 
@@ -237,6 +238,15 @@ def test_on_load_a_search_is_tried_on_one_problem_of_each_mode() -> None:
 
 def test_a_search_may_say_that_it_takes_more_points_than_it_is_tried_on() -> None:
     check_search_on_load(being(state=NeverEnds, modes=("single",), most_evaluations=MOST_EVALUATIONS * 5)())
+
+
+def test_a_packages_search_is_tried_where_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, registry.SEARCHES, ends=being(state=NeverEnds))
+    with pytest.raises(ConfigError, match="search ends has no result after 10000 points of one image: it must end"):
+        choose_search("ends", mode="single", target=target(linear))
+    register(monkeypatch, registry.SEARCHES, ends=Ends)
+    chosen, _ = choose_search("ends", mode="single", target=target(linear))
+    assert chosen == Ends()
 
 
 STYLES = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))

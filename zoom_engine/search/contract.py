@@ -121,7 +121,7 @@ def _says(name: str) -> Callable[[_Told], str | None]:
     def broken(told: _Told) -> str | None:
         found = getattr(told[0], name)
         wanted = {"flipped": told[1].flips, "decisive": told[1].decisive}[name]
-        return None if found is wanted else f"it is {found} where that is {wanted}"
+        return None if found is wanted else f"it is {found!r} where that is {wanted}"
 
     return broken
 
