@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tomllib
 import types
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from zoom_engine import registry
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "example_package"
+
+
+def install_example(monkeypatch: pytest.MonkeyPatch, folder: Path, *, version: str = "1.0") -> None:
+    """The example package is installed, here and for processes that are started, as an editable install has it: its
+    folder is on the path, and its metadata in `folder`, made of its pyproject.toml."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = folder / f"{project['name']}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {version}\n")
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(groups))
+    for place in (folder, EXAMPLE):
+        monkeypatch.syspath_prepend(place)
+    path = [str(folder), str(EXAMPLE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
 def register(monkeypatch: pytest.MonkeyPatch, kind: registry.Kind, **things: Any) -> None:
@@ -28,4 +51,5 @@ def register(monkeypatch: pytest.MonkeyPatch, kind: registry.Kind, **things: Any
 
 def a_domain(**members: Any) -> types.SimpleNamespace:
     """A domain of which ``members`` matter."""
-    return types.SimpleNamespace(**{**dict.fromkeys(registry.DOMAINS.members, None), **members})
+    methods = dict.fromkeys(("generator", "text_encoder", "target_names", "target"), lambda *given: None)
+    return types.SimpleNamespace(**{"name": "toys", "neutral": "a toy", "attributes": (), **methods, **members})

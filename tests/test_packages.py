@@ -32,3 +32,9 @@ def test_the_container_is_installed_as_readme_says() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     needed = {"pyproject.toml", "CMakeLists.txt", "README.md", "LICENSE", "csrc", "zoom_engine"}
     assert not needed & set(ignored)
+
+
+def test_the_source_distribution_holds_the_example_package() -> None:
+    left_out = PROJECT["tool"]["scikit-build"]["sdist"]["exclude"]
+    assert not [path for path in left_out if "/docs/example_package".startswith(path.rstrip("/"))]
+    assert (ROOT / "docs" / "example_package" / "pyproject.toml").is_file()

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from zoom_engine.cli import main
-from zoom_engine.planning import Count, Part, Plan
+from zoom_engine.planning import Count, Part, Plan, evaluations
 
 ATTRIBUTES = ["a face with pale skin", "a smiling face"]
 
@@ -73,3 +74,11 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     assert main([*arguments, "0"]) == 1
     assert "rate must be greater than 0" in capsys.readouterr().err
     assert not list(tmp_path.glob("*/manifest.json"))
+
+
+@pytest.mark.parametrize(("stated", "count"), [({}, None), ({"most_evaluations": 12}, Count(2, 24))])
+def test_a_packages_search_is_planned_by_what_it_says_that_it_takes(
+    stated: dict[str, int], count: Count | None
+) -> None:
+    audit: Any = SimpleNamespace(search=SimpleNamespace(**stated), settings=SimpleNamespace(edit_range="paper"))
+    assert evaluations(audit, targets=2) == count

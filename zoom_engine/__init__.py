@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from zoom_engine.directions import find_directions as find_directions
     from zoom_engine.discovery.discoverer import Discoverer as Discoverer
     from zoom_engine.discovery.findings import Discovery as Discovery
+    from zoom_engine.domains import check_domain as check_domain
     from zoom_engine.domains import find_domain as find_domain
     from zoom_engine.errors import ZoomError as ZoomError
+    from zoom_engine.generators import check_editable_generator as check_editable_generator
     from zoom_engine.generators import load_generator as load_generator
+    from zoom_engine.search import check_search as check_search
+    from zoom_engine.targets import check_task as check_task
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
 
@@ -42,6 +46,10 @@ _HOMES = {
     "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",
     "ZoomError": "zoom_engine.errors",
+    "check_domain": "zoom_engine.domains",
+    "check_editable_generator": "zoom_engine.generators",
+    "check_search": "zoom_engine.search",
+    "check_task": "zoom_engine.targets",
     "find_directions": "zoom_engine.directions",
     "find_domain": "zoom_engine.domains",
     "load_generator": "zoom_engine.generators",

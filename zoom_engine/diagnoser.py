@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine import registry
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
@@ -85,7 +86,7 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search, choose_search, describe_search, searched
+from zoom_engine.search import SearchResult, Unit, check_search_options, choose_search, describe_search, searched
 from zoom_engine.shard_search import Measured
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -147,7 +148,7 @@ class Diagnoser:
         self.neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
         if settings.attributes is not None:
             parse_attributes(settings.attributes, neutral=self.neutral)
-        check_search(settings.search, mode=settings.mode, options=settings.search_options)
+        check_search_options(settings.search, mode=settings.mode, options=settings.search_options)
         check_cluster(settings.cluster)
         self.templates = find_templates(settings.templates)
         place = find_device(settings.device)
@@ -633,6 +634,7 @@ class Diagnoser:
             },
             {
                 **describe_environment(),
+                **({"brought_by": brought} if (brought := self._brought()) else {}),
                 "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
                 "synthesis": self.synthesizer.explain(),
                 "networks": self._networks,
@@ -640,6 +642,21 @@ class Diagnoser:
             },
             purpose=self.settings.purpose,
             begun=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _brought(self) -> dict[str, str]:
+        """The packages that brought what the audit is made of: who reads it needs them too."""
+        given = (self.settings.generator, self.settings.target)
+        generator, target = (spec if isinstance(spec, str) else "" for spec in given)
+        family, colon, _ = generator.partition(":")
+        return registry.brought(
+            [
+                (registry.DOMAINS, generator),
+                *([(registry.GENERATORS, family)] if colon else []),
+                (registry.DOMAINS, target.partition(":")[0]),
+                (registry.TASKS, self.target.task.name),
+                (registry.SEARCHES, self.search.name),
+            ]
         )
 
     def _check_directions(self, attributes: Sequence[str | Attribute] | None, *, of_models: bool = False) -> None:

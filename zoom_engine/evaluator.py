@@ -18,6 +18,7 @@ from zoom_engine.objectives import ssim, structure_loss
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
 from zoom_engine.runtime.side_by_side import side_by_side
 from zoom_engine.targets.target import Target
+from zoom_engine.targets.tasks.contract import out_of_range
 
 WhichSSIM = Literal["all", "flipped", "none"]
 
@@ -184,7 +185,8 @@ class Evaluator:
         `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
 
         Raises:
-            TargetError: when an output is not finite.
+            TargetError: when an output is not finite, and when what the task makes of one is none: a change out of
+                [0, 1], recorded numbers that are not finite.
         """
         task = self.target.task
         outputs = self._outputs(images)
@@ -197,11 +199,15 @@ class Evaluator:
             if labels is not None and embeddings is not None and originals.labels is not None:
                 kept = labels.read(embeddings) == originals.labels
             flipped = task.flipped(outputs, originals.outputs)
-            change = task.change(outputs, originals.outputs)
+            change, recorded = task.change(outputs, originals.outputs), task.recorded(outputs, originals.outputs)
+            if wrong := out_of_range(change):
+                raise TargetError(f"task {task.name!r}: the change of an output must lie in [0, 1], but {wrong}")
+            if not bool(recorded.isfinite().all()):
+                raise TargetError(f"task {task.name!r}: what it records of an output is NaN or infinite")
             similarity = _ssim_rows(images, originals, flipped & kept, ssim)
             evaluation = Evaluation(
                 outputs=outputs.detach(),
-                recorded=task.recorded(outputs, originals.outputs),
+                recorded=recorded,
                 change=change,
                 margin=margin,
                 flipped=flipped,

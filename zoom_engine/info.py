@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from zoom_engine.backends import RUNTIMES
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
 from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.search import SEARCHES
+from zoom_engine.targets.tasks import TASKS
 
 NATIVE_COST = "gradients through the generator run in plain torch, several times slower and with more memory"
 CUDA_COST = "no --backend native on a GPU, where torch alone takes several passes over memory around each convolution"
@@ -74,6 +77,14 @@ def _accelerators() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
+def _brought(kind: registry.Kind, ours: Iterable[str] = ()) -> str:
+    """What there is of a kind, with the package that brings it where that is not this one."""
+    found = registry.packages(kind)
+    theirs = registry.brought((kind, name) for name in found)
+    told = [f"{name} ({package})" if f"{kind.what} {name}" in theirs else name for name, package in found.items()]
+    return ", ".join([*ours, *told]) or "none"
+
+
 def sections() -> dict[str, list[str]]:
     """Lines on each thing, by its label; no file is loaded."""
     environment = describe_environment()
@@ -90,7 +101,10 @@ def sections() -> dict[str, list[str]]:
         "runtimes": _runtime_lines(packages),
         "an audit uses": _audit_lines(),
         "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
-        "domains": [", ".join(registry.names(registry.DOMAINS)) or "none"],
+        "domains": [_brought(registry.DOMAINS)],
+        "generator families": [_brought(registry.GENERATORS)],
+        "tasks": [_brought(registry.TASKS, TASKS)],
+        "searches": [_brought(registry.SEARCHES, SEARCHES)],
     }
     if environment["git_revision"]:
         found["revision"] = [environment["git_revision"]]

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.domains import find_domain
 from zoom_engine.errors import CheckpointError, ConfigError, TargetError
-from zoom_engine.generators import describe_checkpoint, describe_generator
+from zoom_engine.generators import describe_checkpoint, describe_generator, is_registered, load_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
 from zoom_engine.generators.checkpoints.safetensors_file import own_recipe
 from zoom_engine.generators.onnx_decoder import decoder_model, describe_decoder
@@ -33,8 +32,8 @@ def describe_file(
     """Lines "what: value" on a generator or a target model, and why it would be refused.
 
     Args:
-        spec: the path of a file or folder, a domain's name, or "torchvision:NAME@WEIGHTS", "timm:NAME@WEIGHTS" or
-            "hf-hub:OWNER/NAME".
+        spec: the path of a file or folder, a domain's name, FAMILY:REST of a package, or
+            "torchvision:NAME@WEIGHTS", "timm:NAME@WEIGHTS" or "hf-hub:OWNER/NAME".
         preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
         generator_class: of a class-conditional generator the class whose content hash is shown.
         download: fetch what is published and not on this machine.
@@ -46,9 +45,9 @@ def describe_file(
     options = preprocessing or None
     library = str(spec).partition(":")[0] in LIBRARIES
     published = str(spec).startswith(HUB)
-    domain = None if library or published else find_domain(str(spec))
+    registered = not library and not published and is_registered(spec)
     path = hub_folder(str(spec), download=download) if published else Path(spec)
-    decoder = decoder_model(path) if domain is None and not library and is_onnx(path) else None
+    decoder = decoder_model(path) if not registered and not library and is_onnx(path) else None
     if decoder is not None:
         if options or generator_class is not None:
             raise ConfigError(f"{spec} is a decoder: neither a target's input nor a class belongs to it")
@@ -56,7 +55,7 @@ def describe_file(
             return Description(table([*_about(path), *describe_decoder(decoder, path)]))
         except CheckpointError as error:
             return Description(table(_about(path)), error)
-    if library or (domain is None and holds_target(path)):
+    if library or (not registered and holds_target(path)):
         if generator_class is not None:
             raise ConfigError(f"{spec} is a target: the class of a generator does not belong to it")
         if not library:
@@ -65,8 +64,8 @@ def describe_file(
         return _describe_target(architecture.weights, describe_architecture(architecture, options))
     if options:
         raise ConfigError(f"{spec} is no target: the options of a target's input do not belong to it")
-    if domain is not None:
-        return describe_generator(domain.generator(), class_index=generator_class)
+    if registered:
+        return describe_generator(load_generator(spec), class_index=generator_class)
     return describe_checkpoint(path, class_index=generator_class)
 
 

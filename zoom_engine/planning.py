@@ -28,7 +28,7 @@ from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.plurals import number_of
-from zoom_engine.search import CMAES, Minimal, Scan
+from zoom_engine.search import CMAES, Scan
 from zoom_engine.search.gradient_descent import GradientSearch
 from zoom_engine.search.scheduler import Embeddings
 
@@ -207,7 +207,7 @@ def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None,
 def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -> Count | None:
     """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
     targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
-    it is not known of a package's own search."""
+    a package's own search does not say."""
     search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
     if isinstance(search, Scan):
         outer = search.outer_points if calibrated and not null else 0
@@ -217,13 +217,12 @@ def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -
         return Count(least + outer, search.points + outer + targets * sides * math.ceil(math.log2(cells)))
     if isinstance(search, GradientSearch):
         return Count(2, search.steps + 1) * targets
-    if isinstance(search, Minimal):
-        return Count(1, search.most_evaluations) * targets
     if isinstance(search, CMAES):
         population = search.population or 4 + math.floor(3 * math.log(max(len(diagnoser.attributes), 1)))
         most = population * search.steps
         return Count(most if search.patience is None else population, most * targets)
-    return None
+    stated: int | None = getattr(search, "most_evaluations", None)
+    return None if stated is None else Count(1, stated) * targets
 
 
 def pictures_once(

@@ -15,6 +15,11 @@ from typing import NamedTuple
 import pytest
 
 from zoom_engine.cli import build_app, main
+from zoom_engine.contracts import members
+from zoom_engine.domains import Domain
+from zoom_engine.generators import EditableGenerator, GeneratorFamily
+from zoom_engine.search import Search, SearchState
+from zoom_engine.targets import Task
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +70,24 @@ def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest
                 else:
                     assert (main(arguments) != 0) is fails, arguments
         elif mark != "not run" and kind == "python":
-            exec(compile(few, page, "exec"), {"__name__": page})
+            exec(compile(few, page, "exec", dont_inherit=True), {"__name__": page})
+
+
+@pytest.mark.parametrize(
+    ("page", "protocol"),
+    [
+        ("tasks.md", Task),
+        ("searches.md", Search),
+        ("searches.md", SearchState),
+        ("families.md", GeneratorFamily),
+        ("families.md", EditableGenerator),
+        ("domains.md", Domain),
+    ],
+)
+def test_a_page_names_each_member_of_what_it_tells_how_to_add(page: str, protocol: type) -> None:
+    rows = [line.split("|")[1] for line in (DOCS / page).read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    told = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert set(members(protocol)) <= told
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,31 +11,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from registered import install_example
 
-from zoom_engine import Diagnosis, registry
-from zoom_engine.generators import check_editable_generator, load_generator
+from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task, registry
+from zoom_engine.domains import find_domain
+from zoom_engine.generators import load_generator
+from zoom_engine.search import find_search
 from zoom_engine.targets import task_from_dict
 from zoom_engine.targets.tasks import Task
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package is installed, here and for processes that are started: its modules and metadata are on the path."""
-    monkeypatch.syspath_prepend(HERE)
-    import skies_package
-
-    info = tmp_path / "site" / "skies-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: skies\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(skies_package.ENTRY_POINTS)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    path = [str(tmp_path / "site"), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    """The example package of the documentation is installed."""
+    install_example(monkeypatch, tmp_path / "site")
 
 
 @pytest.fixture
@@ -62,6 +54,9 @@ def test_what_it_registers_is_found_and_holds_the_contracts() -> None:
     task = task_from_dict({"task": "level", "tolerance": 0.25})
     assert isinstance(task, Task)
     assert task.to_dict() == {"task": "level", "tolerance": 0.25}
+    check_task(task)
+    check_search(find_search("ends", mode="single", options={"between": 2}))
+    check_domain(find_domain("skies"))
 
 
 @pytest.mark.usefixtures("package")
@@ -78,7 +73,10 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     assert {record.stop for record in diagnosis.records} == {"looked"}
     assert all(record.evaluations in (3, 6) for record in diagnosis.records)
     assert any(record.flipped for record in diagnosis.records)
-    config = json.loads((out / "manifest.json").read_text())["config"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    came_with = {"domain skies": "skies 1.0", "task level": "skies 1.0", "search ends": "skies 1.0"}
+    assert manifest["environment"]["brought_by"] == came_with
+    config = manifest["config"]
     assert config["search_options"] == {"name": "ends", "between": 2}
     assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.3}
     page = (out / "report.html").read_text()
@@ -104,7 +102,8 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     done = command(*again, "--out", str(tmp_path / "multi"))
     assert done.returncode == 0, done.stderr
     assert {record.evaluations for record in Diagnosis.load(tmp_path / "multi").records} == {4}, "sgd followed"
-    inspected = command("inspect", "skies")
-    assert inspected.returncode == 0, inspected.stderr
-    assert "sky-0.0" in inspected.stdout
+    for spec, identity in (("skies", "sky-0.0"), ("skies:0.1", "sky-0.1")):
+        inspected = command("inspect", spec)
+        assert inspected.returncode == 0, inspected.stderr
+        assert identity in inspected.stdout
     assert "choose from" in command("diagnose", "--search", "nothing").stderr.lower()

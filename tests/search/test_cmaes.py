@@ -20,7 +20,7 @@ from zoom_engine.search import (
     Search,
     SearchResult,
     Unit,
-    check_search,
+    check_search_options,
     choose_search,
     describe_search,
 )
@@ -162,7 +162,7 @@ def test_the_choice_follows_mode_and_target_and_says_why() -> None:
 
 def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target() -> None:
     for options in ({}, {"steps": 3}, {"overshoot": 0.1}, {"population": 8}):
-        check_search(None, mode="multi", options=options)
+        check_search_options(None, mode="multi", options=options)
     for mode, options, says in (
         (
             "multi",
@@ -175,6 +175,6 @@ def test_options_that_no_search_of_the_mode_takes_are_refused_without_a_target()
         ("both", {}, "no mode 'both'"),
     ):
         with pytest.raises(ConfigError, match=says):
-            check_search(None, mode=mode, options=options)
+            check_search_options(None, mode=mode, options=options)
     with pytest.raises(ConfigError, match="sgd has no option 'population'"):
-        check_search("sgd", mode="multi", options={"population": 8})
+        check_search_options("sgd", mode="multi", options={"population": 8})

@@ -30,7 +30,7 @@ from zoom_engine.directions.natural_region import NaturalEdits
 from zoom_engine.errors import ConfigError, TargetError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.labels import ZeroShotLabels
-from zoom_engine.search import Minimal, SearchResult, Unit, check_search, choose_search, find_search
+from zoom_engine.search import Minimal, SearchResult, Unit, check_search_options, choose_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.linearised import REACH, least_step, next_edit
 from zoom_engine.search.scheduler import Finished
@@ -354,7 +354,7 @@ def test_it_runs_unasked_where_there_are_gradients() -> None:
     target = evaluator(linear).target
     search, reason = choose_search(None, mode="multi", target=target)
     assert (search.name, reason) == ("minimal", "all attributes move together and the target gives gradients")
-    check_search(None, mode="multi", options={"polish": 2})
+    check_search_options(None, mode="multi", options={"polish": 2})
     with pytest.raises(ConfigError, match="minimal has no single mode"):
         find_search("minimal", mode="single")
     deaf = dataclasses.replace(target) if dataclasses.is_dataclass(target) else evaluator(linear).target

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, MultiLabelTask, load_target
+from zoom_engine.targets.tasks.guess import guess_task
 
 IMAGES = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -67,6 +68,30 @@ def test_the_users_word_decides_what_outputs_are() -> None:
     assert load_target(ends_so, resolution=16).task == MultiLabelTask(classes=tuple("01234"), output="probabilities")
     with pytest.raises(TargetError, match="logits or probabilities, not 'odds'"):
         load_target(one, kind="odds", resolution=16)  # type: ignore[arg-type]
+
+
+def embedding(width: int) -> nn.Module:
+    """A network that ends as those do that recognise faces: rows of length 1."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, width)
+    return Function(lambda m: nn.functional.normalize(layer(m - 0.5), dim=1))
+
+
+@pytest.mark.parametrize("width", [2, 128])
+def test_an_embedding_is_no_row_of_classes(width: int) -> None:
+    with pytest.raises(
+        TargetError, match=f"{width} numbers whose squares add up to 1 .*put a head on it.*--task"
+    ) as caught:
+        load_target(embedding(width), resolution=16)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_users_word_makes_classes_of_rows_of_length_one() -> None:
+    names = [f"person {index}" for index in range(128)]
+    assert load_target(embedding(128), classes=names, resolution=16).task == MultiClassTask(classes=tuple(names))
+    for said in ({"task": MultiClassTask(classes=tuple(names))}, {"kind": "logits"}):
+        assert isinstance(load_target(embedding(128), resolution=16, **said).task, MultiClassTask)  # type: ignore[arg-type]
+    assert guess_task(torch.eye(3), name="one that is sure").name == "multiclass", "probabilities of length 1"
 
 
 def test_options_beside_a_complete_target_are_refused() -> None:

@@ -180,6 +180,12 @@ class Manifest:
         return {key: value for key, value in self.content.items() if key not in _FREE}
 
     @property
+    def brought_by(self) -> Mapping[str, str]:
+        """By "task level" the package, with its version, that brought what is not the engine's own."""
+        found = self.environment.get("brought_by", {})
+        return {str(thing): str(package) for thing, package in found.items()} if isinstance(found, dict) else {}
+
+    @property
     def identity(self) -> str:
         """Which audit this is: 16 hex digits of a hash of what determines its records and of when it was begun."""
         known = json.dumps([self.fixed, self.begun], sort_keys=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from zoom_engine import registry
 from zoom_engine.audit.settings import checked_options, option
 from zoom_engine.errors import ConfigError
 
@@ -43,6 +44,7 @@ class TargetSettings:
         "what it predicts: binary, multiclass, multilabel, regression, keypoints, segmentation, detection, or what a"
         " package brings; by default guessed",
         None,
+        registered=registry.TASKS,
     )
     task_options: Mapping[str, Any] | None = option(
         "of the task, NAME=VALUE such as range=[0,100] or unit=years", None, name="task_option"

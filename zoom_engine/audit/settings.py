@@ -65,6 +65,12 @@ class About(NamedTuple):
             return self.choices
         return (*self.choices, *registry.names(self.registered))
 
+    @property
+    def told(self) -> str:
+        """The text, with what packages registered for an option that takes other things too."""
+        found = registry.names(self.registered) if self.registered is not None and self.choices is None else ()
+        return f"{self.text} ({', '.join(found)})" if found else self.text
+
 
 def told(text: str, **about: Any) -> dict[str, About]:
     """The metadata of a field, see `About`."""
@@ -158,6 +164,7 @@ class AuditSettings:
             "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
             " of a package",
             python="a torch module, an EditableGenerator",
+            registered=registry.GENERATORS,
         )
     )
     generator_options: Mapping[str, Any] | None = option(
@@ -480,5 +487,10 @@ def check_generator(spec: object) -> None:
     if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
         return
     family, colon, _ = str(spec).partition(":")
+    if not colon and family in registry.names(registry.GENERATORS):
+        raise CheckpointError(
+            f"'{family}' is a family of generators: say which of them after a colon, {family}:REST, as its package"
+            f" {registry.packages(registry.GENERATORS)[family]} describes it"
+        )
     if not colon or family not in registry.names(registry.GENERATORS):
         raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")

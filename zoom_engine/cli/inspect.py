@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
 
-FILE = "a file or folder, a domain (avatars), or a target's name as for diagnose"
+FILE = "a file or folder, a domain (avatars), FAMILY:REST of a package, or a target's name as for diagnose"
 
 
 @takes(options(AuditSettings, "generator_class", "download"), input_options())

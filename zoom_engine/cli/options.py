@@ -93,7 +93,7 @@ def options(
         default = None if own[name] is dataclasses.MISSING else own[name]
         told = Parameter(
             name=f"--{flag}",
-            help=about[name].text + ("; repeat for more" if Sequence in kinds_of(hints[name]) else ""),
+            help=about[name].told + ("; repeat for more" if Sequence in kinds_of(hints[name]) else ""),
             metavar="" if choices else _METAVARS.get(kind, flag.rpartition("-")[2].upper()),
             choices=choices,
             show_choices=not all(choice in about[name].text for choice in choices or ()),

@@ -31,7 +31,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         audit = study.audit(target, images=study.count(IMAGES))
         name, summary = study.title(target), audit.summary()
         planted = study.planted(target)
-        task = task_of(audit.config, audit.records)
+        task = task_of(audit.manifest, audit.records)
         found.append(
             {
                 "target": name,

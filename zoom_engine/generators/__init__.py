@@ -9,8 +9,14 @@ from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_editable_generator
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.families import Generator
-from zoom_engine.generators.generator import EditableGenerator, Renderer
-from zoom_engine.generators.loading import check_generator_options, load_generator, load_stylegan2, of_one_class
+from zoom_engine.generators.generator import EditableGenerator, GeneratorFamily, Renderer, shown
+from zoom_engine.generators.loading import (
+    check_generator_options,
+    is_registered,
+    load_generator,
+    load_stylegan2,
+    of_one_class,
+)
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.seed_styles import SeedStyles, StyleRows
 from zoom_engine.generators.style_space import StyleSpace
@@ -19,11 +25,13 @@ from zoom_engine.generators.stylegan2.config import StyleGAN2Config
 from zoom_engine.generators.stylegan2.network import StyleGAN2
 from zoom_engine.generators.stylegan3.config import StyleGAN3Config
 from zoom_engine.generators.stylegan3.network import StyleGAN3
+from zoom_engine.ops.modulation import edited
 
 __all__ = [
     "Decoder",
     "EditableGenerator",
     "Generator",
+    "GeneratorFamily",
     "OnnxDecoder",
     "Renderer",
     "SeedStyles",
@@ -39,11 +47,14 @@ __all__ = [
     "convert_checkpoint",
     "describe_checkpoint",
     "describe_generator",
+    "edited",
+    "is_registered",
     "load_generator",
     "load_stylegan2",
     "of_one_class",
     "read_codes",
     "sample_styles",
     "save_generator",
+    "shown",
     "style_statistics",
 ]

@@ -2,75 +2,252 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.generators.generator import EditableGenerator, Renderer
+from zoom_engine.contracts import Rules, hold, hold_members
+from zoom_engine.errors import ConfigError
+from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.generators.style_space import StyleSpace
 
 TOLERANCE = 1e-3
 """Of pictures in [-1, 1]: float32 in another order, or a runtime's; a batch that mixes its images moves more."""
+LAST_SEED = 2**32 - 1
 
 
 def check_editable_generator(generator: object) -> None:
-    """Hold ``generator`` to `EditableGenerator`, on three of its pictures. Third parties can run it in their tests.
+    """Hold ``generator`` to `EditableGenerator`, on five of its pictures. Third parties can run it in their tests.
+
+    The rules are those of ``RULES`` and, where it says that it is differentiable, ``RULES_OF_GRADIENTS``.
 
     Raises:
         ConfigError: one line on the first thing that is wrong.
     """
-    name = type(generator).__name__
-    if not isinstance(generator, EditableGenerator):
-        members = sorted({*vars(EditableGenerator), *vars(Renderer)})
-        missing = [name for name in members if not name.startswith("_") and not hasattr(generator, name)]
-        raise ConfigError(f"{name} is no generator: it lacks {', '.join(missing)}, see EditableGenerator")
-    try:
-        with torch.no_grad():
-            _check(generator, name)
-        if generator.differentiable:
-            _check_gradients(generator, name)
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ConfigError(f"generator {name} fails: {one_line(error)}") from error
+    called = f"generator {type(generator).__name__}"
+    hold_members(generator, EditableGenerator, called=called, refusal=ConfigError)
+    tried = _Tried(generator)
+    with torch.no_grad():
+        hold(tried, RULES, called=called, refusal=ConfigError)
+    if tried.generator.differentiable:
+        hold(tried, RULES_OF_GRADIENTS, called=called, refusal=ConfigError)
 
 
-def _check(generator: EditableGenerator, name: str) -> None:
-    size, side = generator.space.size, generator.resolution
-    codes = generator.sample([0, 1, 2])
-    _expect(name, "sample([0, 1, 2])", codes, (3, size))
-    if not torch.equal(codes, generator.sample([0, 1, 2])):
-        raise ConfigError(f"generator {name}: sample gives other codes for the same seeds")
-    latents, drawn = generator.draw(2, torch.Generator().manual_seed(0))
-    _expect(name, "draw(2, random)", drawn, (2, size))
-    affine = generator.affine_weight()
+class _Tried:
+    """A generator and what it gives for three seeds, pictures for two; each is made once, for the first rule that
+    asks."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    @cached_property
+    def codes(self) -> Any:
+        return self.generator.sample([0, 1, 2])
+
+    @cached_property
+    def drawn(self) -> tuple[Any, Any]:
+        return self.draw()
+
+    def draw(self) -> tuple[Any, Any]:
+        latents, codes = self.generator.draw(2, torch.Generator().manual_seed(0))
+        return latents, codes
+
+    @cached_property
+    def affine(self) -> Any:
+        return self.generator.affine_weight()
+
+    @cached_property
+    def pictures(self) -> Any:
+        return self.generator.render(self.codes[:2])
+
+    @property
+    def one_of_a_kind(self) -> bool:
+        """There are too few codes for three seeds to differ."""
+        population = self.generator.population
+        return population is not None and population < 3
+
+
+def _identity(tried: _Tried) -> str | None:
+    return None if tried.generator.content_hash.strip() else "it is empty, so that caches take others for it"
+
+
+def _resolution(tried: _Tried) -> str | None:
+    side = tried.generator.resolution
+    return None if side >= 4 else f"it is {side}"
+
+
+def _space(tried: _Tried) -> str | None:
+    space = tried.generator.space
+    if not isinstance(space, StyleSpace):
+        return f"it is a {type(space).__name__}"
+    return None if space.size > 0 else "it has no entries"
+
+
+def _device(tried: _Tried) -> str | None:
+    device = tried.generator.device
+    if not isinstance(device, torch.device):
+        return f"device is a {type(device).__name__}"
+    moved = tried.generator.to(device)
+    return None if isinstance(moved, EditableGenerator) else f"to(device) gives a {type(moved).__name__}"
+
+
+def _population(tried: _Tried) -> str | None:
+    population = tried.generator.population
+    return f"it is {population}" if population is not None and population < 1 else None
+
+
+def _codes(tried: _Tried) -> str | None:
+    return _misshapen("sample([0, 1, 2])", tried.codes, (3, tried.generator.space.size))
+
+
+def _equal_seeds(tried: _Tried) -> str | None:
+    again = tried.generator.sample([0, 1, 2])
+    return None if torch.equal(tried.codes, again) else f"they differ by {_apart(tried.codes, again):.3g}"
+
+
+def _seeds_alone(tried: _Tried) -> str | None:
+    alone = tried.generator.sample([2])
+    if wrong := _misshapen("sample([2])", alone, (1, tried.generator.space.size)):
+        return wrong
+    apart = _apart(alone, tried.codes[2:])
+    rounding = TOLERANCE * (1 + float(alone.abs().max()))
+    return None if apart < rounding else f"that of seed 2 lies {apart:.3g} further where it comes with others"
+
+
+def _other_seeds(tried: _Tried) -> str | None:
+    if tried.one_of_a_kind or all(not torch.equal(tried.codes[i], tried.codes[i - 1]) for i in range(3)):
+        return None
+    return "seeds 0, 1 and 2 give equal ones"
+
+
+def _last_seed(tried: _Tried) -> str | None:
+    return _misshapen(f"sample([{LAST_SEED}])", tried.generator.sample([LAST_SEED]), (1, tried.generator.space.size))
+
+
+def _truncation(tried: _Tried) -> str | None:
+    pulled = tried.generator.sample([0, 1, 2], truncation=0.5)
+    if wrong := _misshapen("sample([0, 1, 2], truncation=0.5)", pulled, tuple(tried.codes.shape)):
+        return wrong
+    half, whole = (float((codes - codes.mean(0)).norm()) for codes in (pulled, tried.codes))
+    if tried.one_of_a_kind or half < whole:
+        return None
+    return f"three codes lie {half:.3g} from their mean at 0.5 and {whole:.3g} at 1"
+
+
+def _draws(tried: _Tried) -> str | None:
+    latents, drawn = tried.drawn
+    size, affine = tried.generator.space.size, tried.affine
     width = size if affine is None else affine.shape[-1]
-    _expect(name, "draw's latents", latents, (2, width))
-    images = generator.render(codes)
-    _expect(name, "render(codes)", images, (3, 3, side, side))
-    if float(images.abs().max()) > 1:
-        raise ConfigError(f"generator {name}: render reaches {float(images.abs().max()):.3g}; images lie in [-1, 1]")
-    if not torch.allclose(generator.render(codes[1:2]), images[1:2], atol=TOLERANCE):
-        raise ConfigError(f"generator {name}: a picture changes with the others of its batch")
-    weights = torch.tensor([[0.0], [0.5], [-0.5]], device=codes.device)
-    directions = (codes[:1] - codes[2:]).contiguous()
-    edited = generator.render(codes, weights, directions)
-    if not torch.allclose(edited, generator.render(codes + weights @ directions), atol=TOLERANCE):
-        raise ConfigError(f"generator {name}: render(codes, w, d) is not render(codes + w @ d)")
+    return _misshapen("draw's codes", drawn, (2, size)) or _misshapen("draw's latents", latents, (2, width))
 
 
-def _check_gradients(generator: EditableGenerator, name: str) -> None:
-    codes = generator.sample([0, 1])
-    weights = torch.zeros(2, 1, device=codes.device, requires_grad=True)
+def _draws_by_random(tried: _Tried) -> str | None:
+    _, drawn = tried.drawn
+    _, again = tried.draw()
+    if not torch.equal(drawn, again):
+        return f"a random generator of the same seed gives codes that differ by {_apart(drawn, again):.3g}"
+    one = torch.equal(drawn[0], drawn[1]) and not tried.one_of_a_kind
+    return "both rows of draw(2, random) are equal" if one else None
+
+
+def _affine(tried: _Tried) -> str | None:
+    latents, drawn = tried.drawn
+    if tried.affine is None:
+        return (
+            None
+            if torch.equal(latents, drawn)
+            else f"there is none, and latents and codes differ by {_apart(latents, drawn):.3g}"
+        )
+    if wrong := _misshapen("affine_weight()", tried.affine, (drawn.shape[1], latents.shape[1])):
+        return wrong
+    moved, told = drawn[0] - drawn[1], tried.affine @ (latents[0] - latents[1])
+    off = float((moved - told).norm() / moved.norm().clamp(min=1e-12))
+    return None if off < TOLERANCE else f"of how two codes differ it tells {100 * off:.3g} % wrong"
+
+
+def _pictures(tried: _Tried) -> str | None:
+    side = tried.generator.resolution
+    return _misshapen("render(codes)", tried.pictures, (2, 3, side, side))
+
+
+def _range(tried: _Tried) -> str | None:
+    low, high = float(tried.pictures.min()), float(tried.pictures.max())
+    if max(-low, high) > 1:
+        return f"they reach from {low:.3g} to {high:.3g}"
+    return f"two of them have nothing below {low:.3g}: are they in [0, 1]?" if low >= 0 else None
+
+
+def _other_pictures(tried: _Tried) -> str | None:
+    apart = _apart(*tried.pictures)
+    return None if tried.one_of_a_kind or apart > TOLERANCE else f"two of them differ by {apart:.3g} at most"
+
+
+def _edits(tried: _Tried) -> str | None:
+    """The first picture is edited into the second, and the second left as it is, so that no other has to be made."""
+    first, second, third = tried.codes
+    weights = torch.tensor([[1.0, 0.5], [0.0, 0.0]], device=tried.codes.device)
+    directions = torch.stack([second - first - (third - first) / 2, third - first])
+    edited = tried.generator.render(tried.codes[[0, 1]], weights, directions)
+    if wrong := _misshapen("render(codes, w, d)", edited, tuple(tried.pictures.shape)):
+        return wrong
+    apart = [_apart(picture, tried.pictures[1]) for picture in edited]
+    if max(apart) <= TOLERANCE:
+        return None
+    alone, again = (tried.generator.render(tried.codes[1:2]) for _ in range(2))
+    if (moved := _apart(alone, again)) > TOLERANCE:
+        return f"a picture moves by {moved:.3g} each time that it is made"
+    if (moved := _apart(alone[0], tried.pictures[1])) > TOLERANCE:
+        return f"a picture moves by {moved:.3g} where it is made alone"
+    return f"they differ by {max(apart):.3g}"
+
+
+def _gradients(tried: _Tried) -> str | None:
+    code = tried.codes[:1].clone().requires_grad_(True)
+    weight = torch.zeros(1, 1, device=code.device, requires_grad=True)
     with torch.enable_grad():
-        images = generator.render(codes, weights, (codes[1:] - codes[:1]).contiguous())
-        if not images.requires_grad:
-            raise ConfigError(f"generator {name}: differentiable is true, but no gradient reaches the edit weights")
-        (gradient,) = torch.autograd.grad(images.square().sum(), weights)
-    if not bool(gradient.isfinite().all()):
-        raise ConfigError(f"generator {name}: its gradient is not finite")
+        picture = tried.generator.render(code, weight, (tried.codes[1:2] - tried.codes[:1]).contiguous())
+        if not picture.requires_grad:
+            return "none reaches either"
+        found: Any = torch.autograd.grad(picture.square().sum(), (code, weight), allow_unused=True)
+    for what, gradient in zip(("the codes", "the edit weights"), found, strict=True):
+        if gradient is None or not bool(gradient.any()):
+            return f"that of {what} is {'none' if gradient is None else 0}"
+        if not bool(gradient.isfinite().all()):
+            return f"that of {what} is not finite"
+    return None
 
 
-def _expect(name: str, what: str, found: object, shape: tuple[int, ...]) -> None:
+RULES: Rules[_Tried] = {
+    "content_hash is its identity": _identity,
+    "resolution is 4 pixels or more": _resolution,
+    "space is a StyleSpace, the parts of its code": _space,
+    "device is torch's, and to(device) gives the generator": _device,
+    "population is how many codes there are, None without end": _population,
+    "sample gives float32 codes": _codes,
+    "equal seeds give equal codes": _equal_seeds,
+    "a code hangs on its seed alone": _seeds_alone,
+    "other seeds give other codes": _other_seeds,
+    "seeds reach to 2³²-1": _last_seed,
+    "truncation below 1 pulls codes toward the average": _truncation,
+    "draw gives float32 latents and codes": _draws,
+    "draw takes its random numbers from the generator that is given": _draws_by_random,
+    "affine_weight is the derivative of codes to latents, None where they are equal": _affine,
+    "render gives float32 pictures": _pictures,
+    "pictures lie in [-1, 1], black being -1": _range,
+    "other codes give other pictures": _other_pictures,
+    "render(codes, w, d) is render(codes + w @ d), row by row": _edits,
+}
+RULES_OF_GRADIENTS: Rules[_Tried] = {"gradients reach codes and edit weights, as differentiable says": _gradients}
+
+
+def _misshapen(what: str, found: object, shape: tuple[int, ...]) -> str | None:
     if not isinstance(found, Tensor) or tuple(found.shape) != shape or found.dtype != torch.float32:
         seen = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
-        raise ConfigError(f"generator {name}: {what} must be float32 {list(shape)}, not {seen}")
-    if not bool(found.isfinite().all()):
-        raise ConfigError(f"generator {name}: {what} holds NaN or infinity")
+        return f"{what} must be float32 {list(shape)}, not {seen}"
+    return None if bool(found.isfinite().all()) else f"{what} holds NaN or infinity"
+
+
+def _apart(one: Any, other: Any) -> float:
+    return float((one - other).abs().max())

@@ -77,6 +77,14 @@ class EditableGenerator(Renderer, Protocol):
         ...
 
 
+class GeneratorFamily(Protocol):
+    """What a package registers under ``zoom_engine.generators``, by the name of its family."""
+
+    def load(self, rest: str) -> EditableGenerator:
+        """The generator that "NAME:REST" names, of what stands behind the colon."""
+        ...
+
+
 def shown(images: Tensor) -> Tensor:
     """Images as they can be shown, float32 within [-1, 1]: what is judged is what can be seen."""
     return images.float().clamp(-1, 1)

@@ -66,12 +66,23 @@ def load_generator(
     if not isinstance(spec, str | Path):
         return _checked(spec)
     if isinstance(spec, str) and (domain := registry.find(registry.DOMAINS, spec)) is not None:
-        return _checked(domain.generator())
+        with registry.asking(registry.DOMAINS, spec, "load its generator"):
+            generator = domain.generator()
+        return _checked(generator)
     family, colon, rest = str(spec).partition(":")
     if colon and (found := registry.find(registry.GENERATORS, family)) is not None:
-        return _checked(found.load(rest))
+        with registry.asking(registry.GENERATORS, family, f"load '{rest}'"):
+            generator = found.load(rest)
+        return _checked(generator)
     check_generator(spec)
     return load_checkpoint(Path(spec))
+
+
+def is_registered(spec: str | Path) -> bool:
+    """A package brings what `load_generator` would load: a domain, or a family with or without what it takes."""
+    return str(spec) in registry.names(registry.DOMAINS) or str(spec).partition(":")[0] in registry.names(
+        registry.GENERATORS
+    )
 
 
 def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> StyleGAN2:

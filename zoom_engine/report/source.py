@@ -11,7 +11,7 @@ from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
 from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
@@ -35,7 +35,7 @@ class Source:
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
-        self.task = task_of(self.config, self.diagnosis.records)
+        self.task = task_of(self.diagnosis.manifest, self.diagnosis.records)
         self.finished = self.diagnosis.finished
         gallery, order = Gallery.load(audit), self.order
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
@@ -162,13 +162,17 @@ class Source:
         )
 
 
-def task_of(config: Config, records: Sequence[Record]) -> Task:
+def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
     """The task of an audited target. Where the manifest does not describe it the recorded outputs tell: one number is
-    a probability, several are those of classes. Raises `AuditError` for a task that is not known here."""
+    a probability, several are those of classes. Raises `AuditError` for a task that is not known here; it names the
+    package that brought it, where the manifest does."""
+    task = manifest.config.task
     try:
-        if config.task:
-            return task_from_dict(config.task)
+        if task:
+            return task_from_dict(task)
     except TargetError as error:
-        raise AuditError(f"the audit's outputs cannot be read: {error}") from error
+        package = manifest.brought_by.get(f"task {(task or {}).get('task')}")
+        install = f"; it came with {package}: pip install '{package.replace(' ', '==')}'" if package else ""
+        raise AuditError(f"the audit's outputs cannot be read: {error}{install}") from error
     count = len(records[0].original_output) if records else 1
     return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from zoom_engine.search.choose import (
     SEARCHES,
     check_gradients,
-    check_search,
+    check_search_options,
     choose_search,
     describe_search,
     find_search,
     search_type,
 )
 from zoom_engine.search.cmaes import CMAES
+from zoom_engine.search.contract import check_search
 from zoom_engine.search.gradient_descent import PGD, SGD
-from zoom_engine.search.iterates import Iterate, Search, SearchResult, SearchState, Unit
+from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Trials, Unit
 from zoom_engine.search.minimal import Minimal
 from zoom_engine.search.scan import Scan
 from zoom_engine.search.scheduler import searched
@@ -23,15 +24,18 @@ __all__ = [
     "PGD",
     "SEARCHES",
     "SGD",
+    "Array",
     "Iterate",
     "Minimal",
     "Scan",
     "Search",
     "SearchResult",
     "SearchState",
+    "Trials",
     "Unit",
     "check_gradients",
     "check_search",
+    "check_search_options",
     "choose_search",
     "describe_search",
     "find_search",

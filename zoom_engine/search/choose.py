@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoom_engine import registry
-from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.errors import ConfigError, TargetError, one_line
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.kinds import one_of, plain
 from zoom_engine.search.cmaes import CMAES
+from zoom_engine.search.contract import check_search_on_load
 from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
 from zoom_engine.search.minimal import Minimal
@@ -35,8 +36,13 @@ def search_names() -> tuple[str, ...]:
 
 def search_type(name: str) -> type[Search] | None:
     """The search called ``name``, None where there is none."""
-    found: type[Search] | None = SEARCHES.get(name) or registry.find(registry.SEARCHES, name)
+    found: type[Search] | None = registry.find(registry.SEARCHES, name, ours=SEARCHES)
     return found
+
+
+def is_foreign(search: Search) -> bool:
+    """It is none of ours."""
+    return type(search) not in SEARCHES.values()
 
 
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
@@ -46,19 +52,23 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
     Raises:
         ConfigError: for an unknown name, mode or option, and for a search that cannot do the mode.
     """
-    kind = search_type(name)
+    kind: Any = search_type(name)
     if kind is None:
         raise ConfigError(f"there is no search {one_of(name, search_names())}")
     _check_mode(mode)
     options = options or {}
-    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    if not hasattr(kind, "__dataclass_fields__"):
+        raise ConfigError(f"search {name} must be a dataclass of its options: {kind.__name__} is none")
+    known = [field.name for field in dataclasses.fields(kind)]
     unknown = next((option for option in options if option not in known), None)
     if unknown is not None:
         raise ConfigError(f"{name} has no option {one_of(unknown, known)}")
     try:
-        search = kind(**{option: None if value == "none" else plain(value) for option, value in options.items()})
-    except TypeError as error:
-        raise ConfigError(f"search {name}: {error}") from error
+        search: Search = kind(
+            **{option: None if value == "none" else plain(value) for option, value in options.items()}
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"search {name}: {one_line(error)}") from error
     if mode not in search.modes:
         others = [other for other in SEARCHES if mode in SEARCHES[other].modes]
         how = "one attribute at a time" if mode == "multi" else "all attributes together"
@@ -85,12 +95,14 @@ def choose_search(
     (minimal) where both give one, else CMA-ES finds its way without.
 
     Raises:
-        ConfigError: see `find_search`.
+        ConfigError: see `find_search`; and for a package's search that breaks its contract.
         TargetError: when a gradient search is asked for by name and there are no gradients.
     """
     none = why_no_gradients(target, generator)
     if name is not None:
         search = find_search(name, mode=mode, options=options)
+        if is_foreign(search):
+            check_search_on_load(search)
         check_gradients(search, target, generator)
         return search, "it was asked for by name"
     _check_mode(mode)
@@ -109,7 +121,7 @@ def why_no_gradients(target: Target, generator: EditableGenerator | None = None)
     return "" if generator is None or generator.differentiable else "the generator gives no gradients (forward only)"
 
 
-def check_search(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
+def check_search_options(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
     """Refuse what `choose_search` would refuse for every target, before there is one. Raises ConfigError."""
     _check_mode(mode)
     refusals = []

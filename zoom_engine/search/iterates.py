@@ -160,6 +160,8 @@ class Search(Protocol):
     name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
     needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
         that, else of margin and 1 − SSIM.
+    most_evaluations: a search may have that beside: points of one unit that it takes at most, for plans; without it
+        10,000 are the end. `check_search` holds one to all of it.
     """
 
     name: ClassVar[str]

@@ -19,7 +19,8 @@ from zoom_engine.errors import ConfigError
 from zoom_engine.evaluator import Evaluator, Originals
 from zoom_engine.generators import StyleRows
 from zoom_engine.progress import ProgressFactory, silent
-from zoom_engine.search.choose import check_gradients
+from zoom_engine.search.choose import check_gradients, is_foreign
+from zoom_engine.search.contract import Held
 from zoom_engine.search.evaluated import iterates, origins
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit
 from zoom_engine.search.verified import Verified
@@ -53,8 +54,8 @@ def searched(
         progress: a bar over the units.
 
     Raises:
-        ConfigError: for a batch size below 1, a unit that the search cannot do, or bounds that do not
-            contain 0.
+        ConfigError: for a batch size below 1, a unit that the search cannot do, bounds that do not
+            contain 0, or a search of somebody else's that asks or answers what it cannot (`contract.Held`).
         TargetError: when the target fails, or gives no gradients where the search needs them.
     """
     units = list(units)
@@ -218,6 +219,7 @@ class _Run:
     ) -> None:
         self._search, self._evaluators, self._styles = search, evaluators, styles
         self._batch_size = batch_size
+        self._foreign = is_foreign(search)
         self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
         self._todo = iter(units)
         self._pool = _Pool(units, evaluators, styles, batch_size)
@@ -258,7 +260,7 @@ class _Run:
 
     def _begin(self, unit: Unit, index: int) -> None:
         (origin,) = origins(self._evaluators[index], self._pool.row(unit.image, index))
-        state = self._search.start(unit, origin)
+        state = Held(self._search, unit, origin) if self._foreign else self._search.start(unit, origin)
         if self._verifies:
             state = Verified(state, unit, origin)
         self._proceed(_Task(unit, index, state))

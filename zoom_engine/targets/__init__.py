@@ -19,14 +19,19 @@ from zoom_engine.targets.tasks import (
     Task,
     task_from_dict,
 )
+from zoom_engine.targets.tasks.contract import check_task
+from zoom_engine.targets.tasks.described import Described
+from zoom_engine.targets.tasks.task import Pixels
 
 __all__ = [
     "BinaryTask",
     "BlackBox",
+    "Described",
     "DetectionTask",
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",
+    "Pixels",
     "Preprocessing",
     "RegressionTask",
     "SegmentationTask",
@@ -35,6 +40,7 @@ __all__ = [
     "asks_a_service",
     "check_target",
     "check_target_options",
+    "check_task",
     "describe_target_file",
     "input_notices",
     "load_target",

@@ -91,7 +91,7 @@ def load_target(
         task: what it predicts: a `Task`, the name of one, or its `to_dict`. Where neither this nor the file says so it
             is guessed: one or two outputs are a binary decision, more are classes, or labels where they are independent
             probabilities; a final sigmoid or softmax means probabilities; maps with a channel for each named class are
-            areas. An output that could be several things is an error.
+            areas. An output that could be several things is an error, and so are rows of length 1, as embeddings are.
         preprocessing: what its input looks like: a `Preprocessing`, or a mapping of those of its fields that
             differ from the model's own. The model's own comes from its file or library where it has one (an
             ONNX file's fixed size and layout stay), else it is RGB in [0, 1] of the image's size.
@@ -142,7 +142,13 @@ def check_target(spec: Spec) -> None:
 def _of_domain(spec: Spec) -> Target | None:
     """The target "domain:name"; None where `spec` is something else."""
     domain = _domain_of(spec)
-    target: Target | None = None if domain is None else domain.target(str(spec).partition(":")[2])
+    if domain is None:
+        return None
+    name, _, target_name = str(spec).partition(":")
+    with registry.asking(registry.DOMAINS, name, f"load its target '{target_name}'"):
+        target = domain.target(target_name)
+    if not isinstance(target, Target):
+        raise TargetError(f"domain {name!r}: its target {target_name!r} is a {type(target).__name__}, not a Target")
     return target
 
 
@@ -151,9 +157,13 @@ def _domain_of(spec: Spec) -> Any:
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
-    domain = registry.find(registry.DOMAINS, domain_name) if colon else None
-    if domain is not None and target_name not in domain.target_names():
-        raise TargetError(f"domain {domain_name!r} has no target {one_of(target_name, domain.target_names())}")
+    domain = registry.find(registry.DOMAINS, domain_name, ours=dict.fromkeys(NAMED)) if colon else None
+    if domain is None:
+        return None
+    with registry.asking(registry.DOMAINS, domain_name, "name its targets"):
+        known = [str(name) for name in domain.target_names()]
+    if target_name not in known:
+        raise TargetError(f"domain {domain_name!r} has no target {one_of(target_name, known)}")
     return domain
 
 

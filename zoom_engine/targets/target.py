@@ -12,6 +12,8 @@ from zoom_engine.module_hash import module_hash
 from zoom_engine.probes import Answers, short_answers
 from zoom_engine.targets.loaders.entry import one_tensor, other_precision
 from zoom_engine.targets.preprocessing import Preprocessing
+from zoom_engine.targets.tasks import TASKS
+from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
@@ -62,6 +64,9 @@ class Target(nn.Module):
             searches run.
         note: one line for the run's manifest, such as why there are no gradients.
         content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
+
+    Raises:
+        TargetError: `task` lacks what a `Task` has.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Target(nn.Module):
         content_hash: str | None = None,
     ) -> None:
         super().__init__()
+        check_task_members(task)
         self.network = network
         self.name = name
         self.task = task
@@ -152,8 +158,8 @@ class Target(nn.Module):
 
         Raises:
             TargetError: for a failing forward pass, a non-finite or constant output, an output that depends
-                on the other images of the batch, or (where there are gradients) an input that no output
-                answers to.
+                on the other images of the batch, (where there are gradients) an input that no output
+                answers to, or a task of somebody else's that breaks its contract on these outputs.
         """
         images = probe_images(resolution, resolution)
         buffers = list(self.parameters()) + list(self.buffers())
@@ -201,6 +207,8 @@ class Target(nn.Module):
                 f"target {self.name!r} gives an image another output"
                 " when it comes alone: it mixes the images of a batch"
             )
+        if type(self.task) not in TASKS.values():
+            check_task_on(self.task, outputs.detach())
         if the_same(again):
             return short_answers(outputs.detach().cpu().numpy())
         if UNSTEADY not in self.note:  # it is audited all the same: random edits meet the same noise

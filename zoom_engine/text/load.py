@@ -80,7 +80,10 @@ def load_text_encoder(
             f"no text encoder '{name}': give a domain ({known}), a folder with {CONFIG_FILE}, or open_clip's NAME:TAG"
             f" such as {DEFAULT_TEXT_ENCODER}"
         )
-    encoder: TextEncoder = domain.text_encoder()
+    with registry.asking(registry.DOMAINS, name, "load its text encoder"):
+        encoder = domain.text_encoder()
+    if not isinstance(encoder, TextEncoder):
+        raise TextEncoderError(f"domain '{name}': its text encoder is a {type(encoder).__name__}, not a TextEncoder")
     return encoder
 
 

@@ -45,10 +45,13 @@ def task_from_dict(described: Mapping[str, Any]) -> Task:
     """Rebuild a task from its `to_dict`; `TargetError` for one that neither this version nor a package knows."""
     options = dict(described)
     name = str(options.pop("task", ""))
-    kind: type[Task] | None = TASKS.get(name) or registry.find(registry.TASKS, name)
+    kind: type[Task] | None = registry.find(registry.TASKS, name, ours=TASKS)
     if kind is None:
         raise TargetError(f"unknown task {one_of(name, [*TASKS, *registry.names(registry.TASKS)])}")
     try:
-        return kind.from_dict(options)
+        task = kind.from_dict(options)
     except (TypeError, ValueError, KeyError) as error:
         raise TargetError(f"task {name!r}: {error}") from error
+    if task.name != name:
+        raise TargetError(f"task {name!r} calls itself {task.name!r}: give its entry point the same name")
+    return task

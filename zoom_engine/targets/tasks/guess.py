@@ -40,7 +40,8 @@ def guess_task(
         head: index or class of the one output of a multi-label model that is audited.
 
     Raises:
-        TargetError: for outputs that are not finite, that could be two things, or that do not fit the classes.
+        TargetError: for outputs that are not finite, that could be two things, that are an embedding, or that do not
+            fit the classes.
     """
     if kind is not None and kind not in get_args(Kind):
         raise TargetError(f"target {name!r}: its outputs can be logits or probabilities, not {kind!r}")
@@ -62,6 +63,12 @@ def guess_task(
             head=index,
         )
     sums_to_one = count > 1 and _within(flat) and bool((flat.sum(1) - 1).abs().max() < 1e-3)
+    if classes is None and kind is None and count > 1 and not sums_to_one and _of_unit_length(flat):
+        raise TargetError(
+            f"target {name!r} returns {count} numbers whose squares add up to 1 for every picture, as an embedding's do"
+            " and those of classes do not: put a head on it that decides something, or say what the numbers are with"
+            " classes (--class) or task (--task)"
+        )
     if count > 1 and kind != "logits" and (final == "sigmoid" or (probable and not sums_to_one)):
         return MultiLabelTask(classes=_names(classes, count), output="probabilities")
     if count > 2:
@@ -101,6 +108,10 @@ def _names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
 
 def _within(values: Tensor) -> bool:
     return bool(((values >= 0) & (values <= 1)).all())
+
+
+def _of_unit_length(rows: Tensor) -> bool:
+    return bool((rows.norm(dim=1) - 1).abs().max() < 1e-3)
 
 
 def _one(column: Tensor, probable: bool | None, name: str) -> BinaryOutput:

@@ -166,9 +166,9 @@ class KeypointsTask(Described):
         )
 
     def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far each point moved, in the task's measure."""
+        """How far each point moved, in the task's measure; none of a single one."""
         moved: list[float] = self._displacements_of(recorded, original)[0].tolist()
-        return moved
+        return moved if len(moved) > 1 else []
 
     @property
     def part_change(self) -> str:

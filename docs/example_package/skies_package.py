@@ -1,4 +1,5 @@
-"""What somebody else's package may bring: a generator family, a task, a search and a domain, by entry points alone."""
+"""What somebody else's package may bring: a generator family, a task, a search and a domain, by the entry points of its
+pyproject.toml alone."""
 
 from __future__ import annotations
 
@@ -11,27 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import load_text_encoder
-from zoom_engine.generators import StyleSpace
-from zoom_engine.generators.generator import shown
-from zoom_engine.ops.modulation import edited
-from zoom_engine.search import Iterate, SearchResult, SearchState, Unit
-from zoom_engine.search.iterates import Array, Trials
-from zoom_engine.targets import Preprocessing, Target
-from zoom_engine.targets.tasks.task import Pixels
-
-ENTRY_POINTS = f"""\
-[zoom_engine.generators]
-skies = {__name__}:SkyFamily
-
-[zoom_engine.tasks]
-level = {__name__}:LevelTask
-
-[zoom_engine.searches]
-ends = {__name__}:Ends
-
-[zoom_engine.domains]
-skies = {__name__}:Skies
-"""
+from zoom_engine.generators import StyleSpace, edited, shown
+from zoom_engine.search import Array, Iterate, SearchResult, SearchState, Trials, Unit
+from zoom_engine.targets import Described, Pixels, Preprocessing, Target
 
 
 class SkyGenerator:
@@ -61,7 +44,8 @@ class SkyGenerator:
         codes = truncation * torch.randn(count, 7, generator=random)
         return codes, codes
 
-    def affine_weight(self) -> None: ...
+    def affine_weight(self) -> None:
+        """Codes are their own latents."""
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         codes = edited(codes, edit_weights, directions)
@@ -80,8 +64,8 @@ class SkyFamily:
 
 
 @dataclasses.dataclass(frozen=True)
-class LevelTask:
-    """A level from 0 to 10; it flips where it moves by ``tolerance`` or more."""
+class LevelTask(Described):
+    """A level from 0 to 10; it flips where it moves by ``tolerance`` or more. `Described` answers what is not here."""
 
     tolerance: float = 0.3
     name: ClassVar[str] = "level"
@@ -89,12 +73,9 @@ class LevelTask:
     boundary: ClassVar[None] = None
     corner: ClassVar[str] = "the level that the model reads"
     curve: ClassVar[str] = "the level"
-    differentiable: ClassVar[bool] = True
-    may_find_nothing: ClassVar[bool] = False
     small: ClassVar[float] = 0.02
     hardly: ClassVar[float] = 0.1
     legend: ClassVar[tuple[tuple[str, str], ...]] = (("level", "#ff00ff"),)
-    part_change: ClassVar[str] = ""
 
     def outputs(self, raw: Tensor) -> Tensor:
         return raw.flatten(1).float()
@@ -132,21 +113,8 @@ class LevelTask:
     def state_name(self, state: int) -> str:
         return ("", "another level")[state]
 
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        return ()
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        return ()
-
     def change_in_words(self, change: float) -> str:
         return f"{10 * change:.1f} levels"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"task": self.name, "tolerance": self.tolerance}
-
-    @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> LevelTask:
-        return cls(**described)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

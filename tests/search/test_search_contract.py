@@ -1,0 +1,299 @@
+"""`check_search` finds each fault that a search of somebody else's may have; the scheduler refuses the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from registered import register
+from search_toys import evaluator, linear, run_units, target, unit
+
+from zoom_engine import check_search, registry
+from zoom_engine.errors import ConfigError
+from zoom_engine.search import CMAES, PGD, SGD, Array, Iterate, Minimal, Scan, SearchResult, Trials, Unit, choose_search
+from zoom_engine.search.contract import MOST_EVALUATIONS, check_search_on_load
+
+
+class State:
+    """Asks for both ends, then for their halves."""
+
+    def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
+        self.search, self.unit, self.trials = search, unit, Trials(unit, origin)
+        self.points = np.stack([unit.bounds[:, side] for side in (0, 1)])
+
+    def ask(self) -> Any:
+        return self.points / (1 + self.trials.steps)
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self.trials.add(iterates)
+
+    def result(self) -> Any:
+        return self.trials.result("looked", by_weight=False) if self.trials.steps == 2 else None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ends:
+    """A search by `State`; as it should be."""
+
+    name: ClassVar[Any] = "ends"
+    in_words: ClassVar[Any] = "a look at the ends"
+    modes: ClassVar[Any] = ("single", "multi")
+    needs_gradient: ClassVar[Any] = False
+    needs_loss: ClassVar[Any] = False
+    state: ClassVar[Any] = State
+
+    def start(self, unit: Unit, origin: Iterate) -> Any:
+        return self.state(self, unit, origin)
+
+
+def asking(points: Callable[[State, Array], Any]) -> type[Ends]:
+    """A search that asks for something else."""
+
+    class Asks(State):
+        def ask(self) -> Any:
+            return points(self, super().ask())
+
+    return type("Wrong", (Ends,), {"state": Asks})
+
+
+def finding(**changes: Callable[[SearchResult], Any]) -> type[Ends]:
+    """A search whose result has other values."""
+
+    class Finds(State):
+        def result(self) -> Any:
+            found = super().result()
+            return found and dataclasses.replace(found, **{name: made(found) for name, made in changes.items()})
+
+    return type("Wrong", (Ends,), {"state": Finds})
+
+
+def being(**members: Any) -> type[Ends]:
+    return type("Wrong", (Ends,), members)
+
+
+class NeverEnds(State):
+    def result(self) -> None:
+        """Goes on."""
+
+
+class FindsNothing(State):
+    def result(self) -> Any:
+        return {"flipped": True} if super().result() else None
+
+
+class FailsLater(State):
+    def tell(self, iterates: list[Iterate]) -> None:
+        raise IndexError("two\nlines")
+
+
+class Forgets(State):
+    """Takes one of two answers."""
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        self.trials.add(iterates[:1])
+
+
+class Drifts(State):
+    """Other points each time."""
+
+    drift = 0.0
+
+    def ask(self) -> Array:
+        type(self).drift += 1e-3
+        return self.points / (2 + self.trials.steps + type(self).drift)
+
+
+class OfChance(State):
+    def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
+        super().__init__(search, unit, origin)
+        self.points = self.points * np.random.default_rng().random()
+
+
+class Shares(State):
+    """Units learn from one another."""
+
+    step = 1.0
+
+    def tell(self, iterates: list[Iterate]) -> None:
+        super().tell(iterates)
+        type(self).step = 0.5 if type(self).step == 1.0 else 1.0 if iterates[0].flipped or iterates[1].flipped else 0.7
+
+    def ask(self) -> Array:
+        return self.points / (1 + self.trials.steps) * (self.step if self.trials.steps else 1.0)
+
+
+WRONG: dict[str, tuple[type[Any], str]] = {
+    "name-of-a-number": (being(name=3), "its name must be a text, got 3"),
+    "no-words": (being(in_words=""), "it has a name, and words for reports, but they are 'ends' and ''"),
+    "no-modes": (being(modes=()), "modes are single, multi or both, but they are"),
+    "other-modes": (being(modes=("single", "double")), "but they are .'single', 'double'."),
+    "modes-of-a-text": (being(modes="single"), "its modes must be a list of texts, got 'single'"),
+    "gradient-of-a-text": (being(needs_gradient="no"), "needs_gradient must be true or false, got 'no'"),
+    "no-start": (being(start=None), "its start must be a method, not None"),
+    "endless-by-its-word": (being(most_evaluations=0), "a whole number above 0, but it is 0"),
+    "never-ends": (being(state=NeverEnds), "has no result after 10000 points of one image: it must end"),
+    "ends-after-its-word": (being(state=NeverEnds, most_evaluations=30), "has no result after 30 points"),
+    "no-points": (asking(lambda state, points: points[:0]), r"asks for points \[0, 3\]: .* k of 1 or more"),
+    "one-point": (
+        asking(lambda state, points: points[0]),
+        r"asks for points \[3\]: edit weights must be float64 \[k, 3\]",
+    ),
+    "a-list": (asking(lambda state, points: points.tolist()), "asks for points of list"),
+    "half-the-digits": (asking(lambda state, points: points.astype(np.float32)), "asks for points of float32"),
+    "tensors": (asking(lambda state, points: torch.from_numpy(points)), "asks for points of Tensor"),
+    "not-a-number": (asking(lambda state, points: points * np.nan), "asks for an edit weight of nan"),
+    "too-many-weights": (asking(lambda state, points: np.hstack([points, points])), r"asks for points \[2, 6\]"),
+    "out-of-bounds": (
+        asking(lambda state, points: points * 10),
+        "asks for an edit weight of -20 where bounds are -6 and 6: use Unit.allowed",
+    ),
+    "another-attribute": (
+        asking(lambda state, points: points + np.eye(3)[0]),
+        "asks for an edit weight of 1 where bounds are 0 and 0",
+    ),
+    "asks-anew": (being(state=Drifts), "asks for other points when it is asked again"),
+    "of-chance": (being(state=OfChance), "equal units give equal results, but .* once and .* then"),
+    "shares": (being(state=Shares), "(do not influence one another|equal units give equal results), but .* once and"),
+    "no-result": (being(state=FindsNothing), "a result is a SearchResult, but it is a dict"),
+    "fails": (being(state=FailsLater), "search ends fails: IndexError: two lines"),
+    "forgets": (being(state=Forgets), "its change is the largest .*, but it is"),
+    "change-of-seven": (finding(change=lambda found: 7.0), "its change is the largest .*, but it is 7 where that is"),
+    "change-of-nothing": (finding(change=lambda found: 0.0), "its change is the largest .*, but it is 0 where that is"),
+    "change-not-a-number": (finding(change=lambda found: float("nan")), "but it is nan where"),
+    "always-flips": (
+        finding(flipped=lambda found: not found.flipped),
+        "flipped says whether .*, but it is False where",
+    ),
+    "never-decisive": (finding(decisive=lambda found: False), "decisive says whether .*, but it is False where"),
+    "far-edit": (
+        finding(edit_weights=lambda found: found.edit_weights * 9),
+        "lie within the bounds, but edit_weights are",
+    ),
+    "flat-edit": (finding(edit_weights=lambda found: 1.0), "lie within the bounds, but edit_weights are 1.0"),
+    "another-original": (finding(original_output=lambda found: [0.9]), "original_output is .0.9. where the unedited"),
+    "no-output": (finding(output=lambda found: []), "its outputs are those of points, but output has 0 numbers"),
+    "label-without-labels": (finding(label_kept=lambda found: True), "but it is True where labels are off"),
+    "negative-flip": (finding(flip_weight=lambda found: -1.0), "flip_weight is 0 or more.*, but it is -1"),
+    "no-evaluations": (finding(evaluations=lambda found: 0), "evaluations are the points .*, but they are 0"),
+    "no-trajectory": (finding(trajectory=lambda found: ()), r"its trajectory has Points .*, but it is \(\)"),
+    "no-stop": (finding(stop=lambda found: ""), "stop says in a word why it ended, but it is ''"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "reason"), WRONG.values(), ids=WRONG)
+def test_a_wrong_search_is_refused_by_the_rule_that_it_breaks(wrong: type[Ends], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason) as caught:
+        check_search(wrong())
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("search ")
+
+
+def test_a_search_must_be_a_dataclass_whose_options_json_can_hold() -> None:
+    class Plain:
+        """No dataclass."""
+
+    for name in ("name", "in_words", "modes", "needs_gradient", "needs_loss", "start"):
+        setattr(Plain, name, getattr(Ends, name))
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class OfASet(Ends):
+        points: Any = frozenset({1})
+
+    for wrong, reason in (
+        (Plain(), "but it is none"),
+        (Ends, "but it is a class"),
+        (OfASet(), "but it fails: TypeError"),
+    ):
+        with pytest.raises(ConfigError, match=f"a search is a dataclass of its options.*, {reason}"):
+            check_search(wrong)
+
+
+@pytest.mark.parametrize(
+    "search",
+    [Ends(), Scan(), Scan(tolerance=None), SGD(), PGD(patience=1), Minimal(), CMAES()],
+    ids=lambda one: one.name,
+)
+def test_what_ships_holds_the_contract(search: Any) -> None:
+    if search.name == "cmaes":
+        pytest.importorskip("cmaes")
+    check_search(search)
+
+
+def test_on_load_a_search_is_tried_on_one_problem_of_each_mode() -> None:
+    started = []
+
+    class Counted(Ends):
+        def start(self, unit: Unit, origin: Iterate) -> Any:
+            started.append(unit.attribute is None)
+            return super().start(unit, origin)
+
+    check_search_on_load(Counted())
+    assert len(started) <= 20
+    assert set(started) == {True, False}
+
+
+def test_a_search_may_say_that_it_takes_more_points_than_it_is_tried_on() -> None:
+    check_search_on_load(being(state=NeverEnds, modes=("single",), most_evaluations=MOST_EVALUATIONS * 5)())
+
+
+def test_a_packages_search_is_tried_where_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, registry.SEARCHES, ends=being(state=NeverEnds))
+    with pytest.raises(ConfigError, match="search ends has no result after 10000 points of one image: it must end"):
+        choose_search("ends", mode="single", target=target(linear))
+    register(monkeypatch, registry.SEARCHES, ends=Ends)
+    chosen, _ = choose_search("ends", mode="single", target=target(linear))
+    assert chosen == Ends()
+
+
+STYLES = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "never-ends",
+        "ends-after-its-word",
+        "no-points",
+        "one-point",
+        "a-list",
+        "half-the-digits",
+        "not-a-number",
+        "out-of-bounds",
+        "another-attribute",
+        "no-result",
+        "fails",
+        "change-of-seven",
+        "always-flips",
+        "no-evaluations",
+    ],
+)
+def test_the_scheduler_refuses_it_by_name(name: str) -> None:
+    """Whatever the check on load has seen: pictures are other than its problems."""
+    wrong, _ = WRONG[name]
+    if name == "never-ends":
+        wrong = being(state=NeverEnds, most_evaluations=50)
+    with pytest.raises(ConfigError, match=r"^search ends ") as caught:
+        run_units(
+            [unit(image, 1, -2, 3) for image in (0, 1)],
+            search=wrong(),
+            evaluator=evaluator(),
+            styles=STYLES,
+            on_result=lambda found: None,
+        )
+    assert "\n" not in str(caught.value)
+
+
+def test_the_scheduler_runs_a_sound_search_of_somebody_elses() -> None:
+    found: list[Any] = []
+    run_units(
+        [unit(image, 1, -2, 3) for image in (0, 1)],
+        search=Ends(),
+        evaluator=evaluator(),
+        styles=STYLES,
+        on_result=found.extend,
+    )
+    assert [result.evaluations for _, result in found] == [4, 4]

@@ -1,0 +1,437 @@
+"""`check_task` finds each fault that a task of somebody else's may have, and says which; runs refuse what it cannot
+see."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from networks import Drawing, Function
+from torch import Tensor
+
+from zoom_engine import check_task
+from zoom_engine.errors import TargetError
+from zoom_engine.evaluator import Evaluator
+from zoom_engine.targets import (
+    BinaryTask,
+    Described,
+    DetectionTask,
+    KeypointsTask,
+    MultiClassTask,
+    MultiLabelTask,
+    Pixels,
+    RegressionTask,
+    SegmentationTask,
+    Task,
+    load_target,
+)
+
+NAMES = ("a", "b", "c", "d")
+
+
+@dataclasses.dataclass(frozen=True)
+class Level(Described):
+    """A level from 0 to 1 that flips where it moves by `tolerance`; as it should be."""
+
+    tolerance: float = 0.2
+    name: ClassVar[Any] = "level"
+    axis: ClassVar[Any] = (0.0, 1.0)
+    boundary: ClassVar[Any] = None
+    corner: ClassVar[Any] = "the level"
+    curve: ClassVar[Any] = "the level"
+    small: ClassVar[Any] = 0.02
+    hardly: ClassVar[Any] = 0.01
+
+    def outputs(self, raw: Tensor) -> Any:
+        return raw.flatten(1).float()
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Any:
+        return outputs
+
+    def margin(self, outputs: Tensor, original: Tensor) -> Any:
+        return self.tolerance - (outputs - original).abs()[:, 0]
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Any:
+        return self.margin(outputs, original) <= 0
+
+    def change(self, outputs: Tensor, original: Tensor) -> Any:
+        return (outputs - original).abs()[:, 0].clamp(max=1)
+
+    def loss(self, outputs: Tensor, original: Tensor) -> Any:
+        return (outputs - torch.where(original < 0.5, 1.0, 0.0)).abs()[:, 0]
+
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> Any:
+        return f"{outputs_row[0].item():.2f}"
+
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> Any:
+        return recorded[0]
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> Any:
+        return int(abs(recorded[0] - original[0]) >= self.tolerance)
+
+    def state_name(self, state: int) -> Any:
+        return ("", "another level")[state]
+
+    def change_in_words(self, change: float) -> Any:
+        return ""
+
+
+class WithoutState(Level):
+    state = None  # type: ignore[assignment]
+
+
+class CornerOfANumber(Level):
+    corner = 3
+
+
+class NotForJson(Level):
+    def to_dict(self) -> dict[str, Any]:
+        return {"task": self.name, "tolerance": np.float32(0.2)}
+
+
+class TuplesInJson(Level):
+    def to_dict(self) -> dict[str, Any]:
+        return {"task": self.name, "tolerance": (0.2,)}
+
+
+class OfAnotherName(Level):
+    def to_dict(self) -> dict[str, Any]:
+        return {**super().to_dict(), "task": "levels"}
+
+
+class ForgetsItsOptions(Level):
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> Any:
+        return cls(0.5)
+
+
+class TakesNothingBack(Level):
+    @classmethod
+    def from_dict(cls, described: dict[str, Any]) -> Any:
+        return cls(**described, more=True)  # type: ignore[call-arg]
+
+
+class LargeSmall(Level):
+    small = 5.0
+
+
+class FallingAxis(Level):
+    axis = (1.0, 0.0)
+
+
+class NamedColour(Level):
+    legend = (("level", "magenta"),)
+
+
+class NoWords(Level):
+    def change_in_words(self, change: float) -> float:
+        return change
+
+
+class DoubleOutputs(Level):
+    def outputs(self, raw: Tensor) -> Tensor:
+        return raw.flatten(1).double()
+
+
+class OneOutput(Level):
+    def outputs(self, raw: Tensor) -> Tensor:
+        return raw.flatten(1).mean(0, keepdim=True)
+
+
+class RecordsNaN(Level):
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original) / (outputs - original).clamp(min=0)
+
+
+class RecordsNoRows(Level):
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return outputs[:, 0]
+
+
+class MarginOfColumns(Level):
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.tolerance - (outputs - original).abs()
+
+
+class FlippedByNumber(Level):
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return super().flipped(outputs, original).float()
+
+
+class ChangeTimesHundred(Level):
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return 100 * super().change(outputs, original)
+
+
+class SignedChange(Level):
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original)[:, 0]
+
+
+class DividesByTheOriginal(Level):
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return super().change(outputs, original) / (original[:, 0] > 0.5)
+
+
+class ChangesByItself(Level):
+    def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs[:, 0] + 0 * original[:, 0]).clamp(0, 1)
+
+
+class FlipsFromItself(Level):
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original).abs()[:, 0] < self.tolerance
+
+
+class MarginTurned(Level):
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original).abs()[:, 0] - self.tolerance
+
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.margin(outputs, original) > 0
+
+
+class FlipsLater(Level):
+    def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return self.margin(outputs, original) <= -0.2
+
+
+class MixesRows(Level):
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return outputs - outputs.mean(0)
+
+
+class MeansOverRows(Level):
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        loss = super().loss(outputs, original)
+        return loss.mean().expand(len(loss))
+
+
+class OneLoss(Level):
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return super().loss(outputs, original).mean()
+
+
+class LongCaption(Level):
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        return str(outputs_row) * 9
+
+
+class CaptionOfANumber(Level):
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> float:
+        return outputs_row[0].item()
+
+
+class DrawsShares(Level):
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Any:
+        return pixels / 255
+
+
+class DrawsInPlace(Level):
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        pixels[:2] = 255
+        return pixels
+
+
+class FollowsATensor(Level):
+    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
+        return torch.tensor(recorded)
+
+
+class OneState(Level):
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        return 0
+
+
+class NamelessState(Level):
+    def state_name(self, state: int) -> None:
+        """Says nothing."""
+
+
+class PartsWithoutChanges(Level):
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        return ("red", "green")
+
+
+class PartsThatShrink(Level):
+    part_change = "how far"
+
+    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
+        return ("red",)
+
+    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
+        return [recorded[0] - original[0]]
+
+
+class DetachedLoss(Level):
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return super().loss(outputs.detach(), original)
+
+
+class DetachedMargin(Level):
+    def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return super().margin(outputs.detach(), original)
+
+
+class FlatLoss(Level):
+    def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return 0 * super().loss(outputs, original)
+
+
+WRONG = [
+    (WithoutState, "state must be a method, not None"),
+    (CornerOfANumber, "corner must be a text, got 3"),
+    (NotForJson, "to_dict is JSON-ready.*, but it fails: TypeError"),
+    (TuplesInJson, "JSON has not all of its values"),
+    (OfAnotherName, "its \"task\" is 'levels'"),
+    (ForgetsItsOptions, "from_dict takes it back, but what comes back is .*0.5"),
+    (TakesNothingBack, "from_dict takes it back, but it fails: TypeError"),
+    (LargeSmall, r"small is in \[0, 1\].*, but small is 5.0"),
+    (FallingAxis, r"axis is two rising numbers or None.*, but axis is \(1.0, 0.0\)"),
+    (NamedColour, "legend has names and colours .*, but it has .'level', 'magenta'."),
+    (NoWords, "change_in_words is a text, but it is 0.25"),
+    (DoubleOutputs, "float32 or whole numbers.*, but they are torch.float64"),
+    (OneOutput, r"outputs gives a row for each raw one, but of \[6, 3\] they are \[1, 3\]"),
+    (RecordsNaN, "recorded gives finite numbers .*, but it gives NaN or infinity"),
+    (RecordsNoRows, r"recorded gives finite numbers \[B, M\], but it gives \[6\]"),
+    (MarginOfColumns, r"margin gives a number a row, but it gives torch.float32 \[6, 3\]"),
+    (FlippedByNumber, r"flipped gives true or false a row, but it gives torch.float32 \[6\]"),
+    (ChangeTimesHundred, r"change lies in \[0, 1\], but it reaches \d\d"),
+    (SignedChange, r"change lies in \[0, 1\], but it reaches -0"),
+    (DividesByTheOriginal, "change gives a number a row, but it gives NaN or infinity"),
+    (ChangesByItself, "the change of an output to itself is 0, but it is 0.6"),
+    (FlipsFromItself, "an output has not flipped from itself, but flipped says so"),
+    (MarginTurned, "an output has not flipped from itself, but its margin is -0.2"),
+    (FlipsLater, "negative where it flipped.*, but flipped is False at a margin of -0"),
+    (MixesRows, "rows do not hang on each other, but recorded of a row is .* off"),
+    (MeansOverRows, "rows do not hang on each other, but loss of a row is .* off"),
+    (OneLoss, "loss gives a number a row, but it gives torch.float32 .. of 6 rows"),
+    (LongCaption, "caption is a text of 1 to 80 characters, but it is 'tensor"),
+    (CaptionOfANumber, "caption is a text of 1 to 80 characters, but it is 0"),
+    (DrawsShares, r"overlay is another picture, uint8 .*, but it is float64 \[16, 16, 3\]"),
+    (DrawsInPlace, "the picture that it was given is drawn into"),
+    (FollowsATensor, "followed is a number, but it is tensor"),
+    (OneState, "another one after a flip, but a flip leads from state 0 to the same"),
+    (NamelessState, "but state is 0, its name None"),
+    (PartsWithoutChanges, "but parts are 2, part_changes 0"),
+    (PartsThatShrink, r"but part_changes are \[-0"),
+    (DetachedLoss, "loss has a gradient .*, but it has none"),
+    (DetachedMargin, "margin has a gradient .*, but it has none"),
+    (FlatLoss, "loss has a slope, but it is 0"),
+]
+RAW = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("wrong", "reason"), WRONG, ids=[wrong.__name__ for wrong, _ in WRONG])
+def test_a_wrong_task_is_refused_by_the_rule_that_it_breaks(wrong: type[Level], reason: str) -> None:
+    with pytest.raises(TargetError, match=reason) as caught:
+        check_task(wrong(), RAW)
+    assert "\n" not in str(caught.value)
+    assert "task 'level'" in str(caught.value)
+
+
+SHIPPED: list[Task] = [
+    BinaryTask(),
+    BinaryTask(output="two-probabilities"),
+    BinaryTask(head=2),
+    MultiClassTask(classes=NAMES, output="probabilities"),
+    MultiLabelTask(classes=NAMES),
+    RegressionTask(range=(0, 1), unit="years"),
+    KeypointsTask(),
+    KeypointsTask(output="heatmaps"),
+    SegmentationTask(classes=NAMES),
+    SegmentationTask(classes=NAMES, output="labels"),
+    DetectionTask(),
+    DetectionTask(output="boxes"),
+    DetectionTask(output="yolo", classes=NAMES, chosen="b"),
+]
+
+
+@pytest.mark.parametrize("task", [Level(), *SHIPPED], ids=lambda task: f"{task.name}-{getattr(task, 'output', '')}")
+def test_what_ships_holds_the_contract_on_outputs_of_its_usual_shape(task: Task) -> None:
+    check_task(task)
+
+
+def test_a_task_of_no_usual_shape_asks_for_outputs() -> None:
+    class OfSevens(Level):
+        def outputs(self, raw: Tensor) -> Tensor:
+            if raw.shape[1] != 7:
+                raise TargetError("sevens are wanted")
+            return raw
+
+    with pytest.raises(TargetError, match="reads none of the usual outputs: give check_task some"):
+        check_task(OfSevens())
+    check_task(OfSevens(), torch.rand(2, 7))
+    with pytest.raises(TargetError, match="2 or more pictures, not 1"):
+        check_task(OfSevens(), torch.rand(1, 7))
+
+
+def network() -> Function:
+    return Function(lambda m: (m[:, :1] - 0.5) * 2 + 0.5)
+
+
+@pytest.mark.parametrize("wrong", [ChangeTimesHundred, SignedChange, DetachedLoss, TuplesInJson, WithoutState])
+def test_a_target_is_refused_on_load_where_its_task_breaks_the_contract(wrong: type[Level]) -> None:
+    with pytest.raises(TargetError, match="task 'level'"):
+        load_target(network(), task=wrong(), resolution=16)
+
+
+def test_on_load_a_task_is_asked_a_few_times_for_a_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = []
+    for name in ("margin", "flipped", "change", "loss", "recorded"):
+        own = getattr(Level, name)
+
+        def counted(self: Level, outputs: Tensor, original: Tensor, own: Any = own) -> Any:
+            rows.append(len(outputs))
+            return own(self, outputs, original)
+
+        monkeypatch.setattr(Level, name, counted)
+    load_target(network(), task=Level(), resolution=16)
+    assert 0 < len(rows) < 60
+    small = sum(rows)
+    rows.clear()
+    wide = Function(lambda m: m[:, :1].expand(-1, 20_000) * 2 - 0.5)
+    load_target(wide, task=Level(), resolution=16)
+    assert sum(rows) < small / 2, "of large outputs it looks at fewer"
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (lambda moved: 100 * moved, "it reaches 60"),
+        (lambda moved: -moved, "it reaches -0.6"),
+        (lambda moved: moved / 0, "it reaches inf"),
+        (lambda moved: moved * float("nan"), "it is NaN"),
+    ],
+)
+def test_the_evaluator_refuses_a_change_out_of_its_range(made: Any, reason: str) -> None:
+    """The check on load has seen noise alone: what a task makes of an edited picture is looked at each time."""
+
+    class Wrong(Level):
+        def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+            moved = super().change(outputs, original)
+            return torch.where(original[:, 0] == 0.125, made(moved), moved)
+
+    draw = Drawing(lambda codes: codes[:, :1, None, None].expand(-1, 3, 16, 16) * 2 - 1)
+    target = load_target(network(), task=Wrong(), resolution=16)
+    evaluator = Evaluator(draw, torch.ones(1, 1), target)
+    originals = evaluator.originals(torch.tensor([[0.3125]]))
+    with pytest.raises(TargetError, match=rf"task 'level': the change .* lie in \[0, 1\], but {reason}") as caught:
+        evaluator.value(torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_evaluator_refuses_recorded_numbers_that_json_has_not() -> None:
+    class Wrong(Level):
+        def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+            return torch.where(original == 0.125, torch.inf, outputs)
+
+    draw = Drawing(lambda codes: codes[:, :1, None, None].expand(-1, 3, 16, 16) * 2 - 1)
+    evaluator = Evaluator(draw, torch.ones(1, 1), load_target(network(), task=Wrong(), resolution=16))
+    originals = evaluator.originals(torch.tensor([[0.3125]]))
+    with pytest.raises(TargetError, match=r"task 'level': what it records .* NaN or infinite"):
+        evaluator.value(torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)
