@@ -13,7 +13,7 @@ from typing import Any
 from zoom_engine.errors import CheckpointError, ConfigError, TargetError
 from zoom_engine.generators import describe_checkpoint, describe_generator, is_registered, load_generator
 from zoom_engine.generators.checkpoints.formats import Description, checkpoint_hash, table
-from zoom_engine.generators.checkpoints.safetensors_file import own_recipe
+from zoom_engine.generators.checkpoints.safetensors_file import is_own
 from zoom_engine.generators.onnx_decoder import decoder_model, describe_decoder
 from zoom_engine.targets import describe_target_file
 from zoom_engine.targets.describe import describe_architecture
@@ -72,11 +72,7 @@ def describe_file(
 def holds_target(path: Path) -> bool:
     """Whether ``path`` is a target model (or the weights of one) rather than a generator checkpoint."""
     if path.is_file() and holds_safetensors(path):
-        try:
-            own_recipe(path)
-        except CheckpointError:
-            return True
-        return False
+        return not is_own(path)
     try:
         kind = kind_by_content(path) if path.is_file() else kind_of_file(path)
     except TargetError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +12,6 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
-from zoom_engine.targets.loaders.hugging_face import hugging_face_preprocessing
 
 NAMES = {0: "cat", 1: "dog", 2: "fox"}
 
@@ -75,23 +73,3 @@ def test_refusals_are_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors").rename(folder / "model.bin")
     refused("no .safetensors file")
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"size": {"longest_edge": 30}}, "resizes in a way"),
-        ({"size": {"height": 30, "width": 30}, "resample": 1}, "resizes in a way"),
-        ({"size": {"shortest_edge": 30}}, "without a crop"),
-    ],
-)
-def test_a_preprocessing_that_is_not_known_is_refused(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(TargetError, match=message):
-        hugging_face_preprocessing(values, Path("preprocessor_config.json"))
-
-
-def test_scale_and_offset() -> None:
-    values = {"size": {"height": 8, "width": 8}, "rescale_factor": 1 / 127.5, "rescale_offset": True}
-    how = hugging_face_preprocessing({**values, "do_normalize": False}, Path("p.json"))
-    torch.testing.assert_close(how(torch.full((1, 3, 8, 8), -1.0)), torch.full((1, 3, 8, 8), -1.0))
-    torch.testing.assert_close(how(torch.full((1, 3, 8, 8), 1.0)), torch.full((1, 3, 8, 8), 1.0))

@@ -464,6 +464,22 @@ def test_external_data_beside_the_model_is_read(tmp_path: Path) -> None:
     assert load_target(external(tmp_path, "data.bin"), task=BinaryTask()).content_hash != digest
 
 
+def test_of_a_large_data_file_only_what_is_used_is_read(tmp_path: Path) -> None:
+    model = simple()
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == "b")
+    bias.ClearField("raw_data")
+    bias.data_location = TensorProto.EXTERNAL
+    bias.external_data.add(key="location", value="data.bin")
+    bias.external_data.add(key="offset", value=str((8 << 30) - 4))
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.seek((8 << 30) - 4)
+        file.write(HEAD["b"].tobytes())
+    outside = load_target(save(model, tmp_path), task=BinaryTask())
+    images = torch.rand(2, 3, 16, 16)
+    inside = load_target(save(simple(), tmp_path, "inside.onnx"), task=BinaryTask())
+    torch.testing.assert_close(outside(images), inside(images))
+
+
 @pytest.mark.parametrize("location", ["../secret.bin", "/etc/hostname", "sub/../../secret.bin", "link.bin"])
 def test_external_data_elsewhere_is_refused(location: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
@@ -532,7 +548,7 @@ def test_sizes_must_agree(tmp_path: Path) -> None:
 def test_damaged_metadata_is_refused(tmp_path: Path) -> None:
     for text, message in (
         ("{", "no JSON"),
-        ("[1]", "no JSON object"),
+        ("[1]", "must be an object"),
         ('{"task": {"task": "magic"}}', "unknown task"),
     ):
         model = simple()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
-from zoom_engine.files.onnx_file import cpu_session, name_ends, open_inputs, read_onnx_file
+from zoom_engine.files.onnx_file import cpu_session, name_ends, open_inputs, parse_onnx, read_onnx_file
 from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
@@ -22,6 +23,8 @@ from zoom_engine.plurals import number_of
 from zoom_engine.threads import PerProcess
 
 METADATA = "zoom_engine."
+MOST_NUMBERS = 2**20
+"""Of a code: the styles of a StyleGAN are 10,000 or so."""
 CODES = "codes"
 IMAGES = "images"
 """The input and the output of `OnnxDecoder.graph`."""
@@ -47,7 +50,7 @@ class OnnxDecoder(DrawnFromCodes):
     def __init__(
         self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] = (-1.0, 1.0)
     ) -> None:
-        self._range = checked_range(output_range)
+        self._path, self._range = path, checked_range(output_range)
         model, _ = read_onnx_file(path, refusal=CheckpointError)
         size = _named_ends(model, path)
         if _is_ours(model) and codes is None:
@@ -71,14 +74,17 @@ class OnnxDecoder(DrawnFromCodes):
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
         """See `EditableGenerator.render`: by ONNX Runtime, picture by picture. An audit uses what is fastest here."""
         if self._session is None:
-            self._session = _onnxruntime_session(self.graph)
+            self._session = _onnxruntime_session(self._path, self.graph)
         session = self._session()
         rows = edited(codes, edit_weights, directions).detach().float().cpu().numpy()
         try:
             images = [session.run([IMAGES], {CODES: rows[row : row + 1]})[0] for row in range(len(rows))]
         except Exception as error:  # ONNX Runtime raises classes of its own
-            raise BackendError(f"onnxruntime cannot run the decoder: {one_line(error)}") from error
-        return self.finished(torch.from_numpy(np.concatenate(images)))
+            raise BackendError(f"{self._path}: onnxruntime cannot run the decoder ({one_line(error)})") from error
+        drawn = [image for image in images if isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.ndim]
+        if len(drawn) < len(images) or len({image.shape for image in drawn}) > 1:
+            raise CheckpointError(f"{self._path} is no decoder: its first output is no picture [B, 3, R, R] of floats")
+        return self.finished(torch.from_numpy(np.concatenate(drawn)))
 
     def finished(self, images: Tensor) -> Tensor:
         """The graph's output as images in [-1, 1]."""
@@ -86,10 +92,10 @@ class OnnxDecoder(DrawnFromCodes):
 
 
 def decoder_model(path: Path) -> onnx.ModelProto | None:
-    """The model of an ONNX file whose first input has two axes, as codes have, and whose first output may be pictures;
-    None for another file."""
+    """The model, unchecked, of an ONNX file whose first input has two axes, as codes have, and whose first output may
+    be pictures; None for another file."""
     try:
-        model, _ = read_onnx_file(path, refusal=CheckpointError)
+        model, _ = parse_onnx(path, refusal=CheckpointError)
     except CheckpointError:
         return None
     given = open_inputs(model.graph)
@@ -98,9 +104,13 @@ def decoder_model(path: Path) -> onnx.ModelProto | None:
 
 
 def describe_decoder(model: onnx.ModelProto, path: Path) -> list[tuple[str, str]]:
-    """What a `decoder_model` holds, as labels and texts. Raises CheckpointError where it cannot be loaded."""
+    """What a `decoder_model` holds, as labels and texts. Raises CheckpointError where it cannot be loaded, as far as
+    that can be told without running it."""
     of_styles = _is_ours(model)
+    model, _ = read_onnx_file(path, refusal=CheckpointError)
     size = _named_ends(model, path)
+    with contextlib.suppress(BackendError):  # without a runtime it is read all the same
+        _onnxruntime_session(path, model.SerializeToString())
     codes = (
         "style vectors: give a file of them (--codes)" if of_styles else "a normal distribution, or a file (--codes)"
     )
@@ -111,7 +121,7 @@ def _is_ours(model: onnx.ModelProto) -> bool:
     return any(entry.key.startswith(METADATA) for entry in model.metadata_props)
 
 
-def _onnxruntime_session(graph: bytes) -> PerProcess[Any]:
+def _onnxruntime_session(path: Path, graph: bytes) -> PerProcess[Any]:
     try:
         return cpu_session(graph, torch.get_num_threads())
     except ImportError as error:
@@ -119,7 +129,7 @@ def _onnxruntime_session(graph: bytes) -> PerProcess[Any]:
             f"onnxruntime is needed to draw: {one_line(error)}; pip install 'zoom-engine[cpu]'"
         ) from error
     except Exception as error:
-        raise CheckpointError(f"onnxruntime refuses the decoder: {one_line(error)}") from error
+        raise CheckpointError(f"{path}: onnxruntime refuses the decoder ({one_line(error)})") from error
 
 
 def _named_ends(model: onnx.ModelProto, path: Path) -> int:
@@ -140,6 +150,8 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
             f"{path} is no decoder: its output {axes}, pictures have 4 (batch, 3, height, width); a model of tables,"
             " such as scikit-learn's, draws none"
         )
+    if size > MOST_NUMBERS:
+        raise CheckpointError(f"{path}: refused, since its codes have {size} numbers; {MOST_NUMBERS} are the limit")
     for name in edits:
         columns = size if name == "edit_directions" else _width(inputs[name])
         zeros = np.zeros((1, columns), np.float32)

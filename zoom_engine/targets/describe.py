@@ -6,16 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import open_inputs
+from zoom_engine.files.onnx_file import open_inputs, parse_onnx
 from zoom_engine.targets.loaders.architectures import Architecture
 from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
-from zoom_engine.targets.loaders.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
-from zoom_engine.targets.onnx.load import METADATA_KEY, image_input, onnx_preprocessing, read_metadata, tells_scale
+from zoom_engine.targets.loaders.hugging_face import check_folder, folder_preprocessing, read_json
+from zoom_engine.targets.onnx.load import METADATA_KEY, open_onnx, tells_scale, type_name
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 
 SHOWN = 20
@@ -55,57 +53,54 @@ def _preprocessing(used: Preprocessing, *, said: bool = True, size: str = "") ->
 
 
 def _onnx(path: Path, options: InputOptions) -> list[str]:
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
-    except DecodeError as error:
-        raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    model, _ = parse_onnx(path, refusal=TargetError)
     graph = model.graph
     opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
     operators = sorted({node.op_type for node in graph.node})
     lines = ["kind: ONNX model", f"opset: {opsets}"]
-    lines += [f"input: {_value(value)}" for value in open_inputs(graph)]
-    lines += [f"output: {_value(value)}" for value in graph.output]
+    lines += [f"input: {_value(value)}" for value in open_inputs(graph)[:SHOWN]]
+    lines += [f"output: {_value(value)}" for value in graph.output[:SHOWN]]
     lines.append(f"operators: {len(graph.node)} nodes of {_few(operators)}")
     files = sorted({entry.value for tensor in graph.initializer for entry in tensor.external_data
                     if entry.key == "location"})  # fmt: skip
     if files:
         lines.append(f"data in other files: {_few(files)}")
-    metadata = read_metadata(path, model)
     others = sorted(entry.key for entry in model.metadata_props if entry.key != METADATA_KEY)
     if others:
         lines.append(f"metadata: {_few(others)}")
-    if "task" in metadata:
-        lines.append(f"task: {_plain(metadata['task'])}")
     try:
-        image = image_input(path, model)
+        opened = open_onnx(path, options)
     except TargetError as error:
         return [*lines, f"refused: {error}"]
-    used, size = onnx_preprocessing(metadata, image, options), " but size and layout" if image.size else ""
-    return [*lines, *_preprocessing(used, said=tells_scale(metadata, image), size=size)]
+    if opened.noted.task is not None:
+        lines.append(f"task: {_plain(opened.noted.task.to_dict())}")
+    size = " but size and layout" if opened.image.size else ""
+    return [*lines, *_preprocessing(opened.preprocessing, said=tells_scale(opened.noted, opened.image), size=size)]
 
 
 def _value(value: Any) -> str:
     tensor = value.type.tensor_type
     sizes = [str(d.dim_value) if d.dim_value > 0 else (d.dim_param or "?") for d in tensor.shape.dim]
-    return f"{value.name} {onnx.TensorProto.DataType.Name(tensor.elem_type).lower()} [{', '.join(sizes)}]"
+    return f"{value.name} {type_name(tensor.elem_type).lower()} [{', '.join(sizes)}]"
 
 
 def _hugging_face(folder: Path, options: InputOptions) -> list[str]:
     config = read_json(folder / CONFIG)
-    architectures = [str(name) for name in config.get("architectures") or []]
+    named = config.get("architectures")
+    architectures = [str(name) for name in named] if isinstance(named, list) else []
     lines = ["kind: Hugging Face model", f"architecture: {_few(architectures)}"]
     names = config.get("id2label")
     if isinstance(names, dict):
         lines.append(f"classes: {_few([str(name) for name in names.values()])}")
-    if "auto_map" in config:
-        lines.append("refused: it brings code of its own (auto_map)")
     files = sorted(file.name for file in folder.glob("*.safetensors"))
-    lines.append(f"weights: {_few(files)}" if files else "refused: no .safetensors file")
-    stored = folder / PREPROCESSOR
-    own = hugging_face_preprocessing(read_json(stored), stored) if stored.is_file() else Preprocessing()
-    return [*lines, *_preprocessing(own.updated(options), said=stored.is_file())]
+    lines.append(f"weights: {_few(files)}")
+    try:
+        used, told = folder_preprocessing(folder, config, options)
+        lines += _preprocessing(used, said=told)
+        check_folder(folder, config)
+    except TargetError as error:
+        lines.append(f"refused: {error}")
+    return lines
 
 
 def _program(path: Path, kind: FileKind, options: InputOptions) -> list[str]:

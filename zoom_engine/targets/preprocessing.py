@@ -7,6 +7,7 @@ are recorded from it (`zoom_engine.graphs.recorder`).
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -15,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.audit.model_settings import ChannelOrder, InputSettings, Layout, Resize
-from zoom_engine.errors import TargetError
-from zoom_engine.kinds import one_of, plain
+from zoom_engine.errors import TargetError, one_line
+from zoom_engine.kinds import fits, one_of, plain
 
 BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""
@@ -24,6 +25,10 @@ BLACK, WHITE = -1.0, 1.0
 
 SCALE = ("value_range", "mean", "std")
 """The fields that say which numbers stand for black and white."""
+MOST_PIXELS = 2**22
+"""Of a network's input: 2048², four times what any generator draws."""
+LARGEST = 1e6
+"""Of the numbers in `SCALE`, either way."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,13 +42,18 @@ class Preprocessing(InputSettings):
     value_range: the values of black and white before normalisation, such as (0, 1), (0, 255) or (-1, 1).
     mean, std: one number per RGB channel (or one for all), in the units of `value_range`.
     channel_order, layout: of the network's input.
+    floor_crop: where the crop cannot lie in the middle it lies half a pixel nearer to the top left, as transformers has
+        it; torchvision rounds to the even pixel.
     """
+
+    floor_crop: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (("resize", Resize), ("channel_order", ChannelOrder), ("layout", Layout)):
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(get_args(allowed))
                 raise TargetError(f"preprocessing: {name} is {getattr(self, name)!r}; choose one of {choices}")
+        self._check_numbers()
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (1, 3):
                 raise TargetError(f"preprocessing: {name} needs one number or three, one per RGB channel")
@@ -57,6 +67,27 @@ class Preprocessing(InputSettings):
             smallest = self.resize_size if isinstance(self.resize_size, int) else min(self.resize_size)
             if self.hw is None or smallest < 1:
                 raise TargetError("preprocessing: resize_size comes before a crop, so it needs size, the crop's")
+
+    def _check_numbers(self) -> None:
+        """Refuse what is of another type, as in a file of others, and pictures that nothing here could draw."""
+        for name, most in (("size", MOST_PIXELS), ("resize_size", 4 * MOST_PIXELS)):
+            given = getattr(self, name)
+            sides = given if isinstance(given, tuple | list) else (given, given)
+            if given is None:
+                continue
+            if len(sides) != 2 or not all(fits(int, side) for side in sides):
+                wanted = "a number of pixels, or two (height, width)"
+                raise TargetError(f"preprocessing: {name} has the wrong type: {_shown(given)} is not {wanted}")
+            if sides[0] * sides[1] > most:
+                raise TargetError(f"preprocessing: {name} {_shown(given)} is too large: {most} pixels are the limit")
+        if not isinstance(self.floor_crop, bool):
+            raise TargetError("preprocessing: floor_crop has the wrong type: it is true or false")
+        for name in SCALE:
+            given = getattr(self, name)
+            if not isinstance(given, tuple | list) or not all(map(_is_number, given)):
+                raise TargetError(f"preprocessing: {name} has the wrong type: {_shown(given)} are not finite numbers")
+        if len(self.value_range) != 2:
+            raise TargetError("preprocessing: value_range needs two numbers, those of black and white")
 
     @property
     def hw(self) -> tuple[int, int] | None:
@@ -74,7 +105,10 @@ class Preprocessing(InputSettings):
         (height, width), size = self._resized(*source), self.hw or source
         if (height, width) != source:
             antialias = self.resize in ("bilinear", "bicubic")
-            x = F.interpolate(x, size=(height, width), mode=self.resize, antialias=antialias)
+            mode = (
+                "nearest-exact" if self.resize == "nearest" else self.resize
+            )  # Pillow's; torch's other one is shifted
+            x = F.interpolate(x, size=(height, width), mode=mode, antialias=antialias)
             if self.resize == "bicubic":  # it overshoots
                 x = x.clamp(BLACK, WHITE)
         if height < size[0] or width < size[1]:
@@ -83,7 +117,8 @@ class Preprocessing(InputSettings):
                 f" {size[0]}×{size[1]}: set a larger resize_size"
             )
         if (height, width) != size:
-            top, left = round((height - size[0]) / 2), round((width - size[1]) / 2)
+            rounded = math.floor if self.floor_crop else round
+            top, left = rounded((height - size[0]) / 2), rounded((width - size[1]) / 2)
             x = x[..., top : top + size[0], left : left + size[1]]
         # ((x + 1) / 2 · (high − low) + low − mean) / std, in as few passes over the pictures as it takes
         low, high = self.value_range
@@ -140,10 +175,9 @@ class Preprocessing(InputSettings):
         return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict that `from_dict` takes back."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
-        }
+        """A JSON-ready dict that `from_dict` takes back; `floor_crop` where it is so."""
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        return values if self.floor_crop else {name: v for name, v in values.items() if name != "floor_crop"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
@@ -159,6 +193,14 @@ class Preprocessing(InputSettings):
             return cls(**options)
         except TypeError as error:
             raise TargetError(f"preprocessing: an option has the wrong type ({error})") from error
+
+
+def _is_number(value: Any) -> bool:
+    return fits(float, value) and abs(value) < LARGEST  # no NaN
+
+
+def _shown(value: object) -> str:
+    return one_line(repr(value), 60)
 
 
 InputOptions = Preprocessing | Mapping[str, Any] | None

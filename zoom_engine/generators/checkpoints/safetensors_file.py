@@ -55,6 +55,15 @@ def save_generator(
         save_file(tensors, str(temporary), metadata=header)
 
 
+def is_own(path: Path) -> bool:
+    """The file says that :func:`save_generator` wrote it, whether or not it can be used."""
+    try:
+        with _opened(path) as file:
+            return (file.metadata() or {}).get("format") in FAMILIES
+    except CheckpointError:
+        return False
+
+
 def own_recipe(path: Path) -> Recipe:
     """The recipe of a file that :func:`save_generator` wrote. Raises :class:`CheckpointError`."""
     with _opened(path) as file:

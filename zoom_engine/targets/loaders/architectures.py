@@ -125,7 +125,11 @@ def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Pat
         outputs = {
             state[key].shape[0]
             for key, shape in usual.items()
-            if key in state and state[key].ndim == len(shape) and state[key].shape[:1] != shape[:1]
+            if key in state
+            and len(shape)
+            and state[key].shape[1:] == shape[1:]
+            and state[key].shape != shape
+            and state[key].numel()
         }
         model = build(outputs.pop() if len(outputs) == 1 else None)
     missing = sorted(set(model.state_dict()) - set(state))

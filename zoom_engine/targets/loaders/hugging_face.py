@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from zoom_engine.errors import TargetError, imported, one_line
 from zoom_engine.targets.loaders.entry import Entry
 from zoom_engine.targets.loaders.files import CONFIG
+from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
-from zoom_engine.targets.loaders.published import HUB, hub_folder
-from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
+from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder
+from zoom_engine.targets.loaders.timm_config import timm_preprocessing
+from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.threads import quiet
 
 PREPROCESSOR = "preprocessor_config.json"
-RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of the filters that have a counterpart here."""
+LARGEST_JSON = 2**24
+MOST_OF_CONFIG = 10**6
+"""A number in a config: layers, classes and pixels are fewer."""
+PARTS, PARTS_PER_TENSOR = 1_000, 64
+"""Modules that a network may have: some hold no weights."""
+PARAMETERS = 2**22
+"""Parameters that a network may have beside those whose weights are there."""
+TIMM_OWN = frozenset({"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"})
+"""Options of timm's that read other files than the folder's."""
 
 
 def load_from_hub(spec: str, how: Reading) -> LoadedModel:
@@ -39,33 +58,129 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
             preprocessing that has no counterpart here.
     """
     config = read_json(folder / CONFIG)
-    if "auto_map" in config:
-        raise TargetError(f"{folder} brings code of its own (auto_map in {CONFIG}): refused; export the model to ONNX")
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise TargetError(f"{folder} has no .safetensors file: save the model with safe_serialization=True")
-    stored = folder / PREPROCESSOR
-    own = hugging_face_preprocessing(read_json(stored), stored) if stored.is_file() else Preprocessing()
-    network = _load(folder)
+    weights = check_folder(folder, config)
+    preprocessing, told = folder_preprocessing(folder, config, how.options)
+    network = _load(folder, weights)
     names = config.get("id2label")
     digest = hashlib.sha256()
-    for file in [folder / CONFIG, *files]:
-        digest.update(file.read_bytes())
+    for path in [folder / CONFIG, *weights.files]:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
     return LoadedModel(
-        network=Entry(network, "logits"),
+        network=Entry(network, "logits" if how.output is None else how.output),
         name=folder.resolve().name,
-        preprocessing=own.updated(how.options),
-        assumed=scale_is_assumed(how.options, told=stored.is_file()),
+        preprocessing=preprocessing,
+        assumed=scale_is_assumed(how.options, told=told),
         classes=_classes(names) if isinstance(names, dict) else None,
         content_hash=digest.hexdigest(),
     )
 
 
-def _load(folder: Path) -> nn.Module:
+class Weights(NamedTuple):
+    """The files of weights of a folder, and how many tensors and numbers they hold."""
+
+    files: list[Path]
+    tensors: int
+    numbers: int
+
+
+def check_folder(folder: Path, config: Mapping[str, Any]) -> Weights:
+    """Refuse what can be told of a folder without building its network: loading and describing it both begin so.
+
+    Raises:
+        TargetError: it brings code, lacks weights in safetensors, or its config holds numbers that no image classifier
+            has.
+    """
+    if "auto_map" in config:
+        raise TargetError(f"{folder}: brings code of its own (auto_map in {CONFIG}), refused: export the model to ONNX")
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise TargetError(f"{folder}: has no .safetensors file: save the model with safe_serialization=True")
+    if (index := folder / INDEX).is_file():
+        parts = read_json(index).get("weight_map")
+        if not isinstance(parts, dict) or not {str(name) for name in parts.values()} <= {file.name for file in files}:
+            raise TargetError(f"{folder}: {INDEX} names other files than those beside it: fetch all of them")
+    for place, number in _numbers(config):
+        if abs(number) > MOST_OF_CONFIG:
+            raise TargetError(
+                f"{folder}: refused, since {one_line(place, 80)} in {CONFIG} is more than {MOST_OF_CONFIG}, as in no"
+                " image classifier"
+            )
+    if config.get("model_type") == "timm_wrapper":
+        _check_timm(folder, config)
+    tensors = numbers = 0
+    for path in files:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                names = file.keys()
+                shapes = [file.get_slice(name).get_shape() for name in names]
+        except (SafetensorError, OSError) as error:
+            raise TargetError(f"{path}: is a damaged safetensors file ({one_line(error)}): fetch it again") from error
+        tensors, numbers = tensors + len(shapes), numbers + sum(map(math.prod, shapes))
+    return Weights(files, tensors, numbers)
+
+
+def _check_timm(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a timm model that would be fetched, or read from other files than the folder's."""
+    given = config.get("model_args") or {}
+    if not isinstance(given, dict) or TIMM_OWN.intersection(given):
+        raise TargetError(f"{folder}: refused, since model_args in {CONFIG} can name other files: give timm:NAME@FILE")
+    name = config.get("architecture", "")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.]*", name):
+        raise TargetError(f"{folder}: architecture in {CONFIG} is no name of a timm model: give timm:NAME@FILE")
+
+
+def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, int]]:
+    """The whole numbers in a JSON value, with the keys that lead there; of a list their sum."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _numbers(entry, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        whole = [entry for entry in value if isinstance(entry, int)]
+        yield place, sum(map(abs, whole))
+        for entry in value:
+            yield from _numbers(entry, place) if not isinstance(entry, int) else ()
+    elif isinstance(value, int):
+        yield place, value
+
+
+@contextlib.contextmanager
+def _no_larger_than(weights: Weights, folder: Path) -> Iterator[None]:
+    """Refuse, while a network is built in this thread, one of many more parts or parameters than it has weights."""
+    thread, built = threading.get_ident(), Counter[str]()
+    most = {"parts": PARTS + PARTS_PER_TENSOR * weights.tensors, "parameters": PARAMETERS + 2 * weights.numbers}
+
+    def counted(what: str, count: int) -> None:
+        if threading.get_ident() != thread:
+            return
+        built[what] += count
+        if built[what] > most[what]:
+            raise TargetError(
+                f"{folder}: refused, since {CONFIG} describes a network of more than {most[what]} {what}, where its"
+                f" weights are {weights.numbers} numbers in {weights.tensors} tensors"
+            )
+
+    def part(parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        counted("parts", 1)
+
+    def parameter(parent: nn.Module, name: str, value: nn.Parameter | None) -> None:
+        counted("parameters", 0 if value is None else value.numel())
+
+    hooks = [register_module_module_registration_hook(part), register_module_parameter_registration_hook(parameter)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _load(folder: Path, weights: Weights) -> nn.Module:
     what = f"the Hugging Face model {folder} cannot be read"
     transformers = imported("transformers", TargetError, what, install="zoom-engine[huggingface]")
     bars = transformers.utils.logging
-    with quiet("transformers"):  # it tells of missing weights by a log line; here that is an error
+    # It tells of missing weights by a log line; here that is an error.
+    with quiet("transformers"), _no_larger_than(weights, folder):
         shown = bars.is_progress_bar_enabled()
         bars.disable_progress_bar()
         try:
@@ -76,6 +191,8 @@ def _load(folder: Path) -> nn.Module:
                 use_safetensors=True,
                 output_loading_info=True,
             )
+        except TargetError:
+            raise
         except Exception as error:  # transformers, safetensors and json each raise their own
             raise TargetError(
                 f"{folder}: transformers cannot load it as an image classifier ({one_line(error)})"
@@ -93,52 +210,31 @@ def _load(folder: Path) -> nn.Module:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; `TargetError` for anything else."""
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"of {path.stat().st_size} bytes, where {LARGEST_JSON} are the limit")
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TargetError(f"{path}: cannot be read as JSON ({one_line(error)})") from error
     if not isinstance(values, dict):
         raise TargetError(f"{path}: holds no JSON object")
     return values
 
 
-def hugging_face_preprocessing(values: Mapping[str, Any], path: Path) -> Preprocessing:
-    """`preprocessor_config.json` as `Preprocessing`: do_resize, do_center_crop, do_rescale and do_normalize with what
-    belongs to them.
+def folder_preprocessing(folder: Path, config: Mapping[str, Any], options: InputOptions) -> tuple[Preprocessing, bool]:
+    """The folder's own preprocessing with the user's `options` in it, and whether the folder says any.
 
     Raises:
-        TargetError: for a size or filter that has no counterpart here.
+        TargetError: for one that has no counterpart here, where the user says nothing in its place.
     """
-    size = _size(values.get("size")) if values.get("do_resize", True) else None
-    crop = _size(values.get("crop_size")) if values.get("do_center_crop", False) else None
-    if isinstance(crop, int):
-        crop = (crop, crop)
-    resize = RESAMPLE.get(values.get("resample", 2))
-    if resize is None or (size is None and values.get("do_resize", True)):
-        raise TargetError(f"{path}: resizes in a way that is not known here: give preprocessing with size and resize")
-    if isinstance(size, int) and crop is None:
-        raise TargetError(f"{path}: resizes the shorter side without a crop: give preprocessing with a size")
-    factor = float(values.get("rescale_factor", 1 / 255)) * 255 if values.get("do_rescale", True) else 255.0
-    low = -1.0 if values.get("rescale_offset", False) else 0.0
-    normalise = values.get("do_normalize", True)
-    return Preprocessing(
-        size=crop or size,
-        resize_size=size if crop else None,
-        resize=resize,  # type: ignore[arg-type]
-        value_range=(low, factor + low),
-        mean=tuple(values.get("image_mean") or (0.5,)) if normalise else (0.0,),
-        std=tuple(values.get("image_std") or (0.5,)) if normalise else (1.0,),
-    )
-
-
-def _size(value: Any) -> int | tuple[int, int] | None:
-    """A number or {"shortest_edge"}: the shorter side; {"height", "width"}: both."""
-    if isinstance(value, int):
-        return value
-    if isinstance(value, Mapping) and isinstance(edge := value.get("shortest_edge"), int):
-        return edge
-    if isinstance(value, Mapping) and isinstance(value.get("height"), int) and isinstance(value.get("width"), int):
-        return value["height"], value["width"]
-    return None
+    stored = folder / PREPROCESSOR
+    if stored.is_file():
+        return hugging_face_preprocessing(read_json(stored), stored, options), True
+    if config.get("model_type") == "timm_wrapper" and isinstance(timm := config.get("pretrained_cfg"), dict):
+        try:
+            return timm_preprocessing(timm).updated(options), True
+        except TargetError as error:
+            raise TargetError(f"{folder / CONFIG}: {error}") from error
+    return Preprocessing().updated(options), False
 
 
 def _classes(names: Mapping[str, Any]) -> tuple[str, ...]:

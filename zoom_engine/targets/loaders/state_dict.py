@@ -59,7 +59,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    bad = next((k for k, v in state.items() if v.is_floating_point() and not bool(v.isfinite().all())), None)
+    floats = ((key, value) for key, value in state.items() if value.is_floating_point())
+    # Torch asks those of a byte nothing.
+    bad = next((k for k, v in floats if not bool((v if v.itemsize > 1 else v.float()).isfinite().all())), None)
     if bad is not None:
         raise TargetError(
             f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoom_engine.errors import TargetError
+from zoom_engine.errors import TargetError, one_line
 from zoom_engine.targets.preprocessing import Preprocessing
 
 RESIZES = ("bilinear", "bicubic", "nearest")
@@ -18,20 +18,27 @@ def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
     Raises:
         TargetError: for a resize or a crop mode that has no counterpart here.
     """
-    size = config.get("input_size") or (3, 224, 224)
-    height, width = int(size[-2]), int(size[-1])
-    share = float(config.get("crop_pct") or 0.875)
-    mode, resize = str(config.get("crop_mode") or "center"), str(config.get("interpolation") or "bilinear")
+    try:
+        size = config.get("input_size") or (3, 224, 224)
+        height, width = int(size[-2]), int(size[-1])
+        share = float(config.get("crop_pct") or 0.875)
+        mode, resize = str(config.get("crop_mode") or "center"), str(config.get("interpolation") or "bilinear")
+        scaled = (int(height / share), int(width / share))
+        mean = tuple(float(value) for value in config.get("mean") or (0.485, 0.456, 0.406))
+        std = tuple(float(value) for value in config.get("std") or (0.229, 0.224, 0.225))
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise TargetError(
+            f"its timm model's input_size, crop_pct, mean or std is no number ({one_line(error)})"
+        ) from error
     if resize not in RESIZES or not (mode == "squash" or (mode == "center" and height == width)):
         raise TargetError(
             f"this timm model resizes to {height}×{width} by {resize!r} with crop mode {mode!r}:"
             " that is not known here, convert the model to ONNX and say its preprocessing"
         )
-    scaled = (int(height / share), int(width / share))
     return Preprocessing(
         size=height if height == width else (height, width),
         resize_size=scaled[0] if mode == "center" else scaled,
         resize=resize,  # type: ignore[arg-type]
-        mean=tuple(float(value) for value in config.get("mean") or (0.485, 0.456, 0.406)),
-        std=tuple(float(value) for value in config.get("std") or (0.229, 0.224, 0.225)),
+        mean=mean,
+        std=std,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,20 +14,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.audit.model_settings import Layout
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import cpu_session, open_inputs, opset_of, read_onnx_file
+from zoom_engine.files.onnx_file import (
+    count_weights,
+    cpu_session,
+    open_inputs,
+    opset_of,
+    read_onnx_file,
+    value_sizes,
+)
 from zoom_engine.targets.loaders.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
-from zoom_engine.targets.tasks import task_from_dict
+from zoom_engine.targets.tasks import Task, task_from_dict
+from zoom_engine.threads import PerProcess
 
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
 PARITY = 1e-3
+MOST_KEPT = 2**27
+"""Values of a converted graph for one image, or `KEPT_PER_WEIGHT` times the file's own numbers: gradients keep all."""
+KEPT_PER_WEIGHT = 64
 KINDS: dict[int, type[np.generic]] = {
     onnx.TensorProto.FLOAT: np.float32,
     onnx.TensorProto.FLOAT16: np.float16,
@@ -88,24 +100,18 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
     Raises:
         TargetError: one line.
     """
-    model, digest = read_onnx_file(path, refusal=TargetError)
-    opset = opset_of(model)
-    newest = onnx.defs.onnx_opset_version()
-    if not OLDEST_OPSET <= opset <= newest:
-        raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
-    image, output_name = image_input(path, model), chosen_output(path, model, how.output)
+    opened = open_onnx(path, how.options)
+    model, image, output_name = opened.model, opened.image, chosen_output(path, opened.model, how.output)
     hw = Preprocessing().updated(how.options).hw
-    if hw is not None and image.size is not None and hw != image.size:
-        raise TargetError(
-            f"{path}: takes {image.size[0]}×{image.size[1]} images, but preprocessing"
-            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
-        )
-    runtime, runtime_name = _runtime(path, model, image.name, output_name)
+    runtime, runtime_name = opened.runtime(output_name)
     graph: nn.Module | None = None
     note = ""
     try:
         if issubclass(image.kind, np.integer):
             raise UnsupportedError(f"its input of whole numbers ({np.dtype(image.kind)})")
+        kept, most = sum(value_sizes(path, model, TargetError).values()), KEPT_PER_WEIGHT * count_weights(model)
+        if kept > max(MOST_KEPT, most):
+            raise UnsupportedError(f"so many values: its gradients would keep {kept} numbers of each image")
         graph = _converted(model, image, output_name)
         _compare(graph, runtime, runtime_name, image, image.size or hw or (how.resolution, how.resolution))
     except UnsupportedError as reason:
@@ -118,33 +124,69 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
         note = f"runs in ONNX Runtime without gradients, since the conversion to torch does not cover {reason}"
     fast = runtime if runtime_name == "ONNX Runtime" else None
     network: nn.Module = OnnxNetwork(fast, image.kind, graph, one_output(model, output_name))
-    metadata = read_metadata(path, model)
     return LoadedModel(
         network=OneByOne(network) if image.batch == 1 else network,
-        name=str(metadata.get("name") or path.stem),
-        preprocessing=onnx_preprocessing(metadata, image, how.options),
-        assumed=scale_is_assumed(how.options, told=tells_scale(metadata, image)),
-        task=task_from_dict(metadata["task"]) if "task" in metadata else None,
-        labels=tuple(metadata.get("labels", ())),
+        name=opened.noted.name or path.stem,
+        preprocessing=opened.preprocessing,
+        assumed=scale_is_assumed(how.options, told=tells_scale(opened.noted, image)),
+        task=opened.noted.task,
+        labels=opened.noted.labels,
         final=_final(model, output_name),
         differentiable=not note,
         note=note,
-        content_hash=digest,
+        content_hash=opened.digest,
     )
 
 
-def tells_scale(metadata: Mapping[str, Any], image: ImageInput) -> bool:
+@dataclasses.dataclass(frozen=True)
+class OpenedOnnx:
+    """An ONNX file that can be a target as far as can be told without running it; `runtime` makes of one of its outputs
+    what runs it, with that runtime's name."""
+
+    model: onnx.ModelProto
+    digest: str
+    image: ImageInput
+    noted: Noted
+    preprocessing: Preprocessing
+    runtime: Callable[[str], tuple[Runtime, str]]
+
+
+def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
+    """The file, held to all that is known without running it: loading and describing a target both begin so.
+
+    Raises:
+        TargetError: one line.
+    """
+    model, digest = read_onnx_file(path, refusal=TargetError)
+    opset = opset_of(model)
+    newest = onnx.defs.onnx_opset_version()
+    if not OLDEST_OPSET <= opset <= newest:
+        raise TargetError(f"{path}: opset {opset} is not supported ({OLDEST_OPSET} to {newest}): export it again")
+    image = image_input(path, model)
+    hw = Preprocessing().updated(options).hw
+    if hw is not None and image.size is not None and hw != image.size:
+        raise TargetError(
+            f"{path}: takes {image.size[0]}×{image.size[1]} images, but preprocessing"
+            f" size is {hw[0]}×{hw[1]}: leave it out, or match it"
+        )
+    noted = read_metadata(path, model)
+    try:
+        preprocessing = onnx_preprocessing(noted, image, options)
+    except TargetError as error:  # of the file's own size
+        raise TargetError(f"{path}: {error}") from error
+    return OpenedOnnx(model, digest, image, noted, preprocessing, _runtimes(path, model, image.name))
+
+
+def tells_scale(noted: Noted, image: ImageInput) -> bool:
     """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
-    return "preprocessing" in metadata or issubclass(image.kind, np.integer)
+    return noted.preprocessing is not None or issubclass(image.kind, np.integer)
 
 
-def onnx_preprocessing(metadata: Mapping[str, Any], image: ImageInput, options: InputOptions) -> Preprocessing:
+def onnx_preprocessing(noted: Noted, image: ImageInput, options: InputOptions) -> Preprocessing:
     """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
     that the file's input fixes stay."""
-    stored = metadata.get("preprocessing")
     white = 255.0 if issubclass(image.kind, np.integer) else 1.0
-    own = Preprocessing.from_dict(stored) if stored else Preprocessing(layout=image.layout, value_range=(0.0, white))
-    used = own.updated(options)
+    used = (noted.preprocessing or Preprocessing(layout=image.layout, value_range=(0.0, white))).updated(options)
     return used if image.size is None else dataclasses.replace(used, size=used.size or image.size, layout=image.layout)
 
 
@@ -156,8 +198,7 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
     tensor = inputs[0].type.tensor_type
     kind = KINDS.get(tensor.elem_type)
     if kind is None:
-        name = onnx.TensorProto.DataType.Name(tensor.elem_type)
-        raise TargetError(f"{path}: its input is of type {name}; images can be float or uint8")
+        raise TargetError(f"{path}: its input is of type {type_name(tensor.elem_type)}; images can be float or uint8")
     dims = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim]
     if len(dims) != 4:
         raise TargetError(f"{path}: its input has {len(dims)} axes; images have 4 (batch, channels, height, width)")
@@ -168,6 +209,12 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
     if dims[0] not in (1, None):
         raise TargetError(f"{path}: takes exactly {dims[0]} images at a time: export it with an open batch axis")
     return ImageInput(inputs[0].name, kind, dims[0], (height, width) if height and width else None, layout)
+
+
+def type_name(number: int) -> str:
+    """ONNX's name of a type of numbers."""
+    names: dict[int, str] = {each: name for name, each in onnx.TensorProto.DataType.items()}
+    return names.get(number, str(number))
 
 
 def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> str:
@@ -195,29 +242,39 @@ def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return copy
 
 
-def _runtime(path: Path, model: onnx.ModelProto, input_name: str, output_name: str) -> tuple[Runtime, str]:
-    """Something that runs the model, and its name: ONNX Runtime if installed, else ONNX's slow reference."""
+def _runtimes(path: Path, model: onnx.ModelProto, input_name: str) -> Callable[[str], tuple[Runtime, str]]:
+    """What makes of an output's name something that runs the model, and its name: ONNX Runtime if installed, else
+    ONNX's slow reference. Raises TargetError where that does not take the model."""
+    name = "ONNX Runtime"
     try:
-        session = cpu_session(model.SerializeToString(), torch.get_num_threads())
+        session: Any = cpu_session(model.SerializeToString(), torch.get_num_threads())
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
-        reference: Any = ReferenceEvaluator(model)
-        return lambda x: reference.run([output_name], {input_name: x})[0], "ONNX's reference"
-    except Exception as error:  # onnxruntime's errors share no base class
-        raise TargetError(f"{path}: ONNX Runtime refuses it ({one_line(error)})") from error
-
-    def run(x: NDArray[Any]) -> NDArray[Any]:
+        name = "ONNX's reference"
         try:
-            result: NDArray[Any] = session().run([output_name], {input_name: x})[0]
-        except Exception as error:  # onnxruntime's errors share no base class
-            shape = "×".join(str(n) for n in x.shape[1:])
-            raise TargetError(
-                f"{path}: fails on an input of {shape} ({one_line(error)}): set preprocessing size to what it wants"
-            ) from error
-        return result
+            session = PerProcess(lambda: ReferenceEvaluator(model))
+        except Exception as error:  # of many kinds
+            raise TargetError(f"{path}: {name} refuses it ({one_line(error)})") from error
+    except Exception as error:  # onnxruntime's errors share no base class
+        raise TargetError(f"{path}: {name} refuses it ({one_line(error)})") from error
 
-    return run, "ONNX Runtime"
+    def runtime(output_name: str) -> tuple[Runtime, str]:
+        def run(x: NDArray[Any]) -> NDArray[Any]:
+            try:
+                result = session().run([output_name], {input_name: x})[0]
+            except Exception as error:  # onnxruntime's errors share no base class
+                shape = "×".join(str(n) for n in x.shape[1:])
+                raise TargetError(
+                    f"{path}: fails on an input of {shape} ({one_line(error)}): set preprocessing size to what it wants"
+                ) from error
+            if not isinstance(result, np.ndarray) or result.dtype.kind not in "biuf":
+                raise TargetError(f"{path}: its output {one_line(output_name, 80)!r} is no array of numbers")
+            return result
+
+        return run, name
+
+    return runtime
 
 
 class _Typed(nn.Module):
@@ -270,15 +327,30 @@ def _final(model: onnx.ModelProto, output_name: str) -> Final:
     return endings.get(node.op_type, "") if node is not None else ""
 
 
-def read_metadata(path: Path, model: onnx.ModelProto) -> dict[str, Any]:
-    """What our own ONNX writer noted on task and preprocessing; {} in files by others."""
+class Noted(NamedTuple):
+    """What our own ONNX writer noted on a target; nothing of it in files by others."""
+
+    name: str = ""
+    task: Task | None = None
+    labels: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+
+
+def read_metadata(path: Path, model: onnx.ModelProto) -> Noted:
+    """What our own ONNX writer noted on task and preprocessing. Raises TargetError where it is damaged."""
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
-        return {}
+        return Noted()
     try:
-        metadata = json.loads(text)
+        metadata = JsonObject(json.loads(text))
+        task, stored = metadata.get("task", dict), metadata.get("preprocessing", dict)
+        return Noted(
+            name=metadata.get("name", str) or "",
+            task=None if task is None else task_from_dict(task),
+            labels=metadata.items("labels", str) or (),
+            preprocessing=Preprocessing.from_dict(stored) if stored else None,
+        )
     except json.JSONDecodeError as error:
         raise TargetError(f"{path}: its {METADATA_KEY} metadata is no JSON ({one_line(error)})") from error
-    if not isinstance(metadata, dict):
-        raise TargetError(f"{path}: its {METADATA_KEY} metadata is no JSON object")
-    return metadata
+    except (ValueError, OverflowError, RecursionError, TargetError) as error:
+        raise TargetError(f"{path}: its {METADATA_KEY} metadata cannot be used ({one_line(error)})") from error

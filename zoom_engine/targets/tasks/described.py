@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
 from zoom_engine.errors import TargetError
+from zoom_engine.kinds import kinds_of, misfit
 from zoom_engine.targets.tasks.task import Pixels
 
 
@@ -56,8 +57,19 @@ class Described:
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
-        """Its fields, lists in place of tuples."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in described.items()})
+        """Its fields, lists in place of tuples; TypeError for one of another type."""
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in described.items()}
+        hints = get_type_hints(cls)
+        for name, value in options.items():
+            hint = hints.get(name, Any)
+            items = {kind for part in (hint, *get_args(hint)) if get_origin(part) is tuple for kind in get_args(part)}
+            wrong = misfit(hint, value) if value is not None and kinds_of(hint) else None
+            if wrong is None and items and isinstance(value, tuple):
+                (kind,) = items - {...}
+                wrong = next(filter(None, (misfit(kind, each) for each in value)), None)
+            if wrong is not None:
+                raise TypeError(f"{name} {wrong}")
+        return cls(**options)
 
 
 def check_output(task: str, output: str, form: Any) -> None:
