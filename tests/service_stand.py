@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +22,24 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]
 Answer = Callable[[dict[str, str], bytes], Any]
-"""Headers and body of a request → what is sent as JSON; a tuple is (status, bytes), None hangs."""
+"""Headers and body of a request → what is sent as JSON; a tuple is (status, bytes), None hangs, `Raw` is sent as it
+is."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The ``pieces`` go over the wire one by one, so many seconds apart; then the connection is closed."""
+
+    pieces: Iterable[bytes]
+    pause: float = 0.0
 
 
 class Stand:
-    """``received`` counts requests by what became of them; ``url`` is where it listens, on the same port each time."""
+    """``received`` counts requests by what became of them; ``url`` is where it listens, on the same port each time,
+    over TLS with the files of a ``certificate`` and its key."""
 
-    def __init__(self, answer: Answer, *, hang: float = 1.0) -> None:
-        self.answer, self.hang = answer, hang
+    def __init__(self, answer: Answer, *, hang: float = 1.0, certificate: tuple[Path, Path] | None = None) -> None:
+        self.answer, self.hang, self.certificate = answer, hang, certificate
         self.received: Counter[str] = Counter()
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
@@ -37,7 +50,7 @@ class Stand:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/predict"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.port}/predict"
 
     def start(self) -> None:
         stand = self
@@ -55,11 +68,18 @@ class Stand:
                     stand.bodies.append(body)
                     stand.headers.append(headers)
                     found = stand.answer(headers, body)
-                    kind = "hung" if found is None else "failed" if isinstance(found, tuple) else "answered"
+                    failed = isinstance(found, tuple | Raw)
+                    kind = "hung" if found is None else "failed" if failed else "answered"
                     stand.received[kind] += 1
                 if found is None:
                     time.sleep(stand.hang)
                     self.close_connection = True
+                    return
+                if isinstance(found, Raw):
+                    self.close_connection = True
+                    for piece in found.pieces:
+                        self.wfile.write(piece)
+                        time.sleep(found.pause)
                     return
                 status, content = found if isinstance(found, tuple) else (200, json.dumps(found).encode())
                 self.send_response(status)
@@ -79,6 +99,10 @@ class Stand:
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:

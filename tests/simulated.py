@@ -81,7 +81,7 @@ def simulated(
             change = change_of(of_image, attribute, mean, model)
             more = (planted or {}).get(column, 0.0) * np.random.default_rng([of_image, 9]).beta(2, 2) * 2
             records.append(record(image, of_image, attribute, min(1.0, change + more), len(attributes)))
-        for j in range(count):
+        for j in range(count if image < config.get("null_images", images) else 0):
             records.append(record(image, of_image, None, (null or 0.0) * (0.9 + 0.2 * j), count, null=j))
     diagnosis = Diagnosis(manifest, tuple(records[:done]))
     return diagnosis if path is None else Diagnosis.load(diagnosis.save(path))

@@ -97,8 +97,8 @@ def test_threads_are_what_every_runtime_takes(tmp_path: Path) -> None:
     assert environment["synthesis"].get("settings", {"threads": 2})["threads"] == 2
 
 
-class GivenError(Exception):
-    """Stands for the audit: what the command line made of its options."""
+class GivenError(BaseException):
+    """Stands for the audit: what the command line made of its options. No `Exception`: those the command line folds."""
 
 
 @pytest.fixture

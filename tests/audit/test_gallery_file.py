@@ -94,7 +94,7 @@ def test_a_flip_counts_where_the_label_is_kept() -> None:
         ({"frames": []}, {}, "a strip.frames must hold a picture"),
         ({"shown": 4}, {}, "a strip.shown must be one of the frames"),
         ({"shown": 0, "frames": [{"file": 3, "weight": 0, "caption": ""}]}, {}, "a frame.file must be a text"),
-        ({"ssim": float("nan")}, {}, "a strip.ssim must be a number"),
+        ({"ssim": float("nan")}, {}, "NaN is not JSON"),
         ({"attribute": "a \u202e hat"}, {}, "control character"),
         ({}, {"attribute": None}, "a sheet.attribute must be a text"),
         ({}, {"rows": [["a.png"]]}, "a sheet.rows must have a picture for each weight"),

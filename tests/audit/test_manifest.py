@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.folder import read_manifest
+from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.manifest import FORMAT, Manifest
+from zoom_engine.audit.photographs_file import load_photographs
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.service_file import load_tries
 from zoom_engine.errors import AuditError
 
 CONFIG = {"mode": "single", "attributes": ["a smiling face|a face with a smile", "a hat"]}
@@ -166,3 +175,95 @@ def test_a_purpose_is_kept_until_another_is_given_and_is_no_part_of_what_must_be
     assert Manifest.of(CONFIG).purpose == ""
     with pytest.raises(AuditError, match="purpose must be a text"):
         Manifest.from_json({**first.to_json(), "purpose": 3})
+
+
+RECORD = {
+    "image": 1,
+    "seed": 1,
+    "attribute": "a hat",
+    "edit_weights": [0.0, 2.5],
+    "original_output": [0.1],
+    "output": [0.7],
+    "change": 0.6,
+    "flipped": True,
+    "decisive": True,
+    "label_kept": None,
+    "ssim": None,
+    "bounds": [0.0, 3.0],
+}
+OF_ANOTHER: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "an image too many": ({}, {"image": 4}, "image 4 is none of its 4 images"),
+    "an image after the last look": ({"images": None, "looks": [2, 4]}, {"image": 4}, "image 4 is none of its 4"),
+    "another attribute": ({}, {"attribute": "a beard"}, 'attribute "a beard" is none of its attributes'),
+    "all attributes": ({}, {"attribute": None}, "attribute null is none of its attributes"),
+    "an attribute alone": ({"mode": "multi"}, {}, 'attribute "a hat" is edited alone'),
+    "a random direction too many": ({"null": 2}, {"attribute": None, "null": 2}, "random direction 2 is none of its 2"),
+    "a random direction on an image too many": (
+        {"null": 2, "null_images": 1},
+        {"attribute": None, "null": 1},
+        "image 1 is none of its 1 images",
+    ),
+    "a prompt on another image": (
+        {"null": 1, "nothing": {"prompts": ["the picture"], "every": 2}},
+        {"attribute": None, "null": 1},
+        "image 1 is not one that prompt 0 is tried on",
+    ),
+    "a weight too few": ({}, {"edit_weights": [2.5]}, "it has 1 edit weights for 2"),
+    "a weight beyond all": ({}, {"edit_weights": [0.0, 31.0], "bounds": None}, "an edit weight is beyond ±30"),
+    "a weight out of bounds": ({}, {"edit_weights": [0.0, -2.0]}, r"edit weight -2 is out of its bounds \[0, 3\]"),
+    "a small change called decisive": ({"decisive_change": 0.7}, {}, "a change of 0.6 is called decisive"),
+    "a score too few": ({"labels": ["a cat", "a dog"]}, {"scores": [0.1, 0.2, 0.3]}, "it has 3 scores"),
+    "a group of nobody": ({}, {"groups": [True]}, "it has 1 groups for 0"),
+}
+
+
+@pytest.mark.parametrize(("settings", "edit", "says"), list(OF_ANOTHER.values()), ids=list(OF_ANOTHER))
+def test_a_record_that_no_run_with_these_settings_writes_is_refused(
+    settings: dict[str, Any], edit: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    """In an audit folder, in one line that names the file's."""
+    config = {"mode": "single", "attributes": ["a smile", "a hat"], "images": 4, **settings}
+    Manifest.of({**config, "mode": "single", "decisive_change": 0.1}).config.check(Record.from_json(RECORD))
+    (tmp_path / "manifest.json").write_text(json.dumps(Manifest.of(config).to_json()))
+    (tmp_path / "records.jsonl").write_text(json.dumps(RECORD | edit) + "\n")
+    with pytest.raises(AuditError, match=rf"records\.jsonl, line 1 is damaged \({says}") as error:
+        Diagnosis.load(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b'{"format": {"name": "zoom-engine audit", "version": 1}, "config": ' + b'{"a":' * 60 + b"1" + b"}" * 61,
+        b'{"format": {"name": "zoom-engine audit", "version": 1e999}}',
+        b'{"format": {"name": "zoom-engine audit", "version": ' + b"1" * 10_000 + b"}}",
+        b'{"format": NaN}',
+        b'"\xff"',
+        b"",
+        b"null",
+        b"[" + b"{}," * 2_000_001 + b"0]",
+    ],
+    ids=["deep lists", "deep objects", "infinite", "many digits", "NaN", "no UTF-8", "empty", "null", "many objects"],
+)
+@pytest.mark.parametrize("name", ["manifest.json", "gallery.json", "photographs.json", "service.json"])
+def test_a_hostile_file_of_an_audit_folder_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
+    readers: dict[str, Callable[[Path], object]] = {
+        "manifest.json": read_manifest,
+        "gallery.json": Gallery.load,
+        "photographs.json": load_photographs,
+        "service.json": load_tries,
+    }
+    (tmp_path / name).write_bytes(content)
+    if (name, content) in (("gallery.json", b"null"), ("photographs.json", b"null")):
+        return  # null is as good as absent
+    if name != "manifest.json" and b"zoom-engine audit" in content and b"1e999" in content:
+        return  # what is not known is left out
+    with pytest.raises(AuditError, match=name.replace(".", r"\.")) as error:
+        readers[name](tmp_path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 700
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(AuditError, match=name.replace(".", r"\.")):
+        readers[name](tmp_path)

@@ -91,7 +91,8 @@ def test_few_images_and_missing_units_are_strict_json_too() -> None:
 
 
 def test_a_target_that_never_moves_has_shares_of_zero() -> None:
-    records = tuple(replace(single(i, c), change=0.0, paper=None) for i in range(4) for c in range(3))
+    still = {"change": 0.0, "flipped": False, "decisive": False, "paper": None}
+    records = tuple(replace(single(i, c), **still) for i in range(4) for c in range(3))
     rows = Diagnosis(manifest(), records).sensitivity
     assert [row.share for row in rows] == [0, 0, 0]
     assert all(row.ci95[0] == 0 and 0.3 < row.ci95[1] < 0.7 for row in rows)  # of four images
@@ -157,7 +158,7 @@ def test_where_nothing_flips_decisively_no_attribute_of_several_has_a_share() ->
 def test_random_directions_on_the_first_images_are_enough_where_no_more_were_asked_for() -> None:
     records = searches(0.0, 0.4, 0.0, noise=0.002)
     null = [
-        replace(record, attribute=None, null=0, edit_weights=(1.0,), change=0.01)
+        replace(record, attribute=None, null=0, edit_weights=(1.0,), bounds=None, change=0.01)
         for record in records
         if record.attribute == ATTRIBUTES[0] and record.image < 20
     ]
@@ -177,7 +178,7 @@ def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_o
     plain = [record for record in records if record.attribute == ATTRIBUTES[0]]
 
     def moved(record: Record, number: int, change: float) -> Record:
-        return replace(record, attribute=None, null=number, edit_weights=(1.0, 0.0, 0.0), change=change)
+        return replace(record, attribute=None, null=number, edit_weights=(1.0, 0.0, 0.0), bounds=None, change=change)
 
     random = [moved(record, 0, 0.01) for record in plain]
     along = [moved(record, 1 + record.image // 2 % 2, 0.1 + 0.2 * (record.image // 2 % 2)) for record in plain[::2]]
@@ -214,7 +215,7 @@ def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:
             for w, c in ((0.0, 0.0), (3.0, 0.9), (to, 0.2))
         ]
         more = {"change": 0.9, "trajectory": tuple(points), "bounds": (low, 6.0), "paper": None}
-        return replace(single(image, 0), original_output=(0.1,), **more)
+        return replace(single(image, 0), edit_weights=(3.0, 0.0, 0.0), original_output=(0.1,), **more)
 
     def row(*records: Record) -> Sensitivity:
         return next(r for r in Diagnosis(manifest(), records).sensitivity if r.attribute.text == ATTRIBUTES[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import re
 import sys
@@ -58,6 +59,35 @@ def test_results_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert found["missing"] == 0
     assert main(["words", "--json"]) == 0
     assert "smiling" in json.loads(capsys.readouterr().out)["words"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+@pytest.mark.parametrize("json_too", [[], ["--json"]], ids=["text", "json"])
+def test_what_the_terminal_cannot_write_is_written_plainly_and_the_gate_s_code_stays(
+    encoding: str, json_too: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attributes = ("a face with “pale” skin|a pale face", "a smiling 😀 face", "a face with a beärd", "a face — Ω")
+    simulated(images=100, null=0.02, attributes=attributes, path=tmp_path / "audit")
+    audit = str(tmp_path / "audit")
+
+    def printed(*arguments: str) -> tuple[int, str]:
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", out)
+        code = main([*arguments, *json_too])
+        assert out.errors == "strict", "as the caller had it"
+        return code, out.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+
+    code, text = printed("gate", audit, "--max-sensitivity", "0.99")
+    assert code == 0
+    assert printed("gate", audit, "--max-sensitivity", "0.01")[0] == 1
+    if json_too:
+        told = [finding["attribute"] for finding in json.loads(text)["findings"]]
+        assert any("“pale”" in name for name in told), "JSON has escapes for all"
+    assert printed("report", audit)[0] == 0
+    if encoding == "ascii" and not json_too:
+        assert '"pale" skin' in text
+        assert "be\\xe4rd" in text
+        assert "----------" in text
 
 
 def test_the_machine_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -101,3 +101,33 @@ def test_domains_say_where_their_faces_lie(name: str) -> None:
     left, right, mouth = domain.face_points
     assert left[0] < mouth[0] < right[0]
     assert mouth[1] > max(left[1], right[1])
+
+
+GOOD = '"left_eye": [1, 2], "right_eye": [5, 2], "mouth": [3, 6]'
+HOSTILE_LANDMARKS: dict[str, tuple[str, bytes]] = {
+    "deep JSON": ("landmarks.json", b"[" * 100_000),
+    "JSON of many digits": ("landmarks.json", b'{"a.png": ' + b"1" * 10_000 + b"}"),
+    "a place of many digits": (
+        "landmarks.json",
+        f'{{"a.png": {{{GOOD.replace("[1, 2]", "[1" + "0" * 400 + ", 2]")}}}}}'.encode(),
+    ),
+    "an infinite place": ("landmarks.json", f'{{"a.png": {{{GOOD.replace("[1, 2]", "[1e999, 2]")}}}}}'.encode()),
+    "a list": ("landmarks.json", b"[1, 2]"),
+    "three coordinates": ("landmarks.json", f'{{"a.png": {{{GOOD.replace("[1, 2]", "[1, 2, 3]")}}}}}'.encode()),
+    "a face that is null": ("landmarks.json", b'{"a.png": null}'),
+    "no UTF-8": ("landmarks.csv", b"file,\xff\xfe"),
+    "zeros": ("landmarks.csv", bytes(100)),
+    "a quote without end": ("landmarks.csv", f'{HEADER}\n"a.png,1,2,3,4,5,6'.encode()),
+    "a field of a megabyte": ("landmarks.csv", f"{HEADER}\n{'a' * 1_000_000},1,2,3,4,5,6".encode()),
+    "a field too few": ("landmarks.csv", f"{HEADER}\na.png,1,2".encode()),
+    "a number that is none": ("landmarks.csv", f"{HEADER}\na.png,nan,2,3,4,5,6".encode()),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), list(HOSTILE_LANDMARKS.values()), ids=list(HOSTILE_LANDMARKS))
+def test_hostile_landmarks_are_one_line(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PhotographError, match=rf"^{name} holds no landmarks") as error:
+        read_landmarks(tmp_path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400

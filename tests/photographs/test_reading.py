@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from zoom_engine.errors import ConfigError, PhotographError
 from zoom_engine.photographs import FFHQ, crops, read_crops
@@ -19,16 +21,21 @@ RED_ABOVE = np.zeros((40, 60, 3), np.uint8)
 RED_ABOVE[:20, :, 0] = 255
 
 
+def png(path: Path, size: tuple[int, int], rows: bytes, *, bits: int = 8, kind: int = 2, **more: bytes) -> None:
+    """A PNG of filtered ``rows``, as its header says or not; ``more`` chunks stand before them."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", *size, bits, kind, 0, 0, 0))]
+    parts += [chunk(name.encode(), data) for name, data in more.items()]
+    parts += [chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
 def bomb(path: Path, width: int = 60_000, height: int = 60_000) -> None:
     """A PNG of a few bytes that claims 3.6 gigapixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
-    )
+    png(path, (width, height), b"\0" * 99)
 
 
 def test_hostile_files_are_refused_in_a_line_that_names_no_folder(tmp_path: Path) -> None:
@@ -73,6 +80,70 @@ def test_a_picture_is_told_by_its_content_turned_upright_and_laid_on_white(tmp_p
     assert read_photograph(tmp_path / "grey.png").mode == "RGB"
 
 
+RAMP = np.linspace(0, 65535, 40 * 60).reshape(40, 60).round().astype(np.uint16)
+
+
+def test_sixteen_bits_are_read_as_eight_and_not_as_white(tmp_path: Path) -> None:
+    """Of a grey ramp 99.6 % were white."""
+    Image.fromarray(RAMP).save(tmp_path / "grey.png")
+    seen = np.asarray(read_photograph(tmp_path / "grey.png")).astype(float)
+    assert np.abs(seen - RAMP[..., None] / 257).max() < 0.6
+    Image.fromarray(RAMP).save(tmp_path / "clear.png", transparency=int(RAMP[3, 3]))
+    assert read_photograph(tmp_path / "clear.png").getpixel((3, 3)) == (255, 255, 255)
+    assert read_photograph(tmp_path / "clear.png").getpixel((0, 0)) == (0, 0, 0)
+    for kind, channels in ((2, 3), (4, 2), (6, 4)):  # RGB, grey with alpha, RGB with alpha
+        deep = np.repeat(RAMP[..., None], channels, axis=2)
+        if kind != 2:
+            deep[..., -1] = 65535
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)
+        png(tmp_path / "deep.png", (60, 40), rows, bits=16, kind=kind)
+        seen = np.asarray(read_photograph(tmp_path / "deep.png")).astype(float)
+        assert np.abs(seen - RAMP[..., None] / 257).max() <= 1, "to the next of 256"
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"),
+    [
+        ("1", (255, 255, 255)),
+        ("L", (200, 200, 200)),
+        ("LA", (228, 228, 228)),
+        ("P", (228, 228, 255)),
+        ("RGB", (200, 200, 255)),
+        ("RGBA", (228, 228, 255)),
+    ],
+)
+def test_every_kind_of_pixels_is_read_as_it_is_seen(mode: str, wanted: tuple[int, ...], tmp_path: Path) -> None:
+    """Transparent by half where it can be, on white."""
+    pixel = {"1": 1, "L": 200, "LA": (200, 128), "P": 0, "RGB": (200, 200, 255), "RGBA": (200, 200, 255, 128)}[mode]
+    picture = Image.new(mode, (20, 20), pixel)
+    if mode == "P":
+        picture.putpalette([200, 200, 255])
+        picture.info["transparency"] = bytes([128])
+    picture.save(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.mode == mode
+    seen = read_photograph(tmp_path / "a.png").getpixel((5, 5))
+    assert np.abs(np.subtract(seen, wanted)).max() <= 1
+
+
+def test_colours_of_a_profile_are_brought_to_srgb(tmp_path: Path) -> None:
+    ours = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    places = {ours[at : at + 4]: int.from_bytes(ours[at + 4 : at + 8], "big") for at in range(132, 132 + 12 * 20, 12)}
+    red, blue = (ours[places[tag] : places[tag] + 20] for tag in (b"rXYZ", b"bXYZ"))
+    theirs = ours.replace(red, b"R" * 20).replace(blue, red).replace(b"R" * 20, blue)
+    theirs = theirs.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    cases = {"none": (None, (255, 0, 0)), "srgb": (ours, (255, 0, 0)), "swapped": (theirs, (0, 0, 255))}
+    for name, (profile, wanted) in cases.items():
+        Image.new("RGB", (20, 20), (255, 0, 0)).save(tmp_path / f"{name}.png", icc_profile=profile)
+        seen = read_photograph(tmp_path / f"{name}.png").getpixel((5, 5))
+        assert np.abs(np.subtract(seen, wanted)).max() <= 2, name
+    Image.new("L", (20, 20), 90).save(tmp_path / "grey.png", icc_profile=theirs)  # made for other channels
+    assert read_photograph(tmp_path / "grey.png").getpixel((5, 5)) == (90, 90, 90)
+    Image.new("RGB", (20, 20)).save(tmp_path / "damaged.png", icc_profile=ours[:200])
+    with pytest.raises(PhotographError, match=r"^damaged\.png has a colour profile that cannot be read .* as sRGB$"):
+        read_photograph(tmp_path / "damaged.png")
+
+
 def test_a_folder_names_what_it_cannot_use_and_takes_no_picture_twice(tmp_path: Path) -> None:
     Image.fromarray(RED_ABOVE).save(tmp_path / "a.png")
     Image.fromarray(RED_ABOVE).save(tmp_path / "b.webp", lossless=True)
@@ -102,3 +173,51 @@ def test_a_folder_without_photographs_and_one_with_too_many_are_refused(
         (tmp_path / name).write_text(name)
     with pytest.raises(ConfigError, match="holds 2 photographs: give a folder of 1 to 1"):
         read_crops(tmp_path, side=32, canonical=FFHQ)
+
+
+def packed(size: int) -> bytes:
+    return zlib.compress(bytes(size), 9)
+
+
+def hostile_jpeg(path: Path, height: int, width: int) -> None:
+    """A JPEG whose frame header claims another size."""
+    Image.fromarray(RED_ABOVE).save(path, format="JPEG")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\xff\xc0") + 5
+    content[at : at + 4] = struct.pack(">HH", height, width)
+    path.write_bytes(bytes(content))
+
+
+HOSTILE_PICTURES: dict[str, Callable[[Path], None]] = {
+    "a profile that unpacks to 200 MB": lambda path: png(
+        path, (64, 64), bytes(64 * 193), iCCP=b"x\0\0" + packed(200 << 20), tEXt=b"a\0b"
+    ),
+    "a text that unpacks to 200 MB": lambda path: png(path, (64, 64), b"", zTXt=b"x\0\0" + packed(200 << 20)),
+    "a hundred thousand wide": lambda path: png(path, (100_000_000, 16), b""),
+    "no pixels": lambda path: png(path, (0, 0), b""),
+    "a width of four billion": lambda path: png(path, (4_294_967_295, 4_294_967_295), b""),
+    "3 bits a pixel": lambda path: png(path, (64, 64), bytes(9999), bits=3),
+    "a palette that is not there": lambda path: png(path, (64, 64), b"\7", kind=3),
+    "rows that are not there": lambda path: png(path, (64, 64), b"\0\0\0"),
+    "an unknown filter": lambda path: png(path, (64, 64), b"\x63" * 64 * 193),
+    "a JPEG of 65500 by 65500": lambda path: hostile_jpeg(path, 65500, 65500),
+    "a JPEG of no height": lambda path: hostile_jpeg(path, 0, 60),
+    "a WebP cut short": lambda path: path.write_bytes(b"RIFF\xff\xff\xff\x7fWEBPVP8 \xff\xff\xff\x7f") and None,
+    "a million frames": lambda path: png(path, (64, 64), b"\0", acTL=struct.pack(">II", 1_000_000, 0)),
+}
+
+
+@pytest.mark.parametrize("write", list(HOSTILE_PICTURES.values()), ids=list(HOSTILE_PICTURES))
+def test_a_hostile_picture_is_refused_in_one_line_and_little_memory(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    write(tmp_path / "a.png")
+    tracemalloc.start()
+    try:
+        with pytest.raises(PhotographError, match=r"^a\.png ") as error:
+            read_photograph(tmp_path / "a.png")
+        assert tracemalloc.get_traced_memory()[1] < 300 << 20
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300

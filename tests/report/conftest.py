@@ -151,6 +151,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
                     record,
                     attribute=None,
                     paper=None,
+                    groups=None,
+                    scores=None,
+                    bounds=None,
                     edit_weights=tuple(3.0 / (1 + c) + 0.1 * i for c in columns),
                 )
                 for i, record in enumerate(records[:: len(attributes)])
@@ -189,7 +192,8 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 def null_record(plain: Record, image: int, direction: int, change: float) -> Record:
     """That of one of two random directions, both of which move each image by nearly `change`."""
     moved = {"change": change * (0.9 + 0.2 * direction), "edit_weights": (12.0 * (1 - direction), 12.0 * direction)}
-    return replace(plain, image=image, seed=image, attribute=None, null=direction, paper=None, trajectory=(), **moved)
+    still = {"flipped": False, "decisive": False, "flip_weight": None, "bounds": None, "paper": None, "trajectory": ()}
+    return replace(plain, image=image, seed=image, attribute=None, null=direction, **moved, **still)
 
 
 def of_several_classes(record: Record, count: int) -> Record:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import itertools
 import json
+import shutil
+import signal
+import subprocess
 import threading
 import time
 from email.parser import BytesParser
@@ -15,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from children import in_child
-from service_stand import Stand, in_turn, json_picture, pixels_of, redness, stand
+from service_stand import Raw, Stand, in_turn, json_picture, pixels_of, redness, stand
 
 from zoom_engine import Diagnoser
 from zoom_engine.audit.model_settings import ServiceSettings
@@ -116,7 +121,9 @@ def test_a_request_of_ones_own_form(tmp_path: Path) -> None:
 
 def test_a_password_of_the_address_is_sent_and_not_told() -> None:
     with stand(red) as service:
-        target = load_target(service.url.replace("://", "://me:p%40ss@"), resolution=16, service={"cache": False})
+        address, headers = service.url.replace("://", "://me:p%40ss@"), {"X-Key": "p%40ssword"}
+        target = load_target(address, resolution=16, service={"cache": False, "headers": headers})
+        assert service.headers[0]["x-key"] == "p%40ssword"
         assert service.headers[0]["authorization"] == "Basic bWU6cEBzcw=="
         assert "ss" not in target.name
         assert "p%40ss" not in json.dumps(target.describe())
@@ -198,6 +205,156 @@ def test_answers_that_differ_are_told() -> None:
         assert probabilities(target) == pytest.approx(REDNESS, abs=0.1)
 
 
+def dripping(what: bytes, pause: float = 0.05) -> Raw:
+    return Raw((what[i : i + 1] for i in range(len(what))), pause)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS = {
+    "a status line": b"HTTP/1.1 200 OK" + b"!" * 900,
+    "headers": HEAD + b"X: " + b"x" * 900,
+    "a body": HEAD + b"Content-Length: 900\r\n\r\n" + b"0" * 900,
+    "a body without end": HEAD + b"\r\n" + b"0" * 900,
+    "chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n0\r\n" * 200,
+    "100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n" * 40,
+}
+
+
+@pytest.mark.parametrize("drip", list(DRIPS.values()), ids=list(DRIPS))
+def test_an_answer_that_drips_is_late_however_long_it_goes_on(drip: bytes) -> None:
+    """A byte every 50 ms: no pause is ever long, and the whole takes three quarters of a minute."""
+    with stand(lambda headers, body: dripping(drip)) as service:
+        before = time.monotonic()
+        with pytest.raises(TargetError, match=r"has not answered for 0\.6 s \(last: no answer in 0\.3 s; .*late\)"):
+            loaded(service, timeout=0.3, patience=0.6, at_once=1)
+        assert time.monotonic() - before < 10
+
+
+def test_ctrl_c_ends_what_is_asked_at_once() -> None:
+    """Also where bytes come, and no deadline is near."""
+    with stand(red) as service:
+        target = loaded(service, timeout=600.0)
+        service.answer = lambda headers, body: dripping(DRIPS["a body"])
+        asked = len(service.bodies)
+
+        def interrupt() -> None:
+            while len(service.bodies) == asked:
+                time.sleep(0.01)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        before = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            target(IMAGES)
+        assert time.monotonic() - before < 20
+        assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+        service.answer = red
+        np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
+
+
+HOSTILE_ANSWERS: dict[str, tuple[Any, str]] = {
+    "a gzip bomb": (
+        Raw([HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(50 << 20), 1)]),
+        r"its answer is packed \(gzip\)",
+    ),
+    "a body without end": (Raw(itertools.chain([HEAD + b"\r\n"], itertools.repeat(b"0" * 65536))), "more than 64 MB"),
+    "a length that is not kept": (Raw([HEAD + b"Content-Length: 99\r\n\r\n[0.5]"]), "has not answered"),
+    "headers without end": (Raw([HEAD + b"X: y\r\n" * 300 + b"\r\n"]), "has not answered"),
+    "a header without end": (Raw([HEAD + b"X: " + b"y" * 100_000 + b"\r\n\r\n"]), "has not answered"),
+    "another protocol": (Raw([b"SSH-2.0-OpenSSH\r\n"]), "has not answered"),
+    "a redirect to itself": (Raw([b"HTTP/1.1 307 T\r\nLocation: /predict\r\nContent-Length: 0\r\n\r\n"]), "status 307"),
+    "a redirect elsewhere": (
+        Raw([b"HTTP/1.1 301 M\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"]),
+        "status 301",
+    ),
+    "a wait of years": (Raw([b"HTTP/1.1 503 S\r\nRetry-After: " + b"9" * 400 + b"\r\n\r\n"]), "has not answered"),
+    "deep JSON": ((200, b"[" * 200_000 + b"]" * 200_000), "is no JSON"),
+    "JSON of millions of lists": ((200, b"[" + b"[]," * 3_000_000 + b"0]"), "is no JSON .it has more than 2,000,000"),
+    "a number of many digits": ((200, b"1" * 100_000), "is no JSON"),
+    "a number beyond floats": ((200, b"1e999"), "not finite"),
+    "no UTF-8": ((200, b'"\xff\xfe"'), "is no JSON"),
+    "rows of several lengths": ((200, b"[[1, 2], [3]]"), "holds no numbers"),
+    "nothing": ((200, b""), "is no JSON"),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), list(HOSTILE_ANSWERS.values()), ids=list(HOSTILE_ANSWERS))
+def test_a_hostile_answer_ends_in_one_line(answer: Any, says: str) -> None:
+    with stand(lambda headers, body: answer) as service:
+        before = time.monotonic()
+        with pytest.raises(TargetError, match=says) as caught:
+            loaded(service, timeout=20.0, patience=0.5, at_once=1)
+        assert time.monotonic() - before < 60
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+
+
+SECRET = "Bearer 7f3a9c-of-nobody-elses-business"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"{SECRET}\n"},
+        {"Authorization": f"{SECRET}\r\nX-Evil: 1"},
+        {"Authorization": f"{SECRET}\0"},
+        {"Authorization": f"{SECRET} 😀"},
+        {f"X {SECRET}": "1"},
+        {f"X\n{SECRET}": "1"},
+        {"Content-Length": SECRET},
+        {"Authorization": [SECRET]},
+        f"Authorization: {SECRET}",
+    ],
+)
+def test_headers_are_checked_when_they_are_read_and_never_shown(headers: Any) -> None:
+    with pytest.raises(ConfigError, match="service option 'headers'") as caught:
+        load_target("http://127.0.0.1:1/predict", service={"headers": headers})
+    assert "7f3a9c" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["\n", "\r\nX-Evil: 1", "\x7f", "€"])
+def test_a_header_from_the_environment_is_checked_too(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", SECRET + wrong)
+    with pytest.raises(TargetError, match="the value of Authorization has a line break") as caught:
+        load_target("http://127.0.0.1:1/predict", service={"headers": {"Authorization": "$TOKEN"}})
+    assert "7f3a9c" not in str(caught.value)
+
+
+def test_what_a_service_says_again_of_a_secret_is_not_shown() -> None:
+    with stand(lambda headers, body: (403, f"{headers['authorization']} is unknown".encode())) as service:
+        with pytest.raises(TargetError, match=r"status 403 \(\(not shown\) is unknown") as caught:
+            loaded(service, headers={"Authorization": SECRET})
+        assert "7f3a9c" not in str(caught.value)
+    assert "7f3a9c" not in repr(ServiceSettings(headers={"Authorization": SECRET}))
+    with pytest.raises(TargetError, match="is no address") as refused:
+        load_target("http://me:7f3a9c@host:port/x")
+    assert "7f3a9c" not in str(refused.value)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl to make a certificate with")
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
+    subprocess.run(["openssl", "req", "-x509", "-nodes", *kind, *files, *names], check=True, capture_output=True)
+    with stand(red, certificate=(tmp_path / "certificate", tmp_path / "key")) as service:
+        address = service.url.replace("127.0.0.1", "localhost")
+        before = time.monotonic()
+        with pytest.raises(
+            TargetError, match=r"certificate is not verified \(self.signed certificate\).*SSL_CERT_FILE"
+        ):
+            load_target(address, resolution=16, service={"cache": False})
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+        with pytest.raises(TargetError, match=r"certificate is not verified .*by the name that its certificate is for"):
+            load_target(service.url, resolution=16, service={"cache": False})
+        assert time.monotonic() - before < 20
+        target = load_target(address, resolution=16, service={"cache": False})
+        np.testing.assert_allclose(probabilities(target), REDNESS, atol=1e-5)
+    with stand(red) as plain, pytest.raises(TargetError, match="speaks no TLS: write http://"):
+        load_target(plain.url.replace("http:", "https:"), service={"cache": False})
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -205,7 +362,7 @@ def test_answers_that_differ_are_told() -> None:
         ({"form": "soap"}, "'form' must be 'json', 'png', 'multipart' or 'kserve', got 'soap'"),
         ({"timeout": 0}, "'timeout' must be greater than 0"),
         ({"at_once": 1.5}, "'at_once' must be a whole number"),
-        ({"headers": {"a": 1}}, "'headers' must be texts"),
+        ({"headers": {"a": 1}}, "'headers' must be a table of texts"),
         ({"field": 'a"b'}, "'field' must be a name"),
     ],
 )

@@ -43,17 +43,15 @@ class Diagnosis:
     tries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = {None} if self.mode == "multi" else {attribute.text for attribute in self.attributes}
-        beside = self.config.null + len(self.config.nothing)
         every = sorted((*self.records, *self.null), key=sort_key)
         for record in every:
-            of_null = record.null is not None and record.null < beside
-            fits = of_null or (record.null is None and record.attribute in known)
-            if not fits or len(record.edit_weights) != (beside if of_null else len(self.attributes)):
+            try:
+                self.config.check(record)
+            except ValueError as error:
                 raise AuditError(
-                    f"the record of image {record.image}, attribute {record.unit[1]!r} is not of "
-                    "this audit: run it again in a new folder"
-                )
+                    f"the record of image {record.image}, attribute {record.unit[1]!r} is not of this audit ({error}):"
+                    " run it again in a new folder"
+                ) from None
         object.__setattr__(self, "records", tuple(record for record in every if record.null is None))
         object.__setattr__(self, "null", tuple(record for record in every if record.null is not None))
 
@@ -70,7 +68,7 @@ class Diagnosis:
         path = Path(path)
         manifest = read_manifest(path)
         with system_errors(AuditError, f"cannot read {path / RECORDS}"):
-            records = read_records(path / RECORDS)
+            records = read_records(path / RECORDS, manifest.config.check)
         return cls(manifest, tuple(records), path, tries=load_tries(path))
 
     def save(self, path: str | Path) -> Path:

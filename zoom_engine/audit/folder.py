@@ -36,6 +36,7 @@ from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
+from zoom_engine.files.json_file import read_json
 from zoom_engine.probes import same_answers
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
@@ -51,11 +52,10 @@ def read_manifest(path: str | Path) -> Manifest:
             raise AuditError(f"{path} {what}: give the folder of an audit")
         if not (path / MANIFEST).is_file():
             raise AuditError(f"{path} is not an audit folder: it has no {MANIFEST}")
-        text = (path / MANIFEST).read_bytes()
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        raise AuditError(f"{path / MANIFEST} is not the manifest of an audit: use another folder") from None
+        try:
+            content = read_json(path / MANIFEST)
+        except ValueError:
+            raise AuditError(f"{path / MANIFEST} is not the manifest of an audit: use another folder") from None
     return Manifest.from_json(content, name=str(path / MANIFEST))
 
 
@@ -275,7 +275,7 @@ class AuditFolder:
         path = self.path / RECORDS
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            for record, stop in scan(path):
+            for record, stop in scan(path, self.manifest.config.check):
                 self._done.add(record.unit)
                 self._size = stop
             self._file = descriptor

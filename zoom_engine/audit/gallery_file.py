@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, typed
 from zoom_engine.errors import AuditError, ConfigError, one_line
+from zoom_engine.files.json_file import read_json
 
 GALLERY = "gallery.json"
 
@@ -93,12 +93,12 @@ class Gallery:
         """That of an audit folder. Raises `AuditError` for a file that cannot be read, and for one that is damaged."""
         path = audit / GALLERY
         try:
-            found = JsonObject(json.loads(path.read_bytes()))
+            found = JsonObject(read_json(path))
             strips, sheets = (found.items(key, dict) or () for key in ("strips", "sheets"))
             return cls(tuple(map(_strip, strips)), tuple(map(_sheet, sheets)))
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, TypeError, OverflowError, RecursionError, ConfigError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, ConfigError) as error:
             raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error
 
 

@@ -15,16 +15,16 @@ from typing import Any, cast, get_args
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.json_object import JsonObject, shown, typed
 from zoom_engine.audit.looks import Looks
-from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.audit.records import DECISIVE_CHANGE, ROUNDING, Record
 from zoom_engine.audit.settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
 from zoom_engine.errors import AuditError, ConfigError, one_line
+from zoom_engine.files.json_file import check_depth
 
 FORMAT = {"name": "zoom-engine audit", "version": 1}
 PAPER_BOUND = 30.0
 """Edit weights of the paper's figures lie within ± this."""
 
 _FREE = ("environment", "resumed_in", "purpose", "begun")
-_LEVELS = 50  # ours have under ten; those who compare and show manifests walk them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +98,46 @@ class Config:
         beside = len(range(0, images, self.nothing_every)) if self.nothing else 0
         return images * each, held * self.null + beside
 
+    def check(self, record: Record) -> None:
+        """Refuse, by a ValueError, a record that no run with these settings can have written."""
+        beside = self.null + len(self.nothing)
+        last = self.images if self.looks is None else self.looks.planned[-1]
+        if record.null is not None and record.null < self.null and self.null_images is not None:
+            last = min(self.null_images, last or self.null_images)
+        if last is not None and record.image >= last:
+            raise ValueError(f"image {record.image} is none of its {last} images")
+        count = len(self.attributes)
+        if record.null is not None:
+            if record.null >= beside:
+                raise ValueError(f"random direction {record.null} is none of its {beside}")
+            turn = record.image // self.nothing_every % len(self.nothing) if self.nothing else 0
+            if record.null >= self.null and (record.image % self.nothing_every or record.null != self.null + turn):
+                raise ValueError(f"image {record.image} is not one that prompt {record.null - self.null} is tried on")
+            count, own = beside, record.null
+        elif self.mode == "multi":
+            if record.attribute is not None:
+                raise ValueError(f"attribute {shown(record.attribute)} is edited alone, where all are edited together")
+            own = None
+        else:
+            texts = [attribute.text for attribute in self.attributes]
+            if record.attribute not in texts:
+                raise ValueError(f"attribute {shown(record.attribute)} is none of its attributes")
+            own = texts.index(record.attribute)
+        if len(record.edit_weights) != count:
+            raise ValueError(f"it has {len(record.edit_weights)} edit weights for {count}")
+        if record.null is None and max(map(abs, record.edit_weights)) > self.bound + ROUNDING:
+            raise ValueError(f"an edit weight is beyond ±{self.bound:g}")
+        if own is not None and record.bounds is not None:
+            low, high = record.bounds
+            if not low - ROUNDING <= record.edit_weights[own] <= high + ROUNDING:
+                raise ValueError(f"edit weight {record.edit_weights[own]:g} is out of its bounds [{low:g}, {high:g}]")
+        if record.decisive and record.change < self.decisive_change - ROUNDING:
+            raise ValueError(f"a change of {record.change:g} is called decisive, {self.decisive_change:g} is the least")
+        if record.scores is not None and len(record.scores) != len(self.attributes) + len(self.labels or ()):
+            raise ValueError(f"it has {len(record.scores)} scores for its attributes and labels")
+        if record.groups is not None and len(record.groups) != len(self.by):
+            raise ValueError(f"it has {len(record.groups)} groups for {len(self.by)}")
+
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """Lowest and highest edit weight that the audit's search may take, of each of the N attributes."""
@@ -154,8 +194,7 @@ class Manifest:
                     f"{name} has audit format {shown(form.get('version'))}, this version reads {FORMAT['version']}: run"
                     " the audit again in a new folder"
                 )
-            if _is_deep(plain, _LEVELS):
-                raise ValueError(f"it is nested deeper than {_LEVELS} levels")
+            check_depth(plain)
             known = JsonObject(plain)
             environment = known.object("environment")
             return cls(
@@ -251,11 +290,6 @@ def _config(values: JsonObject) -> Config:
     directions.check("strength", len(config.strength) in (0, count), each)
     directions.check("noise_floor", len(config.noise_floor) in (0, count), each)
     return config
-
-
-def _is_deep(value: Any, levels: int) -> bool:
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_is_deep(one, levels - 1) for one in inside)
 
 
 def _pair(ends: list[Any]) -> tuple[float, float]:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zoom_engine import registry
-from zoom_engine.audit.settings import checked_options, option
+from zoom_engine.audit.settings import checked_options, option, told
 from zoom_engine.errors import ConfigError
 
 Kind = Literal["logits", "probabilities"]
 Resize = Literal["bilinear", "bicubic", "nearest", "area"]
 ChannelOrder = Literal["RGB", "BGR"]
 Layout = Literal["NCHW", "NHWC"]
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,8 +76,9 @@ class ServiceSettings:
         output tensor; None takes the whole answer, or the only thing in it. An object of numbers is read in the order
         of its names, which are the classes.
     datatype: of the tensor.
-    headers: beside the usual ones; a value "$NAME" is taken from the environment.
-    timeout: seconds that one answer may take; patience: seconds that a picture is asked for again and again.
+    headers: beside the usual ones; a value "$NAME" is taken from the environment. No message shows a value.
+    timeout: seconds that one answer may take, from asking to its last byte; patience: seconds that a picture is asked
+        for again and again.
     at_once: how many requests at a time; rate: how many in a second, at most.
     cache: keep answers on disk, by picture.
 
@@ -87,7 +91,9 @@ class ServiceSettings:
     template: str | None = None
     answer: str | None = None
     datatype: Literal["FP32", "UINT8"] = "FP32"
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(
+        default_factory=dict, repr=False, metadata=told("beside the usual ones", secret=True)
+    )
     timeout: float = 10.0
     patience: float = 60.0
     at_once: int = 4
@@ -95,8 +101,7 @@ class ServiceSettings:
     cache: bool = True
 
     def __post_init__(self) -> None:
-        if not all(isinstance(text, str) for pair in self.headers.items() for text in pair):
-            raise ConfigError("service option 'headers' must be texts")
+        check_headers(self.headers)
         if not self.field or not self.field.isprintable() or '"' in self.field:
             raise ConfigError("service option 'field' must be a name")
         for name in ("timeout", "patience", "at_once", "rate"):
@@ -113,6 +118,23 @@ class ServiceSettings:
     def deciding(self) -> dict[str, Any]:
         """What an answer depends on."""
         return {name: getattr(self, name) for name in ("form", "field", "template", "answer", "datatype")}
+
+
+def check_headers(headers: object) -> None:
+    """Refuse, by a ConfigError that shows no value, what are no headers (RFC 9110), and those that say where a body
+    ends, which is not the user's to say."""
+    if not isinstance(headers, Mapping) or not all(isinstance(text, str) for pair in headers.items() for text in pair):
+        raise ConfigError("service option 'headers' must be a table of texts, such as {Authorization = \"$TOKEN\"}")
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigError("service option 'headers': a name must be letters, digits and dashes")
+        if name.lower() in ("content-length", "transfer-encoding"):
+            raise ConfigError(f"service option 'headers': {name} follows from the request: leave it out")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ConfigError(
+                f"service option 'headers': the value of {name} has a line break, another control character or one"
+                " beyond Latin-1, which no header can hold: remove it (it is not shown here)"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

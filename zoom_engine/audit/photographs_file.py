@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.errors import AuditError, one_line
+from zoom_engine.files.json_file import read_json
 
 PHOTOGRAPHS = "photographs.json"
 
@@ -53,10 +53,10 @@ def load_photographs(audit: Path) -> tuple[Photograph, ...]:
     """Those of an audit folder, none where it audits generated images. Raises `AuditError` for a damaged file."""
     path = audit / PHOTOGRAPHS
     try:
-        found = JsonObject(json.loads(path.read_bytes()))
+        found = JsonObject(read_json(path))
         every = found.items("photographs", dict) or ()
         return tuple(JsonObject(entry, "a photograph").read(Photograph) for entry in every)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, OverflowError) as error:
         raise AuditError(f"{path} cannot be read ({one_line(error)}): run the audit again") from error

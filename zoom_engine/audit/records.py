@@ -1,22 +1,32 @@
 """`Record`: what an audit knows of one unit of work, and the line of records.jsonl that holds it.
 
 Lines are strict JSON (no NaN), in the order of the fields, and end with a newline: a line without one never counted.
+Folders come from other people too: a line that no run can have written is refused when it is read, and when a run would
+write it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from zoom_engine.errors import AuditError
+from zoom_engine.audit.json_object import shown
+from zoom_engine.errors import AuditError, one_line
+from zoom_engine.files.json_file import opened, parse_json
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a null direction, or None for all attributes together."""
 _LEFT_OUT = frozenset(["null", "decisive", "natural", "bounds", "scores", "groups", "wordings", "paper", "calibrated"])
 """Of a line, where they are None."""
+LONGEST_LINE = 1 << 26
+"""Bytes: of 1,000 points with 6,000 numbers each."""
+ROUNDING = 1e-4
+"""By how much numbers of six digits may miss what they were held to."""
+_LARGEST = 3.5e38
+"""Of float32, as all that is measured is."""
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -109,32 +119,55 @@ class Record:
     def from_json(cls, line: Any) -> Record:
         """The record of a parsed line; names that this version does not know are left out.
 
-        Raises TypeError or ValueError for what is no record.
+        Raises TypeError or ValueError for what is no record, and for what no search finds: values of other types,
+        numbers out of their range, flips that contradict each other. What the settings show too, `Config.check`
+        looks at.
         """
         if not isinstance(line, dict):
             raise TypeError("not an object")
         image, attribute = line.get("image"), line.get("attribute", 0)
-        if not isinstance(image, int) or isinstance(image, bool) or not isinstance(attribute, str | None):
+        if type(image) is not int or image < 0 or not isinstance(attribute, str | None):
             raise TypeError("no image number or no attribute")
         null = line.get("null")
-        if null is not None and (not isinstance(null, int) or isinstance(null, bool) or null < 0 or attribute):
+        if null is not None and (type(null) is not int or null < 0 or attribute):
             raise TypeError("no number of a random direction, or one beside an attribute")
         values = _known(cls, line)
         for name in ("edit_weights", "original_output", "output"):
             values[name] = _numbers(values, name)
+        _found(values, "change", "flipped", "decisive", "label_kept", "ssim", "natural")
+        for name in ("seed", "steps", "evaluations"):
+            if (count := values.get(name, 0)) is not None and (type(count) is not int or not 0 <= count < 1 << 64):
+                raise ValueError(f"'{name}' must be a whole number, 0 or more, not {shown(count)}")
+        if not isinstance(values.get("stop", ""), str):
+            raise TypeError(f"'stop' must be a text, not {shown(values['stop'])}")
+        if (weight := values.get("flip_weight")) is not None:
+            _check_number(weight, "flip_weight", (0.0, _LARGEST))
+            if not values["flipped"]:
+                raise ValueError("'flip_weight' is told of what does not flip")
         if values.get("bounds") is not None:
             low, high = _numbers(values, "bounds")
+            if low > high:
+                raise ValueError(f"'bounds' must be [low, high], not {shown([low, high])}")
             values["bounds"] = (low, high)
         for name in ("scores", "wordings"):
             if values.get(name) is not None:
                 values[name] = _numbers(values, name)
         if values.get("groups") is not None:
             values["groups"] = _booleans(values["groups"])
-        values["trajectory"] = tuple(_point(point) for point in values.get("trajectory") or ())
+        points = values.get("trajectory") or []
+        if not isinstance(points, list):
+            raise TypeError("'trajectory' is no list of points")
+        values["trajectory"] = tuple(map(_point, points))
         for name in ("paper", "calibrated"):
             if values.get(name) is not None:
-                values[name] = Within(**_known(Within, values[name]))
-        return cls(**values)
+                values[name] = Within(**_found(_known(Within, values[name]), "change", "flipped", "decisive"))
+        record = cls(**values)
+        sizes = {len(record.output), *(len(point.output) for point in record.trajectory)}
+        if sizes != {len(record.original_output)}:
+            raise ValueError("its outputs are of several lengths")
+        if any(len(point.weights) != len(record.edit_weights) for point in record.trajectory):
+            raise ValueError("its edit weights are of several lengths")
+        return record
 
 
 def _plain(value: Record | Point | Within) -> dict[str, Any]:
@@ -144,6 +177,8 @@ def _plain(value: Record | Point | Within) -> dict[str, Any]:
 
 def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the fields of ``of``. Raises ValueError for one that is missing."""
+    if not isinstance(line, dict):
+        raise TypeError(f"{shown(line)} in the place of an object")
     values = {field.name: line[field.name] for field in dataclasses.fields(of) if field.name in line}
     for field in dataclasses.fields(of):
         if field.name not in values and field.default is dataclasses.MISSING:
@@ -151,15 +186,41 @@ def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _point(line: Mapping[str, Any]) -> Point:
-    values = _known(Point, line)
+def _point(line: Any) -> Point:
+    values = _found(_known(Point, line), "change", "label_kept", "ssim")
     return Point(**{**values, **{name: _numbers(values, name) for name in ("weights", "output")}})
+
+
+def _found(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The values, if those of these names are such as a search finds."""
+    for name in names:
+        value = values.get(name)
+        if name in ("change", "ssim"):
+            if value is not None or name == "change":
+                _check_number(value, name, (0.0, 1.0) if name == "change" else (-1.0, 1.0))
+        elif type(value) is not bool and (value is not None or name == "flipped"):
+            raise TypeError(f"'{name}' must be true or false, not {shown(value)}")
+    if values.get("decisive") and not values["flipped"]:
+        raise ValueError("'decisive' is true of what does not flip")
+    return values
+
+
+def _check_number(value: Any, name: str, ends: tuple[float, float]) -> None:
+    low, high = ends
+    if not _is_number(value) or not low - ROUNDING <= value <= high + ROUNDING:
+        raise ValueError(f"'{name}' must be a number in [{low:g}, {high:g}], not {shown(value)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
     found = values[name]
-    if not isinstance(found, list) or not all(isinstance(one, int | float) for one in found):
+    if not isinstance(found, list) or not all(map(_is_number, found)):
         raise TypeError(f"'{name}' is no list of numbers")
+    if found and not max(map(abs, found)) <= _LARGEST:
+        raise ValueError(f"'{name}' has a number that is too large")
     return tuple(found)
 
 
@@ -204,24 +265,27 @@ def to_line(record: Record) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def scan(path: Path) -> Iterator[tuple[Record, int]]:
+def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterator[tuple[Record, int]]:
     """Every complete record of a records.jsonl with the byte offset where its line ends, in file order.
 
     An incomplete last line is left out. Raises `AuditError` that names the line for a damaged or a repeated
-    record, `OSError` when the file cannot be read.
+    record and for one that ``check`` refuses by a ValueError, `OSError` when the file cannot be read.
     """
     stop = 0
     seen: dict[Unit, int] = {}
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
+    with opened(path) as file:
+        for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
+            if not raw.endswith(b"\n") and len(raw) < LONGEST_LINE:
                 return
             stop += len(raw)
             try:
-                record = Record.from_json(json.loads(raw, parse_constant=_refuse_constant))
+                if not raw.endswith(b"\n"):
+                    raise ValueError(f"it has more than {LONGEST_LINE >> 20} MB")
+                record = Record.from_json(parse_json(raw))
+                check(record)
             except (ValueError, TypeError) as error:
                 raise AuditError(
-                    f"{path}, line {number} is damaged ({error}): delete it and run again to redo its unit"
+                    f"{path}, line {number} is damaged ({one_line(error)}): delete it and run again to redo its unit"
                 ) from None
             first = seen.setdefault(record.unit, number)
             if first != number:
@@ -229,13 +293,9 @@ def scan(path: Path) -> Iterator[tuple[Record, int]]:
             yield record, stop
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path, check: Callable[[Record], None] = lambda _: None) -> list[Record]:
     """The complete records of a records.jsonl, sorted; for readers: takes no lock and changes nothing.
 
-    Raises as `scan`.
+    Takes and raises the same as `scan`.
     """
-    return sorted((record for record, _ in scan(path)), key=sort_key)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    return sorted((record for record, _ in scan(path, check)), key=sort_key)

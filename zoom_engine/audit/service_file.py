@@ -7,11 +7,12 @@ answered was asked again, or ended the run.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.errors import AuditError, one_line
+from zoom_engine.files.json_file import read_json
 
 SERVICE = "service.json"
 
@@ -23,14 +24,15 @@ def load_tries(audit: Path) -> dict[str, int]:
     """
     path = audit / SERVICE
     try:
-        tries = json.loads(path.read_bytes())["tries"]
-        if not all(isinstance(count, int) and count >= 0 for count in tries.values()):
-            raise ValueError("its counts are no counts")
+        found = JsonObject(read_json(path)).need("tries", dict)
+        tries = JsonObject(found, "tries")
+        for kind in found:
+            tries.check(kind, tries.need(kind, int) >= 0, "be 0 or more")
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it; the records do not need it") from None
-    return dict(tries)
+    return dict(found)
 
 
 def tries_in_words(tries: Mapping[str, int]) -> str:

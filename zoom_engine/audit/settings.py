@@ -21,7 +21,7 @@ from zoom_engine.audit.looks import MOST_IMAGES, SETTLED_WIDTH, planned_looks
 from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.backends import BACKENDS, Backend
 from zoom_engine.errors import CheckpointError, ConfigError
-from zoom_engine.kinds import misfit, one_of, plain
+from zoom_engine.kinds import in_words, misfit, one_of, plain
 from zoom_engine.presets import Preset, find_preset
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class About(NamedTuple):
     """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
 
     `name` is the command line's where it differs. What `decides` the records is written into the manifest's config: an
-    audit goes on with an equal one only.
+    audit goes on with an equal one only. What is `secret` no message shows.
     """
 
     text: str
@@ -57,6 +57,7 @@ class About(NamedTuple):
     choices: tuple[str, ...] | None = None
     registered: registry.Kind | None = None
     decides: bool = False
+    secret: bool = False
 
     @property
     def possible(self) -> tuple[str, ...] | None:
@@ -128,7 +129,9 @@ def _check_value(what: str, value: object, hint: Any, about: About | None) -> No
     if value is None and NoneType in parts:
         return
     if Any not in parts and (wrong := misfit(hint, value)):
-        raise ConfigError(f"{what} {wrong}")
+        raise ConfigError(
+            f"{what} {wrong}" if about is None or not about.secret else f"{what} must be {in_words(hint)}"
+        )
     choices = None if about is None else about.possible
     if choices is not None and isinstance(value, str) and value not in choices:
         raise ConfigError(f"{what} cannot be {one_of(value, choices)}")

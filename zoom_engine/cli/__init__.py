@@ -1,7 +1,7 @@
 """The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
 
-Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 130 for Ctrl-C, 141 where nobody reads
-on; a gate's are its own.
+Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 70 for an error of ours, 130 for
+Ctrl-C, 141 where nobody reads on. Of a gate 1 says that a rule is broken and nothing else: what it cannot do is 2 too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
@@ -17,12 +18,15 @@ from cyclopts import App, CycloptsError, Parameter
 from zoom_engine import __version__
 from zoom_engine.cli.help_page import HelpPage
 from zoom_engine.cli.options import USUAL
+from zoom_engine.cli.output import any_text, drop_unread, say
 from zoom_engine.errors import ZoomError, one_line
 from zoom_engine.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a disk without room, wherever it comes from."""
+INTERNAL = 70
+"""EX_SOFTWARE of sysexits.h: no verdict of a gate, and none of the codes that shells and signals have."""
 COMMANDS = (
     *("demo", "diagnose", "plan", "init", "discover", "experiment", "repair", "edit", "view", "report", "compare"),
     *("gate", "inspect", "convert", "export", "export-images", "track", "model-index", "words", "presets", "info"),
@@ -30,44 +34,50 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code. No `Exception` leaves it, and no Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        with interruptible():
-            code = build_app()(given)
-            sys.stdout.flush()
-    except CycloptsError as error:
-        command = " ".join(["zoom-engine", *(error.command_chain or ())])
-        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)", file=sys.stderr)
-        return 2
-    except ZoomError as error:
-        print(f"zoom-engine: {one_line(error, LONGEST_ERROR)}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("zoom-engine: interrupted; the same command goes on where it was", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # who reads has seen enough, as `head` has
-        _drop_output()
-        return 141
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
+    with any_text():
         try:
-            sys.stdout.flush()
-        except OSError:  # it is standard output that has no room
-            _drop_output()
-        where = f" for {error.filename}" if error.filename else ""
-        print(
-            f"zoom-engine: {(error.strerror or '').lower()}{where}: make room, and run the same command again",
-            file=sys.stderr,
-        )
-        return 1
+            with interruptible():
+                code = build_app()(given)
+                sys.stdout.flush()
+        except (Exception, KeyboardInterrupt) as error:
+            return _folded(error, failed=2 if list(given[:1]) == ["gate"] else 1)
     return code if isinstance(code, int) else 0
 
 
-def _drop_output() -> None:
-    """What is left of standard output goes nowhere: Python would try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _folded(error: BaseException, *, failed: int) -> int:
+    """Tell an error in one line, and the exit code that it is; ``failed`` is that of what cannot be done."""
+    if os.environ.get("ZOOM_ENGINE_TRACEBACK"):
+        say("".join(traceback.format_exception(error)).rstrip())
+    unread = drop_unread()
+    match error:
+        case CycloptsError():
+            command = " ".join(["zoom-engine", *(error.command_chain or ())])
+            say(f"zoom-engine: {one_line(error, LONGEST_ERROR)} (see {command} --help)")
+            return 2
+        case ZoomError():
+            say(f"zoom-engine: {one_line(error, LONGEST_ERROR)}")
+            return max(error.exit_code, failed)
+        case KeyboardInterrupt():
+            say("zoom-engine: interrupted; the same command goes on where it was")
+            return 130
+        case BrokenPipeError() if unread:  # who reads has seen enough, as `head` has
+            return 141
+        case OSError() if error.strerror:
+            where = f" for {one_line(os.fsdecode(error.filename))}" if error.filename else ""
+            advice = "make room, and run the same command again" if error.errno in FULL else "mend that, and try again"
+            say(f"zoom-engine: {error.strerror.lower()}{where}: {advice}")
+            return failed
+        case MemoryError():
+            say("zoom-engine: out of memory: free some, or ask for less at once, such as a smaller --batch-size")
+            return failed
+        case _:
+            say(
+                f"zoom-engine: internal error: {type(error).__name__}: {one_line(error, LONGEST_ERROR)} (please report"
+                " it; with ZOOM_ENGINE_TRACEBACK=1 the same command shows where)"
+            )
+            return INTERNAL
 
 
 def build_app() -> App:

@@ -46,7 +46,7 @@ def _named(text: str) -> tuple[str, Any]:
         raise ValueError
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return name, value
 
 

@@ -1,10 +1,15 @@
-"""What commands print and write beside their text: JSON on standard output, and files."""
+"""What commands print and write beside their text: JSON on standard output, and files; and how all of it is written
+where the terminal knows fewer characters, or where nobody reads."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
-from collections.abc import Iterator
+import os
+import select
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
@@ -12,12 +17,84 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from zoom_engine.errors import AuditError, ConfigError, ZoomError, system_errors
+from zoom_engine.errors import AuditError, ConfigError, ZoomError, one_line, system_errors
 from zoom_engine.files import atomic
-from zoom_engine.notices import Notify, tell, untold
+from zoom_engine.notices import LONGEST, Notify, tell, untold
 from zoom_engine.progress import ProgressFactory, forced, several, silent, written
 
 AsJson = Annotated[bool, Parameter(help="print JSON in place of text", show_default=False)]
+
+
+PLAIN = str.maketrans(
+    {**dict.fromkeys("─–—−", "-"), **dict.fromkeys("“”", '"'), "’": "'", "…": "...", "→": "->", "×": "x", "·": "."}
+    | {**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", "|"), "±": "+-", "≤": "<="}
+)
+"""What stands for the characters of tables and sentences where the terminal has none of them."""
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """An error handler of encodings: `PLAIN`, and of the rest the escape that Python has."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = error.object[error.start : error.end].translate(PLAIN)
+    return plain.encode(error.encoding, "backslashreplace"), error.end
+
+
+codecs.register_error("zoom-engine-plain", _plainly)
+
+
+@contextlib.contextmanager
+def any_text() -> Iterator[None]:
+    """Standard output and error take any text: what their encoding has not is written as plainly as can be. Where one
+    of them is closed, what is written to it goes nowhere, and no file that is opened later takes its place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+    with contextlib.ExitStack() as stack:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:
+                nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                stack.callback(setattr, sys, name, None)
+                setattr(sys, name, nowhere)
+            elif (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+                stack.callback(_with_errors, reconfigure, stream.errors)
+                _with_errors(reconfigure, "zoom-engine-plain")
+        yield
+
+
+def _with_errors(reconfigure: Callable[..., None], errors: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # of a stream that cannot be flushed: it can be written no more
+        reconfigure(errors=errors)
+
+
+def say(text: str) -> None:
+    """A line on standard error, which others may have closed."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def drop_unread() -> bool:
+    """Let go what waits for a reader who is gone, or for a disk that is full: Python would try again at its end, and
+    end with another exit code. Whether there was a pipe without a reader."""
+    unread = False
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            descriptor = stream.fileno()
+            pipe = select.poll()
+            pipe.register(descriptor, 0)
+            gone = any(event & select.POLLERR for _, event in pipe.poll(0))
+            unread |= gone
+            try:
+                stream.flush()
+            except OSError:
+                gone = True
+            if gone:
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), descriptor)
+    return unread
 
 
 class Voice(NamedTuple):
@@ -55,14 +132,19 @@ def _logged(voice: Voice, file: FileIO, log_file: str | Path) -> Iterator[Voice]
 
     try:
         yield Voice(several(voice.progress, written(write)), notify)
-    except (ZoomError, KeyboardInterrupt) as error:
-        write(f"error: {error}" if isinstance(error, ZoomError) else "interrupted")
+    except KeyboardInterrupt:
+        write("interrupted")
+        raise
+    except Exception as error:
+        kind = "" if isinstance(error, ZoomError) else f"{type(error).__name__}: "
+        write(f"error: {kind}{one_line(error, LONGEST)}")
         raise
 
 
 def print_json(value: Any) -> None:
-    """Strict JSON on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Strict JSON on standard output; where that is no UTF, of ASCII characters alone: JSON has escapes of its own."""
+    encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name
+    print(json.dumps(value, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False))
 
 
 def write_file(path: Path, content: bytes | dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.audit.summary import Called, Interval
 from zoom_engine.audit.table import decimal, fit
 from zoom_engine.errors import AuditError, one_line
+from zoom_engine.files.json_file import read_json
 from zoom_engine.plurals import agreeing, number_of
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
@@ -136,9 +137,7 @@ class Discovery:
         """The discovery in `folder`. Raises AuditError where there is none that can be read."""
         folder = Path(folder)
         try:
-            manifest, summary = (
-                JsonObject(json.loads((folder / name).read_text(encoding="utf-8"))) for name in (MANIFEST, SUMMARY)
-            )
+            manifest, summary = (JsonObject(read_json(folder / name)) for name in (MANIFEST, SUMMARY))
             manifest.check("format", manifest.values.get("format") == FORMAT, f"be {json.dumps(FORMAT)}")
             config = manifest.object("config")
             config.need("target", str)
@@ -151,7 +150,7 @@ class Discovery:
                 config=config.values,
                 environment=manifest.object("environment").values,
             )
-        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise AuditError(
                 f"{folder} holds no discovery that can be read ({one_line(error)}): run it again"
             ) from None

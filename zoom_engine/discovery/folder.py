@@ -25,6 +25,7 @@ from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
+from zoom_engine.files.json_file import read_json
 
 MEASURED = "measured"
 
@@ -39,8 +40,8 @@ def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[s
             atomic.write_json(out / MANIFEST, manifest_of(config, environment))
         return
     try:
-        there = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        there = read_json(out / MANIFEST)
+    except (OSError, ValueError):
         there = None
     known = there.get("config") if isinstance(there, dict) else None
     if not isinstance(known, dict) or first_difference(known, json.loads(json.dumps(config))) is not None:

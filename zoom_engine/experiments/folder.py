@@ -16,6 +16,7 @@ from PIL import Image
 from zoom_engine.attributes import slug
 from zoom_engine.errors import ConfigError, one_line, system_errors
 from zoom_engine.files import atomic
+from zoom_engine.files.json_file import read_json
 from zoom_engine.gallery import png_bytes
 
 DATA, SETTINGS, TEXT, TABLE = "data.json", "settings.json", "text.txt", "data.csv"
@@ -86,7 +87,7 @@ class Folder:
 
     def _read(self, file: str) -> Any:
         try:
-            return json.loads((self.path / file).read_bytes())
+            return read_json(self.path / file)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from zoom_engine.errors import ConfigError, one_line
 from zoom_engine.experiments.estimates import columns, percent, wilson
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.user_study import ANSWERS, GROUPS
+from zoom_engine.files.json_file import read_json
 
 STUDIES = {
     "fidelity": "Synthesis fidelity (recognition rate, best 50 %)",
@@ -77,8 +78,8 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
 def _read(file: Path) -> dict[str, Any]:
     """The answers of a file, each held to its type."""
     try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        found = read_json(file)
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot read {file} ({one_line(error)}): give a file that a page of the study saved"
         ) from error

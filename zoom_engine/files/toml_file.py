@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.files.json_file import opened
+
+LARGEST = 1 << 20
+"""Bytes: nobody writes more by hand."""
 
 
 def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
@@ -17,8 +21,12 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
     """
     name = called or str(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MB")
+        return tomllib.loads(content.decode())
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not a TOML file: {one_line(error)}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from zoom_engine.errors import PhotographError, one_line
+from zoom_engine.files.json_file import read_json
 from zoom_engine.photographs.reading import LEAST_SIDE
 
 Point = tuple[float, float]
@@ -33,6 +33,7 @@ class FacePoints(NamedTuple):
     mouth: Point
 
 
+COLUMNS = ("file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy"))
 FFHQ = FacePoints((0.3769, 0.4686), (0.6229, 0.4691), (0.5023, 0.7252))
 """Where the points lie in pictures aligned as FFHQ's are (Karras 2019), in shares of the side: the five-point template
 for 512² that face restoration uses for them (facexlib)."""
@@ -54,19 +55,24 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
-        text = path.read_text(encoding="utf-8-sig")
-        rows = dict(_csv_rows(text)) if path.suffix == ".csv" else json.loads(text)
+        rows = dict(_csv_rows(path.read_text(encoding="utf-8-sig"))) if path.suffix == ".csv" else read_json(path)
         return {str(file): _points(points) for file, points in rows.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, OverflowError, TypeError, KeyError, AttributeError, csv.Error) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 160)
-        names = ", ".join(["file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy")])
-        raise PhotographError(f"{path.name} holds no landmarks ({reason}): a CSV file's columns are {names}") from error
+        columns = ", ".join(COLUMNS)
+        raise PhotographError(
+            f"{path.name} holds no landmarks ({reason}): a CSV file's columns are {columns}"
+        ) from error
 
 
 def _csv_rows(text: str) -> list[tuple[str, dict[str, list[float]]]]:
+    rows = csv.DictReader(text.splitlines(), strict=True)
+    for column in COLUMNS:
+        if column not in (rows.fieldnames or ()):
+            raise KeyError(column)
     return [
         (row["file"], {name: [float(row[f"{name}_{axis}"]) for axis in "xy"] for name in FacePoints._fields})
-        for row in csv.DictReader(text.splitlines(), strict=True)
+        for row in rows
     ]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from zoom_engine.errors import PhotographError, one_line
 from zoom_engine.threads import quiet
@@ -14,13 +16,19 @@ MOST_PIXELS = 80_000_000
 """Of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
 MOST_BYTES = 1 << 28
 LEAST_SIDE = 16
+MOST_PROFILE = 1 << 23
+"""Bytes of a colour profile: those of printers have two million."""
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
+CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+"""Of what a profile is made for, by Pillow's name for the pixels."""
 
 
 def read_photograph(path: Path) -> Image.Image:
     """The picture of a file, RGB, upright by its EXIF orientation; of an animation the first frame.
 
-    What it is, is told by its content, whatever its name says. Transparent pixels lie on white. All else that the file
-    holds (EXIF, location, comments, thumbnails, colour profile) is left behind: nothing of it reaches what is written.
+    What it is, is told by its content, whatever its name says. Transparent pixels lie on white, 16 bits are read as 8,
+    and colours of another profile are brought to sRGB. All else that the file holds (EXIF, location, comments,
+    thumbnails) is left behind: nothing of it reaches what is written.
 
     Raises:
         PhotographError: one line, without the folder, for what is no such picture, is damaged, or is too large.
@@ -38,7 +46,11 @@ def read_photograph(path: Path) -> Image.Image:
                     f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
                     f" {MOST_PIXELS:,} in all the most"
                 )
-            return _on_white(ImageOps.exif_transpose(picture))
+            profile = picture.info.get("icc_profile")
+            try:
+                return _as_seen(ImageOps.exif_transpose(picture), profile)
+            except PhotographError as error:
+                raise PhotographError(f"{path.name} {error}") from error
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:
@@ -51,8 +63,52 @@ def read_photograph(path: Path) -> Image.Image:
         raise PhotographError(f"{path.name} is damaged ({one_line(error, 120)})") from error
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    layers = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
+def _as_seen(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB as a screen shows it: 16 bits as 8, transparent pixels on white, the profile's colours as sRGB has them."""
+    if picture.mode.startswith("I"):
+        picture = _of_sixteen_bits(picture)
+    if picture.mode not in MODES:
+        raise PhotographError(f"has pixels of the kind {picture.mode}: save it as RGB or grey, 8 bits a channel")
+    alpha = None
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layers = picture.convert("LA" if picture.mode in ("1", "L", "LA") else "RGBA")
+        alpha, picture = layers.getchannel("A"), layers.convert(layers.mode.removesuffix("A"))
+    if picture.mode in ("1", "P"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    shown = _in_srgb(picture, profile) if profile else picture
+    shown = shown.convert("RGB")
+    if alpha is None:
+        return shown
+    return Image.composite(shown, Image.new("RGB", shown.size, "white"), alpha)
+
+
+def _of_sixteen_bits(picture: Image.Image) -> Image.Image:
+    """Grey of 16 bits as grey of 8, and what is transparent beside it. Pillow itself takes all above 255 for white."""
+    wide = np.asarray(picture)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise PhotographError("has pixels of more than 16 bits: save it as RGB or grey, 8 bits a channel")
+    values = wide.astype(np.uint16)
+    grey = Image.fromarray(((values - (values >> 8) + 127) >> 8).astype(np.uint8))
+    clear = picture.info.get("transparency")
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """The colours of the file's profile as sRGB has them. One that is sRGB, or made for other channels, changes
+    nothing."""
+    if len(profile) > MOST_PROFILE:
+        raise PhotographError(f"has a colour profile of more than {MOST_PROFILE >> 20} MiB: save it as sRGB")
+    try:
+        theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        known = "sRGB" in (theirs.profile.profile_description or "")
+        if known or theirs.profile.xcolor_space.strip() != CHANNELS.get(picture.mode):
+            return picture
+        found = ImageCms.profileToProfile(picture, theirs, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        raise PhotographError(
+            f"has a colour profile that cannot be read ({one_line(error, 80)}): save it as sRGB"
+        ) from error
+    assert found is not None
+    return found

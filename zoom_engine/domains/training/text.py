@@ -204,6 +204,6 @@ def write_text_encoder(tensors: dict[str, Tensor], folder: Path, info: dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
     with replacing(folder / "open_clip_config.json") as temporary:
-        temporary.write_text(json.dumps(config, indent=1) + "\n")
+        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     with replacing(folder / WEIGHT_FILE) as temporary:
         save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})

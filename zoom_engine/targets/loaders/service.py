@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.errors import TargetError, one_line
 from zoom_engine.files.cache import default_cache
+from zoom_engine.files.json_file import parse_json, read_json
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient
@@ -84,8 +86,8 @@ class Service(nn.Module):
 
     def _read(self, content: bytes) -> Row:
         try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError) as error:
+            answer = parse_json(content, finite=False)
+        except ValueError as error:
             raise BadAnswerError("unreadable", f"its answer is no JSON ({one_line(error, 80)})") from error
         if self._settings.form == "kserve":
             answer = _tensor_of(answer, self._settings.answer)
@@ -157,7 +159,8 @@ def _place(spec: str) -> SplitResult:
         if place.scheme not in ("http", "https") or not place.hostname or (place.port or 1) < 1:
             raise ValueError
     except ValueError:
-        raise TargetError(f"{one_line(spec, 80)!r} is no address of a service: write http://HOST:PORT/PATH") from None
+        shown = one_line(re.sub(r"//.*@", "//", spec, flags=re.DOTALL), 80)  # without a password
+        raise TargetError(f"{shown!r} is no address of a service: write http://HOST:PORT/PATH") from None
     return place
 
 
@@ -190,10 +193,10 @@ def _template(settings: ServiceSettings) -> Any:
     try:
         if path.stat().st_size > LARGEST_TEMPLATE:
             raise TargetError(f"{path} has more than {LARGEST_TEMPLATE >> 20} MB: it is no template of a request")
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = read_json(path)
     except OSError as error:
         raise TargetError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TargetError(f"{path} is no JSON: {one_line(error)}") from error
     if json.dumps(PICTURE)[1:-1] not in json.dumps(body):
         raise TargetError(f'{path} has no "{PICTURE}", the place of the picture')

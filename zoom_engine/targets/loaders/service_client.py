@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from zoom_engine.audit.model_settings import ServiceSettings
+from zoom_engine.audit.model_settings import ServiceSettings, check_headers
 from zoom_engine.audit.service_file import tries_in_words
-from zoom_engine.errors import TargetError, imported, one_line
+from zoom_engine.errors import ConfigError, TargetError, imported, one_line
 from zoom_engine.threads import leave_behind, tell_of_forks
 
 Answer = TypeVar("Answer")
 
 LARGEST = 64 << 20  # bytes of an answer
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds between two tries
+LONGEST_CONNECT = 4.0  # seconds; nothing ends that early, Ctrl-C neither
 BAD_ANSWERS = 3  # tries for a picture whose answers come, but cannot be read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same question may be answered (RFC 9110, RFC 6585); others are told at once."""
@@ -36,28 +40,70 @@ class GivenUpError(TargetError):
     """Another thread met what ends the work, and says it."""
 
 
+class LateError(Exception):
+    """A question took longer than an answer may, whatever had come of it."""
+
+
+class Flight:
+    """A question on its way. `cut` ends it from another thread: who waits for its bytes wakes at once."""
+
+    def __init__(self) -> None:
+        self.ended: Exception | None = None
+        self._socket: Any = None
+        self._lock = threading.Lock()
+
+    def over(self, connected: Any) -> None:
+        """It goes over this socket; None: over none."""
+        with self._lock:
+            self._socket = connected
+            self._shut()
+
+    def cut(self, why: Exception) -> None:
+        """End it, now or when it has a socket."""
+        with self._lock:
+            self.ended = self.ended or why
+            self._shut()
+
+    def _shut(self) -> None:
+        if self.ended is not None and self._socket is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # of TLS too: without a farewell
+
+
 class ServiceClient:
     """Posts bodies to one URL; may be called by several threads.
 
     It counts how its tries end, see `audit.service_file`.
 
     Raises:
-        TargetError: urllib3 is missing, or a header names an environment variable that is not set.
+        TargetError: urllib3 is missing, or a header names an environment variable that is not set, or that holds what
+            no header can.
     """
 
     def __init__(self, url: str, name: str, settings: ServiceSettings, headers: Mapping[str, str]) -> None:
         self._urllib3 = imported("urllib3", TargetError, "a service cannot be asked", install="zoom-engine[service]")
         self.name, self.settings = name, settings
         self._tries: Counter[str] = Counter()
-        self._url = url
-        self._headers = {**headers, **{key: _from_environment(text) for key, text in settings.headers.items()}}
-        self._next = 0.0
-        self._begin()
+        read = {key: _from_environment(text) for key, text in settings.headers.items()}
+        try:
+            check_headers(read)
+        except ConfigError as error:
+            raise TargetError(str(error)) from None
+        self._headers = {**headers, **read}
+        self._url, self._next = url, 0.0
+        try:
+            self._path = self._urllib3.util.parse_url(url).request_uri
+            self._begin()
+        except self._urllib3.exceptions.LocationValueError as error:
+            raise TargetError(f"the address of service {name} is none ({one_line(error, 120)})") from error
         tell_of_forks(self)
 
     def _begin(self) -> None:
-        """With no connection."""
-        self._pool = self._urllib3.PoolManager(maxsize=self.settings.at_once, retries=False)
+        """With no connection, and nothing on its way."""
+        self._here = threading.local()
+        self._pool = self._urllib3.connection_from_url(self._url, maxsize=self.settings.at_once, retries=False)
+        self._pool.ConnectionCls = _watched(self._pool.ConnectionCls, self._here)
+        self._flights = set[Flight]()
         self._given_up = threading.Event()
         self._lock = threading.Lock()
 
@@ -72,9 +118,9 @@ class ServiceClient:
         Raises:
             TargetError: the service refuses, does not answer within ``patience``, or gives no usable answer.
         """
-        started, wait, bad = time.monotonic(), FIRST_WAIT, 0
+        started, wait, bad, given_up = time.monotonic(), FIRST_WAIT, 0, self._given_up
         while True:
-            self._take_turn()
+            self._take_turn(given_up)
             pause, why = None, ""
             try:
                 status, content, again_in = self._post(body, headers)
@@ -94,18 +140,20 @@ class ServiceClient:
                 why = str(error)
                 if bad == BAD_ANSWERS:
                     raise self._broken(f"service {self.name}: {why}") from error
-            except self._urllib3.exceptions.HTTPError as error:
-                late = isinstance(error, self._urllib3.exceptions.ReadTimeoutError)
+            except (LateError, self._urllib3.exceptions.HTTPError, OSError) as error:
+                late = isinstance(error, LateError | self._urllib3.exceptions.ReadTimeoutError)
                 self._count("late" if late else "failed")
                 why = f"no answer in {self.settings.timeout:g} s" if late else one_line(error, 120)
+                if (lasting := self._lasting(error)) is not None:
+                    raise self._broken(f"service {self.name} {lasting}") from error
             left = started + self.settings.patience - time.monotonic()
             if left <= 0:
                 raise self._broken(
                     f"service {self.name} has not answered for {self.settings.patience:g} s (last: {why};"
                     f" {tries_in_words(self.tries())}): when it does, the same command goes on from here"
                 )
-            if self._given_up.wait(min(pause or wait * random.uniform(0.5, 1.5), LONGEST_WAIT, left)):
-                raise GivenUpError(f"service {self.name} was given up")
+            if given_up.wait(min(pause or wait * random.uniform(0.5, 1.5), LONGEST_WAIT, left)):
+                raise self._over()
             wait = min(2 * wait, LONGEST_WAIT)
 
     def tries(self) -> dict[str, int]:
@@ -114,50 +162,133 @@ class ServiceClient:
             return dict(self._tries)
 
     def give_up(self) -> None:
-        """Whoever still asks raises within moments."""
+        """Whoever still asks raises at once, also in the middle of an answer."""
         self._given_up.set()
+        with self._lock:
+            for flight in self._flights:
+                flight.cut(self._over())
 
     def open_again(self) -> None:
-        """After `give_up`: ask on."""
-        self._given_up.clear()
+        """After `give_up`: ask on. Who was told to end is not called back."""
+        self._given_up = threading.Event()
+
+    def _over(self) -> GivenUpError:
+        return GivenUpError(f"service {self.name} was given up")
 
     def _broken(self, text: str) -> TargetError:
-        self.give_up()
-        return TargetError(text)
+        """What ends the work; others ask nothing more, and count what comes of what they have asked."""
+        self._given_up.set()
+        return TargetError(self._unsaid(text))
+
+    def _unsaid(self, text: str) -> str:
+        """The text without the headers' values: a service may say again what it was told."""
+        secrets = {part for value in self._headers.values() for part in (value, *value.split()) if len(part) >= 6}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "(not shown)")
+        return text
+
+    def _lasting(self, error: Exception) -> str | None:
+        """Why asking again cannot help, in words; None where it can."""
+        inner = error.args[0] if isinstance(error, self._urllib3.exceptions.SSLError) and error.args else None
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            reason = inner.verify_message.rstrip(".") or one_line(inner, 120)
+            return (
+                f"cannot be trusted, its certificate is not verified ({reason}): name a file with its authority's"
+                " certificate in SSL_CERT_FILE, and the service by the name that its certificate is for"
+            )
+        if isinstance(inner, ssl.SSLError) and inner.reason == "WRONG_VERSION_NUMBER":
+            return "speaks no TLS: write http:// where it speaks HTTP alone"
+        return None
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, float | None]:
-        response = self._pool.request(
-            "POST",
-            self._url,
-            body=body,
-            headers={**headers, **self._headers},
-            timeout=self.settings.timeout,
-            redirect=False,
-            preload_content=False,
-        )
+        """Raises LateError after ``timeout`` seconds, whatever the service still sends."""
+        with self._flight() as flight:
+            limits = self._urllib3.Timeout(
+                connect=min(self.settings.timeout, LONGEST_CONNECT), read=self.settings.timeout
+            )
+            response = self._pool.urlopen(
+                "POST",
+                self._path,
+                body=body,
+                headers={**headers, **self._headers},
+                timeout=limits,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                content = response.read(LARGEST + 1, decode_content=False)
+                content += response.read(1, decode_content=False)  # raises where less came than was promised
+                if len(content) > LARGEST:
+                    raise BadAnswerError("unreadable", f"an answer has more than {LARGEST >> 20} MB")
+                if flight.ended is not None:  # an answer without a length ends where it was cut
+                    raise flight.ended
+                packed = response.headers.get("Content-Encoding", "identity")
+                if packed.lower() != "identity" and response.status < 300:
+                    raise BadAnswerError(
+                        "unreadable", f"its answer is packed ({one_line(packed, 40)}), which was not asked for"
+                    )
+                after = response.headers.get("Retry-After", "")
+                response.release_conn()
+                return response.status, content, float(after) if after.isdecimal() else None
+            except BaseException:
+                response.close()
+                raise
+
+    @contextlib.contextmanager
+    def _flight(self) -> Iterator[Flight]:
+        """A question of this thread, which ends when its time is over and when it is given up."""
+        flight = Flight()
+        clock = threading.Timer(self.settings.timeout, flight.cut, [LateError()])
+        clock.daemon = True
+        with self._lock:
+            self._flights.add(flight)
+        self._here.flight = flight
+        clock.start()
         try:
-            content = response.read(LARGEST + 1)
-            if len(content) > LARGEST:
-                raise BadAnswerError("unreadable", f"an answer has more than {LARGEST >> 20} MB")
-            after = response.headers.get("Retry-After", "")
-            return response.status, content, float(after) if after.isdecimal() else None
+            if self._given_up.is_set():
+                raise self._over()
+            yield flight
+        except (self._urllib3.exceptions.HTTPError, OSError) as error:
+            if flight.ended is not None:
+                raise flight.ended from error
+            raise
         finally:
-            response.release_conn()
+            clock.cancel()
+            flight.over(None)
+            with self._lock:
+                self._flights.discard(flight)
 
     def _count(self, kind: str) -> None:
         with self._lock:
             self._tries[kind] += 1
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, given_up: threading.Event) -> None:
         """Wait until the rate allows another request."""
+        if given_up.is_set():
+            raise self._over()
         if self.settings.rate is None:
             return
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)
             self._next = turn + 1 / self.settings.rate
-        if self._given_up.wait(turn - now):
-            raise GivenUpError(f"service {self.name} was given up")
+        if given_up.wait(turn - now):
+            raise self._over()
+
+
+def _watched(connection: type[Any], here: threading.local) -> type[Any]:
+    """That kind of connection; each tells the flight of its thread over which socket it goes."""
+
+    class Watched(connection):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            here.flight.over(self.sock)
+
+        def request(self, *about: Any, **options: Any) -> None:
+            here.flight.over(self.sock)  # of an earlier question; None before it connects
+            super().request(*about, **options)
+
+    return Watched
 
 
 def _from_environment(text: str) -> str:

@@ -1,0 +1,85 @@
+"""JSON of others, read with limits: on its size, on how deep it is nested, and on what numbers there are."""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+LARGEST = 1 << 28
+"""Bytes of a file."""
+LEVELS = 50
+"""Of arrays and objects within each other. Ours have under ten; who compares and shows them walks them."""
+MOST_PARTS = 2_000_000
+"""Arrays and objects of one text: each takes 60 bytes of memory and more, however little it holds."""
+
+_OTHERS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def parse_json(content: bytes, *, finite: bool = True) -> Any:
+    """The value that the text ``content`` (UTF-8) stands for; with NaN and infinity, where it need not be ``finite``.
+
+    Raises:
+        ValueError: no JSON, nested deeper than `LEVELS`, or of more than `MOST_PARTS`.
+    """
+    if content.count(b"[") + content.count(b"{") > MOST_PARTS:
+        raise ValueError(f"it has more than {MOST_PARTS:,} arrays and objects")
+    try:
+        value = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant if finite else None)
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {LEVELS} levels") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no UTF-8, from byte {error.start} on") from None
+    if not _is_flat(content):
+        check_depth(value)
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """That of a file. Raises as `parse_json`, ValueError for one of more than `LARGEST` bytes too, and OSError."""
+    with opened(path) as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST >> 20} MB")
+    return parse_json(content)
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, to be read: a pipe would be waited for, and a device has no end. Raises OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and no file", str(path))
+    return path.open("rb")
+
+
+def check_depth(value: Any, levels: int = LEVELS) -> None:
+    """Refuse, by a ValueError, what is nested deeper than so many levels."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inside
+            for one in layer
+            if isinstance(one, dict | list)
+            for inside in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inside, dict | list)
+        ]
+        if not layer:
+            return
+    raise ValueError(f"it is nested deeper than {levels} levels")
+
+
+def _is_flat(content: bytes) -> bool:
+    """Whether the text's brackets alone show that it is nested no deeper than `LEVELS`: most are, and a walk over what
+    they hold takes as long as reading it."""
+    brackets = content.translate(None, _OTHERS)
+    for _ in range(LEVELS):
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(inner) in (0, len(brackets)):  # nothing left, or brackets in texts
+            return not inner
+        brackets = inner
+    return False
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
