@@ -108,6 +108,7 @@ def test_multi_mode_compares_edit_weights_in_units_of_each_attributes_own_range(
             edit_weights=tuple(weights[i].tolist()),
             paper=None,
             natural=i % 3 > 0,
+            change=0.2,
             flipped=i % 4 > 0,
             decisive=i % 4 > 1,
         )
