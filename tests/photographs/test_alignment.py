@@ -73,6 +73,7 @@ def test_json_says_the_same_as_csv_and_a_large_picture_is_not_aliased(tmp_path: 
     [
         (f"{HEADER}\na.png,3,2,1,2,2,4\n", "left and right are the picture's"),
         (f"{HEADER}\na.png,1,2,3,2,nan,4\n", "mouth lies in no picture"),
+        (f"{HEADER}\na.png,1,nan,3,2,2,4\n", "left_eye lies in no picture"),
         (f"{HEADER}\na.png,1,2,3,2,2,x\n", "could not convert"),
         ("file,left_eye_x\na.png,1\n", "no 'left_eye_y'"),
         ("\xff\xfe", "codec"),

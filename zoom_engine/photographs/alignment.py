@@ -74,7 +74,7 @@ def _points(points: dict[str, Any]) -> FacePoints:
     places = []
     for name in FacePoints._fields:
         x, y = (float(value) for value in points[name])
-        if not max(abs(x), abs(y)) <= _FARTHEST:  # nor NaN
+        if not (abs(x) <= _FARTHEST and abs(y) <= _FARTHEST):  # nor NaN, which max passes over where it comes second
             raise ValueError(f"{name} lies in no picture")
         places.append((x, y))
     left, right, mouth = (complex(*place) for place in places)
