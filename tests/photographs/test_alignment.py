@@ -86,6 +86,13 @@ def test_landmarks_that_are_none_are_refused_in_a_line(tmp_path: Path, text: str
     assert "\n" not in str(refused.value)
 
 
+def test_a_landmark_that_no_float_holds_is_refused_in_a_line(tmp_path: Path) -> None:
+    points = {"left_eye": [1, 2], "right_eye": [3, 10**400], "mouth": [2, 4]}
+    (tmp_path / "landmarks.json").write_text(json.dumps({"a.png": points}))
+    with pytest.raises(PhotographError, match="too large"):
+        read_landmarks(tmp_path)
+
+
 def test_points_far_from_the_picture_refuse_it_and_no_other(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.fromarray(np.full((50, 50, 3), ord(name[0]), np.uint8)).save(tmp_path / name)

@@ -19,6 +19,7 @@ from zoom_engine.photographs.reading import LEAST_SIDE
 
 Point = tuple[float, float]
 LANDMARKS = ("landmarks.csv", "landmarks.json")
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, csv.Error)
 _MOST_BYTES = 1 << 26
 _FARTHEST = 1e6
 _LARGEST = 8  # times the picture's longer side, of the square
@@ -57,7 +58,7 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
         text = path.read_text(encoding="utf-8-sig")
         rows = dict(_csv_rows(text)) if path.suffix == ".csv" else json.loads(text)
         return {str(file): _points(points) for file, points in rows.items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
+    except (OSError, *_DAMAGED) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 160)
         names = ", ".join(["file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy")])
         raise PhotographError(f"{path.name} holds no landmarks ({reason}): a CSV file's columns are {names}") from error
