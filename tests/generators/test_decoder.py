@@ -117,6 +117,7 @@ def test_codes_come_from_a_file(tmp_path: Path, kind: str) -> None:
     [
         (lambda p: p.write_bytes(b""), "holds no codes"),
         (lambda p: p.write_bytes(b"\x93NUMPY" + bytes(40)), "holds no codes"),
+        (lambda p: p.write_bytes(b"\x93NUMPY\x01\x00\x08\x00{'descr'\n"), "holds no codes"),
         (lambda p: np.save(p, np.array([{"a": 1}], dtype=object), allow_pickle=True), "holds no codes"),
         (lambda p: np.save(p, np.zeros(4, np.float32)), r"\[K, S\]"),
         (lambda p: np.save(p, np.full((2, SIZE), np.nan)), "finite"),
