@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from zoom_engine.errors import TargetError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
 from zoom_engine.targets.loaders.loaded_model import Reading
+from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.load import load_onnx
+from zoom_engine.targets.onnx.ops import UnsupportedError
 
 RANDOM = np.random.default_rng(0)
 
@@ -420,6 +422,36 @@ def test_other_inputs(tmp_path: Path) -> None:
     assert not bytes_in.differentiable
     assert "whole numbers" in bytes_in.note
     torch.testing.assert_close(bytes_in(images), plain(images), rtol=0.02, atol=0.5)
+
+
+def short_constant() -> onnx.ModelProto:
+    """A constant with fewer numbers than its shape has."""
+    model = simple()
+    model.graph.initializer[1].raw_data = model.graph.initializer[1].raw_data[:-4]
+    return model
+
+
+def attribute_of_a_function() -> onnx.ModelProto:
+    """A node outside of any function, whose attribute is that of the function around it."""
+    model = simple()
+    del model.graph.node[0].attribute[:]
+    model.graph.node[0].attribute.add(name="pads", ref_attr_name="pads", type=onnx.AttributeProto.INTS)
+    return model
+
+
+def constant_twice() -> onnx.ModelProto:
+    """A Constant that says two values."""
+    model = simple()
+    model.graph.node.insert(0, node("Constant", "", "c", value_int=1, value_float=2.0))
+    return model
+
+
+@pytest.mark.parametrize("build_one", [short_constant, attribute_of_a_function, constant_twice])
+def test_what_cannot_be_converted_of_a_constant_or_an_attribute_is_said(
+    build_one: Callable[[], onnx.ModelProto],
+) -> None:
+    with pytest.raises(UnsupportedError, match="a constant or attribute in it"):
+        OnnxGraph(build_one(), input_name="x", output_name="y")
 
 
 def test_several_outputs_are_a_choice(tmp_path: Path) -> None:
