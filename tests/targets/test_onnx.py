@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, describe_target_file, load_target, save_onnx
 from zoom_engine.targets.loaders.loaded_model import Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.load import load_onnx
@@ -533,6 +533,22 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         load_target(tmp_path / "absent.onnx")
     with pytest.raises(TargetError, match="missing"):
         load_target(external(tmp_path, "absent.bin"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [(b"Relu", "an operator"), (b"zoom_engine", "metadata"), (b"kb", "a constant")]
+)
+@pytest.mark.parametrize("read", [load_target, describe_target_file])
+def test_a_text_that_is_no_utf8_is_refused_in_one_line(
+    text: bytes, place: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    model = simple()
+    helper.set_model_props(model, {"zoom_engine": "{}"})
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(model.SerializeToString().replace(text, b"\xfd" * len(text)))
+    with pytest.raises(TargetError, match=r"bad\.onnx: .*a text in it is not UTF-8") as caught:
+        read(path)
+    assert str(caught.value).isprintable(), place
 
 
 def test_cycles_and_graphs_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_model, uses_external_data
 
 from zoom_engine.errors import ZoomError, one_line
@@ -30,6 +30,7 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
         raise refusal(f"{path}: cannot be read ({error.strerror})") from error
     except DecodeError as error:
         raise refusal(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    check_texts(path, model, refusal=refusal)
     digest = hashlib.sha256(content)
     folder = path.resolve().parent
     files = {ExternalDataInfo(t).location for t in _tensors(model.graph) if uses_external_data(t)}
@@ -50,6 +51,23 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
             raise
         raise refusal(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
     return model, digest.hexdigest()
+
+
+def check_texts(path: Path, model: onnx.ModelProto, *, refusal: type[ZoomError]) -> None:
+    """Refuse a model of which a text is none: protobuf gives such names as bytes, which nobody expects."""
+    for text in _texts(model):
+        if not isinstance(text, str):
+            raise refusal(f"{path}: is not a valid ONNX model (a text in it is not UTF-8: {one_line(repr(text), 80)})")
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    if isinstance(message, onnx.TensorProto):  # its data are not looked at
+        yield message.name
+        message = onnx.TensorProto(external_data=message.external_data)
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            for one in value if isinstance(value, MutableSequence) else (value,):
+                yield from [one] if field.type == field.TYPE_STRING else _texts(one)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from safetensors import SafetensorError, safe_open
 
 from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import open_inputs
+from zoom_engine.files.onnx_file import check_texts, open_inputs
 from zoom_engine.targets.loaders.architectures import Architecture
 from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import PREPROCESSOR, hugging_face_preprocessing, read_json
@@ -61,6 +61,7 @@ def _onnx(path: Path, options: InputOptions) -> list[str]:
         raise TargetError(f"{path}: cannot be read ({error.strerror})") from error
     except DecodeError as error:
         raise TargetError(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    check_texts(path, model, refusal=TargetError)
     graph = model.graph
     opsets = ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in model.opset_import)
     operators = sorted({node.op_type for node in graph.node})
