@@ -192,6 +192,7 @@ def test_an_onnx_file_is_a_generator_and_runs_as_it_came(tmp_path: Path) -> None
     [
         ({"shape": ["n", None]}, "S fixed"),
         ({"shape": ["n", SIZE, 1]}, r"\[batch, S\]"),
+        ({"shape": ["n", -1]}, "S fixed"),
         ({"type": onnx.TensorProto.INT64}, "float32"),
         ({"sides": [-1, 1, SIDE, 3 * SIDE]}, r"\[B, 3, R, R\]"),
         ({"sides": [-1, 3, 2 * SIDE, SIDE // 2]}, "must be"),
@@ -203,6 +204,17 @@ def test_onnx_files_that_are_no_decoders_are_refused(tmp_path: Path, changes: An
     with pytest.raises(ZoomError, match=complaint) as caught:
         load_generator(onnx_file(tmp_path / "decoder.onnx", **changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [[], ["n"], ["n", 2**62], ["n", -1]])
+def test_edits_of_no_shape_that_edits_have_are_refused(shape: list[Any], tmp_path: Path) -> None:
+    value = onnx.helper.make_tensor_value_info
+    edits = [value("edit_weights", 1, shape), value("edit_directions", 1, [2, SIZE])]
+    model = onnx.load(str(onnx_file(tmp_path / "decoder.onnx", inputs=edits)))
+    model.graph.input[0].name = model.graph.node[0].input[0] = "styles"
+    onnx.save(model, str(tmp_path / "decoder.onnx"))
+    with pytest.raises(CheckpointError, match=r"its input edit_weights is not \[batch, N\]|too large"):
+        load_generator(tmp_path / "decoder.onnx")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04", b"\x80\x04K\x01.", bytes(100)])
