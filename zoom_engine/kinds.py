@@ -33,7 +33,8 @@ def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: 
     than they say; None is what was not said. ``called``: what messages call one."""
     for name, value in options.items():
         if name not in hints:
-            raise ConfigError(f"{place}unknown {called} '{one_line(name, 80)}'; known are {', '.join(hints)}")
+            known = one_line(", ".join(hints), 200)
+            raise ConfigError(f"{place}unknown {called} '{one_line(name, 80)}'; known are {known}")
         if value is not None and (wrong := misfit(hints[name], value)):
             raise ConfigError(f"{place}{called} '{name}' {wrong}")
 
