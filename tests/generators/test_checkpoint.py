@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from networks import spread_generator
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.errors import CheckpointError
@@ -149,6 +150,18 @@ def test_numbers_that_no_generator_has_are_one_clear_line(change: dict[str, Any]
     with pytest.raises(CheckpointError, match=says) as caught:
         load_generator(tmp_path / "g.safetensors")
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.int64, torch.bool])
+def test_weights_of_types_that_none_are_stored_as_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    save_generator(spread_generator(CONFIG), tmp_path / "g.safetensors")
+    tensors = load_file(tmp_path / "g.safetensors")
+    with safe_open(tmp_path / "g.safetensors", framework="pt") as file:
+        metadata = file.metadata()
+    tensors["const"] = tensors["const"].to(dtype)
+    save_file(tensors, tmp_path / "g.safetensors", metadata=metadata)
+    with pytest.raises(CheckpointError, match=f"stores 'const' as {str(dtype).removeprefix('torch.')}; only floats"):
+        load_generator(tmp_path / "g.safetensors")
 
 
 @pytest.mark.parametrize("info", ["[" * 100_000, "9" * 10_000])
