@@ -121,6 +121,7 @@ def test_codes_come_from_a_file(tmp_path: Path, kind: str) -> None:
         (lambda p: np.save(p, np.array([{"a": 1}], dtype=object), allow_pickle=True), "holds no codes"),
         (lambda p: np.save(p, np.zeros(4, np.float32)), r"\[K, S\]"),
         (lambda p: np.save(p, np.full((2, SIZE), np.nan)), "finite"),
+        (lambda p: save_file({"a": torch.zeros(2, SIZE, dtype=torch.complex64)}, p), "complex"),
         (lambda p: save_file({"a": torch.zeros(1, 1), "b": torch.zeros(1, 1)}, p), "holds 2 tensors"),
         (lambda p: None, "holds no codes"),
     ],

@@ -127,7 +127,10 @@ def read_codes(path: str | Path) -> Tensor:
             tensors = load_safetensors(content)
             if len(tensors) != 1:
                 raise CheckpointError(f"{path} holds {len(tensors)} tensors: a file of codes holds one, [K, S]")
-            table = next(iter(tensors.values())).float()
+            (table,) = tensors.values()
+            if table.is_complex():
+                raise TypeError("its numbers are complex")
+            table = table.float()
     except CheckpointError:
         raise
     except Exception as error:  # NumPy, which also parses a header's text, and safetensors raise many kinds
