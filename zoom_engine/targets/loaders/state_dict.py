@@ -59,9 +59,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    bad = next((k for k, v in state.items() if v.is_floating_point() and not bool(v.isfinite().all())), None)
+    bad = next((k for k, v in state.items() if v.is_floating_point() and not _is_finite(v, f"{path}: {k!r}")), None)
     if bad is not None:
         raise TargetError(
             f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"
         )
     return state
+
+
+def _is_finite(value: Tensor, name: str) -> bool:
+    """Raises TargetError where torch cannot say: types of 4 and 8 bits hold weights that scales elsewhere belong to."""
+    try:
+        return bool(value.isfinite().all())
+    except NotImplementedError as error:
+        kind = str(value.dtype).removeprefix("torch.")
+        raise TargetError(f"{name} is stored as {kind}, which is not read: save float32 or float16") from error
