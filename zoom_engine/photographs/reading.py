@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -14,6 +15,7 @@ MOST_PIXELS = 80_000_000
 """Of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
 MOST_BYTES = 1 << 28
 LEAST_SIDE = 16
+_AT_ONCE = 1 << 23  # pixels
 
 
 def read_photograph(path: Path) -> Image.Image:
@@ -39,7 +41,8 @@ def read_photograph(path: Path) -> Image.Image:
                         f"{path.name} claims {width} × {height} pixels: {LEAST_SIDE} a side is the least and"
                         f" {MOST_PIXELS:,} in all the most"
                     )
-                return _on_white(ImageOps.exif_transpose(picture))
+                ImageOps.exif_transpose(picture, in_place=True)
+                return _in_parts(picture, _on_white)
     except PhotographError:
         raise
     except Image.DecompressionBombError as error:
@@ -50,6 +53,16 @@ def read_photograph(path: Path) -> Image.Image:
         raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
     except Exception as error:  # decoders raise whatever they stumble on
         raise PhotographError(f"{path.name} is damaged ({one_line(error, 120)})") from error
+
+
+def _in_parts(picture: Image.Image, seen: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What is ``seen`` of the picture, RGB, some rows at a time: whole, its layers would take four times its memory."""
+    whole = Image.new("RGB", picture.size)
+    rows = max(1, _AT_ONCE // picture.width)
+    for top in range(0, picture.height, rows):
+        part = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        whole.paste(seen(part), (0, top))
+    return whole
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
