@@ -123,7 +123,8 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     edits = [name for name in ("edit_weights", "edit_directions") if name in inputs and "styles" in inputs]
     left = [name for name in inputs if name not in edits]
     if len(left) != 1 or len(model.graph.output) < 1:
-        raise CheckpointError(f"{path} is no decoder: it has the inputs {', '.join(left) or 'none'}, one is needed")
+        named = one_line(", ".join(left), 200) if left else "none"
+        raise CheckpointError(f"{path} is no decoder: it has the inputs {named}, one is needed")
     value = inputs[left[0]]
     tensor = value.type.tensor_type
     shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
