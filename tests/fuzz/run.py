@@ -21,7 +21,6 @@ import re
 import sys
 import time
 import warnings
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,22 +75,26 @@ def _all(readers: dict[str, Reader], seconds: float, corpus: Path) -> int:
     print(row.format("reader", "minutes", "processor", "executions", "coverage", "crashes"), flush=True)
     crashes = 0
     for name, reader in readers.items():
-        begin, spent = time.monotonic(), Counter[str]()
-        busy = os.times()
+        begin, busy = time.monotonic(), os.times()
+        runs = coverage = ended = 0
         while (left := seconds * reader.share / every - (time.monotonic() - begin)) > 1:
-            spent += _run(name, reader, int(left), corpus)
+            more, reached, code = _run(name, reader, int(left), corpus)
+            runs, coverage, ended = runs + more, max(coverage, reached), ended + (code != 0)
         found = len(list((corpus / "findings").glob(f"{name}-*.txt")))
-        crashes += found + spent["ended"]
+        crashes += found + ended
         minutes, after = (time.monotonic() - begin) / 60, os.times()
         worked = (after.children_user + after.children_system - busy.children_user - busy.children_system) / 60
-        ended = f", {spent['ended']} ended" if spent["ended"] else ""
-        numbers = f"{minutes:.1f}", f"{worked:.1f}", spent["runs"], spent["coverage"], found
-        print(row.format(name, *numbers) + ended, flush=True)
+        print(
+            row.format(name, f"{minutes:.1f}", f"{worked:.1f}", runs, coverage, found)
+            + (f", {ended} ended" if ended else ""),
+            flush=True,
+        )
     return int(crashes > 0)
 
 
-def _run(name: str, reader: Reader, seconds: int, corpus: Path) -> Counter[str]:
-    """One process of a reader: how many executions, the most coverage, and whether it was ended by an input."""
+def _run(name: str, reader: Reader, seconds: int, corpus: Path) -> tuple[int, int, int]:
+    """One process of a reader: how many executions, the coverage, and its exit code, which is 0 unless an input ended
+    it."""
     log = corpus / "log" / f"{name}-{time.strftime('%H%M%S')}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     child = os.fork()  # what a reader imports takes longer to instrument than some are fuzzed
@@ -107,7 +110,7 @@ def _run(name: str, reader: Reader, seconds: int, corpus: Path) -> Counter[str]:
     coverage = re.findall(r"cov: (\d+)", text) or ["0"]
     if code != 0:
         print(f"{name}: a process was ended ({code}), see {log}", flush=True)
-    return Counter(runs=int(runs[-1]), coverage=int(coverage[-1]), ended=int(code != 0))
+    return int(runs[-1]), int(coverage[-1]), code
 
 
 def _fuzz(name: str, reader: Reader, seconds: int, corpus: Path) -> None:
