@@ -59,7 +59,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    bad = next((k for k, v in state.items() if v.is_floating_point() and not _is_finite(v, f"{path}: {k!r}")), None)
+    bad = next((k for k, v in state.items() if v.is_floating_point() and not _is_finite(v, path, k)), None)
     if bad is not None:
         raise TargetError(
             f"{path}: its weights {bad!r} hold NaN or infinity: the file is damaged, or training diverged"
@@ -67,10 +67,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _is_finite(value: Tensor, name: str) -> bool:
-    """Raises TargetError where torch cannot say: types of 4 and 8 bits hold weights that scales elsewhere belong to."""
+def _is_finite(value: Tensor, path: Path, name: str) -> bool:
+    """Raises TargetError where torch cannot say: of types of 4 and 8 bits, and of more axes than it counts in."""
     try:
         return bool(value.isfinite().all())
-    except NotImplementedError as error:
-        kind = str(value.dtype).removeprefix("torch.")
-        raise TargetError(f"{name} is stored as {kind}, which is not read: save float32 or float16") from error
+    except RuntimeError as error:
+        kind = f"{str(value.dtype).removeprefix('torch.')} in {value.ndim} axes"
+        raise TargetError(
+            f"{path}: {one_line(name, 80)!r}, {kind}, cannot be read ({one_line(error, 120)}): save float32 or float16"
+        ) from error
