@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 
 from zoom_engine.audit.settings import LossWeights
-from zoom_engine.kinds import misfit
+from zoom_engine.errors import ConfigError
+from zoom_engine.kinds import check_options, misfit
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,10 @@ def test_a_value_of_another_type_is_told_in_words(hint: Any, fits: list[Any], ot
     assert [misfit(hint, value) for value in fits] == [None] * len(fits)
     for value in others:
         assert str(misfit(hint, value)).startswith(f"must be {words}, got ")
+
+
+def test_of_many_options_some_are_told() -> None:
+    known = {f"option_{number}": str for number in range(500)}
+    with pytest.raises(ConfigError, match=r"unknown option 'z'; known are option_0, .*….*, option_499$") as refused:
+        check_options({"z": 1}, known, "option")
+    assert len(str(refused.value)) < 300

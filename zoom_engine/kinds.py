@@ -53,7 +53,7 @@ def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: 
 def one_of(name: object, known: Collection[str]) -> str:
     """The ``name`` that is none of those ``known``, in quotes, and the one that may be meant, or all of them."""
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.75)
-    told = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+    told = f"did you mean '{near[0]}'?" if near else f"known are {one_line(', '.join(known), 200)}"
     return f"'{one_line(str(name), 80)}'; {told}"
 
 

@@ -294,6 +294,7 @@ def test_directions_that_do_not_say_how_they_were_found_are_refused_in_one_line(
         {"attributes": [1, 2, 3]},
         {"strength": [float("1e999"), 0, 0]},
         {"strength": ["1", "2", "3"]},
+        {"strength": [10**400, 0, 0]},
         {"noise_floor": []},
         {"threshold": "0.1"},
         {"provenance": []},
@@ -328,6 +329,12 @@ def test_hostile_tensors_are_refused(found: EditDirections, tmp_path: Path) -> N
     save_file({"matrix": good, "more": good.clone()}, path, metadata=metadata)
     with pytest.raises(DirectionError, match="no edit directions"):
         EditDirections.load(path)
+    header = json.dumps({"matrix": {"dtype": "\x1b[2J" + "a" * 5_000, "shape": [], "data_offsets": [0, 0]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(DirectionError, match="cannot be read") as caught:
+        EditDirections.load(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
     path.write_bytes(b"not safetensors")
     with pytest.raises(DirectionError, match="cannot be read"):
         EditDirections.load(path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from networks import spread_generator
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zoom_engine.errors import CheckpointError
@@ -122,6 +124,7 @@ def test_impossible_later_fields_are_refused(config: dict[str, object]) -> None:
     [
         json.dumps({**CONFIG.to_dict(), "architecture": "\x1b[2J\nskip"}),
         json.dumps({**CONFIG.to_dict(), "\x1b[2J\n": 1}),
+        json.dumps({**CONFIG.to_dict(), "conv_clamp": "\x1b[2J\n"}),
         json.dumps(CONFIG.to_dict()),
     ],
 )
@@ -131,6 +134,34 @@ def test_what_comes_from_a_file_cannot_command_the_terminal(config: str, tmp_pat
     with pytest.raises(CheckpointError) as caught:
         load_generator(tmp_path / "g.safetensors")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"conv_clamp": 10**400}, "conv_clamp must be a positive number"),
+        ({"channels": [float("inf")] * 3}, "generator sizes must be whole numbers"),
+        ({"channels": [4] * 5_000}, "needs . channel widths, got 5000"),
+    ],
+)
+def test_numbers_that_no_generator_has_are_one_clear_line(change: dict[str, Any], says: str, tmp_path: Path) -> None:
+    header = {"format": "zoom-engine/stylegan2/1", "config": json.dumps({**CONFIG.to_dict(), **change}), "info": "{}"}
+    save_file({"const": torch.zeros(1)}, tmp_path / "g.safetensors", metadata=header)
+    with pytest.raises(CheckpointError, match=says) as caught:
+        load_generator(tmp_path / "g.safetensors")
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.float8_e4m3fn, torch.int64, torch.bool])
+def test_weights_of_types_that_none_are_stored_as_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    save_generator(spread_generator(CONFIG), tmp_path / "g.safetensors")
+    tensors = load_file(tmp_path / "g.safetensors")
+    with safe_open(tmp_path / "g.safetensors", framework="pt") as file:
+        metadata = file.metadata()
+    tensors["const"] = tensors["const"].to(dtype)
+    save_file(tensors, tmp_path / "g.safetensors", metadata=metadata)
+    with pytest.raises(CheckpointError, match=f"stores 'const' as {str(dtype).removeprefix('torch.')}; only floats"):
+        load_generator(tmp_path / "g.safetensors")
 
 
 @pytest.mark.parametrize("info", ["[" * 100_000, "9" * 10_000])

@@ -73,6 +73,7 @@ def test_json_says_the_same_as_csv_and_a_large_picture_is_not_aliased(tmp_path: 
     [
         (f"{HEADER}\na.png,3,2,1,2,2,4\n", "left and right are the picture's"),
         (f"{HEADER}\na.png,1,2,3,2,nan,4\n", "mouth lies in no picture"),
+        (f"{HEADER}\na.png,1,nan,3,2,2,4\n", "left_eye lies in no picture"),
         (f"{HEADER}\na.png,1,2,3,2,2,x\n", "could not convert"),
         ("file,left_eye_x\na.png,1\n", "no 'left_eye_y'"),
         ("\xff\xfe", "codec"),
@@ -83,6 +84,13 @@ def test_landmarks_that_are_none_are_refused_in_a_line(tmp_path: Path, text: str
     with pytest.raises(PhotographError, match=r"^landmarks.csv holds no landmarks \(.*" + says) as refused:
         read_landmarks(tmp_path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_landmark_that_no_float_holds_is_refused_in_a_line(tmp_path: Path) -> None:
+    points = {"left_eye": [1, 2], "right_eye": [3, 10**400], "mouth": [2, 4]}
+    (tmp_path / "landmarks.json").write_text(json.dumps({"a.png": points}))
+    with pytest.raises(PhotographError, match="too large"):
+        read_landmarks(tmp_path)
 
 
 def test_points_far_from_the_picture_refuse_it_and_no_other(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -14,18 +16,19 @@ import pytest
 from PIL import Image, ImageCms
 
 from zoom_engine.errors import ConfigError, PhotographError
-from zoom_engine.photographs import FFHQ, crops, read_crops
+from zoom_engine.photographs import FFHQ, crops, read_crops, reading
 from zoom_engine.photographs.reading import read_photograph
 
 RED_ABOVE = np.zeros((40, 60, 3), np.uint8)
 RED_ABOVE[:20, :, 0] = 255
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def png(path: Path, size: tuple[int, int], rows: bytes, *, bits: int = 8, kind: int = 2, **more: bytes) -> None:
     """A PNG of filtered ``rows``, as its header says or not; ``more`` chunks stand before them."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", *size, bits, kind, 0, 0, 0))]
     parts += [chunk(name.encode(), data) for name, data in more.items()]
@@ -142,6 +145,40 @@ def test_colours_of_a_profile_are_brought_to_srgb(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "damaged.png", icc_profile=ours[:200])
     with pytest.raises(PhotographError, match=r"^damaged\.png has a colour profile that cannot be read .* as sRGB$"):
         read_photograph(tmp_path / "damaged.png")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_a_large_transparent_picture_is_laid_on_white_as_a_small_one(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = np.random.default_rng(0).integers(0, 256, (60, 40, 4), np.uint8)
+    Image.fromarray(layers, "RGBA").convert(mode).save(tmp_path / "a.png")
+    whole = np.asarray(read_photograph(tmp_path / "a.png"))
+    monkeypatch.setattr(reading, "_AT_ONCE", 7 * 40)
+    assert np.array_equal(np.asarray(read_photograph(tmp_path / "a.png")), whole)
+
+
+def test_a_picture_of_few_bytes_takes_less_than_a_gibibyte(tmp_path: Path) -> None:
+    rows = zlib.compress(bytes(2_900_000 * (1 + 24 * 2)), 1)
+    header = struct.pack(">IIBBBBB", 24, 2_900_000, 8, 4, 0, 0, 0)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    assert (tmp_path / "a.png").stat().st_size < 1 << 20
+    answer = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(tmp_path / "a.png")], capture_output=True, text=True, check=False
+    )
+    assert answer.stdout == "(24, 2900000)\n", answer.stderr
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from zoom_engine.photographs.reading import read_photograph
+
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (1 << 30), resource.RLIM_INFINITY))
+print(read_photograph(Path(sys.argv[1])).size)
+"""
 
 
 def test_a_folder_names_what_it_cannot_use_and_takes_no_picture_twice(tmp_path: Path) -> None:

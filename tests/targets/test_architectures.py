@@ -73,6 +73,12 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
     torch.testing.assert_close(direct(IMAGES), target(IMAGES))
 
 
+def of_a_newer_zip(archive: bytes) -> bytes:
+    """The archive, whose directory says of its first entry that it takes version 25.5 of zip to read it."""
+    entry = archive.index(b"PK\x01\x02")
+    return archive[: entry + 6] + b"\xff" + archive[entry + 7 :]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -87,9 +93,12 @@ def test_timm_brings_its_preprocessing_and_the_file_its_outputs(tmp_path: Path, 
         ("torchvision:squeezenet1_1@{}/pickle.pt", "would run code"),
         ("torchvision:squeezenet1_1@{}/junk.pt", "not a state-dict file, or a damaged one"),
         ("torchvision:squeezenet1_1@{}/nan.pt", "NaN or infinity"),
+        ("torchvision:squeezenet1_1@{}/eighths.pt", "'w', float8_e4m3fn in 1 axes, cannot be read"),
+        ("torchvision:squeezenet1_1@{}/axes.pt", "'w', float32 in 70 axes, cannot be read"),
         ("torchvision:squeezenet1_1@{}/bomb.pt", "unpacks to more than it is"),
         ("torchvision:squeezenet1_1@{}/list.pt", "holds no state-dict"),
         ("{}/w.pt", "weights alone: name their architecture"),
+        ("{}/newer.pt", "is a damaged archive .zip file version"),
     ],
 )
 def test_what_does_not_fit_is_one_line(
@@ -99,7 +108,10 @@ def test_what_does_not_fit_is_one_line(
     torch.save(torchvision.models.squeezenet1_1(num_classes=2).state_dict(), tmp_path / "w.pt")
     torch.save(nn.Linear(2, 2), tmp_path / "pickle.pt")
     torch.save({"w": torch.full((2,), torch.nan)}, tmp_path / "nan.pt")
+    torch.save({"w": torch.ones(2).to(torch.float8_e4m3fn)}, tmp_path / "eighths.pt")
+    torch.save({"w": torch.ones([1] * 70)}, tmp_path / "axes.pt")
     torch.save([1, 2], tmp_path / "list.pt")
+    (tmp_path / "newer.pt").write_bytes(of_a_newer_zip((tmp_path / "list.pt").read_bytes()))
     (tmp_path / "junk.pt").write_bytes(b"\x80junk")
     with zipfile.ZipFile(tmp_path / "w.pt") as whole, zipfile.ZipFile(tmp_path / "bomb.pt", "w") as bomb:
         for entry in whole.infolist():

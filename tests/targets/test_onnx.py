@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from zoom_engine.errors import TargetError
-from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
+from zoom_engine.targets import BinaryTask, Preprocessing, Target, describe_target_file, load_target, save_onnx
 from zoom_engine.targets.loaders.loaded_model import Reading
+from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.load import load_onnx
+from zoom_engine.targets.onnx.ops import UnsupportedError
 
 RANDOM = np.random.default_rng(0)
 
@@ -422,6 +424,36 @@ def test_other_inputs(tmp_path: Path) -> None:
     torch.testing.assert_close(bytes_in(images), plain(images), rtol=0.02, atol=0.5)
 
 
+def short_constant() -> onnx.ModelProto:
+    """A constant with fewer numbers than its shape has."""
+    model = simple()
+    model.graph.initializer[1].raw_data = model.graph.initializer[1].raw_data[:-4]
+    return model
+
+
+def attribute_of_a_function() -> onnx.ModelProto:
+    """A node outside of any function, whose attribute is that of the function around it."""
+    model = simple()
+    del model.graph.node[0].attribute[:]
+    model.graph.node[0].attribute.add(name="pads", ref_attr_name="pads", type=onnx.AttributeProto.INTS)
+    return model
+
+
+def constant_twice() -> onnx.ModelProto:
+    """A Constant that says two values."""
+    model = simple()
+    model.graph.node.insert(0, node("Constant", "", "c", value_int=1, value_float=2.0))
+    return model
+
+
+@pytest.mark.parametrize("build_one", [short_constant, attribute_of_a_function, constant_twice])
+def test_what_cannot_be_converted_of_a_constant_or_an_attribute_is_said(
+    build_one: Callable[[], onnx.ModelProto],
+) -> None:
+    with pytest.raises(UnsupportedError, match="a constant or attribute in it"):
+        OnnxGraph(build_one(), input_name="x", output_name="y")
+
+
 def test_several_outputs_are_a_choice(tmp_path: Path) -> None:
     model = build([*chain(node("Relu", "c", "d")), node("Neg", "y", "z")], {**CONV, **HEAD}, outputs=("y", "z"))
     path = save(model, tmp_path)
@@ -517,6 +549,22 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         load_target(tmp_path / "absent.onnx")
     with pytest.raises(TargetError, match="missing"):
         load_target(external(tmp_path, "absent.bin"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [(b"Relu", "an operator"), (b"zoom_engine", "metadata"), (b"kb", "a constant")]
+)
+@pytest.mark.parametrize("read", [load_target, describe_target_file])
+def test_a_text_that_is_no_utf8_is_refused_in_one_line(
+    text: bytes, place: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    model = simple()
+    helper.set_model_props(model, {"zoom_engine": "{}"})
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(model.SerializeToString().replace(text, b"\xfd" * len(text)))
+    with pytest.raises(TargetError, match=r"bad\.onnx: .*a text in it is not UTF-8") as caught:
+        read(path)
+    assert str(caught.value).isprintable(), place
 
 
 def test_cycles_and_graphs_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ class JsonObject:
 
 
 def typed(value: Any, kind: type[T], name: str) -> T:
-    """`value` if it is of `kind`; a whole number is a number too, NaN is none. Raises ValueError, or OverflowError."""
+    """`value` if it is of `kind`; a whole number is a number too and has 64 bits, NaN is none. Raises ValueError, or
+    OverflowError."""
+    if kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} must be a whole number of at most 64 bits, not {shown(value)}")
     if not fits(kind, value) or (isinstance(value, float) and not math.isfinite(value)):
         raise ValueError(f"{name} must be {in_words(kind)}, not {shown(value)}")
     return cast(T, float(value) if kind is float else value)

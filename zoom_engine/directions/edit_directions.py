@@ -154,9 +154,10 @@ class EditDirections:
                 provenance=header["provenance"],
             )
         except (OSError, SafetensorError) as error:
-            raise DirectionError(f"edit directions cannot be read from {path}: {error}") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise DirectionError(f"{path} holds damaged edit directions: {type(error).__name__} {error}") from error
+            raise DirectionError(f"edit directions cannot be read from {path}: {one_line(error)}") from error
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            reason = f"{type(error).__name__} {one_line(error)}"
+            raise DirectionError(f"{path} holds damaged edit directions: {reason}") from error
 
 
 def _fault(directions: EditDirections) -> str | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
+
+DAMAGED = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError)
+"""What ``zipfile`` raises for an archive whose directory it cannot read."""
 
 
 def grows(path: Path) -> bool:

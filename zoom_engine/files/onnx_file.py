@@ -6,12 +6,12 @@ import hashlib
 import importlib
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx.external_data_helper import uses_external_data
 
 from zoom_engine.errors import ZoomError, one_line, system_errors
@@ -44,9 +44,11 @@ def parse_onnx(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto
             raise refusal(f"{path}: is larger than an ONNX file can be ({MOST_DATA >> 30} GiB): export it again")
         content = path.read_bytes()
     try:
-        return onnx.load_model_from_string(content), content
+        model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise refusal(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    _check_texts(path, model, refusal)
+    return model, content
 
 
 def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
@@ -72,6 +74,23 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
     except (onnx.checker.ValidationError, ValueError, RuntimeError, OSError) as error:
         raise refusal(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
     return model, digest.hexdigest()
+
+
+def _check_texts(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
+    """Refuse a model of which a text is none: protobuf gives such names as bytes, which nobody expects."""
+    for text in _texts(model):
+        if not isinstance(text, str):
+            raise refusal(f"{path}: is not a valid ONNX model (a text in it is not UTF-8: {one_line(repr(text), 80)})")
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    if isinstance(message, onnx.TensorProto):  # its data are not looked at
+        yield message.name
+        message = onnx.TensorProto(external_data=message.external_data)
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            for one in value if isinstance(value, MutableSequence) else (value,):
+                yield from [one] if field.type == field.TYPE_STRING else _texts(one)
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:

@@ -25,8 +25,21 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise ValueError(f"it has more than {LARGEST >> 20} MB")
-        return tomllib.loads(content.decode())
+        found = tomllib.loads(content.decode())
+        _check_integers(found)
+        return found
     except OSError as error:
         raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of its form, of its encoding, and of integers without end
         raise ConfigError(f"{name} is not a TOML file: {one_line(error)}") from error
+
+
+def _check_integers(found: dict[str, Any]) -> None:
+    """Refuse, by a ValueError, an integer of more than 64 bits: TOML promises none, and no float holds all."""
+    waiting: list[Any] = [found]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"it has an integer of {value.bit_length()} bits, 63 are the most")

@@ -9,6 +9,7 @@ from typing import Any
 from zoom_engine.errors import CheckpointError, one_line
 
 LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
+LARGEST_NUMBER = 1e9  # of a scale or a limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ class MappedConfig:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the content hash covers it."""
         raise NotImplementedError
+
+
+def check_positive(name: str, value: object) -> None:
+    """CheckpointError where the value is no number above 0 of at most `LARGEST_NUMBER`."""
+    if not (type(value) in (int, float) and 0 < value <= LARGEST_NUMBER):  # type: ignore[operator]
+        raise CheckpointError(
+            f"generator {name} must be a positive number of at most {LARGEST_NUMBER:g}, got {one_line(repr(value), 80)}"
+        )
 
 
 def check_whole(what: str, sizes: Iterable[int], most: int) -> None:

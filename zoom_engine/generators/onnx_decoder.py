@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
 from zoom_engine.files.onnx_file import cpu_session, name_ends, open_inputs, parse_onnx, read_onnx_file
-from zoom_engine.generators.codes import Codes, DrawnFromCodes
+from zoom_engine.generators.codes import MOST_ENTRIES, Codes, DrawnFromCodes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
@@ -138,11 +138,12 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     edits = [name for name in ("edit_weights", "edit_directions") if name in inputs and "styles" in inputs]
     left = [name for name in inputs if name not in edits]
     if len(left) != 1 or len(model.graph.output) < 1:
-        raise CheckpointError(f"{path} is no decoder: it has the inputs {', '.join(left) or 'none'}, one is needed")
+        named = one_line(", ".join(left), 200) if left else "none"
+        raise CheckpointError(f"{path} is no decoder: it has the inputs {named}, one is needed")
     value = inputs[left[0]]
     tensor = value.type.tensor_type
     shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-    if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or not shape[1]:
+    if tensor.elem_type != onnx.TensorProto.FLOAT or len(shape) != 2 or not shape[1] or shape[1] < 1:
         raise CheckpointError(f"{path} is no decoder: its input must be float32 [batch, S] with S fixed, not {shape}")
     size = int(shape[1])
     if (axes := _other_axes(model)) is not None:
@@ -153,7 +154,7 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
     if size > MOST_NUMBERS:
         raise CheckpointError(f"{path}: refused, since its codes have {size} numbers; {MOST_NUMBERS} are the limit")
     for name in edits:
-        columns = size if name == "edit_directions" else _width(inputs[name])
+        columns = size if name == "edit_directions" else _width(inputs[name], path)
         zeros = np.zeros((1, columns), np.float32)
         model.graph.initializer.append(onnx.numpy_helper.from_array(zeros, name))
         model.graph.input.remove(inputs[name])
@@ -172,5 +173,10 @@ def _other_axes(model: onnx.ModelProto) -> str | None:
     return f"has {number_of(len(kind.tensor_type.shape.dim), 'axis', 'axes')}"
 
 
-def _width(value: onnx.ValueInfoProto) -> int:
-    return int(value.type.tensor_type.shape.dim[1].dim_value) or 1
+def _width(value: onnx.ValueInfoProto, path: Path) -> int:
+    """How many edits there are; 1 where that is open."""
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) != 2 or not 0 <= dims[1].dim_value <= MOST_ENTRIES:
+        wanted = f"[batch, N] with N of at most {MOST_ENTRIES}"
+        raise CheckpointError(f"{path} is no decoder: its input {value.name} is not {wanted}")
+    return int(dims[1].dim_value) or 1

@@ -19,6 +19,7 @@ from zoom_engine.photographs.reading import LEAST_SIDE
 
 Point = tuple[float, float]
 LANDMARKS = ("landmarks.csv", "landmarks.json")
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, csv.Error)
 _MOST_BYTES = 1 << 26
 _FARTHEST = 1e6
 _LARGEST = 8  # times the picture's longer side, of the square
@@ -57,7 +58,7 @@ def read_landmarks(folder: Path) -> dict[str, FacePoints]:
             raise ValueError(f"it has more than {_MOST_BYTES >> 20} MiB")
         rows = dict(_csv_rows(path.read_text(encoding="utf-8-sig"))) if path.suffix == ".csv" else read_json(path)
         return {str(file): _points(points) for file, points in rows.items()}
-    except (OSError, ValueError, OverflowError, TypeError, KeyError, AttributeError, csv.Error) as error:
+    except (OSError, *_DAMAGED) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else one_line(error, 160)
         columns = ", ".join(COLUMNS)
         raise PhotographError(
@@ -80,7 +81,7 @@ def _points(points: dict[str, Any]) -> FacePoints:
     places = []
     for name in FacePoints._fields:
         x, y = (float(value) for value in points[name])
-        if not max(abs(x), abs(y)) <= _FARTHEST:  # nor NaN
+        if not (abs(x) <= _FARTHEST and abs(y) <= _FARTHEST):  # nor NaN, which max passes over where it comes second
             raise ValueError(f"{name} lies in no picture")
         places.append((x, y))
     left, right, mouth = (complex(*place) for place in places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ MOST_PROFILE = 1 << 23
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 """Of what a profile is made for, by Pillow's name for the pixels."""
+_AT_ONCE = 1 << 23  # pixels
 
 
 def read_photograph(path: Path) -> Image.Image:
@@ -48,7 +50,8 @@ def read_photograph(path: Path) -> Image.Image:
                 )
             profile = picture.info.get("icc_profile")
             try:
-                return _as_seen(ImageOps.exif_transpose(picture), profile)
+                ImageOps.exif_transpose(picture, in_place=True)
+                return _in_parts(picture, lambda part: _as_seen(part, profile))
             except PhotographError as error:
                 raise PhotographError(f"{path.name} {error}") from error
     except PhotographError:
@@ -61,6 +64,16 @@ def read_photograph(path: Path) -> Image.Image:
         raise PhotographError(f"{path.name} is no JPEG, PNG or WebP picture") from error
     except Exception as error:  # decoders raise whatever they stumble on
         raise PhotographError(f"{path.name} is damaged ({one_line(error, 120)})") from error
+
+
+def _in_parts(picture: Image.Image, seen: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What is ``seen`` of the picture, RGB, some rows at a time: whole, its layers would take four times its memory."""
+    whole = Image.new("RGB", picture.size)
+    rows = max(1, _AT_ONCE // picture.width)
+    for top in range(0, picture.height, rows):
+        part = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+        whole.paste(seen(part), (0, top))
+    return whole
 
 
 def _as_seen(picture: Image.Image, profile: bytes | None) -> Image.Image:

@@ -30,6 +30,7 @@ FAMILIES: dict[str, type[GeneratorConfig]] = {
     "zoom-engine/stylegan2/1": StyleGAN2Config,
     "zoom-engine/stylegan3/1": StyleGAN3Config,
 }
+STORED = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 NEVER_HALVED = ("input.freqs", "input.phases")  # angles: float16 would move and deform the picture
 
 
@@ -87,7 +88,11 @@ def own_recipe(path: Path) -> Recipe:
 def _reading(path: Path, name: str) -> Source:
     def source() -> Array:
         with _opened(path) as file:
-            value: Array = file.get_tensor(name).float().numpy()
+            stored = file.get_tensor(name)
+        if stored.dtype not in STORED:
+            kind = str(stored.dtype).removeprefix("torch.")
+            raise CheckpointError(f"stores '{one_line(name, 80)}' as {kind}; only floats of 16 to 64 bits are read")
+        value: Array = stored.float().numpy()
         if not np.isfinite(value).all() and not (name == W_AVG and np.isnan(value).all()):
             raise CheckpointError(f"holds non-finite values in '{one_line(name, 80)}'; the file cannot be used")
         return value

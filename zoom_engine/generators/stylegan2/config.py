@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from zoom_engine.errors import CheckpointError, one_line
-from zoom_engine.generators.mapped_config import MappedConfig
+from zoom_engine.generators.mapped_config import MappedConfig, check_positive
 
 ARCHITECTURES = ("skip", "orig", "resnet")
 
@@ -30,15 +30,14 @@ class StyleGAN2Config(MappedConfig):
         if self.architecture not in ARCHITECTURES:
             found = one_line(repr(self.architecture), 80)
             raise CheckpointError(f"generator architecture {found} is not one of {', '.join(ARCHITECTURES)}")
-        clamp: object = self.conv_clamp
-        if clamp is not None and not (isinstance(clamp, int | float) and 0 < clamp < math.inf):
-            raise CheckpointError(f"generator conv_clamp must be a positive number or None, got {clamp}")
+        if self.conv_clamp is not None:
+            check_positive("conv_clamp", self.conv_clamp)
         wanted = int(math.log2(self.resolution)) - 1 if self.resolution >= 4 else 0
         if self.resolution != 4 * 2 ** max(wanted - 1, 0):
             raise CheckpointError(f"generator resolution {self.resolution} is not a power of two of at least 4")
-        if len(self.channels) != wanted or min(self.channels) < 1:
+        if len(self.channels) != wanted:
             raise CheckpointError(
-                f"generator of resolution {self.resolution} needs {wanted} positive channel widths, got {self.channels}"
+                f"generator of resolution {self.resolution} needs {wanted} channel widths, got {len(self.channels)}"
             )
 
     @property
@@ -57,6 +56,6 @@ class StyleGAN2Config(MappedConfig):
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
         try:
-            return cls(**{**values, "channels": tuple(int(c) for c in values["channels"])})
+            return cls(**{**values, "channels": tuple(values["channels"])})
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"generator configuration is not understood: {one_line(error)}") from error

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoom_engine.errors import CheckpointError, one_line
-from zoom_engine.generators.mapped_config import LARGEST_SIZE, MappedConfig, check_whole
+from zoom_engine.generators.mapped_config import LARGEST_SIZE, MappedConfig, check_positive, check_whole
 
 MOST_LAYERS = 64
 LARGEST_FACTOR = 16  # by which one layer re-samples: the paper's never exceed 4
 LONGEST_FILTER = 16 * LARGEST_FACTOR  # taps: the paper's filters have 6 for each unit of the factor
 LARGEST_KERNEL = 7
-LARGEST_NUMBER = 1e9  # of a scale or a limit
 LARGEST_MARGIN = 64  # samples around the picture: the paper's have 10
 
 
@@ -75,15 +74,10 @@ class StyleGAN3Config(MappedConfig):
         self.check_sizes(self.input_channels, self.input_size, self.input_sampling_rate)
         if not 1 <= len(self.layers) <= MOST_LAYERS:
             raise CheckpointError(f"generator has {len(self.layers)} layers, not 1 to {MOST_LAYERS}")
-        numbers: dict[str, Any] = {"output_scale": self.output_scale, "bandwidth": self.bandwidth}
+        check_positive("output_scale", self.output_scale)
+        check_positive("bandwidth", self.bandwidth)
         if self.conv_clamp is not None:
-            numbers["conv_clamp"] = self.conv_clamp
-        for name, value in numbers.items():
-            if type(value) not in (int, float) or not 0 < value <= LARGEST_NUMBER:
-                found = one_line(repr(value), 80)
-                raise CheckpointError(
-                    f"generator {name} must be a positive number of at most {LARGEST_NUMBER:g}, got {found}"
-                )
+            check_positive("conv_clamp", self.conv_clamp)
         if self.bandwidth >= self.input_sampling_rate / 2:
             raise CheckpointError(
                 f"generator bandwidth {self.bandwidth:g} is not below half its sampling rate {self.input_sampling_rate}"

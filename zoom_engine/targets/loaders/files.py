@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoom_engine.errors import TargetError, one_line, system_errors
+from zoom_engine.files.archives import DAMAGED
 from zoom_engine.files.foreign_models import foreign_model, pickled_object
 from zoom_engine.files.safetensors_header import is_safetensors
 
@@ -105,7 +106,7 @@ def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except DAMAGED as error:
             raise TargetError(f"{path}: is a damaged archive ({one_line(error)})") from error
         members = {name.partition("/")[2] for name in names}
         if "archive_format" in members or "serialized_exported_program.json" in names:

@@ -7,6 +7,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from zoom_engine.errors import one_line
 from zoom_engine.files.onnx_file import STANDARD_DOMAINS, opset_of
 from zoom_engine.targets.onnx.ops import OPERATORS, Call, UnsupportedError
 
@@ -26,11 +27,18 @@ class OnnxGraph(nn.Module):
         self.opset = opset_of(model)
         self._constants: dict[str, str] = {}
         self._nodes: list[tuple[str, dict[str, object], list[str], str]] = []
-        if model.graph.sparse_initializer:
+        try:
+            self._read(model.graph)
+        except (TypeError, ValueError, LookupError, RuntimeError, OverflowError) as error:  # of ONNX and torch
+            raise UnsupportedError(f"a constant or attribute in it ({one_line(error)})") from error
+        self._last_use = {name: step for step, (_, _, inputs, _) in enumerate(self._nodes) for name in inputs}
+
+    def _read(self, graph: onnx.GraphProto) -> None:
+        if graph.sparse_initializer:
             raise UnsupportedError("sparse constants")
-        for tensor in model.graph.initializer:
+        for tensor in graph.initializer:
             self._keep(tensor.name, tensor)
-        for node in model.graph.node:
+        for node in graph.node:
             if node.domain not in STANDARD_DOMAINS or (node.op_type not in OPERATORS and node.op_type != "Constant"):
                 raise UnsupportedError(f"the operator {node.op_type}" + (f" of {node.domain}" if node.domain else ""))
             if any(node.output[1:]):
@@ -40,7 +48,6 @@ class OnnxGraph(nn.Module):
                 self._constant(node.output[0], attributes)
             else:
                 self._nodes.append((node.op_type, attributes, list(node.input), node.output[0]))
-        self._last_use = {name: step for step, (_, _, inputs, _) in enumerate(self._nodes) for name in inputs}
 
     def _keep(self, name: str, tensor: onnx.TensorProto) -> None:
         key = f"c{len(self._constants)}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.files.archives import DAMAGED
 from zoom_engine.generators.checkpoints.pickles.allow_list import (
     ITEM_SIZES,
     STORAGES,
@@ -158,7 +159,7 @@ def _entries(path: Path, mapped: mmap, data: memoryview) -> dict[str, memoryview
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError) as error:
+    except DAMAGED as error:
         raise CheckpointError(f"is damaged: its zip directory cannot be read ({one_line(error)})") from error
     entries: dict[str, memoryview] = {}
     for info in infos:
