@@ -26,7 +26,7 @@ _WORDS: dict[Any, str] = {
     Mapping: "a table",
     dict: "an object",
 }
-_TYPES = {Path: str, float: int | float}
+_TYPES = {Path: str | Path, float: int | float}
 
 
 def kinds_of(hint: Any) -> list[Any]:

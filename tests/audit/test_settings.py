@@ -90,6 +90,11 @@ def test_numbers_of_numpy_are_numbers() -> None:
             RunSettings(images=wrong)
 
 
+def test_a_path_is_a_text_or_a_path(tmp_path: Path) -> None:
+    assert AuditSettings(**GIVEN, cache=tmp_path, photos=tmp_path).cache == tmp_path
+    assert AuditSettings(**GIVEN, cache=str(tmp_path)).cache == str(tmp_path)
+
+
 def test_a_generator_that_is_nowhere_and_one_without_attributes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no generator"):
         AuditSettings(**{**GIVEN, "generator": "none.pkl"})
