@@ -86,7 +86,7 @@ def test_what_cannot_be_is_refused(diagnoser: Diagnoser) -> None:
         ({"images": 5, "width": 0.1}, "width belongs to images that are 'auto'"),
         ({"images": "auto", "width": 2.0}, r"width must be in \(0, 1\]"),
         ({"images": "auto", "most_images": 0}, "most_images must be in"),
-        ({"images": "many"}, "a whole number or auto"),
+        ({"images": "many"}, "a whole number or 'auto'"),
     ):
         with pytest.raises(ConfigError, match=says):
             diagnoser.run(**run)

@@ -214,7 +214,7 @@ def text_output() -> onnx.ModelProto:
 
 
 def decoder(nodes: Sequence[onnx.NodeProto], size: int = 8, **constants: np.ndarray) -> Callable[[Path], str]:
-    return written(onnx_model(nodes, constants, shape=("n", size)))
+    return written(onnx_model(nodes, constants, shape=("n", size), out=info("y", FLOAT, ["n", 3, 8, 8])))
 
 
 def wide_picture() -> Callable[[Path], str]:
@@ -365,12 +365,26 @@ HOSTILE: dict[str, Hostile] = {
         decoder([node("Identity", ["x"], ["f"]), endless_loop()], true=np.array(True)), "its Loop", generator=True
     ),
     "a decoder of a foreign operator": Hostile(
-        written(onnx_model([node("Evil", ["x"], ["y"], domain="evil")], shape=("n", 8), domains=["evil"])),
+        written(
+            onnx_model(
+                [node("Evil", ["x"], ["y"], domain="evil")],
+                shape=("n", 8),
+                out=info("y", FLOAT, ["n", 3, 8, 8]),
+                domains=["evil"],
+            )
+        ),
         "refuses the decoder",
         generator=True,
     ),
     "a decoder of whole numbers": Hostile(
-        written(onnx_model([node("Shape", ["x"], ["y"])], shape=("n", 8), out=info("y", INT64, ["k"]))),
+        written(
+            onnx_model(
+                [node("Reshape", ["x", "s"], ["r"]), node("Cast", ["r"], ["y"], to=INT64)],
+                {"s": np.array([-1, 2, 2, 2])},
+                shape=("n", 8),
+                out=info("y", INT64, ["n", 2, 2, 2]),
+            )
+        ),
         "first output is no picture",
         generator=True,
         built=True,
@@ -416,7 +430,7 @@ HOSTILE: dict[str, Hostile] = {
     ),
     "a tensor of 2^62 sides": Hostile(weights(claims([1 << 62, 1 << 62])), "not a state-dict file", built=True),
     "a tensor of floats of 8 bits": Hostile(
-        weights(claims([2, 512], "F8_E4M3", end=1024, data=bytes(1024))), "not of torchvision:resnet18", built=True
+        weights(claims([2, 512], "F8_E4M3", end=1024, data=bytes(1024))), "save float32 or float16", built=True
     ),
     "a generator of 2^40 pixels": Hostile(
         own_generator(stylegan2(resolution=1 << 40)), "whole numbers in 1..16384", generator=True
@@ -426,7 +440,7 @@ HOSTILE: dict[str, Hostile] = {
         own_generator("[]"), "configuration is not understood", generator=True
     ),
     "a generator of texts": Hostile(
-        own_generator(stylegan2(channels="many")), "configuration is not understood", generator=True
+        own_generator(stylegan2(channels="many")), "whole numbers in 1..16384", generator=True
     ),
     "a generator of 2^30 channels": Hostile(
         own_generator(stylegan2(channels=[1 << 30] * 2)), "whole numbers in 1..16384", generator=True
