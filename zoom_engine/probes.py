@@ -6,10 +6,10 @@ otherwise.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Answers = list[list[float]]
 """A row of numbers for each input."""
@@ -22,6 +22,8 @@ _OTHERWISE = 0.25
 def short_answers(outputs: NDArray[Any]) -> Answers:
     """Outputs ``[B, …]``, finite, as ``[B, K]`` with K of 8 at most: longer rows are projected on fixed random signs,
     which keep how far two of them lie apart."""
+    import numpy as np  # late: who reads a folder for its settings alone does not wait for it
+
     rows = outputs.reshape(len(outputs), -1).astype(np.float64)
     size = rows.shape[1]
     if size > _WIDTH:
@@ -35,6 +37,8 @@ def same_answers(first: Any, second: Any) -> bool:
     """Whether two lists of `short_answers`, as JSON has them, may be of one model: by rounding answers move by 1 % of
     their spread and 0.1 % of their size at most; where a threshold lies in the way, as before areas and boxes, a
     quarter of the inputs may be answered otherwise."""
+    import numpy as np
+
     try:
         there, here = (np.asarray(each, dtype=np.float64) for each in (first, second))
     except (ValueError, TypeError):

@@ -28,7 +28,7 @@ def diagnosis() -> Diagnosis:
     texts = dict(zip(dict.fromkeys(record.attribute for record in searches(0, 0, 0, images=1)), TEXTS, strict=True))
     own = [replace(record, attribute=texts[record.attribute]) for record in searches(0.0, 0.3, 0.0, noise=0.004)]
     null = [
-        replace(record, attribute=None, null=j, edit_weights=(1.0, 0.0, 0.0), change=0.005 if j < 2 else 0.3)
+        replace(record, attribute=None, null=j, change=0.005 if j < 2 else 0.3)
         for record in own
         if record.attribute == TEXTS[0]
         for j in range(3)
