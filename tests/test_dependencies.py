@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OWN = {"zoom_engine", *(path.stem for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py"))}
+OWN = {"zoom_engine", *(path.stem for folder in ("tests", "bench", "docs") for path in (ROOT / folder).rglob("*.py"))}
 OF_OPEN_CLIP = {"torchvision", "timm"}
 """What open_clip_torch itself needs; the package imports them for targets of these libraries alone, by name."""
 OF_PYTEST = {"pytest"}

@@ -166,7 +166,7 @@ def test_find_search() -> None:
         ("adam", "single", {}, "no search"),
         ("scan", "multi", {}, "no multi mode"),
         ("sgd", "both", {}, "no mode"),
-        ("pgd", "multi", {"nesterov": 1}, "no option 'nesterov': its options are steps, learning_rate"),
+        ("pgd", "multi", {"nesterov": 1}, "no option 'nesterov'; known are steps, learning_rate"),
         ("pgd", "multi", {"mode": "single"}, "no option 'mode'"),
     ):
         with pytest.raises(ConfigError, match=message):

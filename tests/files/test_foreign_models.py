@@ -121,3 +121,12 @@ def test_a_file_cut_off_anywhere_is_looked_at_without_an_error(data: bytes, tmp_
         path.write_bytes(data[:end])
         assert foreign_model(path) is None or "LogisticRegression" in str(foreign_model(path))
         pickled_object(path)
+
+
+@pytest.mark.parametrize(
+    "program", ["import torch\nfrom torch import nn\n", "from b import Path\nimport a\n", "class A:\n    pass\n"]
+)
+def test_a_program_is_no_pickle(program: str, tmp_path: Path) -> None:
+    """Old pickles are lines of text, and "i" begins one that names a class."""
+    (tmp_path / "model.py").write_text(program)
+    assert pickled_object(tmp_path / "model.py") is None

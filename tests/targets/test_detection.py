@@ -243,7 +243,7 @@ def test_what_boxes_are_is_not_guessed() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"output": "masks"}, "choose one of found, boxes, yolo"),
+        ({"output": "masks"}, "output must be 'found', 'boxes' or 'yolo'"),
         ({"score": 1}, "score must be between 0 and 1"),
         ({"overlap": 0}, "overlap must be between 0 and 1"),
         ({"side": 0}, "input's pixels, not 0"),

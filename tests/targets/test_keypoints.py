@@ -90,8 +90,8 @@ def test_the_points_are_drawn_where_they_are() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"output": "boxes"}, "choose one of"),
-        ({"order": "yx"}, "order is .yx.; choose one of points, axes"),
+        ({"output": "boxes"}, "output must be 'normalised', 'pixels' or 'heatmaps'"),
+        ({"order": "yx"}, "order must be 'points' or 'axes', got 'yx'"),
         ({"output": "pixels"}, "need side"),
         ({"side": 3}, "need side"),
         ({"threshold": 0}, "threshold"),

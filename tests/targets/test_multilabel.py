@@ -62,7 +62,7 @@ def test_the_loss_turns_the_label_that_is_nearest_to_turning() -> None:
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [({"output": "odds"}, "choose one of logits"), ({"classes": ["hat"]}, "two labels"), ({"head": 1}, "head")],
+    [({"output": "odds"}, "output must be 'logits' or"), ({"classes": ["hat"]}, "two labels"), ({"head": 1}, "head")],
 )
 def test_impossible_options_are_refused_in_one_line(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(TargetError, match=complaint) as caught:

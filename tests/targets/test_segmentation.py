@@ -163,7 +163,7 @@ def test_all_forms_of_an_output_are_the_same_areas() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"output": "boxes"}, "choose one of logits"),
+        ({"output": "boxes"}, "output must be 'logits', 'probabilities' or"),
         ({"classes": ["one"]}, "2 to 256 classes"),
         ({"threshold": 1}, "between 0 and 1"),
         ({"chosen": "fire"}, "chosen is 'fire'; classes are wall"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickletools
+import re
 import shlex
 import struct
-import warnings
 import zlib
 from pathlib import Path
 
 from zoom_engine.errors import one_line
+from zoom_engine.threads import quiet
 
 START = 1 << 16  # bytes that are looked at
 PICKLES = 4  # before 1.6 torch wrote three short ones before the object's
@@ -20,6 +22,8 @@ PLAIN = {
     *("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"),
 }
 """Modules that a file of tensors names."""
+GLOBAL = re.compile(r"[\w.]+ [\w.]+")
+"""A module and a name in it, as pickles of text write them."""
 HDF5, ZIP, SAVED_MODEL = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb"
 
 
@@ -82,22 +86,23 @@ def _pickled_class(start: bytes) -> str | None:
         except zlib.error:
             return None
     stream = io.BytesIO(start)
-    with warnings.catch_warnings(action="ignore"):  # of escapes in texts that are no text
+    # Warnings are of escapes in texts that are no text; errors of what is no pickle, or longer than what was read.
+    with quiet(), contextlib.suppress(ValueError, OverflowError):
         return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
+    return None
 
 
 def _first_global(stream: io.BytesIO) -> str | None:
-    """The first global of the pickle that begins here; None where there is none, or where this is no pickle."""
+    """The first global of the pickle that begins here; None where there is none. Raises ValueError for no pickle."""
     texts: list[str] = []
-    try:
-        for operation, argument, _ in pickletools.genops(stream):
-            if operation.name == "STACK_GLOBAL":
-                texts[-2:] = [".".join(texts[-2:])]
-            elif isinstance(argument, str):
-                texts.append(argument.replace(" ", "."))
-            named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
-            if named and texts and not texts[-1].startswith(("copyreg.", "copy_reg.")):
-                return texts[-1]
-    except (ValueError, OverflowError):  # no pickle, or one that is longer than what was read
-        pass
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name == "STACK_GLOBAL":
+            texts[-2:] = [".".join(texts[-2:])]
+        elif operation.name in ("GLOBAL", "INST") and not GLOBAL.fullmatch(str(argument)):
+            raise ValueError("a line of a text, such as a program's")
+        elif isinstance(argument, str):
+            texts.append(argument.replace(" ", "."))
+        named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
+        if named and texts and not texts[-1].startswith(("copyreg.", "copy_reg.")):
+            return texts[-1]
     return None
