@@ -23,6 +23,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: what is left for the end is quick, so that no process waits for another's."""
+    from forks import FORKS  # needs the path above
+
+    if FORKS not in os.environ:
+        elsewhere = pytest.mark.skip(reason="runs in a process of its own, see tests/test_forks.py")
+        for item in items:
+            if item.get_closest_marker("forks"):
+                item.add_marker(elsewhere)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -20,6 +20,8 @@ from zoom_engine.errors import ForkError
 from zoom_engine.runtime import find_device
 from zoom_engine.threads import Turns, once, quiet, working
 
+pytestmark = pytest.mark.forks
+
 SECONDS = 60.0
 
 

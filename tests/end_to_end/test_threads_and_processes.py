@@ -24,7 +24,7 @@ from children import directions_of, in_child, on_two_threads, small_audit
 from zoom_engine import ops
 from zoom_engine.progress import Progress, silent
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("two_torch_threads")]
+pytestmark = [pytest.mark.slow, pytest.mark.forks, pytest.mark.usefixtures("two_torch_threads")]
 
 SECONDS = 240.0  # of a small audit on a machine that has much else to do
 OPTIONS: dict[str, dict[str, Any]] = {

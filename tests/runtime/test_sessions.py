@@ -18,7 +18,7 @@ from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.session import Session
 
-pytestmark = pytest.mark.usefixtures("two_torch_threads")
+pytestmark = [pytest.mark.forks, pytest.mark.usefixtures("two_torch_threads")]
 
 OPENS: list[Callable[[bytes], Session]] = [
     lambda model: OpenVinoSession(model, threads=2),

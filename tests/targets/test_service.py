@@ -493,6 +493,7 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         assert found.summary().to_json()["tries"] == found.tries
 
 
+@pytest.mark.forks
 def test_a_forked_child_asks_on_connections_of_its_own(tmp_path: Path) -> None:
     """On its parent's each would read what the other asked for; SQLite's are of one process too."""
 
