@@ -165,7 +165,7 @@ def test_a_picture_of_few_bytes_takes_less_than_a_gibibyte(tmp_path: Path) -> No
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
     assert (tmp_path / "a.png").stat().st_size < 1 << 20
     answer = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path / "a.png")], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", MEASURE, str(tmp_path / "a.png")], capture_output=True, text=True, check=False
     )
     assert answer.stdout == "(24, 2900000)\n", answer.stderr
 

@@ -229,6 +229,7 @@ def test_an_answer_that_drips_is_late_however_long_it_goes_on(drip: bytes) -> No
         assert time.monotonic() - before < 10
 
 
+@pytest.mark.forks  # a signal too many would end the tests
 def test_ctrl_c_ends_what_is_asked_at_once() -> None:
     """Also where bytes come, and no deadline is near."""
     with stand(red) as service:
