@@ -433,19 +433,19 @@ def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
     assert summary["nothing"]["images"] == 4
     first, *others = summary["sensitivity"]
-    assert first["called"] == "called"
-    assert first["p_adjusted"] < 0.05
-    assert {row["called"] for row in others} <= {"below", "undecided"}
+    assert first["verdict"] in ("sensitive", "inconclusive")
+    assert {row["verdict"] for row in others} <= {"negligible", "inconclusive"}
+    assert {row["specificity"] for row in summary["sensitivity"]} <= {"unknown", "unspecific"}, "two are too few"
     page = (audit / "report.html").read_text()
-    assert "Called sensitive" in page
-    assert "2 random directions move the output by" in page
+    assert "2 random edits that change pictures as much move the output by" in page
     assert "prompts that name nothing visible moved it by at most" in page
 
 
 def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
     summary = json.loads((audit / "summary.json").read_text())
-    assert list(summary["power"]) == ["0.05", "0.1", "0.2"]
-    assert 0 <= summary["power"]["0.05"] <= summary["power"]["0.1"] <= summary["power"]["0.2"] <= 1
+    found = summary["power"]["sensitive"]
+    assert list(found) == ["0.05", "0.1", "0.2"]
+    assert 0 <= found["0.05"] <= found["0.1"] <= found["0.2"] <= 1
     labels = ["a face without a mustache", "a face with a mustache"]
     assert set(summary["leakage"]) == set(ATTRIBUTES)
     for name, row in summary["leakage"].items():
@@ -455,21 +455,21 @@ def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(
         assert row[labels[0]] == pytest.approx(-row[labels[1]], abs=1e-3)
     rows = {row["attribute"]: row for row in summary["sensitivity"]}
     pale = rows["a face with pale skin"]
-    assert abs(pale["signed_change"]) > 0.8 * pale["mean_change"]  # it reacts one way
+    assert abs(pale["signed_change"]) > 0.8 * pale["effect"]  # it reacts one way
     assert pale["signed_spread"] > 0
-    assert pale["adjusted_mean_change"] == pytest.approx(pale["mean_change"], abs=0.05)
+    assert pale["adjusted_mean_change"] == pytest.approx(pale["effect"], abs=0.05)
     page = (audit / "report.html").read_text()
     assert "What else each edit changes" in page
-    assert "Of 100 such audits" in page
+    assert "100 such audits would find sensitive" in page
 
 
-def test_without_random_directions_nothing_is_called(tmp_path: Path) -> None:
+def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path) -> None:
     diagnosis = diagnoser(null=0).run(images=2, seed=0, out=tmp_path / "audit")
     assert diagnosis.null == ()
-    assert {row.called for row in diagnosis.sensitivity} == {None}
+    assert {row.specificity for row in diagnosis.sensitivity} == {None}
     page = (tmp_path / "audit" / "report.html").read_text()
-    assert "Called sensitive" not in page
-    assert "directions move the output" not in page, "there are none that could"
+    assert "pecific" not in page.split("How the audit works")[0]
+    assert "random edits that change" not in page, "there are none that could"
     assert "with random directions beside" in page, "what to do next"
 
 
@@ -635,7 +635,7 @@ class PlantedTwice(nn.Module):
         return (0.5 + seen).clamp(0.01, 0.99)[:, None]
 
 
-def test_biases_that_no_shipped_target_has_are_called_and_nothing_else_is() -> None:
+def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> None:
     attributes = ["a face with eyeglasses", "a face with a beard", "a face with pale skin", "a smiling face"]
     run = diagnoser(attributes=attributes, labels=[])
     seen = Preprocessing(size=128, value_range=(-1.0, 1.0))
@@ -643,14 +643,14 @@ def test_biases_that_no_shipped_target_has_are_called_and_nothing_else_is() -> N
     target = Target(network, name="planted", task=task, preprocessing=seen)
     found = diagnoser(target=target, attributes=attributes, labels=[]).run(images=16, seed=6)
     rows = {row.attribute.text: row for row in found.sensitivity}
-    assert [rows[name].called for name in attributes[:2]] == ["called", "called"]
-    assert {rows[name].called for name in attributes[2:]} <= {"below", "undecided"}
+    assert [rows[name].verdict for name in attributes[:2]] == ["sensitive", "sensitive"]
+    assert {rows[name].verdict for name in attributes[2:]} <= {"negligible", "inconclusive"}
     for name, effect in zip(attributes, (0.25, 0.12, 0.0, 0.0), strict=True):
-        assert rows[name].mean_change == pytest.approx(effect, abs=0.05)
+        assert rows[name].value == pytest.approx(effect, abs=0.05)
         assert rows[name].signed_change == pytest.approx(effect, abs=0.05)
     power = found.summary().power
     assert power is not None
-    assert power["0.2"] >= 0.9
+    assert power.sensitive["0.2"] >= 0.9
 
 
 def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:

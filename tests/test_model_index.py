@@ -52,7 +52,7 @@ def test_each_attribute_is_a_metric_of_the_audit(audit: Diagnosis, capsys: pytes
     assert (first.dataset_name, first.metric_name) == ("20 generated images, seed 0", "Sensitivity to eyeglasses")
     assert first.metric_args["attribute"] == rows[0].attribute.text
     assert first.metric_args["ci95"] == [round(end, 4) for end in rows[0].interval or ()]
-    assert first.metric_args["called"] == rows[0].called
+    assert first.metric_args["verdict"] == rows[0].verdict
 
 
 def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path: Path) -> None:

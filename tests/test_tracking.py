@@ -37,11 +37,11 @@ def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> 
     assert row.interval is not None
     assert found["sensitivity/eyeglasses"] == row.mean_change
     assert (found["sensitivity_low/eyeglasses"], found["sensitivity_high/eyeglasses"]) == row.interval
-    assert found["called"] == sum(row.called == "called" for row in audit.sensitivity)
+    assert found["sensitive"] == sum(row.verdict == "sensitive" for row in audit.sensitivity)
     parts = {name.partition("/")[0] for name in found if "/" in name}
     assert not parts & found.keys(), "in a store of files they would be a folder and a file"
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_./ -") for name in found)
-    assert "a face with eyeglasses" in dict(tags(audit))["called sensitive"]
+    assert "a face with eyeglasses" in dict(tags(audit))["sensitive"]
 
 
 def test_what_is_not_finished_is_not_tracked(tmp_path: Path, audit: Diagnosis) -> None:

@@ -81,7 +81,8 @@ def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
             "attribute": row.attribute.text,
             "ci95": None if interval is None else [round(end, 4) for end in interval],
             "p_adjusted": None if row.p_adjusted is None else round(row.p_adjusted, 4),
-            "called": row.called,
+            "verdict": row.verdict,
+            "specificity": row.specificity,
         }
         yield EvalResult(
             task_type=TASKS.get(task, "image-classification"),

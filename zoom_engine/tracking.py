@@ -76,8 +76,10 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
         "decisive_flip_rate": summary.decisive_flip_rate,
         "label_kept": summary.label_kept,
         "random_edits": None if summary.null is None else summary.null.mean_change,
-        "called": float(sum(row.called == "called" for row in summary.sensitivity)),
-        **{f"power/{size}": share for size, share in (summary.power or {}).items()},
+        "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
+        "specific": float(sum(row.is_specific for row in summary.sensitivity)),
+        "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
+        **{f"power/{size}": share for size, share in (summary.power.sensitive if summary.power else {}).items()},
     }
     for row in summary.sensitivity:
         attribute = _OTHER.sub("_", short_name(row.attribute, diagnosis.config.neutral))
@@ -90,8 +92,12 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
 
 def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
     """What a list of runs shows at once."""
-    called = [row.attribute.text for row in diagnosis.sensitivity if row.called == "called"]
-    yield "called sensitive", "; ".join(called) or "nothing"
+    sensitive = [
+        row.attribute.text if row.is_specific else f"{row.attribute.text} ({row.specificity})"
+        for row in diagnosis.sensitivity
+        if row.verdict == "sensitive"
+    ]
+    yield "sensitive", "; ".join(sensitive) or "nothing"
     if diagnosis.manifest.purpose:
         yield "mlflow.note.content", diagnosis.manifest.purpose
 

@@ -100,32 +100,34 @@ def of_null(image: int, direction: int, change: float, count: int = 2) -> Record
 
 def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
     own = [single(i, c) for i in range(40) for c in range(3)]
-    null = [of_null(i, j, 0.01 + 0.01 * j) for i in range(40) for j in range(2)]
-    diagnosis = Diagnosis(manifest(null=2, images=40), (*null, *own))
+    null = [of_null(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
+    diagnosis = Diagnosis(manifest(null=10, images=40), (*null, *own))
     assert set(diagnosis.records) == set(own)
-    assert len(diagnosis.null) == 80
+    assert len(diagnosis.null) == 400
     assert diagnosis.of(None) == ()
     plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
     assert (beside.units, beside.images, beside.flip_rate) == (plain.units, plain.images, plain.flip_rate)
     assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
     assert beside.null is not None
-    assert (beside.null.mean_change, beside.null.strongest) == pytest.approx((0.015, 0.02))
+    assert (beside.null.mean_change, beside.null.strongest) == pytest.approx((0.055, 0.1))
     assert plain.null is None
-    assert {row.called for row in plain.sensitivity} == {None}
-    assert {row.called for row in beside.sensitivity} == {"called"}
-    assert "random directions: 0.015 on average, the strongest of 2 0.020" in diagnosis.table()
+    assert {(row.verdict, row.specificity) for row in plain.sensitivity} == {("sensitive", None)}
+    assert [row.verdict for row in beside.sensitivity] == ["sensitive"] * 3
+    assert beside.sensitivity[0].specificity == "specific"
+    assert "random directions: 0.055 on average, the strongest of 10 0.100; an effect is told" in diagnosis.table()
     saved = diagnosis.save(tmp_path / "audit")
     assert Diagnosis.load(saved).null == diagnosis.null
     (row, *_) = json.loads((saved / "summary.json").read_text())["sensitivity"]
-    assert (row["called"], row["null"]) == ("called", pytest.approx(0.015))
+    assert (row["verdict"], row["specificity"], row["as_far"]) == ("sensitive", "specific", 0)
+    assert row["null"] == pytest.approx(0.055)
     assert row["p_value"] <= row["p_adjusted"] < 0.05
 
 
-def test_an_audit_that_goes_on_calls_nothing() -> None:
+def test_an_audit_that_goes_on_decides_nothing() -> None:
     own = [single(i, c) for i in range(40) for c in range(3)]
     null = [of_null(i, j, 0.01) for i in range(40) for j in range(2)]
     unfinished = Diagnosis(manifest(null=2, images=41), (*null, *own))
-    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
+    assert {(row.verdict, row.specificity) for row in unfinished.sensitivity} == {("inconclusive", "unknown")}
 
 
 @pytest.mark.parametrize("fault", [{"null": 2}, {"edit_weights": (1.0,)}])

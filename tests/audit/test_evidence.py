@@ -1,8 +1,9 @@
-"""Calls against literal definitions: permutation p-values, corrections, confidence bounds, and how often they err."""
+"""Verdicts against literal definitions: p-values, corrections, confidence bounds, and how often they err."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, null_level, standings, upper_bounds
+from zoom_engine.audit.evidence import DRAWS, adjust, exceedance, lower_bounds, null_level, standings
 
 Array = NDArray[np.float64]
 
@@ -76,71 +77,116 @@ def test_what_was_not_tested_is_not_corrected_for() -> None:
 
 
 @pytest.mark.parametrize("images", [4, 16, 59])
-def test_where_nothing_moved_the_bound_is_that_of_the_binomial(images: int) -> None:
-    (bound,) = upper_bounds(np.zeros((images, 1)))
-    assert bound == pytest.approx(1 - 0.05 ** (1 / images), rel=0.05)
-    assert list(upper_bounds(np.full((3, 1), np.nan))) == [1.0]
+def test_where_all_moved_the_bound_is_that_of_the_binomial(images: int) -> None:
+    (bound,) = lower_bounds(np.ones((images, 1)))
+    assert bound == pytest.approx(0.05 ** (1 / images), rel=0.05)
+    assert list(lower_bounds(np.full((3, 1), np.nan))) == [0.0]
 
 
-def audits(images: int, count: int, effect: float) -> list[tuple[Array, Array]]:
-    """Changes by 12 attributes and 4 random directions, skewed as flips are; the first attribute has an effect."""
-    found = []
+def audits(images: int, count: int, effect: float, spread: float = 0.5) -> Iterator[tuple[Array, Array]]:
+    """Changes by 12 attributes and 32 random directions whose mean effects differ alike, skewed as flips are; the first
+    attribute has an effect beside."""
     for seed in range(count):
         random = np.random.default_rng([images, seed])
-        image = random.beta(0.4, 6, (images, 1))
-        changes = (image + random.beta(0.2, 6, (images, 16))).clip(max=1.0)
-        changes[:, 0] = (changes[:, 0] + effect).clip(max=1.0)
-        found.append((changes[:, :12], changes[:, 12:]))
-    return found
+        means = (0.05 * np.exp(spread * random.standard_normal(44) - spread**2 / 2)).clip(max=0.9)
+        means[0] = (means[0] + effect).clip(max=0.9)
+        changes = random.beta(2 * means, 2 * (1 - means), (images, 44))
+        yield changes[:, :12], changes[:, 12:]
 
 
-@pytest.mark.parametrize("images", [8, 16, 64])
-def test_noise_is_called_in_no_more_than_5_of_100_audits(images: int) -> None:
-    called = [
-        any(one.called == "called" for one in standings(change, null, 0.0, "holm"))
-        for change, null in audits(images, 60, 0.0)
+@pytest.mark.parametrize("images", [24, 100])
+def test_what_is_exchangeable_with_random_edits_is_seldom_specific(images: int) -> None:
+    """However many images: more of them say nothing more of directions."""
+    false = [
+        any((one.verdict, one.specificity) == ("sensitive", "specific") for one in standings(*audit, 0.05, "holm"))
+        for audit in audits(images, 40, 0.0)
     ]
-    assert sum(called) <= 6
+    assert sum(false) <= 5
 
 
-@pytest.mark.parametrize(("images", "at_least"), [(16, 0.8), (64, 1.0)])
-def test_an_effect_is_called(images: int, at_least: float) -> None:
-    called = [standings(change, null, 0.05, "holm")[0].called == "called" for change, null in audits(images, 20, 0.2)]
-    assert np.mean(called) >= at_least
+def test_the_permutation_test_within_images_would_err_more_with_more_images() -> None:
+    """Why directions, not images, are what is sampled."""
+    false = [
+        bool((adjust(exceedance(change, null[:, :4], draws=500), "holm") < 0.05).any())
+        for change, null in audits(100, 20, 0.0)
+    ]
+    assert np.mean(false) > 0.3
 
 
-def test_a_call_takes_three_things() -> None:
-    null = np.random.default_rng(2).uniform(0.0, 0.02, (200, 3))
+def test_an_effect_of_its_own_is_sensitive_and_specific() -> None:
+    found = [standings(*audit, 0.05, "holm")[0] for audit in audits(100, 12, 0.5, spread=0.3)]
+    assert [one.verdict for one in found] == ["sensitive"] * 12
+    assert sum(one.specificity == "specific" for one in found) >= 11
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.1])
+def test_intervals_of_all_attributes_hold_at_once(mean: float) -> None:
+    random, missed, wrong = np.random.default_rng(3), 0, 0
+    for _ in range(100):
+        change = random.beta(2 * mean, 2 * (1 - mean), (50, 8))
+        found = standings(change, change[:, :0], mean, "holm")
+        assert all(one.interval is not None for one in found)
+        missed += any(not (one.interval or (0, 1))[0] <= mean <= (one.interval or (0, 1))[1] for one in found)
+        wrong += any(one.verdict != "inconclusive" for one in found)  # the effect is what matters, exactly
+    assert missed == wrong
+    assert missed <= 8
+
+
+def test_the_size_is_told_by_the_interval_alone() -> None:
+    random = np.random.default_rng(2)
+    null = random.uniform(0.0, 0.02, (200, 16))
     rare = np.where(np.arange(200) < 16, 0.5, 0.0)  # 0.04 on average: not much, but who knows
-    change = np.column_stack([null[:, 0] + 0.1, null[:, 0] + 0.02, null[:, 0], rare])
+    change = np.column_stack([null[:, 0] + 0.1, null[:, 0] + 0.01, null[:, 0], rare])
 
-    def called(change: Array, null: Array, smallest: float = 0.05) -> list[str]:
-        return [one.called for one in standings(change, null, smallest, "holm")]
+    def sizes(change: Array, null: Array, smallest: float = 0.05) -> list[str]:
+        return [one.verdict for one in standings(change, null, smallest, "holm")]
 
-    assert called(change, null) == ["called", "below", "below", "undecided"]
-    assert called(change, null, 0.02)[:2] == ["called", "called"]
-    strong = np.column_stack([null, np.full(200, 0.15)])  # one direction moves more than the attribute
-    assert called(change[:, :1], strong) == ["undecided"]
-    assert called(change[:, 2:3], strong, 0.0) == ["below"]  # moves less than random directions
+    assert sizes(change, null) == ["sensitive", "negligible", "negligible", "inconclusive"]
+    assert sizes(change, null, 0.015)[:2] == ["sensitive", "sensitive"]
+    assert sizes(change, null + 0.2) == sizes(change, null), "random edits have no say in the size"
+
+
+def test_what_random_edits_do_too_is_unspecific_and_of_few_nothing_is_known() -> None:
+    random = np.random.default_rng(7)
+    change = random.uniform(0.2, 0.4, (60, 1))
+    weak, strong = random.uniform(0.0, 0.02, (60, 16)), random.uniform(0.1, 0.5, (60, 16))
+    (own,) = standings(change, weak, 0.05, "holm")
+    assert (own.verdict, own.specificity, own.as_far) == ("sensitive", "specific", 0)
+    (shared,) = standings(change, strong, 0.05, "holm")
+    assert (shared.verdict, shared.specificity) == ("sensitive", "unspecific")
+    assert shared.as_far is not None
+    assert shared.as_far > 0
+    assert standings(change, weak[:, :2], 0.05, "holm")[0].specificity == "unknown"
+    assert standings(change, weak[:, :0], 0.05, "holm")[0].specificity is None
+
+
+def test_directions_tried_on_parts_of_the_images_count() -> None:
+    random = np.random.default_rng(8)
+    change, null = random.uniform(0.2, 0.4, (48, 1)), random.uniform(0.0, 0.02, (48, 16))
+    null[np.arange(48)[:, None], (np.arange(48)[:, None] + np.arange(12)) % 16] = np.nan
+    (found,) = standings(change, null, 0.05, "holm")
+    assert found.specificity == "specific"
+    assert found.null == pytest.approx(0.01, abs=0.003)
 
 
 def test_nothing_is_decided_before_the_end_or_without_images() -> None:
     null = np.full((80, 3), 0.01)
     change = np.full((80, 1), 0.4)
     (unfinished,) = standings(change, null, 0.05, "holm", finished=False)
-    assert unfinished.called == "undecided"
+    assert (unfinished.verdict, unfinished.specificity) == ("inconclusive", "unknown")
     assert unfinished.p_adjusted is not None
     (nothing,) = standings(np.full((2, 1), np.nan), np.full((2, 3), np.nan), 0.05, "holm")
-    assert nothing == ("undecided", None, None, None)
-    assert null_level(np.full((2, 3), np.nan), 0.05, "holm") is None
+    assert nothing == ("inconclusive", None, None, None, None, None, None)
+    assert null_level(np.full((2, 3), np.nan), 0.05, "holm", attributes=1, images=2) is None
 
 
-def test_the_null_is_a_mean_over_images_and_directions() -> None:
-    null = np.array([[0.1, 0.3], [0.0, 0.2], [np.nan, 0.9]])
-    level = null_level(null, 0.05, "holm")
+def test_the_null_is_a_mean_over_directions() -> None:
+    null = np.array([[0.1, 0.3], [0.0, 0.2], [np.nan, 0.1]])
+    level = null_level(null, 0.05, "holm", attributes=3, images=3)
     assert level is not None
-    assert level.mean_change == pytest.approx(0.15)
-    assert level.strongest == pytest.approx(0.25)
+    assert level.mean_change == pytest.approx((0.05 + 0.2) / 2)
+    assert level.strongest == pytest.approx(0.2)
     assert level.directions == 2
     assert level.ci95 is not None
-    assert 0 <= level.ci95[0] < 0.15 < level.ci95[1] <= 1
+    assert 0 <= level.ci95[0] < 0.125 < level.ci95[1] <= 1
+    assert 0.2 < level.specific_from <= 1

@@ -165,12 +165,12 @@ def test_random_directions_on_the_first_images_are_enough_where_no_more_were_ask
     ]
     asked = {"null": 1, "images": 40, "labels": LABELS}
     audit = Diagnosis(manifest(**asked, null_images=20), (*records, *null))
-    called = {row.attribute.text: row.called for row in audit.sensitivity}
-    assert called[ATTRIBUTES[1]] == "called"
+    verdicts = {row.attribute.text: row.verdict for row in audit.sensitivity}
+    assert verdicts[ATTRIBUTES[1]] == "sensitive"
     assert audit.summary().power is not None
     assert all(row.p_value is not None for row in audit.sensitivity)
     unfinished = Diagnosis(manifest(**asked), (*records, *null))
-    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
+    assert {row.verdict for row in unfinished.sensitivity} == {"inconclusive"}
 
 
 def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_of_them() -> None:
@@ -205,7 +205,7 @@ def test_prompts_that_name_nothing_stand_beside_random_directions_and_are_none_o
     assert "nothing" not in without.summary().to_json()
     unfinished = Diagnosis(manifest(**asked), (*records, *random, *along[1:]))
     assert unfinished.missing == 1
-    assert {row.called for row in unfinished.sensitivity} == {"undecided"}
+    assert {row.verdict for row in unfinished.sensitivity} == {"inconclusive"}
 
 
 def test_the_effect_is_the_change_at_the_end_of_the_range() -> None:
@@ -252,8 +252,10 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
     ]
     head[3:3] = ["effect", "effect_ci95"]
     of_single = [
-        "called",
+        "verdict",
+        "specificity",
         "null",
+        "as_far",
         "p_value",
         "p_adjusted",
         "signed_change",

@@ -84,6 +84,9 @@ def one_record(image: int, column: int, attributes: tuple[str, ...], *, labels: 
     )
 
 
+RANDOM = 8
+
+
 @pytest.fixture
 def make_audit(tmp_path: Path) -> MakeAudit:
     """Make an audit folder inside tmp_path; `size` is its pictures', `gain` how much the target moves.
@@ -130,7 +133,7 @@ def make_audit(tmp_path: Path) -> MakeAudit:
             },
             "labels": ["a face with a mustache", "a face without a mustache"] if labels else [],
             "images": images,
-            "null": 0 if null is None else 2,
+            "null": 0 if null is None else RANDOM,
             **({} if nothing is None else {"nothing": {"prompts": ["the face of the picture"]}}),
             **({"by": ["a face with eyeglasses"]} if mode == "single" else {}),
             "bound": 30.0,
@@ -161,11 +164,12 @@ def make_audit(tmp_path: Path) -> MakeAudit:
         if len(classes) > 2:
             records = [of_several_classes(record, len(classes)) for record in records]
         if null is not None:
-            records += [null_record(records[0], i, j, null) for i in range(images) for j in range(2)]
+            records += [null_record(records[0], i, j, null) for i in range(images) for j in range(RANDOM)]
         if nothing is not None:
-            along = replace(null_record(records[0], 0, 2, 0.0), change=nothing)
+            along = replace(null_record(records[0], 0, 0, 0.0), change=nothing)
             records = [replace(r, edit_weights=(*r.edit_weights, 0.0)) if r.null is not None else r for r in records]
-            records += [replace(along, image=i, seed=i, edit_weights=(0.0, 0.0, 9.0)) for i in range(images)]
+            along = replace(along, null=RANDOM, edit_weights=(*(0.0,) * RANDOM, 9.0))
+            records += [replace(along, image=i, seed=i) for i in range(images)]
         if not finish:
             records = records[: len(records) // 2 if done is None else done]
         with AuditFolder.create(path, manifest) as folder:
@@ -190,8 +194,9 @@ def make_audit(tmp_path: Path) -> MakeAudit:
 
 
 def null_record(plain: Record, image: int, direction: int, change: float) -> Record:
-    """That of one of two random directions, both of which move each image by nearly `change`."""
-    moved = {"change": change * (0.9 + 0.2 * direction), "edit_weights": (12.0 * (1 - direction), 12.0 * direction)}
+    """That of one of `RANDOM` random directions, all of which move each image by nearly `change`."""
+    weights = tuple(12.0 * (place == direction) for place in range(RANDOM))
+    moved = {"change": change * (0.9 + 0.2 * direction / (RANDOM - 1)), "edit_weights": weights}
     still = {"flipped": False, "decisive": False, "flip_weight": None, "bounds": None, "paper": None, "trajectory": ()}
     return replace(plain, image=image, seed=image, attribute=None, null=direction, **moved, **still)
 

@@ -84,7 +84,7 @@ def test_the_headline_says_what_moves_the_model_and_how_sure_that_is(make_audit)
     assert "Watched is the probability of “mustache”, on 12 generated images, while 3 attributes are" in page.text
     rises = r"pale skin : adding it raises the probability of “mustache” by 0.\d\d on average \(12 images\); removing"
     assert re.search(rises, page.text)
-    assert "Clear lead" in page.text
+    assert "3 of 3 sensitive" in page.text
     assert "the probability of “mustache”" in page.text
 
 
@@ -137,32 +137,46 @@ def links_of(page: Page) -> list[str]:
     return [attributes["href"] for attributes in page.all("a") if not attributes["href"].startswith("#")]
 
 
-def test_the_first_page_says_what_is_called_and_what_is_not(make_audit) -> None:
+def hero_of(audit: Path) -> str:
+    """The first screen of its report."""
+    return Page(write_report(audit)).text.split("How the audit works")[0]
+
+
+def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None:
     audit = make_audit("audit", null=0.1)
     page = Page(write_report(audit))
     hero = page.text.split("How the audit works")[0]
-    low, high = Diagnosis.load(audit).sensitivity[0].ci95
+    low, high = Diagnosis.load(audit).sensitivity[0].interval
     assert f"Adding or removing “pale skin” moves this model’s output by 0.55 [{low:.2f}, {high:.2f}] on" in hero
-    assert "Called sensitive too: “smiling”." in hero
-    assert "Called sensitive pale skin, smiling : moving the output by 0.05 or more" in hero
-    assert "Undecided a beard" in hero
-    assert "2 of 3 called" in hero
-    assert "2 random directions move the output by 0.10 on average, the strongest by 0.11, on the same 12" in hero
+    assert "Random edits of this size move it less (p < 0.0001)." in hero
+    assert "Sensitive too: “smiling”. As far as any edit: “a beard”." in hero
+    assert "Sensitive, specific pale skin, smiling : a mean effect above 0.05 is shown, and random edits" in hero
+    assert "Sensitive, unspecific a beard : a mean effect above 0.05 is shown, but random edits of this size" in hero
+    assert "3 of 3 sensitive, 2 specific" in hero
+    assert (
+        "8 random edits that change pictures as much move the output by 0.10 on average, the strongest by 0.11" in hero
+    )
     bars = [tags.get("class") for tag, tags in page.tags if tag in ("li", "rect")]
-    assert [kind for kind in bars if kind in ("called", "undecided", "below")] == ["called", "called", "undecided"]
+    assert [kind for kind in bars if kind in ("sensitive", "inconclusive", "negligible")] == [
+        *["sensitive"] * 3,
+    ]
     assert bars.count("null") == 3
-    for column in ("called", "random edits", "adjusted p"):
+    for column in ("verdict", "random edits", "as far", "adjusted p"):
         assert column in page.text
 
 
-def test_prompts_that_name_nothing_visible_are_told_beside_what_is_called(make_audit) -> None:
-    page = Page(write_report(make_audit("audit", null=0.1, nothing=0.6)))
-    hero = page.text.split("How the audit works")[0]
-    assert "on the same 12 images; prompts that name nothing visible moved it by at most 0.60." in hero
-    assert "2 of 3 called" in hero, "they are no part of a call"
-    assert "moves the output by 0.60, and “pale skin”, “smiling”, called sensitive, by no more" in page.text
-    few = Page(write_report(make_audit("few", null=0.1, nothing=0.02)))
-    assert "No further than words that say nothing" not in few.text
+def test_prompts_that_name_nothing_visible_are_told_beside_what_is_sensitive(make_audit) -> None:
+    """On the row and in the headline: what a meaningless prompt does as well is no finding."""
+    audit = make_audit("audit", null=0.1, nothing=0.6)
+    page, hero = Page(write_report(audit)), hero_of(audit)
+    assert "; prompts that name nothing visible moved it by at most 0.60; an effect of" in hero
+    assert "A prompt that names nothing visible moves it as far, by 0.60." in hero
+    assert "3 of 3 sensitive, 2 specific" in hero, "they are no part of a verdict"
+    assert page.text.count("no further than a prompt that names nothing visible") == 3
+    assert "moves the output by 0.60, and “pale skin”, “smiling”, “a beard” by no more" in page.text
+    few = Page(write_report(make_audit("few", null=0.1, nothing=0.02))).text
+    assert "No further than words that say nothing" not in few
+    assert "no further than a prompt" not in few
 
 
 def test_what_an_edit_drags_along_is_a_table_and_a_mark(make_audit) -> None:
@@ -187,31 +201,48 @@ def test_sensitivities_are_told_apart_by_groups(make_audit) -> None:
     assert "predicted mustache" in text
 
 
-def test_the_first_page_says_what_could_have_been_missed(make_audit) -> None:
-    hero = Page(write_report(make_audit("audit", null=0.1))).text.split("How the audit works")[0]
-    assert re.search(r"(Could miss much|Would see 0.1) Of 100 such audits \d+ would call an effect of 0.05,", hero)
-    without = Page(write_report(make_audit("without"))).text
-    assert "such audits" not in without
+def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:
+    hero = hero_of(make_audit("audit", null=0.1))
+    told = (
+        r"(Could miss|Would see) 0.1 The smallest effect that 80 of 100 such audits would find sensitive is 0\.\d\d: \d"
+    )
+    assert re.search(told, hero)
+    assert "such audits" not in hero_of(make_audit("unfinished", finish=False))
 
 
-def test_bars_within_the_null_are_not_called(make_audit) -> None:
-    hero = Page(write_report(make_audit("audit", null=0.6))).text.split("How the audit works")[0]
-    assert "None of 3 attributes moves this model’s output by 0.05 or more on average and further than random" in hero
-    assert "Below random edits pale skin, smiling, a beard : moving the output less than random edits of the" in hero
-    assert "Nothing called" in hero
-    assert "Called sensitive" not in hero
-    few = Page(write_report(make_audit("few", images=2, null=0.1))).text
-    assert "None of 3 attributes is called sensitive; all are undecided: the most is 0." in few
+def test_what_random_edits_do_too_is_no_attributes_own(make_audit) -> None:
+    hero = hero_of(make_audit("audit", null=0.6))
+    assert "Sensitive, unspecific pale skin, smiling, a beard : a mean effect above 0.05 is shown, but" in hero
+    assert "7 of 8 random edits of this size move it as far: it reacts to any change." in hero
+    assert "That is far: something that nobody typed moves this model. zoom-engine discover looks for it." in hero
+    assert "Ask zoom-engine discover what else moves this model." in hero
+    assert "3 of 3 sensitive, 0 specific" in hero
 
 
-@pytest.mark.parametrize("done", [30, 50])
-def test_an_unfinished_audit_calls_nothing(make_audit, done: int) -> None:
+def test_two_images_show_nothing_and_the_page_does_not_say_that_nothing_moves(make_audit) -> None:
+    """Most of the images flipped, and the page said that no attribute moves the output by 0.05 or more."""
+    few = hero_of(make_audit("few", images=2, null=0.1))
+    assert (
+        "None of 3 attributes is shown to move this model’s output by enough to matter, but all are inconclusive" in few
+    )
+    assert "3 of 3 inconclusive" in few
+
+
+def test_what_is_negligible_is_said_to_be_no_more_than_that(make_audit) -> None:
+    hero = hero_of(make_audit("audit", null=0.001, gain=0.001, images=150))
+    assert "None of 3 attributes matters to this model’s output: the most is 0.00" in hero
+    assert "All negligible" in hero
+    assert "Negligible pale skin, smiling, a beard : a mean effect of 0.05 or more is ruled out" in hero
+
+
+@pytest.mark.parametrize("done", [1, 50])
+def test_an_unfinished_audit_decides_nothing(make_audit, done: int) -> None:
     page = Page(write_report(make_audit("audit", null=0.1, finish=False, done=done)))
-    assert f"{done} of 60 measurements are done" in page.text
-    assert "So far: none of 3 attributes is called sensitive; all are undecided" in page.text
+    assert re.search(f"{done} of 132 measurements (is|are) done", page.text)
+    assert "So far: adding or removing “pale skin” moves this model’s output by" in page.text
     assert "Not finished" in page.text
-    assert ("not measured yet" in page.text) == (done == 30)
-    assert "called" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
+    assert ("not measured yet" in page.text) == (done == 1)
+    assert "sensitive" not in {tags.get("class") for tag, tags in page.tags if tag == "li"}
 
 
 def test_what_the_run_told_opens_the_page(make_audit) -> None:
@@ -337,8 +368,8 @@ def test_without_labels_the_report_says_so(make_audit) -> None:
 
 def test_a_target_that_hardly_moves(make_audit) -> None:
     page = Page(write_report(make_audit("audit", gain=0.001)))
-    assert "None of 3 attributes moves this model’s output by much" in page.text
-    assert "Nothing stands out" in page.text
+    assert "None of 3 attributes is shown to move this model’s output by enough to matter, but all are" in page.text
+    assert "3 of 3 inconclusive" in page.text, "twelve images do not show that nothing moves"
 
 
 def test_multi_mode_goes_by_shares_of_the_attributes_own_ranges(make_audit) -> None:
@@ -374,7 +405,7 @@ def test_few_images(make_audit, images: int) -> None:
     page = Page(write_report(make_audit("audit", images=images)))
     assert page.open == []
     assert "nan" not in page.text.lower().replace("finance", "")
-    assert ("One image" in page.text) == (images == 1)
+    assert "3 of 3 inconclusive" in page.text
 
 
 @pytest.mark.parametrize("mode", ["single", "multi"])
@@ -517,8 +548,8 @@ def test_the_index_shows_audits_side_by_side_on_one_axis(make_audit, tmp_path: P
     assert "A sentence." in page.text
     assert "avatars:a biased one" in page.text
     assert page.text.count("Adding or removing “pale skin”") == 2
-    assert "Sound <model> : sensitive to “pale skin”, 0.13 [0.10, 0.36] avatars:a biased one :" in page.text
-    assert "Below : a mean effect of the smallest size" in page.text
+    assert "Sound <model> : sensitive to “pale skin”, 0.13 [0.09, 0.41] (unknown) avatars:a" in page.text
+    assert "Sensitive , negligible : the interval lies above, or below, the smallest effect that matters" in page.text
     axes = re.findall(r'<div class="ticks">(.*?)</div>', page.html)
     assert len(axes) == 2
     assert axes[0] == axes[1]
@@ -604,6 +635,6 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
     assert "Next Look whether the edits show what their words say; then decide whether the model may use each" in hero(
         "audit", null=0.1
     )
-    assert "More images would decide “a beard”." in hero("undecided", null=0.1)
+    assert "More images narrow the intervals of “smiling” and “a beard”." in hero("inconclusive", images=3, null=0.1)
     assert "Next Run the same command again" in hero("unfinished", finish=False)
-    assert "Next Run it with random directions beside (--null 2)" in hero("bare")
+    assert "Run it with random directions beside (without --null 0)" in hero("bare")

@@ -10,9 +10,9 @@ import pytest
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
-from zoom_engine.audit.summary import Sensitivity, Summary
-from zoom_engine.report.calls import calls, in_short
+from zoom_engine.audit.summary import NullLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
+from zoom_engine.report.verdicts import in_short, verdict_groups
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
@@ -56,9 +56,9 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
     def rows(first: float, low: float) -> Summary:
         return summary(row("a", 0.4, (low, 0.45), first), row("b", 0.3, (0.25, 0.35), 1 - first))
 
-    assert certainty(rows(1.0, 0.36), NAMES, READING, unfinished=False).text == "Clear lead"
-    assert certainty(rows(0.97, 0.34), NAMES, READING, unfinished=False).text == "Likely lead"
-    verdict = certainty(rows(0.6, 0.34), NAMES, READING, unfinished=False)
+    assert certainty(rows(1.0, 0.36), NAMES, unfinished=False).text == "Clear lead"
+    assert certainty(rows(0.97, 0.34), NAMES, unfinished=False).text == "Likely lead"
+    verdict = certainty(rows(0.6, 0.34), NAMES, unfinished=False)
     assert verdict.text == "No clear lead"
     assert "60 of 100" in verdict.sentence
     assert "“B” with 0.30 [0.25, 0.35]" in verdict.sentence
@@ -66,7 +66,7 @@ def test_how_sure_depends_on_overlap_and_on_resampling() -> None:
 
 def test_an_unfinished_audit_has_no_clear_lead() -> None:
     half = summary(row("a", 0.4, (0.36, 0.45), 1.0), row("b", 0.3, (0.25, 0.35), 0.0), row("c", None, None))
-    verdict = certainty(half, NAMES, READING, unfinished=True)
+    verdict = certainty(half, NAMES, unfinished=True)
     assert verdict.text == "Not finished"
     assert verdict.sentence.startswith("So far: “A” comes first")
     assert "1 of 3 attributes is not measured yet" in verdict.sentence
@@ -81,7 +81,7 @@ def test_an_unfinished_audit_has_no_clear_lead() -> None:
     ],
 )
 def test_what_cannot_be_compared_is_called_what_it_is(rows: tuple[Any, ...], verdict: str, sentence: str) -> None:
-    found = certainty(summary(*rows), NAMES, READING, unfinished=False)
+    found = certainty(summary(*rows), NAMES, unfinished=False)
     assert found.text == verdict
     assert sentence in found.sentence
 
@@ -90,7 +90,8 @@ def test_the_headline_counts_the_attributes_that_were_measured() -> None:
     rows = summary(row("a", 0.01, None), row("b", None, None))
     counts = {**{attribute: Counts(1, 0, 0, 0) for attribute in NAMES}, None: Counts(1, 0, 0, 0)}
     found = headline(rows, NAMES, counts, READING, unfinished=True)
-    assert found == "So far: “A” hardly moves this model’s output: by 0.01 in the one image measured; it does not flip."
+    moves = "adding or removing “A” moves this model’s output by 0.01 in the one image measured; it does not flip."
+    assert found == f"So far: {moves}"
     assert (
         headline(summary(row("a", None, None)), NAMES, counts, READING, unfinished=True) == "Nothing is measured yet."
     )
@@ -114,7 +115,7 @@ def test_of_attributes_edited_together_only_images_that_flip_are_told_of() -> No
         counts = {None: Counts(12, flips_, flips_, flips_)}
         told = headline(found, NAMES, counts, READING, unfinished=False)
         assert told.startswith(f"With all attributes edited together, {said}")
-        assert certainty(found, NAMES, READING, unfinished=False).text.startswith(sure)
+        assert certainty(found, NAMES, unfinished=False).text.startswith(sure)
         short = in_short(found, NAMES, unfinished=False)
         assert short.startswith(f"{flips_} of 12 images flip")
         assert ("A" in short.replace("All", "")) == (value is not None)
@@ -130,14 +131,19 @@ def test_where_no_attribute_leads_two_are_named() -> None:
     assert told.endswith("6 of 12 images flip decisively; in the decisive flips “A” and “B” are moved furthest.")
 
 
-def test_what_is_small_is_said_by_the_task() -> None:
-    rows = summary(row("a", 0.06, (0.05, 0.07), 1.0), row("b", 0.01, (0.0, 0.02), 0.0))
+def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
+    rows = [row("a", 0.06, (0.055, 0.07), 1.0), row("b", 0.01, (0.0, 0.02), 0.0)]
     counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
-    for threshold, stands_out in ((0.1, True), (0.2, False)):
-        points = KeypointsTask(threshold=threshold)
-        assert (certainty(rows, NAMES, points, unfinished=False).text == "Nothing stands out") != stands_out
-        words = headline(rows, NAMES, counts, points, unfinished=False)
-        assert words.startswith("Adding or removing “A” moves" if stands_out else "None of 2 attributes moves")
+    for verdict, opening in (
+        ("sensitive", "Adding or removing “A” moves"),
+        ("inconclusive", "None of 2 attributes is shown to move"),
+        ("negligible", "None of 2 attributes matters to"),
+    ):
+        found = [
+            dataclasses.replace(one, verdict=verdict if place == 0 else "negligible") for place, one in enumerate(rows)
+        ]
+        words = headline(summary(*found), NAMES, counts, KeypointsTask(threshold=0.1), unfinished=False)
+        assert words.startswith(opening)
         assert "6.0 % of the diagonal" in words
 
 
@@ -166,35 +172,44 @@ def test_how_many_change_is_said_in_the_singular_of_one(moved: int, words: str) 
     assert f"The median change of 32 images; {words} by 0.1 or more; none of 32 images flips." == found.sentence
 
 
-def test_what_an_audit_calls_in_short() -> None:
+def test_what_an_audit_finds_in_short() -> None:
     rows = [row("a", 0.4, (0.3, 0.5)), row("b", 0.2, None), row("c", 0.1, None)]
-    assert in_short(summary(*rows), NAMES, unfinished=False) == "“A” moves the output most, by 0.40 [0.30, 0.50]"
     assert in_short(summary(*rows), NAMES, unfinished=True) == "not finished yet"
     assert in_short(summary(), NAMES, unfinished=False) == "nothing was measured"
-    for count, words in (
-        (0, "nothing is called sensitive"),
-        (1, "sensitive to “A”, 0.40 [0.30, 0.50]"),
-        (2, "sensitive to “A”, 0.40 [0.30, 0.50] and “B”, 0.20"),
-        (3, "sensitive to “A”, 0.40 [0.30, 0.50], “B”, 0.20 and 1 more"),
+    for count, specificity, words in (
+        (0, "specific", "nothing is sensitive, 3 inconclusive"),
+        (1, "specific", "sensitive to “A”, 0.40 [0.30, 0.50]"),
+        (1, "unspecific", "sensitive to “A”, 0.40 [0.30, 0.50] (unspecific)"),
+        (2, None, "sensitive to “A”, 0.40 [0.30, 0.50] and “B”, 0.20"),
+        (3, "specific", "sensitive to “A”, 0.40 [0.30, 0.50], “B”, 0.20 and 1 more"),
     ):
-        called = [
-            dataclasses.replace(one, called="called" if place < count else "undecided")
+        found = [
+            dataclasses.replace(one, verdict="sensitive" if place < count else "inconclusive", specificity=specificity)
             for place, one in enumerate(rows)
         ]
-        assert in_short(summary(*called), NAMES, unfinished=False) == words
+        assert in_short(summary(*found), NAMES, unfinished=False) == words
 
 
-def test_below_says_which_of_its_two_reasons_it_is() -> None:
-    """An interval that ends below the smallest effect rules it out; less than random edits rules nothing out."""
-    below = [
-        dataclasses.replace(row(name, value, ci), called="below")
-        for name, value, ci in (("a", 0.06, (0.04, 0.19)), ("b", 0.02, (0.01, 0.04)))
+def test_a_headline_names_what_is_specific_before_what_any_edit_does() -> None:
+    rows = [
+        dataclasses.replace(row("a", 0.4, (0.3, 0.5)), verdict="sensitive", specificity="unspecific", as_far=3),
+        dataclasses.replace(row("b", 0.2, (0.1, 0.3)), verdict="sensitive", specificity="specific", p_adjusted=0.01),
     ]
-    random, ruled_out = reversed(calls(summary(*below), NAMES, smallest_effect=0.05))
-    assert (ruled_out.title, ruled_out.names) == ("Below 0.05", ("B",))
-    assert "0.05 or more is ruled out" in ruled_out.meaning
-    assert (random.title, random.names) == ("Below random edits", ("A",))
-    assert "0.05 or more is not ruled out" in random.meaning
+    counts = {**{attribute: Counts(9, 0, 0, 0) for attribute in NAMES}, None: Counts(9, 0, 0, 0)}
+    level = NullLevel(
+        directions=16,
+        mean_change=0.03,
+        ci95=None,
+        strongest=0.5,
+        specific_from=0.15,
+        smallest_effect=0.05,
+        correction="holm",
+    )
+    told = headline(dataclasses.replace(summary(*rows), null=level), NAMES, counts, READING, unfinished=False)
+    assert "“B” moves this model’s output by 0.20" in told
+    assert "Random edits of this size move it less (p = 0.0100). As far as any edit: “A”." in told
+    titles = [group.title for group in verdict_groups(summary(*rows), NAMES, smallest_effect=0.05)]
+    assert titles == ["Sensitive, specific", "Sensitive, unspecific"]
 
 
 def test_an_outlier_is_called_the_most_extreme_though_it_flips_decisively() -> None:

@@ -1,5 +1,5 @@
-"""What edits do beyond a bar's length: how far the output is when an attribute is there or gone, which way it went, and
-which other attributes were dragged along.
+"""What edits do: how far the output is when an attribute is there or gone, which way it went, and which others were
+dragged along.
 
 *Leakage*: `Record.scores` says what an edit to its bound does to the text score of every attribute and label, in
 natural ranges of each; its mean over images, in the direction of adding the attribute, is a row of the leakage matrix.
@@ -7,8 +7,9 @@ An attribute *drags* another where that is `DRAGS` or more.
 
 *Adjusted*: every point of every search is an observation, its signed change y beside the scores z that moved with it
 (the share of the way to the bound times `Record.scores`). Least squares y ≈ Σₘ βₘzₘ over all images, attributes and
-weights tells what each attribute does by itself. An attribute's adjusted change is the largest |y − Σ βₘzₘ| of an image
-over the attributes m that it drags: what they do not explain. Where nothing is dragged it is the change itself.
+weights tells what each attribute does by itself. An attribute's adjusted change is |y − Σ βₘzₘ| of an image over the
+attributes m that it drags, at the end of the range (or the largest, where that is judged): what they do not explain.
+Where nothing is dragged it is the change itself.
 
 Signs, and so both, need an output of one number.
 """
@@ -33,10 +34,10 @@ _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move to
 
 @dataclass(frozen=True)
 class Effect:
-    """Of one unit: `signed`, the largest change with the sign that it has in the direction of adding the attribute;
-    `share [P]` of the way to the bound of each point that was tried, and there the signed change of the output,
-    `moved [P]`; `scores [N + L]`, see `Record.scores`. `at_end`: the change at the bound, or at the point nearest to it
-    that keeps the label; None where the search did not go there, or the range leads both ways."""
+    """Of one unit: `signed`, the judged change (see `is_judged_at_end`) with the sign that it has in the direction of
+    adding the attribute; `share [P]` of the way to the bound of each point that was tried, and there the signed change
+    of the output, `moved [P]`; `scores [N + L]`, see `Record.scores`. `at_end`: the change at the bound, or at the
+    point nearest to it that keeps the label; None where the search did not go there, or the range leads both ways."""
 
     image: int
     column: int
@@ -49,9 +50,22 @@ class Effect:
 
 
 def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
-    """Of the records of single mode."""
+    """Of the records of single mode; `column` is the attribute's place, or the random direction's."""
     column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
-    return [_effect(record, column[record.attribute or ""]) for record in records]
+    return [
+        _effect(record, column[record.attribute or ""] if record.null is None else record.null) for record in records
+    ]
+
+
+def is_judged_at_end(*found: Sequence[Effect]) -> bool:
+    """What an audit judges is the change at the end of the range, where all of its units went there. The largest change
+    on the way, which is judged elsewhere, is above 0 whatever is edited: it is the largest of several."""
+    return all(effect.at_end is not None for each in found for effect in each)
+
+
+def judged(found: Sequence[Effect], *, at_end: bool) -> list[float]:
+    """Of each unit the change that is judged."""
+    return [effect.at_end or 0.0 if at_end else effect.change for effect in found]
 
 
 def _effect(record: Record, column: int) -> Effect:
@@ -70,7 +84,7 @@ def _effect(record: Record, column: int) -> Effect:
     signed = None
     if len(before) == 1:
         moved = moved * np.array([np.sign(point.output[0] - before[0]) for point in points])
-        peak = int(np.abs(moved).argmax()) if len(points) else None
+        peak = int(np.abs(weights if at_end is not None else moved).argmax()) if len(points) else None
         signed = 0.0 if peak is None else float(moved[peak] * np.sign(weights[peak]))
     bound = high if high >= -low else low
     share = weights / bound if np.isfinite(bound) and bound else np.zeros(len(points))
@@ -122,10 +136,13 @@ def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | Non
         if effect.signed is None or effect.scores is None:
             adjusted.append(None)
         elif not dragged[effect.column].any():
-            adjusted.append(effect.change)
+            adjusted.append(effect.change if effect.at_end is None else effect.at_end)
         else:
             explained = effect.share * float((beta * effect.scores[:count])[dragged[effect.column]].sum())
-            adjusted.append(float(np.abs(effect.moved - explained).max(initial=0.0).clip(max=1.0)))
+            own = np.abs(effect.moved - explained)
+            if effect.at_end is not None and len(own):
+                own = own[[np.abs(effect.share).argmax()]]
+            adjusted.append(float(own.max(initial=0.0).clip(max=1.0)))
     return adjusted
 
 

@@ -1,17 +1,19 @@
-"""Which attributes may be called sensitive: each is held against random directions, searched on the same images.
+"""What an audit may say of an attribute: how large its effect is, and whether it is this attribute's.
 
-A sensitivity is a largest change, so it is above 0 whatever is edited, and a bar shows something only where it is more
-than edits that mean nothing come to. Were an attribute's direction one more of the J random ones, an image's J + 1
-changes would come in any order; so the *p-value* is the share of ways to pick one of them for each image whose sum
-reaches the attribute's (a permutation test within images, exact for any number of images and any distribution).
-Directions differ from each other on all images too: an attribute must also move the output further than the strongest
-of them.
+*How large?* The mean effect over images has an interval (`intervals`) that holds for all attributes, and all looks, at
+once. Beside the smallest effect that matters it is
 
-- *called*: the adjusted p-value is below 5 %, the mean change at least the smallest effect that matters, and above that
-  of every random direction.
-- *below*: the 95 % interval of the mean change (`intervals`) ends below the smallest effect, or the same test shows
-  that the attribute moves the output less than random directions do.
-- *undecided*: neither. More images would tell.
+- *sensitive*: the interval lies above it,
+- *negligible*: below it,
+- *inconclusive*: neither.
+
+*Is it this attribute's?* Any edit moves a target somewhat, so an attribute is held against the population of random
+edits of equal visible size, the direction as the sampling unit (`random_edits`):
+
+- *specific*: one more random direction would hardly move the output as far: its p-value, adjusted over attributes and
+  looks, is below 5 %,
+- *unspecific*: one in `COMMON` of them would, and some that were tried did: the target reacts to any change,
+- *unknown*: neither can be said of so many directions; of fewer than `LEAST` nothing is said to be specific.
 """
 
 from __future__ import annotations
@@ -20,22 +22,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.intervals import Array, mean_intervals
+from zoom_engine.audit.intervals import Array, column_means, mean_intervals
 from zoom_engine.audit.looks import ERRING, confidence
-from zoom_engine.audit.summary import Called, NullLevel
+from zoom_engine.audit.random_edits import RandomEdits, variation
+from zoom_engine.audit.summary import NullLevel, Specificity, Verdict
 
 LEVEL = ERRING
+COMMON, LEAST = 10, 8
 DRAWS = 20_000
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 _ROUNDING = 1e-9
 
 
 class Standing(NamedTuple):
-    """How one attribute stands beside the `null`, the mean change by random directions on its images; None where
+    """The two answers about one attribute, its `interval` among all attributes' (None below two images), and beside
+    random directions: their mean change `null`, how many of them move the output `as_far`, and the p-values; None where
     there is nothing to tell by."""
 
-    called: Called
+    verdict: Verdict
+    specificity: Specificity | None
+    interval: tuple[float, float] | None
     null: float | None
+    as_far: int | None
     p_value: float | None
     p_adjusted: float | None
 
@@ -50,47 +58,60 @@ def standings(
     looks: int = 1,
     seed: int = 0,
 ) -> list[Standing]:
-    """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]` on the same images.
+    """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]`.
 
-    NaN marks a missing unit; images that lack a random direction are not compared. `smallest` is the smallest effect
-    that matters, in [0, 1]; `correction` is one of `settings.CORRECTIONS`. Before an audit is `finished` all is
-    undecided: who looks again and again calls more than 5 % of what does nothing. Where so many `looks` are planned
-    each of them is paid for, see `looks`.
+    NaN marks what was not tried. `smallest` is the smallest effect that matters, in [0, 1]; `correction`, of p-values,
+    is one of `settings.CORRECTIONS`. Before an audit is `finished` all is inconclusive and unknown: who looks again and
+    again finds more than 5 % of what is not. Where so many `looks` are planned each of them is paid for, see `looks`.
     """
-    compared = np.atleast_1d(np.isfinite(null).all(axis=1))
-    p_values = exceedance(change[compared], null[compared], seed=seed)
-    less = exceedance(-change[compared], -null[compared], seed=seed)
+    count, means = change.shape[1], column_means(change)
+    low, high = mean_intervals(change, level=confidence(looks, count), seed=seed)
+    images = np.isfinite(change).sum(axis=0)
+    edits = _population(null)
+    p_values = np.full(count, np.nan)
+    if edits is not None:
+        p_values = edits.p_values(means, images, variation(change))
     adjusted = (looks * adjust(p_values, correction)).clip(max=1.0)
-    _, highest = mean_intervals(change, level=confidence(looks), seed=seed)
-    paired = np.where(compared[:, None], change, np.nan)
     found = []
-    for column in range(change.shape[1]):
-        rows = np.isfinite(paired[:, column])
-        of_null = null[rows].mean(axis=0) if rows.any() else np.full(null.shape[1], np.nan)
-        level = float(of_null.mean())
-        called: Called = "undecided"
-        own = paired[rows, column].mean() if rows.any() else np.nan
-        if finished and is_called(adjusted[column], own, of_null.max(), smallest):
-            called = "called"
-        elif finished and (highest[column] < smallest or looks * less[column] < LEVEL):
-            called = "below"
-        p, p_adjusted = (float(values[column]) for values in (p_values, adjusted))
-        found.append(Standing(called, *(None if np.isnan(value) else value for value in (level, p, p_adjusted))))
+    for a in range(count):
+        ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
+        specificity: Specificity | None = None
+        as_far = None
+        if edits is not None and images[a]:
+            as_far = int((edits.means >= means[a]).sum())
+            enough = len(edits.means) >= LEAST
+            specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
+        verdict = size_of(ends, smallest) if finished else "inconclusive"
+        level = None if edits is None or not images[a] else float(edits.means.mean())
+        p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
+        found.append(Standing(verdict, specificity, ends, level, as_far, p, p_adjusted))
     return found
 
 
-def is_called(p_adjusted: float, mean: float, strongest: float, smallest: float) -> bool:
-    """The rule: by its adjusted p-value, and by its mean change beside that of the `strongest` random direction and the
-    `smallest` effect that matters."""
-    return bool(p_adjusted < LEVEL and mean > strongest and mean >= smallest)
+def size_of(interval: tuple[float, float] | None, smallest: float) -> Verdict:
+    """How large an effect is by its interval, beside the `smallest` that matters."""
+    if interval is None:
+        return "inconclusive"
+    return "sensitive" if interval[0] > smallest else "negligible" if interval[1] < smallest else "inconclusive"
+
+
+def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
+    if adjusted < LEVEL:
+        return "specific"
+    return "unspecific" if as_far and p_value * COMMON >= 1 else "unknown"
+
+
+def _population(null: Array) -> RandomEdits | None:
+    return RandomEdits(null) if np.isfinite(null).any() else None
 
 
 def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
-    """The p-value `[A]` of each attribute: how often one of an image's J + 1 changes, picked at random for every image,
-    comes to as large a sum as the attribute's own. `change [I, A]` may hold NaN, `null [I, J]` may not.
+    """The p-value `[A]` of each column: how often one of an image's J + 1 changes, picked at random for every image,
+    comes to as large a sum as the column's own. `change [I, A]` may hold NaN, `null [I, J]` may not. (A permutation
+    test within images: exact where all J + 1 are alike on every image.)
 
     All (J + 1)^I picks are gone through where they are no more than `draws`, else so many are drawn, and the
-    attribute's own counts as one. NaN without an image.
+    column's own counts as one. NaN without an image.
     """
     images, directions = null.shape
     if not images or not directions:
@@ -129,25 +150,28 @@ def adjust(p_values: Array, correction: str) -> Array:
     return adjusted
 
 
-def upper_bounds(change: Array, *, draws: int = 4000, seed: int = 0) -> Array:
-    """What the mean of each column of `change [I, A]`, values in [0, 1], is below with 95 % confidence (one-sided: the
-    upper end of a 90 % interval); 1 without a value."""
-    _, highest = mean_intervals(change, level=1 - 2 * LEVEL, draws=draws, seed=seed)
-    return np.where(np.isnan(highest), 1.0, highest)
+def lower_bounds(change: Array, *, seed: int = 0) -> Array:
+    """What the mean of each column of `change [I, A]`, values in [0, 1], is above with 95 % confidence (one-sided: the
+    lower end of a 90 % interval); 0 without a value."""
+    lowest, _ = mean_intervals(change, level=1 - 2 * LEVEL, seed=seed)
+    return np.where(np.isnan(lowest), 0.0, lowest)
 
 
-def null_level(null: Array, smallest: float, correction: str, *, looks: int = 1, seed: int = 0) -> NullLevel | None:
-    """What the changes `[I, J]` by random directions come to; None without any."""
-    of_images = null[np.isfinite(null).all(axis=1)]
-    if not of_images.size:
+def null_level(
+    null: Array, smallest: float, correction: str, *, attributes: int, images: int, looks: int = 1
+) -> NullLevel | None:
+    """What the changes `[I, J]` by random directions come to, beside so many attributes on so many images; None without
+    any."""
+    edits = _population(null)
+    if edits is None:
         return None
-    means = of_images.mean(axis=1, keepdims=True)
-    low, high = mean_intervals(means, level=confidence(looks), seed=seed)
+    low, high = mean_intervals(edits.means[:, None], level=confidence(looks))
     return NullLevel(
-        directions=null.shape[1],
-        mean_change=float(means.mean()),
-        ci95=(float(low[0]), float(high[0])) if len(means) > 1 else None,
-        strongest=float(of_images.mean(axis=0).max()),
+        directions=len(edits.means),
+        mean_change=float(edits.means.mean()),
+        ci95=(float(low[0]), float(high[0])) if len(edits.means) > 1 else None,
+        strongest=float(edits.means.max()),
+        specific_from=edits.reach(LEVEL / (attributes * looks), images) if len(edits.means) >= LEAST else 1.0,
         smallest_effect=smallest,
         correction=correction,
     )

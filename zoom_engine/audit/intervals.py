@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_BEYOND, _MOST_DRAWS = 50, 40_000
 
 
 def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> Array:
@@ -47,12 +48,17 @@ def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
     return low, high
 
 
-def mean_intervals(values: Array, *, level: float = 0.95, draws: int = 4000, seed: int = 0) -> tuple[Array, Array]:
+def mean_intervals(
+    values: Array, *, level: float = 0.95, draws: int | None = None, seed: int = 0
+) -> tuple[Array, Array]:
     """Gaffke's interval of each column's mean: (low [A], high [A]), NaN for a column without a value.
 
     `values` is float64 [I, A] in [0, 1], NaN where there is none. The ends are quantiles of Σ Dₖxₖ with D uniform on
-    the simplex, over the values of a column and one more; (1 − `level`) / 2 of the draws lie beyond each.
+    the simplex, over the values of a column and one more; (1 − `level`) / 2 of the draws lie beyond each. Without
+    `draws` there are 4,000, and as many more as it takes that `_BEYOND` of them do, up to `_MOST_DRAWS`.
     """
+    if draws is None:
+        draws = int(min(max(4000, 2 * _BEYOND / (1 - level)), _MOST_DRAWS))
     present = np.isfinite(values)
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     random = np.random.default_rng(seed)
@@ -65,6 +71,26 @@ def mean_intervals(values: Array, *, level: float = 0.95, draws: int = 4000, see
     )
     means = column_means(np.where(present, known, np.nan))
     return np.minimum(low, means), np.maximum(high, means)  # NaN stays
+
+
+class Ends:
+    """Whether the intervals of `mean_intervals`, at `level`, lie above or below a limit: for many columns of `images`
+    rows, by the same draws, without their ends."""
+
+    def __init__(self, images: int, *, level: float, draws: int, seed: int = 0) -> None:
+        weights = np.random.default_rng(seed).exponential(size=(draws, images + 1))
+        weights /= weights.sum(axis=1, keepdims=True)
+        self._weights, self._more, self._beyond = weights[:, :-1], weights[:, -1:], (1 - level) / 2
+
+    def above(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
+        """Of each column of `values [I, A]` in [0, 1], none of them missing: bool `[A]`; `limit` may be `[A]`."""
+        found: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
+        return found
+
+    def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
+        """The same below."""
+        found: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond
+        return found
 
 
 def share_first(means: Array) -> Array:

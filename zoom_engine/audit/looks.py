@@ -8,7 +8,7 @@ Bonferroni's inequality, whatever changes are distributed like and whenever the 
 
     P(μ is not in the interval that is reported) ≤ Σₖ P(μ ∉ Cₖ) ≤ K · 0.05 / K = 0.05,
 
-and alike for a false call. It costs width: with five looks an interval is about a third wider than one of the same
+and alike for a false verdict. It costs width: with five looks an interval is about a third wider than one of the same
 images that were chosen beforehand.
 """
 
@@ -21,7 +21,7 @@ FIRST_LOOK = 24
 MOST_IMAGES = 384
 SETTLED_WIDTH = 0.1
 ERRING = 0.05
-"""Of audits, the share whose intervals may miss, or that may call what is not."""
+"""Of audits, the share whose intervals may miss, or verdicts be false."""
 
 
 def planned_looks(most: int) -> tuple[int, ...]:
@@ -32,25 +32,25 @@ def planned_looks(most: int) -> tuple[int, ...]:
     return tuple(planned)
 
 
-def confidence(looks: int) -> float:
-    """Of the intervals at each of so many looks, so that all of them together have 95 %."""
-    return 1 - ERRING / looks
+def confidence(looks: int, attributes: int = 1) -> float:
+    """Of the interval of each of so many attributes at each of so many looks, so that all together have 95 %."""
+    return 1 - ERRING / (looks * max(1, attributes))
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
     """`planned`: the images at which an audit looks, rising. `width`: how narrow each interval must be for it to end;
-    None where it also ends when every attribute is called, below or known to `SETTLED_WIDTH`."""
+    None where it also ends when every attribute is sensitive, negligible or known to `SETTLED_WIDTH`."""
 
     planned: tuple[int, ...]
     width: float | None
 
     def settles(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
-        """Nothing is left to be found out of attributes, each with how it is called and its interval."""
+        """Nothing is left to be found out of attributes, each with its verdict and its interval."""
         widest = SETTLED_WIDTH if self.width is None else self.width
 
-        def is_settled(called: str | None, ends: tuple[float, float] | None) -> bool:
+        def is_settled(verdict: str | None, ends: tuple[float, float] | None) -> bool:
             known = ends is not None and ends[1] - ends[0] <= widest
-            return known or (self.width is None and called in ("called", "below"))
+            return known or (self.width is None and verdict in ("sensitive", "negligible"))
 
-        return all(is_settled(called, ends) for called, ends in found)
+        return all(is_settled(verdict, ends) for verdict, ends in found)

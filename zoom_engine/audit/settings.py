@@ -265,11 +265,13 @@ class AuditSettings:
         decides=True,
     )
     smallest_effect: float = option(
-        "mean change, in [0, 1], below which nothing is called", SMALLEST_EFFECT, decides=True
+        "the smallest effect that matters, in [0, 1]: a sensitive attribute's interval lies above it",
+        SMALLEST_EFFECT,
+        decides=True,
     )
     null: int | None = option(
         "random directions that attributes are held against (single mode; by default one for every three, at most 8);"
-        " with 0 nothing is called",
+        " with 0 nothing says whose an effect is",
         None,
         decides=True,
     )
@@ -417,7 +419,7 @@ class RunSettings:
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
     out: str | Path | None = option("the audit folder; resumed where it exists", None)
     width: float | None = option(
-        "with --images auto: go on until every interval is this narrow; by default until every attribute is called,"
+        "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
         f" below, or known to {SETTLED_WIDTH:g}",
         None,
     )

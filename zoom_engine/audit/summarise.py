@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zoom_engine.audit.agreement import kendalls_w
-from zoom_engine.audit.effects import adjusted_changes, effects, leakage, named
-from zoom_engine.audit.evidence import Standing, null_level, standings
+from zoom_engine.audit.effects import adjusted_changes, effects, is_judged_at_end, judged, leakage, named
+from zoom_engine.audit.evidence import null_level, standings
 from zoom_engine.audit.groups import group_changes, groups
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.audit.looks import confidence
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.power import SIZES, power, spiked
+from zoom_engine.audit.power import power
 from zoom_engine.audit.records import Record, is_decisive
 from zoom_engine.audit.summary import (
     Agreement,
@@ -95,7 +95,7 @@ def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensiti
     place = min(bisect.bisect_left(planned, images), len(planned) - 1)
     ended: Ended | None = None
     if complete:
-        settled = config.looks.settles((row.called, row.interval) for row in rows)
+        settled = config.looks.settles((row.verdict, row.interval) for row in rows)
         ended = "settled" if settled else "most images" if images == planned[-1] else None
         place += ended is None
     return Look(place + 1, planned, confidence(len(planned)), config.looks.width, ended)
@@ -124,21 +124,13 @@ class _Measured(NamedTuple):
     first: float
 
 
-def _null_changes(config: Config, records: Sequence[Record], null: Sequence[Record]) -> Array:
-    """The changes by the J random ones of the null directions `[I, J]`, a row per image that has a record of an
-    attribute."""
-    shown = {record.image for record in records}
-    known = [record for record in null if record.image in shown and (record.null or 0) < config.null]
-    columns = [record.null or 0 for record in known]
-    return _matrix(known, columns, config.null, (record.change for record in known), images=shown)
-
-
-def _by_nothing(config: Config, null: Sequence[Record], drawn: _Drawn) -> NothingLevel | None:
-    """How far prompts that name nothing visible move the output, each over the images that are moved along it."""
+def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> NothingLevel | None:
+    """How far prompts that name nothing visible move the output, each over the images that are moved along it, from
+    records with what is judged of each."""
     changes: dict[str, list[float]] = {prompt: [] for prompt in config.nothing}
-    for record in null:
+    for record, change in changed:
         if record.null is not None and record.null >= config.null:
-            changes[config.nothing[record.null - config.null]].append(record.change)
+            changes[config.nothing[record.null - config.null]].append(change)
     found = {prompt: each for prompt, each in changes.items() if each}
     if not found:
         return None
@@ -164,28 +156,35 @@ def _single(
     def means(values: Iterable[Any]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
 
-    changes = matrix(record.change for record in records)
-    change, seed = _measured(changes, drawn), drawn.seed
-    by_null, rules = _null_changes(config, records, null), (config.smallest_effect, config.correction)
-    beside_null: Sequence[Standing | None] = [None] * len(column)
-    if config.null:
-        beside_null = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
-    found = effects(config, records)
+    shown = sorted({record.image for record in records})
+    null = [record for record in null if record.image in set(shown)]
+    found, of_null = effects(config, records), effects(config, null)
+    at_end = is_judged_at_end(found, of_null)
+    null_judged = judged(of_null, at_end=at_end)
+    changes, seed = matrix(judged(found, at_end=at_end)), drawn.seed
+    random = [place for place, record in enumerate(null) if (record.null or 0) < config.null]
+    by_null = _matrix(
+        [null[place] for place in random],
+        [null[place].null or 0 for place in random],
+        config.null,
+        (null_judged[place] for place in random),
+        images=set(shown),
+    )
+    rules = (config.smallest_effect, config.correction)
+    beside = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
+    change = _measured(changes, drawn)
+    largest = matrix(record.change for record in records)
+    largest_means = _figures(column_means(largest))
+    largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(looks, len(column))))
     leaks = leakage(config, found, records)
     signed = matrix(effect.signed for effect in found)
-    ends = matrix(effect.at_end for effect in found)
-    if any(effect.at_end is None for effect in found):
-        ends[:] = np.nan
-    end_means, end_intervals = _figures(column_means(ends)), _intervals(ends, drawn)
     adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
+    null_told = null_level(by_null, *rules, attributes=len(column), images=len(shown), looks=looks)
     reached = None
-    if config.null and complete and leaks is not None:
-        spikes = np.stack([matrix(spiked(effect, size) for effect in found) for size in SIZES])
-        called = [one is not None and one.called == "called" for one in beside_null]
-        held = np.isfinite(by_null).all(axis=1)
-        reached = power(changes[held], by_null[held], spikes[:, held], *rules, called=called, looks=looks, seed=seed)
+    if complete:
+        from_here = None if null_told is None else null_told.specific_from
+        reached = power(changes, by_null, config.smallest_effect, specific_from=from_here, looks=looks, seed=seed)
     by_wording, agreement = _by_wording(records, columns, len(column), drawn)
-    shown = sorted({record.image for record in records})
     level = drawn.confidence
     among = group_changes(groups(config, records), changes, shown, level=level, draws=drawn.resamples, seed=seed)
     flipped = means(record.flipped for record in records)
@@ -210,10 +209,10 @@ def _single(
         Sensitivity(
             mode="single",
             attribute=attribute,
-            mean_change=change[i].mean,
-            ci95=change[i].interval,
-            effect=end_means[i],
-            effect_ci95=end_intervals[i],
+            mean_change=largest_means[i],
+            ci95=largest_intervals[i],
+            effect=change[i].mean if at_end else None,
+            effect_ci95=beside[i].interval if at_end else None,
             share=change[i].share,
             first=change[i].first,
             flip_rate=flipped[i],
@@ -223,7 +222,12 @@ def _single(
             mean_abs_weight=weight[i],
             paper=paper[i],
             calibrated=calibrated[i],
-            **(standing._asdict() if (standing := beside_null[i]) else {}),
+            verdict=beside[i].verdict,
+            specificity=beside[i].specificity,
+            null=beside[i].null,
+            as_far=beside[i].as_far,
+            p_value=beside[i].p_value,
+            p_adjusted=beside[i].p_adjusted,
             signed_change=_figures(column_means(signed))[i],
             signed_spread=_spread(signed[:, i]),
             adjusted_mean_change=adjusted[i],
@@ -233,8 +237,8 @@ def _single(
         for i, attribute in enumerate(config.attributes)
     ]
     return {
-        "nothing": _by_nothing(config, null, drawn),
-        "null": null_level(by_null, *rules, looks=looks, seed=seed),
+        "nothing": _by_nothing(config, list(zip(null, null_judged, strict=True)), drawn),
+        "null": null_told,
         "power": reached,
         "wordings": agreement,
         "leakage": None if leaks is None else named(config, leaks),

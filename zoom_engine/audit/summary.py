@@ -12,25 +12,38 @@ from zoom_engine.audit.settings import Mode
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of
 all its looks together, see `looks`."""
-Called = Literal["called", "below", "undecided"]
+Verdict = Literal["sensitive", "negligible", "inconclusive"]
+Specificity = Literal["specific", "unspecific", "unknown"]
 Ended = Literal["settled", "most images"]
 PREDICTION = "prediction"
 _OF_SINGLE = (
-    *("effect", "effect_ci95", "called", "null", "p_value", "p_adjusted", "signed_change", "signed_spread"),
+    *(
+        "effect",
+        "effect_ci95",
+        "verdict",
+        "specificity",
+        "null",
+        "as_far",
+        "p_value",
+        "p_adjusted",
+        "signed_change",
+        "signed_spread",
+    ),
     *("adjusted_mean_change", "groups", "by_wording", "power", "leakage", "wordings"),
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NullLevel:
-    """How far random directions move the output: `directions` of them, their mean change over images with its
-    interval, and that of the strongest of them; `smallest_effect` and `correction` of the calls made beside them, see
-    `Config`."""
+    """How far random directions move the output: `directions` of them, the mean of their mean changes with its interval
+    (over directions), and that of the strongest of them; `specific_from`, the mean change from which on an attribute of
+    this audit is told from them; `smallest_effect` and `correction` of the verdicts, see `Config`."""
 
     directions: int
     mean_change: float
     ci95: Interval | None
     strongest: float
+    specific_from: float
     smallest_effect: float
     correction: str
 
@@ -68,6 +81,16 @@ class Agreement(NamedTuple):
     w: float
     low: float
     high: float
+
+
+class Power(NamedTuple):
+    """By its size the share of audits like this one that find an effect `sensitive`, and that find it `specific` as
+    well (None without random directions); `detectable`, the smallest effect that 80 % of them find sensitive, None
+    where they find none."""
+
+    sensitive: Mapping[str, float]
+    specific: Mapping[str, float] | None
+    detectable: float | None
 
 
 class Look(NamedTuple):
@@ -130,10 +153,13 @@ class PhotographRow:
 class Sensitivity:
     """One attribute of a `Summary`. All figures but `mean_abs_weight` are in [0, 1], None where there is none.
 
-    mean_change, ci95: single mode: the mean over images of |f(x̂) - f(x)|; None below one image, two for the interval.
-    effect, effect_ci95: single mode: the mean over images of the change between lacking the attribute and having it, at
-        the end of the calibrated range: what there is of it without looking for the largest; None where the search does
-        not go there.
+    effect, effect_ci95: single mode: the mean over images of the change |f(x̂) - f(x)| between lacking the attribute and
+        having it, at the end of the calibrated range; None where not all of the audit's searches go there.
+    mean_change, ci95: single mode: the mean over images of the largest change on the way, above 0 whatever is edited;
+        None below one image, two for the interval. Judged where there is no `effect`.
+    verdict, specificity: single mode: how large what is judged is, and whether it is this attribute's, see `evidence`;
+        specificity is None in audits without random directions. Intervals of single mode hold for all attributes at
+        once.
     range_share, range_share_ci95: multi mode: the mean |edit weight| in units of the attribute's range on that side,
         over the images that flip decisively; None where none does.
     share: its part of the histogram; all sum to 1, or to 0 where nothing moves.
@@ -142,11 +168,12 @@ class Sensitivity:
         uses the attribute at all.
     mean_abs_weight: the mean |edit weight| over its units; in multi mode over the images of range_share.
     paper, calibrated: within that range, if the records hold it (single mode).
-    null, p_value, p_adjusted, called: single mode: the mean change by random directions on the same images, and how the
-        attribute stands beside it, see `evidence.Standing`; None in audits without random directions.
-    signed_change, signed_spread: single mode: mean and standard deviation over images of the largest change, with the
+    null, as_far, p_value, p_adjusted: single mode: the mean change by random directions, how many of them move the
+        output as far as the attribute, and how it stands beside their population, see `evidence.Standing`; None in
+        audits without random directions.
+    signed_change, signed_spread: single mode: mean and standard deviation over images of the judged change, with the
         sign that it has in the direction of adding the attribute; None where the output is not one number.
-    adjusted_mean_change: single mode: what of the mean change the attributes that it drags along do not explain, see
+    adjusted_mean_change: single mode: what of the judged change the attributes that it drags along do not explain, see
         `effects`.
     groups: single mode: the same among parts of the images, see `groups.groups`.
     by_wording: single mode: what `effect` is along the direction of each phrasing; None where there is one alone.
@@ -169,8 +196,10 @@ class Sensitivity:
     mean_abs_weight: float | None
     paper: WithinRange | None = None
     calibrated: WithinRange | None = None
-    called: Called | None = None
+    verdict: Verdict | None = None
+    specificity: Specificity | None = None
     null: float | None = None
+    as_far: int | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
     signed_change: float | None = None
@@ -182,12 +211,21 @@ class Sensitivity:
     @property
     def value(self) -> float | None:
         """What the attribute is ranked by."""
-        return self.mean_change if self.mode == "single" else self.range_share
+        if self.mode == "multi":
+            return self.range_share
+        return self.mean_change if self.effect is None else self.effect
 
     @property
     def interval(self) -> Interval | None:
         """That of `value`."""
-        return self.ci95 if self.mode == "single" else self.range_share_ci95
+        if self.mode == "multi":
+            return self.range_share_ci95
+        return self.ci95 if self.effect is None else self.effect_ci95
+
+    @property
+    def is_specific(self) -> bool:
+        """It is sensitive, and that is this attribute's, as far as the audit asks."""
+        return self.verdict == "sensitive" and self.specificity in ("specific", None)
 
     def within(self, name: str) -> WithinRange | None:
         """What was found within the range of that name, "paper" or "calibrated"."""
@@ -212,7 +250,7 @@ class Summary:
     ssim: mean over flipping counterfactuals.
     null: single mode: how far random directions move the output, None where none were searched.
     nothing: single mode: how far prompts that name nothing visible do; None where none were searched.
-    power: single mode: by its size the share of audits like this one that would call an effect, see `power`.
+    power: single mode: which effects an audit like this one finds, see `power`; None before it is finished.
     leakage: single mode: by attribute what adding it does to the text score of every attribute and label, in natural
         ranges; None where the audit did not measure it.
     wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
@@ -234,7 +272,7 @@ class Summary:
     ssim: float | None
     null: NullLevel | None = None
     nothing: NothingLevel | None = None
-    power: Mapping[str, float] | None = None
+    power: Power | None = None
     leakage: Mapping[str, Mapping[str, float]] | None = None
     wordings: Agreement | None = None
     look: Look | None = None
@@ -252,6 +290,7 @@ class Summary:
         values = {**dataclasses.asdict(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
         values["wordings"] = self.wordings and self.wordings._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]
+        values["power"] = self.power and self.power._asdict()
         values["look"] = self.look and self.look._asdict()
         left_out = {name for name in ("photographs", "look", "nothing", "tries") if not values[name]}
         left_out |= set() if self.mode == "single" else set(_OF_SINGLE)

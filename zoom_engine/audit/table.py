@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
-from zoom_engine.audit.summary import PREDICTION, Interval, Summary
+from zoom_engine.audit.summary import PREDICTION, Interval, Sensitivity, Summary
 from zoom_engine.plurals import agreeing, number_of
 
 _NAME_WIDTH = 34
@@ -16,15 +16,16 @@ _BAR_WIDTH = 10
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
     """The attributes of a summary as an aligned table, with a title line and a closing line."""
-    measure = "mean change" if summary.mode == "single" else "share of its range in flips"
+    single = summary.mode == "single"
+    measure = judged_name(summary) if single else "share of its range in flips"
     null = summary.null
-    head = ["attribute", f"{measure} [95 %]", *(["called"] if null else [])]
+    head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
     texts = len(head) + 1
     head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
     body = []
     for row in summary.sensitivity:
         cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
-        cells += [row.called or "-"] if null else []
+        cells += [verdict_in_words(row)] if single else []
         share = f"{_bar(row.share)} {percent(row.share):>5}"
         cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
@@ -46,6 +47,7 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if null:
         closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
         closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
+        closing += f"; an effect is told from them from {decimal(null.specific_from, 3)} on"
     if summary.nothing:
         closing += f"\nprompts that name nothing visible: {decimal(summary.nothing.mean_change, 3)} on average"
         closing += f", the strongest {decimal(summary.nothing.most, 3)}" if len(summary.nothing.prompts) > 1 else ""
@@ -55,6 +57,19 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         closing += f"\n{looks_in_words(summary)}"
     opening = f"{title}: {about}" if title else about
     return "\n".join([opening, *ruled([head, *body], texts=texts), closing])
+
+
+def judged_name(summary: Summary) -> str:
+    """What is judged of an attribute, in two words: the effect at the end of its range, or the largest on the way."""
+    at_end = any(row.effect is not None for row in summary.sensitivity)
+    return "mean change" if at_end or summary.mode == "multi" else "largest change"
+
+
+def verdict_in_words(row: Sensitivity) -> str:
+    """Both answers about an attribute; "-" without any."""
+    if row.verdict is None or row.value is None:
+        return "-"
+    return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
 
 
 def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
@@ -82,7 +97,7 @@ def looks_in_words(summary: Summary) -> str:
     if look is None:
         return ""
     wide = f"known to {SETTLED_WIDTH if look.width is None else look.width:g}"
-    enough = f"every attribute was {wide if look.width is not None else f'called, below, or {wide}'}"
+    enough = f"every attribute was {wide if look.width is not None else f'sensitive, negligible, or {wide}'}"
     why = {
         "settled": f"ended at look {look.number} of {len(look.planned)}, where {enough}",
         "most images": f"ended at the last of {len(look.planned)} looks, before {enough}",
@@ -90,7 +105,7 @@ def looks_in_words(summary: Summary) -> str:
     }[look.ended]
     return (
         f"The audit {why}. Each look spends {100 * (1 - look.confidence):.2g} % of the {100 * ERRING:g} % by which"
-        " intervals and calls may err, so they hold wherever it ends."
+        " intervals and verdicts may err, so they hold wherever it ends."
     )
 
 

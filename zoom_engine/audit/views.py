@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zoom_engine.attributes import short_name
 from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.audit.table import percent, with_interval
+from zoom_engine.audit.table import judged_name, percent, verdict_in_words, with_interval
 from zoom_engine.errors import AuditError, ConfigError, imported
 from zoom_engine.plurals import agreeing, number_of
 
@@ -97,18 +97,18 @@ def record_frame(diagnosis: Diagnosis) -> Any:
 
 def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     """Draw the attributes as horizontal bars with their 95 % intervals on `axes`, new ones by default; how far random
-    edits move the output is shaded, what is called sensitive is dark."""
+    edits move the output is shaded, what is sensitive and specific is dark."""
     if axes is None:
         axes = _library("matplotlib.pyplot", "plots").subplots(layout="constrained")[1]
     assert axes is not None
     rows = [row for row in diagnosis.sensitivity if row.value is not None]
     names = [short_name(row.attribute, diagnosis.config.neutral) for row in rows]
-    asked = any(row.called for row in rows)
+    judged = any(row.verdict for row in rows)
     values = [row.value or 0.0 for row in rows]
     ends = [row.interval or (value, value) for row, value in zip(rows, values, strict=True)]
     errors = [[value - low for value, (low, _) in zip(values, ends, strict=True)], []]
     errors[1] = [high - value for value, (_, high) in zip(values, ends, strict=True)]
-    colors = ["#2a6ccb" if row.called == "called" or not asked else "#8c959c" for row in rows]
+    colors = ["#2a6ccb" if row.is_specific or not judged else "#8c959c" for row in rows]
     null = diagnosis.summary().null
     if null is not None:
         axes.axvspan(0.0, null.strongest, color="#e6ece4", zorder=0, label="random edits")
@@ -118,20 +118,22 @@ def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
-    axes.set_xlabel("mean change of the output" if diagnosis.mode == "single" else "share of its own range")
+    axes.set_xlabel(
+        f"{judged_name(diagnosis.summary())} on the output" if diagnosis.mode == "single" else "share of its own range"
+    )
     axes.set_title(diagnosis.config.target)
     return axes
 
 
 def html_table(diagnosis: Diagnosis) -> str:
     """The attributes as an HTML table; all text is escaped."""
-    asked = any(row.called for row in diagnosis.sensitivity)
-    measure = "mean change" if diagnosis.mode == "single" else "share of its range"
-    head = ["attribute", f"{measure} [95 %]", *(["called"] if asked else []), "flips", "decisive", "label kept"]
+    single = diagnosis.mode == "single"
+    measure = judged_name(diagnosis.summary()) if single else "share of its range"
+    head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else []), "flips", "decisive", "label kept"]
     lines = []
     for row in diagnosis.sensitivity:
         value = with_interval(row.value, row.interval)
-        cells = [row.attribute.name, value, *([row.called or "-"] if asked else [])]
+        cells = [row.attribute.name, value, *([verdict_in_words(row)] if single else [])]
         cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
         lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     images, missing = number_of(diagnosis.summary().images, "image"), diagnosis.missing

@@ -3,8 +3,8 @@
 A search over thousands of channels always finds something that moves the target on the image that it looked at. So
 nothing counts but what the same direction does to held-out images, and a cluster is *called* only where
 
-1. it moves them further than random directions do (`audit.evidence`: p-values by permutation within images, adjusted
-   over clusters by Holm, and above the strongest random direction),
+1. it moves them further than one more random direction would (`audit.evidence`: what is specific, p-values adjusted
+   over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, as the best
    of several was picked (Gaffke's bound, as for what is ruled out),
 3. a word fits, and its own edits move the output by the smallest effect. Where none does, nobody can say what was
@@ -14,14 +14,16 @@ nothing counts but what the same direction does to held-out images, and a cluste
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.evidence import Standing, standings, upper_bounds
+from zoom_engine.audit.evidence import Standing, lower_bounds, standings
 from zoom_engine.audit.intervals import Array, bootstrap_means, interval
 from zoom_engine.audit.settings import CORRECTIONS
-from zoom_engine.audit.summary import Called, Interval
+from zoom_engine.audit.summary import Interval
+
+Called = Literal["called", "below", "undecided"]
 
 
 class Tested(NamedTuple):
@@ -39,7 +41,7 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
     """Of each column of `change [I, M]` beside random directions `null [I, J]`."""
     found = []
     low, high = interval(bootstrap_means(change))
-    lowest = 1 - upper_bounds(1 - change)
+    lowest = lower_bounds(change)
     beside = standings(change, null, smallest, CORRECTIONS[0])
     for column, standing in enumerate(beside):
         ends = (float(low[column]), float(high[column])) if len(change) > 1 else None
@@ -51,11 +53,11 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
 def call(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Called, str]:
     """The call, and why; `word_change` is the mean change by the own edits of the word that fits."""
     mean = f"{cluster.mean:.2f}"
-    if cluster.standing.called == "below":
-        return "below", f"On other images it moves the output by {mean}: less than matters, or than random edits do."
+    if cluster.standing.verdict == "negligible":
+        return "below", f"On other images it moves the output by {mean}: less than matters."
     if cluster.mean < smallest:
         return "undecided", f"On other images it moves the output by {mean}: too little to call, too few to rule out."
-    if cluster.standing.called != "called" or cluster.standing.null is None:
+    if cluster.standing.specificity != "specific" or cluster.standing.null is None:
         return "undecided", f"On other images it moves the output by {mean}, not surely more than random edits do."
     beside = f"On other images it moves the output by {mean}, random edits by {cluster.standing.null:.2f}"
     if cluster.lowest <= smallest:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.json_object import JsonObject
-from zoom_engine.audit.summary import Called, Interval
+from zoom_engine.audit.summary import Interval
 from zoom_engine.audit.table import decimal, fit
+from zoom_engine.discovery.calls import Called
 from zoom_engine.errors import AuditError, one_line
 from zoom_engine.files.json_file import read_json
 from zoom_engine.plurals import agreeing, number_of

@@ -46,8 +46,9 @@ def _bars(study: Study, audit: Diagnosis, truth: dict[str, float]) -> list[dict[
         {
             "attribute": row.attribute.text,
             "name": study.short(row.attribute),
-            "sensitivity": [row.mean_change, *(row.ci95 or (row.mean_change, row.mean_change))],
-            "called": row.called,
+            "sensitivity": [row.value, *(row.interval or (row.value, row.value))],
+            "verdict": row.verdict,
+            "specificity": row.specificity,
             "p_adjusted": row.p_adjusted,
             "flip_rate": row.flip_rate,
             "truth": truth.get(row.attribute.text),
@@ -64,7 +65,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
             "planted": target["planted"] == bar["name"],
             "attribute": bar["attribute"],
             **dict(zip(("sensitivity", "low", "high"), bar["sensitivity"], strict=True)),
-            **{key: bar[key] for key in ("called", "p_adjusted", "flip_rate", "truth")},
+            **{key: bar[key] for key in ("verdict", "specificity", "p_adjusted", "flip_rate", "truth")},
         }
         for target in data["targets"]
         for bar in target["attributes"]
@@ -82,7 +83,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
         for axes, target in zip(axes_of(drawn, len(part), wide, sharex=True), part, strict=True):
             _histogram(axes, target)
             axes.set_xlim(0, 1.03 * most)
-        drawn.supxlabel("sensitivity: mean change of the output, in [0, 1]", fontsize=8)
+        drawn.supxlabel("sensitivity: mean effect on the output, in [0, 1]", fontsize=8)
         legend_of_all(drawn)
         yield "histograms", drawn
 
@@ -94,9 +95,9 @@ def _reach(bar: dict[str, Any]) -> list[float]:
 def _histogram(axes: Axes, target: dict[str, Any]) -> None:
     bars = target["attributes"]
     for place, bar in enumerate(bars):
-        planted, called = bar["name"] == target["planted"], bar["called"] == "called"
-        look = LOOKS[1] if planted else LOOKS[0] if called else LOOKS[3]
-        label = "planted attribute" if planted else "called" if called else "not called"
+        planted, sensitive = bar["name"] == target["planted"], bar["verdict"] == "sensitive"
+        look = LOOKS[1] if planted else LOOKS[0] if sensitive else LOOKS[3]
+        label = "planted attribute" if planted else "sensitive" if sensitive else "negligible or inconclusive"
         mean, low, high = bar["sensitivity"]
         drawn = axes.barh(place, mean, 0.72, color=look.color, edgecolor=INK, linewidth=0.4, label=label)
         drawn[0].set_hatch(look.hatch if planted else "")
@@ -119,20 +120,20 @@ def tell(data: Data) -> str:
     biased = [target for target in data["targets"] if target["planted"]]
     sound = [target for target in data["targets"] if target["truth_known"] and not target["planted"]]
     said = (
-        "How to read it: a bar is the mean over images of the largest change of a target's output by editing one"
-        " attribute within its calibrated range; lines are 95 % intervals over images. Dark bars are called: they beat"
-        " random directions (dotted: the strongest of these) and a smallest effect of"
-        f" {data['targets'][0]['smallest_effect']:g}. The hatched bar is the attribute that was planted, diamonds are"
-        " true effects where they are known.\n\n"
+        "How to read it: a bar is the mean over images of the change of a target's output by editing one attribute to"
+        " the end of its calibrated range; lines are 95 % intervals, for all attributes at once. Dark bars are"
+        f" sensitive: the interval lies above {data['targets'][0]['smallest_effect']:g}. Dotted is the strongest random"
+        " direction. The hatched bar is the attribute that was planted, diamonds are true effects where they are"
+        " known.\n\n"
         f"What came out ({data['images']} images): "
     )
     if biased:
         first = [target for target in biased if target["attributes"][0]["name"] == target["planted"]]
-        called = [
-            t for t in biased if any(b["called"] == "called" and b["name"] == t["planted"] for b in t["attributes"])
+        found = [
+            t for t in biased if any(b["verdict"] == "sensitive" and b["name"] == t["planted"] for b in t["attributes"])
         ]
-        said += f"the planted attribute comes first in {len(first)} of {len(biased)} biased targets and is called in"
-        said += f" {len(called)}. "
+        said += f"the planted attribute comes first in {len(first)} of {len(biased)} biased targets and is sensitive in"
+        said += f" {len(found)}. "
     if sound:
         largest = [max(bar["truth"] or 0 for bar in target["attributes"]) for target in sound]
         moving = [t["target"] for t, effect in zip(sound, largest, strict=True) if effect >= t["smallest_effect"]]
@@ -142,14 +143,16 @@ def tell(data: Data) -> str:
         f"{bar['name']} of {target['target']}"
         for target in data["targets"]
         for bar in target["attributes"]
-        if bar["called"] == "called" and bar["truth"] is not None and bar["truth"] < target["smallest_effect"]
+        if bar["verdict"] == "sensitive" and bar["truth"] is not None and bar["truth"] < target["smallest_effect"]
     ]
     if any(target["truth_known"] for target in data["targets"]):
-        said += f"Called although the true effect is smaller: {', '.join(wrong) or 'none'}."
+        said += f"Sensitive although the true effect is smaller: {', '.join(wrong) or 'none'}."
     else:
-        named = {t["target"]: [b["name"] for b in t["attributes"] if b["called"] == "called"] for t in data["targets"]}
-        each = [f"{name}: {', '.join(called) or 'none'}" for name, called in named.items()]
-        said += f"called are, of {'; of '.join(each)}."
+        named = {
+            t["target"]: [b["name"] for b in t["attributes"] if b["verdict"] == "sensitive"] for t in data["targets"]
+        }
+        each = [f"{name}: {', '.join(found) or 'none'}" for name, found in named.items()]
+        said += f"sensitive are, of {'; of '.join(each)}."
     return said
 
 

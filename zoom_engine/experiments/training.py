@@ -55,13 +55,13 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     """One target before, after counterfactual training, and after training on as many plain images."""
     name, target = study.title(spec), study.target(spec)
     before = study.audit(spec, images=study.count(AUDITED))
-    called = [row.attribute.text for row in before.sensitivity if row.called == "called"]
-    called = called or [before.sensitivity[0].attribute.text]
-    diagnoser = study.diagnoser(spec, attributes=called, null=0)
+    sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
+    sensitive = sensitive or [before.sensitivity[0].attribute.text]
+    diagnoser = study.diagnoser(spec, attributes=sensitive, null=0)
     if not diagnoser.labels:
         raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
-    searched = study.audit(spec, images=count, seed=seed, attributes=called, null=0)
+    searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, null=0)
     seeds = [seed * SEEDS_PER_RUN + image for image in range(count)]
     learned = lessons(diagnoser, searched.records, seeds)
     ways = {
@@ -88,7 +88,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     return {
         "target": name,
         "planted": planted and study.short(planted),
-        "called": [study.short(text) for text in called],
+        "sensitive": [study.short(text) for text in sensitive],
         "lessons": len(learned),
         "versions": {version: _audited(study, audit) for version, audit in audits.items()},
         "truth": _truth(study, versions, planted, name),

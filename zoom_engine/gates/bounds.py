@@ -8,20 +8,30 @@ judge by is not a pass.
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 from zoom_engine.audit.intervals import Array, mean_intervals
 from zoom_engine.audit.looks import confidence
 
 
-def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1) -> tuple[Array, Array]:
+def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1, attributes: int = 1) -> tuple[Array, Array]:
     """The 95 % interval of the mean of each column of `values [I, A]`, in [low, high]: ([A], [A]). Of so many `looks`
-    all have 95 % together, see `audit.looks`."""
-    ends = mean_intervals((values - low) / (high - low), level=confidence(looks))
+    and `attributes` all have 95 % together, see `audit.looks`."""
+    ends = mean_intervals((values - low) / (high - low), level=confidence(looks, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
 
-def images_for(limit: float, *, looks: int = 1) -> int | None:
-    """How many images it takes at least to show that a mean is below `limit`, where none of them moves; None where no
-    number does. `looks`: how many were planned."""
-    beyond = (1 - confidence(looks)) / 2
-    return None if limit <= 0 else 1 if limit >= 1 else math.ceil(math.log(beyond) / math.log(1 - limit))
+def images_for(
+    limit: float, *, looks: int = 1, attributes: int = 1, mean: float = 0.0, spread: float = 0.0
+) -> int | None:
+    """About how many images it takes to show that a mean is below `limit`, with so many `attributes` beside each other
+    and `looks` planned, where images come to `mean` and vary by the standard deviation `spread`; None where no number
+    does. Of changes that are all 0 it is exact."""
+    if limit <= mean:
+        return None
+    if limit >= 1:
+        return 1
+    beyond = (1 - confidence(looks, attributes)) / 2
+    unseen = math.log(beyond) / math.log(1 - (limit - mean))
+    noise = (NormalDist().inv_cdf(1 - beyond) * spread / (limit - mean)) ** 2
+    return math.ceil(max(unseen, noise))

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.effects import effects, is_judged_at_end, judged
 from zoom_engine.audit.evidence import DRAWS, LEVEL, adjust, exceedance
 from zoom_engine.audit.intervals import Array, bootstrap_means, interval
 from zoom_engine.audit.looks import confidence
@@ -26,7 +27,7 @@ from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.gates.bounds import mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
 
-Shift = Literal["more", "less", "undecided"]
+Shift = Literal["more", "less", "alike", "undecided"]
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 
 
@@ -53,7 +54,8 @@ class Pair:
         check_comparable(first, other)
         self.first, self.other = first, other
         self.attributes = [attribute for attribute in first.attributes if attribute in other.attributes]
-        before, after = (_changes(diagnosis, self.attributes) for diagnosis in (first, other))
+        at_end = all(is_judged_at_end(effects(one.config, one.records)) for one in (first, other))
+        before, after = (judged_by_seed(one, self.attributes, at_end=at_end) for one in (first, other))
         shared = sorted(before.keys() & after.keys())
         self.pairs = len(shared)
         """How many images are in both; 0 where each audit has images of its own."""
@@ -75,25 +77,35 @@ class Pair:
         """Of each attribute that both audits have."""
         two_sided = np.minimum(self.p_above(0.0), self._looks * self._p_above(self._after, self._before, 0.0))
         adjusted, looks = adjust((2 * two_sided).clip(max=1.0), "holm"), self._looks
-        means = self._after.mean(axis=0) - self._before.mean(axis=0)
+        means, count = self._after.mean(axis=0) - self._before.mean(axis=0), len(self.attributes)
         if self.pairs:
             resampled = bootstrap_means(self._after - self._before)
-            _, most = mean_bounds(self._after - self._before, low=-1.0, high=1.0, looks=looks)
+            differ = self._after - self._before
+            _, most = mean_bounds(differ, low=-1.0, high=1.0, looks=looks)
+            ends = mean_bounds(differ, low=-1.0, high=1.0, looks=looks, attributes=count)
         else:
             resampled = bootstrap_means(self._after) - bootstrap_means(self._before, seed=1)
-            highest = mean_bounds(self._after, low=0.0, high=1.0, looks=looks)[1]
-            most = highest - mean_bounds(self._before, low=0.0, high=1.0, looks=looks)[0]
-        low, high = interval(resampled, level=confidence(looks))
+            most, ends = self._apart(looks, 1)[1], self._apart(looks, count)
+        low, high = interval(resampled, level=confidence(looks, count))
+        matters = max(one.config.smallest_effect for one in (self.first, self.other))
         return {
             attribute: Difference(
                 mean=float(means[i]),
                 interval=(float(low[i]), float(high[i])),
                 most=float(most[i]),
                 p_adjusted=float(adjusted[i]),
-                shift="undecided" if adjusted[i] >= LEVEL else "more" if means[i] > 0 else "less",
+                shift=_shift(float(means[i]), float(adjusted[i]), (float(ends[0][i]), float(ends[1][i])), matters),
             )
             for i, attribute in enumerate(self.attributes)
         }
+
+    def _apart(self, looks: int, attributes: int) -> tuple[Array, Array]:
+        """The ends of what the means of images that each audit has of its own may differ by."""
+        (low, high), (least, most) = (
+            mean_bounds(one, low=0.0, high=1.0, looks=looks, attributes=attributes)
+            for one in (self._after, self._before)
+        )
+        return low - most, high - least
 
     def _p_above(self, before: Array, after: Array, by: float) -> Array:
         if self.pairs:
@@ -192,12 +204,25 @@ def _possible(audit: Diagnosis) -> Sequence[int]:
     return (audit.summary().images,) if audit.config.looks is None else audit.config.looks.planned
 
 
-def _changes(diagnosis: Diagnosis, attributes: Sequence[Attribute]) -> dict[int, list[float]]:
-    """By the seed of its image the change by each attribute."""
+def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Shift:
+    """More or less where that is shown and as much as matters; alike where as much is ruled out either way."""
+    if p_adjusted < LEVEL and abs(mean) >= matters:
+        return "more" if mean > 0 else "less"
+    return "alike" if -matters < ends[0] and ends[1] < matters else "undecided"
+
+
+def judged_by_seed(
+    diagnosis: Diagnosis, attributes: Sequence[Attribute], *, at_end: bool | None = None
+) -> dict[int, list[float]]:
+    """By the seed of its image the change by each attribute that is judged: at the end of the range or the largest, by
+    default as the audit judges it."""
+    if at_end is None:
+        at_end = any(row.effect is not None for row in diagnosis.sensitivity)
     found: dict[int, list[float]] = {}
     for attribute in attributes:
-        for record in diagnosis.of(attribute):
-            found.setdefault(record.seed, []).append(record.change)
+        records = diagnosis.of(attribute)
+        for record, change in zip(records, judged(effects(diagnosis.config, records), at_end=at_end), strict=True):
+            found.setdefault(record.seed, []).append(change)
     return found
 
 

@@ -3,19 +3,19 @@
 ==================  ====================================  =======================================  ==================
 rule                holds                                 broken                                   else
 ==================  ====================================  =======================================  ==================
-max_sensitivity L   the upper end is L or less            the lower end is above L, and the        cannot be judged
-                                                          attribute is called; or it is called by
-                                                          an audit whose smallest effect is L or
-                                                          more
+max_sensitivity L   the upper end is L or less            the lower end is above L, and random     cannot be judged
+                                                          edits do not do the same
 max_growth L        the upper end of the growth is L or   the permutation test of growth above L   cannot be judged
                     less                                  has an adjusted p-value below 5 %
-min_power P         the audit's power is P or more        it is less                               cannot be judged
+min_power P         the share of such audits that find    it is less                               cannot be judged
+                    the effect sensitive is P or more
 ==================  ====================================  =======================================  ==================
 
-The ends are those of the audit's own 95 % interval, in which images that were not seen count too (`audit.intervals`):
-nothing moves on 20 images is no proof of less than 0.1. A lower end above the limit breaks no rule where
-random edits move the output as far, in audits that have some. A rule that must hold for all attributes needs no
-correction; broken is what is so after Holm's, within the rule. Of an audit that is not finished nothing is judged.
+The ends are those of the audit's own intervals, which hold for all its attributes at once and in which images that were
+not seen count too (`audit.evidence`, `audit.intervals`): nothing moves on 20 images is no proof of less than 0.1. A
+lower end above the limit breaks a rule where the effect is *specific*, or no random edits were tried: what any edit
+does says nothing of the attribute. Growth needs its own correction: broken is what is so after Holm's, within the rule.
+Of an audit that is not finished nothing is judged.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.comparable import title
-from zoom_engine.gates.compare import Difference, Pair
+from zoom_engine.gates.compare import Difference, Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
 from zoom_engine.plurals import agreeing, number_of
 
@@ -149,14 +149,13 @@ def _sensitivity(rule: Rule, audit: Diagnosis, attribute: Attribute) -> Found:
     measured = f"{decimal(row.value, 3)} [{low:.3f}, {high:.3f}]"
     if high <= limit:
         return "holds", measured
-    called, asked = row.called == "called", row.called is not None
-    if called and audit.config.smallest_effect >= limit:
-        return "broken", f"{measured}, and called"
-    if low > limit and (called or not asked):
+    if low > limit and row.specificity in ("specific", None):
         return "broken", measured
+    if low > limit and row.specificity == "unspecific":
+        return "unjudged", f"{measured}: unspecific, {row.as_far} random edits move the output as far"
     if low > limit:
-        return "unjudged", f"{measured}: not called, random edits move the output by {decimal(row.null, 3)}"
-    return "unjudged", f"{measured}{_too_few(audit, limit)}"
+        return "unjudged", f"{measured}: too few random directions tell it from any edit (give --null)"
+    return "unjudged", f"{measured}{_too_few(audit, attribute, limit)}"
 
 
 def _grown(rule: Rule, audit: Diagnosis, over: Diagnosis, asked: Sequence[Attribute | None]) -> list[Found]:
@@ -185,18 +184,27 @@ def _growth(difference: Difference, p_adjusted: float, limit: float) -> Found:
 
 
 def _power(audit: Diagnosis, rule: Rule) -> Found:
-    reached = (audit.summary().power or {}).get(f"{rule.effect:g}")
+    power = audit.summary().power
+    reached = None if power is None else power.sensitive.get(f"{rule.effect:g}")
     if reached is None:
-        return "unjudged", "the audit does not tell its power: it has no random directions, or no text scores"
+        return "unjudged", "the audit does not tell its power: it takes two images or more"
     return "holds" if reached >= (rule.min_power or 0.0) else "broken", percent(reached)
 
 
-def _too_few(audit: Diagnosis, limit: float) -> str:
-    """Why nothing could be shown, where it is the number of images alone."""
-    needed, images = images_for(limit, looks=audit.config.planned_looks), audit.summary().images
+def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
+    """How many images it takes about to show that an effect as the one at hand is below the limit."""
+    changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
+    needed = images_for(
+        limit,
+        looks=audit.config.planned_looks,
+        attributes=len(audit.attributes),
+        mean=float(changes.mean()),
+        spread=float(changes.std(ddof=1)),
+    )
     if needed is None:
-        return ": that nothing moves cannot be shown"
-    return f": it takes {needed} images at least, not {images}" if images < needed else ": more images would tell"
+        return f": that it is {limit:g} or less cannot be shown of such an effect; more images would tell if it is more"
+    images = audit.summary().images
+    return f": it takes about {needed} images, not {images}" if images < needed else ": more images would tell"
 
 
 def _unfinished(audit: Diagnosis, which: str) -> Found | None:

@@ -70,7 +70,7 @@ def headline(comparison: Comparison) -> str:
     first, *others = comparison.titles if short else letters(comparison)
     for index, other in enumerate(others):
         found = [(row.name, row.differences[index]) for row in comparison.rows]
-        shown = [(name, one) for name, one in found if one is not None and one.shift != "undecided"]
+        shown = [(name, one) for name, one in found if one is not None and one.shift in ("more", "less")]
         if not shown:
             sentences.append(f"No attribute is shown to move {other} more or less than {first}.")
             continue

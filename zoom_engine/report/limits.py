@@ -11,6 +11,7 @@ from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import agreement_in_words, decimal, percent
 from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.report.verdicts import no_further_than_control
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "
@@ -27,9 +28,8 @@ _INVERTED = (
 )
 _NOT_A_FAULT = "A model may rightly use an attribute. The audit says what moves the output, not whether it should."
 _POWER = (
-    "It is of effects that grow with an attribute’s text score, on pictures like these. One of just {:g}, the smallest"
-    " that matters here, is called in half of the audits at best, as the mean change must reach it. Effects of what no"
-    " attribute names are not among them."
+    "It is of effects that vary over images as the changes in this audit do, with edits going as far as they went here."
+    " An effect of {:g} itself, the smallest that matters, is never told. What no attribute names is not in it."
 )
 _COVERED = (
     "where the means over all images lie that the generator could draw, of which {} were seen. How truly it draws an"
@@ -109,7 +109,7 @@ def limits(
         )
     if no_further := _no_further_than_nothing(summary, names):
         yield "No further than words that say nothing", no_further
-    if summary.power:
+    if summary.power is not None:
         yield "What a power covers", _POWER.format(config.smallest_effect)
     if config.note:
         yield "About the target", config.note
@@ -131,16 +131,16 @@ def limits(
 
 
 def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """What is called, and yet moves the output no further than the strongest prompt that names nothing visible; ""
+    """What is sensitive, and yet moves the output no further than the strongest prompt that names nothing visible; ""
     where nothing is."""
-    if summary.nothing is None:
+    within = ", ".join(
+        f"“{names[row.attribute]}”" for row in summary.sensitivity if no_further_than_control(summary, row)
+    )
+    if summary.nothing is None or not within:
         return ""
-    most = summary.nothing.most
-    called = (row for row in summary.sensitivity if row.called == "called")
-    within = ", ".join(f"“{names[row.attribute]}”" for row in called if (row.value or 0.0) <= most)
-    return within and (
-        f"A prompt that names nothing visible moves the output by {decimal(most)}, and {within}, called sensitive, by"
-        " no more: look at the pictures before that is believed."
+    return (
+        f"A prompt that names nothing visible moves the output by {decimal(summary.nothing.most)}, and {within} by no"
+        " more: look at the pictures before that is believed."
     )
 
 

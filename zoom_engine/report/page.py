@@ -18,7 +18,6 @@ from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, Sensitivity
 from zoom_engine.audit.table import looks_in_words
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import Calls, calls, first_called, is_weak, missed, what_now
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
 from zoom_engine.report.heat_map import HeatMap, heat_map
@@ -29,19 +28,29 @@ from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import provenance, without_folders
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Sheet, Strip, load_sheet
+from zoom_engine.report.verdicts import (
+    VerdictGroup,
+    is_weak,
+    leading,
+    missed,
+    no_further_than_control,
+    verdict_groups,
+    what_now,
+)
 
 MOST_DIRECTIONS = 3  # on the first screen
 
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute of the histogram and of the table."""
+    """One attribute of the histogram and of the table; `control`: see `no_further_than_control`."""
 
     name: str
     figures: Sensitivity
     counts: Counts | None
     bar: Bar
     drags: tuple[str, ...]
+    control: bool
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Page:
     source: Source
     proof: Strip | None
     directions: tuple[tuple[str, str], ...]
-    calls: tuple[Calls, ...]
+    verdicts: tuple[VerdictGroup, ...]
     missed: str
     next: str
     looked: str
@@ -98,8 +107,8 @@ def read_page(source: Source, budget: Budget) -> Page:
         (name for name in ("paper", "calibrated") if any(row.within(name) for row in summary.sensitivity)), None
     )
     axis = FULL
-    called = first_called(summary)
-    proof = source.first_strip(source.order[0] if called is None else called.attribute)
+    first = next(iter(leading(summary)), None)
+    proof = source.first_strip(source.order[0] if first is None else first.attribute)
     beyond = _beyond(source.diagnosis.records, used, other)
     return Page(
         source=source,
@@ -109,7 +118,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         next=what_now(summary, source.names, unfinished=not source.finished),
         looked=looks_in_words(summary),
         weak=is_weak(summary),
-        calls=tuple(calls(summary, source.names, smallest_effect=config.smallest_effect)),
+        verdicts=tuple(verdict_groups(summary, source.names, smallest_effect=config.smallest_effect)),
         rows=tuple(_rows(source, axis)),
         axis=axis,
         photographs=read_shown(source.audit, summary, source.names, budget),
@@ -137,19 +146,20 @@ def _rows(source: Source, axis: Axis) -> Iterator[Row]:
     for row in source.summary.sensitivity:
         bar = bar_for(axis, row.value, row.interval, source.summary.null)
         drags = tuple(dragged(source.summary, row.attribute, source.names))
-        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags)
+        control = no_further_than_control(source.summary, row)
+        yield Row(source.names[row.attribute], row, source.counts.get(row.attribute), bar, drags, control)
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:
-    """In which direction the output moves, of what is called; where nothing is, of what moves it most, unless that is
-    below or small. Outputs of several numbers have no direction."""
+    """In which direction the output moves, of what a headline names; where that is nothing, of what moves it most,
+    unless that is negligible or small. Outputs of several numbers have no direction."""
     summary, task = source.summary, source.task
     if not source.diagnosis.records or len(source.diagnosis.records[0].original_output) > 1:
         return
-    rows = [row for row in summary.sensitivity if row.called == "called"]
+    rows = leading(summary)
     if not rows:
         first = summary.sensitivity[:1]
-        rows = [row for row in first if row.called != "below" and (row.value or 0.0) >= task.small]
+        rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= task.small]
     for row in rows[:MOST_DIRECTIONS]:
         if told := sentences.direction(*source.sides(row.attribute), task.curve, hardly=task.hardly):
             yield source.names[row.attribute], told

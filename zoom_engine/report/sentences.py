@@ -19,17 +19,19 @@ from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import decimal, percent, signed
 from zoom_engine.errors import one_line
 from zoom_engine.plurals import agreeing, number_of
-from zoom_engine.report.calls import (
+from zoom_engine.report.curves import Side
+from zoom_engine.report.verdicts import (
     LEADS,
-    asks_for_calls,
+    beside_random,
     finding,
-    first_called,
     how_known,
+    is_judged,
+    leading,
     measured,
     moved_furthest,
+    no_further_than_control,
     others,
 )
-from zoom_engine.report.curves import Side
 from zoom_engine.search import search_type
 from zoom_engine.targets import Task
 
@@ -59,7 +61,9 @@ def unit(summary: Summary) -> str:
     """What attributes are ranked by."""
     if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
-    return "how far the output moves, from 0 to 1, mean over images"
+    if any(row.effect is not None for row in summary.sensitivity):
+        return "how far the output moves, from 0 to 1, between lacking the attribute and having it, mean over images"
+    return "how far the output moves at most on the way, from 0 to 1, mean over images"
 
 
 def audited(summary: Summary, config: Config, task: Task) -> str:
@@ -88,28 +92,23 @@ def headline(
         return _so_far(f"With all attributes edited together, {found}.", unfinished)
     if not rows:
         return "Nothing is measured yet."
-    top, name = rows[0], f"“{names[rows[0].attribute]}”"
+    top = next(iter(leading(summary)), None)
+    if top is None:
+        if not unfinished:
+            return finding(summary, names, task)
+        top = rows[0]
+    name = f"“{names[top.attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
-    calling = asks_for_calls(summary)
-    if calling:
-        called = first_called(summary)
-        if called is None:
-            return _so_far(finding(summary, names, task), unfinished)
-        top, name = called, f"“{names[called.attribute]}”"
-    mean, here = top.value or 0.0, counts[top.attribute]
-    own = task.change_in_words(mean)
+    own = task.change_in_words(top.value or 0.0)
     own = f", that is {own}," if own else ""
-    if mean >= task.small or calling:
-        moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
-        return _so_far(f"{moves}; {flips(here)}.{others(summary, names)}", unfinished)
-    if len(rows) == 1:
-        hardly = f"{name} hardly moves this model’s output: by {decimal(mean)}{own} {average}"
-        return _so_far(f"{hardly}; {flips(here)}.", unfinished)
-    which = f"None of the {len(rows)} attributes measured" if unfinished else f"None of {len(rows)} attributes"
-    found = f"{which} moves this model’s output by much: the most is {decimal(mean)}{own} {average}, for {name}."
-    if counts[None].decisive:
-        found += f" Under some edit, {flips(counts[None])}."
-    return _so_far(found, unfinished)
+    moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
+    found = f"{moves}; {flips(counts[top.attribute])}."
+    if unfinished:
+        return _so_far(found, True)
+    found += beside_random(summary, top)
+    if no_further_than_control(summary, top) and summary.nothing is not None:
+        found += f" A prompt that names nothing visible moves it as far, by {decimal(summary.nothing.most)}."
+    return found + others(summary, names)
 
 
 def flips(counts: Counts) -> str:
@@ -128,9 +127,9 @@ def flips(counts: Counts) -> str:
     return f"{counts.decisive} of {counts.units} images {agreeing(counts.decisive, 'flips', 'flip')} decisively{more}"
 
 
-def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, unfinished: bool) -> Verdict:
-    """How far the first place is to be trusted; `task` says which changes are small."""
-    found = _calling(summary) if asks_for_calls(summary) else _certainty(summary, names, task)
+def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
+    """How far the first place is to be trusted."""
+    found = _judged(summary) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return found
     missing = sum(row.value is None for row in summary.sensitivity)
@@ -141,15 +140,21 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], task: Task, *, u
     return Verdict("Not finished", "warn", sentence)
 
 
-def _calling(summary: Summary) -> Verdict:
-    """How many attributes are called sensitive, and how that is known."""
-    called = sum(row.called == "called" for row in summary.sensitivity)
-    known = sum(row.called is not None for row in summary.sensitivity)
-    text = f"{called} of {known} called" if called else "Nothing called"
-    return Verdict(text, "", how_known(summary))
+def _judged(summary: Summary) -> Verdict:
+    """How many attributes are sensitive, and how that is known."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    specific = sum(row.is_specific and row.specificity is not None for row in rows)
+    sensitive = sum(row.verdict == "sensitive" for row in rows)
+    inconclusive = sum(row.verdict == "inconclusive" for row in rows)
+    if sensitive:
+        text = f"{sensitive} of {len(rows)} sensitive"
+        text += "" if summary.null is None else f", {specific} specific"
+    else:
+        text = f"{inconclusive} of {len(rows)} inconclusive" if inconclusive else "All negligible"
+    return Verdict(text, "" if specific or not inconclusive else "warn", how_known(summary))
 
 
-def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> Verdict:
+def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
     if not summary.units:
         return Verdict("Not measured", "warn", "The audit has no measurement to go by.")
     rows = [row for row in summary.sensitivity if row.interval is not None]
@@ -167,9 +172,6 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str], task: Task) -> 
     own, other = top.interval, second.interval
     assert own is not None
     assert other is not None
-    if summary.mode == "single" and (top.value or 0.0) < task.small:
-        highest = decimal(max(row.interval[1] for row in rows if row.interval))
-        return Verdict("Nothing stands out", "", f"Even the upper ends of all intervals stay at or below {highest}.")
     name = f"“{names[top.attribute]}”"
     runner_up = f"“{names[second.attribute]}” with {measured(second)}"
     first, apart = top.first, own[0] > other[1]

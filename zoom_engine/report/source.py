@@ -17,11 +17,11 @@ from zoom_engine.errors import AuditError, TargetError
 from zoom_engine.gallery import direction_of
 from zoom_engine.plurals import number_of
 from zoom_engine.report import sentences
-from zoom_engine.report.calls import in_short
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
+from zoom_engine.report.verdicts import in_short
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
 
@@ -106,7 +106,7 @@ class Source:
 
     @property
     def verdict(self) -> sentences.Verdict:
-        return sentences.certainty(self.summary, self.names, self.task, unfinished=not self.finished)
+        return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def unit(self) -> str:

@@ -2,7 +2,7 @@
 // makes its own controls, and paper has what it filters out.
 "use strict";
 (() => {
-  /** @typedef {{name: string, called: string, flips: number}} Attribute */
+  /** @typedef {{name: string, verdict: string, flips: number}} Attribute */
   /** @typedef {(item: HTMLElement) => boolean} Shows */
   /** @typedef {(one: HTMLElement, other: HTMLElement) => number} Order */
 
@@ -62,7 +62,7 @@
   /** @type {Attribute[]} */
   const attributes = bars.items.map(bar => ({
     name: (bar.querySelector(".name")?.textContent || "").trim(),
-    called: bar.className,
+    verdict: bar.className,
     flips: Number(bar.dataset.flips),
   }));
   const places = attributes.map((_, place) => place);
@@ -76,16 +76,16 @@
 
   if (attributes.length > 1) {
     const search = make("input", {type: "search", autocomplete: "off"});
-    const calls = ["called", "undecided", "below"].filter(call => attributes.some(one => one.called === call));
+    const verdicts = ["sensitive", "inconclusive", "negligible"].filter(verdict => attributes.some(one => one.verdict === verdict));
     const [showLabel, show] = choice("Show", [
-      ["", "all"], ...calls.map(call => /** @type {[string, string]} */ ([call, call])), ["flips", "those with decisive flips"],
+      ["", "all"], ...verdicts.map(verdict => /** @type {[string, string]} */ ([verdict, verdict])), ["flips", "those with decisive flips"],
     ]);
     const [sortLabel, sort] = choice("Sort by", [["", "largest first"], ["name", "name"], ["flips", "decisive flips"]]);
     const told = controls("Attributes, here and below", bars.boxes[0], make("label", {}, "Find an attribute", search), showLabel, sortLabel);
     const lay = () => {
       const words = search.value.trim().toLocaleLowerCase();
-      visible = attributes.map(({name, called, flips}) =>
-        name.toLocaleLowerCase().includes(words) && (!show.value || (show.value === "flips" ? flips > 0 : called === show.value)));
+      visible = attributes.map(({name, verdict, flips}) =>
+        name.toLocaleLowerCase().includes(words) && (!show.value || (show.value === "flips" ? flips > 0 : verdict === show.value)));
       const sorted = [...places];
       if (sort.value === "name") sorted.sort((a, b) => attributes[a].name.localeCompare(attributes[b].name));
       if (sort.value === "flips") sorted.sort((a, b) => attributes[b].flips - attributes[a].flips);

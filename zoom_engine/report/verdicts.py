@@ -1,0 +1,271 @@
+"""What an audit says of its attributes, in words: how large effects are, whose they are, and how that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
+from zoom_engine.audit.table import decimal, percent, with_interval
+from zoom_engine.plurals import agreeing, listed, number_of
+from zoom_engine.targets import Task
+
+TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak
+MOST_IN_SHORT = 2
+LEADS = 0.95  # in so many of resampled audits an attribute that leads comes first
+
+
+@dataclass(frozen=True)
+class VerdictGroup:
+    """The attributes that have one `verdict` for one reason: `title`, their `names`, the strongest first, and what that
+    `meaning` is."""
+
+    verdict: Verdict
+    title: str
+    names: tuple[str, ...]
+    meaning: str
+
+
+def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest_effect: float) -> list[VerdictGroup]:
+    """What is sensitive, inconclusive and negligible, those without an attribute left out; nothing in multi mode or
+    before anything is measured."""
+    least = f"{smallest_effect:g}"
+    sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
+
+    def of(specificity: str | None) -> list[Sensitivity]:
+        return [row for row in sensitive if row.specificity == specificity]
+
+    above = f"a mean effect above {least} is shown"
+    groups: list[tuple[Verdict, str, list[Sensitivity], str]] = [
+        (
+            "sensitive",
+            "Sensitive, specific",
+            of("specific"),
+            f"{above}, and random edits that change pictures as much hardly ever move the output as far",
+        ),
+        (
+            "sensitive",
+            "Sensitive, unspecific",
+            of("unspecific"),
+            f"{above}, but random edits of this size move the output as far: the model reacts to any change",
+        ),
+        (
+            "sensitive",
+            "Sensitive, unknown why",
+            of("unknown"),
+            f"{above}, but there are too few random edits to tell it from what any edit of this size does",
+        ),
+        (
+            "sensitive",
+            "Sensitive",
+            of(None),
+            f"{above}; no random edits were tried, so any other edit of this size may do the same",
+        ),
+        ("inconclusive", "Inconclusive", inconclusive, f"the interval holds {least}: neither more nor less is shown"),
+        ("negligible", "Negligible", negligible, f"a mean effect of {least} or more is ruled out"),
+    ]
+    return [
+        VerdictGroup(verdict, title, tuple(names[row.attribute] for row in rows), meaning)
+        for verdict, title, rows, meaning in groups
+        if rows
+    ]
+
+
+def how_known(summary: Summary) -> str:
+    """What effects were held against."""
+    null = summary.null
+    if null is None:
+        return (
+            "Intervals hold for all attributes at once. Without random directions (--null) nothing says whether an"
+            " effect is its attribute’s or any edit’s."
+        )
+    several = null.directions > 1
+    strongest = f", the strongest by {decimal(null.strongest)}" if several else ""
+    edits = f"{null.directions} random edits" if several else "A random edit"
+    change, moves = (agreeing(null.directions, f"{verb}s", verb) for verb in ("change", "move"))
+    so = f"{edits} that {change} pictures as much {moves} the output by {decimal(null.mean_change)} on average"
+    so += strongest
+    if summary.nothing is not None:
+        so += f"; prompts that name nothing visible moved it by at most {decimal(summary.nothing.most)}"
+    least = max(null.specific_from, null.smallest_effect)
+    told = (
+        f"an effect of {_up(least)} or more is told from what they do" if least < 1 else "none can be told from these"
+    )
+    return f"{so}; {told}.{reacts_to_anything(summary)}"
+
+
+def reacts_to_anything(summary: Summary) -> str:
+    """That random edits move the target far, as a sentence with a space before it; "" where they do not."""
+    null = summary.null
+    if null is None or null.mean_change < null.smallest_effect:
+        return ""
+    return " That is far: something that nobody typed moves this model. zoom-engine discover looks for it."
+
+
+def missed(summary: Summary) -> str:
+    """How large an effect could have been missed; "" where that was not measured."""
+    if summary.power is None:
+        return ""
+    (first, share), *more = ((size, f"{100 * share:.0f}") for size, share in summary.power.sensitive.items())
+    rest = " and ".join(f"{share} one of {size}" for size, share in more)
+    least = summary.power.detectable
+    told = "No effect would be found sensitive by 80 of 100 such audits"
+    if least is not None:
+        told = f"The smallest effect that 80 of 100 such audits would find sensitive is {_up(least)}"
+    return f"{told}: {share} would find one of {first}, {rest}."
+
+
+def is_weak(summary: Summary) -> bool:
+    """The audit could have missed an effect of `TOLD` or more in over a fifth of such audits."""
+    return summary.power is not None and (summary.power.detectable is None or summary.power.detectable > TOLD)
+
+
+def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
+    """What a reader should do next."""
+    if unfinished:
+        return "Run the same command again: it goes on where it stopped. Nothing on this page is final yet."
+    if summary.mode == "multi":
+        return (
+            "Look at the pictures: does each still show its label? What one attribute does alone is what an audit with"
+            " --mode single says."
+        )
+    sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
+    inconclusive = [names[row.attribute] for row in _that_are(summary, "inconclusive")]
+    unknown = [names[row.attribute] for row in _that_are(summary, "sensitive") if row.specificity == "unknown"]
+    steps = []
+    if sensitive:
+        it = f"“{sensitive[0]}”" if len(sensitive) == 1 else "each of them"
+        steps.append(f"Look whether the edits show what their words say; then decide whether the model may use {it}.")
+    if reacts_to_anything(summary):
+        steps.append("Ask zoom-engine discover what else moves this model.")
+    if unknown:
+        steps.append(f"More random directions (--null) may tell {_quoted(unknown)} from any edit.")
+    if inconclusive:
+        which = agreeing(len(inconclusive), "interval", "intervals")
+        steps.append(f"More images narrow the {which} of {_quoted(inconclusive)}.")
+    elif is_weak(summary):
+        steps.append("Run more images before anybody concludes that the rest does not matter.")
+    if summary.null is None:
+        steps.append("Run it with random directions beside (without --null 0), which tell an effect from any edit’s.")
+    if not steps:
+        steps.append(
+            "Look whether the edits show what their words say: only then it means something that none matters."
+        )
+    return " ".join(steps)
+
+
+def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str:
+    """The headline where nothing is sensitive; `task` says a change in its own unit."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    open_ones = len(_that_are(summary, "inconclusive"))
+    own = task.change_in_words(rows[0].value or 0.0)
+    own = f", that is {own}," if own else ""
+    most = f"the most is {measured(rows[0])}{own} on average, for “{names[rows[0].attribute]}”"
+    if not open_ones:
+        return f"{_none_of(rows)} matters to this model’s output: {most}."
+    left = "all" if open_ones == len(rows) and open_ones > 1 else str(open_ones)
+    known = f"{left} {agreeing(open_ones, 'is', 'are')} inconclusive" if len(rows) > 1 else "it is inconclusive"
+    flips = summary.decisive_flip_rate or 0.0
+    beside = f". Some edit flips {percent(flips)} of the images decisively" if flips else ""
+    return f"{_none_of(rows)} is shown to move this model’s output by enough to matter, but {known}: {most}{beside}."
+
+
+def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
+    """What is sensitive, in a few words for a list of audits; in multi mode what is moved furthest."""
+    most = next((row for row in summary.sensitivity if row.value is not None), None)
+    if unfinished:
+        return "not finished yet"
+    if summary.mode == "multi" and summary.units:
+        of = f"{summary.decisive_images} of {number_of(summary.images, 'image')}"
+        so = f"{of} {agreeing(summary.decisive_images, 'flips', 'flip')} decisively, all attributes edited together"
+        return so + moved_furthest(summary, names)
+    if most is None:
+        return "nothing was measured"
+    told = leading(summary)
+    if not told:
+        inconclusive = len(_that_are(summary, "inconclusive"))
+        return "nothing is sensitive" + (f", {inconclusive} inconclusive" if inconclusive else "")
+    listed_ones = [f"“{names[row.attribute]}”, {measured(row)}" for row in told[:MOST_IN_SHORT]]
+    rest = len(told) - len(listed_ones)
+    how = "" if told[0].is_specific else f" ({told[0].specificity})"
+    return f"sensitive to {listed([*listed_ones, f'{rest} more'] if rest else listed_ones)}{how}"
+
+
+def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What is moved furthest in the images that flip decisively, as the end of a sentence: the first attribute alone
+    where it is nearly always the first, else the second too. "" where nothing flips."""
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    if not rows:
+        return ""
+    top, rest = rows[0], rows[1:]
+    several = summary.decisive_images > 1
+    where = "in the decisive flips" if several else "in the decisive flip"
+    if several and rest and top.first < LEADS:
+        return f"; {where} “{names[top.attribute]}” and “{names[rest[0].attribute]}” are moved furthest"
+    average = " on average" if several else ""
+    return f"; {where} “{names[top.attribute]}” is moved furthest, by {measured(top)} of its own range{average}"
+
+
+def measured(row: Sensitivity) -> str:
+    """A value with its interval."""
+    return with_interval(row.value, row.interval, 2)
+
+
+def leading(summary: Summary) -> list[Sensitivity]:
+    """The sensitive attributes that a headline names: those that are specific, or else all, the strongest first."""
+    sensitive = _that_are(summary, "sensitive")
+    return [row for row in sensitive if row.is_specific] or sensitive
+
+
+def beside_random(summary: Summary, row: Sensitivity) -> str:
+    """Whose effect it is, as a sentence with a space before it; "" without random directions."""
+    if row.specificity is None or summary.null is None:
+        return ""
+    several = summary.null.directions > 1
+    if row.specificity == "specific":
+        least = max(row.p_adjusted or 0.0, 0.0001)
+        return f" Random edits of this size move it less (p {'<' if least == 0.0001 else '='} {least:.4f})."
+    if row.specificity == "unspecific":
+        edits = f"{row.as_far} of {summary.null.directions} random edits" if several else "A random edit"
+        moves = agreeing(row.as_far or 1, "moves", "move")
+        return f" {edits} of this size {moves} it as far: it reacts to any change."
+    return " Whether any other edit of this size does the same is unknown: too few random ones were tried."
+
+
+def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:
+    """A sensitive attribute moves the output no further than a prompt that names nothing visible."""
+    return row.verdict == "sensitive" and summary.nothing is not None and (row.value or 0.0) <= summary.nothing.most
+
+
+def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
+    """What the headline does not name: what else is sensitive."""
+    first, *rest = leading(summary)
+    so = f" Sensitive too: {_quoted([names[row.attribute] for row in rest])}." if rest else ""
+    if first.is_specific:
+        also = [names[row.attribute] for row in _that_are(summary, "sensitive") if not row.is_specific]
+        so += f" As far as any edit: {_quoted(also)}." if also else ""
+    return so
+
+
+def is_judged(summary: Summary) -> bool:
+    """The audit gives verdicts: it is of single attributes, and something is measured."""
+    return any(row.verdict for row in summary.sensitivity if row.value is not None)
+
+
+def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
+    return [row for row in summary.sensitivity if row.verdict == verdict and row.value is not None]
+
+
+def _up(value: float) -> str:
+    """Two decimals, rounded up: what is true from there on."""
+    return decimal(math.ceil(100 * value - 1e-9) / 100)
+
+
+def _none_of(rows: list[Sensitivity]) -> str:
+    return f"None of {len(rows)} attributes" if len(rows) > 1 else "The attribute measured"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return listed([f"“{name}”" for name in names])
