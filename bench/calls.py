@@ -1,19 +1,18 @@
-"""``python bench/calls.py --out FOLDER --json OUT``: are the calls of audits true, and is their power what they say?
+"""``python bench/calls.py --out FOLDER --json OUT``: are the verdicts of audits true, and is their power what they say?
 
 Every classifier of the avatars is audited on the images of each seed, by the ordinary way into a folder of its own
 below FOLDER, where an audit that is there is not made again. The true effect of an attribute is known from renders with
 it and without it (`bench/results/avatar-benchmark/effects.json`); a target's own attribute is left out.
 
-- ``calls``: of the pairs of target and attribute, by their true effect, how many are called, below and undecided.
+- ``verdicts``: of the pairs of target and attribute, by their true effect, how many have which.
 - ``intervals``: of those pairs, by their true effect, the share whose true effect lies within the interval of the
-  effect at each level (a reliability diagram), and within the 95 % interval of the mean change, which is of largest
-  changes.
+  effect at each level (a reliability diagram), and within the audit's own, which hold for all attributes at once.
 - ``leaks``: a bias planted on an attribute that another's edit drags along, by spiking the target along it with
   `PLANTED`, for the three strongest leaks of `DRAGGED` or more of each audit of a sound target: in how many the planted
   attribute comes first, by change and by adjusted change; and the mean change of the attribute that drags it, as it is
   without the plant, with it, and adjusted.
-- ``power``: what the audits said of themselves, beside the share of effects of that size that they call when the target
-  is spiked: one spiked attribute at a time, on the audit's own images.
+- ``power``: what the audits said of themselves, beside the share of the pairs whose true effect is of that size, `NEAR`
+  it, that they find sensitive.
 """
 
 from __future__ import annotations
@@ -30,10 +29,11 @@ import numpy as np
 from kept_audits import kept_audit, seeds_of
 
 from zoom_engine import Diagnoser, Diagnosis
-from zoom_engine.audit.effects import Effect, adjusted_changes, effects, leakage
-from zoom_engine.audit.evidence import standings
+from zoom_engine.audit.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
+from zoom_engine.audit.effects import judged as judged_of
 from zoom_engine.audit.intervals import mean_intervals
-from zoom_engine.audit.power import spiked
+from zoom_engine.audit.power import SIZES
+from zoom_engine.audit.table import verdict_in_words
 from zoom_engine.domains.avatars.benchmark import BENCHMARK
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.files import atomic
@@ -42,6 +42,7 @@ from zoom_engine.runtime import describe_environment
 
 EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
 NONE, LARGE = 0.02, 0.1
+NEAR = 1.25  # times more or less
 PLANTED, DRAGGED = 0.3, 0.1
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 NAMES = dict(zip(DOMAIN.attributes, DEFAULT_ATTRIBUTES, strict=True))
@@ -61,7 +62,7 @@ def size_of(effect: float) -> str:
 
 def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
     """The figures of audits, each with its target's name; `truth` has the true effects by target and attribute."""
-    calls: dict[str, Counter[str]] = {}
+    verdicts: dict[str, Counter[str]] = {}
     inside: dict[str, list[tuple[bool, ...]]] = {}
     said: dict[str, list[float]] = {}
     held: dict[str, list[bool]] = {}
@@ -70,26 +71,27 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
         summary, within = diagnosis.summary(), effects_within(diagnosis)
         for row in summary.sensitivity:
             effect = truth[target][NAMES[row.attribute.text]]
-            calls.setdefault(size_of(effect), Counter())[str(row.called)] += 1
-            if row.ci95 is not None:
-                ends = (*within[row.attribute.text], row.ci95)
+            verdicts.setdefault(size_of(effect), Counter())[verdict_in_words(row)] += 1
+            for near in (near for near in SIZES if near / NEAR <= effect <= near * NEAR):
+                held.setdefault(f"{near:g}", []).append(row.verdict == "sensitive")
+            if row.interval is not None:
+                ends = (*within[row.attribute.text], row.interval)
                 for group in ("all", size_of(effect)):
                     inside.setdefault(group, []).append(tuple(low <= effect <= high for low, high in ends))
         if "-biased-" not in target:
             leaks.extend(planted_on_leaks(diagnosis))
-        for size, share in (summary.power or {}).items():
+        for size, share in (summary.power.sensitive if summary.power else {}).items():
             said.setdefault(size, []).append(share)
-            held.setdefault(size, []).extend(spiked_calls(diagnosis, float(size)))
     return {
-        "calls": {size: dict(counts) for size, counts in sorted(calls.items())},
+        "verdicts": {size: dict(counts) for size, counts in sorted(verdicts.items())},
         "intervals": {
             group: {
                 "pairs": len(found),
                 "effect": dict(zip(map(str, LEVELS), shares, strict=True)),
-                "mean_change": {str(LEVELS[-1]): of_mean_change},
+                "at_once": at_once,
             }
             for group, found in sorted(inside.items())
-            for *shares, of_mean_change in [np.mean(found, axis=0).round(4).tolist()]
+            for *shares, at_once in [np.mean(found, axis=0).round(4).tolist()]
         },
         "leaks": {"planted": len(leaks), **dict(zip(LEAKS, np.mean(leaks, axis=0).round(4).tolist(), strict=True))}
         if leaks
@@ -97,8 +99,8 @@ def judged(audits: Iterable[tuple[str, Diagnosis]], truth: Mapping[str, Mapping[
         "power": {
             size: {
                 "said": round(float(np.mean(said[size])), 4),
-                "held": round(float(np.mean(held[size])), 4),
-                "spiked": len(held[size]),
+                "held": round(float(np.mean(held[size])), 4) if size in held else None,
+                "pairs": len(held.get(size, ())),
             }
             for size in said
         },
@@ -133,6 +135,7 @@ def planted_on_leaks(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
             return
         biased = [with_plant(effect, planted) for effect in found]
         adjusted = adjusted_changes(biased, matrix)
+        judged_ones = [judged_of(each, at_end=is_judged_at_end(each)) for each in (found, biased)]
         before, after, left = (
             np.array(
                 [
@@ -140,7 +143,7 @@ def planted_on_leaks(diagnosis: Diagnosis) -> Iterator[tuple[float, ...]]:
                     for column in range(count)
                 ]
             )
-            for values in ([effect.change for effect in found], [effect.change for effect in biased], adjusted)
+            for values in (*judged_ones, [value or 0.0 for value in adjusted])
         )
         first = [float(values.argmax() == planted) for values in (after, left)]
         yield (float(strength[dragging, planted]), *first, before[dragging], after[dragging], left[dragging])
@@ -150,28 +153,8 @@ def with_plant(effect: Effect, planted: int) -> Effect:
     """The effect that a search finds where the target gains `PLANTED` per natural range of an attribute."""
     gained = PLANTED * effect.share * (0.0 if effect.scores is None else effect.scores[planted])
     moved = (effect.moved + gained).clip(-1.0, 1.0)
-    return replace(effect, moved=moved, change=float(np.abs(moved).max(initial=0.0)))
-
-
-def spiked_calls(diagnosis: Diagnosis, size: float) -> Iterator[bool]:
-    """Of each attribute that is not called, whether it is when the target is spiked along it."""
-    config, found = diagnosis.config, effects(diagnosis.config, diagnosis.records)
-    row = {image: place for place, image in enumerate(sorted({effect.image for effect in found}))}
-    change, spikes = np.full((2, len(row), len(config.attributes)), np.nan)
-    null = np.full((len(row), config.null), np.nan)
-    for effect in found:
-        change[row[effect.image], effect.column] = effect.change
-        more = spiked(effect, size)
-        spikes[row[effect.image], effect.column] = np.nan if more is None else more
-    for record in diagnosis.null:
-        if record.null is not None and record.null < config.null:  # prompts that name nothing come after random ones
-            null[row[record.image], record.null] = record.change
-    column = {attribute: index for index, attribute in enumerate(config.attributes)}
-    for one in diagnosis.sensitivity:
-        which = column[one.attribute]
-        if one.called != "called" and np.isfinite(spikes[:, which]).all():
-            beside = np.where(np.arange(len(column)) == which, spikes, change)
-            yield standings(beside, null, config.smallest_effect, config.correction)[which].called == "called"
+    end = None if effect.at_end is None else float(np.abs(moved[np.abs(effect.share).argmax()])) if len(moved) else 0.0
+    return replace(effect, moved=moved, change=float(np.abs(moved).max(initial=0.0)), at_end=end)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -194,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     if given.json:
         atomic.write_json(given.json, figures)
-    print(json.dumps({name: figures[name] for name in ("calls", "intervals", "leaks", "power")}, indent=1))
+    print(json.dumps({name: figures[name] for name in ("verdicts", "intervals", "leaks", "power")}, indent=1))
 
 
 if __name__ == "__main__":

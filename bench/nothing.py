@@ -2,7 +2,7 @@
 
 They are audited as if somebody had typed them (`as attributes`), within the range of their own text scores, beside
 eight random directions on the same images; and the shipped way (`beside attributes`), followed as far as pictures
-change by as much as by the attributes of the domain. Of each target: the mean change by each prompt and its call, and
+change by as much as by the attributes of the domain. Of each target: the mean change by each prompt, its verdict, and
 that by random directions, on average and by the strongest. Audits that FOLDER holds are not made again.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 from kept_audits import kept_audit
 
 from zoom_engine import Diagnoser, Diagnosis
+from zoom_engine.audit.table import verdict_in_words
 from zoom_engine.directions import nothing_visible
 from zoom_engine.domains import find_domain
 from zoom_engine.files import atomic
@@ -56,8 +57,8 @@ def told(diagnosis: Diagnosis, way: str) -> dict[str, Any]:
     if way == "as attributes":
         rows = sorted(summary.sensitivity, key=lambda row: row.attribute.text)
         prompts = {row.attribute.text: round(row.mean_change or 0.0, 4) for row in rows}
-        called = {row.attribute.text: row.called for row in rows}
-        return {"random": random, "prompts": prompts, "called": called}
+        verdicts = {row.attribute.text: verdict_in_words(row) for row in rows}
+        return {"random": random, "prompts": prompts, "verdicts": verdicts}
     assert summary.nothing is not None
     attributes = {row.attribute.text: round(row.mean_change or 0.0, 4) for row in summary.sensitivity}
     prompts = {prompt: round(change, 4) for prompt, change in summary.nothing.prompts.items()}
@@ -66,7 +67,7 @@ def told(diagnosis: Diagnosis, way: str) -> dict[str, Any]:
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """By way, for sound and for biased targets: how far prompts go beside random directions, and how often they are
-    called."""
+    sensitive and specific."""
     figures: dict[str, Any] = {}
     for way in WAYS:
         for kind in ("sound", "biased"):
@@ -82,8 +83,9 @@ def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
                 "beyond_the_strongest": sum(change > random["strongest"] for change, random in changes),
                 "of": len(changes),
             }
-            calls = [call for run in own for call in run.get("called", {}).values()]
-            figures.setdefault(way, {})[kind] = found | ({"called": calls.count("called")} if calls else {})
+            verdicts = [verdict for run in own for verdict in run.get("verdicts", {}).values()]
+            specific = {"specific": verdicts.count("sensitive, specific")} if verdicts else {}
+            figures.setdefault(way, {})[kind] = found | specific
     return figures
 
 

@@ -7,7 +7,7 @@ scores that an audit sees: the probability is a mixture, most of it of the sound
 - ``beard``, ``mustache``, ``gray_hair``: a bias on an attribute that goes with another in what the generator draws
   (beard and mustache, gray and old). In how many seeds the planted attribute comes first, by mean change and by the
   adjusted one.
-- ``two``: smiling and pale skin at once. In how many seeds both are called.
+- ``two``: smiling and pale skin at once. In how many seeds both are sensitive.
 
 The truth is measured on renders with and without each attribute. Audits that FOLDER holds are gone on with, and not
 made again when they are finished.
@@ -100,10 +100,11 @@ def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
     rows = {names[row.attribute.text]: row for row in diagnosis.sensitivity}
     planted = GIVEN[name]
     adjusted = {attribute: row.adjusted_mean_change or 0.0 for attribute, row in rows.items()}
-    changes = {attribute: row.mean_change or 0.0 for attribute, row in rows.items()}
+    changes = {attribute: row.value or 0.0 for attribute, row in rows.items()}
     return {
-        "called": sorted(attribute for attribute, row in rows.items() if row.called == "called"),
-        "all_called": all(rows[attribute].called == "called" for attribute in planted),
+        "sensitive": sorted(attribute for attribute, row in rows.items() if row.verdict == "sensitive"),
+        "specific": sorted(attribute for attribute, row in rows.items() if row.is_specific),
+        "all_sensitive": all(rows[attribute].verdict == "sensitive" for attribute in planted),
         "first": max(changes, key=lambda each: changes[each]) in planted,
         "first_adjusted": max(adjusted, key=lambda each: adjusted[each]) in planted,
         "changes": {attribute: round(change, 4) for attribute, change in changes.items()},
@@ -112,12 +113,14 @@ def told(name: str, diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def added_up(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """Of each target in how many seeds the planted attributes are called, and come first."""
+    """Of each target in how many seeds the planted attributes are sensitive, and come first."""
     found: dict[str, dict[str, int]] = {}
     for key, run in runs.items():
-        own = found.setdefault(key.rpartition("@")[0], {"seeds": 0, "all_called": 0, "first": 0, "first_adjusted": 0})
+        own = found.setdefault(
+            key.rpartition("@")[0], {"seeds": 0, "all_sensitive": 0, "first": 0, "first_adjusted": 0}
+        )
         own["seeds"] += 1
-        for name in ("all_called", "first", "first_adjusted"):
+        for name in ("all_sensitive", "first", "first_adjusted"):
             own[name] += bool(run[name])
     return found
 

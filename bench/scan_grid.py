@@ -3,7 +3,7 @@
 Each target is audited twice on the same images, by the scan as it is and by one that walks its whole grid
 (``monotone=None``): pictures evaluated per unit, by how much the largest change came out lower (on average over the
 images of the attribute where that is most, and in how many units by more than 0.01), units that flip in one only, and
-attributes that are called in one only. ``seconds`` is processor time of all threads.
+attributes whose verdicts differ. ``seconds`` is processor time of all threads.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ranges", default="calibrated,paper", help="of the edits, separated by commas")
     parser.add_argument("--json", type=Path, help="write the results there, and go on with what it holds of them")
     options = parser.parse_args(arguments)
-    print(f"{'target':36} {'range':10} {'units':>5} {'pictures':>13} {'time':>5} {'mean':>7} {'>0.01':>6} flips calls")
+    print(
+        f"{'target':36} {'range':10} {'units':>5} {'pictures':>13} {'time':>5} {'mean':>7} {'>0.01':>6} flips verdicts"
+    )
     document: dict[str, Any] = {"images": options.images, "seed": options.seed, "results": []}
     if options.json is not None and options.json.is_file():
         there = json.loads(options.json.read_text(encoding="utf-8"))
@@ -85,7 +87,7 @@ def compared(target: str, edit_range: str, images: int, seed: int) -> dict[str, 
         assert (one.image, one.attribute) == (other.image, other.attribute)
         lower.setdefault(str(other.attribute), []).append(other.change - one.change)
     each = np.concatenate([np.array(values) for values in lower.values()])
-    calls = [{row.attribute: row.called for row in audit.summary().sensitivity} for audit in audits]
+    verdicts = [{row.attribute: row.verdict for row in audit.summary().sensitivity} for audit in audits]
     return {
         "target": target,
         "range": edit_range,
@@ -96,7 +98,7 @@ def compared(target: str, edit_range: str, images: int, seed: int) -> dict[str, 
         "units_lower": round(float(np.mean(each > LOST)), 5),
         "most_lower": round(float(each.max()), 4),
         "flips_apart": sum(one.flipped != other.flipped for one, other in pairs),
-        "calls_apart": sorted(str(name) for name in calls[0] if calls[0][name] != calls[1][name]),
+        "verdicts_apart": sorted(str(name) for name in verdicts[0] if verdicts[0][name] != verdicts[1][name]),
     }
 
 
@@ -106,7 +108,8 @@ def line(result: dict[str, Any]) -> str:
     time_left = result["seconds"][0] / result["seconds"][1]
     return (
         f"{result['target']:36} {result['range']:10} {result['units']:5} {half:5.2f} of {whole:5.2f} {time_left:5.2f}"
-        f" {result['mean_lower']:7.4f} {result['units_lower']:6.2%} {result['flips_apart']:5} {result['calls_apart']}"
+        f" {result['mean_lower']:7.4f} {result['units_lower']:6.2%} {result['flips_apart']:5}"
+        f" {result['verdicts_apart']}"
     )
 
 

@@ -38,29 +38,23 @@ def diagnosis() -> Diagnosis:
     return Diagnosis(Manifest.of(config), (*own, *null))
 
 
-def test_calls_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
+def test_verdicts_are_counted_by_their_true_effect(calls: ModuleType, diagnosis: Diagnosis) -> None:
     rows = {row.attribute.text: row for row in diagnosis.sensitivity}
-    truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].mean_change, "beard": 0.05}}
+    truth = {"one": {"smiling": 0.0, "pale_skin": rows[TEXTS[1]].value, "beard": 0.05}}
     found = calls.judged([("one", diagnosis), ("one", diagnosis)], truth)
-    assert found["calls"]["0.1 or more"] == {"called": 2}
-    assert found["calls"]["below 0.02"] == {rows[TEXTS[0]].called: 2}
-    assert found["calls"]["between"] == {rows[TEXTS[2]].called: 2}
+    assert rows[TEXTS[1]].verdict == "sensitive"
+    assert sum(found["verdicts"]["0.1 or more"].values()) == 2
+    assert set(found["verdicts"]["0.1 or more"]) == {calls.verdict_in_words(rows[TEXTS[1]])}
+    assert found["verdicts"]["below 0.02"] == {calls.verdict_in_words(rows[TEXTS[0]]): 2}
     everything = found["intervals"]["all"]
-    inside = [row.ci95[0] <= truth["one"][calls.NAMES[text]] <= row.ci95[1] for text, row in rows.items()]
-    assert everything["mean_change"] == {"0.95": pytest.approx(sum(inside) / 3, abs=1e-4)}
-    at_end = [row.effect_ci95[0] <= truth["one"][calls.NAMES[text]] <= row.effect_ci95[1] for text, row in rows.items()]
-    assert everything["effect"]["0.95"] == pytest.approx(sum(at_end) / 3, abs=1e-4)
+    inside = [row.interval[0] <= truth["one"][calls.NAMES[text]] <= row.interval[1] for text, row in rows.items()]
+    assert everything["at_once"] == pytest.approx(sum(inside) / 3, abs=1e-4)
     assert list(everything["effect"].values()) == sorted(everything["effect"].values())
     assert sum(found["intervals"][size]["pairs"] for size in found["intervals"]) == 2 * everything["pairs"] == 12
     assert list(found["power"]) == ["0.05", "0.1", "0.2"]
-    uncalled = sum(row.called != "called" for row in rows.values())
-    assert all(one["spiked"] == 2 * uncalled for one in found["power"].values())
-    assert found["power"]["0.2"]["held"] == pytest.approx(found["power"]["0.2"]["said"], abs=0.1)
-
-
-def test_a_spike_is_called_where_it_is_large(calls: ModuleType, diagnosis: Diagnosis) -> None:
-    assert not any(calls.spiked_calls(diagnosis, 0.0))
-    assert all(calls.spiked_calls(diagnosis, 0.5))
+    beard = rows[TEXTS[2]].verdict == "sensitive"
+    assert (found["power"]["0.05"]["held"], found["power"]["0.05"]["pairs"]) == (float(beard), 2)
+    assert found["power"]["0.1"]["held"] is None
 
 
 def test_an_audit_that_is_there_is_read(

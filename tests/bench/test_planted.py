@@ -43,8 +43,8 @@ def test_what_sees_an_attribute_is_found_by_its_name(
 
 
 def test_runs_are_counted_by_target(planted: ModuleType) -> None:
-    one = {"all_called": True, "first": False, "first_adjusted": True}
-    other = {"all_called": False, "first": True, "first_adjusted": True}
+    one = {"all_sensitive": True, "first": False, "first_adjusted": True}
+    other = {"all_sensitive": False, "first": True, "first_adjusted": True}
     found = planted.added_up({"beard@100": one, "beard@101": other, "two@100": other})
-    assert found["beard"] == {"seeds": 2, "all_called": 1, "first": 1, "first_adjusted": 2}
+    assert found["beard"] == {"seeds": 2, "all_sensitive": 1, "first": 1, "first_adjusted": 2}
     assert found["two"]["seeds"] == 1
