@@ -378,8 +378,8 @@ class Diagnoser:
         """Of the attributes those that lead towards what they deny."""
         if not self._found_by_text:
             return ()
-        known = {"neutral": self.neutral, "templates": self.templates}
-        return tuple(misread_denials(self.text_encoder, self.attributes, **known))
+        found = misread_denials(self.text_encoder, self.attributes, neutral=self.neutral, templates=self.templates)
+        return tuple(found)
 
     def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
         """How far each attribute may be edited before it leaves its natural range."""
