@@ -675,3 +675,19 @@ def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> No
             assert change == pytest.approx(float(run.target.task.change(outputs[1], outputs[0])), abs=0.02)
     assert all(len(row.by_wording or ()) == 2 for row in found.sensitivity)
     assert "2 phrasings of each attribute: Kendall’s W" in found.table()
+
+
+def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
+    prompts = ["a face that is not smiling", "a face without eyeglasses"]
+    told: list[str] = []
+    run = diagnoser(attributes=prompts, null=0, edit_range="paper", level=1.0, notify=told.append)
+    (line,) = [notice for notice in told if "denies" in notice]
+    assert line.startswith("'a face that is not smiling' leads towards what it denies")
+    assert [attribute.text for attribute in run.attributes] == prompts  # told, never changed
+    found = run.run(images=2, out=tmp_path / "audit")
+    assert line in found.manifest.notices
+    assert found.manifest.misread == ("a face that is not smiling",)
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "Prompts that lead the other way" in page
+    ready = dataclasses.replace(run.edit_directions(), method="discovered")  # made of no text
+    assert diagnoser(attributes=prompts, directions=ready).misread == ()

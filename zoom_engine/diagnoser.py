@@ -31,6 +31,7 @@ from zoom_engine.directions import (
     NULL_PICTURES,
     CalibratedRange,
     EditDirections,
+    MisreadDenial,
     NaturalRegion,
     NullDirections,
     Sampling,
@@ -40,6 +41,7 @@ from zoom_engine.directions import (
     check_method,
     find_directions,
     image_bounds,
+    misread_denials,
     natural_region,
     nothing_visible,
     null_directions,
@@ -209,6 +211,9 @@ class Diagnoser:
             self._tell(notice)
         if note := getattr(self.generator, "note", ""):
             self._tell(f"generator: {note}")
+        self.misread = self._misread_denials()
+        for misread in self.misread:
+            self._tell(str(misread))
 
     def __repr__(self) -> str:
         generator = self.settings.generator
@@ -357,13 +362,24 @@ class Diagnoser:
     def _nothing_visible(self) -> tuple[str, ...]:
         """Prompts that name nothing visible, which stand beside random directions where edits have a calibrated range
         and directions are found here."""
-        settings = self.settings
-        found_here = not isinstance(settings.directions, EditDirections) or settings.directions.method in METHODS
-        if not (self.null and settings.edit_range == "calibrated" and found_here):
+        if not (self.null and self.settings.edit_range == "calibrated" and self._found_by_text):
             return ()
         typed = {attribute.text for attribute in self.attributes}
         prompts = nothing_visible(self.text_encoder, self.neutral)
         return tuple(prompt for prompt in prompts if prompt not in typed)
+
+    @property
+    def _found_by_text(self) -> bool:
+        """Whether edit directions are found from the attributes' texts, here or before."""
+        ready = self.settings.directions
+        return not isinstance(ready, EditDirections) or ready.method in METHODS
+
+    def _misread_denials(self) -> tuple[MisreadDenial, ...]:
+        """Of the attributes those that lead towards what they deny."""
+        if not self._found_by_text:
+            return ()
+        found = misread_denials(self.text_encoder, self.attributes, neutral=self.neutral, templates=self.templates)
+        return tuple(found)
 
     def calibrated_range(self, directions: EditDirections) -> CalibratedRange:
         """How far each attribute may be edited before it leaves its natural range."""
@@ -639,6 +655,7 @@ class Diagnoser:
                 "synthesis": self.synthesizer.explain(),
                 "networks": self._networks,
                 "notices": self.notices,
+                **({"misread": [misread.prompt for misread in self.misread]} if self.misread else {}),
             },
             purpose=self.settings.purpose,
             begun=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -73,7 +73,7 @@ def test_an_audit_says_how_far_its_phrasings_agree() -> None:
     line = f"3 phrasings of each attribute: Kendall’s W is {expected.w:.2f} ["
     assert line in diagnosis.table()
     names = {Attribute.parse(text): Attribute.parse(text).name for text in ATTRIBUTES}
-    told = dict(limits(summary, diagnosis.config, names, counts_of(diagnosis), beyond=None))
+    told = dict(limits(summary, diagnosis.manifest, names, counts_of(diagnosis), beyond=None))
     words = told["How much hangs on words"]
     assert line in words
     assert f"Words matter most for “{ATTRIBUTES[0]}”, whose effect is 0.10 in one and 0.40 in another." in words

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
 from zoom_engine.discovery import discoverer as discoverer_module
@@ -170,6 +171,39 @@ def test_nothing_found_is_said_so(tmp_path: Path) -> None:
     page = write_discovery_page(tmp_path).read_text()
     assert "Nothing was found that moves the model" in page
     assert (Discovery.load(tmp_path).command(), Discovery.load(tmp_path).names) == ("", [])
+
+
+class Restless(nn.Module):
+    """A target that answers anything: what it says swings with the brightness of the picture's parts."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 4 * (60 * nn.functional.adaptive_avg_pool2d(x.mean(1, keepdim=True), 3).flatten(1)).sin().mean(1, True)
+
+
+def test_a_model_that_reacts_to_any_change_is_better_asked_about_typed_attributes(tmp_path: Path) -> None:
+    found = Discoverer(generator="avatars", target=Restless(), labels=[]).run(images=16, out=tmp_path / "found")
+    assert found.random_change is not None
+    assert found.random_change >= 0.1
+    assert not any(cluster.called == "called" for cluster in found.clusters)
+    sentence = found.advice
+    assert sentence is not None
+    assert f"the strongest of 8 by {found.random_change:.2f} on average" in sentence
+    assert "type the attributes" in sentence
+    assert "zoom-engine diagnose" in sentence
+    assert found.table().splitlines()[-1] == sentence
+    assert json.loads((tmp_path / "found" / "summary.json").read_text())["advice"] == sentence
+    page = html.unescape((tmp_path / "found" / "report.html").read_text())
+    assert sentence in page
+    assert "no discovery can be told from random edits" in page
+    assert Discovery.load(tmp_path / "found").advice == sentence
+
+
+def test_where_a_discovery_stands_out_typed_attributes_are_not_recommended(folder: Path) -> None:
+    found = Discovery.load(folder)
+    assert found.told_apart
+    assert found.advice is None
+    assert "Random edits" not in found.table()
+    assert "told from random edits" not in (folder / "report.html").read_text()
 
 
 def config_without_clusters() -> dict[str, object]:

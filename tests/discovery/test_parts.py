@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine import load_generator, load_text_encoder
 from zoom_engine.directions import Sampling
-from zoom_engine.discovery.calls import beside_random, call
+from zoom_engine.discovery.calls import beside_random, call, strongest, told_apart
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.folder import begin_discovery
@@ -107,6 +108,23 @@ def test_calls() -> None:
     assert call(by[1], "a smiling face", 0.3, 0.05)[0] != "called"
     assert call(by[2], "a smiling face", 0.3, 0.05)[0] == "undecided"
     assert (by[0].images, by[2].images) == (20, 2)
+
+
+def test_what_reacts_to_any_edit_has_no_discovery_that_can_be_told_from_random_ones() -> None:
+    draw = np.random.default_rng(0)
+    wild, calm = draw.uniform(0.1, 0.9, (20, 8)), draw.uniform(0, 0.04, (20, 8))
+    alike, strong, weak = draw.uniform(0.1, 0.9, 20), np.full(20, 0.95), draw.uniform(0, 0.04, 20)
+
+    def apart(change: list[NDArray[np.float64]], null: NDArray[np.float64], least: float = 0.1) -> bool:
+        columns = np.stack(change, axis=1) if change else np.zeros((20, 0))
+        return told_apart(beside_random(columns, null, 0.05), null, least)
+
+    assert not apart([alike], wild)
+    assert not apart([], wild)
+    assert apart([alike, strong], wild)
+    assert apart([weak], calm)  # nothing was found, and random edits do nothing either
+    assert apart([alike], wild, least=0.8)
+    assert strongest(wild) == pytest.approx(wild.mean(axis=0).max())
 
 
 def test_a_vocabulary_speaks_of_the_thing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis, load_generator
 from zoom_engine.cli import main
@@ -21,6 +23,7 @@ from zoom_engine.domains.pets import sample
 from zoom_engine.errors import AuditError, PhotographError
 from zoom_engine.gallery import to_pixels
 from zoom_engine.photographs import Inversion, Inverter
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +146,55 @@ def test_a_resumed_run_inverts_nothing_twice_and_ends_alike(
             diagnoser.run(out=out)
     finally:
         more.unlink()
+
+
+class AnotherAt(nn.Module):
+    """Says 0.98 of every picture but those within ``near`` (mean square) of one, of which it says 0.60."""
+
+    def __init__(self, one: torch.Tensor, near: float) -> None:
+        super().__init__()
+        self.register_buffer("one", one)
+        self.near = near
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        there = (x - self.one).square().mean((1, 2, 3), keepdim=True)[:, :, 0, 0] < self.near
+        logit = torch.where(there, torch.tensor(0.60).logit(), torch.tensor(0.98).logit())
+        return logit + 0.01 * x.mean((1, 2, 3))[:, None]  # one answer for all is refused
+
+
+def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_wherever_one_looks(
+    audit: Path, diagnoser: Diagnoser, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crop = next(crop for crop in diagnoser.crops() if crop.file == "a.jpg")
+    with torch.no_grad():
+        inversion = diagnoser.synthesizer.render(diagnoser.inverter().codes([crop], kept=audit / "inversions"))
+    near = 0.1 * float((inversion - crop.image).square().mean())
+    preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))
+    target = Target(AnotherAt(inversion, near), name="another", task=BinaryTask(), preprocessing=preprocessing)
+    out = tmp_path / "audit"
+    shutil.copytree(audit / "inversions", out / "inversions")  # of another target, or of a run that was killed
+    monkeypatch.setattr(Inverter, "invert", lambda *_: pytest.fail("inverted again"))
+    told: list[str] = []
+    other = Diagnoser(dataclasses.replace(diagnoser.settings, target=target, labels=[]), notify=told.append)
+    refused = (
+        "a.jpg is another to the target when the generator draws it: 0.98 becomes 0.60, a change of 0.38 (decisive from"
+        " 0.1 on); frame it as the generator's pictures are, or leave it out"
+    )
+    for _ in range(2):  # begun, and gone on with
+        found = other.run(out=out)
+        assert found.config.photographs == ("b.jpg", "c.jpg")
+        assert [record.image for record in found.records if record.attribute == ATTRIBUTES[0]] == [0, 1]
+        (line,) = [notice for notice in told if "left out" in notice]
+        assert refused in line
+        assert "\n" not in line
+        told.clear()
+    assert any(refused in notice for notice in found.manifest.notices)
+    entry = json.loads((out / "photographs.json").read_text())["photographs"][0]
+    assert (entry["output"], entry["inverted_output"], entry["flipped"]) == ("0.98", "0.60", False)
+    assert f"{entry['file']} {entry['refused']}" == refused
+    assert entry["image"] is None
+    page = html.unescape((out / "report.html").read_text())
+    assert f"Left out: {entry['refused']}." in page
 
 
 def test_none_left_is_one_error(diagnoser: Diagnoser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

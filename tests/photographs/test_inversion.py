@@ -160,7 +160,53 @@ def test_what_is_not_drawn_or_seen_alike_is_refused_by_name(generator: EditableG
     lenient = Yardstick(yardstick.text_encoder, 100.0, 100.0)
     both = [crop_of(images[near[0]], "flips.png"), shown[0]]
     told = judged(both, codes[[near[1], 0]], evaluator=sure, yardstick=lenient).refused
-    assert [photograph.refused for photograph in told] in (
-        ["is another to the target when the generator draws it: 0.00 becomes 1.00"],
-        ["is another to the target when the generator draws it: 1.00 becomes 0.00"],
+    (refused,) = [photograph.refused or "" for photograph in told]
+    assert refused.partition(", a change of 1.00 (decisive from 0.1 on)")[0] in (
+        "is another to the target when the generator draws it: 0.00 becomes 1.00",
+        "is another to the target when the generator draws it: 1.00 becomes 0.00",
     )
+
+
+@torch.no_grad()
+def answers(images: Tensor, codes: Tensor, generator: EditableGenerator, outputs: tuple[float, float]) -> Target:
+    """What says ``outputs[0]`` of a photograph ``[1, 3, R, R]`` and ``outputs[1]`` of its inversion, by their red."""
+    red = [float(picture[0, 0].double().mean()) for picture in (images, generator.render(codes))]
+    low, high = (float(torch.tensor(output).double().logit()) for output in outputs)
+
+    class Between(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            share = (x[:, :1].double().mean((2, 3)) - red[0]) / (red[1] - red[0])
+            return (low + (high - low) * share).float()
+
+    preprocessing = Preprocessing(size=generator.resolution, value_range=(-1.0, 1.0))
+    return Target(Between(), name="between", task=BinaryTask(), preprocessing=preprocessing)
+
+
+def test_an_inversion_that_moves_the_target_by_the_decisive_change_is_refused_flip_or_not(
+    generator: EditableGenerator,
+) -> None:
+    codes = styles_of(generator, 2)
+    with torch.no_grad():
+        crop = crop_of(generator.render(codes[:1])[0])
+    lenient = Yardstick(Colours(), 100.0, 100.0)  # type: ignore[arg-type]
+
+    def refused(outputs: tuple[float, float], decisive_change: float = 0.1) -> str:
+        target = answers(crop.image, codes[1:], generator, outputs)
+        evaluator = Evaluator(generator, torch.zeros(1, codes.shape[1]), target, decisive_change=decisive_change)
+        try:
+            judged([crop], codes[1:], evaluator=evaluator, yardstick=lenient)
+        except PhotographError as error:
+            return str(error)
+        return ""
+
+    told = refused((0.98, 0.6))
+    assert "a.png is another to the target when the generator draws it: 0.98 becomes 0.60, a change of 0.38" in told
+    assert "frame it as the generator's pictures are, or leave it out" in told
+    assert "\n" not in told
+    assert refused((0.98, 0.6), decisive_change=0.5) == ""
+    assert "0.52 becomes 0.40" in refused((0.52, 0.4))
+    assert refused((0.98, 0.9)) == ""
+    assert refused((0.52, 0.48)) == ""  # a borderline flip
+    assert "0.52 becomes 0.48" in refused((0.52, 0.48), decisive_change=0.0)
+    assert refused((0.98, 0.95), decisive_change=0.0) == ""
+    assert "0.98 becomes 0.60" in refused((0.98, 0.6), decisive_change=0.0)

@@ -258,6 +258,20 @@ def test_what_the_run_told_opens_the_page(make_audit) -> None:
     assert "<script" not in first
 
 
+def test_prompts_that_lead_the_other_way_stand_among_what_the_audit_cannot_say(make_audit) -> None:
+    audit = make_audit("audit")
+    assert "Prompts that lead the other way" not in Page(write_report(audit)).text
+    manifest = json.loads((audit / "manifest.json").read_text())
+    manifest["environment"]["misread"] = ["a face that is not smiling", HOSTILE[0]]
+    (audit / "manifest.json").write_text(json.dumps(manifest))
+    page = Page(write_report(audit))
+    limits = page.text.partition("What this audit cannot say")[2]
+    assert "Prompts that lead the other way" in limits
+    assert "The text model hardly reads the denial in “a face that is not smiling” and “" in limits
+    assert "Type what is there in its place" in limits
+    assert page.open == []
+
+
 def test_the_markup_is_balanced_and_the_page_complete(page: Page) -> None:
     assert page.open == []
     assert [tag for tag, _ in page.tags].count("h1") == 1

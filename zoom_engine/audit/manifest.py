@@ -150,7 +150,7 @@ class Config:
 class Manifest:
     """All that determines the records (`config`), and where they were made (`environment`: versions, machine, backend).
 
-    notices: what the run told when it began.
+    notices: what the run told when it began; misread: of the attributes' prompts those whose edits add what they deny.
     purpose: what the audit is for, in its owner's words; "" where nobody said.
     begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
     resumed_in: other environments, of runs that went on with the audit.
@@ -160,6 +160,7 @@ class Manifest:
     config: Config
     environment: Mapping[str, Any]
     notices: tuple[str, ...]
+    misread: tuple[str, ...]
     purpose: str
     begun: str
     resumed_in: tuple[Mapping[str, Any], ...]
@@ -201,6 +202,7 @@ class Manifest:
                 config=_config(known.object("config")),
                 environment=environment.values,
                 notices=environment.items("notices", str) or (),
+                misread=environment.items("misread", str) or (),
                 purpose=known.get("purpose", str) or "",
                 begun=known.get("begun", str) or "",
                 resumed_in=known.items("resumed_in", dict) or (),

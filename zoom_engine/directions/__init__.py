@@ -1,6 +1,7 @@
 """Edit directions: what an attribute, given as text, does to the style vector of a generator."""
 
 from zoom_engine.directions.calibration import CalibratedRange, calibrate_range, score_directions, text_scores
+from zoom_engine.directions.denials import MisreadDenial, misread_denials
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
@@ -32,6 +33,7 @@ __all__ = [
     "NULL_PICTURES",
     "CalibratedRange",
     "EditDirections",
+    "MisreadDenial",
     "NaturalEdits",
     "NaturalRegion",
     "NullDirections",
@@ -46,6 +48,7 @@ __all__ = [
     "gradient_relevance",
     "image_bounds",
     "joined_scales",
+    "misread_denials",
     "natural_region",
     "nothing_visible",
     "null_directions",

@@ -14,6 +14,7 @@ nothing counts but what the same direction does to held-out images, and a cluste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -48,6 +49,17 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
         moved = int((change[:, column] >= smallest).sum())
         found.append(Tested(float(np.mean(change[:, column])), ends, float(lowest[column]), standing, moved))
     return found
+
+
+def told_apart(results: Sequence[Tested], null: Array, least: float) -> bool:
+    """Whether what was found can be told from random directions: any of it moves the output surely further, or no mean
+    of `null [I, J]` comes to `least`, from which on a change is decisive. Else the target reacts to any edit."""
+    return any(result.standing.called == "called" for result in results) or strongest(null) < least
+
+
+def strongest(null: Array) -> float:
+    """The mean change by that column of `null [I, J]` that moves the output furthest."""
+    return float(null.mean(axis=0).max())
 
 
 def call(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Called, str]:

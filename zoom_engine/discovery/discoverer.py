@@ -20,7 +20,7 @@ from zoom_engine.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
-from zoom_engine.discovery.calls import Tested, beside_random, call
+from zoom_engine.discovery.calls import Tested, beside_random, call, strongest, told_apart
 from zoom_engine.discovery.checkpoint import Checkpoint, Rows
 from zoom_engine.discovery.clusters import cluster
 from zoom_engine.discovery.findings import Cluster, Discovery, Strip
@@ -168,6 +168,8 @@ class Discoverer:
             clusters=tuple(clusters),
             flipped=int(edits["flipped"].sum()),
             searched=len(searched),
+            random_change=round(strongest(by_chance), 4),
+            told_apart=told_apart(results, by_chance, audit.settings.decisive_change),
             config=told,
             environment=environment,
         )

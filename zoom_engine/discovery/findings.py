@@ -79,11 +79,17 @@ class Cluster:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Discovery:
-    """The clusters of a run, and what it was run on: `config` determines the result, `environment` is where it was."""
+    """The clusters of a run, and what it was run on: `config` determines the result, `environment` is where it was.
+
+    random_change: the mean change of held-out images by the random direction that moves them furthest; told_apart:
+        whether what was found can be told from such edits, see `calls.told_apart`. None, and True, of older folders.
+    """
 
     clusters: tuple[Cluster, ...]
     flipped: int
     searched: int
+    random_change: float | None = None
+    told_apart: bool = True
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
 
@@ -96,6 +102,18 @@ class Discovery:
     def names(self) -> list[str]:
         """The words that fit, each once, the strongest cluster's first."""
         return list(dict.fromkeys(cluster.name for cluster in self.clusters if cluster.name is not None))
+
+    @property
+    def advice(self) -> str | None:
+        """What to do in place of a discovery where none can be told from random edits, in a sentence."""
+        if self.told_apart or self.random_change is None:
+            return None
+        return (
+            "Random edits move this model as far as anything that was found (the strongest of"
+            f" {self.config.get('random_directions', 'several')} by {decimal(self.random_change)} on average), so no"
+            " discovery can be told from them: type the attributes that matter to you, which zoom-engine diagnose"
+            " measures one by one."
+        )
 
     def command(self) -> str:
         """The command line that audits what was named like any typed attribute; "" where nothing was, or where
@@ -123,7 +141,7 @@ class Discovery:
                 f"{fit(cluster.title, 34):34}  {cluster.called:9}  {moves:>9}  {decimal(cluster.mean_change):>5}"
                 f"  {decimal(cluster.null):>6}  {decimal(cluster.score):>5}  {cluster.runner_up or '-'}"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *filter(None, [self.advice])])
 
     def to_json(self) -> dict[str, Any]:
         """As summary.json holds it."""
@@ -131,6 +149,9 @@ class Discovery:
             "clusters": [dataclasses.asdict(cluster) for cluster in self.clusters],
             "flipped": self.flipped,
             "searched": self.searched,
+            "random_change": self.random_change,
+            "told_apart": self.told_apart,
+            "advice": self.advice,
         }
 
     @classmethod
@@ -148,6 +169,8 @@ class Discovery:
                 clusters=tuple(map(_cluster, summary.items("clusters", dict) or ())),
                 flipped=summary.need("flipped", int),
                 searched=summary.need("searched", int),
+                random_change=summary.get("random_change", float),
+                told_apart=summary.get("told_apart", bool) is not False,
                 config=config.values,
                 environment=manifest.object("environment").values,
             )

@@ -44,6 +44,8 @@ def write_discovery_page(folder: str | Path) -> Path:
 
 def headline(discovery: Discovery) -> str:
     """What was found, in a sentence."""
+    if discovery.advice:
+        return "The model reacts to any change: no discovery can be told from random edits"
     called = list(dict.fromkeys(c.name for c in discovery.clusters if c.called == "called" and c.name))
     if called:
         return f"Nobody typed it: the model is moved by {listed([f'“{name}”' for name in called])}"

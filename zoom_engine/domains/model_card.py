@@ -169,7 +169,8 @@ def benchmark_section(figures: dict[str, Any] | None, domain: str) -> str:
     if kept["kept"] is not None:
         text += (
             f"\n\nOf {kept['flips']} flipped counterfactuals of classifiers the probe sees the target's own attribute"
-            f" unchanged in {percent(kept['kept'])} %."
+            f" unchanged in {percent(kept['kept'])} %. That is no proof that the ground truth is kept: the probe is a"
+            " network of the targets’ own kind, trained on renders as they are, and may be misled where they are."
         )
     for name, row in figures.get("counterfactuals", {}).items():
         text += (

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.audit.photographs_file import Photograph
+from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.errors import PhotographError
 from zoom_engine.evaluator import Evaluator
 from zoom_engine.generators import EditableGenerator, Renderer
@@ -78,8 +79,9 @@ class Audited:
 def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardstick: Yardstick) -> Audited:
     """Hold the inversions ``codes [I, S]`` of the readable ones among ``crops``, in their order, to what they show.
 
-    Refused is what lies further off than `LARGEST`, of which the target says decisively something else, or whose label
-    is not kept: what is found around such an inversion is not said of the photograph.
+    Refused is what lies further off than `LARGEST`, what moves the target's output by the decisive change, flip or not,
+    and whose label is not kept: what is found around such an inversion is not said of the photograph. That is up to the
+    target and its settings, so it is asked in every run, whatever inversions are kept.
 
     Raises:
         PhotographError: none is left.
@@ -122,8 +124,13 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
             f"is not what the generator draws: its inversion is {max(seen, pixels):.2f} as far off as another picture,"
             f" {LARGEST:g} is the most"
         )
-    elif bool(after.decisive):
-        refused = f"is another to the target when the generator draws it: {outputs[0]} becomes {outputs[1]}"
+    elif bool(after.decisive) or float(after.change) >= (evaluator.decisive_change or DECISIVE_CHANGE):
+        # With a decisive change of 0 every flip is one, but no inversion leaves an output alone to the last digit.
+        refused = (
+            f"is another to the target when the generator draws it: {outputs[0]} becomes {outputs[1]}, a change of"
+            f" {float(after.change):.2f} (decisive from {evaluator.decisive_change:g} on); frame it as the generator's"
+            " pictures are, or leave it out"
+        )
     elif not bool(after.label_kept):
         refused = "loses its label when the generator draws it"
     return Photograph(

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
 from zoom_engine.audit.table import agreement_in_words, decimal, percent
-from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.plurals import agreeing, listed, number_of
 from zoom_engine.report.verdicts import no_further_than_control
 
 _LABELS_OFF = (
@@ -45,13 +45,14 @@ _OF_PHOTOGRAPHS = (
 
 
 def limits(
-    summary: Summary, config: Config, names: Mapping[Attribute, str], counts: Counts, *, beyond: float | None
+    summary: Summary, manifest: Manifest, names: Mapping[Attribute, str], counts: Counts, *, beyond: float | None
 ) -> Iterator[tuple[str, str]]:
     """(title, explanation) pairs.
 
     `counts` are of the images whatever the attribute; `beyond` is the share of paper-range flips that need weights
     outside the calibrated range, None where unknown.
     """
+    config = manifest.config
     labels, kept = config.labels, summary.label_kept
     if (kept is None and summary.units) or labels == ():
         yield "Label check off", _LABELS_OFF
@@ -92,6 +93,13 @@ def limits(
             "Edits out of range",
             f"Of the flips found with edit weights up to ±{config.bound:g}, {percent(beyond)} need a"
             " stronger edit than the attribute varies by itself. Pictures out there can look unreal.",
+        )
+    if manifest.misread:
+        quoted = listed([f"“{prompt}”" for prompt in manifest.misread])
+        yield (
+            "Prompts that lead the other way",
+            f"The text model hardly reads the denial in {quoted}: more of it is more of what it denies. Type what is"
+            " there in its place; an edit both adds and removes it.",
         )
     weak = _weak(config, names)
     if weak:

@@ -133,7 +133,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         drags_from=DRAGS,
         leaks=leak_table(summary, source.names),
         heat_map=heat_map(source.diagnosis, source.task, {a: source.names[a] for a in source.order}),
-        limits=tuple(limits(summary, config, source.names, source.counts[None], beyond=beyond)),
+        limits=tuple(limits(summary, manifest, source.names, source.counts[None], beyond=beyond)),
         provenance=tuple(provenance(manifest)),
         settings=tuple(_flat({k: v for k, v in without_folders(manifest.to_json()).items() if k != "format"})),
         range_used=used,

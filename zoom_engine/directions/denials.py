@@ -1,0 +1,79 @@
+"""Prompts that deny something, held against the same prompts without the denial.
+
+Encoders of texts and pictures read what a text names more surely than its denial (Alhamoud 2025, *Vision-Language
+Models Do Not Understand Negation*): "a face that is not smiling" may lie on the side of smiling faces. Words make
+candidates alone; what is told is measured, by the cosine of Δt of both. A denial that is read lies on the other side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from zoom_engine.attributes import Attribute
+from zoom_engine.directions.relevance import text_directions
+from zoom_engine.errors import DirectionError, TextEncoderError
+from zoom_engine.text import TextEncoder
+from zoom_engine.text.templates import GENERAL
+
+LARGEST = 0.2  # by what edits do to what is denied, see docs/method.md
+
+_WITHOUT_DENIAL = tuple(
+    (re.compile(rf"\b{denying}\b", re.IGNORECASE), plain)
+    for denying, plain in (
+        (r"(?:without|lacking|that lacks|who lacks)(?: any)?", "with"),
+        (r"(is|are|was|does|do|has|have)n['’]t", r"\1"),
+        (r"(?:does|do) not have(?: any)?", "has"),
+        (r"(?:not|never|no|neither|nor)(?: any)?", ""),
+        (r"non-(?=\w)", ""),
+    )
+)
+
+
+@dataclass(frozen=True)
+class MisreadDenial:
+    """A `prompt` whose direction leads towards the `affirmed` prompt that it denies, at this `cosine`."""
+
+    prompt: str
+    affirmed: str
+    cosine: float
+
+    def __str__(self) -> str:
+        return (
+            f"'{self.prompt}' leads towards what it denies: to the text encoder it lies on the side of"
+            f" '{self.affirmed}' (cosine {self.cosine:.2f}); type that instead, as an edit both adds and removes it"
+        )
+
+
+def affirmed(prompt: str) -> str | None:
+    """The prompt without its denial: "a face with eyeglasses" for "a face without eyeglasses"; None where it denies
+    nothing that English says by a word of its own."""
+    plain = prompt
+    for denying, instead in _WITHOUT_DENIAL:
+        plain = denying.sub(instead, plain)
+    plain = " ".join(plain.split())
+    return None if plain in ("", " ".join(prompt.split())) else plain
+
+
+def misread_denials(
+    text_encoder: TextEncoder, attributes: Sequence[Attribute], *, neutral: str, templates: Sequence[str] = GENERAL
+) -> Iterator[MisreadDenial]:
+    """The wordings of ``attributes`` that deny something and lead towards it.
+
+    A denial of what the encoder cannot read, or tell from the ``neutral`` prompt, is none that can be asked about.
+    """
+    for attribute in attributes:
+        for wording in attribute.wordings:
+            plain = affirmed(wording)
+            if plain is None:
+                continue
+            try:
+                denial, positive = text_directions(text_encoder, [wording, plain], neutral=neutral, templates=templates)
+            except (DirectionError, TextEncoderError):
+                continue
+            cosine = float(torch.dot(denial, positive))
+            if cosine > LARGEST:
+                yield MisreadDenial(wording, plain, cosine)
