@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from zoom_engine.audit.table import decimal, percent, signed
+from zoom_engine.audit.table import decimal, p_value, percent, signed
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.plurals import agreeing, number_of
@@ -143,6 +143,6 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
-    filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
+    filters |= {"p_value": p_value, "short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
     environment.filters.update(filters)
     return environment.get_template(name)
