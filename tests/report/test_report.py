@@ -189,7 +189,7 @@ def test_sensitivities_are_told_apart_by_groups(make_audit) -> None:
 
 
 def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(make_audit) -> None:
-    audit = make_audit("audit", images=40)
+    audit = make_audit("audit", images=40, gain=2.0)
     still = {"flipped": False, "decisive": False, "flip_weight": None, "ssim": None, "bounds": None, "paper": None}
     records = [json.loads(line) for line in (audit / "records.jsonl").read_text().splitlines()]
     for record in records:

@@ -6,9 +6,11 @@ are next to 0 vary the more the larger their mean is, and groups are of unequal 
 difference in units of its own standard error, which keeps the test's size, for many images, where the means are equal
 and all else is not (Janssen 1997; Chung and Romano 2013). Where both groups are alike it is exact for any number.
 
-*Sized* by an interval that needs no such limit: Gaffke's ends of either mean, put together (`intervals`; "melded", Fay,
-Proschan and Brittain 2015). It counts what neither group happened to show. Intervals hold together, over all attributes
-and texts.
+*Sized* by an interval that needs no such limit: the ends of either mean's interval, put together ("melded", Fay,
+Proschan and Brittain 2015). An end is Gaffke's (`intervals`), so it counts what a group did not happen to show, but
+with half an observation more in place of a whole one, as Jeffreys' interval of a share has it beside Clopper and
+Pearson's: two ends with whole ones would hold the difference in 99 to 100 % where 95 % are said. Intervals hold
+together, over all attributes and texts.
 
 A difference is *found* where the adjusted p-value is below 5 %, the interval leaves out 0, and it comes to the smallest
 effect that matters. It says nothing of why: images that have something may have more than that in common.
@@ -31,6 +33,7 @@ from zoom_engine.audit.summary import GroupDifference
 FEWEST = 5
 """Images that each group must have, or nothing is tested."""
 DRAWS = 10_000
+_UNSEEN = 0.5  # observations at 0, or at 1
 _IN_TAIL = 10  # draws beyond each end of an interval, at least
 _AT_ONCE = 4_000_000  # numbers of a block of draws
 _ROUNDING = 1e-10
@@ -167,11 +170,11 @@ def _mean_draws(values: Array, draws: int, random: np.random.Generator) -> tuple
     present = np.isfinite(values)
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     low, high = np.empty((draws, values.shape[1])), np.empty((draws, values.shape[1]))
-    block = max(1, _AT_ONCE // (len(values) + 1))
+    block = max(1, _AT_ONCE // len(values))
     for first in range(0, draws, block):
         part = slice(first, min(first + block, draws))
-        weights = random.exponential(size=(part.stop - first, len(values) + 1))
-        seen, more = weights[:, :-1], weights[:, -1:]
+        seen = random.exponential(size=(part.stop - first, len(values)))
+        more = random.gamma(_UNSEEN, size=(len(seen), 1))
         total = seen @ present.astype(np.float64) + more
         sums = seen @ known
         low[part], high[part] = sums / total, (sums + more) / total
