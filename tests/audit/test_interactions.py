@@ -165,6 +165,13 @@ def test_what_is_found_is_found_in_either_direction_and_not_before_the_end() -> 
     assert unfinished.p_adjusted == more.p_adjusted
 
 
+def test_a_difference_takes_as_many_images_as_could_have_shown_the_contrary() -> None:
+    assert first_against_rest(np.repeat([0.2, 0.0], 16), 16).found
+    few = first_against_rest(np.repeat([0.2, 0.0], 8), 8)
+    assert few.p_adjusted < 0.001
+    assert not few.found
+
+
 def test_less_than_matters_is_not_found() -> None:
     values = np.repeat([0.06, 0.02], 200)
     assert first_against_rest(values, 200, smallest=0.02).found
