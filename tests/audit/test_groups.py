@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from audits import ATTRIBUTES, manifest, single
 from zoom_engine.attributes import Attribute
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.records import Record, to_line
+from zoom_engine.audit.table import differences_in_words
 
 BY = ["a face with glasses", "a face with a hat"]
 TASK = {"task": {"task": "binary", "classes": ["no mustache", "mustache"]}}
@@ -70,6 +72,68 @@ def test_unfinished_audits_and_other_tasks_have_the_groups_that_are_known() -> N
     known = next(row for row in rows if row.mean_change is not None)
     assert [(group.by, group.group, group.ci95) for group in known.groups] == [(text, "has", None) for text in BY]
     assert all(group.mean_change is None for row in rows if row is not known for group in row.groups)
+
+
+def told_apart(effect_of: Callable[[int], float], *, count: int = 40, **more: object) -> Diagnosis:
+    """An audit in which every other image has glasses, and one attribute moves the output as `effect_of` says."""
+    records = [
+        replace(single(i, c), groups=(i % 2 == 0, i < 3), paper=None, change=effect_of(i) if c == 0 else 0.1)
+        for i in range(count)
+        for c in range(3)
+    ]
+    return Diagnosis(manifest(by=BY, **{"images": count, **more}), tuple(records))
+
+
+def test_a_difference_between_groups_is_found_and_said() -> None:
+    diagnosis = told_apart(lambda i: 0.4 + 0.001 * i if i % 2 == 0 else 0.04)
+    for row in diagnosis.sensitivity:
+        glasses, hat = row.differences
+        has, lacks = (group for group in row.groups if group.by == BY[0])
+        assert (glasses.by, glasses.has, glasses.lacks) == (BY[0], has.images, lacks.images)
+        assert glasses.difference == pytest.approx(has.mean_change - lacks.mean_change)
+        assert glasses.found == (row.attribute.text == ATTRIBUTES[0])
+        assert (hat.has, hat.p_value, hat.ci95, hat.found) == (3, None, None, False)
+    text = diagnosis.table().splitlines()
+    (line,) = (line for line in text if "moves the output further" in line)
+    one = next(row for row in diagnosis.sensitivity if row.attribute.text == ATTRIBUTES[0]).differences[0]
+    assert line == (
+        "A smiling face moves the output further in images that have “a face with glasses”: 0.42, against 0.04 in those"
+        f" that lack it; adjusted p {one.p_adjusted:.4f}."
+    )
+    assert one.p_adjusted < 0.01
+    assert (
+        "Images that have “a face with a hat” are not compared with those that lack it: 3 have it, 37 lack it, and 5 of"
+        " each are needed." in text
+    )
+    row = next(line for line in text if line.startswith("  has less lacks"))
+    assert row.split()[-3:] == [f"{one.difference:.3f}", f"[{one.ci95[0]:.3f},", f"{one.ci95[1]:.3f}]"]
+    written = diagnosis.summary().to_json()["sensitivity"][0]["differences"]
+    assert list(written[0]) == ["by", "has", "lacks", "difference", "ci95", "p_value", "p_adjusted", "found"]
+    json.dumps(written, allow_nan=False)
+
+
+def test_the_sentence_begins_with_the_images_that_are_moved_further() -> None:
+    (told,) = differences_in_words(told_apart(lambda i: 0.02 if i % 2 == 0 else 0.5 + 0.001 * i).summary())
+    assert "in images that lack “a face with glasses”: 0.52, against 0.02 in those that have it; adjusted" in told
+
+
+def test_alike_groups_and_unfinished_audits_say_nothing_of_a_difference() -> None:
+    assert "further in images" not in told_apart(lambda i: 0.4 + 0.001 * (i // 2)).table()
+    whole = told_apart(lambda i: 0.4 if i % 2 == 0 else 0.04)
+    unfinished = Diagnosis(whole.manifest, whole.records[:-1])
+    assert "further in images" in whole.table()
+    assert "further in images" not in unfinished.table()
+    assert unfinished.sensitivity[0].differences[0].p_adjusted < 0.01
+
+
+def test_the_looks_of_an_audit_are_paid_for_in_its_differences() -> None:
+    random = np.random.default_rng(0).random(24)
+    one, looks = (
+        told_apart(lambda i: 0.2 + 0.3 * (i % 2) * random[i], count=24, **more).sensitivity[0].differences[0]
+        for more in ({}, {"looks": [24, 48, 96, 192], "width": None, "images": None})
+    )
+    assert looks.p_adjusted == pytest.approx(min(1.0, 4 * one.p_adjusted))
+    assert looks.ci95[0] < one.ci95[0] < one.ci95[1] < looks.ci95[1]
 
 
 def test_a_record_keeps_its_groups() -> None:

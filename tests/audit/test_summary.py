@@ -262,6 +262,7 @@ def test_the_file_has_the_keys_of_the_mode_in_their_order(diagnosis: Diagnosis) 
         "signed_spread",
         "adjusted_mean_change",
         "groups",
+        "differences",
         "by_wording",
     ]
     found = diagnosis.summary().to_json()

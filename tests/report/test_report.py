@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.audit.table import p_value
 from zoom_engine.errors import AuditError
 from zoom_engine.report import IndexEntry, write_index, write_report, writer
 from zoom_engine.report.pictures import BUDGETS
@@ -199,6 +200,38 @@ def test_sensitivities_are_told_apart_by_groups(make_audit) -> None:
         assert f"{title} images" in text
         assert f"{group.mean_change:.3f} [{group.ci95[0]:.3f}, {group.ci95[1]:.3f}]" in text
     assert "predicted mustache" in text
+
+
+def test_differences_between_groups_stand_beside_them_and_on_the_first_screen(make_audit) -> None:
+    audit = make_audit("audit", images=40, gain=2.0)
+    still = {"flipped": False, "decisive": False, "flip_weight": None, "ssim": None, "bounds": None, "paper": None}
+    records = [json.loads(line) for line in (audit / "records.jsonl").read_text().splitlines()]
+    for record in records:
+        record["groups"] = [record["image"] % 2 == 0]
+        if record["attribute"] == "a smiling face" and record["image"] % 2:
+            record.update(**still, output=record["original_output"], change=0.0, trajectory=[])
+    (audit / "records.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    row = next(row for row in Diagnosis.load(audit).sensitivity if row.attribute.text == "a smiling face")
+    (one,) = row.differences
+    means = {group.group: f"{group.mean_change:.2f}" for group in row.groups}
+    assert one.found
+    sentence = (
+        f"Smiling moves the output further in images that have “a face with eyeglasses”: {means['has']}, against"
+        f" {means['lacks']} in those that lack it; adjusted p {p_value(one.p_adjusted)}."
+    )
+    hero, rest = Page(write_report(audit)).text.split("How the audit works")
+    assert f"Not everywhere alike {sentence}" in hero
+    among = rest.split("Among which images")[1]
+    assert sentence in among
+    ends = f"[{one.ci95[0]:.3f}, {one.ci95[1]:.3f}]"
+    assert f"{one.difference:.3f} {ends} {p_value(one.p_adjusted)}" in among
+
+
+def test_groups_that_are_too_small_to_compare_are_told(make_audit) -> None:
+    text = Page(write_report(make_audit("audit"))).text
+    few = "“a face with eyeglasses” are not compared with those that lack it: 4 have it, 8 lack it, and 5 of each are"
+    assert f"Images that have {few} needed." in text.split("Among which images")[1]
+    assert "Not everywhere alike" not in text
 
 
 def test_the_first_page_says_the_smallest_effect_that_could_have_been_told(make_audit) -> None:

@@ -2,7 +2,8 @@
 
 Which images have what is named in `Config.by` is in the records (`Record.groups`), told by text scores of the unedited
 images. What the target predicts of them is their original output, where it decides between two classes. A mean over
-fewer images has a wider interval, and says less: groups are not called.
+fewer images has a wider interval, and says less: groups are not called. Whether those that have something differ from
+those that lack it is tested, see `interactions`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.audit.interactions import differences
 from zoom_engine.audit.intervals import Array, column_means, mean_intervals
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.records import Record
-from zoom_engine.audit.summary import PREDICTION, GroupChange
+from zoom_engine.audit.summary import PREDICTION, GroupChange, GroupDifference
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,30 @@ def group_changes(
                 )
             )
     return [tuple(column) for column in columns]
+
+
+def group_differences(
+    config: Config,
+    found: Sequence[Group],
+    effect: Array,
+    images: Sequence[int],
+    *,
+    finished: bool = True,
+    seed: int = 0,
+) -> list[tuple[GroupDifference, ...]]:
+    """Of each column of `effect [I, A]`, its rows those of `images`, how those that have what each text of `Config.by`
+    says differ from those that lack it; nothing is found before an audit is `finished`."""
+    members = {(group.by, group.group): group.images for group in found}
+
+    def rows(text: str, name: str) -> NDArray[np.bool_]:
+        return np.array([image in members.get((text, name), ()) for image in images], dtype=np.bool_)
+
+    return differences(
+        [(text, rows(text, "has"), rows(text, "lacks")) for text in config.by],
+        effect,
+        smallest=config.smallest_effect,
+        correction=config.correction,
+        finished=finished,
+        looks=config.planned_looks,
+        seed=seed,
+    )

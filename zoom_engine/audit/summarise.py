@@ -16,7 +16,7 @@ import numpy as np
 from zoom_engine.audit.agreement import kendalls_w
 from zoom_engine.audit.effects import adjusted_changes, effects, is_judged_at_end, judged, leakage, named
 from zoom_engine.audit.evidence import null_level, standings
-from zoom_engine.audit.groups import group_changes, groups
+from zoom_engine.audit.groups import group_changes, group_differences, groups
 from zoom_engine.audit.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
 from zoom_engine.audit.looks import confidence
 from zoom_engine.audit.manifest import Config
@@ -186,7 +186,9 @@ def _single(
         reached = power(changes, by_null, config.smallest_effect, specific_from=from_here, looks=looks, seed=seed)
     by_wording, agreement = _by_wording(records, columns, len(column), drawn)
     level = drawn.confidence
-    among = group_changes(groups(config, records), changes, shown, level=level, draws=drawn.resamples, seed=seed)
+    parts = groups(config, records)
+    among = group_changes(parts, changes, shown, level=level, draws=drawn.resamples, seed=seed)
+    apart = group_differences(config, parts, changes, shown, finished=complete, seed=seed)
     flipped = means(record.flipped for record in records)
     decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
     label_kept = means(record.label_kept for record in records)
@@ -232,6 +234,7 @@ def _single(
             signed_spread=_spread(signed[:, i]),
             adjusted_mean_change=adjusted[i],
             groups=among[i],
+            differences=apart[i],
             by_wording=by_wording[i],
         )
         for i, attribute in enumerate(config.attributes)

@@ -29,7 +29,7 @@ _OF_SINGLE = (
         "signed_change",
         "signed_spread",
     ),
-    *("adjusted_mean_change", "groups", "by_wording", "power", "leakage", "wordings"),
+    *("adjusted_mean_change", "groups", "differences", "by_wording", "power", "leakage", "wordings"),
 )
 
 
@@ -122,6 +122,25 @@ class GroupChange:
         return f"predicted {self.group}" if self.by == PREDICTION else f"{self.group} “{self.by}”"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class GroupDifference:
+    """How much more an attribute moves the output in the images that have what a text (`by`) says than in those that
+    lack it: the `difference` of mean changes, in [-1, 1], so many images of either kind in `has` and `lacks`.
+
+    None where a group is empty. ci95, p_value, p_adjusted: its interval, which holds for all such differences together,
+    and p-values, see `interactions`; None where a group is too small. found: whether there is one.
+    """
+
+    by: str
+    has: int
+    lacks: int
+    difference: float | None
+    ci95: Interval | None
+    p_value: float | None
+    p_adjusted: float | None
+    found: bool
+
+
 class PhotographChange(NamedTuple):
     """An attribute (None: all together) at one photograph: how far the output moves, whether it flips, decisively."""
 
@@ -176,6 +195,7 @@ class Sensitivity:
     adjusted_mean_change: single mode: what of the judged change the attributes that it drags along do not explain, see
         `effects`.
     groups: single mode: the same among parts of the images, see `groups.groups`.
+    differences: single mode: how those that have what a text says differ from those that lack it, see `interactions`.
     by_wording: single mode: what `effect` is along the direction of each phrasing; None where there is one alone.
     """
 
@@ -206,6 +226,7 @@ class Sensitivity:
     signed_spread: float | None = None
     adjusted_mean_change: float | None = None
     groups: tuple[GroupChange, ...] = ()
+    differences: tuple[GroupDifference, ...] = ()
     by_wording: tuple[float, ...] | None = None
 
     @property

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
+from zoom_engine.attributes import Attribute
+from zoom_engine.audit.interactions import FEWEST
 from zoom_engine.audit.looks import ERRING, SETTLED_WIDTH
-from zoom_engine.audit.summary import PREDICTION, Interval, Sensitivity, Summary
+from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
 from zoom_engine.plurals import agreeing, number_of
 
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
+_MOST_DIFFERENCES = 3
 
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
@@ -34,6 +37,9 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         for group in told_apart:
             name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
             body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
+        for one in row.differences:
+            name = fit(f"  has less lacks “{one.by}”", _NAME_WIDTH)
+            body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
     about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
     closing = (
         f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
@@ -51,6 +57,11 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
     if summary.nothing:
         closing += f"\nprompts that name nothing visible: {decimal(summary.nothing.mean_change, 3)} on average"
         closing += f", the strongest {decimal(summary.nothing.most, 3)}" if len(summary.nothing.prompts) > 1 else ""
+    told = differences_in_words(summary)
+    closing += "".join(f"\n{sentence}" for sentence in told[:_MOST_DIFFERENCES])
+    if len(told) > _MOST_DIFFERENCES:
+        closing += f"\n{number_of(len(told) - _MOST_DIFFERENCES, 'more such difference')}"
+    closing += "".join(f"\n{sentence}" for sentence in not_compared(summary))
     if summary.wordings:
         closing += f"\n{agreement_in_words(summary)}"
     if summary.look:
@@ -91,6 +102,42 @@ def agreement_in_words(summary: Summary) -> str:
     return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
 
 
+def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None = None) -> list[str]:
+    """The differences that are found between images that have what a text says and those that lack it, a sentence
+    each, the largest first; attributes by `names`, or as they were typed."""
+    found = [(row, one) for row in summary.sensitivity for one in row.differences if one.found]
+    found.sort(key=lambda pair: -abs(pair[1].difference or 0.0))
+    return [
+        _difference_in_words(row, one, row.attribute.name if names is None else names[row.attribute])
+        for row, one in found
+    ]
+
+
+def _difference_in_words(row: Sensitivity, one: GroupDifference, name: str) -> str:
+    means = {group.group: decimal(group.mean_change) for group in row.groups if group.by == one.by}
+    (more, have), (less, lack) = sorted([("has", "have"), ("lacks", "lack")], reverse=(one.difference or 0.0) < 0)
+    return (
+        f"{name[:1].upper()}{name[1:]} moves the output further in images that {have} “{one.by}”: {means[more]},"
+        f" against {means[less]} in those that {lack} it; adjusted p {p_value(one.p_adjusted)}."
+    )
+
+
+def not_compared(summary: Summary) -> list[str]:
+    """The texts for which no attribute was compared, as too few images have or lack what they say: a sentence each."""
+
+    def told() -> Iterator[str]:
+        for same in zip(*(row.differences for row in summary.sensitivity), strict=True):
+            most = max(same, key=lambda one: one.has + one.lacks)
+            if all(one.p_value is None for one in same):
+                have, lack = agreeing(most.has, "has it", "have it"), agreeing(most.lacks, "lacks it", "lack it")
+                yield (
+                    f"Images that have “{most.by}” are not compared with those that lack it: {most.has} {have},"
+                    f" {most.lacks} {lack}, and {FEWEST} of each are needed."
+                )
+
+    return list(told())
+
+
 def looks_in_words(summary: Summary) -> str:
     """How an audit that finds out how many images it takes came to its number; "" for others."""
     look = summary.look
@@ -117,6 +164,11 @@ def percent(value: float | None) -> str:
 def decimal(value: float | None, digits: int = 2) -> str:
     """A number with fixed digits; "-" for None. What rounds to 0 has no sign."""
     return "-" if value is None else f"{value:z.{digits}f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with four digits; "-" for None, and "below 0.0001" where four digits would be 0."""
+    return "below 0.0001" if value is not None and value < 5e-5 else decimal(value, 4)
 
 
 def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:

@@ -54,7 +54,7 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
 def told_apart(results: Sequence[Tested], null: Array, least: float) -> bool:
     """Whether what was found can be told from random directions: any of it moves the output surely further, or no mean
     of `null [I, J]` comes to `least`, from which on a change is decisive. Else the target reacts to any edit."""
-    return any(result.standing.called == "called" for result in results) or strongest(null) < least
+    return any(result.standing.specificity == "specific" for result in results) or strongest(null) < least
 
 
 def strongest(null: Array) -> float:

@@ -15,8 +15,8 @@ from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.effects import DRAGS
 from zoom_engine.audit.gallery_file import SheetEntry
 from zoom_engine.audit.records import Record
-from zoom_engine.audit.summary import GroupChange, Sensitivity
-from zoom_engine.audit.table import looks_in_words
+from zoom_engine.audit.summary import GroupChange, GroupDifference, Sensitivity
+from zoom_engine.audit.table import differences_in_words, looks_in_words, not_compared
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
@@ -89,6 +89,9 @@ class Page:
     leaks: HeatMap | None
     drags_from: float
     groups: Sequence[GroupChange]
+    differences: Sequence[GroupDifference]
+    interactions: tuple[str, ...]
+    not_compared: tuple[str, ...]
     signs: bool
     effects: bool
     limits: tuple[tuple[str, str], ...]
@@ -129,6 +132,9 @@ def read_page(source: Source, budget: Budget) -> Page:
         curves=tuple(_curves(source, budget)),
         effects=any(row.effect is not None for row in summary.sensitivity),
         groups=next((row.groups for row in summary.sensitivity if row.value is not None), ()),
+        differences=next((row.differences for row in summary.sensitivity if row.value is not None), ()),
+        interactions=tuple(differences_in_words(summary, source.names)),
+        not_compared=tuple(not_compared(summary)),
         signs=any(row.signed_change is not None for row in summary.sensitivity),
         drags_from=DRAGS,
         leaks=leak_table(summary, source.names),

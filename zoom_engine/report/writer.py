@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from zoom_engine.audit.table import decimal, percent, signed, verdict_in_words
+from zoom_engine.audit.table import decimal, p_value, percent, signed, verdict_in_words
 from zoom_engine.errors import AuditError, system_errors
 from zoom_engine.files import atomic
 from zoom_engine.plurals import agreeing, number_of
@@ -143,7 +143,7 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
-    filters["verdict"] = verdict_in_words
+    filters |= {"verdict": verdict_in_words, "p_value": p_value}
     filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
     environment.filters.update(filters)
     return environment.get_template(name)
