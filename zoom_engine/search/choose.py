@@ -11,8 +11,8 @@ from zoom_engine.errors import ConfigError, TargetError, one_line
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.kinds import one_of, plain
 from zoom_engine.search.cmaes import CMAES
-from zoom_engine.search.end import End
 from zoom_engine.search.contract import check_search_on_load
+from zoom_engine.search.end import End
 from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
 from zoom_engine.search.minimal import Minimal
