@@ -167,8 +167,8 @@ def test_a_field_is_all_that_an_option_takes(
 @pytest.mark.parametrize(
     ("attributes", "null", "at_end", "of_them"),
     [
-        *((1, None, True, (32, 8)), (3, None, True, (32, 9)), (8, None, True, (32, 24)), (40, None, True, (32, 24))),
-        *((8, 4, True, (4, 4)), (8, 500, True, (500, 24)), (8, 0, True, (0, 0))),
+        *((1, None, True, (32, 8)), (3, None, True, (32, 9)), (8, None, True, (32, 20)), (40, None, True, (32, 20))),
+        *((8, 4, True, (4, 4)), (8, 500, True, (500, 20)), (8, 0, True, (0, 0))),
         *((1, None, False, (16, 1)), (8, None, False, (16, 2)), (40, None, False, (16, 8)), (8, 1, False, (1, 1))),
     ],
 )

@@ -42,7 +42,7 @@ DEFAULT_NULL = 32
 """Random directions where each takes one picture of an image."""
 WHOLE_NULL = 16
 """Random directions where each is searched whole."""
-NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 24)
+NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
 """One picture each: along how many of them an image is moved for every attribute, and at least and at most."""
 LEAST_BESIDE_NOTHING = 8
 """Searches of attributes beside each along a prompt that names nothing visible."""
