@@ -7,6 +7,10 @@ pictures change by as much as the attributes' edits to their calibrated bounds c
 pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they change pictures by less: what a
 text moves, channels move together.) On each image they go one way only, as an attribute's edit does.
 
+About one in four changes the ground truth itself, and a sound model rightly follows. Where labels tell, such directions
+are drawn again. Without labels nothing does: what the target's own answers are regressed on is no help, as what random
+directions do to them is not linear in the code, and a bias on what nobody typed must go on showing in them.
+
 Beside them stand directions of prompts that name nothing that a picture shows (`NOTHING`), found as the attributes' are
 and followed as far as pictures change by as much: what the wording of a prompt alone comes to. Each image is moved
 along one of them, by turns.
@@ -188,19 +192,18 @@ class _Matching:
 
         def changes(rows: Tensor, weights: Tensor, pictures: Tensor) -> Tensor:
             """Of each row the mean change of pictures."""
-            moved = [(drawn - unedited[picture]).square() for picture, drawn in seen(rows, weights, pictures)]
-            return (
-                torch.cat([each.mean(dim=(1, 2, 3)).sqrt().double().cpu() for each in moved])
-                .view(pictures.shape)
-                .mean(1)
-            )
+            moved = [
+                (drawn - unedited[picture]).square().mean(dim=(1, 2, 3)).sqrt().double().cpu()
+                for picture, drawn in seen(rows, weights, pictures)
+            ]
+            return torch.cat(moved).view(pictures.shape).mean(1)
 
         def lost(rows: Tensor, length: Tensor) -> Tensor:
             """Of each row the share of the pictures that lose their label."""
             if self.labels is None:
                 return torch.zeros(len(rows))
             before, pictures = self.labels.read(unedited), every.expand(len(rows), -1)
-            both = both_ways(length.expand(len(rows)))
+            both = _both_ways(length.expand(len(rows)))
             kept = [(self.labels.read(drawn) == before[picture]).cpu() for picture, drawn in seen(rows, both, pictures)]
             return 1 - torch.cat(kept).double().view(pictures.shape).mean(1)
 
@@ -208,7 +211,7 @@ class _Matching:
             """The length corrected by what a look shows: the change grows nearly in proportion."""
             turns = few[look] * torch.arange(len(rows))[:, None] + torch.arange(few[look]) + look
             pictures = turns % len(codes) if together else every.expand(len(rows), -1)
-            found = changes(rows, both_ways(length.expand(len(rows))), pictures)
+            found = changes(rows, _both_ways(length.expand(len(rows))), pictures)
             found = found.mean(0, keepdim=True) if together else found
             return (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
 
@@ -235,6 +238,6 @@ class _Matching:
         }
 
 
-def both_ways(lengths: Tensor) -> Tensor:
+def _both_ways(lengths: Tensor) -> Tensor:
     """Weights ``[rows, 2]``, to either side."""
     return torch.stack([-lengths, lengths], dim=1).float()
