@@ -26,6 +26,7 @@ from zoom_engine.errors import AuditError, ConfigError, DirectionError, TargetEr
 from zoom_engine.gallery import STRIP_FRAMES
 from zoom_engine.generators import save_generator
 from zoom_engine.planning import evaluations, plan
+from zoom_engine.search import SearchResult, Unit, searched
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 from zoom_engine.text import find_templates
 
@@ -125,7 +126,7 @@ def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
     took = 12 + sum(record.evaluations for record in diagnosis.records)
     assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
-    beside = planned.every_image["search along null directions"]
+    beside = planned.every_image["the ends of null directions"]
     assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.null) <= beside.most
     size = (audit / "records.jsonl").stat().st_size
     assert planned.record_bytes.least / 2 < size < planned.record_bytes.most
@@ -273,13 +274,14 @@ def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkey
     shutil.copytree(audit, out)
     (out / "summary.json").unlink()
     lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
-    (out / "records.jsonl").write_text("".join(lines[:17]))
+    cut = 1 + next(place for place, line in enumerate(lines) if '"null":5' in line)  # amid random directions
+    (out / "records.jsonl").write_text("".join(lines[:cut]))
     diagnoser(progress=bars).run(images=12, seed=0, out=out)
     assert Diagnosis.load(out).records == Diagnosis.load(audit).records
     assert Diagnosis.load(out).null == Diagnosis.load(audit).null
     (steps,) = bars.steps["Searching"]
-    assert steps[0] == 17
-    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 2) + 12 // 3
+    assert 12 * 3 < steps[0] == cut < len(lines)
+    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 9) + 12 // 3
 
 
 class LoadedError(Exception):
@@ -419,25 +421,85 @@ def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
     assert list((tmp_path / "cache").iterdir()), "the compiled generator"
 
 
+def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    config = diagnosis.config
+    assert (config.null, config.null_per_image, config.null_search) == (32, 9, "end")
+    random = {(i, j) for i in range(12) for j in config.random_directions(i)}
+    along_prompts = {(0, 32), (3, 33), (6, 34), (9, 35)}
+    assert {(r.image, r.null) for r in diagnosis.null} == random | along_prompts
+    lengths = {j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.null if r.null == j} for j in range(36)}
+    assert all(len(ends) == 1 and min(ends)[0] == 0.0 for ends in lengths.values()), "each goes as far, one way"
+    assert len({next(iter(lengths[j])) for j in range(32)}) == 1
+    assert all(
+        r.evaluations == len(r.trajectory) - 1 == 1 or r.label_kept is False or 2 <= r.evaluations <= 4
+        for r in diagnosis.null
+    )
+    ends = [max(r.trajectory, key=lambda point: max(map(abs, point.weights))) for r in diagnosis.null]
+    assert all(
+        abs(sum(end.weights)) == pytest.approx(max(map(abs, r.bounds or ())))
+        for end, r in zip(ends, diagnosis.null, strict=True)
+    )
+    kept = [(end, r) for end, r in zip(ends, diagnosis.null, strict=True) if end.label_kept]
+    assert all(end.change == r.change for end, r in kept)
+    assert len(kept) > 0.9 * len(ends)
+
+
+def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path) -> None:
+    """A few of them, searched whole."""
+    run, records = diagnoser(), [r for r in Diagnosis.load(audit).null if r.image == 3 and r.stop == "end"]
+    assert len(records) > 5
+    measured = run.measured(RunSettings(images=12, seed=0))
+    units = [Unit(0, r.null, measured.null.bounds(r.seed, r.null or 0)) for r in records]
+    (image,) = {r.seed for r in records}
+    scanned: dict[int | None, SearchResult] = {}
+    for results in searched(
+        units, search=run.search, evaluators=[run.evaluator(measured.null)], styles=run.styles([image])
+    ):
+        scanned |= {unit.attribute: result for _, unit, result in results}
+    for r in records:
+        end = max(scanned[r.null].trajectory, key=lambda point: max(map(abs, point.weights)))
+        assert end.change == pytest.approx(r.change, abs=1e-4)
+        assert end.label_kept is True
+
+
+def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit: Path) -> None:
+    manifest = json.loads((audit / "manifest.json").read_text())
+    drawn, told = manifest["config"]["null_drawn"], "\n".join(manifest["environment"]["notices"])
+    assert len(drawn) == len(set(drawn)) == 32
+    redrawn = max(drawn) + 1 - 32
+    assert redrawn > 0
+    assert f"{redrawn} of {32 + redrawn} random directions change the label" in told
+    assert manifest["config"]["null_changing"] == Diagnosis.load(audit).config.null_changing == 0
+    notices: list[str] = []
+    unlabelled = diagnoser(labels=[], notify=notices.append)
+    null = unlabelled.measured(RunSettings(images=12, seed=0)).null
+    assert null.drawn == tuple(range(32))
+    assert [text for text in notices if "labels are off" in text and "--label" in text]
+
+
+def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_whole() -> None:
+    for options in ({"search": "pgd"}, {"edit_range": "paper"}):
+        run = diagnoser(**options)
+        config = run.known(RunSettings(images=12, seed=0))
+        assert (run.null_search, config.null, config.null_per_image) == (run.search, 16, 2)
+        assert config.null_search == run.search.name
+        assert config.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
+
+
 def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     diagnosis = Diagnosis.load(audit)
-    random = {(i, j) for i in range(12) for j in range(2)}
-    along_prompts = {(0, 2), (3, 3), (6, 4), (9, 5)}
-    assert {(r.image, r.null) for r in diagnosis.null} == random | along_prompts
-    lengths = {j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.null if r.null == j} for j in range(6)}
-    assert all(len(ends) == 1 and min(ends)[0] == 0.0 for ends in lengths.values()), "each goes as far, one way"
-    assert lengths[0] == lengths[1]
     summary = json.loads((audit / "summary.json").read_text())
-    changes = [r.change for r in diagnosis.null if (r.null or 0) < 2]
+    changes = [r.change for r in diagnosis.null if (r.null or 0) < 32]
     assert summary["null"]["mean_change"] == pytest.approx(np.mean(changes))
     assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
     assert summary["nothing"]["images"] == 4
     first, *others = summary["sensitivity"]
     assert first["verdict"] in ("sensitive", "inconclusive")
     assert {row["verdict"] for row in others} <= {"negligible", "inconclusive"}
-    assert {row["specificity"] for row in summary["sensitivity"]} <= {"unknown", "unspecific"}, "two are too few"
+    assert {row["specificity"] for row in summary["sensitivity"]} <= {"specific", "unspecific", "unknown"}
     page = (audit / "report.html").read_text()
-    assert "2 random edits that change pictures as much move the output by" in page
+    assert "32 random edits that change pictures as much move the output by" in page
     assert "prompts that name nothing visible moved it by at most" in page
 
 

@@ -69,7 +69,7 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     arguments = ["plan", "--config", str(config), "--images", "10000", "--workers", "4", "--quiet", "--rate"]
     assert main([*arguments, "20", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["images"], found["records"], found["parts"][0]["rate_from"]) == (10_000, 32_500, "as given")
+    assert (found["images"], found["records"], found["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
     assert found["hours"]["4"]["most"] < found["hours"]["1"]["most"] < 4.1 * found["hours"]["4"]["most"]
     assert main([*arguments, "0"]) == 1
     assert "rate must be greater than 0" in capsys.readouterr().err

@@ -25,7 +25,7 @@ from zoom_engine.audit.folder import (
     first_difference,
     read_manifest,
 )
-from zoom_engine.audit.manifest import Manifest
+from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
@@ -85,11 +85,11 @@ def diagnosed(
         workers = stack.enter_context(_workers(first))
         measured = [first.measured(run, found)]
         for other in diagnosers[1:]:
-            measured.append(first.measured_for(other, measured[0]))
+            measured.append(first.measured_for(other, measured[0], run))
         search = ShardSearch(diagnosers, measured)
         kept: list[Kept] = []
         for diagnoser, own, out in zip(diagnosers, measured, outs, strict=True):
-            manifest = diagnoser.manifest(own.directions, own.calibrated, run, crops, found)
+            manifest = diagnoser.manifest(own, run, crops, found)
             if out is None:
                 kept.append(_InMemory(manifest))
                 continue
@@ -117,7 +117,7 @@ def _search(
     kept: Sequence[Kept],
 ) -> None:
     """Search what is not done, up to each look that no earlier run has passed, until one ends the audit."""
-    first = diagnosers[0]
+    first, config = diagnosers[0], diagnosers[0].known(run)
     if workers is not None:
         settings = _settings_of_workers(first, workers.count)
         workers.prepare(_Job(type(first), settings, run, first.chosen(run), search.measured[0], Path.cwd()))
@@ -128,11 +128,11 @@ def _search(
         if images < reached:
             continue
         look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
-        every, initial = len(diagnosers) * sum(first.measurements(run, images)), sum(map(len, done))
+        every, initial = len(diagnosers) * sum(config.measurements(images)), sum(map(len, done))
         flips = searched = 0
         with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
             try:
-                for target, batch in _found(first, run, images, search, workers, hired, done=done):
+                for target, batch in _found(first, config, images, search, workers, hired, done=done):
                     kept[target].keep(batch)
                     done[target].update(record.unit for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.null is None)
@@ -218,7 +218,7 @@ def _check_same_audit(diagnoser: Diagnoser, out: Path, run: RunSettings, crops: 
         )
     known = {**diagnoser.config(run), "answers": diagnoser.answers}
     if crops is not None:  # how many of them are audited is known when they are inverted
-        known = {name: value for name, value in known.items() if name not in ("images", "null_images")}
+        known = {name: value for name, value in known.items() if name != "images"}
         known |= diagnoser.of_photographs(crops, run.seed)
     check_config(out, known)
 
@@ -261,7 +261,7 @@ def _settings_of_workers(diagnoser: Diagnoser, count: int) -> AuditSettings:
 
 def _found(
     first: Diagnoser,
-    run: RunSettings,
+    config: Config,
     images: int,
     search: ShardSearch,
     workers: RayWorkers | None,
@@ -273,10 +273,9 @@ def _found(
     each batch of pictures, and for which target. ``hired`` are workers that have nothing to do, and are again
     afterwards."""
     places = len(first.places)
-    held = first.held(run, images)
     if workers is None:
         ends = range(math.ceil(FIRST_UNITS / places), images, math.ceil(UNITS_AT_ONCE / places))
-        for shard in _shards(first, images, held, ends, set.intersection(*map(set, done))):
+        for shard in _shards(first, config, images, ends, set.intersection(*map(set, done))):
             lacking: dict[tuple[int, ...], Shard] = {}
             for unit in shard:
                 lacking.setdefault(tuple(i for i, known in enumerate(done) if unit not in known), []).append(unit)
@@ -285,21 +284,20 @@ def _found(
         return
     each = max(1, min(math.ceil(FIRST_UNITS / places), images // (SHARDS_A_WORKER * workers.count)))
     (known,) = done
-    for batch in dispatched(_shards(first, images, held, range(each, images, each), known), workers, free=hired):
+    for batch in dispatched(_shards(first, config, images, range(each, images, each), known), workers, free=hired):
         yield 0, batch
 
 
-def _shards(diagnoser: Diagnoser, images: int, held: int, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
-    """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on; random
-    directions on the first ``held``."""
-    places, every_so = diagnoser.places, diagnoser.nothing_every
+def _shards(diagnoser: Diagnoser, config: Config, images: int, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
+    """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
+    places, every_so = diagnoser.places, config.nothing_every
     for first, end in pairwise([0, *ends, images]):
         every: Shard = [(image, place) for image in range(first, end) for place in places]
-        every += [(image, j) for image in range(first, min(end, held)) for j in range(diagnoser.null)]
+        every += [(image, j) for image in range(first, end) for j in config.random_directions(image)]
         every += [
-            (image, diagnoser.null + image // every_so % len(diagnoser.nothing))
+            (image, config.null + image // every_so % len(config.nothing))
             for image in range(first, end)
-            if diagnoser.nothing and image % every_so == 0
+            if config.nothing and image % every_so == 0
         ]
         if shard := [unit for unit in every if unit not in done]:
             yield shard

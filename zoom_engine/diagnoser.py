@@ -19,7 +19,7 @@ from torch import Tensor
 from zoom_engine import registry
 from zoom_engine.attributes import NEUTRAL, Attribute, parse_attributes
 from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.manifest import PAPER_BOUND, Manifest
+from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
 from zoom_engine.audit.settings import METHODS, SEEDS_PER_RUN, AuditSettings, RunSettings, with_audit_options
 from zoom_engine.audit.target_names import several_targets
 from zoom_engine.audit_options import AuditChanges, AuditOptions
@@ -31,6 +31,7 @@ from zoom_engine.directions import (
     NULL_PICTURES,
     CalibratedRange,
     EditDirections,
+    LabelReader,
     MisreadDenial,
     NaturalRegion,
     NullDirections,
@@ -88,7 +89,16 @@ from zoom_engine.runtime import (
     describe_environment,
     find_device,
 )
-from zoom_engine.search import SearchResult, Unit, check_search_options, choose_search, describe_search, searched
+from zoom_engine.search import (
+    End,
+    Search,
+    SearchResult,
+    Unit,
+    check_search_options,
+    choose_search,
+    describe_search,
+    searched,
+)
 from zoom_engine.shard_search import Measured
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -178,8 +188,6 @@ class Diagnoser:
             self.attributes = parse_attributes(attributes, neutral=self.neutral)
             if settings.wordings:
                 phrasings([attribute.text for attribute in self.attributes], self.templates, settings.wordings)
-            self.null = settings.null_directions(len(self.attributes))
-            self.nothing = self._nothing_visible()
             self.text_encoder.check_words([*map(str, self.attributes), *self.labels])
             bar.update(note="target")
             if like is None:
@@ -196,6 +204,9 @@ class Diagnoser:
                 generator=self.generator,
                 options=settings.search_options,
             )
+            self.null_search = self._null_search()
+            self.null = settings.null_directions(at_end=self.null_search is not self.search)
+            self.nothing = self._nothing_visible()
             answers = {
                 "target": self.target.check(self.generator.resolution),
                 "generator": getattr(self.generator.content_hash, "answers", None),
@@ -292,24 +303,46 @@ class Diagnoser:
         directions = self.edit_directions()
         calibrated = self.calibrated_range(directions) if settings.edit_range == "calibrated" else None
         first = run.seed * SEEDS_PER_RUN
+        null = self.null_directions(directions, calibrated, seed=run.seed)
+        self.tell_of_null(null)
         return Measured(
             seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
             codes=None if photographs is None else photographs.codes,
             directions=directions,
             calibrated=calibrated,
-            null=self.null_directions(directions, calibrated, seed=run.seed),
+            null=null,
             scale=None if calibrated is None or multi else self.score_scale(directions, calibrated),
             groups=self.text_groups() if settings.by else None,
             phrased=self.phrased_directions(directions) if settings.wordings else None,
             region=natural_region(self.generator, directions, cache=self.cache) if multi else None,
         )
 
-    def measured_for(self, other: Diagnoser, measured: Measured) -> Measured:
+    def measured_for(self, other: Diagnoser, measured: Measured, run: RunSettings) -> Measured:
         """What this one ``measured``, for ``other``, of another target."""
         other._networks = {**self._networks, **other._networks}  # which has looked at nothing itself
-        if measured.scale is None or measured.calibrated is None or other.labels == self.labels:
-            return measured
-        return replace(measured, scale=self.score_scale(measured.directions, measured.calibrated, other.labels))
+        if measured.calibrated is not None and other.labels != self.labels:
+            found = measured.directions, measured.calibrated
+            null = self.null_directions(*found, seed=run.seed, labels=other.labels)
+            scale = None if measured.scale is None else self.score_scale(*found, other.labels)
+            measured = replace(measured, scale=scale, null=null)
+        other.tell_of_null(measured.null)
+        return measured
+
+    def tell_of_null(self, null: NullDirections) -> None:
+        """Say which random directions change the ground truth, and where nobody can tell."""
+        if not self.null or not null.one_sided:
+            return
+        if not self.labels:
+            self._tell(
+                "labels are off: random edits that change the ground truth count as the model's reaction, and less can"
+                " be told from them; give a prompt of each class with --label"
+            )
+        elif null.redrawn or null.changing:
+            left = f", and {number_of(null.changing, 'direction')} that does so too took their place"
+            self._tell(
+                f"{null.redrawn} of {number_of(self.null + null.redrawn, 'random direction')} change the label on more"
+                f" than one picture in ten and were drawn again{left if null.changing else ''}"
+            )
 
     def sampling(self, samples: int) -> Sampling:
         """So many unedited pictures, drawn and kept as in this audit."""
@@ -359,6 +392,11 @@ class Diagnoser:
             keep=directions.provenance.get("keep", ()),
         )
 
+    def _null_search(self) -> Search:
+        """What looks along null directions: where one end of a range is all that counts, that end."""
+        one_way = self.settings.mode == "single" and self.settings.edit_range == "calibrated"
+        return End() if one_way and getattr(self.search, "reaches_ends", False) else self.search
+
     def _nothing_visible(self) -> tuple[str, ...]:
         """Prompts that name nothing visible, which stand beside random directions where edits have a calibrated range
         and directions are found here."""
@@ -395,10 +433,20 @@ class Diagnoser:
         )
 
     def null_directions(
-        self, directions: EditDirections, calibrated: CalibratedRange | None, *, seed: int = RunSettings.seed
+        self,
+        directions: EditDirections,
+        calibrated: CalibratedRange | None,
+        *,
+        seed: int = RunSettings.seed,
+        labels: Sequence[str] | None = None,
     ) -> NullDirections:
         """The random directions that attributes are held against, others for each ``seed`` of an audit, and after them
-        those of prompts that name nothing visible."""
+        those of prompts that name nothing visible. The random ones keep the ``labels``, by default the audit's."""
+        labels = self.labels if labels is None else labels
+        reader = None
+        if (told := self._labels_of(labels)) is not None:
+            known = {"labels": list(labels), "text_encoder": self.text_encoder.content_hash}
+            reader = LabelReader(told.of, {**known, **self.synthesizer.describe()})
         return null_directions(
             self.generator,
             directions,
@@ -407,6 +455,7 @@ class Diagnoser:
             bound=PAPER_BOUND,
             seed=seed,
             sampling=self.sampling(NULL_PICTURES),
+            labels=reader,
             texts=self._alike(self.nothing, directions, self.templates).matrix if self.nothing else None,
         )
 
@@ -589,13 +638,18 @@ class Diagnoser:
 
     def config(self, run: RunSettings) -> dict[str, Any]:
         """What determines the records and is known before anything is measured, as the manifest's file has it."""
-        held = self.settings.null_images(len(self.attributes), run.most)
+        beside = {
+            "null_per_image": self.settings.null_per_image(
+                len(self.attributes), at_end=self.null_search is not self.search
+            ),
+            "null_search": describe_search(self.null_search),
+        }
         return {
             **self.settings.deciding(),
             **run.deciding(),
             "null": self.null,
+            **(beside if self.null else {}),
             **({"nothing": {"prompts": list(self.nothing), "every": self.nothing_every}} if self.nothing else {}),
-            **({"null_images": held} if held < run.most else {}),
             "target": self.target.name,
             "target_details": self.target.describe(),
             "attributes": [attribute.text for attribute in self.attributes],
@@ -623,13 +677,13 @@ class Diagnoser:
 
     def manifest(
         self,
-        directions: EditDirections,
-        calibrated: CalibratedRange | None,
+        measured: Measured,
         run: RunSettings,
         crops: Sequence[Crop] | None = None,
         found: Audited | None = None,
     ) -> Manifest:
         """All that determines the records, and where they were made."""
+        directions, calibrated, null = measured.directions, measured.calibrated, measured.null
         given = self.settings.generator
         return Manifest.of(
             {
@@ -637,6 +691,7 @@ class Diagnoser:
                 "answers": self.answers,
                 **({} if crops is None else self.of_photographs(crops, run.seed)),
                 **({} if found is None else {"audited": found.files}),
+                **({"null_drawn": list(null.drawn), "null_changing": null.changing} if self.null else {}),
                 "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
                 "directions": {
                     "method": directions.method,
@@ -725,14 +780,9 @@ class Diagnoser:
         if notice not in self.notices:  # of another run of this object
             self.notices.append(notice)
 
-    def measurements(self, run: RunSettings, images: int) -> tuple[int, int]:
-        """How many the first ``images`` take: of attributes, and of null directions; see `Config.measurements`."""
-        nothing = len(range(0, images, self.nothing_every)) if self.nothing else 0
-        return images * len(self.places), self.held(run, images) * self.null + nothing
-
-    def held(self, run: RunSettings, images: int) -> int:
-        """On how many of the first ``images`` random directions are searched."""
-        return min(images, self.settings.null_images(len(self.attributes), run.most))
+    def known(self, run: RunSettings) -> Config:
+        """`config`, as those read it who have the manifest."""
+        return Manifest.of(self.config(run)).config
 
     @property
     def nothing_every(self) -> int:

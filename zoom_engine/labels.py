@@ -81,6 +81,11 @@ class ZeroShotLabels:
         """The labels `[B]` (int64, places among the prompts)."""
         return zero_shot_labels(embeddings, self._texts.to(embeddings))
 
+    @torch.no_grad()
+    def of(self, images: Tensor) -> Tensor:
+        """The labels of images, as `read` has them."""
+        return self.read(self.settled(self.glance(images), images))
+
     def loss(self, embeddings: Tensor, original_labels: Tensor) -> Tensor:
         """L_attr `[B]` of embeddings that `embed` made, see `label_loss`."""
         return label_loss(embeddings, self._texts.to(embeddings), original_labels, self.text_encoder.logit_scale)

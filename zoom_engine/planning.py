@@ -25,10 +25,11 @@ from zoom_engine.directions import NULL_PICTURES, EditDirections
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
+from zoom_engine.directions.null import MOST_DRAWS, pictures_each
 from zoom_engine.directions.unedited import SAMPLES
 from zoom_engine.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
 from zoom_engine.plurals import number_of
-from zoom_engine.search import CMAES, Scan
+from zoom_engine.search import CMAES, End, Scan
 from zoom_engine.search.gradient_descent import GradientSearch
 from zoom_engine.search.scheduler import Embeddings
 
@@ -186,21 +187,28 @@ def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None,
     rate_from = "as given"
     if rate is None:
         rate, rate_from = measured.rate()
-    records, points = sum(first.measurements(run, run.most)), _points(evaluations(first))
-    sizes = [[_size(*one, count) for one in zip(diagnosers, measured.outputs, strict=True)] for count in points]
+    of_attributes, beside = first.known(run).measurements(run.most)
+    points = zip(_points(evaluations(first)), _points(evaluations(first, null=True)), strict=True)
+    sizes = [
+        [
+            _size(*one, own) * of_attributes + _size(*one, along, null=True) * beside
+            for one in zip(diagnosers, measured.outputs, strict=True)
+        ]
+        for own, along in points
+    ]
     return Part(
         targets=tuple(each.target.name for each in diagnosers),
         attributes=len(first.attributes),
         null=first.null,
         search=first.search.name,
-        records=records * len(diagnosers),
+        records=(of_attributes + beside) * len(diagnosers),
         once=pictures_once(diagnosers, step, before=before),
         every_image=pictures_of_images(diagnosers, run, step),
         step=step,
         rate=rate,
         rate_from=rate_from,
-        record_bytes=Count(*(records * sum(size.line for size in of_all) for of_all in sizes)),
-        memory=Count(*(records * sum(size.memory for size in of_all) for of_all in sizes)),
+        record_bytes=Count(*(sum(size.line for size in of_all) for of_all in sizes)),
+        memory=Count(*(sum(size.memory for size in of_all) for of_all in sizes)),
     )
 
 
@@ -209,8 +217,10 @@ def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -
     targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
     a package's own search does not say."""
     search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
+    if null and isinstance(diagnoser.null_search, End):
+        return Count(1, 1 + targets * diagnoser.null_search.halvings * bool(diagnoser.labels))
     if isinstance(search, Scan):
-        outer = search.outer_points if calibrated and not null else 0
+        outer = search.outer_points if calibrated else 0
         least = search.points if search.monotone is None else math.ceil(search.points / 2)
         sides, reach = (1, PAPER_BOUND) if calibrated else (2, 2 * PAPER_BOUND)
         cells = 1 if search.tolerance is None else math.ceil(reach / search.points / search.tolerance)
@@ -255,8 +265,14 @@ def pictures_once(
         found["calibrated range"] = Count(*SIDE) * (2 * count)
         if null:
             prompts = len(diagnoser.nothing)
-            matched = NULL_PICTURES * (3 + count + 2 * null + (2 + 2 * prompts if prompts else 0))
-            found["how far random directions go"] = Count(matched, matched)
+            matched = NULL_PICTURES * (1 + count + 2 * prompts) + null * sum(
+                pictures_each(null, look) for look in (0, 1)
+            )
+            of_labels = {each.labels for each in diagnosers}
+            checked = NULL_PICTURES * null * sum(map(bool, of_labels))
+            found["how far random directions go"] = Count(matched, matched) * len(of_labels)
+            if checked:
+                found["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
     return found | report
 
 
@@ -264,7 +280,6 @@ def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: 
     """What is made of all images by audits that are run together."""
     diagnoser, targets = diagnosers[0], len(diagnosers)
     settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.most
-    held = settings.null_images(count, images)
     apart = targets if diagnoser.search.needs_gradient else 1  # each is followed alone
     weight = step if diagnoser.search.needs_gradient else 1.0
     one = Count(images, images)
@@ -280,8 +295,13 @@ def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: 
     found["search"] = one * apart + each * (weight * searches * images)
     if diagnoser.null:
         beside = evaluations(diagnoser, null=True, targets=targets) or Count(0, 0)
-        _, along = diagnoser.measurements(run, images)
-        found["search along null directions"] = Count(held, held) * apart + beside * (weight * along)
+        _, along = diagnoser.known(run).measurements(images)
+        apart_by = max(len({each.labels for each in diagnosers}), 1)  # directions that keep them may be others
+        if isinstance(diagnoser.null_search, End):
+            ends = one + beside * along
+            found["the ends of null directions"] = Count(ends.least, apart_by * ends.most)
+        else:
+            found["search along null directions"] = one * apart + beside * (weight * along)
     return found
 
 
@@ -310,15 +330,23 @@ def _points(each: Count | None) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Size:
-    """Bytes of a record: of its line, and of what it is in memory."""
+    """Bytes of records: of their lines, and of what they are in memory."""
 
     line: float
     memory: float
 
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.line + other.line, self.memory + other.memory)
 
-def _size(diagnoser: Diagnoser, outputs: int, points: int) -> _Size:
-    """Of a record of so many outputs, with a trajectory of so many points, all numbers written out."""
-    count, single = len(diagnoser.attributes), diagnoser.settings.mode == "single"
+    def __mul__(self, times: int) -> _Size:
+        return _Size(self.line * times, self.memory * times)
+
+
+def _size(diagnoser: Diagnoser, outputs: int, points: int, *, null: bool = False) -> _Size:
+    """Of a record of so many outputs, of an attribute or of a null direction, with a trajectory of so many points, all
+    numbers written out."""
+    single = diagnoser.settings.mode == "single"
+    count = diagnoser.null + len(diagnoser.nothing) if null else len(diagnoser.attributes)
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
     output = tuple(0.123456 for _ in range(outputs))
     kept = True if diagnoser.labels else None
@@ -327,7 +355,8 @@ def _size(diagnoser: Diagnoser, outputs: int, points: int) -> _Size:
     record = Record(
         image=99_999,
         seed=99_999,
-        attribute=max((attribute.text for attribute in diagnoser.attributes), key=len) if single else None,
+        attribute=max((attribute.text for attribute in diagnoser.attributes), key=len) if single and not null else None,
+        null=0 if null else None,
         edit_weights=weights,
         original_output=output,
         output=output,
@@ -341,7 +370,7 @@ def _size(diagnoser: Diagnoser, outputs: int, points: int) -> _Size:
         stop="flip-bracketed",
         trajectory=(point,) * points,
         bounds=(-12.345678, 0.0),
-        scores=(0.1234,) * (count + labels) if single else None,
+        scores=(0.1234,) * (count + labels) if single and not null else None,
     )
     line = to_line(record)
     tracemalloc.start()

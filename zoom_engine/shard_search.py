@@ -23,7 +23,7 @@ from zoom_engine.directions import (
 )
 from zoom_engine.evaluator import Evaluator, changes
 from zoom_engine.generators import StyleRows
-from zoom_engine.search import SearchResult, Unit, searched
+from zoom_engine.search import Search, SearchResult, Unit, searched
 from zoom_engine.search.recorded import record_of
 
 if TYPE_CHECKING:
@@ -60,8 +60,11 @@ class ShardSearch:
         device, codes = self._first.generator.device, common.codes
         self.styles: StyleRows = self._first.styles(common.seeds) if codes is None else codes.to(device)
         self.evaluators = [each.evaluator(common.directions) for each in diagnosers]
-        null, phrased = common.null, common.phrased
-        self._beside = [each.evaluator(null) for each in diagnosers] if len(null.matrix) else self.evaluators
+        phrased = common.phrased
+        self._beside = [
+            each.evaluator(own.null) if len(own.null.matrix) else alone
+            for each, own, alone in zip(diagnosers, measured, self.evaluators, strict=True)
+        ]
         self._in_phrasings = [] if phrased is None else [each.evaluator(phrased) for each in diagnosers]
         scales = [own.scale for own in measured if own.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
@@ -96,10 +99,13 @@ class ShardSearch:
         if wanted:
             yield from self._attributes(wanted, targets)
         random = [(image, j) for image, j in shard if isinstance(j, int)]
-        units = [Unit(image, j, common.null.bounds(common.seeds[image], j)) for image, j in random]
-        for target, results in self._searched(units, self._beside, targets):
-            records = [record_of(unit, found, common.seeds[unit.image], unit.attribute) for unit, found in results]
-            yield target, records
+        drawn = {target: self.measured[target].null for target in targets}
+        for null in {each.drawn: each for each in drawn.values()}.values():  # targets of other labels may have others
+            alike = [target for target in targets if drawn[target].drawn == null.drawn]
+            units = [Unit(image, j, null.bounds(common.seeds[image], j)) for image, j in random]
+            for target, results in self._searched(units, self._beside, alike, self._first.null_search):
+                records = [record_of(unit, found, common.seeds[unit.image], unit.attribute) for unit, found in results]
+                yield target, records
 
     def _attributes(
         self, wanted: list[tuple[int, int | None]], targets: Sequence[int]
@@ -112,7 +118,7 @@ class ShardSearch:
             belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
         units = first.units(self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
         wordings = self._phrased_changes(units, targets)
-        for target, results in self._searched(units, self.evaluators, targets):
+        for target, results in self._searched(units, self.evaluators, targets, self._first.search):
             records = []
             for unit, found in results:
                 scores = unit.scores and tuple(unit.scores[column] for column in self._columns[target])
@@ -129,10 +135,9 @@ class ShardSearch:
             yield target, records
 
     def _searched(
-        self, units: list[Unit], evaluators: Sequence[Evaluator], targets: Sequence[int]
+        self, units: list[Unit], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
     ) -> Iterator[tuple[int, list[tuple[Unit, SearchResult]]]]:
         """The results of each target: of all together, but where a search follows the gradient of one."""
-        search = self._first.search
         for together in [[target] for target in targets] if search.needs_gradient else [targets]:
             for results in searched(
                 units,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import read_manifest
 from zoom_engine.audit.gallery_file import Gallery
-from zoom_engine.audit.manifest import FORMAT, Manifest
+from zoom_engine.audit.manifest import FORMAT, Config, Manifest
 from zoom_engine.audit.photographs_file import load_photographs
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.service_file import load_tries
@@ -105,6 +106,10 @@ def test_whatever_a_manifest_holds_it_is_read_or_refused_in_one_line(value: Any,
         ({"smallest_effect": 2}, "config.smallest_effect must be in [0, 1]"),
         ({"null": -1}, "config.null must be in 0..1000"),
         ({"mode": "multi", "null": 2}, "config.null must be in 0..0"),
+        ({"null": 4, "null_per_image": 5}, "config.null_per_image must be in 1..4"),
+        ({"null": 4, "null_per_image": 0}, "config.null_per_image must be in 1..4"),
+        ({"null": 4, "null_per_image": "all"}, "config.null_per_image must be a whole number"),
+        ({"null": 4, "null_search": "end"}, "config.null_search must be an object"),
         ({"correction": "none"}, "config.correction must be holm or benjamini-hochberg"),
         ({"edit_range": "endless"}, "config.edit_range must be calibrated or paper"),
         ({"calibrated_range": [[-1, 1]]}, "one for each attribute"),
@@ -148,6 +153,51 @@ def test_what_is_no_manifest_of_this_version_is_named(content: Any, says: str) -
         Manifest.from_json(content, name="the file")
     assert str(error.value).startswith("the file ")
     assert says in str(error.value)
+
+
+def with_null(count: int, each: int | None, images: int | None = None) -> Config:
+    return Manifest.of({**CONFIG, "null": count, "null_per_image": each, "null_images": images}).config
+
+
+BLOCKS = st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count)))
+
+
+@given(BLOCKS, st.integers(1, 90))
+def test_after_any_number_of_images_each_random_direction_was_tried_as_often_as_any_other(
+    block: tuple[int, int], images: int
+) -> None:
+    count, each = block
+    config = with_null(count, each)
+    tried = Counter(range(count))  # each once, or those that were not would not be counted
+    for image in range(images):
+        directions = config.random_directions(image)
+        assert len(set(directions)) == len(directions) == each
+        tried.update(directions)
+    assert set(tried) == set(range(count))
+    assert max(tried.values()) - min(tried.values()) <= 1
+    assert config.measurements(images)[1] == tried.total() - count == each * images
+
+
+@given(BLOCKS.filter(lambda block: block[1] > 1))
+def test_random_directions_do_not_always_share_their_images(block: tuple[int, int]) -> None:
+    """Nor do they fall apart into groups that never meet: then images would be told apart from directions by nothing
+    but a guess."""
+    count, each = block
+    images = [set(with_null(count, each).random_directions(image)) for image in range(2 * count)]
+    met = set(images[0])
+    for _ in images:
+        met = met.union(*(one for one in images if one & met))
+    assert met == set(range(count))
+    apart = [any((a in one) != (b in one) for one in images) for a in range(count) for b in range(a)]
+    assert all(apart) == (each < count) or count == 1
+
+
+def test_older_audits_tried_all_random_directions_on_the_first_images() -> None:
+    for images, tried in ((None, 5), (3, 3)):
+        config = with_null(2, None, images)
+        assert [list(config.random_directions(image)) for image in range(5)] == [[0, 1]] * tried + [[]] * (5 - tried)
+        assert config.measurements(5) == (10, 2 * tried)
+        assert (config.null_per_image, config.null_search) == (None, None)
 
 
 def test_what_is_null_or_absent_is_not_set() -> None:
@@ -203,6 +253,11 @@ OF_ANOTHER: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"null": 2, "null_images": 1},
         {"attribute": None, "null": 1},
         "image 1 is none of its 1 images",
+    ),
+    "a random direction that is not this image's turn": (
+        {"null": 3, "null_per_image": 1},
+        {"attribute": None, "null": 2, "edit_weights": [0.0, 0.0, 2.5]},
+        "image 1 is not one that random direction 2 is tried on",
     ),
     "a prompt on another image": (
         {"null": 1, "nothing": {"prompts": ["the picture"], "every": 2}},

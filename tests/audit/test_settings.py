@@ -165,10 +165,15 @@ def test_a_field_is_all_that_an_option_takes(
 
 
 @pytest.mark.parametrize(
-    ("attributes", "images", "null", "held"),
-    [(1, 16, None, 16), (1, 200, None, 108), (1, 200, 4, 200), (2, 200, None, 200)],
+    ("attributes", "null", "at_end", "of_them"),
+    [
+        *((1, None, True, (32, 8)), (3, None, True, (32, 9)), (8, None, True, (32, 20)), (40, None, True, (32, 20))),
+        *((8, 4, True, (4, 4)), (8, 500, True, (500, 20)), (8, 0, True, (0, 0))),
+        *((1, None, False, (16, 1)), (8, None, False, (16, 2)), (40, None, False, (16, 8)), (8, 1, False, (1, 1))),
+    ],
 )
-def test_one_attribute_alone_does_not_pay_for_random_directions_on_every_image(
-    attributes: int, images: int, null: int | None, held: int
+def test_there_are_many_random_directions_and_each_image_pays_for_a_few(
+    attributes: int, null: int | None, at_end: bool, of_them: tuple[int, int]
 ) -> None:
-    assert AuditSettings(**GIVEN, null=null).null_images(attributes, images) == held
+    settings = AuditSettings(**GIVEN, null=null)
+    assert (settings.null_directions(at_end=at_end), settings.null_per_image(attributes, at_end=at_end)) == of_them

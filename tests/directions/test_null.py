@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from zoom_engine.directions import CalibratedRange, EditDirections, NullDirections, Sampling, null_directions
-from zoom_engine.directions.null import NOTHING_PROMPTS, nothing_visible
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    LabelReader,
+    NullDirections,
+    Sampling,
+    null_directions,
+)
+from zoom_engine.directions.null import NOTHING_PROMPTS, nothing_visible, pictures_each
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.pets.domain import DOMAIN as PETS
+from zoom_engine.generators import Decoder
 from zoom_engine.text.prompts import words_of
 
 GENERATOR = DOMAIN.generator()
@@ -54,6 +64,111 @@ def test_a_seed_draws_the_same_directions_and_another_one_others() -> None:
     assert torch.equal(made(None).matrix, made(None).matrix)
     assert torch.equal(made(None).matrix[:2], made(None, count=2).matrix)
     assert not torch.equal(made(None).matrix, made(None, seed=4).matrix)
+
+
+class Linear(nn.Module):
+    """Draws codes so that an edit changes all pictures alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("to_pixels", torch.randn(40, 3 * 64, generator=torch.Generator().manual_seed(0)) / 40)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return (codes @ self.to_pixels).view(-1, 3, 8, 8)
+
+
+SMALL = Decoder(Linear(), code_size=40)
+
+
+def drawn_beside(read: Callable[[Tensor], Tensor], *, count: int = 12, cache: Path | None = None) -> NullDirections:
+    """Random directions of a small generator, whose pictures have the labels that ``read`` says."""
+    matrix = torch.nn.functional.normalize(torch.eye(40)[:2] + 0.1)
+    names, zeros = ("one", "two"), (0.0, 0.0)
+    return null_directions(
+        SMALL,
+        EditDirections(matrix, names, "none", "regression", 0.1, (40, 40), zeros, zeros),
+        calibrated((-2.0, 2.0), (-2.0, 2.0)),
+        count=count,
+        bound=30.0,
+        seed=0,
+        sampling=Sampling(8, cache=cache),
+        labels=LabelReader(read, {"labels": read.__name__}),
+    )
+
+
+def brighter(pictures: Tensor) -> Tensor:
+    return (pictures[:, 0].mean((1, 2)) > 0.02).long()
+
+
+def alike(pictures: Tensor) -> Tensor:
+    return torch.zeros(len(pictures))
+
+
+def test_random_directions_that_change_the_label_are_drawn_again() -> None:
+    null, loose = drawn_beside(brighter), drawn_beside(alike)
+    assert (loose.drawn, loose.redrawn, loose.changing) == (tuple(range(12)), 0, 0)
+    codes = Sampling(8).codes(SMALL)
+    ways = torch.tensor([(-1.0, 1.0)[image % 2] for image in range(8)])[:, None]
+
+    def loses(row: Tensor, length: float) -> float:
+        edited = SMALL.render(codes, ways * length, row[None])
+        return float((brighter(edited) != brighter(SMALL.render(codes))).double().mean())
+
+    assert max(map(loses, loose.matrix, loose.lengths)) > 0.1
+    assert max(map(loses, null.matrix, null.lengths)) <= 0.1
+    assert (len(null.drawn), null.changing) == (12, 0)
+    left_out = set(range(max(null.drawn) + 1)) - set(null.drawn)
+    assert 0 < len(left_out) == null.redrawn
+    stays = [place for place, number in enumerate(null.drawn) if number < 12]
+    assert torch.equal(null.matrix[stays], loose.matrix[[null.drawn[place] for place in stays]])
+
+
+def test_where_too_few_keep_the_label_twice_as_many_are_drawn_at_most_and_it_is_told() -> None:
+    read: list[int] = []
+
+    def changing(pictures: Tensor) -> Tensor:
+        read.append(len(pictures))
+        return torch.full((len(pictures),), len(read))
+
+    null = drawn_beside(changing)
+    assert (null.drawn, null.redrawn, null.changing) == (tuple(range(12)), 12, 12)
+    assert sum(read) == 8 * (1 + 12) + 8 * (1 + 12), "unedited, and each of twice as many on eight pictures"
+
+
+def test_what_is_drawn_again_hangs_on_the_labels_and_is_kept(tmp_path: Path) -> None:
+    first = drawn_beside(brighter, cache=tmp_path)
+
+    def unread(pictures: Tensor) -> Tensor:
+        raise AssertionError("it lies in the cache")
+
+    unread.__name__ = brighter.__name__
+    again = drawn_beside(unread, cache=tmp_path)
+    assert torch.equal(first.matrix, again.matrix)
+    assert (first.drawn, first.lengths, first.redrawn) == (again.drawn, again.lengths, again.redrawn)
+    assert drawn_beside(alike, cache=tmp_path).drawn != first.drawn, "other labels, another key"
+
+
+@pytest.mark.slow
+def test_the_length_of_many_directions_is_found_on_few_pictures_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What all pictures of each would give, but for a few per cent, by a fifth of them."""
+    drawn: list[int] = []
+    render = type(GENERATOR).render
+
+    def counted(self: Any, codes: Tensor, *rest: Any) -> Tensor:
+        drawn.append(len(codes))
+        return render(self, codes, *rest)
+
+    monkeypatch.setattr(type(GENERATOR), "render", counted)
+    within, attributes = calibrated((-10.0, 4.0), (-6.0, 8.0)), directions(3, 6)
+    attributes.matrix[:] = attributes.matrix * STD
+    options: dict[str, Any] = {"count": 32, "bound": 30.0, "seed": 3, "sampling": Sampling(8)}
+    null = null_directions(GENERATOR, attributes, within, **options)
+    few = sum(drawn)
+    assert few == 8 + 8 * 2 + 32 * (pictures_each(32, 0) + pictures_each(32, 1)) == 8 + 8 * 2 + 96
+    monkeypatch.setattr("zoom_engine.directions.null._LOOKED_AT", (1000, 1000))
+    every = null_directions(GENERATOR, attributes, within, **options)
+    assert sum(drawn) - few == 8 + 8 * 2 + 2 * 8 * 32
+    assert null.lengths[0] == pytest.approx(every.lengths[0], rel=0.04)
 
 
 def test_prompts_that_name_nothing_visible_are_those_that_an_encoder_reads() -> None:

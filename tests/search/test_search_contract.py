@@ -137,6 +137,10 @@ WRONG: dict[str, tuple[type[Any], str]] = {
     "endless-by-its-word": (being(most_evaluations=0), "a whole number above 0, but it is 0"),
     "never-ends": (being(state=NeverEnds), "has no result after 10000 points of one image: it must end"),
     "ends-after-its-word": (being(state=NeverEnds, most_evaluations=30), "has no result after 30 points"),
+    "stops-short-of-its-ends": (
+        type("Wrong", (being(reaches_ends=True), asking(lambda state, points: points / 2)), {}),
+        "both ends of the bounds are tried, but no point of its trajectory is at -2",
+    ),
     "no-points": (asking(lambda state, points: points[:0]), r"asks for points \[0, 3\]: .* k of 1 or more"),
     "one-point": (
         asking(lambda state, points: points[0]),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast, get_args
@@ -42,9 +43,13 @@ class Config:
     edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range: [low, high] of each of
         the N attributes.
     decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
-    smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; null: how many random
-        directions it is held against, on the first null_images images (None: on all); correction: of the p-values over
-        attributes.
+    smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; correction: of the
+        p-values over attributes.
+    null: how many random directions it is held against; null_per_image: along how many of them each image is moved, by
+        turns, see `random_directions` (None: along all, on the first null_images images, or on all images: audits of
+        older versions); null_search: what looks along them, "end" for one picture at the end of the range.
+    null_drawn: their numbers among all that the seed drew: those between were left out, as they change labels;
+        null_changing: how many of those that are there do so too, as too few do not; None where nothing says.
     nothing: prompts that name nothing visible, whose directions are numbered after the random ones; of nothing_every
         images the first is moved along one of them, by turns.
     photographs: the files that the images are inversions of, by their numbers; none where they were generated.
@@ -73,7 +78,11 @@ class Config:
     decisive_change: float = DECISIVE_CHANGE
     smallest_effect: float = SMALLEST_EFFECT
     null: int = 0
+    null_per_image: int | None
     null_images: int | None
+    null_search: str | None
+    null_drawn: tuple[int, ...] | None
+    null_changing: int | None
     nothing: tuple[str, ...]
     nothing_every: int
     correction: str = CORRECTIONS[0]
@@ -91,12 +100,26 @@ class Config:
         """How often the audit may look whether it ends: once, where it takes a given number of images."""
         return 1 if self.looks is None else len(self.looks.planned)
 
+    def random_directions(self, image: int) -> Sequence[int]:
+        """The numbers of the random directions that an image is moved along.
+
+        So many of J come by turns that after any number of images each has been tried on as many as any other, but for
+        one. Where all have been tried equally often the turns begin one further on, or the same directions would
+        always share an image.
+        """
+        count, each = self.null, self.null if self.null_per_image is None else self.null_per_image
+        if not count or (self.null_images is not None and image >= self.null_images):
+            return ()
+        first = image * each + image // (count // math.gcd(count, each))
+        return sorted((first + turn) % count for turn in range(each))
+
     def measurements(self, images: int) -> tuple[int, int]:
         """How many measurements an audit of so many images takes: of attributes, and of null directions."""
         each = 1 if self.mode == "multi" else len(self.attributes)
         held = images if self.null_images is None else min(images, self.null_images)
+        random = self.null if self.null_per_image is None else self.null_per_image
         beside = len(range(0, images, self.nothing_every)) if self.nothing else 0
-        return images * each, held * self.null + beside
+        return images * each, held * random + beside
 
     def check(self, record: Record) -> None:
         """Refuse, by a ValueError, a record that no run with these settings can have written."""
@@ -110,6 +133,8 @@ class Config:
         if record.null is not None:
             if record.null >= beside:
                 raise ValueError(f"random direction {record.null} is none of its {beside}")
+            if record.null < self.null and record.null not in self.random_directions(record.image):
+                raise ValueError(f"image {record.image} is not one that random direction {record.null} is tried on")
             turn = record.image // self.nothing_every % len(self.nothing) if self.nothing else 0
             if record.null >= self.null and (record.image % self.nothing_every or record.null != self.null + turn):
                 raise ValueError(f"image {record.image} is not one that prompt {record.null - self.null} is tried on")
@@ -259,6 +284,8 @@ def _config(values: JsonObject) -> Config:
         labels=values.items("labels", str),
         looks=None if looks is None else Looks(looks, width),
         calibrated_range=None if ranges is None else tuple(map(_pair, ranges)),
+        null_search=values.object("null_search").get("name", str),
+        null_drawn=values.items("null_drawn", int),
         nothing=nothing.items("prompts", str) or (),
         nothing_every=1 if every is None else every,
         photographs=values.items("audited", str) or (),
@@ -279,6 +306,10 @@ def _config(values: JsonObject) -> Config:
     values.check("smallest_effect", 0 <= config.smallest_effect <= 1, "be in [0, 1]")
     most_null = MOST_NULL if config.mode == "single" else 0
     values.check("null", 0 <= config.null <= most_null, f"be in 0..{most_null}")
+    each_image = config.null_per_image is None or 0 < config.null_per_image <= config.null
+    values.check("null_per_image", each_image, f"be in 1..{config.null}")
+    each_drawn = config.null_drawn is None or len(config.null_drawn) == config.null
+    values.check("null_drawn", each_drawn, "have a number for each random direction")
     values.check("null_images", config.null_images is None or config.null_images > 0, "be above 0")
     nothing.check("prompts", not config.nothing or config.null > 0, "stand beside random directions")
     nothing.check("every", config.nothing_every > 0, "be above 0")

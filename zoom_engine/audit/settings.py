@@ -38,7 +38,12 @@ AUTO = "auto"
 SMALLEST_EFFECT = 0.05
 MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
-ALL_NULL_IMAGES = 16
+DEFAULT_NULL = 32
+"""Random directions where each takes one picture of an image."""
+WHOLE_NULL = 16
+"""Random directions where each is searched whole."""
+NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
+"""One picture each: along how many of them an image is moved for every attribute, and at least and at most."""
 LEAST_BESIDE_NOTHING = 8
 """Searches of attributes beside each along a prompt that names nothing visible."""
 MOST_WORDINGS = 64
@@ -270,8 +275,8 @@ class AuditSettings:
         decides=True,
     )
     null: int | None = option(
-        "random directions that attributes are held against (single mode; by default one for every three, at most 8);"
-        " with 0 nothing says whose an effect is",
+        "random directions that attributes are held against (single mode; by default 32, or 16 where each needs more"
+        " than a picture of an image); with 0 nothing says whose an effect is",
         None,
         decides=True,
     )
@@ -380,18 +385,19 @@ class AuditSettings:
         if preset.templates is not None and self.templates == type(self).templates:
             object.__setattr__(self, "templates", preset.templates)
 
-    def null_directions(self, attributes: int) -> int:
-        """How many random directions an audit of so many attributes is held against."""
+    def null_directions(self, *, at_end: bool) -> int:
+        """How many random directions attributes are held against: many, since they are compared with what directions
+        do in general. ``at_end``: each takes one picture of an image, at the end of its range."""
         if self.mode == "multi":
             return 0
-        return min(max(attributes // 3, 1 if attributes < 3 else 2), 8) if self.null is None else self.null
+        return (DEFAULT_NULL if at_end else WHOLE_NULL) if self.null is None else self.null
 
-    def null_images(self, attributes: int, images: int) -> int:
-        """On how many images of an audit, its first, random directions are searched: on all, but where one attribute
-        alone would pay for them, half of those beyond 16."""
-        if self.null is not None or attributes > 1:
-            return images
-        return images if images <= ALL_NULL_IMAGES else (images + ALL_NULL_IMAGES) // 2
+    def null_per_image(self, attributes: int, *, at_end: bool) -> int:
+        """Along how many of them each image is moved, by turns, so that they cost about a quarter of what so many
+        attributes do."""
+        least, most = NULL_PER_IMAGE if at_end else (1 if attributes < 3 else 2, 8)
+        wanted = NULL_PER_ATTRIBUTE * attributes if at_end else attributes // 3
+        return min(max(wanted, least), most, self.null_directions(at_end=at_end))
 
     def nothing_every(self, attributes: int) -> int:
         """Of how many images one is moved along a prompt that names nothing visible: of few attributes such searches

@@ -14,7 +14,7 @@ from zoom_engine.directions.gradient_relevance import gradient_relevance
 from zoom_engine.directions.groups import TextGroups, text_groups
 from zoom_engine.directions.image_bounds import image_bounds
 from zoom_engine.directions.natural_region import NaturalEdits, NaturalRegion, natural_region
-from zoom_engine.directions.null import NULL_PICTURES, NullDirections, nothing_visible, null_directions
+from zoom_engine.directions.null import NULL_PICTURES, LabelReader, NullDirections, nothing_visible, null_directions
 from zoom_engine.directions.phrasings import phrased_directions, phrasings
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
@@ -33,6 +33,7 @@ __all__ = [
     "NULL_PICTURES",
     "CalibratedRange",
     "EditDirections",
+    "LabelReader",
     "MisreadDenial",
     "NaturalEdits",
     "NaturalRegion",

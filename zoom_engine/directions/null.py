@@ -7,6 +7,10 @@ pictures change by as much as the attributes' edits to their calibrated bounds c
 pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they change pictures by less: what a
 text moves, channels move together.) On each image they go one way only, as an attribute's edit does.
 
+About one in four changes the ground truth itself, and a sound model rightly follows. Where labels tell, such directions
+are drawn again. Without labels nothing does: what the target's own answers are regressed on is no help, as what random
+directions do to them is not linear in the code, and a bias on what nobody typed must go on showing in them.
+
 Beside them stand directions of prompts that name nothing that a picture shows (`NOTHING`), found as the attributes' are
 and followed as far as pictures change by as much: what the wording of a prompt alone comes to. Each image is moved
 along one of them, by turns.
@@ -15,9 +19,12 @@ along one of them, by turns.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +42,10 @@ from zoom_engine.text.vocabulary import read_vocabulary, readable
 NOTHING = Path(__file__).with_name("nothing_visible.txt")
 NOTHING_PROMPTS = 4
 NULL_PICTURES = 8
-_LOOKS = 2
+MOST_DRAWS = 2
+"""Times as many random directions as are wanted: no more are drawn where labels are not kept."""
+_LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
+_LOOKED_AT = (32, 64)  # pictures of random directions in a first look at their length and in a last, or one of each
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
 _LEAST = 1e-6  # of a change: less is rounding
 
@@ -43,11 +53,18 @@ _LEAST = 1e-6  # of a change: less is rounding
 @dataclass(frozen=True)
 class NullDirections:
     """``matrix [J, S]`` (float32, CPU), row j being one direction, the random ones first; ``lengths [J]`` is how far
-    each is followed, in edit weight, to either side or, ``one_sided``, to the one that an image's seed draws."""
+    each is followed, in edit weight, to either side or, ``one_sided``, to the one that an image's seed draws.
+
+    ``drawn`` are the numbers of the random ones among all that the seed draws; ``redrawn`` is how many were left out
+    as they change labels, ``changing`` how many of those that are here do so too, as too few do not.
+    """
 
     matrix: Tensor
     lengths: tuple[float, ...]
     one_sided: bool
+    drawn: tuple[int, ...] = ()
+    redrawn: int = 0
+    changing: int = 0
 
     def bounds(self, seed: int, direction: int) -> NDArray[np.float64]:
         """Lowest and highest edit weight ``[J, 2]`` where one direction moves the image of that seed; 0 for others."""
@@ -56,6 +73,15 @@ class NullDirections:
         if self.one_sided:
             bounds[direction, np.random.default_rng([seed, direction]).integers(2)] = 0.0
         return bounds
+
+
+@dataclass(frozen=True)
+class LabelReader:
+    """What tells the ground truth of pictures: ``read`` makes labels ``[B]`` of pictures ``[B, 3, R, R]``;
+    ``depends_on`` is what else they depend on, for cache keys (JSON)."""
+
+    read: Callable[[Tensor], Tensor]
+    depends_on: Mapping[str, Any]
 
 
 def null_directions(
@@ -68,27 +94,37 @@ def null_directions(
     seed: int,
     sampling: Sampling,
     texts: Tensor | None = None,
+    labels: LabelReader | None = None,
 ) -> NullDirections:
     """``count`` random directions beside ``directions``, drawn from ``seed``, and after them those of ``texts [K, S]``.
 
     Followed until pictures change by as much as within ``calibrated``, or to ±``bound`` without it. ``sampling`` has
-    the styles' statistics, and the unedited pictures that this is seen on; the length is kept in its cache.
+    the styles' statistics, and the unedited pictures that this is seen on; what is found is kept in its cache. Where
+    there are ``labels``, those that change the ground truth within ``calibrated`` are drawn again.
     """
     std = sampling.statistics(generator).std
     free = torch.nonzero((std > 0) & ~generator.space.fixed_mask()).flatten()
     channels = min(round(median(directions.channels)), len(free))
     random = torch.Generator().manual_seed(seed)
-    matrix = torch.zeros(count, len(std))
-    for row in matrix:
+    draws = torch.zeros(count * (1 if labels is None or calibrated is None else MOST_DRAWS), len(std))
+    for row in draws:
         chosen = free[torch.randperm(len(free), generator=random)[:channels]]
         weights = torch.randn(channels, generator=random)
         row[chosen] = std[chosen] * weights / weights.norm()
-    texts = matrix[:0] if texts is None else texts
-    lengths = [bound] * (count + len(texts))
-    if calibrated is not None and count:
-        lengths = _Matching(generator, directions.matrix, calibrated, matrix, texts, sampling).lengths()
-    rounded = tuple(round(length, 2) for length in lengths)
-    return NullDirections(torch.cat([matrix, texts]), rounded, calibrated is not None)
+    texts = draws[:0] if texts is None else texts
+    if calibrated is None or not count:
+        lengths = (bound,) * (count + len(texts))
+        return NullDirections(torch.cat([draws[:count], texts]), lengths, calibrated is not None, tuple(range(count)))
+    found = _Matching(generator, directions.matrix, calibrated, draws, count, texts, sampling, labels).found()
+    drawn = found["drawn"].tolist()
+    return NullDirections(
+        torch.cat([draws[drawn], texts]),
+        tuple(round(length, 2) for length in found["lengths"].tolist()),
+        one_sided=True,
+        drawn=tuple(drawn),
+        redrawn=int(found["redrawn"]),
+        changing=int(found["changing"]),
+    )
 
 
 def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
@@ -97,59 +133,111 @@ def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
     return tuple(readable(read_vocabulary(NOTHING, neutral), text_encoder, neutral)[:NOTHING_PROMPTS])
 
 
+def pictures_each(count: int, look: int) -> int:
+    """On how many pictures each of so many random directions is looked at to find the one length that they have, in the
+    first look or the last: few where they are many, since each stands for all."""
+    return min(NULL_PICTURES, math.ceil(_LOOKED_AT[look] / max(count, 1)))
+
+
 @dataclass(frozen=True)
 class _Matching:
-    """Rows that are to change pictures as much as ``attributes`` do at their bounds."""
+    """Rows that are to change pictures as much as ``attributes`` do at their bounds: ``count`` of the ``draws``, which
+    keep the ``labels`` where there are some, and ``texts``."""
 
     generator: EditableGenerator
     attributes: Tensor
     calibrated: CalibratedRange
-    random: Tensor
+    draws: Tensor
+    count: int
     texts: Tensor
     sampling: Sampling
+    labels: LabelReader | None
 
-    def lengths(self) -> list[float]:
-        """The edit weights at which they do: one for all of ``random``, then one for each of ``texts``; kept."""
-        sampling, rows = self.sampling, (self.attributes, self.random, self.texts)
+    def found(self) -> dict[str, Tensor]:
+        """``drawn``, the numbers of the draws; ``lengths``, the edit weights at which they change pictures as much, one
+        for all of them, then one for each of ``texts``; ``redrawn`` and ``changing`` as in `NullDirections`; kept."""
+        sampling, rows = self.sampling, (self.attributes, self.draws, self.texts)
         depends_on = {
             "generator": self.generator.content_hash,
             "truncation": [sampling.truncation, sampling.truncation_cutoff, sampling.samples, sampling.seed],
             "rows": [hashlib.sha256(each.contiguous().numpy().tobytes()).hexdigest() for each in rows],
+            "count": self.count,
             "bounds": self.calibrated.bounds.tolist(),
+            "looks": list(_LOOKED_AT),
+            "labels": None if self.labels is None else {**self.labels.depends_on, "lost": _LABELS_LOST},
         }
-        kept = DirectionCache(sampling.cache).kept("null", depends_on, lambda: {"lengths": self._measured()})
-        return [float(length) for length in kept["lengths"]]
+        return DirectionCache(sampling.cache).kept("null", depends_on, self._measured)
 
     @torch.no_grad()
-    def _measured(self) -> Tensor:
-        """The same, measured, float64."""
+    def _measured(self) -> dict[str, Tensor]:
+        """The same, measured; lengths are float64."""
         codes, renderer = self.sampling.codes(self.generator), self.sampling.renderer_of(self.generator)
+        parts = torch.split(torch.arange(len(codes)), self.sampling.batch_size)
+        unedited = torch.cat([renderer.render(codes[part]) for part in parts])
+        every = torch.arange(len(codes))
+        few = [min(pictures_each(self.count, look), len(codes)) for look in range(len(_LOOKED_AT))]
+        looks = len(_LOOKED_AT)
+        work = len(codes) * (len(self.attributes) + looks * len(self.texts)) + sum(few) * self.count
+        checked = 0 if self.labels is None else len(codes) * len(self.draws)
 
-        def changes(rows: Tensor, weights: Tensor) -> Tensor:
-            """Of each row the mean over pictures of the change by weights ``[rows, 2]``, the first and the second by
-            turns."""
-            found = torch.zeros(len(rows), dtype=torch.float64)
-            for part in torch.split(torch.arange(len(codes)), self.sampling.batch_size):
-                unedited = renderer.render(codes[part])
-                for row, pair in enumerate(weights):
-                    alone = torch.zeros(len(part), len(rows))
-                    alone[:, row] = pair[part % 2]
-                    moved = renderer.render(codes[part], alone, rows) - unedited
-                    found[row] += moved.square().mean(dim=(1, 2, 3)).sqrt().double().sum()
-            return found / len(codes)
+        def seen(rows: Tensor, weights: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+            """In batches, places among ``pictures [rows, P]`` and what is drawn there by weights ``[rows, 2]``, the
+            first and the second by turns."""
+            picture, row = pictures.flatten(), torch.arange(len(rows)).repeat_interleave(pictures.shape[1])
+            for part in torch.split(torch.arange(len(row)), self.sampling.batch_size):
+                alone = torch.zeros(len(part), len(rows))
+                alone[torch.arange(len(part)), row[part]] = weights[row[part], picture[part] % 2]
+                yield picture[part], renderer.render(codes[picture[part]], alone, rows)
+                bar.update(len(part))
+
+        def changes(rows: Tensor, weights: Tensor, pictures: Tensor) -> Tensor:
+            """Of each row the mean change of pictures."""
+            moved = [
+                (drawn - unedited[picture]).square().mean(dim=(1, 2, 3)).sqrt().double().cpu()
+                for picture, drawn in seen(rows, weights, pictures)
+            ]
+            return torch.cat(moved).view(pictures.shape).mean(1)
+
+        def lost(rows: Tensor, length: Tensor) -> Tensor:
+            """Of each row the share of the pictures that lose their label."""
+            if self.labels is None:
+                return torch.zeros(len(rows))
+            before, pictures = self.labels.read(unedited), every.expand(len(rows), -1)
+            both = _both_ways(length.expand(len(rows)))
+            kept = [(self.labels.read(drawn) == before[picture]).cpu() for picture, drawn in seen(rows, both, pictures)]
+            return 1 - torch.cat(kept).double().view(pictures.shape).mean(1)
+
+        def matched(rows: Tensor, length: Tensor, look: int, *, together: bool) -> Tensor:
+            """The length corrected by what a look shows: the change grows nearly in proportion."""
+            turns = few[look] * torch.arange(len(rows))[:, None] + torch.arange(few[look]) + look
+            pictures = turns % len(codes) if together else every.expand(len(rows), -1)
+            found = changes(rows, _both_ways(length.expand(len(rows))), pictures)
+            found = found.mean(0, keepdim=True) if together else found
+            return (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
 
         start = float(self.calibrated.bounds.abs().mean())
-        work = len(self.attributes) + _LOOKS * (len(self.random) + len(self.texts))
-        with self.sampling.progress(work, "Matching random edits", unit="edit") as bar:
-            goal = float(changes(self.attributes, self.calibrated.bounds).mean())
-            bar.update(len(self.attributes))
-            lengths = []
-            for rows, together in ((self.random, True), (self.texts, False)):
-                length = torch.full((len(rows),), start, dtype=torch.float64)
-                for _ in range(_LOOKS if len(rows) else 0):  # the change grows nearly in proportion
-                    found = changes(rows, torch.stack([-length, length], dim=1).float())
-                    found = found.mean().expand_as(found) if together else found
-                    length = (length * goal / found.clamp(min=_LEAST)).clamp(start / _FAR, start * _FAR)
-                    bar.update(len(rows))
-                lengths.append(length)
-        return torch.cat(lengths)
+        with self.sampling.progress(work + checked, "Matching random edits", unit="image") as bar:
+            bounds = self.calibrated.bounds
+            goal = float(changes(self.attributes, bounds, every.expand(len(bounds), -1)).mean())
+            length = torch.full((1,), start, dtype=torch.float64)
+            length = matched(self.draws[: self.count], length, 0, together=True)
+            share = lost(self.draws[: self.count], length)
+            while (left := self.count - int((share <= _LABELS_LOST).sum())) and len(share) < len(self.draws):
+                share = torch.cat([share, lost(self.draws[len(share) : len(share) + left], length)])
+            bar.update(checked - len(codes) * len(share) if checked else 0)  # draws that are not needed
+            drawn = share.clamp(min=_LABELS_LOST).argsort(stable=True)[: self.count].sort().values
+            length = matched(self.draws[drawn], length, 1, together=True)
+            of_texts = torch.full((len(self.texts),), start, dtype=torch.float64)
+            for look in range(looks if len(self.texts) else 0):
+                of_texts = matched(self.texts, of_texts, look, together=False)
+        return {
+            "drawn": drawn,
+            "lengths": torch.cat([length.expand(self.count), of_texts]),
+            "redrawn": torch.tensor(len(share) - self.count),
+            "changing": (share[drawn] > _LABELS_LOST).sum(),
+        }
+
+
+def _both_ways(lengths: Tensor) -> Tensor:
+    """Weights ``[rows, 2]``, to either side."""
+    return torch.stack([-lengths, lengths], dim=1).float()

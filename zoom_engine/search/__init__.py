@@ -13,6 +13,7 @@ from zoom_engine.search.choose import (
 )
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.contract import check_search
+from zoom_engine.search.end import End
 from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Trials, Unit
 from zoom_engine.search.minimal import Minimal
@@ -25,6 +26,7 @@ __all__ = [
     "SEARCHES",
     "SGD",
     "Array",
+    "End",
     "Iterate",
     "Minimal",
     "Scan",

@@ -12,6 +12,7 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.kinds import one_of, plain
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.contract import check_search_on_load
+from zoom_engine.search.end import End
 from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
 from zoom_engine.search.minimal import Minimal
@@ -42,7 +43,7 @@ def search_type(name: str) -> type[Search] | None:
 
 def is_foreign(search: Search) -> bool:
     """It is none of ours."""
-    return type(search) not in SEARCHES.values()
+    return type(search) not in (*SEARCHES.values(), End)
 
 
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:

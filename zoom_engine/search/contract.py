@@ -305,6 +305,21 @@ def _ends(tried: _Tried) -> str | None:
     return None
 
 
+def _reaches(tried: _Tried) -> str | None:
+    if not getattr(tried.search, "reaches_ends", False):
+        return None
+    for problem in tried.problems:
+        if problem.unit.attribute is None:
+            continue
+        (result,) = tried.run([problem])
+        tried_at = [] if result is None else [point.weights for point in result.trajectory]
+        for attribute, column in enumerate(zip(*tried_at, strict=True)):
+            for end in problem.unit.bounds[attribute]:
+                if not any(abs(weight - end) <= ROUNDING for weight in column):
+                    return f"no point of its trajectory is at {end:g}"
+    return None
+
+
 def _equal(tried: _Tried) -> str | None:
     return _other(tried.run(tried.problems), tried.run(tried.problems))
 
@@ -331,6 +346,7 @@ RULES: Rules[_Tried] = {
     "modes are single, multi or both": _modes,
     "most_evaluations, if it has that, is a whole number above 0": _most,
     "it ends, with a result": _ends,
+    "reaches_ends, if it is true, says that both ends of the bounds are tried": _reaches,
     "equal units give equal results": _equal,
     "units under way at once do not influence one another": _apart,
 }

@@ -161,7 +161,9 @@ class Search(Protocol):
     needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
         that, else of margin and 1 − SSIM.
     most_evaluations: a search may have that beside: points of one unit that it takes at most, for plans; without it
-        10,000 are the end. `check_search` holds one to all of it.
+        10,000 are the end.
+    reaches_ends: a search may have that beside, as True: whatever it finds on the way it tries both ends of the bounds,
+        so that what an edit to its end comes to is known. `check_search` holds one to all of it.
     """
 
     name: ClassVar[str]

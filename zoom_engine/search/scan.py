@@ -43,6 +43,7 @@ class Scan:
     modes: ClassVar[tuple[str, ...]] = ("single",)
     needs_gradient: ClassVar[bool] = False
     needs_loss: ClassVar[bool] = False
+    reaches_ends: ClassVar[bool] = True
 
     points: int = 8
     outer_points: int = 4
