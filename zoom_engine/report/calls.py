@@ -105,7 +105,10 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     if unfinished:
         return "Run the same command again: it goes on where it stopped. Nothing on this page is final yet."
     if summary.mode == "multi":
-        return "Look at the pictures: does each still show its label? What an attribute does alone --mode single says."
+        return (
+            "Look at the pictures: does each still show its label? Run it with --mode single to see what each"
+            " attribute does alone."
+        )
     called, undecided = ([names[row.attribute] for row in _that_are(summary, c)] for c in ("called", "undecided"))
     steps = []
     if called:
