@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ def onnx_model(
     out: onnx.ValueInfoProto | None = None,
     functions: Sequence[onnx.FunctionProto] = (),
     domains: Sequence[str] = (),
+    versions: Mapping[str, int] = {"": 17},
     **metadata: str,
 ) -> onnx.ModelProto:
     """From "x" to "y", float32 unless `out` says otherwise."""
@@ -54,7 +55,7 @@ def onnx_model(
         [info("y", FLOAT, ["n", "k"]) if out is None else out],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
-    opsets = [helper.make_opsetid(domain, 17 if not domain else 1) for domain in ("", *domains)]
+    opsets = [helper.make_opsetid(domain, versions.get(domain, 1)) for domain in ("", *domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=list(functions))
     helper.set_model_props(model, metadata)
     return model
@@ -323,15 +324,22 @@ HOSTILE: dict[str, Hostile] = {
     "a picture of one line": Hostile(
         written(onnx_model([node("Flatten", ["x"], ["y"])], shape=("n", 3, 2, 1 << 20))), "too large: a side"
     ),
-    "a search in what has no type": Hostile(
-        written(
-            onnx_model(
-                [node("Evil", ["x"], ["u"], domain="evil"), node("RegexFullMatch", ["u"], ["y"], pattern="a")],
-                domains=["evil"],
-            )
-        ),
-        "RegexFullMatch reads texts",
-    ),
+    **{
+        f"a {operator} of what has no type": Hostile(
+            written(
+                onnx_model(
+                    [node("Evil", ["x"], ["u"], domain="evil"), node(operator, ["u"], ["y"], domain=domain)],
+                    domains=["evil", "ai.onnx.ml"],
+                    versions={"": 20, "ai.onnx.ml": version},
+                )
+            ),
+            "",
+        )
+        for operator, domain, version in (
+            *(("RegexFullMatch", "", 1), ("DictVectorizer", "ai.onnx.ml", 1), ("LabelEncoder", "ai.onnx.ml", 1)),
+            ("TreeEnsemble", "ai.onnx.ml", 5),
+        )
+    },
     "60,000 nodes": Hostile(lambda folder: written(many_relus(60_000))(folder), "60001 nodes; 30000 is the limit"),
     "functions that are 2^40 nodes": Hostile(written(doubling_functions(40)), "nodes; 30000 is the limit"),
     "a function that calls itself": Hostile(written(doubling_functions(1, circle=True)), "calls itself"),

@@ -33,9 +33,9 @@ LONGEST_SHAPE = 2**12
 UNKNOWN = "unknown"
 """The domain of operators whose shapes are not inferred."""
 LOOPS = ("Loop", "Scan", "SequenceMap")
-OF_TEXTS = ("RegexFullMatch",)
-"""Operators whose shapes onnx infers, as runtimes do, without asking whether their input has any type: the process ends
-where it has none."""
+UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
+"""Operators of which onnx infers shapes without asking whether their input has a type: the process ends where it has
+none."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 
@@ -169,8 +169,7 @@ def _bytes_of(tensor: onnx.TensorProto) -> int:
 
 
 def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
-    """Refuse a graph that visits too many nodes, one with a loop (of what it draws out no end can be told), and one of
-    operators that look at no picture."""
+    """Refuse a graph that visits too many nodes, and one with a loop: of what it draws out no end can be told."""
     functions = {(each.domain, each.name): each for each in model.functions}
     counted: dict[tuple[str, str], int] = {}
 
@@ -180,8 +179,6 @@ def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -
         for node in graph.node:
             if node.op_type in LOOPS and node.domain in STANDARD_DOMAINS:
                 raise refusal(f"{path}: refused, since nothing bounds its {node.op_type}: export it without loops")
-            if node.op_type in OF_TEXTS and node.domain in STANDARD_DOMAINS:
-                raise refusal(f"{path}: refused, since its {node.op_type} reads texts, which no model of images does")
             total += sum(steps(body, above) for body in _bodies(node))
             if (key := (node.domain, node.op_type)) in functions:
                 if key in above:
@@ -247,11 +244,15 @@ def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) ->
             if dim.dim_value <= 0:
                 dim.dim_value = 1 if axis == 0 else 3 if axis == channels else OPEN_SIDE
     plain.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in model.graph.output)
+    plain.opset_import.add(domain=UNKNOWN, version=1)
+    for graph in _graphs(plain):
+        for node in graph.node:
+            if node.op_type in UNASKED:
+                node.domain = UNKNOWN
     values = _inferred(path, plain, refusal, computed=False)
     rows = [dims[0] for dims in values.values() if len(dims) == 1]
     if all(size is None or size <= LONGEST_SHAPE for size in rows):
         # Numbers that shapes are computed from are followed too, where they cannot be many: each is spelled out.
-        plain.opset_import.add(domain=UNKNOWN, version=1)
         for graph in _graphs(plain):
             for node in graph.node:
                 if node.op_type == "ConstantOfShape" and any(None in values.get(name, [None]) for name in node.output):
