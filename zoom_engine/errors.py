@@ -76,7 +76,7 @@ class GateError(ZoomError):
     exit_code = 2
 
 
-def one_line(error: BaseException | str, limit: int = 300) -> str:
+def one_line(error: BaseException | str, limit: int = 240) -> str:
     """What an error of somebody else's says, on one printable line of at most ``limit`` characters.
 
     Of a longer text the beginning and the end: some libraries put the reason first, some last.

@@ -10,6 +10,7 @@ without arguments; its name is the object's own.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from zoom_engine.contracts import hold_members, members, theirs
 from zoom_engine.errors import ConfigError
 
 OWN = "zoom-engine"
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* \d[A-Za-z0-9.!+-]*")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,18 @@ def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
     known = {kind: packages(kind) for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES)}
     found = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
     return {thing: package for thing, package in found.items() if not package.startswith(f"{OWN} ")}
+
+
+def missing(things: Mapping[str, str]) -> dict[str, str]:
+    """Of what `brought` gave, here or elsewhere, that which no package brings here."""
+    here = {f"{kind.what} {name}" for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES) for name in names(kind)}
+    return {thing: package for thing, package in things.items() if thing not in here}
+
+
+def how_to_install(package: str) -> str:
+    """The command that brings a ``package``, a name and a version as `packages` has them; no command of another text,
+    which a file may hold."""
+    return f"pip install '{package.replace(' ', '==')}'" if _RELEASE.fullmatch(package) else "install it"
 
 
 def find(kind: Kind, name: str, *, ours: Mapping[str, Any] | None = None) -> Any:

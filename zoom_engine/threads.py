@@ -17,7 +17,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from zoom_engine.errors import ForkError
@@ -130,6 +130,35 @@ def once(make: Made) -> Made:
             return cached(*args)
 
     return made  # type: ignore[return-value]
+
+
+class _SignalStack(ctypes.Structure):
+    """Linux's stack_t."""
+
+    _fields_: ClassVar = [("place", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+_NO_STACK = 2  # SS_DISABLE
+
+
+@contextlib.contextmanager
+def keeping_signal_stack() -> Iterator[None]:
+    """The thread's stack for signals is the same afterwards.
+
+    OpenVINO's processor plug-in brings one of its own, and takes it away with the last of what was compiled. Where two
+    come and go, or one goes in another thread, the thread would keep a stack that is no more, and the next signal, as
+    of Ctrl-C or of a child that ends, would end the process without a word.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _SignalStack()
+    libc.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        if libc.sigaltstack(ctypes.byref(before), None) != 0:  # it is too small for what the processor keeps by now
+            libc.sigaltstack(ctypes.byref(_SignalStack(None, _NO_STACK, 0)), None)
 
 
 numbers_of_threads = Turns()

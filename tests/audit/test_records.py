@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from audits import single
 
@@ -88,6 +89,15 @@ def test_what_no_search_finds_is_refused(edit: dict[str, Any], says: str) -> Non
     Record.from_json({**LINE, "trajectory": [POINT]})
     with pytest.raises((TypeError, ValueError), match=says):
         Record.from_json(LINE | edit)
+
+
+def test_whole_numbers_of_many_digits_are_floats_that_arrays_hold() -> None:
+    many = 10**30
+    point = {**POINT, "weights": [many, 0, 0], "output": [many]}
+    edit = {"bounds": [0, many], "edit_weights": [many, 0, 0], "flip_weight": many, "scores": [many], "output": [many]}
+    record = Record.from_json(LINE | {**edit, "trajectory": [point]})
+    for numbers in (record.bounds, record.scores, [record.flip_weight], record.trajectory[0].weights, record.output):
+        assert np.array(numbers).dtype == np.float64
 
 
 @pytest.mark.parametrize(

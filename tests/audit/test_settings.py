@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoom_engine import AuditSettings, diagnoser
+from zoom_engine import AuditSettings, cli, diagnoser
 from zoom_engine.audit import settings
 from zoom_engine.audit.settings import LossWeights, RunSettings, option, options_of
 from zoom_engine.cli import config, main
@@ -126,6 +127,17 @@ def test_what_decides_the_records_is_what_the_manifest_gets() -> None:
     assert AuditSettings(**GIVEN, batch_size=8).deciding() == AuditSettings(**GIVEN, device="cuda").deciding()
 
 
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer 7f3a9c"}, ["Bearer 7f3a9c"], "Bearer 7f3a9c"])
+def test_no_repr_and_no_message_shows_a_header(headers: Any) -> None:
+    options = {"service": {"headers": headers}} if isinstance(headers, dict) else headers
+    try:
+        said = repr(AuditSettings(**GIVEN, target_options=options))
+    except ConfigError as error:
+        said = str(error)
+    assert "7f3a9c" not in said
+    assert "generator='avatars'" in said or "target_options" in said
+
+
 def test_every_option_says_what_it_is_and_cannot_be_changed() -> None:
     settings = AuditSettings(**GIVEN)
     for name, about in options_of(AuditSettings).items():
@@ -144,6 +156,7 @@ def test_a_field_is_all_that_an_option_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One more field, and Python, file, command line, help and manifest have the option."""
+    monkeypatch.setattr(cli, "diagnose", importlib.import_module("zoom_engine.cli.diagnose"))  # comes back after it
     for module in (settings, config, diagnoser):
         monkeypatch.setattr(module, "AuditSettings", MoreSettings)
     monkeypatch.delitem(sys.modules, "zoom_engine.cli.diagnose", raising=False)  # it is made of the settings it finds
@@ -162,6 +175,11 @@ def test_a_field_is_all_that_an_option_takes(
     file.write_text('zoom = "near"\n')
     with pytest.raises(ConfigError, match="'zoom' must be a whole number"):
         config.read_config(file)
+
+
+def test_an_option_of_one_test_is_none_in_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", "--help"]) == 0
+    assert "how near to look" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from networks import spread_generator
 
 from zoom_engine import domains, load_generator, load_target, registry
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.errors import AuditError, CheckpointError, ConfigError
+from zoom_engine.cli import main
+from zoom_engine.errors import AuditError, CheckpointError, ConfigError, one_line
 from zoom_engine.info import sections
 from zoom_engine.inspection import describe_file
 from zoom_engine.report.source import task_of
@@ -172,6 +174,23 @@ def test_who_reads_an_audit_without_the_package_is_told_which_to_install() -> No
         task_of(Manifest.of(config, environment), [])
     with pytest.raises(AuditError, match="unknown task 'level'"):
         task_of(Manifest.of(config, {"brought_by": 7}), [])
+
+
+@pytest.mark.parametrize(
+    ("package", "advice"),
+    [("skies 1.2", "pip install 'skies==1.2'"), ("a 1'; rm -r '.", "install it"), ("x\n", "install it")],
+)
+def test_who_goes_on_with_an_audit_without_the_package_is_told_which_to_install(
+    package: str, advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"mode": "single", "attributes": ["a smiling face"]}
+    manifest = Manifest.of(config, {"brought_by": {"generator family skies": package}})
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest.to_json()))
+    given = ["--generator", "skies:0.1", "--target", "avatars:mustache", "--out", str(tmp_path)]
+    assert main(["diagnose", *given]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"is an audit with the generator family skies of {one_line(package)}: {advice}\n" in said
 
 
 def test_the_embedded_domains_know_what_is_true() -> None:

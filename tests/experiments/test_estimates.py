@@ -25,6 +25,7 @@ def test_a_mean_leaves_out_what_was_not_measured() -> None:
 
 def test_words() -> None:
     assert in_words([0.5, 0.25, 0.75]) == "0.50 [0.25, 0.75]"
+    assert in_words([-0.125, -0.5, -0.001], "+.2f") == "−0.12 [−0.50, +0.00]"
     assert (percent(0.316), percent(0.004), percent([0.5, 0.25, 0.75])) == ("32 %", "0.4 %", "50 % [25, 75]")
     assert (in_words(None), percent(None)) == ("–", "–")
     means, (low, high) = error_bars([[0.5, 0.2, 0.9], None])

@@ -288,10 +288,33 @@ def test_a_wrong_generator_is_refused_by_the_rule_that_it_breaks(wrong: type[Str
     assert wrong.__name__ in str(caught.value)
 
 
-def test_a_sound_generator_is_held_to_its_contract_by_five_pictures() -> None:
+@pytest.mark.parametrize("wrong", [wrong for wrong, _ in WRONG])
+def test_a_wrong_generator_without_gradients_is_refused_too(wrong: type[Stripes]) -> None:
+    if wrong in (MaybeDifferentiable, WithoutGradient, FlatGradient, BrokenGradient):
+        return
+    generator = wrong()
+    generator.differentiable = False
+    with pytest.raises(ConfigError, match=dict(WRONG)[wrong]):
+        load_generator(generator)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("differentiable", [True, False])
+def test_on_load_a_sound_generator_draws_three_pictures(differentiable: bool) -> None:
     generator = Stripes()
+    generator.differentiable = differentiable
     assert load_generator(generator) is generator  # type: ignore[arg-type, comparison-overlap]
-    assert generator.drawn_pictures == 5
+    assert generator.drawn_pictures == 3
+    check_editable_generator(generator)
+    assert generator.drawn_pictures == 7
+
+
+def test_a_picture_without_edits_is_looked_at_in_tests() -> None:
+    class DarkWithoutEdits(Stripes):
+        def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
+            return super().render(codes, edit_weights, directions) * (0.5 if edit_weights is None else 1)
+
+    with pytest.raises(ConfigError, match=r"render\(codes\) is render\(codes, 0 · w, d\), but they differ"):
+        check_editable_generator(DarkWithoutEdits())
 
 
 def test_what_ships_holds_the_contract() -> None:

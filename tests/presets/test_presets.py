@@ -111,6 +111,17 @@ def test_what_is_not_there_is_told_with_what_is(spec: str, reason: str) -> None:
         find_preset(spec)
 
 
+def test_names_of_label_sets_are_told_on_one_short_printable_line(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    names = ["\\u001b[2J", "a\\nb", *(f"set {number}" for number in range(500))]
+    sets = "".join(f'"{name}" = ["a cat", "a dog"]\n' for name in names)
+    path.write_text(f'neutral = "a pet"\nattributes = ["a pet with a hat"]\n[labels]\n{sets}')
+    with pytest.raises(ConfigError, match="has no label set 'age'; it has ") as caught:
+        find_preset(f"{path}:age")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
 def test_the_command_lists_and_prints_them(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["presets"]) == 0
     assert "churches  Churches: checkpoints of LSUN Church" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import NullLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
-from zoom_engine.report.verdicts import in_short, verdict_groups
+from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
@@ -296,3 +296,8 @@ def test_a_strip_says_where_on_its_way_the_prediction_flips(
 def test_strips_of_older_audits_do_not_say_where_they_flip() -> None:
     older = dataclasses.replace(strip("0.1", "0.9"), frames=(FrameEntry(file="", weight=2.0, caption="0.9"),))
     assert (way(older), flips_at(older), flip_notes(older)) == ("", None, [""])
+
+
+def test_a_page_of_several_attributes_says_how_to_see_what_each_does_alone() -> None:
+    said = what_now(dataclasses.replace(summary(), mode="multi"), {}, unfinished=False)
+    assert said.endswith(" Run it with --mode single to see what each attribute does alone.")

@@ -6,6 +6,7 @@ import errno
 import gc
 import importlib.util
 import os
+import subprocess
 import sys
 import weakref
 from pathlib import Path
@@ -246,6 +247,42 @@ def test_a_dropped_session_is_freed(network: StyleGAN2, backend: str) -> None:
     del found
     gc.collect()
     assert session() is None
+
+
+DROPPED = """
+import gc, os, signal, threading
+from networks import spread_generator, styles_of
+from zoom_engine.runtime import choose_synthesizer
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal, even in a shell's background
+network = spread_generator()
+kept = []
+for backend in BACKENDS:
+    kept.append(choose_synthesizer(network, backend=backend, precision="fp32"))
+    kept[-1].render(styles_of(network, 1))
+drop = threading.Thread(target=kept.clear) if THREAD else None
+if drop is None:
+    while kept:
+        del kept[0]
+        gc.collect()
+else:
+    drop.start()
+    drop.join()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    sum(range(10_000))  # Python runs the handler between two instructions
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_ctrl_c_is_no_crash_after_sessions_were_dropped(backend: str, in_a_thread: bool) -> None:
+    code = DROPPED.replace("BACKENDS", repr([backend, backend])).replace("THREAD", str(in_a_thread))
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, timeout=280, check=False)
+    assert (done.returncode, done.stdout.decode()) == (0, "interrupted\n"), done.stderr.decode()[-2000:]
 
 
 def test_a_session_that_runs_elsewhere_is_refused(network: StyleGAN2, monkeypatch: pytest.MonkeyPatch) -> None:

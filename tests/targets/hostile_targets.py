@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ def onnx_model(
     out: onnx.ValueInfoProto | None = None,
     functions: Sequence[onnx.FunctionProto] = (),
     domains: Sequence[str] = (),
+    versions: Mapping[str, int] = {"": 17},
     **metadata: str,
 ) -> onnx.ModelProto:
     """From "x" to "y", float32 unless `out` says otherwise."""
@@ -54,7 +55,7 @@ def onnx_model(
         [info("y", FLOAT, ["n", "k"]) if out is None else out],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
-    opsets = [helper.make_opsetid(domain, 17 if not domain else 1) for domain in ("", *domains)]
+    opsets = [helper.make_opsetid(domain, versions.get(domain, 1)) for domain in ("", *domains)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=list(functions))
     helper.set_model_props(model, metadata)
     return model
@@ -169,13 +170,17 @@ def sparse_claim() -> onnx.ModelProto:
     return model
 
 
-def external(write: Callable[[Path], None] = lambda folder: None, kind: int = FLOAT, **says: str) -> Hostile:
-    """A model whose weights lie where these entries say."""
+def external(
+    write: Callable[[Path], None] = lambda folder: None, kind: int = FLOAT, named: str = "w", **says: str
+) -> Hostile:
+    """A model whose weights, of this name, lie where these entries say."""
 
     def into(folder: Path) -> str:
         model = plain()
         weight = model.graph.initializer[0]
         weight.ClearField("raw_data")
+        (reader,) = (each for each in model.graph.node if weight.name in each.input)
+        reader.input[list(reader.input).index(weight.name)] = weight.name = named
         weight.data_location, weight.data_type = TensorProto.EXTERNAL, kind
         for key, value in says.items():
             weight.external_data.add(key=key, value=value)
@@ -313,6 +318,28 @@ HOSTILE: dict[str, Hostile] = {
     "a picture of 4,000 pixels a side": Hostile(
         written(onnx_model([node("Flatten", ["x"], ["y"])], shape=("n", 3, 4_000, 4_000))), "too large"
     ),
+    "a picture of a million lines": Hostile(
+        written(onnx_model([node("Flatten", ["x"], ["y"])], shape=("n", 3, 1 << 20, 4))), "too large: a side"
+    ),
+    "a picture of one line": Hostile(
+        written(onnx_model([node("Flatten", ["x"], ["y"])], shape=("n", 3, 2, 1 << 20))), "too large: a side"
+    ),
+    **{
+        f"a {operator} of what has no type": Hostile(
+            written(
+                onnx_model(
+                    [node("Evil", ["x"], ["u"], domain="evil"), node(operator, ["u"], ["y"], domain=domain)],
+                    domains=["evil", "ai.onnx.ml"],
+                    versions={"": 20, "ai.onnx.ml": version},
+                )
+            ),
+            "",
+        )
+        for operator, domain, version in (
+            *(("RegexFullMatch", "", 1), ("DictVectorizer", "ai.onnx.ml", 1), ("LabelEncoder", "ai.onnx.ml", 1)),
+            ("TreeEnsemble", "ai.onnx.ml", 5),
+        )
+    },
     "60,000 nodes": Hostile(lambda folder: written(many_relus(60_000))(folder), "60001 nodes; 30000 is the limit"),
     "functions that are 2^40 nodes": Hostile(written(doubling_functions(40)), "nodes; 30000 is the limit"),
     "a function that calls itself": Hostile(written(doubling_functions(1, circle=True)), "calls itself"),
@@ -340,6 +367,15 @@ HOSTILE: dict[str, Hostile] = {
     "a length that is text": with_text(external(data_of(3072), location="w.bin", length="1e99"), "names length 1e99"),
     "a length of 2^62": with_text(external(data_of(3072), location="w.bin", length=str(1 << 62)), "of 3072 bytes"),
     "data that end early": with_text(external(data_of(3071), location="w.bin"), "ends within 'w'"),
+    "data of a long name that end early": with_text(
+        external(data_of(3071), location="w.bin", named="w" * 5_000), "ends within 'wwww"
+    ),
+    "an offset of a long name": with_text(
+        external(data_of(3072), location="w.bin", named="w" * 5_000, offset="all"), "names offset all"
+    ),
+    "data of a long name and no type": with_text(
+        external(data_of(3072), kind=0, named="w" * 5_000, location="w.bin"), "not a valid"
+    ),
     "data of no type": with_text(external(data_of(3072), kind=0, location="w.bin"), "not a valid"),
     "data that are texts": with_text(external(data_of(3072), kind=TensorProto.STRING, location="w.bin"), "not a valid"),
     # our own metadata
@@ -347,6 +383,7 @@ HOSTILE: dict[str, Hostile] = {
     "a mean that is text": Hostile(noted('{"preprocessing": {"mean": "grey"}}'), "mean has the wrong type"),
     "a size that is text": Hostile(noted('{"preprocessing": {"size": "all"}}'), "size has the wrong type"),
     "a size of three": Hostile(noted('{"preprocessing": {"size": [8, 8, 8]}}'), "size has the wrong type"),
+    "a size of one line": Hostile(noted('{"preprocessing": {"size": [2, 1000000]}}'), "too large: a side"),
     "a size of 10^9": Hostile(noted('{"preprocessing": {"size": 1000000000}}'), "too large"),
     "a range of NaN": Hostile(noted('{"preprocessing": {"value_range": [0, NaN]}}'), "value_range has the wrong type"),
     "a preprocessing that is a list": Hostile(noted('{"preprocessing": [1]}'), "must be an object"),

@@ -48,6 +48,9 @@ def test_a_head_of_a_multi_label_network_is_a_yes_or_no() -> None:
     for head, message in ((7, "no head 7: choose one of 0 to 2"), ("nose", "no head 'nose'")):
         with pytest.raises(TargetError, match=message):
             load_target(network, head=head, resolution=16)
+    for names in (["hat", "beard"], ["hat"], list("abcd")):
+        with pytest.raises(TargetError, match=rf"has 3 outputs, but {len(names)} are named: beside a head name each"):
+            load_target(network, head=2, classes=names, resolution=16)
     with pytest.raises(TargetError, match="has no head 5"):
         load_target(network, task=BinaryTask(head=5), resolution=16)
     with pytest.raises(TargetError, match="one logit or one probability"):

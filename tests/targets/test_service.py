@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -229,7 +230,16 @@ def test_an_answer_that_drips_is_late_however_long_it_goes_on(drip: bytes) -> No
         assert time.monotonic() - before < 10
 
 
+@pytest.fixture
+def as_at_a_terminal() -> Iterator[None]:
+    """A test run in the background of a shell ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.forks  # a signal too many would end the tests
+@pytest.mark.usefixtures("as_at_a_terminal")
 def test_ctrl_c_ends_what_is_asked_at_once() -> None:
     """Also where bytes come, and no deadline is near."""
     with stand(red) as service:

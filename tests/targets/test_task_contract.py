@@ -29,6 +29,7 @@ from zoom_engine.targets import (
     Task,
     load_target,
 )
+from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
 
 NAMES = ("a", "b", "c", "d")
 
@@ -397,6 +398,74 @@ def test_on_load_a_task_is_asked_a_few_times_for_a_few_rows(monkeypatch: pytest.
     wide = Function(lambda m: m[:, :1].expand(-1, 20_000) * 2 - 0.5)
     load_target(wide, task=Level(), resolution=16)
     assert sum(rows) < small / 2, "of large outputs it looks at fewer"
+
+
+class OfMaps(Level):
+    """Mixed into a task of rows: the same of maps, whose mean is the row."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in ("recorded", "margin", "flipped", "change", "loss", "caption", "overlay"):
+            return found
+
+        def of_rows(*given: Any) -> Any:
+            maps = [isinstance(each, Tensor) and each.ndim > 2 for each in given]
+            return found(*(each.mean((-2, -1)) if a_map else each for each, a_map in zip(given, maps, strict=True)))
+
+        return of_rows
+
+
+MAPS = 0.1 + RAW[..., None, None].expand(-1, -1, 160, 160).clone()
+
+
+@pytest.mark.parametrize("wrong", [wrong for wrong, _ in WRONG if wrong not in (FlatLoss, OneOutput)])
+def test_a_wrong_task_of_large_maps_is_refused_on_load_too(wrong: type[Level]) -> None:
+    """A flat loss may be noise's, and a target tells how many rows there are."""
+
+    def load() -> None:
+        check_task_members(wrong())
+        check_task_on(type(wrong.__name__, (OfMaps, wrong), {})(), MAPS.double() if wrong is DoubleOutputs else MAPS)
+
+    with pytest.raises(TargetError, match="task 'level'"):
+        load()
+
+
+def test_a_sound_task_of_large_maps_is_loaded() -> None:
+    check_task_on(OfMaps(), MAPS)
+
+
+def test_the_check_on_load_of_large_maps_costs_the_same_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    for name in ("margin", "flipped", "change", "loss", "recorded", "caption", "overlay"):
+        own = getattr(SegmentationTask, name)
+
+        def counted(self: SegmentationTask, *given: Any, own: Any = own) -> Any:
+            seen.append(sum(each.numel() for each in given if isinstance(each, Tensor)))
+            return own(self, *given)
+
+        monkeypatch.setattr(SegmentationTask, name, counted)
+    sums = []
+    for side in (128, 512):
+        seen.clear()
+        check_task_on(SegmentationTask(classes=NAMES), torch.rand(8, 4, side, side))
+        sums.append(sum(seen))
+    assert sums[0] == sums[1] < 1_000_000
+
+
+def test_a_task_that_knows_the_size_of_its_maps_is_held_to_whole_ones() -> None:
+    class OfOneSize(SegmentationTask):
+        def overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
+            if outputs.shape[-2:] != (160, 160):
+                raise ValueError("160 × 160 are wanted")
+            return super().overlaps(outputs, original)
+
+    class ChangesALot(OfOneSize):
+        def change(self, outputs: Tensor, original: Tensor) -> Tensor:
+            return 100 * super().change(outputs, original)
+
+    check_task_on(OfOneSize(classes=NAMES), torch.rand(4, 4, 160, 160))
+    with pytest.raises(TargetError, match=r"change lies in \[0, 1\], but it reaches"):
+        check_task_on(ChangesALot(classes=NAMES), torch.rand(4, 4, 160, 160))
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoom_engine import registry
 from zoom_engine.audit.json_object import shown
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
@@ -85,6 +86,17 @@ def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
             return
     there, here = read_manifest(path).config.content, json.loads(json.dumps(known))
     _refuse_difference(path, {name: there[name] for name in here if name in there}, here)
+
+
+def check_packages(path: str | Path) -> None:
+    """Refuse to go on with an audit of what a package brought that is not here: without it, its names are none. A
+    folder without an audit is fine. Raises `AuditError`."""
+    path = Path(path)
+    with _one_line(path, "read"):
+        if not (path / MANIFEST).is_file():
+            return
+    for thing, package in registry.missing(read_manifest(path).brought_by).items():
+        raise AuditError(f"{path} is an audit with the {thing} of {package}: {registry.how_to_install(package)}")
 
 
 class AuditFolder:

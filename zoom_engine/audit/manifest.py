@@ -249,7 +249,11 @@ class Manifest:
     def brought_by(self) -> Mapping[str, str]:
         """By "task level" the package, with its version, that brought what is not the engine's own."""
         found = self.environment.get("brought_by", {})
-        return {str(thing): str(package) for thing, package in found.items()} if isinstance(found, dict) else {}
+        return (
+            {one_line(thing, 80): one_line(str(package), 80) for thing, package in found.items()}
+            if isinstance(found, dict)
+            else {}
+        )
 
     @property
     def identity(self) -> str:

@@ -27,6 +27,8 @@ ROUNDING = 1e-4
 """By how much numbers of six digits may miss what they were held to."""
 _LARGEST = 3.5e38
 """Of float32, as all that is measured is."""
+_MOST_WHOLE = 2**53
+"""Whole numbers from here on are kept as floats: arrays hold no longer ones."""
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
 rounding."""
@@ -142,6 +144,7 @@ class Record:
             raise TypeError(f"'stop' must be a text, not {shown(values['stop'])}")
         if (weight := values.get("flip_weight")) is not None:
             _check_number(weight, "flip_weight", (0.0, _LARGEST))
+            (values["flip_weight"],) = _numbers({"flip_weight": [weight]}, "flip_weight")
             if not values["flipped"]:
                 raise ValueError("'flip_weight' is told of what does not flip")
         if values.get("bounds") is not None:
@@ -219,9 +222,10 @@ def _numbers(values: Mapping[str, Any], name: str) -> tuple[float, ...]:
     found = values[name]
     if not isinstance(found, list) or not all(map(_is_number, found)):
         raise TypeError(f"'{name}' is no list of numbers")
-    if found and not max(map(abs, found)) <= _LARGEST:
+    largest = max(map(abs, found), default=0)
+    if not largest <= _LARGEST:
         raise ValueError(f"'{name}' has a number that is too large")
-    return tuple(found)
+    return tuple(found if largest < _MOST_WHOLE else map(float, found))
 
 
 def _booleans(found: Any) -> tuple[bool, ...]:

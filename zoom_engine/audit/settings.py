@@ -53,7 +53,7 @@ class About(NamedTuple):
     """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
 
     `name` is the command line's where it differs. What `decides` the records is written into the manifest's config: an
-    audit goes on with an equal one only. What is `secret` no message shows.
+    audit goes on with an equal one only. What is `secret` neither messages nor a repr show.
     """
 
     text: str
@@ -85,7 +85,7 @@ def told(text: str, **about: Any) -> dict[str, About]:
 
 def option(text: str, default: Any, **about: Any) -> Any:
     """A field of settings that may be left out, see `About`."""
-    return dataclasses.field(default=default, metadata=told(text, **about))
+    return dataclasses.field(default=default, repr=not about.get("secret"), metadata=told(text, **about))
 
 
 def checked_options(called: str) -> Callable[[type[T]], type[T]]:
@@ -189,7 +189,9 @@ class AuditSettings:
         )
     )
     target_options: Mapping[str, Any] | None = option(
-        "passed to load_target, such as {'classes': ['cat', 'dog']}", None
+        "passed to load_target, such as {'classes': ['cat', 'dog']}",
+        None,
+        secret=True,  # headers of a service
     )
     photos: str | Path | None = option(
         "a folder of own photographs to audit around (landmarks.csv aligns faces)",

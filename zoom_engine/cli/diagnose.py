@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.folder import check_config, check_folder
+from zoom_engine.audit.folder import check_config, check_folder, check_packages
 from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.audit.target_names import check_outs, named_targets, several_targets
 from zoom_engine.cli.config import read_config
@@ -99,6 +99,8 @@ def _run(
     """Audit with the `values`, which are those that are `stored` in a file under those that were `given`: one target,
     or several by the names of their folders."""
     use_threads(values.get("threads"), voice.progress)
+    if "out" in values:
+        check_packages(values["out"])
     settings, run = settings_of(stored, given, values, needs=("generator", "target", "out"))
     # What `Diagnoser` and its `run` would refuse without any model: here it takes no second.
     names = list(named_targets(settings.target)) if several_targets(settings.target) else []

@@ -37,8 +37,11 @@ def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | No
 
 
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
-    """ "0.31 [0.20, 0.44]"; a dash for None."""
-    return "–" if value is None else f"{value[0]:{form}} [{value[1]:{form}}, {value[2]:{form}}]"
+    """ "0.31 [0.20, 0.44]", with a true minus sign, and without one for what rounds to 0; a dash for None."""
+    if value is None:
+        return "–"
+    mean, low, high = (f"{each:{form.replace('.', 'z.')}}".replace("-", "−") for each in value)
+    return f"{mean} [{low}, {high}]"
 
 
 def percent(value: float | Sequence[float] | None) -> str:

@@ -33,6 +33,9 @@ LONGEST_SHAPE = 2**12
 UNKNOWN = "unknown"
 """The domain of operators whose shapes are not inferred."""
 LOOPS = ("Loop", "Scan", "SequenceMap")
+UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
+"""Operators of which onnx infers shapes without asking whether their input has a type: the process ends where it has
+none."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 
@@ -127,7 +130,7 @@ def _external_data(path: Path, model: onnx.ModelProto, refusal: type[ZoomError])
         if isinstance(tensor, onnx.SparseTensorProto) or not uses_external_data(tensor):
             continue
         says = {entry.key: entry.value for entry in tensor.external_data}
-        name = one_line(says.get("location", ""), 80)
+        name, tensor_name = one_line(says.get("location", ""), 80), one_line(tensor.name, 80)
         file = (folder / says.get("location", "")).resolve()
         if not file.is_relative_to(folder):
             raise refusal(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
@@ -137,12 +140,12 @@ def _external_data(path: Path, model: onnx.ModelProto, refusal: type[ZoomError])
         offset, length = _whole(says.get("offset", "0")), _whole(says.get("length", str(wanted)))
         if offset is None or length != wanted:
             place = ", ".join(f"{key} {one_line(says[key], 40)}" for key in ("offset", "length") if key in says)
-            raise refusal(f"{path}: names {place} in {name!r} for {tensor.name!r} of {wanted} bytes: export it again")
+            raise refusal(f"{path}: names {place} in {name!r} for {tensor_name!r} of {wanted} bytes: export it again")
         total += wanted
         if total > MOST_DATA:
             raise refusal(f"{path}: uses more than {MOST_DATA >> 30} GiB of data, more than an ONNX runtime takes")
         if offset + wanted > file.stat().st_size:
-            raise refusal(f"{path}: its data file {name!r} ends within {tensor.name!r}: it is another, or incomplete")
+            raise refusal(f"{path}: its data file {name!r} ends within {tensor_name!r}: it is another, or incomplete")
         with file.open("rb") as opened:
             opened.seek(offset)
             tensor.raw_data = opened.read(wanted)
@@ -158,7 +161,7 @@ def _whole(text: str) -> int | None:
 def _bytes_of(tensor: onnx.TensorProto) -> int:
     """What its elements take in a file. Raises ValueError for a type that has no such form."""
     if tensor.data_type in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
-        raise ValueError(f"data of {tensor.name!r} in another file are of no type that can lie there")
+        raise ValueError(f"data of {one_line(tensor.name, 80)!r} in another file are of no type that can lie there")
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
     bits = int(kind[-1]) if kind in ("INT4", "UINT4", "INT2", "UINT2") else 4 if kind.startswith("FLOAT4") else 0
     bits = bits or 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
@@ -241,11 +244,15 @@ def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) ->
             if dim.dim_value <= 0:
                 dim.dim_value = 1 if axis == 0 else 3 if axis == channels else OPEN_SIDE
     plain.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in model.graph.output)
+    plain.opset_import.add(domain=UNKNOWN, version=1)
+    for graph in _graphs(plain):
+        for node in graph.node:
+            if node.op_type in UNASKED:
+                node.domain = UNKNOWN
     values = _inferred(path, plain, refusal, computed=False)
     rows = [dims[0] for dims in values.values() if len(dims) == 1]
     if all(size is None or size <= LONGEST_SHAPE for size in rows):
         # Numbers that shapes are computed from are followed too, where they cannot be many: each is spelled out.
-        plain.opset_import.add(domain=UNKNOWN, version=1)
         for graph in _graphs(plain):
             for node in graph.node:
                 if node.op_type == "ConstantOfShape" and any(None in values.get(name, [None]) for name in node.output):

@@ -19,25 +19,36 @@ LAST_SEED = 2**32 - 1
 
 
 def check_editable_generator(generator: object) -> None:
-    """Hold ``generator`` to `EditableGenerator`, on five of its pictures. Third parties can run it in their tests.
+    """Hold ``generator`` to `EditableGenerator`, on four of its pictures. Third parties can run it in their tests.
 
-    The rules are those of ``RULES`` and, where it says that it is differentiable, ``RULES_OF_GRADIENTS``.
+    The rules are those of ``RULES`` and ``RULES_IN_TESTS`` and, where it says that it is differentiable,
+    ``RULES_OF_GRADIENTS``.
 
     Raises:
         ConfigError: one line on the first thing that is wrong.
     """
+    _hold(generator, {**RULES, **RULES_IN_TESTS})
+
+
+def check_generator_on_load(generator: object) -> None:
+    """What of `check_editable_generator` three pictures tell, one of them with its gradient: a run draws the next ones
+    without edits, and ends where they cannot be drawn."""
+    _hold(generator, RULES)
+
+
+def _hold(generator: object, rules: Rules[_Tried]) -> None:
     called = f"generator {type(generator).__name__}"
     hold_members(generator, EditableGenerator, called=called, refusal=ConfigError)
     tried = _Tried(generator)
     with torch.no_grad():
-        hold(tried, RULES, called=called, refusal=ConfigError)
+        hold(tried, rules, called=called, refusal=ConfigError)
     if tried.generator.differentiable:
         hold(tried, RULES_OF_GRADIENTS, called=called, refusal=ConfigError)
 
 
 class _Tried:
-    """A generator and what it gives for three seeds, pictures for two; each is made once, for the first rule that
-    asks."""
+    """A generator and what it gives for three seeds, the fewest pictures that show what is wrong; each is made once,
+    for the first rule that asks."""
 
     def __init__(self, generator: Any) -> None:
         self.generator = generator
@@ -60,7 +71,23 @@ class _Tried:
 
     @cached_property
     def pictures(self) -> Any:
-        return self.generator.render(self.codes[:2])
+        """Of the first code as it is, and of the third edited into the second: a row each of one batch."""
+        first, second, third = self.codes
+        weights = torch.tensor([[0.0, 0.0], [1.0, 0.5]], device=self.codes.device)
+        directions = torch.stack([second - third - (first - third) / 2, first - third])
+        return self.generator.render(self.codes[[0, 2]], weights, directions)
+
+    @cached_property
+    def alone(self) -> tuple[Any, Tensor, Tensor]:
+        """The second picture made alone, and the code and the edit weight that its gradient may lead to."""
+        code = self.codes[1:2].clone()
+        weight = torch.zeros(1, 1, device=code.device)
+        if not self.generator.differentiable:
+            return self.generator.render(code), code, weight
+        with torch.enable_grad():
+            along = (self.codes[:1] - code).contiguous()
+            picture = self.generator.render(code.requires_grad_(True), weight.requires_grad_(True), along)
+        return picture, code, weight
 
     @property
     def one_of_a_kind(self) -> bool:
@@ -169,7 +196,8 @@ def _affine(tried: _Tried) -> str | None:
 
 def _pictures(tried: _Tried) -> str | None:
     side = tried.generator.resolution
-    return _misshapen("render(codes)", tried.pictures, (2, 3, side, side))
+    wrong = _misshapen("render(codes, w, d)", tried.pictures, (2, 3, side, side))
+    return wrong or _misshapen("render(code)", tried.alone[0], (1, 3, side, side))
 
 
 def _range(tried: _Tried) -> str | None:
@@ -185,31 +213,27 @@ def _other_pictures(tried: _Tried) -> str | None:
 
 
 def _edits(tried: _Tried) -> str | None:
-    """The first picture is edited into the second, and the second left as it is, so that no other has to be made."""
-    first, second, third = tried.codes
-    weights = torch.tensor([[1.0, 0.5], [0.0, 0.0]], device=tried.codes.device)
-    directions = torch.stack([second - first - (third - first) / 2, third - first])
-    edited = tried.generator.render(tried.codes[[0, 1]], weights, directions)
-    if wrong := _misshapen("render(codes, w, d)", edited, tuple(tried.pictures.shape)):
-        return wrong
-    apart = [_apart(picture, tried.pictures[1]) for picture in edited]
-    if max(apart) <= TOLERANCE:
+    (alone,), *_ = tried.alone
+    if (apart := _apart(tried.pictures[1], alone)) <= TOLERANCE:
         return None
-    alone, again = (tried.generator.render(tried.codes[1:2]) for _ in range(2))
+    again, together = tried.generator.render(tried.codes[1:2])[0], tried.generator.render(tried.codes[:2])[1]
     if (moved := _apart(alone, again)) > TOLERANCE:
         return f"a picture moves by {moved:.3g} each time that it is made"
-    if (moved := _apart(alone[0], tried.pictures[1])) > TOLERANCE:
+    if (moved := _apart(again, together)) > TOLERANCE:
         return f"a picture moves by {moved:.3g} where it is made alone"
-    return f"they differ by {max(apart):.3g}"
+    return f"they differ by {apart:.3g}"
+
+
+def _unedited(tried: _Tried) -> str | None:
+    apart = _apart(tried.generator.render(tried.codes[:1])[0], tried.pictures[0])
+    return None if apart <= TOLERANCE else f"they differ by {apart:.3g}"
 
 
 def _gradients(tried: _Tried) -> str | None:
-    code = tried.codes[:1].clone().requires_grad_(True)
-    weight = torch.zeros(1, 1, device=code.device, requires_grad=True)
+    picture, code, weight = tried.alone
+    if not picture.requires_grad:
+        return "none reaches either"
     with torch.enable_grad():
-        picture = tried.generator.render(code, weight, (tried.codes[1:2] - tried.codes[:1]).contiguous())
-        if not picture.requires_grad:
-            return "none reaches either"
         found: Any = torch.autograd.grad(picture.square().sum(), (code, weight), allow_unused=True)
     for what, gradient in zip(("the codes", "the edit weights"), found, strict=True):
         if gradient is None or not bool(gradient.any()):
@@ -239,6 +263,7 @@ RULES: Rules[_Tried] = {
     "other codes give other pictures": _other_pictures,
     "render(codes, w, d) is render(codes + w @ d), row by row": _edits,
 }
+RULES_IN_TESTS: Rules[_Tried] = {"render(codes) is render(codes, 0 · w, d)": _unedited}
 RULES_OF_GRADIENTS: Rules[_Tried] = {"gradients reach codes and edit weights, as differentiable says": _gradients}
 
 

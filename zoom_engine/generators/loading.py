@@ -14,7 +14,7 @@ from zoom_engine.audit.settings import check_generator, options_of
 from zoom_engine.errors import ConfigError
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
-from zoom_engine.generators.contract import check_editable_generator
+from zoom_engine.generators.contract import check_generator_on_load
 from zoom_engine.generators.decoder import Decoder
 from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
@@ -127,7 +127,7 @@ def _checked(generator: Any) -> EditableGenerator:
     if isinstance(generator, nn.Module):
         generator.eval().requires_grad_(False)
     if not isinstance(generator, MappedGenerator | Decoder | OnnxDecoder):
-        check_editable_generator(generator)
+        check_generator_on_load(generator)
     return generator  # type: ignore[no-any-return]
 
 

@@ -67,7 +67,7 @@ def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
     if not labels:
         return preset, None
     if labels not in preset.labels:
-        known = ", ".join(preset.labels) or "none"
+        known = one_line(", ".join(preset.labels), 200) or "none"
         raise ConfigError(f"preset '{one_line(head, 80)}' has no label set '{one_line(labels, 80)}'; it has {known}")
     return preset, preset.labels[labels]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from zoom_engine import registry
 from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.diagnosis import Diagnosis
@@ -172,7 +173,7 @@ def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
             return task_from_dict(task)
     except TargetError as error:
         package = manifest.brought_by.get(f"task {(task or {}).get('task')}")
-        install = f"; it came with {package}: pip install '{package.replace(' ', '==')}'" if package else ""
+        install = f"; it came with {package}: {registry.how_to_install(package)}" if package else ""
         raise AuditError(f"the audit's outputs cannot be read: {error}{install}") from error
     count = len(records[0].original_output) if records else 1
     return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))

@@ -128,8 +128,8 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
         return "Run the same command again: it goes on where it stopped. Nothing on this page is final yet."
     if summary.mode == "multi":
         return (
-            "Look at the pictures: does each still show its label? What one attribute does alone is what an audit with"
-            " --mode single says."
+            "Look at the pictures: does each still show its label? Run it with --mode single to see what each"
+            " attribute does alone."
         )
     sensitive = [names[row.attribute] for row in summary.sensitivity if row.is_specific]
     inconclusive = [names[row.attribute] for row in _that_are(summary, "inconclusive")]

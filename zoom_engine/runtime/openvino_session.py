@@ -31,7 +31,7 @@ from zoom_engine.errors import BackendError, one_line
 from zoom_engine.graphs import kept_in_float32
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
-from zoom_engine.threads import Turns, leave_behind, tell_of_forks
+from zoom_engine.threads import Turns, keeping_signal_stack, leave_behind, tell_of_forks
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
@@ -161,7 +161,8 @@ class OpenVinoSession:
     def _compiled(self, streams: int, images: int = 1) -> Any:
         key = streams, images
         if key not in self._networks:
-            self._networks[key] = self._compile(*key)
+            with keeping_signal_stack():
+                self._networks[key] = self._compile(*key)
         return self._networks[key]
 
     def _compile(self, streams: int, images: int) -> Any:

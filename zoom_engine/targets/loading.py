@@ -20,7 +20,7 @@ from zoom_engine.targets.loaders.black_box import BlackBox
 from zoom_engine.targets.loaders.entry import Entry
 from zoom_engine.targets.loaders.files import FileKind, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
-from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
+from zoom_engine.targets.loaders.loaded_model import LARGEST_PROBE, PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.loaders.python_object import load_by_name, load_object
 from zoom_engine.targets.loaders.service import load_service
 from zoom_engine.targets.loaders.torch_programs import load_exported_program, load_torchscript
@@ -127,7 +127,7 @@ def load_target(
     if labels is not None:
         complete = complete.replaced(labels=tuple(labels))
     hw = complete.preprocessing.hw
-    complete.check(resolution or (max(hw) if hw else PROBE_SIZE))
+    complete.check(resolution or (min(max(hw), LARGEST_PROBE) if hw else PROBE_SIZE))
     return complete
 
 

@@ -27,6 +27,8 @@ SCALE = ("value_range", "mean", "std")
 """The fields that say which numbers stand for black and white."""
 MOST_PIXELS = 2**22
 """Of a network's input: 2048², four times what any generator draws."""
+MOST_SIDE = 2**13
+"""Of either side: a resize on the way to a line of pixels holds the other side whole."""
 LARGEST = 1e6
 """Of the numbers in `SCALE`, either way."""
 
@@ -80,6 +82,8 @@ class Preprocessing(InputSettings):
                 raise TargetError(f"preprocessing: {name} has the wrong type: {_shown(given)} is not {wanted}")
             if sides[0] * sides[1] > most:
                 raise TargetError(f"preprocessing: {name} {_shown(given)} is too large: {most} pixels are the limit")
+            if max(sides) > MOST_SIDE:
+                raise TargetError(f"preprocessing: {name} {_shown(given)} is too large: a side has {MOST_SIDE} at most")
         if not isinstance(self.floor_crop, bool):
             raise TargetError("preprocessing: floor_crop has the wrong type: it is true or false")
         for name in SCALE:

@@ -12,7 +12,7 @@ from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 from zoom_engine.targets.tasks.task import Task
 
 Final = Literal["", "sigmoid", "softmax", "probabilities"]
-PROBE_SIZE = 128
+PROBE_SIZE, LARGEST_PROBE = 128, 1024
 """Pixels a side of the images that a model is tried on, where nothing says which it takes."""
 
 

@@ -55,6 +55,11 @@ def guess_task(
         return _of_places(raw, name, classes, kind)
     probable = kind == "probabilities" if kind is not None else (True if final else None)
     if head is not None:
+        if classes is not None and len(classes) != count:
+            raise TargetError(
+                f"target {name!r} has {number_of(count, 'output')}, but {len(classes)} are named: beside a head name"
+                " each (--class), or none"
+            )
         index = _head(head, count, classes, name)
         label = classes[index] if classes else str(index)
         return BinaryTask(
