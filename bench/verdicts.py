@@ -35,13 +35,14 @@ from zoom_engine.audit.evidence import LEVEL, adjust
 from zoom_engine.audit.intervals import Ends
 from zoom_engine.audit.looks import MOST_IMAGES, confidence, planned_looks
 from zoom_engine.audit.random_edits import RandomEdits, variation
+from zoom_engine.audit.settings import DEFAULT_NULL, AuditSettings
 
 Array = NDArray[np.float64]
 MEANS, SPREADS, IMAGES, ATTRIBUTES = (0.03, 0.1, 0.2), (0.0, 0.2, 0.5, 1.0), (24, 100, 400), (3, 12, 22)
 SHAPES = {"skewed": (1.5, 1.5), "flips": (3.0, 3.0), "even": (0.3, 0.5)}
 """By name b and c: how an image's susceptibility and chance spread its change."""
 SMALLEST = 0.05
-DIRECTIONS = 32
+DIRECTIONS = DEFAULT_NULL
 LARGEST = 0.95
 DRAWS = 10_000
 _AT_ONCE = 600  # columns
@@ -76,7 +77,7 @@ def _levels(shape: str) -> tuple[Array, Array]:
 
 def an_image(attributes: int) -> int:
     """Along how many random directions an audit of so many attributes moves each image."""
-    return min(max(3 * attributes, 8), 24)
+    return AuditSettings(generator="avatars", target="avatars:age").null_per_image(attributes, at_end=True)
 
 
 def changes(random: np.random.Generator, effects: Array, susceptible: Array, shape: str) -> Array:
