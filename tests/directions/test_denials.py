@@ -11,8 +11,7 @@ from zoom_engine.attributes import Attribute
 from zoom_engine.directions import MisreadDenial, misread_denials
 from zoom_engine.directions.denials import affirmed
 
-# By the sign of what the prompt's edits do to the attribute, as the domain's probe sees it; the bound was set on the
-# first two of each.
+# By the sign of what the prompt's edits do to the attribute, as the domain's probe sees it (bench/prompts.py).
 MISREAD = (
     ("a face that is not smiling", "a face that is smiling"),
     ("a face without a smile", "a face with a smile"),
