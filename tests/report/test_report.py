@@ -149,8 +149,7 @@ def test_the_first_page_says_how_large_effects_are_and_whose(make_audit) -> None
     hero = page.text.split("How the audit works")[0]
     low, high = Diagnosis.load(audit).sensitivity[0].interval
     assert f"Adding or removing “pale skin” moves this model’s output by 0.55 [{low:.2f}, {high:.2f}] on" in hero
-    assert "Random edits of this size move it less (p < 0.0001)." in hero
-    assert "Sensitive too: “smiling”. As far as any edit: “a beard”." in hero
+    assert "Random edits of this size hardly ever move it as far. Sensitive too: “smiling”. As far as any" in hero
     assert "Sensitive, specific pale skin, smiling : a mean effect above 0.05 is shown, and random edits" in hero
     assert "Sensitive, unspecific a beard : a mean effect above 0.05 is shown, but random edits of this size" in hero
     assert "3 of 3 sensitive, 2 specific" in hero

@@ -225,8 +225,7 @@ def beside_random(summary: Summary, row: Sensitivity) -> str:
         return ""
     several = summary.null.directions > 1
     if row.specificity == "specific":
-        least = max(row.p_adjusted or 0.0, 0.0001)
-        return f" Random edits of this size move it less (p {'<' if least == 0.0001 else '='} {least:.4f})."
+        return " Random edits of this size hardly ever move it as far."
     if row.specificity == "unspecific":
         edits = f"{row.as_far} of {summary.null.directions} random edits" if several else "A random edit"
         moves = agreeing(row.as_far or 1, "moves", "move")
