@@ -490,8 +490,8 @@ def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_w
 def test_attributes_are_held_against_random_directions(audit: Path) -> None:
     diagnosis = Diagnosis.load(audit)
     summary = json.loads((audit / "summary.json").read_text())
-    changes = [r.change for r in diagnosis.null if (r.null or 0) < 32]
-    assert summary["null"]["mean_change"] == pytest.approx(np.mean(changes))
+    of_each = [[r.change for r in diagnosis.null if r.null == j] for j in range(32)]
+    assert summary["null"]["mean_change"] == pytest.approx(np.mean([np.mean(changes) for changes in of_each]))
     assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
     assert summary["nothing"]["images"] == 4
     first, *others = summary["sensitivity"]

@@ -67,7 +67,7 @@ def test_what_the_terminal_cannot_write_is_written_plainly_and_the_gate_s_code_s
     encoding: str, json_too: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attributes = ("a face with “pale” skin|a pale face", "a smiling 😀 face", "a face with a beärd", "a face — Ω")
-    simulated(images=100, null=0.02, attributes=attributes, path=tmp_path / "audit")
+    simulated(images=100, attributes=attributes, path=tmp_path / "audit")
     audit = str(tmp_path / "audit")
 
     def printed(*arguments: str) -> tuple[int, str]:

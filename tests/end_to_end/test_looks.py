@@ -60,7 +60,7 @@ def test_a_killed_run_ends_with_the_same_records_and_decisions(
     shutil.copytree(audit, again)
     (again / "summary.json").unlink()
     lines = (audit / "records.jsonl").read_bytes().splitlines(keepends=True)
-    assert len(lines) == 6 * 3 + 2, "of two attributes, a random direction, and a prompt on every fourth image"
+    assert len(lines) == 6 * (2 + 8) + 2, "of two attributes, eight random directions, a prompt on every fourth image"
     (again / "records.jsonl").write_bytes(b"".join(lines[:kept]))
     diagnoser.run(**AUTO, out=again)
     assert sorted((again / "records.jsonl").read_bytes().splitlines(keepends=True)) == sorted(lines)

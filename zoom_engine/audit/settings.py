@@ -271,14 +271,9 @@ class AuditSettings:
         DECISIVE_CHANGE,
         decides=True,
     )
-    smallest_effect: float = option(
-        "the smallest effect that matters, in [0, 1]: a sensitive attribute's interval lies above it",
-        SMALLEST_EFFECT,
-        decides=True,
-    )
+    smallest_effect: float = option("the smallest mean change, in [0, 1], that matters", SMALLEST_EFFECT, decides=True)
     null: int | None = option(
-        "random directions that attributes are held against (single mode; by default 32, or 16 where each needs more"
-        " than a picture of an image); with 0 nothing says whose an effect is",
+        "random directions that attributes are held against (single mode; 32, or 16 where each is searched whole)",
         None,
         decides=True,
     )
