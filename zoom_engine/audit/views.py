@@ -119,7 +119,7 @@ def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
     axes.set_xlabel(
-        f"{judged_name(diagnosis.summary())} on the output" if diagnosis.mode == "single" else "share of its own range"
+        f"{judged_name(diagnosis.summary())} of the output" if diagnosis.mode == "single" else "share of its own range"
     )
     axes.set_title(diagnosis.config.target)
     return axes
