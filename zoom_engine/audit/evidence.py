@@ -76,13 +76,13 @@ def standings(
     for a in range(count):
         ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
         specificity: Specificity | None = None
-        as_far = None
+        level = as_far = None
         if edits is not None and images[a]:
+            level = float(edits.means.mean())
             as_far = int((edits.means >= means[a]).sum())
             enough = len(edits.means) >= LEAST
             specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
         verdict = size_of(ends, smallest) if finished else "inconclusive"
-        level = None if edits is None or not images[a] else float(edits.means.mean())
         p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
         found.append(Standing(verdict, specificity, ends, level, as_far, p, p_adjusted))
     return found

@@ -53,20 +53,18 @@ class RandomEdits:
 
     def reach(self, p_value: float, images: int) -> float:
         """The smallest mean over so many images that has no larger a p-value; 1 where none has."""
-        effects = _EFFECTS
-        low, high = 0, len(effects)
+        low, high = 0, len(_EFFECTS)
         while low < high:
             middle = (low + high) // 2
-            if self._beyond(float(effects[middle]), images, 0.0) > p_value:
+            if self._beyond(float(_EFFECTS[middle]), images, 0.0) > p_value:
                 low = middle + 1
             else:
                 high = middle
-        return float(effects[low]) if low < len(effects) else 1.0
+        return float(_EFFECTS[low]) if low < len(_EFFECTS) else 1.0
 
     def _beyond(self, mean: float, images: int, own: float) -> float:
-        effects = _EFFECTS
-        kappa = _kappa(images, np.maximum(self.dispersion(effects), own))
-        reached = special.betaincc(effects * kappa, (1 - effects) * kappa, min(max(mean, _LEAST), 1 - _LEAST))
+        kappa = _kappa(images, np.maximum(self.dispersion(_EFFECTS), own))
+        reached = special.betaincc(_EFFECTS * kappa, (1 - _EFFECTS) * kappa, min(max(mean, _LEAST), 1 - _LEAST))
         return float(self._density @ reached)
 
     def _posterior(self, images: Array) -> Array:

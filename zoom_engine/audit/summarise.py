@@ -156,8 +156,9 @@ def _single(
     def means(values: Iterable[Any]) -> list[float | None]:
         return _figures(column_means(matrix(values)))
 
-    shown = sorted({record.image for record in records})
-    null = [record for record in null if record.image in set(shown)]
+    of_attributes = {record.image for record in records}
+    shown = sorted(of_attributes)
+    null = [record for record in null if record.image in of_attributes]
     found, of_null = effects(config, records), effects(config, null)
     at_end = is_judged_at_end(found, of_null)
     null_judged = judged(of_null, at_end=at_end)
@@ -168,7 +169,7 @@ def _single(
         [null[place].null or 0 for place in random],
         config.null,
         (null_judged[place] for place in random),
-        images=set(shown),
+        images=of_attributes,
     )
     rules = (config.smallest_effect, config.correction)
     beside = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
