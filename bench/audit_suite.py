@@ -35,7 +35,7 @@ from worlds import TEMPLATES, World, avatars_world, random_world
 
 from zoom_engine import Diagnoser, ops
 from zoom_engine.audit.manifest import PAPER_BOUND
-from zoom_engine.errors import ZoomError
+from zoom_engine.common.errors import ZoomError
 from zoom_engine.search import find_search
 
 SUITE = "audit"

@@ -16,9 +16,9 @@ import torch
 from textbook import textbook_synthesis
 from torch import Tensor
 
+from zoom_engine.evaluation.objectives import label_loss, zero_shot_labels
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.generator import shown
-from zoom_engine.objectives import label_loss, zero_shot_labels
 from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
 

@@ -29,16 +29,16 @@ import numpy as np
 from kept_audits import kept_audit, seeds_of
 
 from zoom_engine import Diagnoser, Diagnosis
-from zoom_engine.audit.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
-from zoom_engine.audit.effects import judged as judged_of
-from zoom_engine.audit.intervals import mean_intervals
-from zoom_engine.audit.power import SIZES
-from zoom_engine.audit.table import verdict_in_words
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.benchmark import BENCHMARK
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
-from zoom_engine.files import atomic
-from zoom_engine.progress import forced
 from zoom_engine.runtime import describe_environment
+from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
+from zoom_engine.statistics.effects import judged as judged_of
+from zoom_engine.statistics.intervals import mean_intervals
+from zoom_engine.statistics.power import SIZES
+from zoom_engine.statistics.table import verdict_in_words
 
 EFFECTS = Path(__file__).parent / "results" / "avatar-benchmark" / "effects.json"
 NONE, LARGE = 0.02, 0.1

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine import Diagnoser
-from zoom_engine.files import atomic
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime import describe_environment
 
 HALVES = ("with", "without")

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.experiments.demo import IMAGES, run_demo
-from zoom_engine.files import atomic
+from zoom_engine.commands.demo import IMAGES, run_demo
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime import describe_environment
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 BACKENDS = ("auto", "torch")
 

@@ -18,9 +18,9 @@ from typing import Any
 from kept_audits import seeds_of
 
 from zoom_engine import Discoverer, Discovery
+from zoom_engine.common.files import atomic
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES as OF_AVATARS
 from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES as OF_PETS
-from zoom_engine.files import atomic
 from zoom_engine.runtime import describe_environment
 
 PLANTED = {

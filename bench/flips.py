@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine import Diagnoser
-from zoom_engine.domains import find_domain
-from zoom_engine.files import atomic
+from zoom_engine.common.files import atomic
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.runtime import bf16_in_hardware, describe_environment
 
 BASELINE = "torch-fp32"

@@ -18,12 +18,12 @@ import numpy as np
 from kept_audits import kept_audit
 
 from zoom_engine import Diagnoser, Diagnosis
-from zoom_engine.audit.table import verdict_in_words
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import forced
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.directions import nothing_visible
-from zoom_engine.domains import find_domain
-from zoom_engine.files import atomic
-from zoom_engine.progress import forced
 from zoom_engine.runtime import describe_environment
+from zoom_engine.statistics.table import verdict_in_words
 
 TARGETS = (
     *("avatars:mustache", "avatars:mustache-biased-smiling", "avatars:mustache-biased-pale-skin"),

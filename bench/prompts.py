@@ -21,13 +21,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.progress import forced
 from zoom_engine.directions import calibrate_range, find_directions, text_directions
 from zoom_engine.directions.denials import LARGEST, affirmed
 from zoom_engine.directions.relevance import Sampling, inverse_std
 from zoom_engine.domains.networks import predict
-from zoom_engine.files import atomic
-from zoom_engine.files.cache import default_cache
-from zoom_engine.progress import forced
 from zoom_engine.runtime import describe_environment
 
 IMAGES = 32

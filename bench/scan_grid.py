@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from zoom_engine import Diagnoser
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.files import atomic
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime import describe_environment
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 TARGETS = (
     "avatars:gender",

@@ -19,7 +19,7 @@ from memory import available, peak_of
 from textbook import textbook_synthesis
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
 

@@ -30,8 +30,8 @@ import gate
 import synthesis
 
 from zoom_engine import ops
-from zoom_engine.errors import ConfigError
-from zoom_engine.files import atomic
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime import describe_environment, find_device
 
 SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together

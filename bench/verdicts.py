@@ -31,11 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from zoom_engine.audit.evidence import LEVEL, adjust
-from zoom_engine.audit.intervals import Ends
-from zoom_engine.audit.looks import MOST_IMAGES, confidence, planned_looks
-from zoom_engine.audit.random_edits import RandomEdits, variation
-from zoom_engine.audit.settings import DEFAULT_NULL, AuditSettings
+from zoom_engine.settings.audit_settings import DEFAULT_NULL, AuditSettings
+from zoom_engine.settings.looks import MOST_IMAGES, confidence, planned_looks
+from zoom_engine.statistics.evidence import LEVEL, adjust
+from zoom_engine.statistics.intervals import Ends
+from zoom_engine.statistics.random_edits import RandomEdits, variation
 
 Array = NDArray[np.float64]
 MEANS, SPREADS, IMAGES, ATTRIBUTES = (0.03, 0.1, 0.2), (0.0, 0.2, 0.5, 1.0), (24, 100, 400), (3, 12, 22)

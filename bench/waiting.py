@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from zoom_engine.files import atomic
+from zoom_engine.common.files import atomic
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
 from zoom_engine.runtime import describe_environment
 

@@ -21,7 +21,7 @@ from torch import nn
 
 from zoom_engine import Diagnoser, EditDirections, load_generator, load_target, load_text_encoder
 from zoom_engine.audit.manifest import PAPER_BOUND
-from zoom_engine.domains import find_domain
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 from zoom_engine.text import TextEncoder, find_templates

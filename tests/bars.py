@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from zoom_engine.progress import Progress
+from zoom_engine.common.progress import Progress
 
 
 class _Bar:

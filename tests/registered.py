@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from zoom_engine import registry
+from zoom_engine.common import registry
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "example_package"
 

@@ -10,7 +10,7 @@ import torch
 from networks import Drawing
 from torch import Tensor, nn
 
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.search import Iterate, SearchResult, Unit, searched
 from zoom_engine.search.iterates import Array
 from zoom_engine.targets import BinaryTask, Preprocessing, Target

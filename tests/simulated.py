@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 ATTRIBUTES = ("a smiling face", "a face with pale skin|a pale face", "a face with a beard", "a face with eyeglasses")
 MEANS = (0.01, 0.03, 0.06, 0.3)

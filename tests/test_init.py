@@ -16,7 +16,7 @@ NAME = "OMP_WAIT_POLICY"
     ("imports", "said", "found"),
     [
         ("zoom_engine", None, "PASSIVE"),
-        ("zoom_engine.errors", None, "PASSIVE"),
+        ("zoom_engine.common.errors", None, "PASSIVE"),
         ("zoom_engine", "ACTIVE", "ACTIVE"),
         ("torch, zoom_engine", None, "None"),  # it has been read by then
     ],

@@ -10,7 +10,7 @@ import torch
 from networks import spread_generator
 
 import zoom_engine
-from zoom_engine.graphs import synthesis_model
+from zoom_engine.runtime.graphs import synthesis_model
 
 PACKAGE = Path(zoom_engine.__file__).parent
 

@@ -11,20 +11,20 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoom_engine.audit.diagnosis import Diagnosis as Diagnosis
-    from zoom_engine.audit.settings import AuditSettings as AuditSettings
-    from zoom_engine.diagnoser import Diagnoser as Diagnoser
-    from zoom_engine.diagnosers import Diagnosers as Diagnosers
+    from zoom_engine.common.errors import ZoomError as ZoomError
+    from zoom_engine.diagnose.diagnoser import Diagnoser as Diagnoser
+    from zoom_engine.diagnose.diagnosers import Diagnosers as Diagnosers
+    from zoom_engine.diagnose.domain import find_domain as find_domain
     from zoom_engine.directions import EditDirections as EditDirections
     from zoom_engine.directions import find_directions as find_directions
     from zoom_engine.discovery.discoverer import Discoverer as Discoverer
     from zoom_engine.discovery.findings import Discovery as Discovery
-    from zoom_engine.domains import check_domain as check_domain
-    from zoom_engine.domains import find_domain as find_domain
-    from zoom_engine.errors import ZoomError as ZoomError
+    from zoom_engine.domains.contract import check_domain as check_domain
     from zoom_engine.generators import check_editable_generator as check_editable_generator
     from zoom_engine.generators import load_generator as load_generator
     from zoom_engine.search import check_search as check_search
+    from zoom_engine.settings.audit_settings import AuditSettings as AuditSettings
+    from zoom_engine.statistics.diagnosis import Diagnosis as Diagnosis
     from zoom_engine.targets import check_task as check_task
     from zoom_engine.targets import load_target as load_target
     from zoom_engine.text import load_text_encoder as load_text_encoder
@@ -38,20 +38,20 @@ if "torch" not in sys.modules:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AuditSettings": "zoom_engine.audit.settings",
-    "Diagnoser": "zoom_engine.diagnoser",
-    "Diagnosers": "zoom_engine.diagnosers",
-    "Diagnosis": "zoom_engine.audit.diagnosis",
+    "AuditSettings": "zoom_engine.settings.audit_settings",
+    "Diagnoser": "zoom_engine.diagnose.diagnoser",
+    "Diagnosers": "zoom_engine.diagnose.diagnosers",
+    "Diagnosis": "zoom_engine.statistics.diagnosis",
     "Discoverer": "zoom_engine.discovery.discoverer",
     "Discovery": "zoom_engine.discovery.findings",
     "EditDirections": "zoom_engine.directions",
-    "ZoomError": "zoom_engine.errors",
-    "check_domain": "zoom_engine.domains",
+    "ZoomError": "zoom_engine.common.errors",
+    "check_domain": "zoom_engine.domains.contract",
     "check_editable_generator": "zoom_engine.generators",
     "check_search": "zoom_engine.search",
     "check_task": "zoom_engine.targets",
     "find_directions": "zoom_engine.directions",
-    "find_domain": "zoom_engine.domains",
+    "find_domain": "zoom_engine.diagnose.domain",
     "load_generator": "zoom_engine.generators",
     "load_target": "zoom_engine.targets",
     "load_text_encoder": "zoom_engine.text",

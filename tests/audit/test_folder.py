@@ -24,8 +24,8 @@ from zoom_engine.audit.folder import AuditFolder, check_config, check_folder, in
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
 from zoom_engine.audit.service_file import load_tries, tries_in_words
-from zoom_engine.audit.summarise import summarise
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
+from zoom_engine.statistics.summarise import summarise
 
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")
 CONFIG = {"mode": "single", "search": "scan", "attributes": list(ATTRIBUTES), "images": 40, "seed": 0}

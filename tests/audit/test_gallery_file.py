@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.attributes import Attribute
 from zoom_engine.audit.gallery_file import FrameEntry, Gallery, SheetEntry, StripEntry
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
+from zoom_engine.settings.attributes import Attribute
 
 SMILE = Attribute.parse("a smiling face|a face with a smile")
 SEEN = {"followed": 0.5, "flipped": False, "label_kept": True}

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import read_manifest
 from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.audit.manifest import FORMAT, Config, Manifest
 from zoom_engine.audit.photographs_file import load_photographs
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.service_file import load_tries
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 CONFIG = {"mode": "single", "attributes": ["a smiling face|a face with a smile", "a hat"]}
 WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=9)

@@ -13,7 +13,7 @@ import pytest
 from audits import single
 
 from zoom_engine.audit.records import Record, read_records, to_line
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
 
 
 def test_a_record_comes_back_from_its_line() -> None:

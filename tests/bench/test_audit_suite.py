@@ -219,7 +219,7 @@ def test_what_takes_longer_by_a_real_clock_fails(tmp_path: Path, monkeypatch: py
 def test_what_runs_no_more_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import audit_suite
 
-    from zoom_engine.errors import ConfigError
+    from zoom_engine.common.errors import ConfigError
 
     committed = tmp_path / "quick.json"
     run(committed)

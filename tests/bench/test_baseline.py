@@ -8,11 +8,11 @@ from networks import Function, spread_generator, styles_of
 from search_toys import run_units, unit
 from torch import Tensor
 
-from zoom_engine.audit.settings import LossWeights
-from zoom_engine.domains import find_domain
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import PGD, SGD, SearchResult, Unit
+from zoom_engine.settings.audit_settings import LossWeights
 from zoom_engine.targets import BinaryTask, Target
 
 

@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 from audits import searches
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import Manifest
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 TEXTS = ["a smiling face", "a face with pale skin", "a face with a beard"]
 

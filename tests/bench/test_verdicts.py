@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from zoom_engine.audit.evidence import standings
-from zoom_engine.audit.intervals import Ends
-from zoom_engine.audit.looks import confidence
+from zoom_engine.settings.looks import confidence
+from zoom_engine.statistics.evidence import standings
+from zoom_engine.statistics.intervals import Ends
 
 
 @pytest.fixture

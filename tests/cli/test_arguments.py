@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zoom_engine.cli import build_app, main
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_numbers_may_begin_with_a_minus(weights: list[str], monkeypatch: pytest.
         asked.append(given)
         raise ConfigError("enough")
 
-    monkeypatch.setattr("zoom_engine.experiments.edit_sheet.write_edit_sheet", write)
+    monkeypatch.setattr("zoom_engine.commands.edit_sheet.write_edit_sheet", write)
     assert main(["edit", "--attribute", "a hat", *weights, "--seeds", "0-2,7", "--out", "a.png"]) == 1
     assert asked[0]["weights"] == [-30, -15, 0]
     assert asked[0]["seeds"] == [0, 1, 2, 7]
@@ -64,7 +64,7 @@ def test_numbers_may_begin_with_a_minus(weights: list[str], monkeypatch: pytest.
 def test_what_was_given_reaches_the_view(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        "zoom_engine.experiments.target_view.write_target_view", lambda out, **given: asked.append(given) or ["seen"]
+        "zoom_engine.commands.target_view.write_target_view", lambda out, **given: asked.append(given) or ["seen"]
     )
     options = ["--download", "--class", "cat", "--class", "dog", "--input-range", "-1,1", "--input-mean", "-0.5"]
     assert main(["view", "--target", "x.onnx", "--out", "a.png", *options]) == 0
@@ -79,7 +79,7 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("zoom_engine.info.describe", interrupt)
+    monkeypatch.setattr("zoom_engine.commands.info.describe", interrupt)
     assert main(["info"]) == 130
     assert capsys.readouterr().err == "zoom-engine: interrupted; the same command goes on where it was\n"
 

@@ -11,7 +11,7 @@ import pytest
 from simulated import simulated
 
 from zoom_engine.cli import main
-from zoom_engine.errors import ZoomError
+from zoom_engine.common.errors import ZoomError
 
 HOLDS = ["--max-sensitivity", "0.99"]
 ERRORS = {
@@ -38,9 +38,9 @@ def test_any_exception_is_one_line_and_no_verdict(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("zoom_engine.info.describe", fail)
+    monkeypatch.setattr("zoom_engine.commands.info.describe", fail)
     monkeypatch.setattr("zoom_engine.gates.judge.judge", fail)
-    monkeypatch.setattr("zoom_engine.audit.diagnosis.Diagnosis.load", lambda _: None)
+    monkeypatch.setattr("zoom_engine.statistics.diagnosis.Diagnosis.load", lambda _: None)
     for command, wanted in ((["info"], code), (["gate", "audit", *HOLDS], of_gate)):
         assert main(command) == wanted
         told = capsys.readouterr()
@@ -103,10 +103,10 @@ def test_a_shell_that_closes_what_is_written_to_gets_the_code_and_no_traceback(
 def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """What libraries write to descriptor 2 would else lie in the file that got it: the records, say."""
     script = (
-        "import os, zoom_engine.info\n"
+        "import os, zoom_engine.commands.info\n"
         "from zoom_engine.cli import main\n"
         "def describe(): print(os.open('file', os.O_CREAT | os.O_WRONLY)); os.write(2, b'noise'); return {}\n"
-        "zoom_engine.info.describe = describe\n"
+        "zoom_engine.commands.info.describe = describe\n"
         "raise SystemExit(main(['info']))\n"
     )
     command = f'{sys.executable} -c "$0" 2>&-'

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from simulated import simulated
 
-from zoom_engine.audit.settings import AuditSettings, LossWeights, RunSettings
 from zoom_engine.cli import main
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.init import EXAMPLE
 from zoom_engine.cli.options import CommandSettings
 from zoom_engine.cli.output import telling
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.settings.audit_settings import AuditSettings, LossWeights, RunSettings
 
 DIAGNOSE = ["diagnose", "--generator", "avatars", "--target", "avatars:mustache"]
 
@@ -114,7 +114,7 @@ class Stand:
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoom_engine.diagnoser.Diagnoser", Stand)
+    monkeypatch.setattr("zoom_engine.diagnose.diagnoser.Diagnoser", Stand)
 
 
 @pytest.mark.usefixtures("stand")

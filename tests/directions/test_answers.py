@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy import stats
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import Sampling, find_directions
 from zoom_engine.directions.answers import PICTURES, agreement, recognised
 from zoom_engine.directions.wording import clearness, exceeds, phrase
-from zoom_engine.errors import DirectionError
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:

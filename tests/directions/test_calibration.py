@@ -14,6 +14,7 @@ from bars import Bars
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import (
     EditDirections,
     Sampling,
@@ -24,7 +25,6 @@ from zoom_engine.directions import (
     text_scores,
 )
 from zoom_engine.directions.calibration import _Ascent, split_in_two, standing_for
-from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from zoom_engine import load_text_encoder
-from zoom_engine.attributes import Attribute
 from zoom_engine.directions import MisreadDenial, misread_denials
 from zoom_engine.directions.denials import affirmed
+from zoom_engine.settings.attributes import Attribute
 
 # By the sign of what the prompt's edits do to the attribute, as the domain's probe sees it (bench/prompts.py).
 MISREAD = (

@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from zoom_engine.common.errors import CacheError, DirectionError, ZoomError
+from zoom_engine.common.module_hash import Identity
+from zoom_engine.common.probes import Answers
 from zoom_engine.directions import (
     EditDirections,
     Sampling,
@@ -28,9 +31,6 @@ from zoom_engine.directions import (
 from zoom_engine.directions.answers import PICTURES
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.sampled import sampled_relevance
-from zoom_engine.errors import CacheError, DirectionError, ZoomError
-from zoom_engine.module_hash import Identity
-from zoom_engine.probes import Answers
 
 PROMPTS = ("beard", "man", "hat")
 

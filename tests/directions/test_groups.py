@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import Sampling, text_groups, text_scores
 from zoom_engine.directions.relevance import text_directions
-from zoom_engine.errors import DirectionError
 
 TEXTS = ("beard", "hat")
 OPTIONS: dict[str, Any] = {"neutral": "face", "templates": ("{}",), "sampling": Sampling(300, 0)}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import EditDirections, Sampling, find_directions, text_directions, text_scores
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.errors import DirectionError
 from zoom_engine.runtime import choose_synthesizer
 
 PROMPTS = ("beard", "man", "hat")

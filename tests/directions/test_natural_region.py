@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import EditDirections, NaturalEdits, natural_region
-from zoom_engine.errors import DirectionError
 
 
 def directions(matrix: Tensor) -> EditDirections:

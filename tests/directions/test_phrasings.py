@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import find_directions, phrased_directions
 from zoom_engine.directions.phrasings import phrasings
-from zoom_engine.errors import DirectionError
 from zoom_engine.text import find_templates
 
 ATTRIBUTES = ("a smiling face|a face with a smile", "a face with a beard")

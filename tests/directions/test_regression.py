@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import (
     ESTIMATORS,
     Sampling,
@@ -17,7 +18,6 @@ from zoom_engine.directions import (
     regression_relevance,
     text_directions,
 )
-from zoom_engine.errors import DirectionError
 
 PROMPTS = ("beard", "man", "hat")
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.progress import Work, silent
 from zoom_engine.directions import Sampling, find_directions, sampled_relevance, text_directions
-from zoom_engine.errors import DirectionError
-from zoom_engine.progress import Work, silent
 
 PROMPTS = ("beard", "man", "hat")
 

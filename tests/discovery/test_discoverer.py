@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Discoverer, Discovery, EditDirections
+from zoom_engine.common.errors import AuditError, ConfigError, TargetError
 from zoom_engine.discovery import discoverer as discoverer_module
 from zoom_engine.discovery.discoverer import EDITS_AT_ONCE
 from zoom_engine.discovery.folder import write_discovery
 from zoom_engine.discovery.page import write_discovery_page
-from zoom_engine.errors import AuditError, ConfigError, TargetError
 
 BIASED = "avatars:mustache-biased-smiling"
 

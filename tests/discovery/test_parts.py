@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoom_engine import load_generator, load_text_encoder
+from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.directions import Sampling
 from zoom_engine.discovery.calls import beside_random, call, strongest, told_apart
 from zoom_engine.discovery.clusters import cluster
@@ -19,7 +20,6 @@ from zoom_engine.discovery.discoverer import GENERAL
 from zoom_engine.discovery.folder import begin_discovery
 from zoom_engine.discovery.naming import Proposal, choose, measured_words, proposals
 from zoom_engine.discovery.natural_space import END, NaturalSpace, natural_space
-from zoom_engine.errors import AuditError, ConfigError
 from zoom_engine.text.vocabulary import read_vocabulary, readable
 
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from zoom_engine.cli import build_app, main
-from zoom_engine.contracts import members
-from zoom_engine.domains import Domain
+from zoom_engine.common.contracts import members
+from zoom_engine.diagnose.domain import Domain
 from zoom_engine.generators import EditableGenerator, GeneratorFamily
 from zoom_engine.search import Search, SearchState
 from zoom_engine.targets import Task

@@ -12,11 +12,11 @@ import pytest
 import torch
 from scipy import stats
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.benchmark import BENCHMARK as AVATARS
 from zoom_engine.domains.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, kept_share, spearman
 from zoom_engine.domains.evaluation import Evaluation
 from zoom_engine.domains.pets.benchmark import BENCHMARK as PETS
-from zoom_engine.errors import ConfigError
 
 AVATAR_CLASSIFIERS = Benchmark(AVATARS.evaluation, only=tuple(AVATARS.kinds()[CLASSIFIERS]))
 SEEDS = range(100, 110)

@@ -13,9 +13,10 @@ from networks import Function
 from registered import EXAMPLE, register
 from torch import Tensor
 
-from zoom_engine import check_domain, load_generator, load_target, load_text_encoder, registry
-from zoom_engine.domains import find_domain
-from zoom_engine.errors import ConfigError
+from zoom_engine import check_domain, load_generator, load_target, load_text_encoder
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.targets import BinaryTask, Target
 
 sys.path.insert(0, str(EXAMPLE))

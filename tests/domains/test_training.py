@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoom_engine.domains import find_domain
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.domains.training.generator import learn_noise, phases_of, texture_loss
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 

@@ -12,8 +12,8 @@ from detectors import Candidates
 from PIL import Image
 
 from zoom_engine import Diagnoser
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.cli import main
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import DetectionTask, Preprocessing, load_target, save_onnx
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 
 from zoom_engine import Diagnoser
 from zoom_engine.cli import main
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.common.errors import AuditError, ConfigError
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ AUTO: dict[str, Any] = {"images": "auto", "most_images": 12, "width": 0.75, "see
 def early_looks() -> Any:
     """After 3, 6 and 12 images."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoom_engine.audit.looks.FIRST_LOOK", 3)
+        patch.setattr("zoom_engine.settings.looks.FIRST_LOOK", 3)
         yield
 
 

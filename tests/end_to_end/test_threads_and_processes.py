@@ -22,7 +22,7 @@ import torch
 from children import directions_of, in_child, on_two_threads, small_audit
 
 from zoom_engine import ops
-from zoom_engine.progress import Progress, silent
+from zoom_engine.common.progress import Progress, silent
 
 pytestmark = [pytest.mark.slow, pytest.mark.forks, pytest.mark.usefixtures("two_torch_threads")]
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoom_engine.attributes import slug
 from zoom_engine.cli import main
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.progress import Progress, silent
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.docs import write_docs
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.run import draw_again, run_experiment
 from zoom_engine.experiments.truth import agreement
-from zoom_engine.progress import Progress, silent
+from zoom_engine.settings.attributes import slug
 
 SUBJECT = slug("a Skies")
 

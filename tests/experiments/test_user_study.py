@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from zoom_engine.cli import main
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments import user_study
 from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.folder import DATA, Folder

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from zoom_engine.cli import main
-from zoom_engine.errors import ConfigError, ExportError
+from zoom_engine.common.errors import ConfigError, ExportError
 from zoom_engine.export import export_audit_graph
 from zoom_engine.generators import save_generator
-from zoom_engine.graphs import audit_model
+from zoom_engine.runtime.graphs import audit_model
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx
 

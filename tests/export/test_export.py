@@ -16,8 +16,8 @@ from networks import relative_error, spread_generator, styles_of
 from onnx import TensorProto, helper
 
 from zoom_engine.cli import main
+from zoom_engine.common.errors import ExportError, ZoomError
 from zoom_engine.directions import EditDirections
-from zoom_engine.errors import ExportError, ZoomError
 from zoom_engine.export import export_synthesis
 from zoom_engine.export.tensorrt_support import check_tensorrt_support
 from zoom_engine.generators import StyleGAN2, save_generator

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from zoom_engine.errors import ExportError
+from zoom_engine.common.errors import ExportError
 from zoom_engine.export import export_audit_graph
 from zoom_engine.export.parity import Parity
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, load_target, save_onnx

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from registered import install_example
 
-from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task, registry
-from zoom_engine.domains import find_domain
+from zoom_engine import Diagnosis, check_domain, check_editable_generator, check_search, check_task
+from zoom_engine.common import registry
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.generators import load_generator
 from zoom_engine.search import find_search
 from zoom_engine.targets import task_from_dict

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from zoom_engine.errors import ZoomError
+from zoom_engine.common.errors import ZoomError
 
 LONGEST_MESSAGE = 400
 SECONDS = 10.0

@@ -42,17 +42,18 @@ from literal_stylegan2 import Literal  # noqa: E402
 from literal_stylegan3 import Literal3  # noqa: E402
 from tensorflow_files import tensorflow_bytes  # noqa: E402
 
-from zoom_engine.audit.diagnosis import Diagnosis  # noqa: E402
 from zoom_engine.audit.folder import MANIFEST, RECORDS  # noqa: E402
 from zoom_engine.audit.gallery_file import GALLERY, Gallery  # noqa: E402
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, Photograph, load_photographs, photographs_json  # noqa: E402
 from zoom_engine.audit.records import to_line  # noqa: E402
 from zoom_engine.audit.service_file import SERVICE, load_tries  # noqa: E402
 from zoom_engine.cli.config import read_config  # noqa: E402
+from zoom_engine.commands.inspection import describe_file  # noqa: E402
+from zoom_engine.common.errors import CheckpointError, TargetError, ZoomError  # noqa: E402
+from zoom_engine.common.files.kinds_of_file import kind_by_content  # noqa: E402
+from zoom_engine.common.files.onnx_file import read_onnx_file  # noqa: E402
 from zoom_engine.directions import EditDirections  # noqa: E402
 from zoom_engine.discovery.findings import SUMMARY, Discovery, manifest_of  # noqa: E402
-from zoom_engine.errors import CheckpointError, TargetError, ZoomError  # noqa: E402
-from zoom_engine.files.onnx_file import read_onnx_file  # noqa: E402
 from zoom_engine.gates.rules import read_rules  # noqa: E402
 from zoom_engine.generators import load_generator, read_codes, save_generator  # noqa: E402
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe  # noqa: E402
@@ -66,14 +67,13 @@ from zoom_engine.generators.checkpoints.rosinality import rosinality_recipe  # n
 from zoom_engine.generators.checkpoints.safetensors_file import own_recipe  # noqa: E402
 from zoom_engine.generators.checkpoints.tensorflow import tensorflow_recipe  # noqa: E402
 from zoom_engine.generators.onnx_decoder import OnnxDecoder, decoder_model, describe_decoder  # noqa: E402
-from zoom_engine.inspection import describe_file  # noqa: E402
 from zoom_engine.photographs import FFHQ  # noqa: E402
 from zoom_engine.photographs.alignment import by_points, in_middle, read_landmarks  # noqa: E402
 from zoom_engine.photographs.reading import read_photograph  # noqa: E402
-from zoom_engine.presets import FOLDER as PRESETS  # noqa: E402
-from zoom_engine.presets import find_preset  # noqa: E402
+from zoom_engine.settings.presets import FOLDER as PRESETS  # noqa: E402
+from zoom_engine.settings.presets import find_preset  # noqa: E402
+from zoom_engine.statistics.diagnosis import Diagnosis  # noqa: E402
 from zoom_engine.targets import Preprocessing, Target, describe_target_file, load_target, save_onnx  # noqa: E402
-from zoom_engine.targets.loaders.files import kind_by_content  # noqa: E402
 from zoom_engine.targets.loaders.state_dict import read_state_dict  # noqa: E402
 from zoom_engine.targets.onnx.graph import OnnxGraph  # noqa: E402
 from zoom_engine.targets.onnx.load import chosen_output, image_input, onnx_preprocessing, read_metadata  # noqa: E402

@@ -15,7 +15,7 @@ import mutations
 from judging import LONGEST_MESSAGE, judged
 from readers import READERS
 
-from zoom_engine.errors import ConfigError, ZoomError
+from zoom_engine.common.errors import ConfigError, ZoomError
 
 NOT_WHOLE = [name for name in READERS if not name.endswith("whole")]
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import ATTRIBUTES, MEANS, record, simulated
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.cli import main
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
 from zoom_engine.gates.compare import Pair, compare
 from zoom_engine.gates.page import headline
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 
 def audit_of(changes: list[float], *, seed: int = 0) -> Diagnosis:

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from simulated import ATTRIBUTES, record, simulated
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.summary import Power
 from zoom_engine.cli import main
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.common.errors import AuditError, ConfigError
 from zoom_engine.gates.bounds import images_for, mean_bounds
 from zoom_engine.gates.compare import Pair
 from zoom_engine.gates.judge import Verdict, judge
 from zoom_engine.gates.rules import Rule, read_rules
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 make = functools.cache(simulated)
 
@@ -215,7 +215,7 @@ def test_bounds_hold_for_what_was_not_seen() -> None:
 
 def broken(before: Diagnosis, after: Diagnosis, limit: float) -> list[int]:
     """The columns that a rule of growth calls broken, without the rest of a verdict."""
-    from zoom_engine.audit.evidence import LEVEL, adjust
+    from zoom_engine.statistics.evidence import LEVEL, adjust
 
     pair = Pair(before, after)
     return [column for column, p in enumerate(adjust(pair.p_above(limit), "holm")) if p < LEVEL]

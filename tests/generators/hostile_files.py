@@ -34,7 +34,7 @@ from literal_stylegan2 import Literal
 from literal_stylegan3 import Literal3
 from tensorflow_files import tensorflow_bytes
 
-from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
+from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError
 
 SMALL = Literal(resolution=8, channels=(5, 4))
 PROTO = b"\x80\x04"

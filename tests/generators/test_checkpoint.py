@@ -13,7 +13,7 @@ from networks import spread_generator
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
 
 CONFIG = StyleGAN2Config(16, (8, 6, 4), z_dim=8, w_dim=8, mapping_layers=2)

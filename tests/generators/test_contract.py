@@ -12,7 +12,7 @@ from networks import spread_generator
 from torch import Tensor
 
 from zoom_engine import check_editable_generator, find_domain
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators import StyleSpace, load_generator, shown
 from zoom_engine.ops.modulation import edited
 

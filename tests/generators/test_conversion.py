@@ -19,10 +19,10 @@ from literal_stylegan2 import Literal
 from tensorflow_files import tensorflow_bytes
 
 from zoom_engine.cli import main
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.common.errors import ConfigError, DirectionError
+from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.directions import EditDirections, calibrate_range
 from zoom_engine.domains.avatars.weights import WEIGHTS
-from zoom_engine.errors import ConfigError, DirectionError
 from zoom_engine.generators import load_generator, of_one_class
 from zoom_engine.generators.checkpoints.pickles.interpreter import MOST_MEMORY
 from zoom_engine.text import load_text_encoder
@@ -187,9 +187,13 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
     if name == "own safetensors":
         assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
         (tmp_path / "own.safetensors").rename(source)
-    monkeypatch.setattr("zoom_engine.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN))
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN)
+    )
     few = functools.partial(calibrate_range, samples=48, side_images=2)
-    monkeypatch.setattr("zoom_engine.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options))
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options)
+    )
     out = tmp_path / "audit"
     target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
     command = ["diagnose", "--generator", str(source), "--target", target, "--text-encoder", "avatars", "--null", "0"]

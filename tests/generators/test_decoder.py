@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zoom_engine.commands.inspection import describe_file
+from zoom_engine.common.errors import CheckpointError, ConfigError, ZoomError
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import unedited_embeddings
-from zoom_engine.errors import CheckpointError, ConfigError, ZoomError
 from zoom_engine.generators import (
     Decoder,
     EditableGenerator,
@@ -25,7 +26,6 @@ from zoom_engine.generators import (
     of_one_class,
     read_codes,
 )
-from zoom_engine.inspection import describe_file
 
 SIZE, SIDE = 5, 16
 

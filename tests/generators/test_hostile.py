@@ -19,7 +19,7 @@ from literal_stylegan2 import Literal
 from literal_stylegan3 import Literal3
 from tensorflow_files import tensorflow_bytes
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
 
 SECONDS = 5.0  # of the processor: others may use this machine
@@ -63,7 +63,7 @@ def test_a_hostile_file_is_one_clear_error_and_nothing_runs(name: str, tmp_path:
 MEASURE = """
 import pickle, resource, sys
 from pathlib import Path
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators import load_generator
 
 def virtual():

@@ -15,7 +15,7 @@ from checkpoint_files import Persistent, draw, nvidia_bytes, nvidia_generator, r
 from literal_stylegan2 import Literal
 from torch import nn
 
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.generators import convert_checkpoint, describe_checkpoint, load_generator
 from zoom_engine.generators.checkpoints.pickles.interpreter import Budget
 from zoom_engine.generators.checkpoints.pickles.torch_files import load_storage

@@ -11,7 +11,7 @@ import torch
 from checkpoint_files import FILTER, draw, relative_error, rosinality_bytes, rosinality_state, write
 from literal_stylegan2 import Literal
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
 
 LITERAL = Literal(z_dim=12, mapping_layers=8)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from networks import CONFIG, spread_generator
 from torch import Tensor
 
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, sample_styles, style_statistics
 from zoom_engine.generators.stylegan2.network import ModulatedConv
 

@@ -20,7 +20,7 @@ from scipy.special import j1
 from torch import Tensor, nn
 
 from zoom_engine import Diagnoser
-from zoom_engine.errors import CheckpointError, ConfigError
+from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.generators import (
     StyleGAN3,
     StyleGAN3Config,

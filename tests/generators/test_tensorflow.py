@@ -14,7 +14,7 @@ from checkpoint_files import Network, draw, fake_modules, relative_error, write
 from literal_stylegan2 import Literal
 from tensorflow_files import tensorflow_bytes
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators import describe_checkpoint, load_generator
 from zoom_engine.generators.checkpoints.pickles import printable
 

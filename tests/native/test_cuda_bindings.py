@@ -10,7 +10,7 @@ from cuda_on_cpu import install
 from torch import Tensor
 
 from zoom_engine import ops
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import cuda, native
 
 

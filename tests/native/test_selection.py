@@ -12,7 +12,7 @@ import pytest
 
 import zoom_engine
 from zoom_engine import ops
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 
 PACKAGE = Path(zoom_engine.__file__).parent
 needs_native = pytest.mark.skipif(not ops.native_available()[0], reason=ops.native_available()[1])

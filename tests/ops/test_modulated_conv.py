@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from zoom_engine import ops
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}

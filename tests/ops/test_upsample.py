@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoom_engine import ops
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2}

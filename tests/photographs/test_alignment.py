@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoom_engine.domains import KnownFace, find_domain
+from zoom_engine.common.errors import PhotographError
+from zoom_engine.diagnose.domain import KnownFace, find_domain
 from zoom_engine.domains.avatars import Parameters, landmarks, render
 from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES
-from zoom_engine.errors import PhotographError
 from zoom_engine.photographs import FFHQ, FacePoints, read_crops
 from zoom_engine.photographs.alignment import by_points, read_landmarks
 

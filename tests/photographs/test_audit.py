@@ -18,10 +18,10 @@ from torch import nn
 
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis, load_generator
 from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError, PhotographError
+from zoom_engine.diagnose.gallery import to_pixels
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.pets import sample
-from zoom_engine.errors import AuditError, PhotographError
-from zoom_engine.gallery import to_pixels
 from zoom_engine.photographs import Inversion, Inverter
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
 

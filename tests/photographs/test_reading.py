@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from zoom_engine.errors import ConfigError, PhotographError
+from zoom_engine.common.errors import ConfigError, PhotographError
 from zoom_engine.photographs import FFHQ, crops, read_crops, reading
 from zoom_engine.photographs.reading import read_photograph
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoom_engine.attributes import slug
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import AuditFolder
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
+from zoom_engine.settings.attributes import slug
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 ATTRIBUTES = ("a face with pale skin|a pale face", "a smiling face", "a face with a beard")
 

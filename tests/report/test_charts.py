@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoom_engine.attributes import Attribute, short_name
 from zoom_engine.audit.records import Point, Record
-from zoom_engine.audit.table import signed
 from zoom_engine.report.charts import NOTHING, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import Side, response_curve, sides
 from zoom_engine.report.sentences import direction, effect
+from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.table import signed
 from zoom_engine.targets import BinaryTask, MultiClassTask
 
 BINARY = BinaryTask(classes=("no", "yes"))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from audits import ATTRIBUTES, manifest
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.records import Point, Record
 from zoom_engine.report import write_report
 from zoom_engine.report.heat_map import MOST_COLUMNS, HeatMap, heat_map
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import BinaryTask, MultiLabelTask
 
 TASK = MultiLabelTask(classes=("hat", "beard", "smile"))

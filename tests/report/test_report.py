@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.table import p_value
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
 from zoom_engine.report import IndexEntry, write_index, write_report, writer
 from zoom_engine.report.pictures import BUDGETS
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import p_value
 
 HOSTILE = (
     '<script>alert("x")</script>',

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.summary import NullLevel, Sensitivity, Summary
 from zoom_engine.report.sentences import certainty, flip_notes, flips, flips_at, headline, standing, way
 from zoom_engine.report.verdicts import in_short, verdict_groups, what_now
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}

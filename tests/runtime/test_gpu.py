@@ -15,7 +15,7 @@ from networks import relative_error, spread_generator, styles_of
 
 from zoom_engine import ops
 from zoom_engine.cli import main
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.export import build_tensorrt_engine, export_synthesis
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.runtime.onnxruntime_session import _providers

@@ -18,9 +18,9 @@ import torch
 from networks import relative_error, spread_generator, styles_of
 
 from zoom_engine import ops
-from zoom_engine.backends import RUNTIMES as RUNTIMES_KNOWN
-from zoom_engine.backends import Runtime
-from zoom_engine.errors import BackendError, CacheError, ConfigError
+from zoom_engine.common.backends import RUNTIMES as RUNTIMES_KNOWN
+from zoom_engine.common.backends import Runtime
+from zoom_engine.common.errors import BackendError, CacheError, ConfigError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, select
 

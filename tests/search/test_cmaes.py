@@ -11,9 +11,8 @@ import torch
 from search_toys import DIRECTIONS, LABELS, SIDE, ColourLabels, evaluator, iterate, linear, run_units, unit
 from torch import Tensor
 
-from zoom_engine.audit.settings import LossWeights
-from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import (
     CMAES,
     SGD,
@@ -24,6 +23,7 @@ from zoom_engine.search import (
     choose_search,
     describe_search,
 )
+from zoom_engine.settings.audit_settings import LossWeights
 from zoom_engine.targets import BinaryTask, Preprocessing, load_target
 
 TARGET_AND_STRUCTURE = LossWeights(target=5.0, structure=1.0, label=0.0)

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_toys import LABELS, ColourLabels, evaluator, run_units, unit
 
-from zoom_engine.audit.effects import effects
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.records import Record, to_line
-from zoom_engine.errors import ConfigError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import End, Scan, Search, SearchResult
 from zoom_engine.search.recorded import record_of
+from zoom_engine.statistics.effects import effects
 
 CONFIG: Config = Manifest.of({"mode": "single", "attributes": ["red", "green", "blue"]}).config
 

@@ -8,9 +8,9 @@ import torch
 from search_toys import DIRECTIONS, bounds, evaluator, iterate, linear, run_units, unit
 from torch import Tensor
 
-from zoom_engine.audit.settings import LossWeights
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.search import PGD, SGD, Search, SearchResult, Unit, describe_search
+from zoom_engine.settings.audit_settings import LossWeights
 
 TARGET_ONLY = LossWeights(target=1.0, structure=0.0, label=0.0)
 

@@ -26,10 +26,10 @@ from search_toys import (
 )
 from torch import Tensor
 
+from zoom_engine.common.errors import ConfigError, TargetError
 from zoom_engine.directions.natural_region import NaturalEdits
-from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import Minimal, SearchResult, Unit, check_search_options, choose_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.linearised import REACH, least_step, next_edit

@@ -13,9 +13,9 @@ from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, run_un
 from torch import Tensor
 
 from zoom_engine.audit.records import Within
-from zoom_engine.errors import ConfigError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import Scan, SearchResult, Unit, describe_search, find_search
 from zoom_engine.search.iterates import Array
 from zoom_engine.search.scan import grid, outer_grid

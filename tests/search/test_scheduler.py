@@ -23,9 +23,9 @@ from search_toys import (
 )
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.labels import ZeroShotLabels
+from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.search import PGD, SGD, Minimal, Scan, Search, SearchResult, Unit, searched
 from zoom_engine.search.scheduler import Finished
 

@@ -12,8 +12,9 @@ import torch
 from registered import register
 from search_toys import evaluator, linear, run_units, target, unit
 
-from zoom_engine import check_search, registry
-from zoom_engine.errors import ConfigError
+from zoom_engine import check_search
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.search import CMAES, PGD, SGD, Array, Iterate, Minimal, Scan, SearchResult, Trials, Unit, choose_search
 from zoom_engine.search.contract import MOST_EVALUATIONS, check_search_on_load
 

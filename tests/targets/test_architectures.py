@@ -12,7 +12,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
 from zoom_engine.targets.loaders.architectures import load_architecture
 from zoom_engine.targets.loaders.loaded_model import Reading

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
 
 Pixels = NDArray[np.uint8]

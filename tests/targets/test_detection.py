@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import DetectionTask, Target, Task, load_target, save_onnx, task_from_dict
 from zoom_engine.targets.loaders.entry import stacked_boxes
 

@@ -9,7 +9,7 @@ import torch
 from networks import Function
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, MultiLabelTask, load_target
 from zoom_engine.targets.tasks.guess import guess_task
 

@@ -12,7 +12,7 @@ import pytest
 from hostile_targets import HOSTILE
 
 from zoom_engine.cli import main
-from zoom_engine.errors import ZoomError
+from zoom_engine.common.errors import ZoomError
 from zoom_engine.generators import load_generator
 from zoom_engine.targets import load_target
 
@@ -57,7 +57,7 @@ MEASURE = """
 import resource, sys
 from pathlib import Path
 from hostile_targets import HOSTILE
-from zoom_engine.errors import ZoomError
+from zoom_engine.common.errors import ZoomError
 from zoom_engine.generators import load_generator
 from zoom_engine.targets import load_target
 

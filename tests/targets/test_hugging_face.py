@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, MultiClassTask, load_target
 
 NAMES = {0: "cat", 1: "dog", 2: "fox"}

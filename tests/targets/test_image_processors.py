@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import Preprocessing
 from zoom_engine.targets.loaders.hugging_face import load_hugging_face
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing

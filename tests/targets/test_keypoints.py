@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import KeypointsTask, Preprocessing, Target, Task, load_target, save_onnx, task_from_dict
 
 POINTS = torch.tensor([[[0.25, 0.5], [0.75, 0.5], [0.5, 0.75]]])

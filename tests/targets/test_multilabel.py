@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from networks import Function
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import MultiLabelTask, Task, load_target, save_onnx, task_from_dict
 
 TASK = MultiLabelTask(classes=("hat", "beard", "smile"))

@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, describe_target_file, load_target, save_onnx
 from zoom_engine.targets.loaders.loaded_model import Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
@@ -346,7 +346,7 @@ def test_without_onnx_runtime_the_reference_is_the_judge(tmp_path: Path, monkeyp
             raise ImportError(name)
         return whole(name, package)
 
-    monkeypatch.setattr("zoom_engine.files.onnx_file.importlib.import_module", missing)
+    monkeypatch.setattr("zoom_engine.common.files.onnx_file.importlib.import_module", missing)
     assert load_onnx(save(simple(), tmp_path), Reading()).differentiable
     odd = build(
         [*chain(node("Relu", "c", "d"))[:-1], node("Einsum", "flat w", equation="bi,ki->bk")],

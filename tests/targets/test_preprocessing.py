@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import Preprocessing
 
 IMAGES = torch.rand(2, 3, 40, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -17,7 +17,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from zoom_engine import Diagnoser, load_target
 from zoom_engine.cli import main
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 
 Asked = list[tuple[Any, ...]]
 COMMIT = "0" * 40

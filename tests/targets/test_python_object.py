@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, load_target
 
 SERVICE = """

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import RegressionTask, Task, load_target, save_onnx, task_from_dict
 
 AGE = RegressionTask(range=(0.0, 100.0), threshold=5.0, unit="years")

@@ -23,10 +23,10 @@ from children import in_child
 from service_stand import Raw, Stand, in_turn, json_picture, pixels_of, redness, stand
 
 from zoom_engine import Diagnoser
-from zoom_engine.audit.model_settings import ServiceSettings
 from zoom_engine.audit.service_file import load_tries
 from zoom_engine.cli.options import read_target_options
-from zoom_engine.errors import ConfigError, TargetError
+from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.targets import BinaryTask, MultiClassTask, Target, load_target
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.service_client import ServiceClient
@@ -497,8 +497,8 @@ def test_what_workers_asked_and_what_was_asked_in_vain_is_counted(
         first = load_tries(tmp_path / "audit")
         assert first == {"answered": service.received["answered"], "failed": service.received["failed"]}
         service.answer = red
-        monkeypatch.setattr("zoom_engine.audit_run._workers", lambda _: contextlib.nullcontext(InProcess()))
-        monkeypatch.setattr("zoom_engine.audit_run.torch.set_num_threads", lambda count: None)
+        monkeypatch.setattr("zoom_engine.diagnose.run._workers", lambda _: contextlib.nullcontext(InProcess()))
+        monkeypatch.setattr("zoom_engine.diagnose.run.torch.set_num_threads", lambda count: None)
         found = audit()
         assert found.tries == {"answered": service.received["answered"], "failed": first["failed"]}
         assert found.summary().to_json()["tries"] == found.tries

@@ -12,9 +12,9 @@ from networks import Function
 from registered import a_domain, register
 from torch import nn
 
-from zoom_engine import registry
-from zoom_engine.errors import ConfigError, TargetError, ZoomError
-from zoom_engine.probes import same_answers
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ConfigError, TargetError, ZoomError
+from zoom_engine.common.probes import same_answers
 from zoom_engine.targets import BinaryTask, MultiClassTask, Preprocessing, Target, load_target
 
 LOGIT = BinaryTask()

@@ -14,8 +14,8 @@ from networks import Drawing, Function
 from torch import Tensor
 
 from zoom_engine import check_task
-from zoom_engine.errors import TargetError
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.common.errors import TargetError
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.targets import (
     BinaryTask,
     Described,

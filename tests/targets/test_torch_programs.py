@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import BinaryTask, load_target
 
 

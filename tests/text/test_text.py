@@ -23,8 +23,8 @@ from PIL import Image
 from registered import a_domain, register
 from safetensors.torch import save_file
 
-from zoom_engine import registry
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.common import registry
+from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.text import TextEncoder, find_templates, load_text_encoder, text_encoder_for
 from zoom_engine.text.templates import GENERAL
 

@@ -28,17 +28,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine import registry
 from zoom_engine.audit.json_object import shown
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.audit.summary import Summary
-from zoom_engine.errors import AuditError, system_errors
-from zoom_engine.files import atomic
-from zoom_engine.files.json_file import read_json
-from zoom_engine.probes import same_answers
+from zoom_engine.common import registry
+from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.probes import same_answers
+from zoom_engine.settings.audit_settings import AuditSettings
 
 MANIFEST, RECORDS, SUMMARY, LOCK = "manifest.json", "records.jsonl", "summary.json", ".lock"
 INVERSIONS = "inversions"

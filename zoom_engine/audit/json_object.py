@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
-from zoom_engine.errors import one_line
-from zoom_engine.kinds import fits, in_words, kinds_of
+from zoom_engine.common.errors import one_line
+from zoom_engine.common.typed import fits, in_words, kinds_of
 
 T = TypeVar("T")
 _hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.json_object import JsonObject
-from zoom_engine.errors import AuditError, one_line
-from zoom_engine.files.json_file import read_json
+from zoom_engine.common.errors import AuditError, one_line
+from zoom_engine.common.files.json_file import read_json
 
 PHOTOGRAPHS = "photographs.json"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.json_object import shown
-from zoom_engine.errors import AuditError, one_line
-from zoom_engine.files.json_file import opened, parse_json
+from zoom_engine.common.errors import AuditError, one_line
+from zoom_engine.common.files.json_file import opened, parse_json
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a null direction, or None for all attributes together."""

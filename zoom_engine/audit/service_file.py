@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zoom_engine.audit.json_object import JsonObject
-from zoom_engine.errors import AuditError, one_line
-from zoom_engine.files.json_file import read_json
+from zoom_engine.common.errors import AuditError, one_line
+from zoom_engine.common.files.json_file import read_json
 
 SERVICE = "service.json"
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.settings import Mode
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.audit_settings import Mode
 
 Interval = tuple[float, float]
 """The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of

@@ -19,8 +19,8 @@ from zoom_engine import __version__
 from zoom_engine.cli.help_page import HelpPage
 from zoom_engine.cli.options import USUAL
 from zoom_engine.cli.output import any_text, drop_unread, say
-from zoom_engine.errors import ZoomError, one_line
-from zoom_engine.progress import interruptible
+from zoom_engine.common.errors import ZoomError, one_line
+from zoom_engine.common.progress import interruptible
 
 LONGEST_ERROR = 2_000  # characters
 FULL = (errno.ENOSPC, errno.EDQUOT)

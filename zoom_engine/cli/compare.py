@@ -22,10 +22,10 @@ def compare(
 
     Differences are taken image by image where the audits have the same ones.
     """
-    from zoom_engine.audit.diagnosis import Diagnosis
     from zoom_engine.gates.compare import compare as compare_audits
     from zoom_engine.gates.page import write_comparison
     from zoom_engine.gates.text import comparison_table
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
     found = compare_audits([Diagnosis.load(path) for path in (first, other, *more)])
     write_comparison(out, found)

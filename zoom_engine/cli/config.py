@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
-from zoom_engine.files.toml_file import read_toml
-from zoom_engine.kinds import check_options
+from zoom_engine.common.files.toml_file import read_toml
+from zoom_engine.common.typed import check_options
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import options, takes
+from zoom_engine.settings.audit_settings import AuditSettings
 
 
 @takes(options(AuditSettings, "generator_class"))

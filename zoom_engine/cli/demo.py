@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import RunSettings
 from zoom_engine.cli.options import TOLD, ImageCount, given_of, machine_options, options, takes, told_options
 from zoom_engine.cli.output import AsJson, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
+from zoom_engine.settings.audit_settings import RunSettings
 
 
 @takes(options(ImageCount), options(RunSettings, "seed"), machine_options(), told_options())
@@ -25,7 +25,7 @@ def demo(
         given = {name: value for name, value in given.items() if name not in TOLD}
         use_threads(given.pop("threads", None), voice.progress)
         with starting(voice.progress):
-            from zoom_engine.experiments.demo import run_demo
+            from zoom_engine.commands.demo import run_demo
 
         found = run_demo(out, progress=voice.progress, **given)
     if json:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Group, Parameter
 
 from zoom_engine.audit.folder import check_config, check_folder, check_packages
-from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
-from zoom_engine.audit.target_names import check_outs, named_targets, several_targets
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     CLUSTER,
@@ -30,11 +28,13 @@ from zoom_engine.cli.options import (
 )
 from zoom_engine.cli.output import AsJson, Voice, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
-from zoom_engine.errors import ConfigError
-from zoom_engine.files.cache import check_cache, default_cache
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
+from zoom_engine.settings.target_names import check_outs, named_targets, several_targets
 
 if TYPE_CHECKING:
-    from zoom_engine.audit.diagnosis import Diagnosis
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
 HOW = Group("How it is audited", sort_key=1)
 TABLES = ("generator_options", "target_options")
@@ -114,8 +114,8 @@ def _run(
         check_folder(out)
         check_config(out, known)
     with starting(voice.progress):
-        from zoom_engine.diagnoser import Diagnoser
-        from zoom_engine.diagnosers import Diagnosers
+        from zoom_engine.diagnose.diagnoser import Diagnoser
+        from zoom_engine.diagnose.diagnosers import Diagnosers
 
     kind = Diagnosers if names else Diagnoser
     return kind(settings, progress=voice.progress, notify=voice.notify).run(**dataclasses.asdict(run))

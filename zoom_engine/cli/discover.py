@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
 from zoom_engine.audit.folder import check_folder
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import (
     decoder_options,
     machine_options,
@@ -19,8 +17,10 @@ from zoom_engine.cli.options import (
     target_options,
 )
 from zoom_engine.cli.start import starting, use_threads
-from zoom_engine.notices import tell
-from zoom_engine.progress import forced
+from zoom_engine.common.notices import tell
+from zoom_engine.common.progress import forced
+from zoom_engine.settings.audit_settings import AuditSettings
+from zoom_engine.settings.discovery_settings import DiscoveryRun, DiscoverySettings
 
 HOW = Group("How it is looked for", sort_key=1)
 

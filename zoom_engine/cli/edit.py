@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.forms import NUMBERS
 from zoom_engine.cli.options import (
     DECODER,
@@ -21,7 +20,8 @@ from zoom_engine.cli.options import (
     takes,
 )
 from zoom_engine.cli.start import starting
-from zoom_engine.progress import forced
+from zoom_engine.common.progress import forced
+from zoom_engine.settings.audit_settings import AuditSettings
 
 WEIGHTS = "such as -30,-15,0,15,30; by default what an audit uses, and ±30 beside it"
 
@@ -41,7 +41,7 @@ def edit(
 ) -> None:
     """Draw images at several weights of edit directions."""
     with starting():
-        from zoom_engine.experiments.edit_sheet import write_edit_sheet
+        from zoom_engine.commands.edit_sheet import write_edit_sheet
 
     decoder = read_generator_options(given)
     given = {"generator": DOMAIN, **{name: value for name, value in given.items() if name not in DECODER}}

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings, RunSettings
 from zoom_engine.cli.options import (
     ImageCount,
     decoder_options,
@@ -21,10 +20,11 @@ from zoom_engine.cli.options import (
     target_options,
 )
 from zoom_engine.cli.start import starting, use_threads
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.notices import tell
+from zoom_engine.common.progress import forced
 from zoom_engine.experiments import EVERY, EXPERIMENTS
-from zoom_engine.notices import tell
-from zoom_engine.progress import forced
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings
 
 NAMES = (*EXPERIMENTS, EVERY)
 OWN = ("neutral", "text_encoder", "directions", "truncation", "labels")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import options, read_target_options, takes, target_options
 from zoom_engine.cli.start import starting
-from zoom_engine.files.cache import default_cache
-from zoom_engine.notices import tell
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.notices import tell
+from zoom_engine.settings.audit_settings import AuditSettings
 
 if TYPE_CHECKING:
     from zoom_engine.export import Exported

@@ -18,8 +18,8 @@ def export_images(
     ],
 ) -> None:
     """Write an audit's pictures as pairs of files, with a table and Croissant metadata."""
-    from zoom_engine.audit.diagnosis import Diagnosis
-    from zoom_engine.audit.image_set import export_images
+    from zoom_engine.integrations.image_set import export_images
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
     count = export_images(Diagnosis.load(audit), out, licence=licence)
     print(f"Wrote {count} pairs into {out}: pairs.csv says what they are, croissant.json describes the set")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AUTO, LossWeights
-from zoom_engine.kinds import kinds_of
+from zoom_engine.common.typed import kinds_of
+from zoom_engine.settings.audit_settings import AUTO, LossWeights
 
 
 def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:

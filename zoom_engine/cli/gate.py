@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from zoom_engine.cli.options import given_of, options, takes
 from zoom_engine.cli.output import AsJson, print_json, write_file
-from zoom_engine.errors import GateError, ZoomError
+from zoom_engine.common.errors import GateError, ZoomError
 from zoom_engine.gates.rules import LIMITS, Rule, read_rules, rules_of
 
 
@@ -36,12 +36,12 @@ def gate(
     """
     try:
         chosen = [*(read_rules(rules) if rules else ()), *rules_of(given_of(LIMITS, limits))]
-        from zoom_engine.audit.diagnosis import Diagnosis
         from zoom_engine.gates.formats.junit import to_junit
         from zoom_engine.gates.formats.markdown import to_markdown
         from zoom_engine.gates.formats.sarif import to_sarif
         from zoom_engine.gates.judge import judge
         from zoom_engine.gates.text import verdict_text
+        from zoom_engine.statistics.diagnosis import Diagnosis
 
         before = None if baseline is None else Diagnosis.load(baseline)
         verdict = judge(Diagnosis.load(audit), chosen, baseline=before)

@@ -7,7 +7,7 @@ from zoom_engine.cli.output import AsJson, print_json
 
 def info(*, json: AsJson = False) -> None:
     """Print versions, instruction set, runtimes, and what is missing."""
-    from zoom_engine.info import describe, sections
+    from zoom_engine.commands.info import describe, sections
 
     if json:
         print_json(sections())

@@ -11,11 +11,11 @@ from typing import Annotated, Any, get_type_hints
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings, RunSettings, options_of
 from zoom_engine.cli.options import CommandSettings
 from zoom_engine.cli.output import write_file
-from zoom_engine.errors import AuditError
-from zoom_engine.kinds import in_words
+from zoom_engine.common.errors import AuditError
+from zoom_engine.common.typed import in_words
+from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
 
 EXAMPLE: dict[str, Any] = {
     "generator": "avatars",

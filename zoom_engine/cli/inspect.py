@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import INPUT, given_of, input_options, options, takes
+from zoom_engine.settings.audit_settings import AuditSettings
 
 FILE = "a file or folder, a domain (avatars), FAMILY:REST of a package, or a target's name as for diagnose"
 
@@ -15,7 +15,7 @@ FILE = "a file or folder, a domain (avatars), FAMILY:REST of a package, or a tar
 @takes(options(AuditSettings, "generator_class", "download"), input_options())
 def inspect(file: Annotated[str, Parameter(help=FILE)], /, **given: Any) -> None:
     """Say what a generator or target file holds, and why it is refused."""
-    from zoom_engine.inspection import describe_file
+    from zoom_engine.commands.inspection import describe_file
 
     read = given_of(INPUT, given)
     described = describe_file(file, read, **given_of(("generator_class", "download"), given))

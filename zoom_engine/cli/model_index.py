@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zoom_engine.cli.output import write_file
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 
 
 def model_index(
@@ -30,8 +30,8 @@ def model_index(
     """
     if name is None and card is None:
         raise ConfigError("--name is missing: give it, or a --card that names the model")
-    from zoom_engine.audit.diagnosis import Diagnosis
-    from zoom_engine.model_index import model_index, with_model_index
+    from zoom_engine.integrations.model_index import model_index, with_model_index
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
     audits = [Diagnosis.load(path) for path in (audit, *more)]
     if card is None:

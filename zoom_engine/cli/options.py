@@ -12,11 +12,11 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.model_settings import DecoderSettings, InputSettings, TargetSettings
-from zoom_engine.audit.settings import AuditSettings, option, options_of
 from zoom_engine.cli.forms import SEEDS, form_of
-from zoom_engine.errors import ConfigError
-from zoom_engine.kinds import kinds_of
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.typed import kinds_of
+from zoom_engine.settings.audit_settings import AuditSettings, option, options_of
+from zoom_engine.settings.model_settings import DecoderSettings, InputSettings, TargetSettings
 
 Command = TypeVar("Command", bound=Callable[..., int | None])
 Options = list[inspect.Parameter]

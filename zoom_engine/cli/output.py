@@ -17,10 +17,10 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from zoom_engine.errors import AuditError, ConfigError, ZoomError, one_line, system_errors
-from zoom_engine.files import atomic
-from zoom_engine.notices import LONGEST, Notify, tell, untold
-from zoom_engine.progress import ProgressFactory, forced, several, silent, written
+from zoom_engine.common.errors import AuditError, ConfigError, ZoomError, one_line, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.notices import LONGEST, Notify, tell, untold
+from zoom_engine.common.progress import ProgressFactory, forced, several, silent, written
 
 AsJson = Annotated[bool, Parameter(help="print JSON in place of text", show_default=False)]
 

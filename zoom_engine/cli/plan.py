@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zoom_engine.audit.settings import AUTO
-from zoom_engine.audit.target_names import several_targets
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.diagnose import OPTIONS, settings_of
 from zoom_engine.cli.forms import REAL
 from zoom_engine.cli.options import TOLD, given_of, takes
 from zoom_engine.cli.output import AsJson, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.settings.audit_settings import AUTO
+from zoom_engine.settings.target_names import several_targets
 
 
 @takes(*OPTIONS)
@@ -51,8 +51,8 @@ def plan(
         workers = settings.workers or 1
         targets: Any = settings.target if several_targets(settings.target) else [settings.target]
         with starting(voice.progress):
-            from zoom_engine.diagnosers import Diagnosers
-            from zoom_engine.planning import plan
+            from zoom_engine.diagnose.diagnosers import Diagnosers
+            from zoom_engine.diagnose.planning import plan
 
         made = Diagnosers(settings, target=targets, progress=voice.progress, notify=voice.notify)
         groups = made.groups(one_by_one=workers > 1 or run.images == AUTO)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zoom_engine.plurals import number_of
-from zoom_engine.presets import preset_file, preset_names, read_preset
+from zoom_engine.common.plurals import number_of
+from zoom_engine.settings.presets import preset_file, preset_names, read_preset
 
 
 def presets(name: Annotated[str | None, Parameter(help="print this one's file, to copy and change")] = None, /) -> None:

@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from zoom_engine.cli.experiment import STUDY
 from zoom_engine.cli.options import DOMAIN, read_model_options, takes
 from zoom_engine.cli.start import starting, use_threads
-from zoom_engine.notices import tell
-from zoom_engine.progress import forced
+from zoom_engine.common.notices import tell
+from zoom_engine.common.progress import forced
 
 
 @takes(STUDY)

@@ -12,8 +12,8 @@ from zoom_engine.cli.output import AsJson, print_json
 
 def report(audit: Annotated[Path, Parameter(help="an audit folder")], /, *, json: AsJson = False) -> None:
     """Write report.html of an audit folder again, and print its table."""
-    from zoom_engine.audit.diagnosis import Diagnosis
     from zoom_engine.report import write_report
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
     diagnosis, page = Diagnosis.load(audit), write_report(audit)
     if json:

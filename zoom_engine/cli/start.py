@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from zoom_engine.errors import ConfigError
-from zoom_engine.progress import ProgressFactory, forced
-from zoom_engine.threads import check_number_of_threads
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.progress import ProgressFactory, forced
+from zoom_engine.common.threads import check_number_of_threads
 
 
 @contextlib.contextmanager

@@ -29,8 +29,8 @@ def track(
 
       zoom-engine track audit --mlflow http://127.0.0.1:5000
     """
-    from zoom_engine.audit.diagnosis import Diagnosis
-    from zoom_engine.tracking import track
+    from zoom_engine.integrations.tracking import track
+    from zoom_engine.statistics.diagnosis import Diagnosis
 
     run = track(Diagnosis.load(audit), mlflow, experiment=experiment, name=name)
     if json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoom_engine.audit.settings import AuditSettings
 from zoom_engine.cli.options import (
     DOMAIN,
     EIGHT,
@@ -18,7 +17,8 @@ from zoom_engine.cli.options import (
     target_options,
 )
 from zoom_engine.cli.start import starting
-from zoom_engine.notices import tell
+from zoom_engine.common.notices import tell
+from zoom_engine.settings.audit_settings import AuditSettings
 
 
 @takes(
@@ -30,7 +30,7 @@ from zoom_engine.notices import tell
 def view(*, seeds: Seeds = EIGHT, out: Picture, **given: Any) -> None:
     """Draw what a target sees: the pictures after its resize and crop, and its answers."""
     with starting():
-        from zoom_engine.experiments.target_view import write_target_view
+        from zoom_engine.commands.target_view import write_target_view
 
     lines = write_target_view(
         out,

@@ -30,10 +30,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import unedited_embeddings
 from zoom_engine.directions.wording import Phrased, exceeds
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 

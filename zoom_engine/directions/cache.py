@@ -13,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoom_engine.errors import CacheError, one_line
-from zoom_engine.files.atomic import replacing
-from zoom_engine.files.cache import cache_errors
-from zoom_engine.module_hash import Identity
-from zoom_engine.probes import Answers, same_answers
+from zoom_engine.common.errors import CacheError, one_line
+from zoom_engine.common.files.atomic import replacing
+from zoom_engine.common.files.cache import cache_errors
+from zoom_engine.common.module_hash import Identity
+from zoom_engine.common.probes import Answers, same_answers
 
 _VERSION = 1  # raise it when what a key stands for is computed differently
 

@@ -29,13 +29,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.progress import Progress, ProgressFactory, silent
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling, check_finite, text_directions
 from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import Progress, ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 

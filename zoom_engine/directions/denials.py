@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import torch
 
-from zoom_engine.attributes import Attribute
+from zoom_engine.common.errors import DirectionError, TextEncoderError
 from zoom_engine.directions.relevance import text_directions
-from zoom_engine.errors import DirectionError, TextEncoderError
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoom_engine.errors import DirectionError, one_line
-from zoom_engine.files.atomic import replacing
+from zoom_engine.common.errors import DirectionError, one_line
+from zoom_engine.common.files.atomic import replacing
+from zoom_engine.common.typed import fits
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.kinds import fits
 
 FORMAT = "zoom-engine/edit-directions/1"
 MOST_NAMES = 3  # that a repr tells

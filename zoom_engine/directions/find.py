@@ -10,7 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.audit.settings import METHODS
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.common.threads import working
+from zoom_engine.common.typed import named_options
 from zoom_engine.directions import gradient_relevance, regression, sampled
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
@@ -23,14 +26,11 @@ from zoom_engine.directions.relevance import (
 )
 from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.kinds import named_options
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
+from zoom_engine.settings.audit_settings import METHODS
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
-from zoom_engine.threads import working
 
 RELEVANCES: dict[str, tuple[Callable[..., Relevance], int, tuple[str, ...]]] = {
     "regression": (regression_relevance, regression.DEFAULT_SAMPLING.samples, ("estimator", "ridge")),

@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.directions.calibration import CalibratedRange, score_directions, standstill_gain, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.generators import Renderer, StyleRows
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 REACH = 1.25  # of the calibrated bound

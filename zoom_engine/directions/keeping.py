@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.calibration import score_directions, text_scores
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.attributes import Attribute
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.edit_directions import EditDirections
-from zoom_engine.errors import DirectionError
+from zoom_engine.settings.attributes import Attribute
 
 
 def phrasings(attributes: Sequence[str], templates: Sequence[str], count: int) -> list[tuple[list[str], str]]:

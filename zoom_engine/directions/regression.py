@@ -28,10 +28,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.relevance import MatrixRelevance, Sampling, inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.attributes import Attribute
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.directions.cache import DirectionCache
 from zoom_engine.directions.wording import RANDOM_TEXTS
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator, Renderer, StyleStatistics, sample_styles, style_statistics
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.directions.calibration import CalibratedRange, natural_ranges, split_in_two
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.relevance import Sampling
 from zoom_engine.directions.unedited import SAMPLES, unedited_embeddings
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.text import TextEncoder
 

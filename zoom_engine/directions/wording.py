@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.attributes import Attribute
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.errors import DirectionError
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.random_texts import random_texts
 from zoom_engine.text.templates import GENERAL

@@ -3,8 +3,8 @@
 A search over thousands of channels always finds something that moves the target on the image that it looked at. So
 nothing counts but what the same direction does to held-out images, and a cluster is *called* only where
 
-1. it moves them further than one more random direction would (`audit.evidence`: what is specific, p-values adjusted
-   over clusters by Holm),
+1. it moves them further than one more random direction would (`statistics.evidence`: what is specific, p-values
+   adjusted over clusters by Holm),
 2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, as the best
    of several was picked (Gaffke's bound, as for what is ruled out),
 3. a word fits, and its own edits move the output by the smallest effect. Where none does, nobody can say what was
@@ -19,10 +19,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.audit.evidence import Standing, lower_bounds, standings
-from zoom_engine.audit.intervals import Array, bootstrap_means, interval
-from zoom_engine.audit.settings import CORRECTIONS
 from zoom_engine.audit.summary import Interval
+from zoom_engine.settings.audit_settings import CORRECTIONS
+from zoom_engine.statistics.evidence import Standing, lower_bounds, standings
+from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
 Called = Literal["called", "below", "undecided"]
 

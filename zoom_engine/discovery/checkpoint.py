@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import AuditError, CacheError, one_line
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.directions.cache import DirectionCache
-from zoom_engine.errors import AuditError, CacheError, one_line
-from zoom_engine.progress import ProgressFactory, silent
 
 Rows = dict[str, Tensor]
 

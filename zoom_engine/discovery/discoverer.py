@@ -12,11 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoom_engine.attributes import NEUTRAL, Attribute
-from zoom_engine.audit.discovery_settings import DiscoveryRun, DiscoverySettings
-from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings
-from zoom_engine.audit_options import AuditOptions, DiscoveryOptions
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.common.threads import working
+from zoom_engine.common.typed import named_options
+from zoom_engine.diagnose.audit_options import AuditOptions, DiscoveryOptions
+from zoom_engine.diagnose.diagnoser import Diagnoser
+from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
@@ -31,17 +34,14 @@ from zoom_engine.discovery.page import write_discovery_page
 from zoom_engine.discovery.smallest_edits import smallest_edits
 from zoom_engine.discovery.strips import draw_strips
 from zoom_engine.discovery.trial import Trial, try_out
-from zoom_engine.domains import find_domain
-from zoom_engine.errors import ConfigError, TargetError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.kinds import named_options
-from zoom_engine.notices import Notify, untold
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.runtime import describe_environment
 from zoom_engine.search.choose import why_no_gradients
+from zoom_engine.settings.attributes import NEUTRAL, Attribute
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings
+from zoom_engine.settings.discovery_settings import DiscoveryRun, DiscoverySettings
 from zoom_engine.text import text_encoder_for
 from zoom_engine.text.vocabulary import read_vocabulary, readable
-from zoom_engine.threads import working
 
 GENERAL = Path(__file__).with_name("general_words.txt")
 SAMPLES = 1024  # unedited pictures that words are measured on; an audit's directions share them
@@ -56,7 +56,7 @@ class Discoverer:
     Args:
         vocabulary: see `DiscoverySettings`.
         clusters: see `DiscoverySettings`.
-        progress: how long work shows itself, see ``zoom_engine.progress``.
+        progress: how long work shows itself, see ``zoom_engine.common.progress``.
         notify: takes lines on what was assumed.
         options: fields of `AuditSettings` that name generator, target, text encoder, labels, neutral prompt, smallest
             effect, truncation and what it runs on. Attributes are none of them.

@@ -11,11 +11,11 @@ from typing import Any
 
 from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.audit.summary import Interval
-from zoom_engine.audit.table import decimal, fit
+from zoom_engine.common.errors import AuditError, one_line
+from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.discovery.calls import Called
-from zoom_engine.errors import AuditError, one_line
-from zoom_engine.files.json_file import read_json
-from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.statistics.table import decimal, fit
 
 MANIFEST, SUMMARY, EDITS, DIRECTIONS, REPORT = (
     *("manifest.json", "summary.json", "records.jsonl"),

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.audit.folder import check_folder, first_difference
+from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.json_file import read_json
 from zoom_engine.directions import EditDirections
 from zoom_engine.discovery.findings import DIRECTIONS, EDITS, MANIFEST, SUMMARY, Discovery, manifest_of
-from zoom_engine.errors import AuditError, system_errors
-from zoom_engine.files import atomic
-from zoom_engine.files.json_file import read_json
 
 MEASURED = "measured"
 

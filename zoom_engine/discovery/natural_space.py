@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions.relevance import Sampling, inverse_std
-from zoom_engine.errors import DirectionError
 from zoom_engine.generators import EditableGenerator
 
 SHARE = 0.99

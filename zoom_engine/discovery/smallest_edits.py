@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.discovery.natural_space import NaturalSpace
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.evaluation.evaluator import Evaluator
 
 STEPS = 8
 STEP = 0.75

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zoom_engine.discovery.natural_space import NaturalSpace
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.text import TextEncoder
 
 

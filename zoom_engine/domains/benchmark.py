@@ -24,19 +24,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.audit.agreement import mid_ranks
-from zoom_engine.audit.settings import SEEDS_PER_RUN
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import forced
+from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.domains.evaluation import Evaluation
 from zoom_engine.domains.networks import predict, to_uint8
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.errors import ConfigError
-from zoom_engine.evaluator import Evaluator
-from zoom_engine.files import atomic
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
-from zoom_engine.progress import forced
 from zoom_engine.runtime import describe_environment
 from zoom_engine.search import Scan, SearchResult, Unit, describe_search
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
+from zoom_engine.statistics.agreement import mid_ranks
 from zoom_engine.text.prompts import fill_template
 from zoom_engine.text.templates import GENERAL
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.attributes import parse_attributes
-from zoom_engine.contracts import Rules, hold, hold_members
-from zoom_engine.domains.registry import Domain
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.contracts import Rules, hold, hold_members
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.diagnose.domain import Domain
 from zoom_engine.generators import check_editable_generator
+from zoom_engine.settings.attributes import parse_attributes
 from zoom_engine.targets import Target
 from zoom_engine.text import TextEncoder
 

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.module_hash import weights_hash
+from zoom_engine.common.threads import once
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.errors import TargetError
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
-from zoom_engine.module_hash import weights_hash
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
-from zoom_engine.threads import once
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EmbeddedDomain:
     """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded.
 
     ``evaluation`` names the `domains.evaluation.Evaluation`, MODULE:NAME, which is imported where it is asked.
-    ``face_points`` are those of `domains.KnownFace`, means over renders.
+    ``face_points`` are those of `diagnose.domain.KnownFace`, means over renders.
     """
 
     name: str

@@ -16,6 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine.common.errors import DirectionError
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.progress import forced
 from zoom_engine.directions import find_directions
 from zoom_engine.domains.embedded import EmbeddedDomain
 from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
@@ -24,9 +27,6 @@ from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.truth import CLEAR_MARGIN, untie
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.domains.wording import HELD_OUT_TEMPLATES
-from zoom_engine.errors import DirectionError
-from zoom_engine.files.cache import default_cache
-from zoom_engine.progress import forced
 from zoom_engine.runtime import (
     Synthesizer,
     choose_synthesizer,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.settings import METHODS
-from zoom_engine.files import atomic
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime import describe_environment
+from zoom_engine.settings.audit_settings import METHODS
 
 
 def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: Callable[[Path], None]) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.settings import METHODS
+from zoom_engine.common.files import atomic
 from zoom_engine.domains.benchmark import Table, mean_table
 from zoom_engine.domains.scatter import truth_scatter
-from zoom_engine.files import atomic
+from zoom_engine.settings.audit_settings import METHODS
 
 LEAST_TOLD = 0.1  # of a true effect, to be told beside what audits measure of it
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 
 Array = NDArray[np.float32]
 

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.parameters import ParameterTable
-from zoom_engine.errors import ConfigError
 
 Table = TypeVar("Table", bound=ParameterTable)
 

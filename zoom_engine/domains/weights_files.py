@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.files.atomic import replacing
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
-from zoom_engine.errors import TargetError
-from zoom_engine.files.atomic import replacing
 
 NETWORKS: dict[str, type[SmallCNN] | type[SmallUNet]] = {"SmallCNN": SmallCNN, "SmallUNet": SmallUNet}
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.audit.table import signed
+from zoom_engine.diagnose.gallery import to_pixels
 from zoom_engine.experiments.estimates import Estimate, columns, error_bars, estimate, percent
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import INK, bare, figure, grouped_bars, show_tiles
-from zoom_engine.gallery import to_pixels
+from zoom_engine.statistics.table import signed
 from zoom_engine.targets import Target
 
 if TYPE_CHECKING:

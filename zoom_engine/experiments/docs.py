@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments import EXPERIMENTS
 from zoom_engine.experiments.folder import DATA, TEXT, Folder
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zoom_engine.audit.intervals import bootstrap_means, column_means, interval
+from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval
 
 Estimate = list[float]
 """[mean, low, high]: a mean over images and its 95 % bootstrap interval."""

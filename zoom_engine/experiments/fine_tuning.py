@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoom_engine.audit.records import Record, is_natural
-from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.errors import TargetError
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.targets import BinaryTask, Target
 
 BATCH = 32

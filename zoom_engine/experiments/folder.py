@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoom_engine.attributes import slug
-from zoom_engine.errors import ConfigError, one_line, system_errors
-from zoom_engine.files import atomic
-from zoom_engine.files.json_file import read_json
-from zoom_engine.gallery import png_bytes
+from zoom_engine.common.errors import ConfigError, one_line, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.json_file import read_json
+from zoom_engine.diagnose.gallery import png_bytes
+from zoom_engine.settings.attributes import slug
 
 DATA, SETTINGS, TEXT, TABLE = "data.json", "settings.json", "text.txt", "data.csv"
 Pixels = NDArray[np.uint8]

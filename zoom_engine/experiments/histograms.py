@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, axes_of, figure, legend_of_all, pages
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

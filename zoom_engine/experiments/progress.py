@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zoom_engine.audit.diagnosis import Diagnosis
+from zoom_engine.common.plurals import agreeing
 from zoom_engine.experiments.estimates import percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.strips import draw_strips, strip_rows, strips_of
 from zoom_engine.experiments.study import Study
-from zoom_engine.plurals import agreeing
 from zoom_engine.report.source import task_of
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

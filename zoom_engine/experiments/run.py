@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.experiments import EMBEDDED, EVERY, EXPERIMENTS
 from zoom_engine.experiments.experiment import find_experiment
 from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.page import write_page
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
-from zoom_engine.files import atomic
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.runtime import describe_environment
 
 OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})

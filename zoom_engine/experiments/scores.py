@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.files.json_file import read_json
 from zoom_engine.experiments.estimates import columns, percent, wilson
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.user_study import ANSWERS, GROUPS
-from zoom_engine.files.json_file import read_json
 
 STUDIES = {
     "fidelity": "Synthesis fidelity (recognition rate, best 50 %)",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.diagnoser import Diagnoser
+from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.experiments.estimates import estimate
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study
 from zoom_engine.experiments.style import axes_of, corner, figure, framed, pages, show_tiles
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

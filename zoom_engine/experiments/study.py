@@ -8,16 +8,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.attributes import NEUTRAL, Attribute, short_name, slug
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.settings import SEEDS_PER_RUN, AuditSettings, RunSettings
-from zoom_engine.diagnoser import Diagnoser
-from zoom_engine.domains import Domain, KnownTruth, find_domain
-from zoom_engine.errors import ConfigError
-from zoom_engine.experiments.editing import Editing
+from zoom_engine.commands.editing import Editing
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.diagnoser import Diagnoser
+from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
 from zoom_engine.experiments.folder import Folder
-from zoom_engine.notices import Notify, untold
-from zoom_engine.progress import ProgressFactory, silent
+from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_name, slug
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target, load_target
 from zoom_engine.text import find_templates
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.errors import ConfigError, imported
+from zoom_engine.common.errors import ConfigError, imported
 from zoom_engine.experiments.estimates import error_bars
 
 if TYPE_CHECKING:

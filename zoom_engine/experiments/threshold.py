@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.evaluation.objectives import ssim
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, percent
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import LOOKS, figure, legend_of_all, show_tiles
-from zoom_engine.gallery import to_pixels
-from zoom_engine.objectives import ssim
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

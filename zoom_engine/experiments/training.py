@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from zoom_engine.attributes import slug
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.settings import SEEDS_PER_RUN
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, in_words, percent
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.fine_tuning import fine_tuned, lessons, own_answers
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import AUDITED, Spec, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, figure, grouped_bars, legend_of_all
+from zoom_engine.settings.attributes import slug
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Target
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoom_engine.audit.table import signed
+from zoom_engine.diagnose.gallery import to_pixels
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError
@@ -23,7 +23,7 @@ from zoom_engine.experiments.style import (
     pages,
     show_tiles,
 )
-from zoom_engine.gallery import to_pixels
+from zoom_engine.statistics.table import signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

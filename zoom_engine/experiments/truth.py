@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.audit.agreement import mid_ranks
-from zoom_engine.audit.intervals import bootstrap_means
 from zoom_engine.experiments.estimates import columns, in_words, percentile_interval
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import TRUE_EFFECTS_OF, Study, UnsuitedError
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure
+from zoom_engine.statistics.agreement import mid_ranks
+from zoom_engine.statistics.intervals import bootstrap_means
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.records import Record, is_natural
+from zoom_engine.diagnose.gallery import png_bytes, to_pixels
 from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study
 from zoom_engine.experiments.style import INK, LOOKS, MUTED, figure, show_tiles
-from zoom_engine.gallery import png_bytes, to_pixels
 from zoom_engine.report import write_user_study
+from zoom_engine.statistics.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.audit.agreement import kendalls_w
-from zoom_engine.audit.intervals import column_means
 from zoom_engine.experiments.estimates import columns, estimate, in_words
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Spec, Study
 from zoom_engine.experiments.style import axes_of, figure, grouped_bars, legend_of_all, pages
 from zoom_engine.search import SearchResult, Unit
+from zoom_engine.statistics.agreement import kendalls_w
+from zoom_engine.statistics.intervals import column_means
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

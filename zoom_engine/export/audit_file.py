@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.common.notices import Notify, untold
 from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis_file import Exported, matrix_of, source_metadata, write_model
 from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_stylegan2
-from zoom_engine.graphs import audit_model
-from zoom_engine.graphs.metadata import PREFIX
-from zoom_engine.notices import Notify, untold
+from zoom_engine.runtime.graphs import audit_model
+from zoom_engine.runtime.graphs.metadata import PREFIX
 from zoom_engine.targets import check_target_options, input_notices, load_target
 from zoom_engine.targets.target import probe_images
 

@@ -10,7 +10,7 @@ import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ExportError
+from zoom_engine.common.errors import ExportError
 from zoom_engine.generators import StyleGAN2, style_statistics
 from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession

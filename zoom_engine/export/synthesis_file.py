@@ -10,15 +10,15 @@ from pathlib import Path
 import onnx
 from torch import Tensor
 
-from zoom_engine import registry
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ExportError, system_errors
+from zoom_engine.common.files import atomic
 from zoom_engine.directions import EditDirections
-from zoom_engine.errors import ExportError, system_errors
 from zoom_engine.export.parity import LIMITS, Parity, measure_parity
 from zoom_engine.export.tensorrt_support import Support, check_tensorrt_support
-from zoom_engine.files import atomic
 from zoom_engine.generators import StyleGAN2, load_stylegan2
-from zoom_engine.graphs import synthesis_model
-from zoom_engine.graphs.metadata import PREFIX
+from zoom_engine.runtime.graphs import synthesis_model
+from zoom_engine.runtime.graphs.metadata import PREFIX
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ def export_synthesis(
     precision: str = "fp32",
     seed: int = 0,
 ) -> Exported:
-    """Write ``output``: styles and edit weights to images, see :func:`zoom_engine.graphs.synthesis_model`.
+    """Write ``output``: styles and edit weights to images, see :func:`zoom_engine.runtime.graphs.synthesis_model`.
 
     Args:
         generator: a domain's name, the path of a checkpoint, or a ``StyleGAN2``.

@@ -9,9 +9,9 @@ from typing import Any
 import onnx
 from torch import nn
 
-from zoom_engine.errors import ExportError, TargetError, one_line
+from zoom_engine.common.errors import ExportError, TargetError, one_line
+from zoom_engine.common.files.kinds_of_file import kind_of_file
 from zoom_engine.targets import Target
-from zoom_engine.targets.loaders.files import kind_of_file
 from zoom_engine.targets.onnx.load import chosen_output, one_output
 from zoom_engine.targets.onnx.write import target_model
 

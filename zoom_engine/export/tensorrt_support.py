@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import onnx
 from onnx import TensorProto, helper
 
-from zoom_engine.errors import ExportError
-from zoom_engine.files.onnx_file import STANDARD_DOMAINS, opset_of
+from zoom_engine.common.errors import ExportError
+from zoom_engine.common.files.onnx_file import STANDARD_DOMAINS, opset_of
 
 OPSETS = range(9, 25)
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16})

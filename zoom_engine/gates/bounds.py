@@ -1,8 +1,8 @@
 """Intervals of means in which the images that were not seen count too.
 
 The bootstrap knows no flip that no image showed: where nothing moved on five images its interval is [0, 0]. So what is
-to be shown to be below a limit is shown by Gaffke's interval (`audit.intervals.mean_intervals`): an audit too small to
-judge by is not a pass.
+to be shown to be below a limit is shown by Gaffke's interval (`statistics.intervals.mean_intervals`): an audit too
+small to judge by is not a pass.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from zoom_engine.audit.intervals import Array, mean_intervals
-from zoom_engine.audit.looks import confidence
+from zoom_engine.settings.looks import confidence
+from zoom_engine.statistics.intervals import Array, mean_intervals
 
 
 def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1, attributes: int = 1) -> tuple[Array, Array]:
     """The 95 % interval of the mean of each column of `values [I, A]`, in [low, high]: ([A], [A]). Of so many `looks`
-    and `attributes` all have 95 % together, see `audit.looks`."""
+    and `attributes` all have 95 % together, see `settings.looks`."""
     ends = mean_intervals((values - low) / (high - low), level=confidence(looks, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 

@@ -1,10 +1,10 @@
 """Audits beside each other: what one model is more, or less, sensitive to than another, on the same images.
 
 Two audits of equal seeds look at the same images, so what counts is the difference of an image's two changes. Its
-p-value is that of the permutation test within images (`audit.evidence.exceedance`): were the models alike, either
+p-value is that of the permutation test within images (`statistics.evidence.exceedance`): were the models alike, either
 change could have come from either. Where no image is in both, the images are permuted between the audits instead.
 P-values are two-sided and adjusted over the attributes by Holm's method. Where audits found out themselves how many
-images they take, each number of images that could have come of it is a look, and paid for as in `audit.looks`.
+images they take, each number of images that could have come of it is a look, and paid for as in `settings.looks`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zoom_engine.attributes import Attribute, short_name
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.effects import effects, is_judged_at_end, judged
-from zoom_engine.audit.evidence import DRAWS, LEVEL, adjust, exceedance
-from zoom_engine.audit.intervals import Array, bootstrap_means, interval
-from zoom_engine.audit.looks import confidence
 from zoom_engine.audit.summary import Interval, Sensitivity
 from zoom_engine.gates.bounds import mean_bounds
 from zoom_engine.gates.comparable import check_comparable, notes, title
+from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.settings.looks import confidence
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.effects import effects, is_judged_at_end, judged
+from zoom_engine.statistics.evidence import DRAWS, LEVEL, adjust, exceedance
+from zoom_engine.statistics.intervals import Array, bootstrap_means, interval
 
 Shift = Literal["more", "less", "alike", "undecided"]
 _AT_ONCE = 4_000_000  # numbers of a block of draws

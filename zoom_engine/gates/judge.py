@@ -12,9 +12,10 @@ min_power P         the share of such audits that find    it is less            
 ==================  ====================================  =======================================  ==================
 
 The ends are those of the audit's own intervals, which hold for all its attributes at once and in which images that were
-not seen count too (`audit.evidence`, `audit.intervals`): nothing moves on 20 images is no proof of less than 0.1. A
-lower end above the limit breaks a rule where the effect is *specific*, or no random edits were tried: what any edit
-does says nothing of the attribute. Growth needs its own correction: broken is what is so after Holm's, within the rule.
+not seen count too (`statistics.evidence`, `statistics.intervals`): nothing moves on 20 images is no proof of less than
+0.1. A lower end above the limit breaks a rule where the effect is *specific*, or no random edits were tried: what any
+edit does says nothing of the attribute. Growth needs its own correction: broken is what is so after Holm's, within the
+rule.
 Of an audit that is not finished nothing is judged.
 """
 
@@ -26,17 +27,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zoom_engine.attributes import Attribute, short_name
-from zoom_engine.audit.diagnosis import Diagnosis
-from zoom_engine.audit.evidence import LEVEL, adjust
-from zoom_engine.audit.power import SIZES
-from zoom_engine.audit.table import decimal, percent, signed
-from zoom_engine.errors import AuditError, ConfigError
+from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.comparable import title
 from zoom_engine.gates.compare import Difference, Pair, judged_by_seed
 from zoom_engine.gates.rules import Rule
-from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.evidence import LEVEL, adjust
+from zoom_engine.statistics.power import SIZES
+from zoom_engine.statistics.table import decimal, percent, signed
 
 Outcome = Literal["holds", "broken", "unjudged"]
 Found = tuple[Outcome, str]

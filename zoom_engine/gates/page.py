@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoom_engine.audit.summary import Sensitivity
+from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
-from zoom_engine.plurals import agreeing, number_of
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
 from zoom_engine.report.writer import template, write_page
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zoom_engine.audit.settings import option
-from zoom_engine.errors import ConfigError, one_line
-from zoom_engine.files.toml_file import read_toml
-from zoom_engine.kinds import check_options
+from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.files.toml_file import read_toml
+from zoom_engine.common.typed import check_options
+from zoom_engine.settings.audit_settings import option
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

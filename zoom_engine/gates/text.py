@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zoom_engine.audit.table import decimal, fit, ruled, signed
 from zoom_engine.gates.compare import Comparison, Difference
 from zoom_engine.gates.formats.markdown import counted
 from zoom_engine.gates.judge import IN_WORDS, Verdict
+from zoom_engine.statistics.table import decimal, fit, ruled, signed
 
 _NAME_WIDTH = 34
 

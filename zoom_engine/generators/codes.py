@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from zoom_engine.errors import CheckpointError, ConfigError, one_line
+from zoom_engine.common.errors import CheckpointError, ConfigError, one_line
 
 MOST_ENTRIES = 1 << 16  # of a code
 

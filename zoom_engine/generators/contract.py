@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.contracts import Rules, hold, hold_members
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.contracts import Rules, hold, hold_members
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.style_space import StyleSpace
 

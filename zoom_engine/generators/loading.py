@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zoom_engine import registry
-from zoom_engine.audit.model_settings import DecoderSettings
-from zoom_engine.audit.settings import check_generator, options_of
-from zoom_engine.errors import ConfigError
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files.kinds_of_file import is_onnx
+from zoom_engine.common.threads import working
+from zoom_engine.common.typed import named_options, one_of
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_generator_on_load
@@ -20,9 +21,8 @@ from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
-from zoom_engine.kinds import named_options, one_of
-from zoom_engine.targets.loaders.files import is_onnx
-from zoom_engine.threads import working
+from zoom_engine.settings.audit_settings import check_generator, options_of
+from zoom_engine.settings.model_settings import DecoderSettings
 
 Spec = str | Path | nn.Module | EditableGenerator
 DECODER_OPTIONS = tuple(options_of(DecoderSettings))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 
 LARGEST_SIZE = 16_384  # of a width, a resolution or a number of layers: refuses sizes no memory holds
 LARGEST_NUMBER = 1e9  # of a scale or a limit

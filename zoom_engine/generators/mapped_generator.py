@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators.codes import seeded_latents
 from zoom_engine.generators.mapped_config import MappedConfig
 from zoom_engine.generators.mapping import MappingNetwork

@@ -12,15 +12,15 @@ import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError, CheckpointError, ConfigError, one_line
-from zoom_engine.files.onnx_file import cpu_session, name_ends, open_inputs, parse_onnx, read_onnx_file
+from zoom_engine.common.errors import BackendError, CheckpointError, ConfigError, one_line
+from zoom_engine.common.files.onnx_file import cpu_session, name_ends, open_inputs, parse_onnx, read_onnx_file
+from zoom_engine.common.plurals import number_of
+from zoom_engine.common.threads import PerProcess
 from zoom_engine.generators.codes import MOST_ENTRIES, Codes, DrawnFromCodes
 from zoom_engine.generators.decoder import checked_range, checked_side, scaled
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.ops.modulation import edited
-from zoom_engine.plurals import number_of
-from zoom_engine.threads import PerProcess
 
 METADATA = "zoom_engine."
 MOST_NUMBERS = 2**20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 
 
 @dataclass(frozen=True)

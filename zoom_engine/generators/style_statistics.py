@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators.generator import EditableGenerator
-from zoom_engine.progress import ProgressFactory, silent
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition, cuda_layer, native
 from zoom_engine.ops.dispatch import implementation
 from zoom_engine.ops.layer import SCHEMA, Layer

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 
 if TYPE_CHECKING:
     from zoom_engine import _core

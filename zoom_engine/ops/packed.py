@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from zoom_engine.common.threads import Turns
 from zoom_engine.ops import modulation, native
-from zoom_engine.threads import Turns
 
 Form = tuple[bool, str, str]
 State = tuple[int, int]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError
+from zoom_engine.common.errors import BackendError
 from zoom_engine.ops import composition, cuda, native
 from zoom_engine.ops.dispatch import implementation
 

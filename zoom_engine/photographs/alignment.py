@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from zoom_engine.errors import PhotographError, one_line
-from zoom_engine.files.json_file import read_json
+from zoom_engine.common.errors import PhotographError, one_line
+from zoom_engine.common.files.json_file import read_json
 from zoom_engine.photographs.reading import LEAST_SIDE
 
 Point = tuple[float, float]

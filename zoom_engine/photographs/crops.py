@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError, PhotographError, one_line, system_errors
+from zoom_engine.common.errors import ConfigError, PhotographError, one_line, system_errors
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.photographs.alignment import LANDMARKS, FacePoints, by_points, in_middle, read_landmarks
 from zoom_engine.photographs.reading import read_photograph
-from zoom_engine.progress import ProgressFactory, silent
 
 MOST_PHOTOGRAPHS = 500  # their squares are in memory
 

@@ -27,12 +27,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoom_engine.errors import AuditError, ConfigError, system_errors
-from zoom_engine.files import atomic
+from zoom_engine.common.errors import AuditError, ConfigError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.photographs.crops import Crop
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.text import TextEncoder
 
 LOW = (64, 16)  # pixels of a side

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import DECISIVE_CHANGE
-from zoom_engine.errors import PhotographError
-from zoom_engine.evaluator import Evaluator
+from zoom_engine.common.errors import PhotographError
+from zoom_engine.common.plurals import number_of
+from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.photographs.crops import Crop
-from zoom_engine.plurals import number_of
 from zoom_engine.text import TextEncoder
 
 LARGEST = 0.25

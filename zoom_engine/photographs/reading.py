@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from zoom_engine.errors import PhotographError, one_line
-from zoom_engine.threads import quiet
+from zoom_engine.common.errors import PhotographError, one_line
+from zoom_engine.common.threads import quiet
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 80_000_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.summary import Sensitivity
 from zoom_engine.report.charts import FULL, Axis, Bar, bar_for
 from zoom_engine.report.pictures import LEAD_BUDGET, LINE_BUDGET
 from zoom_engine.report.source import Source
 from zoom_engine.report.strips import Strip
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.counts import Counts
 
 MOST_LINES = 24
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.summary import NullLevel
-from zoom_engine.audit.table import signed
 from zoom_engine.report.curves import ResponseCurve
+from zoom_engine.statistics.table import signed
 
 Array = NDArray[np.float64]
 

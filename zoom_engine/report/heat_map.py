@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.records import Point, Record
-from zoom_engine.audit.table import decimal
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.statistics.table import decimal
 from zoom_engine.targets import Task
 
 MOST_COLUMNS = 12

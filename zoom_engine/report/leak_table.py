@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.effects import DRAGS
 from zoom_engine.audit.summary import Summary
-from zoom_engine.audit.table import signed
 from zoom_engine.report.heat_map import Cell, HeatMap
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.effects import DRAGS
+from zoom_engine.statistics.table import signed
 
 _MEANING = "how far the text score of the column moves when the attribute of the row is added, in its natural range"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
-from zoom_engine.audit.table import agreement_in_words, decimal, percent
-from zoom_engine.plurals import agreeing, listed, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.report.verdicts import no_further_than_control
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.table import agreement_in_words, decimal, percent
 
 _LABELS_OFF = (
     "No label prompts were given, so nothing checks that an edit leaves alone the very thing that the model "

@@ -10,13 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.effects import DRAGS
 from zoom_engine.audit.gallery_file import SheetEntry
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.summary import GroupChange, GroupDifference, Sensitivity
-from zoom_engine.audit.table import differences_in_words, looks_in_words, not_compared
 from zoom_engine.report import sentences
 from zoom_engine.report.charts import FULL, Axis, Bar, CurvePlot, axis_for, bar_for, curve_plot
 from zoom_engine.report.curves import response_curve
@@ -37,6 +33,10 @@ from zoom_engine.report.verdicts import (
     verdict_groups,
     what_now,
 )
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.effects import DRAGS
+from zoom_engine.statistics.table import differences_in_words, looks_in_words, not_compared
 
 MOST_DIRECTIONS = 3  # on the first screen
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoom_engine.attributes import Attribute
 from zoom_engine.audit.photographs_file import Photograph, load_photographs
 from zoom_engine.audit.summary import Summary
 from zoom_engine.report.pictures import Budget, Picture, load_picture
+from zoom_engine.settings.attributes import Attribute
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from zoom_engine.audit.folder import inside
-from zoom_engine.errors import AuditError
+from zoom_engine.common.errors import AuditError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from zoom_engine.audit.folder import MANIFEST, RECORDS, SUMMARY
 from zoom_engine.audit.manifest import Manifest
-from zoom_engine.errors import AuditError, system_errors
+from zoom_engine.common.errors import AuditError, system_errors
 
 HOLDS = {
     MANIFEST: "what was asked, of which models, on which machine",

@@ -10,15 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.audit.counts import Counts
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
-from zoom_engine.audit.settings import METHODS
 from zoom_engine.audit.summary import Summary
-from zoom_engine.audit.table import decimal, percent, signed
-from zoom_engine.errors import one_line
-from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.common.errors import one_line
+from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.curves import Side
 from zoom_engine.report.verdicts import (
     LEADS,
@@ -33,6 +29,10 @@ from zoom_engine.report.verdicts import (
     others,
 )
 from zoom_engine.search import search_type
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.audit_settings import METHODS
+from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.table import decimal, percent, signed
 from zoom_engine.targets import Task
 
 FLIPS, FLIPPED = "flips here", "flipped"

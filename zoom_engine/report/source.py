@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from zoom_engine import registry
-from zoom_engine.attributes import Attribute, short_name
-from zoom_engine.audit.counts import Counts
-from zoom_engine.audit.diagnosis import Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record
-from zoom_engine.errors import AuditError, TargetError
-from zoom_engine.gallery import direction_of
-from zoom_engine.plurals import number_of
+from zoom_engine.common import registry
+from zoom_engine.common.errors import AuditError, TargetError
+from zoom_engine.common.plurals import number_of
+from zoom_engine.diagnose.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.pictures import Budget
 from zoom_engine.report.provenance import File, files
 from zoom_engine.report.strips import Strip, load_frames
 from zoom_engine.report.verdicts import in_short
+from zoom_engine.settings.attributes import Attribute, short_name
+from zoom_engine.statistics.counts import Counts
+from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoom_engine.audit.gallery_file import SheetEntry, StripEntry
-from zoom_engine.audit.table import signed
 from zoom_engine.report.pictures import Budget, Picture, load_picture
 from zoom_engine.report.sentences import FLIPPED, FLIPS, Standing, flip_notes
+from zoom_engine.statistics.table import signed
 
 
 @dataclass(frozen=True)

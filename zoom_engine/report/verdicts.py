@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from zoom_engine.attributes import Attribute
 from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
-from zoom_engine.audit.table import decimal, percent, with_interval
-from zoom_engine.plurals import agreeing, listed, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.statistics.table import decimal, percent, with_interval
 from zoom_engine.targets import Task
 
 TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak

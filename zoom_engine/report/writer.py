@@ -11,16 +11,16 @@ from urllib.parse import quote
 
 import jinja2
 
-from zoom_engine.audit.table import decimal, p_value, percent, signed, verdict_in_words
-from zoom_engine.errors import AuditError, system_errors
-from zoom_engine.files import atomic
-from zoom_engine.plurals import agreeing, number_of
+from zoom_engine.common.errors import AuditError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.cards import cards
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.report.script import SCRIPT, SCRIPT_SOURCE
 from zoom_engine.report.sentences import flips
 from zoom_engine.report.source import Source
+from zoom_engine.statistics.table import decimal, p_value, percent, signed, verdict_in_words
 
 REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.files import atomic
-from zoom_engine.files.cache import cache_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.cache import cache_errors
 from zoom_engine.runtime.machine import cpu_features
 
 

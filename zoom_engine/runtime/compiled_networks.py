@@ -16,8 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.errors import one_line
-from zoom_engine.files.onnx_file import name_ends
+from zoom_engine.common.errors import one_line
+from zoom_engine.common.files.onnx_file import name_ends
+from zoom_engine.common.threads import Turns, quiet
 from zoom_engine.runtime.lowered_networks import lowered_network
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
@@ -27,7 +28,6 @@ from zoom_engine.targets.loaders.entry import one_tensor
 from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
-from zoom_engine.threads import Turns, quiet
 
 TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
 LEAST_COSINE = 0.995  # of an image's outputs in bfloat16 with those in float32

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.errors import one_line
+from zoom_engine.common.errors import one_line
 from zoom_engine.runtime.lowered_layers import with_faster_layers, without_batch_norm
 from zoom_engine.runtime.machine import bf16_in_hardware
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import zoom_engine
-from zoom_engine.errors import ConfigError, ForkError
+from zoom_engine.common.errors import ConfigError, ForkError
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")

@@ -16,14 +16,14 @@ import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError, CacheError, one_line
-from zoom_engine.files import atomic
-from zoom_engine.files.cache import cache_errors
-from zoom_engine.files.onnx_file import session_options
+from zoom_engine.common.errors import BackendError, CacheError, one_line
+from zoom_engine.common.files import atomic
+from zoom_engine.common.files.cache import cache_errors
+from zoom_engine.common.files.onnx_file import session_options
+from zoom_engine.common.threads import PerProcess
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 from zoom_engine.runtime.tensorrt_session import BATCHES
-from zoom_engine.threads import PerProcess
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -163,6 +163,6 @@ def _open(ort: Any, model: bytes, threads: int, providers: list[Any], stored: Pa
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OnnxRuntimeSession:
-    """See `zoom_engine.backends.Runtime`; the precision is that of the model."""
+    """See `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
     provider = "tensorrt" if backend == "onnxruntime-tensorrt" else None
     return OnnxRuntimeSession(model, device=device, provider=provider, cache=cache)

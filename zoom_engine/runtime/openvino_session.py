@@ -8,7 +8,7 @@ time, if its answers stay the same to the bit (:meth:`OpenVinoSession.take_toget
 One batch at a time: requests hold the batch that they compute, and threads may share a session. In a forked child it
 compiles anew.
 
-In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.graphs.kept_in_float32`).
+In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.runtime.graphs.kept_in_float32`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ import onnx
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError, one_line
-from zoom_engine.graphs import kept_in_float32
+from zoom_engine.common.errors import BackendError, one_line
+from zoom_engine.common.threads import Turns, keeping_signal_stack, leave_behind, tell_of_forks
 from zoom_engine.runtime.compiled_cache import CompiledCache
+from zoom_engine.runtime.graphs import kept_in_float32
 from zoom_engine.runtime.session import import_runtime, ready
-from zoom_engine.threads import Turns, keeping_signal_stack, leave_behind, tell_of_forks
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MOST_STREAMS = 8  # each needs memory for the activations of one image
@@ -94,7 +94,7 @@ class OpenVinoSession:
         self._requests: dict[tuple[int, int], list[Any]] = {}
 
     def forked(self) -> None:
-        """See `zoom_engine.threads`."""
+        """See `zoom_engine.common.threads`."""
         leave_behind(self._core, self._networks, self._requests)
         self._begin()
 
@@ -228,5 +228,5 @@ def convolutions(compiled: Any) -> dict[str, int]:
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OpenVinoSession:
-    """See `zoom_engine.backends.Runtime`; on the CPU."""
+    """See `zoom_engine.common.backends.Runtime`; on the CPU."""
     return OpenVinoSession(model, precision=precision, cache=cache)

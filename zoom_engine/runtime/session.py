@@ -10,8 +10,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from zoom_engine.backends import RUNTIMES
-from zoom_engine.errors import BackendError, imported
+from zoom_engine.common.backends import RUNTIMES
+from zoom_engine.common.errors import BackendError, imported
 
 
 class Session(Protocol):

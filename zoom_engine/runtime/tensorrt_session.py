@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import BackendError, one_line, system_errors
-from zoom_engine.files import atomic
+from zoom_engine.common.errors import BackendError, one_line, system_errors
+from zoom_engine.common.files import atomic
 from zoom_engine.runtime.compiled_cache import CompiledCache
 from zoom_engine.runtime.session import import_runtime, ready
 
@@ -181,5 +181,5 @@ def _cuda(device: str) -> torch.device:
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> TensorRTSession:
-    """See `zoom_engine.backends.Runtime`; the precision is that of the model."""
+    """See `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
     return TensorRTSession(model, device=device, cache=cache)

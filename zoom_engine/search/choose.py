@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from zoom_engine import registry
-from zoom_engine.errors import ConfigError, TargetError, one_line
+from zoom_engine.common import registry
+from zoom_engine.common.errors import ConfigError, TargetError, one_line
+from zoom_engine.common.typed import one_of, plain
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.kinds import one_of, plain
 from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.contract import check_search_on_load
 from zoom_engine.search.end import End
@@ -31,7 +31,7 @@ SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
 
 
 def search_names() -> tuple[str, ...]:
-    """Our searches, and those that packages registered (`zoom_engine.registry.SEARCHES`)."""
+    """Our searches, and those that packages registered (`zoom_engine.common.registry.SEARCHES`)."""
     return (*SEARCHES, *registry.names(registry.SEARCHES))
 
 

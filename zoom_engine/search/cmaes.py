@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zoom_engine.errors import ConfigError, imported
+from zoom_engine.common.errors import ConfigError, imported
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 

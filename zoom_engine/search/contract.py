@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from zoom_engine.audit.records import DECISIVE_CHANGE, Point
-from zoom_engine.contracts import Rules, hold, hold_members, theirs
-from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
+from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit, within
 
 MOST_EVALUATIONS = 10_000

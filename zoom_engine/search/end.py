@@ -1,6 +1,6 @@
 """End: one picture of a unit, at the end of its range. Forward only.
 
-What an edit comes to is judged there (`audit.effects`), so where nothing else is asked of a unit, as of a random
+What an edit comes to is judged there (`statistics.effects`), so where nothing else is asked of a unit, as of a random
 direction, the way to it need not be walked. Where the label is lost at the end, the point nearest to it that keeps the
 label counts; it is looked for by halving the way, on the lattice that a scan of eight points walks.
 """
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 

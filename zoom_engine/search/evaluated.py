@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoom_engine.evaluator import Evaluation, Evaluator, Originals
+from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.search.iterates import Array, Iterate
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1

@@ -30,7 +30,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 from zoom_engine.search.linearised import REACH, next_edit
 

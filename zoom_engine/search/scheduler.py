@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import ConfigError
-from zoom_engine.evaluator import Evaluator, Originals
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.evaluation.evaluator import Evaluator, Originals
 from zoom_engine.generators import StyleRows
-from zoom_engine.progress import ProgressFactory, silent
 from zoom_engine.search.choose import check_gradients, is_foreign
 from zoom_engine.search.contract import Held
 from zoom_engine.search.evaluated import iterates, origins

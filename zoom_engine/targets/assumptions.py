@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.preprocessing import BLACK, WHITE
 from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses

@@ -8,10 +8,10 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import open_inputs, parse_onnx
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.kinds_of_file import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
+from zoom_engine.common.files.onnx_file import open_inputs, parse_onnx
 from zoom_engine.targets.loaders.architectures import Architecture
-from zoom_engine.targets.loaders.files import CONFIG, RUNS_CODE, FileKind, holds_safetensors, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import check_folder, folder_preprocessing, read_json
 from zoom_engine.targets.onnx.load import METADATA_KEY, open_onnx, tells_scale, type_name
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing

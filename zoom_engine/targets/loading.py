@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoom_engine import registry
-from zoom_engine.audit.model_settings import Kind
-from zoom_engine.errors import TargetError
-from zoom_engine.kinds import named_options, one_of
+from zoom_engine.common import registry
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.files.kinds_of_file import FileKind, kind_of_file
+from zoom_engine.common.threads import working
+from zoom_engine.common.typed import named_options, one_of
+from zoom_engine.settings.model_settings import Kind
 from zoom_engine.targets.loaders.architectures import load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox
 from zoom_engine.targets.loaders.entry import Entry
-from zoom_engine.targets.loaders.files import FileKind, kind_of_file
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import LARGEST_PROBE, PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.loaders.python_object import load_by_name, load_object
@@ -29,7 +30,6 @@ from zoom_engine.targets.preprocessing import InputOptions
 from zoom_engine.targets.target import Target, probe_images, raw_outputs
 from zoom_engine.targets.tasks import Task, task_from_dict
 from zoom_engine.targets.tasks.guess import guess_task
-from zoom_engine.threads import working
 
 NAMED: dict[str, Callable[[str, Reading], LoadedModel]] = {
     "torchvision": load_architecture,
@@ -105,7 +105,7 @@ def load_target(
         trust: run files that contain a program, and import Python code.
         download: fetch published weights that are not on this machine, through their library's own cache and with its
             progress.
-        service: how a service is asked, see `zoom_engine.audit.model_settings.ServiceSettings`.
+        service: how a service is asked, see `zoom_engine.settings.model_settings.ServiceSettings`.
 
     Raises:
         TargetError: one line on what is wrong with the file, the outputs or the options.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from zoom_engine.kinds import check_options
+from zoom_engine.common.typed import check_options
 from zoom_engine.targets.loading import load_target
 
 _HINTS = {name: hint for name, hint in sorted(get_type_hints(load_target).items()) if name not in ("spec", "return")}

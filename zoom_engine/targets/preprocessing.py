@@ -1,7 +1,7 @@
 """What stands between the engine's images and a network's input; part of the target, and saved with it.
 
 `Preprocessing.__call__` is the one place that says what is done, in which order and with which numbers: exported graphs
-are recorded from it (`zoom_engine.graphs.recorder`).
+are recorded from it (`zoom_engine.runtime.graphs.recorder`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.audit.model_settings import ChannelOrder, InputSettings, Layout, Resize
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.kinds import fits, one_of, plain
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.typed import fits, one_of, plain
+from zoom_engine.settings.model_settings import ChannelOrder, InputSettings, Layout, Resize
 
 BLACK, WHITE = -1.0, 1.0
 """Of the engine's images."""

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.module_hash import module_hash
-from zoom_engine.probes import Answers, short_answers
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.module_hash import module_hash
+from zoom_engine.common.probes import Answers, short_answers
 from zoom_engine.targets.loaders.entry import one_tensor, other_precision
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks import TASKS

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.targets.preprocessing import BLACK, WHITE, Preprocessing
 from zoom_engine.text.prompts import check_prompt, fill_template, nearest_words, shorten, tokenize, words_of
 from zoom_engine.text.templates import NONE

@@ -16,12 +16,12 @@ import huggingface_hub
 import open_clip
 from open_clip.factory import load_checkpoint
 
-from zoom_engine import registry
-from zoom_engine.errors import TextEncoderError, one_line
-from zoom_engine.files import hub
-from zoom_engine.files.archives import grows
+from zoom_engine.common import registry
+from zoom_engine.common.errors import TextEncoderError, one_line
+from zoom_engine.common.files import hub
+from zoom_engine.common.files.archives import grows
+from zoom_engine.common.threads import quiet, working
 from zoom_engine.text.encoder import TextEncoder
-from zoom_engine.threads import quiet, working
 
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 

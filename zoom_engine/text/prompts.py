@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.common.errors import TextEncoderError
 
 MAX_CHARACTERS = 1000  # far above any context length; keeps the tokenizer's quadratic merge loop short
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from open_clip import OPENAI_IMAGENET_TEMPLATES
 
-from zoom_engine.errors import TextEncoderError
+from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.text.prompts import fill_template, shorten
 
 NONE: tuple[str, ...] = ("{}",)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from zoom_engine.attributes import Attribute
-from zoom_engine.errors import ConfigError, one_line
+from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text.encoder import TextEncoder
 from zoom_engine.text.prompts import words_of
 

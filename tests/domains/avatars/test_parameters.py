@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, labels
 from zoom_engine.domains.avatars.parameters import (
     HAIR_COLORS,
@@ -19,7 +20,6 @@ from zoom_engine.domains.avatars.parameters import (
     Parameters,
     parameters_from_latents,
 )
-from zoom_engine.errors import ConfigError
 
 
 def draw(n: int, seed: int = 0) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.attributes import (
     ATTRIBUTES,
     CLEAR_MARGIN,
@@ -25,7 +26,6 @@ from zoom_engine.domains.avatars.parameters import (
     Parameters,
     parameters_from_latents,
 )
-from zoom_engine.errors import ConfigError
 
 COLOURS, SKIN, _ = EXCLUSION_GROUPS
 

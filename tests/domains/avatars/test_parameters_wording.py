@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, labels
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
 from zoom_engine.domains.avatars.wording import (
@@ -18,7 +19,6 @@ from zoom_engine.domains.avatars.wording import (
     vocabulary,
     zero_shot_prompts,
 )
-from zoom_engine.errors import ConfigError
 from zoom_engine.text.prompts import words_of
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zoom_engine.commands.target_view import write_target_view
 from zoom_engine.domains.avatars.attributes import intervene, labels
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
@@ -32,7 +33,6 @@ from zoom_engine.domains.avatars.train.tasks import (
 )
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.networks import to_float
-from zoom_engine.experiments.target_view import write_target_view
 from zoom_engine.targets import KeypointsTask, SegmentationTask, load_target
 
 

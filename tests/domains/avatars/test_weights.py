@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from zoom_engine.common.errors import TargetError
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.evaluate import EVALUATION
@@ -16,7 +17,6 @@ from zoom_engine.domains.avatars.renderer import sample
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.evaluation import precision_recall
 from zoom_engine.domains.networks import predict, to_float
-from zoom_engine.errors import TargetError
 from zoom_engine.targets import load_target
 
 

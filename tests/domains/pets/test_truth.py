@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.pets.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, labels, margins
 from zoom_engine.domains.pets.parameters import PARAMETER_NAMES, SCHEME, Parameters, parameters_from_latents
 from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES, captions, prompt, vocabulary, zero_shot_prompts
-from zoom_engine.errors import ConfigError
 from zoom_engine.text.prompts import words_of
 
 

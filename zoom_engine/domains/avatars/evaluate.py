@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.progress import forced
 from zoom_engine.directions import Sampling, regression_relevance
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.avatars.attributes import labels
@@ -20,8 +22,6 @@ from zoom_engine.domains.avatars.word_quality import word_quality
 from zoom_engine.domains.evaluation import Evaluation
 from zoom_engine.domains.evaluation_command import measure_parts
 from zoom_engine.domains.networks import to_float
-from zoom_engine.files.cache import default_cache
-from zoom_engine.progress import forced
 from zoom_engine.targets import KeypointsTask, MultiLabelTask, RegressionTask, SegmentationTask, Task
 
 TASK_SEED = 9400

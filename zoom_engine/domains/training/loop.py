@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoom_engine.files.atomic import replacing
-from zoom_engine.progress import forced
+from zoom_engine.common.files.atomic import replacing
+from zoom_engine.common.progress import forced
 
 
 def rng_for(seed: int, step: int) -> np.random.Generator:

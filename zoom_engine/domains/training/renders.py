@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoom_engine.common.files.atomic import replacing
+from zoom_engine.common.progress import forced
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.truth import Table
-from zoom_engine.files.atomic import replacing
-from zoom_engine.progress import forced
 
 CHUNK = 1000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 
+from zoom_engine.common.plurals import agreeing
 from zoom_engine.gates.judge import IN_WORDS, WORST_FIRST, Finding, Outcome, Verdict
-from zoom_engine.plurals import agreeing
 
 _MARKS = {"holds": "✅", "broken": "❌", "unjudged": "⚠️"}
 _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|~#"})

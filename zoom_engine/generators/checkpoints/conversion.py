@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 from zoom_engine.generators.checkpoints.formats import checkpoint_hash, load_checkpoint
 from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
-from zoom_engine.files.foreign_models import foreign_model
-from zoom_engine.files.safetensors_header import is_safetensors
+from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError, ZoomError, one_line
+from zoom_engine.common.files.foreign_models import foreign_model
+from zoom_engine.common.files.safetensors_header import is_safetensors
 from zoom_engine.generators.checkpoints.nvidia import nvidia_recipe
 from zoom_engine.generators.checkpoints.pickles import (
     is_legacy_torch_file,

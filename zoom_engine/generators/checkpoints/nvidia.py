@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.nvidia_modules import Module, Reader
 from zoom_engine.generators.checkpoints.nvidia_stylegan3 import StyleGAN3Reader
 from zoom_engine.generators.checkpoints.pickles import PersistentRecord, printable

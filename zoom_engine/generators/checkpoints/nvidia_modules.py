@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import LongText, PersistentRecord, TensorRecord
 from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Source, mapping_fields
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 from zoom_engine.generators.families import Generator, GeneratorConfig, network_of
 
 W_AVG = "mapping_network.w_avg"

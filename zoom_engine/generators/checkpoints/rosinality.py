@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import TensorRecord, printable
 from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Array, Recipe, Source
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config

@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from zoom_engine.errors import CheckpointError, one_line
-from zoom_engine.files import atomic
+from zoom_engine.common.errors import CheckpointError, one_line
+from zoom_engine.common.files import atomic
 from zoom_engine.generators.checkpoints.pickles import printable
 from zoom_engine.generators.checkpoints.recipe import W_AVG, Array, Recipe, Source
 from zoom_engine.generators.families import Generator, GeneratorConfig

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles import ArrayRecord, DtypeRecord, NetworkRecord, printable
 from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG, Array, Recipe, Source, mapping_fields
 from zoom_engine.generators.stylegan2.config import StyleGAN2Config

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 from zoom_engine.generators.mapped_config import MappedConfig, check_positive
 
 ARCHITECTURES = ("skip", "orig", "resnet")

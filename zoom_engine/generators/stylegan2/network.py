@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine import ops
-from zoom_engine.errors import ConfigError
+from zoom_engine.common.errors import ConfigError
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.mapped_generator import MappedGenerator
 from zoom_engine.generators.style_space import StyleLayer, StyleSpace

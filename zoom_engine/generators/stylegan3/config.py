@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 from zoom_engine.generators.mapped_config import LARGEST_SIZE, MappedConfig, check_positive, check_whole
 
 MOST_LAYERS = 64

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.errors import CacheError
-from zoom_engine.threads import PerProcess, Turns
+from zoom_engine.common.errors import CacheError
+from zoom_engine.common.threads import PerProcess, Turns
 
 TABLE = "CREATE TABLE IF NOT EXISTS answers (picture TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID"
 

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError, imported, one_line
+from zoom_engine.common.errors import TargetError, imported, one_line
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import final_activation
 from zoom_engine.targets.loaders.published import timm_weights, torchvision_weights
 from zoom_engine.targets.loaders.state_dict import read_state_dict
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.threads import quiet
 
 LIBRARIES = ("torchvision", "timm")
 Build = Callable[[int | None], nn.Module]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 
 
 class Entry(nn.Module):

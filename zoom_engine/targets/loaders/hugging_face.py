@@ -21,15 +21,15 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from zoom_engine.errors import TargetError, imported, one_line
+from zoom_engine.common.errors import TargetError, imported, one_line
+from zoom_engine.common.files.kinds_of_file import CONFIG
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets.loaders.entry import Entry
-from zoom_engine.targets.loaders.files import CONFIG
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
-from zoom_engine.threads import quiet
 
 PREPROCESSOR = "preprocessor_config.json"
 LARGEST_JSON = 2**24

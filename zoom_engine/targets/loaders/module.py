@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.module_copy import drop_watching_hooks, own_copy
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.module_copy import drop_watching_hooks, own_copy
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed

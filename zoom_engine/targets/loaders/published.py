@@ -9,9 +9,9 @@ from typing import Any
 import huggingface_hub
 import torch
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files import hub
-from zoom_engine.targets.loaders.files import CONFIG
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files import hub
+from zoom_engine.common.files.kinds_of_file import CONFIG
 
 HUB = "hf-hub:"
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin")

@@ -14,7 +14,7 @@ from typing import cast
 
 from torch import nn
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.targets.loaders.black_box import BlackBox, load_black_box
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.module import load_module

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from zoom_engine.audit.model_settings import ServiceSettings
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.cache import default_cache
-from zoom_engine.files.json_file import parse_json, read_json
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.files.json_file import parse_json, read_json
+from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.targets.loaders.answer_cache import AnswerCache
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.service_client import BadAnswerError, GivenUpError, ServiceClient

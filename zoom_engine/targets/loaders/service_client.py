@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from zoom_engine.audit.model_settings import ServiceSettings, check_headers
 from zoom_engine.audit.service_file import tries_in_words
-from zoom_engine.errors import ConfigError, TargetError, imported, one_line
-from zoom_engine.threads import leave_behind, tell_of_forks
+from zoom_engine.common.errors import ConfigError, TargetError, imported, one_line
+from zoom_engine.common.threads import leave_behind, tell_of_forks
+from zoom_engine.settings.model_settings import ServiceSettings, check_headers
 
 Answer = TypeVar("Answer")
 
@@ -108,7 +108,7 @@ class ServiceClient:
         self._lock = threading.Lock()
 
     def forked(self) -> None:
-        """See `zoom_engine.threads`: of a connection that two processes ask on each may read the other's answer."""
+        """See `common.threads`: of a connection that two processes ask on each may read the other's answer."""
         leave_behind(self._pool)
         self._begin()
 

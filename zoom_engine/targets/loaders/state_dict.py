@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.archives import grows
-from zoom_engine.targets.loaders.files import holds_safetensors
-from zoom_engine.threads import quiet
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.archives import grows
+from zoom_engine.common.files.kinds_of_file import holds_safetensors
+from zoom_engine.common.threads import quiet
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "model.", "_orig_mod.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zoom_engine.errors import TargetError, one_line
+from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.targets.preprocessing import Preprocessing
 
 RESIZES = ("bilinear", "bicubic", "nearest")

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.errors import TargetError, one_line, system_errors
+from zoom_engine.common.errors import TargetError, one_line, system_errors
+from zoom_engine.common.files.kinds_of_file import check_trust
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets.loaders.entry import OneByOne
-from zoom_engine.targets.loaders.files import check_trust
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
-from zoom_engine.threads import quiet
 
 
 def load_torchscript(path: Path, how: Reading) -> LoadedModel:

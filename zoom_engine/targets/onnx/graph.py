@@ -7,8 +7,8 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from zoom_engine.errors import one_line
-from zoom_engine.files.onnx_file import STANDARD_DOMAINS, opset_of
+from zoom_engine.common.errors import one_line
+from zoom_engine.common.files.onnx_file import STANDARD_DOMAINS, opset_of
 from zoom_engine.targets.onnx.ops import OPERATORS, Call, UnsupportedError
 
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.audit.json_object import JsonObject
-from zoom_engine.audit.model_settings import Layout
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.onnx_file import (
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.onnx_file import (
     count_weights,
     cpu_session,
     open_inputs,
@@ -25,6 +24,8 @@ from zoom_engine.files.onnx_file import (
     read_onnx_file,
     value_sizes,
 )
+from zoom_engine.common.threads import PerProcess
+from zoom_engine.settings.model_settings import Layout
 from zoom_engine.targets.loaders.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
@@ -32,7 +33,6 @@ from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
-from zoom_engine.threads import PerProcess
 
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7

@@ -11,11 +11,11 @@ import onnx
 import torch
 from onnx import helper
 
-from zoom_engine.errors import TargetError, one_line
-from zoom_engine.files.atomic import write_bytes
+from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.files.atomic import write_bytes
+from zoom_engine.common.threads import quiet
 from zoom_engine.targets.onnx.load import METADATA_KEY
 from zoom_engine.targets.target import Target
-from zoom_engine.threads import quiet
 
 OPSET = 17
 

@@ -1,13 +1,13 @@
-"""What a target predicts: one file and one entry per task. Packages register theirs (`zoom_engine.registry.TASKS`)."""
+"""What a target predicts: one file and one entry per task. Packages register theirs (`common.registry.TASKS`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from zoom_engine import registry
-from zoom_engine.errors import TargetError
-from zoom_engine.kinds import one_of
+from zoom_engine.common import registry
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.typed import one_of
 from zoom_engine.targets.tasks.binary import BinaryTask
 from zoom_engine.targets.tasks.detection import DetectionTask
 from zoom_engine.targets.tasks.keypoints import KeypointsTask

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from zoom_engine.errors import TargetError
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.described import Described, check_output, rows_of
 
 Output = Literal["logits", "probabilities"]

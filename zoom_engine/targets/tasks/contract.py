@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoom_engine.contracts import Rules, hold, hold_members
-from zoom_engine.errors import TargetError
+from zoom_engine.common.contracts import Rules, hold, hold_members
+from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.task import Task
 
 ROUNDING = 1e-3

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
-from zoom_engine.errors import TargetError
-from zoom_engine.kinds import kinds_of, misfit
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.typed import kinds_of, misfit
 from zoom_engine.targets.tasks.task import Pixels
 
 

@@ -7,9 +7,9 @@ from typing import get_args
 
 from torch import Tensor
 
-from zoom_engine.audit.model_settings import Kind
-from zoom_engine.errors import TargetError
-from zoom_engine.plurals import number_of
+from zoom_engine.common.errors import TargetError
+from zoom_engine.common.plurals import number_of
+from zoom_engine.settings.model_settings import Kind
 from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.described import rows_of

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoom_engine.plurals import number_of
+from zoom_engine.common.plurals import number_of
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name, probabilities
 
 UNCHANGED = 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
+from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError
 from zoom_engine.generators.checkpoints.pickles.interpreter import Allowed, Globals, printable
 from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 from zoom_engine.generators.checkpoints.pickles.records import (

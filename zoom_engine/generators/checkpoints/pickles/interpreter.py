@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from zoom_engine.errors import CheckpointError, UnsafeCheckpointError
+from zoom_engine.common.errors import CheckpointError, UnsafeCheckpointError
 from zoom_engine.generators.checkpoints.pickles.long_text import STRING_ESCAPE, LongText, unescaped
 
 MOST_OPCODES = 300_000  # a 1024² generator has 30,000, a pickle of NVIDIA three such networks

@@ -13,7 +13,7 @@ from _codecs import escape_decode
 from collections.abc import Iterator
 from functools import cached_property
 
-from zoom_engine.errors import CheckpointError, one_line
+from zoom_engine.common.errors import CheckpointError, one_line
 
 PIECE = 1 << 20  # bytes
 STRING_ESCAPE = "string-escape"  # as Python 2's ``repr`` wrote a byte string, without its quotes

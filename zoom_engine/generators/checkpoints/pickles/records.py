@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoom_engine.errors import CheckpointError
+from zoom_engine.common.errors import CheckpointError
 from zoom_engine.generators.checkpoints.pickles.long_text import LongText
 
 MOST_DIMENSIONS = 8

@@ -17,8 +17,8 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.errors import CheckpointError, one_line
-from zoom_engine.files.archives import DAMAGED
+from zoom_engine.common.errors import CheckpointError, one_line
+from zoom_engine.common.files.archives import DAMAGED
 from zoom_engine.generators.checkpoints.pickles.allow_list import (
     ITEM_SIZES,
     STORAGES,

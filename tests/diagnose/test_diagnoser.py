@@ -1,0 +1,765 @@
+"""The whole pipeline on the embedded models: true answers, equal seeds, resumption, clear refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bars import Bars
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from zoom_engine import Diagnoser, Diagnosers, Diagnosis, EditDirections, load_generator, load_target, load_text_encoder
+from zoom_engine.audit.gallery_file import Gallery
+from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
+from zoom_engine.diagnose.gallery import STRIP_FRAMES
+from zoom_engine.diagnose.planning import evaluations, plan
+from zoom_engine.directions import score_directions
+from zoom_engine.generators import save_generator
+from zoom_engine.search import SearchResult, Unit, searched
+from zoom_engine.settings.audit_settings import BACKENDS, RunSettings
+from zoom_engine.targets import BinaryTask, Preprocessing, Target
+from zoom_engine.text import find_templates
+
+pytestmark = pytest.mark.slow
+
+ATTRIBUTES = ["a face with pale skin", "a smiling face", "a face with a beard"]
+BIASED = "avatars:mustache-biased-pale-skin"
+
+
+def diagnoser(**options: Any) -> Diagnoser:
+    return Diagnoser(**{"generator": "avatars", "target": BIASED, "attributes": ATTRIBUTES, **options})
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished audit of a biased target."""
+    out = tmp_path_factory.mktemp("audits") / "audit"
+    diagnoser().run(images=12, seed=0, out=out)
+    return out
+
+
+def test_the_planted_attribute_comes_first(audit: Path) -> None:
+    summary = json.loads((audit / "summary.json").read_text())
+    assert summary["sensitivity"][0]["attribute"] == "a face with pale skin"
+    assert (summary["mode"], summary["search"], summary["images"]) == ("single", "scan", 12)
+    first = summary["sensitivity"][0]
+    assert first["ci95"][0] <= first["mean_change"] <= first["ci95"][1]
+    assert sum(row["share"] for row in summary["sensitivity"]) == pytest.approx(1)
+
+
+def test_the_folder_holds_what_it_should(audit: Path) -> None:
+    names = {path.name for path in audit.iterdir()}
+    assert {"manifest.json", "records.jsonl", "summary.json", "gallery.json", "images", "report.html"} <= names
+    manifest = json.loads((audit / "manifest.json").read_text())
+    assert manifest["config"]["synthesis"]["backend"] in BACKENDS
+    assert manifest["environment"]["synthesis"]["reason"].startswith("the fastest")
+    assert manifest["environment"]["packages"]["torch"]
+    gallery = json.loads((audit / "gallery.json").read_text())
+    files = [frame["file"] for strip in gallery["strips"] for frame in strip["frames"]]
+    files += [name for sheet in gallery["sheets"] for row in sheet["rows"] for name in row]
+    assert files
+    assert all((audit / name).is_file() for name in files)
+    assert (audit / "report.html").stat().st_size < 5_000_000
+
+
+def test_strips_lead_to_the_end_of_each_images_range_past_where_it_flips(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    records = {(record.attribute, record.image): record for record in diagnosis.records}
+    strips = Gallery.load(audit).strips
+    assert any(strip.flipped for strip in strips)
+    for strip in strips:
+        assert strip.attribute is not None
+        record, weights = records[strip.attribute.text, strip.image], [frame.weight for frame in strip.frames]
+        assert (weights[0], len(weights)) == (0, STRIP_FRAMES)
+        assert weights[-1] == pytest.approx(max(record.bounds, key=abs), abs=1e-4)
+        assert strip.frames[0].flipped is False
+        assert (strip.flip_weight and abs(strip.flip_weight)) == pytest.approx(record.flip_weight, abs=1e-5)
+        if strip.flip_weight is not None:
+            assert strip.frames[weights.index(strip.flip_weight)].counts_as_flip
+        if strip.kind == "flip":
+            assert strip.way[-1].weight == pytest.approx(sum(record.edit_weights), abs=1e-5)
+            assert strip.way[-1].followed == pytest.approx(record.output[0], abs=1e-3)
+
+
+def test_records_tell_one_story(audit: Path) -> None:
+    """Weights and outputs of a record belong to the same picture: draw it again and ask the target."""
+    run = diagnoser()
+    records = [r for r in Diagnosis.load(audit).records if r.flipped][:4]
+    assert records
+    styles = run.styles([r.seed for r in records])[:]
+    evaluator = run.evaluator(run.edit_directions())
+    with torch.no_grad():
+        images = evaluator.render(styles, torch.tensor([r.edit_weights for r in records]))
+        found = run.target(images).sigmoid()[:, 0]
+    wanted = torch.tensor([r.output[0] for r in records])
+    assert torch.allclose(found, wanted, atol=0.02)
+    assert all((r.output[0] > 0.5) != (r.original_output[0] > 0.5) for r in records)
+
+
+def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit: Path) -> None:
+    before = (audit / "records.jsonl").read_bytes()
+    again = diagnoser().run(images=12, seed=0)
+    assert list(again.records) == list(Diagnosis.load(audit).records)
+    reopened = diagnoser()
+    reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
+    reopened.run(images=12, seed=0, out=audit)
+    assert (audit / "records.jsonl").read_bytes() == before
+
+
+def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
+    """Evaluations of searches, records, and the size of their file."""
+    run = diagnoser()
+    (planned,), each = plan([[run]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run)
+    diagnosis = Diagnosis.load(audit)
+    assert planned.records == len(diagnosis.records) + len(diagnosis.null)
+    assert each is not None
+    assert all(each.least <= record.evaluations <= each.most for record in diagnosis.records)
+    took = 12 + sum(record.evaluations for record in diagnosis.records)
+    assert planned.every_image["search"].least <= took <= planned.every_image["search"].most
+    beside = planned.every_image["the ends of null directions"]
+    assert beside.least <= 12 + sum(record.evaluations for record in diagnosis.null) <= beside.most
+    size = (audit / "records.jsonl").stat().st_size
+    assert planned.record_bytes.least / 2 < size < planned.record_bytes.most
+    assert planned.memory.least > planned.record_bytes.least
+
+
+def assert_alike(some: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]]) -> None:
+    """At least 99 % equal decisions, and where they are equal edit weights within 1e-3."""
+    by_unit = [{(r.image, r.attribute): r for r in records} for records in (some, others)]
+    pairs = [(record, by_unit[1][unit]) for unit, record in by_unit[0].items()]
+    equal = [(a, b) for a, b in pairs if a.flipped == b.flipped]
+    assert len(by_unit[0]) == len(by_unit[1])
+    assert len(equal) >= 0.99 * len(pairs)
+    assert max(abs(x - y) for a, b in equal for x, y in zip(a.edit_weights, b.edit_weights, strict=True)) < 1e-3
+
+
+def test_batch_size_moves_no_decision_and_no_edit_weight(audit: Path) -> None:
+    assert_alike(Diagnosis.load(audit).records, diagnoser(batch_size=5).run(images=12, seed=0).records)
+
+
+def test_batch_size_does_not_steer_a_gradient_search() -> None:
+    options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 12}}
+    found = [diagnoser(**options, batch_size=size).run(images=6, seed=0).records for size in (1, 4)]
+    assert any(any(record.edit_weights) for record in found[0])
+    assert_alike(*found)
+
+
+def test_other_settings_do_not_go_into_the_same_folder(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before anything is measured."""
+    monkeypatch.setattr(Diagnoser, "edit_directions", lambda self: pytest.fail("directions were measured"))
+    for options, run in (
+        ({}, {"images": 13}),
+        ({"attributes": ATTRIBUTES[:2]}, {}),
+        ({"labels": []}, {}),
+        ({"truncation": 0.7}, {}),
+        ({"edit_range": "paper"}, {}),
+    ):
+        with pytest.raises(AuditError, match="other settings"):
+            diagnoser(**options).run(**{"images": 12, "seed": 4, "out": audit, **run})
+
+
+class Bright(nn.Module):
+    """Says whether a picture is bright."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return float(os.environ.get("GAIN_OF_BRIGHT", "8")) * (pictures.mean((1, 2, 3)) - 0.5)[:, None]
+
+
+class Edited(Bright):
+    """The same by its weights and its structure."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return 8 * (0.5 - pictures.amax((1, 2, 3)))[:, None]
+
+
+Edited.__name__ = "Bright"
+
+
+def test_an_edited_module_does_not_go_into_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one that answers otherwise by the same code, as what it reads elsewhere was changed."""
+    options = {"attributes": ATTRIBUTES[:1], "labels": [], "neutral": "a face", "edit_range": "paper", "null": 0}
+    run = {"images": 1, "seed": 0, "out": tmp_path / "audit"}
+    diagnoser(target=Bright(), **options).run(**run)
+    assert repr(Bright()) == repr(Edited())
+    with pytest.raises(AuditError, match=r"begun with another target: .*use another folder"):
+        diagnoser(target=Edited(), **options).run(**run)
+    monkeypatch.setenv("GAIN_OF_BRIGHT", "4")
+    with pytest.raises(AuditError, match=r"begun with another target: .*use another folder"):
+        diagnoser(target=Bright(), **options).run(**run)
+
+
+def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found otherwise they would pass for the audit's own; what can be compared without models is, before they load."""
+    found = diagnoser().edit_directions()
+    diagnoser(directions=found, threshold=found.threshold)
+    strange = dataclasses.replace(found, provenance={**found.provenance, "text_encoder": "another"})
+    with pytest.raises(DirectionError, match="another text encoder"):
+        diagnoser(directions=strange)
+    monkeypatch.setattr("zoom_engine.diagnose.diagnoser.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
+    for options, says in (
+        ({"truncation": 0.7}, r"another truncation \(1.0, the audit has 0.7\)"),
+        ({"truncation": 1.0, "truncation_cutoff": 8}, "another truncation cutoff"),
+        ({"neutral": "a person"}, r"another neutral \('a face', the audit has 'a person'\)"),
+        ({"templates": "none"}, "another templates"),
+        ({"attributes": ATTRIBUTES[::-1]}, "another attributes"),
+        ({"threshold": 0.4}, "another threshold"),
+    ):
+        with pytest.raises(DirectionError, match=says):
+            diagnoser(directions=found, **options)
+
+
+def test_an_audit_does_not_go_on_with_another_matrix(audit: Path) -> None:
+    found = diagnoser().edit_directions()
+    moved = dataclasses.replace(found, matrix=found.matrix * 1.01)
+    with pytest.raises(AuditError, match="other settings"):
+        diagnoser(directions=moved).run(images=12, seed=0, out=audit)
+    kept = json.loads((audit / "manifest.json").read_text())["config"]["directions"]["content_hash"]
+    assert kept == found.content_hash
+
+
+def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resumes(audit: Path, tmp_path: Path) -> None:
+    assert json.loads((audit / "manifest.json").read_text())["environment"]["generator"] == "avatars"
+    out = tmp_path / "audit"
+    options = {"text_encoder": "avatars", "attributes": ATTRIBUTES[:1], "edit_range": "paper"}
+    for name in ("one.safetensors", "two.safetensors"):
+        save_generator(load_generator("avatars"), tmp_path / name)
+        diagnoser(generator=tmp_path / name, **options).run(images=1, out=out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["environment"]["generator"] == str(tmp_path / "one.safetensors")
+    assert [one["generator"] for one in manifest["resumed_in"]] == [str(tmp_path / "two.safetensors")]
+    assert manifest["config"]["generator"] == load_generator("avatars").content_hash
+
+
+def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.diagnoser.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
+    )
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.diagnoser.image_bounds", lambda *_, **__: pytest.fail("images were bounded")
+    )
+    found = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
+    assert found.config.calibrated_range is None
+    assert not any(record.paper or record.calibrated for record in found.records)
+    assert not any(row.paper or row.calibrated for row in found.sensitivity)
+    assert "a face with pale skin" in (tmp_path / "audit" / "report.html").read_text()
+
+
+def test_the_paper_s_range_is_recorded_beside_the_calibrated_one(audit: Path) -> None:
+    assert all(record.paper is not None for record in Diagnosis.load(audit).records)
+
+
+def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
+    """Directions and ranges are forward work, shared with a scan's through the cache."""
+    scan = diagnoser()
+    directions = scan.edit_directions()
+    bounds = scan.calibrated_range(directions).bounds
+    run = diagnoser(search="sgd")
+    assert run.synthesizer.describe() == scan.synthesizer.describe()
+    assert run.config(RunSettings(images=1))["synthesis"] == run.synthesizer.describe()
+    run.synthesizer = dataclasses.replace(run.synthesizer, session=None, generator=None)  # it cannot draw
+    assert torch.equal(run.edit_directions().matrix, directions.matrix)
+    assert torch.equal(run.calibrated_range(directions).bounds, bounds)
+
+
+def test_an_audit_in_parts_is_the_same_audit(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100,000 images some are bounded and searched, then the next: here four at a time, and resumed in between."""
+    monkeypatch.setattr("zoom_engine.diagnose.run.UNITS_AT_ONCE", 4 * len(ATTRIBUTES))
+    out, bars = tmp_path / "audit", Bars()
+    shutil.copytree(audit, out)
+    (out / "summary.json").unlink()
+    lines = (audit / "records.jsonl").read_text().splitlines(keepends=True)
+    cut = 1 + next(place for place, line in enumerate(lines) if '"null":5' in line)  # amid random directions
+    (out / "records.jsonl").write_text("".join(lines[:cut]))
+    diagnoser(progress=bars).run(images=12, seed=0, out=out)
+    assert Diagnosis.load(out).records == Diagnosis.load(audit).records
+    assert Diagnosis.load(out).null == Diagnosis.load(audit).null
+    (steps,) = bars.steps["Searching"]
+    assert 12 * 3 < steps[0] == cut < len(lines)
+    assert sum(steps) == bars.totals["Searching"] == 12 * (3 + 9) + 12 // 3
+
+
+class LoadedError(Exception):
+    """A model was loaded."""
+
+
+@pytest.fixture
+def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise LoadedError
+
+    for name in ("load_generator", "load_target", "text_encoder_for"):
+        monkeypatch.setattr(f"zoom_engine.diagnose.diagnoser.{name}", load)
+
+
+@pytest.mark.usefixtures("nothing_loads")
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"attributes": []}, "give at least one attribute"),
+        ({"attributes": ["a face"]}, "neutral prompt"),
+        ({"labels": ["a face"]}, "at least two prompts"),
+        ({"templates": "best"}, "no set of templates"),
+        ({"templates": ["no place"]}, "exactly once"),
+        ({"search": "cmaes"}, "no single mode"),
+        ({"search": "sgd", "search_options": {"steps": 0}}, "steps"),
+        ({"mode": "multi", "search_options": {"stepz": 3}}, "'stepz'"),
+        ({"directions": "guessed"}, "'directions' cannot be 'guessed'; known are regression"),
+        ({"directions": np.zeros((2, 512))}, "directions must be regression, .* or EditDirections, not a ndarray"),
+        ({"taget": "avatars:mustache"}, "unknown option 'taget'; did you mean 'target'?"),
+        ({"target_options": {"clases": ["a", "b"]}}, "unknown target option 'clases'; did you mean 'classes'?"),
+        ({"generator_options": {"code": "codes.npy"}}, "no option 'code'; did you mean 'codes'?"),
+        ({"threshold": 1.0}, "threshold"),
+        ({"device": "toaster"}, "unknown device"),
+        ({"backend": "jax"}, "'backend' must be 'auto', .*, got 'jax'"),
+        ({"backend": "openvino", "precision": "fp64"}, "'precision' must be 'auto', 'fp32' or 'bf16'"),
+        ({"backend": "tensorrt"}, "tensorrt is not installed"),
+        ({"cache": "/dev/null/cache"}, "cache"),
+        ({"generator": "none.pkl"}, "no generator"),
+        ({"target": "none.onnx2"}, "no target"),
+        ({"target": "avatars:nobody"}, "has no target"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_anything_loads(options: dict[str, Any], says: str) -> None:
+    if options.get("backend") == "tensorrt" and importlib.util.find_spec("tensorrt") is not None:
+        pytest.skip("TensorRT is installed")
+    with pytest.raises(ZoomError, match=says):
+        diagnoser(**options)
+    with pytest.raises(LoadedError):
+        diagnoser()
+
+
+def ready(attributes: Sequence[str], method: str) -> EditDirections:
+    """Directions of the avatars that are no more than what they say they are."""
+    generator, count = load_generator("avatars"), len(attributes)
+    matrix = torch.zeros(count, generator.space.size)
+    matrix[range(count), (~generator.space.fixed_mask()).nonzero()[:count, 0]] = 1.0
+    return EditDirections(
+        matrix=matrix,
+        attributes=tuple(attributes),
+        neutral="a face",
+        method=method,
+        threshold=0.1,
+        channels=(1,) * count,
+        strength=(1.0,) * count,
+        noise_floor=(0.0,) * count,
+        provenance={
+            "generator": generator.content_hash,
+            "text_encoder": load_text_encoder("avatars").content_hash,
+            "templates": list(find_templates("general")),
+            "truncation": 1.0,
+            "truncation_cutoff": None,
+        },
+    )
+
+
+def test_wordings_that_no_directions_can_be_found_for_are_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"directions": ready(ATTRIBUTES, "svd"), "wordings": 2}
+    with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave wordings out"):
+        diagnoser(**given)
+    monkeypatch.setattr(
+        "zoom_engine.diagnose.diagnoser.load_generator", lambda *_, **__: pytest.fail("a model was loaded")
+    )
+    with pytest.raises(DirectionError, match=r"has 1 phrasings .* not 2"):
+        diagnoser(wordings=2, templates=["a photo of {}"])
+
+
+def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
+    run = diagnoser(attributes=[*ATTRIBUTES, "an old face"])
+    assert repr(run) == (f"Diagnoser(target={BIASED!r}, generator='avatars', 4 attributes, single mode, search scan)")
+    directions = ready([*ATTRIBUTES, "an old face"], "svd")
+    size = run.generator.space.size
+    names = ", ".join(map(repr, ATTRIBUTES))
+    assert repr(directions) == f"EditDirections(4×{size}, by svd: {names} and 1 more)"
+    assert repr(Diagnosers(run.settings, target=["avatars:mustache", BIASED])) == (
+        "Diagnosers('mustache', 'mustache-biased-pale-skin')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"attributes": ["a face with a zorblax"]}, "zorblax"), ({"labels": ["a zorblax", "a face"]}, "zorblax")],
+)
+def test_words_are_refused_before_target_and_generator_load(
+    options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("load_generator", "load_target"):
+        monkeypatch.setattr(
+            f"zoom_engine.diagnose.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded")
+        )
+    with pytest.raises(TextEncoderError, match=says):
+        diagnoser(**options)
+
+
+def test_a_prompt_that_means_the_neutral_one_is_refused_before_target_and_generator_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = load_text_encoder("avatars")
+    deaf = torch.nn.functional.normalize(torch.ones(1, encoder.dim))
+    monkeypatch.setattr(encoder, "embed_texts", lambda prompts, **_: deaf.repeat(len(prompts), 1))
+    for name in ("load_generator", "load_target"):
+        monkeypatch.setattr(
+            f"zoom_engine.diagnose.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded")
+        )
+    with pytest.raises(DirectionError, match="cannot tell"):
+        diagnoser(text_encoder=encoder)
+
+
+def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
+    pytest.importorskip("openvino")
+    run = diagnoser(backend="openvino")
+    monkeypatch.setattr(run.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
+    assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2 * len(ATTRIBUTES)
+    assert list((tmp_path / "audit" / "images").iterdir())
+
+
+def test_a_cache_folder_may_be_a_string(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    diagnoser(attributes=ATTRIBUTES[:1], backend="openvino", cache=str(tmp_path / "cache"))
+    assert list((tmp_path / "cache").iterdir()), "the compiled generator"
+
+
+def test_random_directions_come_by_turns_and_take_a_picture_of_an_image(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    config = diagnosis.config
+    assert (config.null, config.null_per_image, config.null_search) == (32, 9, "end")
+    random = {(i, j) for i in range(12) for j in config.random_directions(i)}
+    along_prompts = {(0, 32), (3, 33), (6, 34), (9, 35)}
+    assert {(r.image, r.null) for r in diagnosis.null} == random | along_prompts
+    lengths = {j: {tuple(sorted(map(abs, r.bounds or ()))) for r in diagnosis.null if r.null == j} for j in range(36)}
+    assert all(len(ends) == 1 and min(ends)[0] == 0.0 for ends in lengths.values()), "each goes as far, one way"
+    assert len({next(iter(lengths[j])) for j in range(32)}) == 1
+    assert all(
+        r.evaluations == len(r.trajectory) - 1 == 1 or r.label_kept is False or 2 <= r.evaluations <= 4
+        for r in diagnosis.null
+    )
+    ends = [max(r.trajectory, key=lambda point: max(map(abs, point.weights))) for r in diagnosis.null]
+    assert all(
+        abs(sum(end.weights)) == pytest.approx(max(map(abs, r.bounds or ())))
+        for end, r in zip(ends, diagnosis.null, strict=True)
+    )
+    kept = [(end, r) for end, r in zip(ends, diagnosis.null, strict=True) if end.label_kept]
+    assert all(end.change == r.change for end, r in kept)
+    assert len(kept) > 0.9 * len(ends)
+
+
+def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path) -> None:
+    """A few of them, searched whole."""
+    run, records = diagnoser(), [r for r in Diagnosis.load(audit).null if r.image == 3 and r.stop == "end"]
+    assert len(records) > 5
+    measured = run.measured(RunSettings(images=12, seed=0))
+    units = [Unit(0, r.null, measured.null.bounds(r.seed, r.null or 0)) for r in records]
+    (image,) = {r.seed for r in records}
+    scanned: dict[int | None, SearchResult] = {}
+    for results in searched(
+        units, search=run.search, evaluators=[run.evaluator(measured.null)], styles=run.styles([image])
+    ):
+        scanned |= {unit.attribute: result for _, unit, result in results}
+    for r in records:
+        end = max(scanned[r.null].trajectory, key=lambda point: max(map(abs, point.weights)))
+        assert end.change == pytest.approx(r.change, abs=1e-4)
+        assert end.label_kept is True
+
+
+def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit: Path) -> None:
+    manifest = json.loads((audit / "manifest.json").read_text())
+    drawn, told = manifest["config"]["null_drawn"], "\n".join(manifest["environment"]["notices"])
+    assert len(drawn) == len(set(drawn)) == 32
+    redrawn = max(drawn) + 1 - 32
+    assert redrawn > 0
+    assert f"{redrawn} of {32 + redrawn} random directions change the label" in told
+    assert manifest["config"]["null_changing"] == Diagnosis.load(audit).config.null_changing == 0
+    notices: list[str] = []
+    unlabelled = diagnoser(labels=[], notify=notices.append)
+    null = unlabelled.measured(RunSettings(images=12, seed=0)).null
+    assert null.drawn == tuple(range(32))
+    assert [text for text in notices if "labels are off" in text and "--label" in text]
+
+
+def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_whole() -> None:
+    for options in ({"search": "pgd"}, {"edit_range": "paper"}):
+        run = diagnoser(**options)
+        config = run.known(RunSettings(images=12, seed=0))
+        assert (run.null_search, config.null, config.null_per_image) == (run.search, 16, 2)
+        assert config.null_search == run.search.name
+        assert config.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
+
+
+def test_attributes_are_held_against_random_directions(audit: Path) -> None:
+    diagnosis = Diagnosis.load(audit)
+    summary = json.loads((audit / "summary.json").read_text())
+    of_each = [[r.change for r in diagnosis.null if r.null == j] for j in range(32)]
+    assert summary["null"]["mean_change"] == pytest.approx(np.mean([np.mean(changes) for changes in of_each]))
+    assert list(summary["nothing"]["prompts"]) == diagnosis.config.content["nothing"]["prompts"]
+    assert summary["nothing"]["images"] == 4
+    first, *others = summary["sensitivity"]
+    assert first["verdict"] in ("sensitive", "inconclusive")
+    assert {row["verdict"] for row in others} <= {"negligible", "inconclusive"}
+    assert {row["specificity"] for row in summary["sensitivity"]} <= {"specific", "unspecific", "unknown"}
+    page = (audit / "report.html").read_text()
+    assert "32 random edits that change pictures as much move the output by" in page
+    assert "prompts that name nothing visible moved it by at most" in page
+
+
+def test_an_audit_says_what_else_its_edits_change_and_what_it_could_have_missed(audit: Path) -> None:
+    summary = json.loads((audit / "summary.json").read_text())
+    found = summary["power"]["sensitive"]
+    assert list(found) == ["0.05", "0.1", "0.2"]
+    assert 0 <= found["0.05"] <= found["0.1"] <= found["0.2"] <= 1
+    labels = ["a face without a mustache", "a face with a mustache"]
+    assert set(summary["leakage"]) == set(ATTRIBUTES)
+    for name, row in summary["leakage"].items():
+        assert set(row) == {*ATTRIBUTES, *labels}
+        assert 0.5 < row[name] < 1.5
+        assert all(abs(value) < 0.5 for other, value in row.items() if other != name)
+        assert row[labels[0]] == pytest.approx(-row[labels[1]], abs=1e-3)
+    rows = {row["attribute"]: row for row in summary["sensitivity"]}
+    pale = rows["a face with pale skin"]
+    assert abs(pale["signed_change"]) > 0.8 * pale["effect"]  # it reacts one way
+    assert pale["signed_spread"] > 0
+    assert pale["adjusted_mean_change"] == pytest.approx(pale["effect"], abs=0.05)
+    page = (audit / "report.html").read_text()
+    assert "What else each edit changes" in page
+    assert "100 such audits would find sensitive" in page
+
+
+def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path) -> None:
+    diagnosis = diagnoser(null=0).run(images=2, seed=0, out=tmp_path / "audit")
+    assert diagnosis.null == ()
+    assert {row.specificity for row in diagnosis.sensitivity} == {None}
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "pecific" not in page.split("How the audit works")[0]
+    assert "random edits that change" not in page, "there are none that could"
+    assert "with random directions beside" in page, "what to do next"
+
+
+def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once: nothing is drawn with the other backend first."""
+    there = diagnoser().synthesizer.describe()
+    other = diagnoser(backend="torch", precision="bf16" if there["precision"] == "fp32" else "fp32")
+    says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
+    monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
+    with pytest.raises(AuditError, match=says):
+        other.run(images=12, seed=0, out=audit)
+
+
+@pytest.mark.parametrize("search", ["sgd", "pgd"])
+def test_multi_mode_moves_all_attributes_together(search: str, tmp_path: Path) -> None:
+    run = diagnoser(mode="multi", search=search, search_options={"steps": 4})
+    found = run.run(images=3, seed=2, out=tmp_path / "audit")
+    assert len(found.records) == 3
+    assert all(record.attribute is None for record in found.records)
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert all(row["mean_change"] is None for row in summary["sensitivity"])
+
+
+@pytest.mark.parametrize("target", ["attributes", "hair-color", "age-years", "keypoints", "segmentation"])
+def test_targets_of_every_task_are_moved_by_all_attributes_together(target: str) -> None:
+    found = diagnoser(target=f"avatars:{target}", attributes=None, mode="multi").run(images=3, seed=5)
+    assert found.config.search == "minimal"
+    assert all(record.evaluations > 1 for record in found.records)
+    assert max(record.change for record in found.records) > 0.05
+
+
+def test_several_attributes_together_stay_within_what_the_generator_draws() -> None:
+    """Each within its own range, faces became blurs and black silhouettes, counted as flips with their label kept."""
+    hasty = {"mode": "multi", "search": "pgd", "search_options": {"steps": 4, "learning_rate": 8.0}, "labels": []}
+    run = diagnoser(**hasty, attributes=None)
+    found = run.run(images=4, seed=2)
+    assert [record.natural for record in found.records] == [True] * 4
+    assert found.summary().natural == 1
+    for record in found.records:
+        assert np.all(np.abs(record.edit_weights) <= np.abs(found.config.ranges).max(axis=1) + 1e-6)  # as records round
+    directions = run.edit_directions()
+    calibrated = run.calibrated_range(directions)
+    (unit,) = run.units(run.styles([0]), directions, calibrated, [(0, None)])
+    assert unit.natural is not None
+    assert unit.natural.holds(np.zeros(len(calibrated.bounds)))
+    assert not unit.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
+    marked = diagnoser(**hasty, attributes=None, edit_range="paper").run(images=4, seed=2)
+    assert False in [record.natural for record in marked.records]  # the paper's range is not bounded, but told
+
+
+def test_a_function_is_audited_without_gradients_and_the_report_says_how(tmp_path: Path) -> None:
+    network = load_target(BIASED).network
+
+    def remote(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.no_grad():
+            return network(x)[:, 0].sigmoid().numpy()
+
+    options = {"target": remote, "target_options": {"classes": ["no", "yes"]}, "labels": []}
+    for mode, search, says in (
+        (
+            "single",
+            "scan",
+            "a scan (no gradients, one attribute at a time): one attribute at a time needs no gradients, and the target"
+            " gives no gradients (a function that is only called",
+        ),
+        (
+            "multi",
+            "cmaes",
+            "CMA-ES (no gradients, all attributes together): all attributes move together and",
+        ),
+    ):
+        steps = {"search_options": {"steps": 2}} if mode == "multi" else {}
+        found = diagnoser(**options, mode=mode, **steps).run(images=2, seed=1, out=tmp_path / mode)
+        config = json.loads((tmp_path / mode / "manifest.json").read_text())["config"]
+        assert config["search"] == search
+        assert not config["target_details"]["differentiable"]
+        assert f"The search is {says}" in (tmp_path / mode / "report.html").read_text()
+        assert len(found.records) == (2 if mode == "multi" else 2 * len(ATTRIBUTES))
+    assert "scan" in refused(TargetError, tmp_path, **options, mode="multi", search="pgd")
+
+
+def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None:
+    """In the calibrated range a record's edit weight has one sign per image and attribute, and both signs occur."""
+    run = diagnoser()
+    directions = run.edit_directions()
+    wanted = [(image, which) for image in range(12) for which in range(len(ATTRIBUTES))]
+    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions), wanted)
+    assert [(unit.image, unit.attribute) for unit in units] == wanted
+    sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
+    assert all(low == 0 or high == 0 for low, high in sides)
+    assert {bool(high) for _, high in sides} == {True, False}
+
+
+def test_labels_can_be_turned_off() -> None:
+    found = diagnoser(labels=[]).run(images=2, seed=3)
+    assert all(record.label_kept is None for record in found.records)
+
+
+class Broken(nn.Module):
+    """A target that answers NaN."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.mean(dim=(1, 2, 3)) * float("nan")
+
+
+def refused(kind: type[ZoomError], tmp_path: Path, *, run: dict[str, Any] | None = None, **options: Any) -> str:
+    with pytest.raises(kind) as caught:
+        diagnoser(**options).run(**{"images": 2, "out": tmp_path / "audit", **(run or {})})
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "audit").exists()
+    return str(caught.value)
+
+
+def test_bad_input_is_one_clear_line_and_leaves_nothing(tmp_path: Path) -> None:
+    assert "images" in refused(ConfigError, tmp_path, run={"images": 0})
+    assert "NaN" in refused(TargetError, tmp_path, target=Broken(), labels=[])
+    assert "attribute" in refused(ConfigError, tmp_path, attributes=[])
+    assert "no target" in refused(TargetError, tmp_path, target="avatars:nobody")
+    assert "scan has no multi mode" in refused(ConfigError, tmp_path, mode="multi", search="scan")
+    assert "range" in refused(ConfigError, tmp_path, edit_range="endless")
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, attributes=["a face with a zorblax"])
+    assert "'zorblax'" in refused(TextEncoderError, tmp_path, labels=["a zorblax", "a face"])
+    same = ["a face", "a smiling face"]
+    assert refused((ConfigError, DirectionError), tmp_path, attributes=same)  # type: ignore[arg-type]
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AuditError, match="is a file"):
+        diagnoser().run(images=1, out=tmp_path / "file" / "audit")
+
+
+def test_a_target_of_the_wrong_input_size_is_named(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 1))
+    assert "128" in refused(TargetError, tmp_path, target=network, labels=[])
+
+
+def test_a_gradient_search_does_not_depend_on_its_batches() -> None:
+    """Not by a bit, in whatever precision this machine follows gradients."""
+    options = {"mode": "multi", "search": "sgd", "search_options": {"steps": 6}}
+    found = [diagnoser(**options, batch_size=size).run(images=3).records for size in (3, 2)]
+    assert {record.image: record for record in found[0]} == {record.image: record for record in found[1]}
+    assert len(found[0]) == 3
+
+
+class PlantedTwice(nn.Module):
+    """A target whose biases are its own: what the text encoder sees of glasses and of a beard, weighted. Effects are
+    in units of the attributes' natural ranges."""
+
+    def __init__(self, run: Diagnoser, effects: dict[int, float]) -> None:
+        super().__init__()
+        directions = run.edit_directions()
+        calibrated = run.calibrated_range(directions)
+        self.encoder = run.text_encoder
+        units = calibrated.goals.diff(dim=1)[:, 0]
+        along = score_directions(run.text_encoder, directions) / units[:, None]
+        self.planted = sum(effect * along[which] for which, effect in effects.items())
+        self.middle = sum(effect * float(calibrated.splits[which] / units[which]) for which, effect in effects.items())
+
+    def forward(self, images: Tensor) -> Tensor:
+        seen: Tensor = self.encoder.embed_images(images) @ self.planted - self.middle
+        return (0.5 + seen).clamp(0.01, 0.99)[:, None]
+
+
+def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> None:
+    attributes = ["a face with eyeglasses", "a face with a beard", "a face with pale skin", "a smiling face"]
+    run = diagnoser(attributes=attributes, labels=[])
+    seen = Preprocessing(size=128, value_range=(-1.0, 1.0))
+    task, network = BinaryTask(output="probability"), PlantedTwice(run, {0: 0.25, 1: 0.12})
+    target = Target(network, name="planted", task=task, preprocessing=seen)
+    found = diagnoser(target=target, attributes=attributes, labels=[]).run(images=16, seed=6)
+    rows = {row.attribute.text: row for row in found.sensitivity}
+    assert [rows[name].verdict for name in attributes[:2]] == ["sensitive", "sensitive"]
+    assert {rows[name].verdict for name in attributes[2:]} <= {"negligible", "inconclusive"}
+    for name, effect in zip(attributes, (0.25, 0.12, 0.0, 0.0), strict=True):
+        assert rows[name].value == pytest.approx(effect, abs=0.05)
+        assert rows[name].signed_change == pytest.approx(effect, abs=0.05)
+    power = found.summary().power
+    assert power is not None
+    assert power.sensitive["0.2"] >= 0.9
+
+
+def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
+    by = ["a face with eyeglasses", "a smiling face"]
+    run = diagnoser(by=by, wordings=2, null=0)
+    styles = run.styles(range(500_000, 500_024))
+    told = run.text_groups().of(run.text_encoder, run.synthesizer, styles, range(24))
+    judged = load_target("avatars:eyeglasses")(run.synthesizer.render(styles[:]))[:, 0] > 0
+    assert sum(bool(judged[image]) == has for image, (has, _) in told.items()) >= 22
+    assert 0 < sum(has for has, _ in told.values()) < 24
+    found = run.run(images=2, seed=5)
+    assert {(record.image, record.groups) for record in found.records} == {(image, told[image]) for image in range(2)}
+    assert {group.by for group in found.sensitivity[0].groups} == {*by, "prediction"}
+    matrix = run.phrased_directions(run.edit_directions())
+    for record in found.records:
+        bound = sum(record.bounds or ())
+        column = ATTRIBUTES.index(record.attribute or "")
+        for k, change in enumerate(record.wordings or ()):
+            own = styles[record.image : record.image + 1]
+            moved = own + bound * matrix[k * len(ATTRIBUTES) + column]
+            outputs = [run.target(run.synthesizer.render(codes)) for codes in (own, moved)]
+            assert change == pytest.approx(float(run.target.task.change(outputs[1], outputs[0])), abs=0.02)
+    assert all(len(row.by_wording or ()) == 2 for row in found.sensitivity)
+    assert "2 phrasings of each attribute: Kendall’s W" in found.table()
+
+
+def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_and_kept(tmp_path: Path) -> None:
+    prompts = ["a face that is not smiling", "a face without eyeglasses"]
+    told: list[str] = []
+    run = diagnoser(attributes=prompts, null=0, edit_range="paper", level=1.0, notify=told.append)
+    (line,) = [notice for notice in told if "denies" in notice]
+    assert line.startswith("'a face that is not smiling' leads towards what it denies")
+    assert [attribute.text for attribute in run.attributes] == prompts  # told, never changed
+    found = run.run(images=2, out=tmp_path / "audit")
+    assert line in found.manifest.notices
+    assert found.manifest.misread == ("a face that is not smiling",)
+    page = (tmp_path / "audit" / "report.html").read_text()
+    assert "Prompts that lead the other way" in page
+    ready = dataclasses.replace(run.edit_directions(), method="discovered")  # made of no text
+    assert diagnoser(attributes=prompts, directions=ready).misread == ()

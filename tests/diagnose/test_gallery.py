@@ -1,0 +1,160 @@
+"""Which units of an audit are shown, at which weights, and as what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoom_engine.audit.manifest import Manifest
+from zoom_engine.audit.records import Record
+from zoom_engine.diagnose.gallery import STRIP_FRAMES, Pick, picks, sheet_weights, strip_weights
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.targets import task_from_dict
+
+ATTRIBUTE = "a smiling face"
+BINARY = {"task": "binary", "classes": ["without", "with"]}
+THREE = {"task": "multiclass", "classes": ["cat", "dog", "fox"]}
+
+
+def unit(image: int, before: list[float], after: list[float], **more: Any) -> Record:
+    """A unit whose search found one point besides the unedited image, at weight 1."""
+    change = sum(abs(a - b) for a, b in zip(after, before, strict=True)) / (1 if len(before) == 1 else 2)
+    predicted = [int(o[0] >= 0.5) if len(o) == 1 else o.index(max(o)) for o in (before, after)]
+    return Record.from_json(
+        {
+            "image": image,
+            "seed": image,
+            "attribute": ATTRIBUTE,
+            "edit_weights": [1.0],
+            "original_output": before,
+            "output": after,
+            "change": change,
+            "flipped": predicted[0] != predicted[1],
+            "label_kept": True,
+            "ssim": 0.9,
+        }
+        | more
+    )
+
+
+def chosen(*units: Record, task: dict[str, Any] = BINARY, **config: Any) -> list[Pick]:
+    config = {
+        "mode": "single",
+        "search": "scan",
+        "attributes": [ATTRIBUTE],
+        "target_details": {"task": task},
+    } | config
+    return picks(Diagnosis(Manifest.of(config), units), task_from_dict(task))
+
+
+def shown(*units: Record, **options: Any) -> list[tuple[str, int]]:
+    return [(pick.kind, pick.record.image) for pick in chosen(*units, **options)]
+
+
+def test_one_outlier_among_images_that_do_not_move_is_not_typical() -> None:
+    still = [unit(image, [0.01], [0.01 + image / 1000]) for image in range(1, 9)]
+    found = chosen(*still, unit(0, [0.01], [0.94]))
+    assert [(pick.kind, pick.record.image, pick.extreme) for pick in found] == [
+        ("typical", 5, False),
+        ("flip", 0, True),
+    ]
+
+
+def test_typical_is_the_median_change_where_few_images_flip() -> None:
+    units = [unit(image, [0.05], [0.05 + image / 20]) for image in range(1, 11)]
+    assert shown(*units) == [("typical", 5), ("flip", 9), ("extreme", 10)]
+
+
+def test_typical_is_the_median_of_the_decisive_flips_where_half_of_the_images_flip() -> None:
+    units = [unit(image, [0.3], [0.55 + image / 50]) for image in range(1, 6)]
+    assert shown(*units, unit(0, [0.2], [0.21])) == [("flip", 3)]
+
+
+def test_both_directions_of_a_flip_are_shown_the_more_frequent_first() -> None:
+    falling = [unit(image, [0.9], [0.2 + image / 100]) for image in range(3)]
+    found = chosen(*falling, unit(3, [0.1], [0.8]))
+    assert [(pick.record.image, pick.direction) for pick in found] == [(1, (1, 0)), (3, (0, 1))]
+
+
+def test_a_flip_that_hardly_moves_the_output_is_not_shown_as_one() -> None:
+    near = [unit(image, [0.49], [0.5 + image / 1000]) for image in range(1, 4)]
+    (pick,) = chosen(*near)
+    assert (pick.kind, pick.direction, pick.decisive) == ("typical", (0, 1), False)
+    assert shown(*near, decisive_change=0.01)[0][0] == "flip"
+
+
+def test_directions_of_a_multi_class_flip_are_of_the_classes_predicted_not_of_class_0() -> None:
+    to_dog = [unit(image, [0.4, 0.3, 0.3], [0.35 - image / 100, 0.6, 0.05]) for image in range(3)]
+    to_fox = unit(3, [0.1, 0.8, 0.1], [0.2, 0.1, 0.7])
+    found = chosen(*to_dog, to_fox, task=THREE)
+    assert [(pick.record.image, pick.direction) for pick in found] == [(1, (0, 1)), (3, (1, 2))]
+
+
+def test_multi_class_moves_are_those_of_the_task() -> None:
+    """Class 0 does not move at all; the others swap."""
+    (pick,) = chosen(unit(0, [0.2, 0.7, 0.1], [0.2, 0.1, 0.7]), task=THREE)
+    assert (pick.kind, pick.decisive, pick.direction) == ("flip", True, (1, 2))
+
+
+def test_a_typical_unit_is_drawn_where_its_change_was_found() -> None:
+    """The record of a unit that flips holds its nearest counterfactual, which may have moved far less."""
+
+    def with_points(image: int, before: float, near: float, far: float) -> Record:
+        points = [
+            {"weights": [w], "output": [o], "change": abs(o - before), "label_kept": True, "ssim": None}
+            for w, o in ((0.0, before), (1.0, near), (4.0, far), (30.0, far))
+        ]
+        return unit(image, [before], [near], change=abs(far - before), trajectory=points)
+
+    found = chosen(with_points(0, 0.45, 0.52, 0.85), with_points(1, 0.1, 0.2, 0.5), with_points(2, 0.1, 0.2, 0.5))
+    assert [(pick.kind, pick.record.image, list(pick.edit_weights)) for pick in found] == [("typical", 1, [4.0])]
+
+
+def test_records_of_older_audits_say_by_their_counterfactual_whether_a_flip_is_decisive() -> None:
+    old, new = unit(0, [0.45], [0.6]), unit(0, [0.45], [0.6], decisive=False)
+    assert shown(old) == [("flip", 0)]
+    assert shown(new) == [("typical", 0)]
+
+
+def test_multi_mode_shows_several_flips_and_nothing_beyond_what_the_generator_draws() -> None:
+    units = [unit(image, [0.1], [0.6 + image / 50], attribute=None) for image in range(9)]
+    beyond = unit(9, [0.01], [0.99], attribute=None, natural=False)
+    assert shown(*units, beyond, mode="multi") == [("flip", 4), ("flip", 1), ("flip", 7)]
+
+
+def test_sheets_show_the_range_that_the_audit_uses_and_its_surroundings() -> None:
+    assert sheet_weights(-4.0, 10.0) == [-30.0, -4.0, -2.0, 0.0, 5.0, 10.0, 30.0]
+    assert sheet_weights(-30.0, 30.0) == [-30.0, -15.0, 0.0, 15.0, 30.0]
+    assert sheet_weights(-30.0, 8.0) == [-30.0, -15.0, 0.0, 4.0, 8.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("shown", "flip", "end", "weights", "place"),
+    [
+        (10, None, 10, [0, 2, 4, 6, 8, 10], 5),
+        (4, 4, 10, [0, 2, 4, 6, 8, 10], 2),
+        (-6, -5, -10, [0, -2, -5, -6, -8, -10], 3),
+        (0.4, 0.4, 6.4, [0, 0.2, 0.4, 2.4, 4.4, 6.4], 2),
+        (0, None, -5, [0, -1, -2, -3, -4, -5], 0),
+        (0, None, 0, [0, 0, 0, 0, 0, 0], 0),
+    ],
+)
+def test_a_strip_leads_through_the_whole_range(
+    shown: float, flip: float | None, end: float, weights: list[float], place: int
+) -> None:
+    assert strip_weights(shown, flip, end) == (pytest.approx(weights), place)
+
+
+@given(st.floats(0.01, 1), st.floats(0.01, 1) | st.none(), st.floats(0.5, 30) | st.floats(-30, -0.5))
+def test_a_strip_has_a_picture_of_the_flip_and_of_what_it_is_shown_for(
+    shown: float, flip: float | None, end: float
+) -> None:
+    weights, place = strip_weights(shown * end, None if flip is None else flip * end, end)
+    assert len(weights) == STRIP_FRAMES
+    assert weights == sorted(weights, key=abs)
+    assert (weights[0], weights[-1]) == (0, pytest.approx(end))
+    assert weights[place] == pytest.approx(shown * end)
+    assert flip is None or any(weight == pytest.approx(flip * end, abs=1e-5) for weight in weights)

@@ -1,0 +1,84 @@
+"""A plan divides what is shared, and says what it does not know. What it counts is held to an audit in
+`test_diagnoser.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from zoom_engine.cli import main
+from zoom_engine.diagnose.planning import Count, Part, Plan, evaluations
+
+ATTRIBUTES = ["a face with pale skin", "a smiling face"]
+
+
+def part(*targets: str, **more: Any) -> Part:
+    return Part(
+        targets=targets,
+        attributes=20,
+        null=6,
+        search="scan",
+        records=260_000,
+        once={"unedited images": Count(3600, 7200)},
+        every_image={"search": Count(36_000, 72_000)},
+        step=1.0,
+        rate=more.pop("rate", 1.0),
+        rate_from="as given",
+        record_bytes=Count(4e8, 9e8),
+        memory=Count(2e9, 2e9),
+    )
+
+
+def test_what_is_shared_is_divided_and_what_is_not_is_told() -> None:
+    made = Plan(images=10_000, parts=(part("a model"),), unknown=("how many searches flip",))
+    assert made.hours(1) == Count(11, 22)
+    assert made.hours(10) == Count(2, 4)
+    text = made.text(10)
+    assert text.startswith(
+        "a model: 10,000 images, 20 attributes and 6 random directions, search scan: 260,000 records"
+    )
+    assert "with 10 such workers" in text
+    assert "2 to 4 h" in text
+    assert "0.4 to 0.9 GB" in text
+    assert "- how many searches flip" in text
+    assert "workers" not in made.text(1)
+
+
+def test_targets_that_share_no_pictures_add_up() -> None:
+    made = Plan(images=10_000, parts=(part("old", "new"), part("other", rate=2.0)), unknown=())
+    assert made.hours(1) == Count(16.5, 33)
+    found = made.to_json(10)
+    assert (found["targets"], found["records"]) == (["old", "new", "other"], 520_000)
+    assert found["pictures"] == {"least": 79_200, "most": 158_400}
+    assert [len(each["targets"]) for each in found["parts"]] == [2, 1]
+    text = made.text(1)
+    assert text.count("pictures of all images") == 2
+    assert text.index("old, new:") < text.index("other:") < text.index("All of them, one after the other")
+    assert text.count("records.jsonl") == 1
+    assert "0.8 to 1.8 GB" in text
+
+
+@pytest.mark.slow
+def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text(f'generator = "avatars"\ntarget = "avatars:mustache"\nattributes = {json.dumps(ATTRIBUTES)}\n')
+    arguments = ["plan", "--config", str(config), "--images", "10000", "--workers", "4", "--quiet", "--rate"]
+    assert main([*arguments, "20", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["records"], found["parts"][0]["rate_from"]) == (10_000, 102_500, "as given")
+    assert found["hours"]["4"]["most"] < found["hours"]["1"]["most"] < 4.1 * found["hours"]["4"]["most"]
+    assert main([*arguments, "0"]) == 1
+    assert "rate must be greater than 0" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/manifest.json"))
+
+
+@pytest.mark.parametrize(("stated", "count"), [({}, None), ({"most_evaluations": 12}, Count(2, 24))])
+def test_a_packages_search_is_planned_by_what_it_says_that_it_takes(
+    stated: dict[str, int], count: Count | None
+) -> None:
+    audit: Any = SimpleNamespace(search=SimpleNamespace(**stated), settings=SimpleNamespace(edit_range="paper"))
+    assert evaluations(audit, targets=2) == count

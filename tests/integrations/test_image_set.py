@@ -1,0 +1,75 @@
+"""An audit's pictures as a data set: pairs, a table that says what they are, and Croissant metadata."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audits import ATTRIBUTES, LABELS, manifest, single
+from PIL import Image
+
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.cli import main
+from zoom_engine.integrations.image_set import COLUMNS
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    about = manifest(labels=LABELS, neutral="a face", generator="1234")
+    path = Diagnosis(about, tuple(single(i, c) for i in range(2) for c in range(3))).save(tmp_path / "audit")
+    strips: list[dict[str, Any]] = []
+    (path / "images").mkdir()
+    for seed, attribute in enumerate(ATTRIBUTES[:2]):
+        frames = []
+        for step in range(3):
+            name = f"images/{seed}-{step}.png"
+            Image.new("RGB", (4, 4), (10 * seed, step, 0)).save(path / name)
+            frames.append({"file": name, "weight": 3.5 * step if step else None, "caption": f"0.{step}"})
+        strip = {"kind": "typical", "attribute": attribute, "seed": seed, "flipped": bool(seed), "label_kept": None}
+        strips.append({**strip, "ssim": 0.9, "original_caption": "0.0", "caption": "0.2", "frames": frames})
+    with AuditFolder.resume(path, about) as folder:
+        folder.write_json("gallery.json", {"strips": strips, "sheets": []})
+    return path
+
+
+def test_pairs_lie_beside_a_table_of_them(audit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export-images", str(audit), "--out", str(tmp_path / "set"), "--license", "Apache-2.0"]) == 0
+    assert "Wrote 2 pairs" in capsys.readouterr().out
+    rows = list(csv.DictReader((tmp_path / "set" / "pairs.csv").read_text().splitlines()))
+    assert list(rows[0]) == list(COLUMNS)
+    assert [row["name"] for row in rows] == ["smiling", "pale skin"]
+    assert [row["edit_weight"] for row in rows] == ["7.0", "7.0"]
+    assert (rows[1]["flipped"], rows[1]["label_kept"], rows[1]["seed"]) == ("True", "", "1")
+    pixels = {}
+    for what in ("original", "edited"):
+        with Image.open(tmp_path / "set" / rows[1][what]) as picture:
+            pixels[what] = picture.getpixel((0, 0))
+    assert pixels == {"original": (10, 0, 0), "edited": (10, 2, 0)}
+
+
+def test_the_description_is_of_these_files(audit: Path, tmp_path: Path) -> None:
+    assert main(["export-images", str(audit), "--out", str(tmp_path / "set"), "--license", "Apache-2.0"]) == 0
+    told = json.loads((tmp_path / "set" / "croissant.json").read_text())
+    assert told["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert told["license"] == "Apache-2.0"
+    assert "audit of avatars:mustache" in told["description"]
+    table, pictures = told["distribution"]
+    assert table["sha256"] == hashlib.sha256((tmp_path / "set" / "pairs.csv").read_bytes()).hexdigest()
+    assert pictures["includes"] == "images/*.png"
+    assert [field["source"]["extract"]["column"] for field in told["recordSet"][0]["field"]] == list(COLUMNS)
+
+
+def test_what_cannot_be_exported_is_one_line(audit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    licensed = ["--license", "Apache-2.0"]
+    assert main(["export-images", str(audit), "--out", str(tmp_path / "set")]) == 2, "a licence is not guessed"
+    assert main(["export-images", str(audit), "--out", str(audit), *licensed]) == 1
+    assert "holds an audit" in capsys.readouterr().err
+    (audit / "gallery.json").unlink()
+    assert main(["export-images", str(audit), "--out", str(tmp_path / "set"), *licensed]) == 1
+    assert "has no pictures" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()

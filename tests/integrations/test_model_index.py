@@ -1,0 +1,84 @@
+"""Audits in the metadata of a model card: what the hub reads, and all else of the card as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+from simulated import simulated
+
+from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError
+from zoom_engine.integrations.model_index import model_index, with_model_index
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+CARD = """---
+license: apache-2.0
+model-index:
+- name: mustaches
+  results:
+  - task:
+      type: image-classification
+    dataset:
+      type: beans
+      name: Beans
+    metrics:
+    - type: accuracy
+      value: 0.9
+---
+
+# Mustaches
+
+It sees --- mustaches.
+"""
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
+    return simulated(images=20, null=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+
+
+def test_each_attribute_is_a_metric_of_the_audit(audit: Diagnosis, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["model-index", str(audit.path), "--name", "mustaches"]) == 0
+    text = capsys.readouterr().out
+    assert text == model_index([audit], "mustaches")
+    found = ModelCard(f"---\n{text}---\n").data
+    assert found.model_name == "mustaches"
+    rows = audit.sensitivity
+    assert [result.metric_value for result in found.eval_results] == [round(row.value or 0.0, 4) for row in rows]
+    first = found.eval_results[0]
+    assert (first.task_type, first.metric_type) == ("image-classification", "sensitivity")
+    assert (first.dataset_name, first.metric_name) == ("20 generated images, seed 0", "Sensitivity to eyeglasses")
+    assert first.metric_args["attribute"] == rows[0].attribute.text
+    assert first.metric_args["ci95"] == [round(end, 4) for end in rows[0].interval or ()]
+    assert first.metric_args["verdict"] == rows[0].verdict
+
+
+def test_a_card_keeps_all_else_and_has_an_audit_once(audit: Diagnosis, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text(CARD)
+    for _ in range(2):
+        assert main(["model-index", str(audit.path), "--card", str(card)]) == 0
+    found = ModelCard(card.read_text())
+    assert found.data.license == "apache-2.0"
+    assert found.data.model_name == "mustaches"
+    assert [result.dataset_type for result in found.data.eval_results] == ["beans", *["zoom-engine"] * 4]
+    assert card.read_text().endswith("\n# Mustaches\n\nIt sees --- mustaches.\n")
+    other = simulated(images=20, seed=1)
+    assert with_model_index(card, [other]).count("type: zoom-engine") == 2, "other images are another result"
+
+
+def test_what_cannot_be_is_one_line(audit: Diagnosis, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(AuditError, match="is not finished"):
+        model_index([simulated(images=5, done=3)], "mustaches")
+    with pytest.raises(AuditError, match="cannot read the model card"):
+        with_model_index(tmp_path / "none.md", [audit])
+    card = tmp_path / "README.md"
+    for text, says in (("# A model\n", "names no model"), ("---\nmodel-index: 3\n---\n", "cannot read the model card")):
+        card.write_text(text)
+        with pytest.raises(AuditError, match=says):
+            with_model_index(card, [audit])
+        assert card.read_text() == text
+    assert main(["model-index", str(audit.path)]) == 1
+    assert "--name is missing" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""Audits in MLflow: settings, figures and files of a finished one, in a store of this machine."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from simulated import simulated
+
+from zoom_engine.cli import main
+from zoom_engine.common.errors import AuditError, TrackingError
+from zoom_engine.integrations.tracking import metrics, parameters, tags, track
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
+    found = simulated(images=20, null=0.01, path=tmp_path_factory.mktemp("audits") / "audit")
+    assert found.path is not None
+    (found.path / "report.html").write_text("<p>the report</p>")
+    (found.path / "images").mkdir()
+    (found.path / "images" / "1.png").write_bytes(b"png")
+    return found
+
+
+def test_settings_and_figures_have_names_that_servers_take(audit: Diagnosis) -> None:
+    asked = dict(parameters(audit))
+    assert asked["target"] == "avatars:mustache"
+    assert asked["attributes"].startswith("a smiling face; a face with pale skin|a pale face; ")
+    assert asked["images"] == "20"
+    found = dict(metrics(audit))
+    row = audit.sensitivity[0]
+    assert row.interval is not None
+    assert found["sensitivity/eyeglasses"] == row.mean_change
+    assert (found["sensitivity_low/eyeglasses"], found["sensitivity_high/eyeglasses"]) == row.interval
+    assert found["sensitive"] == sum(row.verdict == "sensitive" for row in audit.sensitivity)
+    parts = {name.partition("/")[0] for name in found if "/" in name}
+    assert not parts & found.keys(), "in a store of files they would be a folder and a file"
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_./ -") for name in found)
+    assert "a face with eyeglasses" in dict(tags(audit))["sensitive"]
+
+
+def test_what_is_not_finished_is_not_tracked(tmp_path: Path, audit: Diagnosis) -> None:
+    with pytest.raises(AuditError, match="no finished audit"):
+        track(simulated(images=2), "file:nowhere")
+    assert audit.path is not None
+    (tmp_path / "a").mkdir()
+    for file in ("manifest.json", "records.jsonl"):
+        (tmp_path / "a" / file).write_bytes((audit.path / file).read_bytes())
+    with pytest.raises(AuditError, match="no finished audit"):
+        track(Diagnosis.load(tmp_path / "a"), f"file:{tmp_path / 'runs'}")
+
+
+def test_without_mlflow_one_line_says_what_to_install(
+    audit: Diagnosis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(TrackingError, match=r"pip install 'zoom-engine\[tracking\]'"):
+        track(audit, "file:nowhere")
+    assert main(["track", str(audit.path), "--mlflow", "file:nowhere"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
+@pytest.mark.filterwarnings("default")  # MLflow's own
+def test_a_store_of_this_machine_holds_the_audit(
+    audit: Diagnosis, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # a database would take more than the client
+    uri = f"file:{tmp_path / 'runs'}"
+    assert main(["track", str(audit.path), "--mlflow", uri, "--experiment", "releases", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    client = importlib.import_module("mlflow").MlflowClient(tracking_uri=uri)
+    run = client.get_run(told["run"])
+    assert client.get_experiment(run.info.experiment_id).name == "releases"
+    assert (run.info.status, run.info.run_name) == ("FINISHED", "avatars:mustache")
+    assert run.data.metrics == dict(metrics(audit))
+    assert run.data.params == dict(parameters(audit))
+    files = {file.path for file in client.list_artifacts(told["run"])}
+    assert {"manifest.json", "summary.json", "records.jsonl", "report.html", "images"} <= files
+    again = track(audit, uri, experiment="releases", name="again")
+    assert client.get_run(again).info.experiment_id == run.info.experiment_id
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrackingError, match="cannot keep"):
+        track(audit, f"file:{tmp_path / 'file'}")

@@ -1,0 +1,136 @@
+"""A diagnosis is saved, loaded and shown; records of another audit are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audits import ATTRIBUTES, manifest, single
+
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.records import Record
+from zoom_engine.common.errors import AuditError
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@pytest.fixture
+def diagnosis() -> Diagnosis:
+    return Diagnosis(manifest(), tuple(single(i, c) for c in (2, 0, 1) for i in reversed(range(40))))
+
+
+def test_save_and_load(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    path = diagnosis.save(tmp_path / "audit")
+    loaded = Diagnosis.load(path)
+    assert loaded.records == diagnosis.records
+    assert loaded.summary() == diagnosis.summary()
+    assert json.loads((path / "summary.json").read_text()) == json.loads(json.dumps(loaded.summary().to_json()))
+    assert loaded.path == path
+    with pytest.raises(AuditError, match="already holds an audit"):
+        diagnosis.save(path)
+
+
+def test_saving_takes_the_pictures_along(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    path = diagnosis.save(tmp_path / "audit")
+    with AuditFolder.resume(path, manifest()) as folder:
+        folder.write("images/a.png", b"png")
+        folder.write_json("gallery.json", {"strips": [], "sheets": []})
+    copy = Diagnosis.load(path).save(tmp_path / "copy")
+    assert (copy / "images" / "a.png").read_bytes() == b"png"
+    assert json.loads((copy / "gallery.json").read_text()) == {"strips": [], "sheets": []}
+
+
+def test_records_of_other_attributes_are_refused() -> None:
+    with pytest.raises(AuditError, match="image 3, attribute 'a cat'"):
+        Diagnosis(manifest(), (replace(single(3, 0), attribute="a cat"),))
+    with pytest.raises(AuditError, match="image 3"):
+        Diagnosis(manifest(), (replace(single(3, 0), edit_weights=(1.0,)),))
+
+
+def test_loading_what_is_not_there(tmp_path: Path, diagnosis: Diagnosis) -> None:
+    with pytest.raises(AuditError, match="does not exist"):
+        Diagnosis.load(tmp_path / "nowhere")
+    path = diagnosis.save(tmp_path / "audit")
+    (path / "records.jsonl").unlink()
+    with pytest.raises(AuditError, match=r"cannot read .*records\.jsonl: no such file"):
+        Diagnosis.load(path)
+
+
+def test_the_table_shows_first_wordings_intervals_and_totals(diagnosis: Diagnosis) -> None:
+    lines = diagnosis.table().splitlines()
+    row = diagnosis.sensitivity[0]
+    assert lines[0] == "avatars:mustache: 40 images, search scan, single mode"
+    assert lines[4].startswith("a face with pale skin  ")
+    assert "a pale face" not in diagnosis.table()
+    assert f"{row.mean_change:.3f} [{row.ci95[0]:.3f}, {row.ci95[1]:.3f}]" in lines[4]
+    assert f"{100 * row.flip_rate:.0f} %" in lines[4]
+    assert len({len(line) for line in lines[1:2] + lines[4:7]}) == 1
+    assert max(map(len, lines)) <= 120
+
+
+def test_the_table_cuts_long_and_aligns_wide_names() -> None:
+    table = Diagnosis(manifest(attributes=["日本語の笑顔" * 9, "x" * 90, "e\u0301"]), ()).table()
+    assert "…" in table
+    assert "x" * 40 not in table
+    assert " - " in table
+
+
+def test_it_is_shown_in_one_line(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    assert repr(diagnosis) == "Diagnosis(target='avatars:mustache', mode='single', images=40, units=120, path=None)"
+    path = diagnosis.save(tmp_path / "audit")
+    assert repr(Diagnosis.load(path)).endswith(f"units=120, path={str(path)!r})")
+
+
+def test_records_are_had_by_attribute(diagnosis: Diagnosis) -> None:
+    assert [attribute.text for attribute in diagnosis.attributes] == ATTRIBUTES
+    for attribute in diagnosis.attributes:
+        assert list(diagnosis.of(attribute)) == [r for r in diagnosis.records if r.attribute == attribute.text]
+    together = tuple(replace(single(i, 0), attribute=None) for i in range(3))
+    assert list(Diagnosis(manifest("multi"), together).of(None)) == list(together)
+    assert list(diagnosis.of(None)) == []
+
+
+def of_null(image: int, direction: int, change: float, count: int = 2) -> Record:
+    plain = single(image, 0)
+    weights = tuple(1.0 * (column == direction) for column in range(count))
+    return replace(plain, attribute=None, null=direction, edit_weights=weights, change=change, flipped=True)
+
+
+def test_records_of_random_directions_stand_beside_those_of_attributes(tmp_path: Path) -> None:
+    own = [single(i, c) for i in range(40) for c in range(3)]
+    null = [of_null(i, j, 0.01 + 0.01 * j, count=10) for i in range(40) for j in range(10)]
+    diagnosis = Diagnosis(manifest(null=10, images=40), (*null, *own))
+    assert set(diagnosis.records) == set(own)
+    assert len(diagnosis.null) == 400
+    assert diagnosis.of(None) == ()
+    plain, beside = Diagnosis(manifest(images=40), tuple(own)).summary(), diagnosis.summary()
+    assert (beside.units, beside.images, beside.flip_rate) == (plain.units, plain.images, plain.flip_rate)
+    assert [row.mean_change for row in beside.sensitivity] == [row.mean_change for row in plain.sensitivity]
+    assert beside.null is not None
+    assert (beside.null.mean_change, beside.null.strongest) == pytest.approx((0.055, 0.1))
+    assert plain.null is None
+    assert {(row.verdict, row.specificity) for row in plain.sensitivity} == {("sensitive", None)}
+    assert [row.verdict for row in beside.sensitivity] == ["sensitive"] * 3
+    assert beside.sensitivity[0].specificity == "specific"
+    assert "random directions: 0.055 on average, the strongest of 10 0.100; an effect is told" in diagnosis.table()
+    saved = diagnosis.save(tmp_path / "audit")
+    assert Diagnosis.load(saved).null == diagnosis.null
+    (row, *_) = json.loads((saved / "summary.json").read_text())["sensitivity"]
+    assert (row["verdict"], row["specificity"], row["as_far"]) == ("sensitive", "specific", 0)
+    assert row["null"] == pytest.approx(0.055)
+    assert row["p_value"] <= row["p_adjusted"] < 0.05
+
+
+def test_an_audit_that_goes_on_decides_nothing() -> None:
+    own = [single(i, c) for i in range(40) for c in range(3)]
+    null = [of_null(i, j, 0.01) for i in range(40) for j in range(2)]
+    unfinished = Diagnosis(manifest(null=2, images=41), (*null, *own))
+    assert {(row.verdict, row.specificity) for row in unfinished.sensitivity} == {("inconclusive", "unknown")}
+
+
+@pytest.mark.parametrize("fault", [{"null": 2}, {"edit_weights": (1.0,)}])
+def test_a_random_direction_of_another_audit_is_refused(fault: dict[str, Any]) -> None:
+    with pytest.raises(AuditError, match="not of this audit"):
+        Diagnosis(manifest(null=2), (replace(of_null(0, 1, 0.1), **fault),))

@@ -1,0 +1,81 @@
+"""Signs, leakage and what is left without it, against literal computations on targets that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from audits import ATTRIBUTES, DRAGGED, LABELS, config_of, searches
+
+from zoom_engine.statistics.effects import DRAGS, adjusted_changes, drags, effects, leakage, named, own_effects
+
+
+def test_a_change_has_the_sign_that_it_has_when_the_attribute_is_added() -> None:
+    for found, one in zip(effects(config_of(), searches(0.0, 0.3, -0.2)), searches(0.0, 0.3, -0.2), strict=True):
+        assert found.change == one.change
+        assert found.signed == pytest.approx(one.change * (1, 1, -1)[found.column])
+        assert np.abs(found.moved).max() == pytest.approx(one.change)  # the point beyond the bounds is not counted
+
+
+def test_without_one_number_there_is_no_sign() -> None:
+    (plain, *_) = searches(0.1, 0.1, 0.1, images=1)
+    points = tuple(replace(point, output=(0.6, 0.4)) for point in plain.trajectory)
+    several = replace(plain, original_output=(0.5, 0.5), output=(0.6, 0.4), trajectory=points)
+    (found,) = effects(config_of(), [several])
+    assert found.signed is None
+    assert adjusted_changes([found], DRAGGED) == [None]
+
+
+def test_the_matrix_holds_the_mean_changes_of_all_scores_when_the_attribute_is_added() -> None:
+    given = searches(0.0, 0.0, 0.0)
+    matrix = leakage(config_of(), effects(config_of(), given), given)
+    assert matrix is not None
+    assert matrix.shape == (3, 5)
+    for column in range(3):
+        rows = [r for r in given if r.attribute == ATTRIBUTES[column]]
+        signed = [np.array(r.scores) * np.sign(sum(r.bounds or ())) for r in rows]
+        assert matrix[column] == pytest.approx(np.mean(signed, axis=0))
+    assert matrix[:, :3] == pytest.approx(DRAGGED, abs=0.12)
+    assert drags(matrix).tolist() == [[False, True, False, True, True], [False] * 5, [False] * 5]
+    assert DRAGS == 0.25
+    texts = named(config_of(), matrix)
+    assert list(texts) == ATTRIBUTES
+    assert list(texts[ATTRIBUTES[0]]) == [*ATTRIBUTES, *LABELS]
+
+
+def test_older_records_have_no_leakage() -> None:
+    older = [replace(record, scores=None) for record in searches(0.1, 0.1, 0.1)]
+    assert leakage(config_of(), effects(config_of(), older), older) is None
+
+
+def test_the_regression_finds_what_each_attribute_does_by_itself() -> None:
+    found = effects(config_of(), searches(0.0, 0.3, -0.1, noise=0.01))
+    assert own_effects(found, 3) == pytest.approx([0.0, 0.3, -0.1], abs=0.02)
+    rows, outputs = [], []
+    for effect in found:  # literally: one row for each point of each search
+        assert effect.scores is not None
+        rows += [share * effect.scores[:3] for share in effect.share]
+        outputs += effect.moved.tolist()
+    literal, *_ = np.linalg.lstsq(np.array(rows), np.array(outputs), rcond=None)
+    assert own_effects(found, 3) == pytest.approx(literal, abs=1e-3)
+
+
+def test_what_is_dragged_along_is_taken_out_and_what_is_the_attribute_s_own_stays() -> None:
+    def means(*effect: float) -> tuple[np.ndarray, np.ndarray]:
+        given = searches(*effect)
+        found = effects(config_of(), given)
+        matrix = leakage(config_of(), found, given)
+        assert matrix is not None
+        columns = np.array([effect.column for effect in found])
+        adjusted = np.array(adjusted_changes(found, matrix), dtype=np.float64)
+        changes = np.array([effect.change for effect in found])
+        return tuple(np.array([values[columns == c].mean() for c in range(3)]) for values in (changes, adjusted))
+
+    plain, adjusted = means(0.0, 0.3, 0.0)  # planted on the second, which the first drags along
+    assert plain[0] == pytest.approx(0.18, abs=0.03)
+    assert adjusted[0] < 0.02
+    assert adjusted[1] == pytest.approx(plain[1])
+    plain, adjusted = means(0.3, 0.0, 0.0)  # planted on the first
+    assert adjusted[0] == pytest.approx(plain[0], abs=0.02)
+    assert adjusted[1] == pytest.approx(plain[1])

@@ -1,0 +1,100 @@
+"""Statistics of means over images: against slow literal references, and how often they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoom_engine.statistics.intervals import bootstrap_means, column_means, interval, mean_intervals, share_first
+
+
+def test_bootstrap_matches_a_loop_over_resamples() -> None:
+    values = np.random.default_rng(1).random((13, 3))
+    values[4, 1] = np.nan
+    means = bootstrap_means(values, resamples=50, seed=9)
+    counts = np.random.default_rng(9).multinomial(13, np.full(13, 1 / 13), size=50)
+    for resample, count in enumerate(counts):
+        images = np.repeat(np.arange(13), count)
+        np.testing.assert_allclose(means[resample], np.nanmean(values[images], axis=0), rtol=1e-12)
+
+
+def test_the_interval_covers_the_true_mean_about_95_times_in_100() -> None:
+    random = np.random.default_rng(0)
+    covered = 0
+    for trial in range(300):
+        low, high = interval(bootstrap_means(random.beta(2, 5, (60, 1)), resamples=2000, seed=trial))
+        covered += int(low[0] <= 2 / 7 <= high[0])
+    assert 270 <= covered <= 297
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_intervals_hold_the_mean_and_stay_within_the_values(images: int, columns: int, seed: int) -> None:
+    values = np.random.default_rng(seed).random((images, columns))
+    means = bootstrap_means(values, resamples=2000, seed=seed)
+    low, high = interval(means)
+    assert means.shape == (2000, columns)
+    assert (values.min(0) <= low).all()
+    assert (low <= column_means(values) + 1e-12).all()
+    assert (column_means(values) <= high + 1e-12).all()
+    assert (high <= values.max(0)).all()
+    assert share_first(means).sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("images", [4, 16, 72])
+def test_where_nothing_moved_the_interval_ends_where_the_binomials_does(images: int) -> None:
+    low, high = mean_intervals(np.array([[0.0, 1.0]]).repeat(images, axis=0))
+    end = 1 - 0.025 ** (1 / images)
+    assert list(low) == pytest.approx([0.0, 1 - end], rel=0.06)
+    assert list(high) == pytest.approx([end, 1.0], rel=0.06)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.08, 0.4])
+@pytest.mark.parametrize("size", [0.1, 0.9])
+def test_the_interval_of_a_mean_holds_it_where_few_images_flip(rate: float, size: float) -> None:
+    """Of rare large changes a bootstrap sees none in most samples, and would rule them out."""
+    random = np.random.default_rng(1)
+    flips = random.random((16, 400)) < rate
+    change = np.where(flips, size, random.uniform(0, 0.01, (16, 400)))
+    low, high = mean_intervals(change, draws=1000)
+    truth = rate * size + (1 - rate) * 0.005
+    assert ((low <= truth) & (truth <= high)).mean() >= 0.95
+    bootstrap = interval(bootstrap_means(change, resamples=1000))
+    assert rate > 0.1 or (bootstrap[1] >= truth).mean() < 0.9
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_missing_values_are_as_if_they_were_not_there(images: int, seed: int) -> None:
+    values = np.random.default_rng(seed).random((images, 2))
+    values[:, 1] = np.where(np.arange(images) % 2, np.nan, values[:, 0])
+    low, high = mean_intervals(values, draws=500, seed=seed)
+    assert (low <= column_means(values)).all()
+    assert (column_means(values) <= high).all()
+    assert low[1] <= low[0] + 0.4
+    assert np.isnan(mean_intervals(np.full((images, 1), np.nan))).all()
+
+
+def test_equal_seeds_equal_intervals() -> None:
+    values = np.random.default_rng(3).random((20, 2))
+    np.testing.assert_array_equal(bootstrap_means(values, seed=5), bootstrap_means(values, seed=5))
+    assert (bootstrap_means(values, seed=5) != bootstrap_means(values, seed=6)).any()
+
+
+def test_first_places_are_counted_and_ties_are_split() -> None:
+    means = np.array([[0.9, 0.1, 0.5], [0.2, 0.7, 0.1], [0.4, 0.4, 0.1], [np.nan, 1.0, 1.0]])
+    np.testing.assert_allclose(share_first(means), [0.5, 0.5, 0.0])
+    np.testing.assert_array_equal(share_first(np.full((4, 2), np.nan)), [0, 0])
+
+
+def test_empty_columns_and_no_images_are_nan_without_warnings() -> None:
+    values = np.array([[np.nan, 0.5], [np.nan, 0.7]])
+    low, _ = interval(bootstrap_means(values))
+    assert np.isnan(low[0])
+    assert np.isnan(column_means(values)[0])
+    assert column_means(values)[1] == pytest.approx(0.6)
+    low, high = interval(bootstrap_means(np.empty((0, 2))))
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()

@@ -1,0 +1,110 @@
+"""An audit as notebooks show it: tables that hold what the summary does, plots, HTML, and pictures as arrays."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+import pytest
+from audits import ATTRIBUTES, manifest, single
+from PIL import Image
+from simulated import simulated
+
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.common.errors import AuditError, ConfigError
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@pytest.fixture(scope="module")
+def diagnosis() -> Diagnosis:
+    return Diagnosis(manifest(neutral="a face"), tuple(single(i, c) for c in range(3) for i in range(12)))
+
+
+def test_a_table_of_attributes_is_the_summary(diagnosis: Diagnosis) -> None:
+    frame = diagnosis.to_pandas()
+    assert list(frame.index) == [row.attribute.text for row in diagnosis.sensitivity]
+    for row in diagnosis.sensitivity:
+        found = frame.loc[row.attribute.text]
+        assert row.ci95 is not None
+        assert row.paper is not None
+        assert (found.mean_change, found.ci95_low, found.ci95_high) == (row.mean_change, *row.ci95)
+        assert found.paper_mean_change == row.paper.mean_change
+    assert frame.loc[ATTRIBUTES[1], "name"] == "pale skin"
+
+
+def test_a_table_of_records_holds_every_one(diagnosis: Diagnosis) -> None:
+    frame = diagnosis.to_pandas("records")
+    assert len(frame) == 36
+    means = frame.groupby("attribute").change.mean()
+    assert {row.attribute.text: row.mean_change for row in diagnosis.sensitivity} == pytest.approx(means.to_dict())
+    record = diagnosis.of(diagnosis.attributes[1])[3]
+    (found,) = frame[(frame.attribute == ATTRIBUTES[1]) & (frame.image == 3)].to_dict("records")
+    assert (found["edit_weight"], found["output"]) == (record.edit_weights[1], record.output[0])
+    assert "trajectory" not in frame
+
+
+def test_together_each_attribute_has_a_weight() -> None:
+    from dataclasses import replace
+
+    records = tuple(replace(single(i, 1), attribute=None, edit_weights=(1.0, 2.0, -3.0), paper=None) for i in range(3))
+    frame = Diagnosis(manifest("multi"), records).to_pandas("records")
+    assert frame[f"edit_weight: {ATTRIBUTES[2]}"].tolist() == [-3.0] * 3
+
+
+def test_html_escapes_what_users_wrote() -> None:
+    shown = simulated(images=3, target="<b>x</b>", attributes=("a <i>hat</i>", "b"), means=(0.1, 0.2))._repr_html_()
+    assert "&lt;b&gt;x&lt;/b&gt;: 3 images, single mode<" in shown
+    assert "a &lt;i&gt;hat&lt;/i&gt;" in shown
+    assert "<i>" not in shown
+    assert "not finished: 2 measurements are missing" in simulated(images=3, done=10)._repr_html_()
+
+
+def test_a_plot_has_a_bar_for_each_attribute(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    matplotlib.use("agg")
+    axes = diagnosis.plot()
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx([row.value for row in diagnosis.sensitivity])
+    assert axes.get_yticklabels()[0].get_text() == "pale skin"
+    assert axes.get_title() == "avatars:mustache"
+    beside = simulated(images=20, null=0.02).plot(matplotlib.figure.Figure().subplots())
+    assert len(beside.patches) == 4 + 1, "random edits are a band"
+
+
+def test_pictures_are_arrays_with_what_they_stand_for(diagnosis: Diagnosis, tmp_path: Path) -> None:
+    path = diagnosis.save(tmp_path / "audit")
+    frames: list[dict[str, Any]] = []
+    with AuditFolder.resume(path, manifest(neutral="a face")) as folder:
+        (path / "images").mkdir()
+        for step in range(3):
+            Image.new("RGB", (8, 6), (step, 0, 0)).save(path / "images" / f"{step}.png")
+            frames.append(
+                {"file": f"images/{step}.png", "weight": None if step == 0 else 2.0 * step, "caption": f"0.{step}"}
+            )
+        strip = {"kind": "typical", "attribute": ATTRIBUTES[0], "seed": 7, "flipped": True, "label_kept": None}
+        captions = {"ssim": 0.9, "original_caption": "0.0", "caption": "0.2", "frames": frames}
+        folder.write_json("gallery.json", {"strips": [{**strip, **captions}], "sheets": []})
+    (found,) = Diagnosis.load(path).counterfactuals()
+    assert found.frames.shape == (3, 6, 8, 3)
+    assert found.frames.dtype == np.uint8
+    assert (found.original[0, 0, 0], found.edited[0, 0, 0]) == (0, 2)
+    assert (found.weights, found.outputs) == ((None, 2.0, 4.0), ("0.0", "0.1", "0.2"))
+    assert (found.attribute, found.seed, found.kind) == (ATTRIBUTES[0], 7, "typical")
+    (path / "images" / "1.png").write_bytes(b"no picture")
+    with pytest.raises(AuditError, match="cannot read"):
+        Diagnosis.load(path).counterfactuals()
+    with pytest.raises(AuditError, match="in memory has no pictures"):
+        diagnosis.counterfactuals()
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "call"), [("pandas", "tables", "to_pandas"), ("matplotlib.pyplot", "plots", "plot")]
+)
+def test_a_missing_library_says_what_to_install(
+    library: str, extra: str, call: str, diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigError, match=rf"pip install 'zoom-engine\[{extra}\]'"):
+        getattr(diagnosis, call)()

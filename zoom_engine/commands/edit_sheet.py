@@ -1,0 +1,109 @@
+"""A contact sheet of edits: one row per image and attribute, one column per edit weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from zoom_engine.commands.editing import Editing
+from zoom_engine.common.errors import ConfigError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.gallery import png_bytes, sheet_weights, to_pixels
+from zoom_engine.statistics.table import signed
+
+MOST_PICTURES = 2000
+MOST_COLUMNS = 7  # of a calibrated sheet
+
+
+@dataclass(frozen=True)
+class SheetRange:
+    """The columns of one attribute: edit weights, and the calibrated range (lowest, highest) where it was asked for."""
+
+    attribute: str
+    weights: tuple[float, ...]
+    calibrated: tuple[float, float] | None
+
+    def labels(self) -> list[str]:
+        """The weights as text, in brackets outside the calibrated range."""
+        low, high = self.calibrated or (-np.inf, np.inf)
+        return [signed(weight) if low <= weight <= high else f"({signed(weight)})" for weight in self.weights]
+
+
+def write_edit_sheet(
+    out: Path,
+    *,
+    generator: str,
+    generator_class: int | None = None,
+    generator_options: Mapping[str, Any] | None = None,
+    attributes: Sequence[str],
+    neutral: str | None = None,
+    text_encoder: str | None = None,
+    directions: str = "regression",
+    weights: Sequence[float] | None = None,
+    seeds: Sequence[int] = tuple(range(8)),
+    truncation: float = 1.0,
+    download: bool = False,
+    progress: ProgressFactory = silent,
+) -> list[SheetRange]:
+    """Write ``out`` (PNG): for every attribute its weights, and under them the rows of all seeds; returns its columns.
+
+    Without ``weights`` each attribute is shown over its calibrated range, as an audit edits it, and at the paper's
+    ±30 beside it. That takes a few hundred pictures for each, once: the range is kept in the cache.
+    """
+    count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
+    if not 1 <= count <= MOST_PICTURES:
+        raise ConfigError(f"the sheet would hold {count} pictures; choose 1 to {MOST_PICTURES}")
+    editing = Editing.of(
+        generator,
+        attributes,
+        generator_class=generator_class,
+        generator_options=generator_options,
+        neutral=neutral,
+        text_encoder=text_encoder,
+        directions=directions,
+        truncation=truncation,
+        download=download,
+        progress=progress,
+    )
+    found, renderer, side = editing.directions, editing.synthesizer, editing.generator.resolution
+    if weights is None:
+        limits = [(float(low), float(high)) for low, high in editing.calibrated.bounds]
+        ranges = [
+            SheetRange(attribute, tuple(sheet_weights(*limit)), limit)
+            for attribute, limit in zip(attributes, limits, strict=True)
+        ]
+    else:
+        ranges = [SheetRange(attribute, tuple(weights), None) for attribute in attributes]
+    parts: list[NDArray[np.uint8]] = []
+    with torch.no_grad():
+        styles = editing.styles(seeds)
+        for shown, direction in zip(ranges, found.matrix, strict=True):
+            parts.append(_header(shown.labels(), side))
+            for style in styles:
+                weights_of = torch.tensor(shown.weights)[:, None]
+                images = renderer.render(style.expand(len(weights_of), -1), weights_of, direction[None])
+                parts.append(np.concatenate(list(to_pixels(images)), axis=1))
+    width = max(part.shape[1] for part in parts)
+    sheet = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
+    with system_errors(ConfigError, f"cannot write {out}"):
+        atomic.write_bytes(out, png_bytes(np.concatenate(sheet)))
+    return ranges
+
+
+def _header(labels: Sequence[str], side: int) -> NDArray[np.uint8]:
+    """One label above each column of pictures ``side`` wide, black on white: uint8 ``[H, len(labels)·side, 3]``."""
+    height = max(16, side // 8)
+    picture = Image.new("RGB", (side * len(labels), height), "white")
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(size=0.7 * height)
+    for column, label in enumerate(labels):
+        draw.text((side * (column + 0.5), height / 2), label.replace("−", "-"), "black", font, anchor="mm")
+    return np.asarray(picture)

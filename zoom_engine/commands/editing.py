@@ -1,0 +1,139 @@
+"""All that it takes to edit a generator's pictures along texts, without a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.common.files.cache import default_cache
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    calibrate_range,
+    find_directions,
+    score_directions,
+    text_scores,
+)
+from zoom_engine.directions.calibration import natural_ranges
+from zoom_engine.generators import EditableGenerator, check_generator_options, load_generator, of_one_class
+from zoom_engine.runtime import Synthesizer, choose_synthesizer
+from zoom_engine.settings.attributes import NEUTRAL
+from zoom_engine.text import TextEncoder, text_encoder_for
+
+AT_ONCE = 32  # pictures
+
+
+@dataclass(frozen=True)
+class Editing:
+    """A generator and its text encoder; edit directions of the attributes are found with ``method`` and ``further``
+    options of `find_directions`."""
+
+    generator: EditableGenerator
+    text_encoder: TextEncoder
+    synthesizer: Synthesizer
+    attributes: tuple[str, ...]
+    neutral: str
+    method: str
+    truncation: float
+    cache: Path
+    progress: ProgressFactory
+    further: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        generator: str | Path | Any,
+        attributes: Sequence[str] | None = None,
+        *,
+        generator_class: int | None = None,
+        generator_options: Mapping[str, Any] | None = None,
+        neutral: str | None = None,
+        text_encoder: str | Path | Any | None = None,
+        directions: str = "regression",
+        truncation: float = 1.0,
+        download: bool = False,
+        cache: Path | None = None,
+        progress: ProgressFactory = silent,
+        **further: Any,
+    ) -> Editing:
+        """Loads both; attributes and the neutral prompt are by default the domain's."""
+        domain = find_domain(generator)
+        loaded = load_generator(generator, **check_generator_options(generator_options))
+        network = of_one_class(loaded, generator_class)
+        cache = cache or default_cache()
+        return cls(
+            network,
+            text_encoder_for(generator, text_encoder, download=download),
+            choose_synthesizer(network, cache=cache),
+            tuple(attributes if attributes is not None else domain.attributes if domain else ()),
+            neutral or (domain.neutral if domain else NEUTRAL),
+            directions,
+            truncation,
+            cache,
+            progress,
+            further,
+        )
+
+    def find(self, **options: Any) -> EditDirections:
+        """One direction an attribute, with further ``options`` of `find_directions`."""
+        return find_directions(
+            self.generator,
+            self.text_encoder,
+            self.attributes,
+            neutral=self.neutral,
+            method=self.method,
+            truncation=self.truncation,
+            synthesizer=self.synthesizer,
+            cache=self.cache,
+            progress=self.progress,
+            **{**self.further, **options},
+        )
+
+    @cached_property
+    def directions(self) -> EditDirections:
+        """Those that an audit uses."""
+        return self.find()
+
+    @cached_property
+    def calibrated(self) -> CalibratedRange:
+        """How far an audit edits."""
+        return calibrate_range(
+            self.generator,
+            self.text_encoder,
+            self.directions,
+            bound=PAPER_BOUND,
+            synthesizer=self.synthesizer,
+            cache=self.cache,
+            progress=self.progress,
+        )
+
+    @property
+    def natural_ranges(self) -> Tensor:
+        """``[N]``: of each attribute's text score the distance between unedited images that lack and that have it."""
+        return natural_ranges(self.calibrated.goals)
+
+    @torch.no_grad()
+    def styles(self, seeds: Sequence[int]) -> Tensor:
+        """The style vectors ``[I, S]`` of unedited images."""
+        return self.generator.sample(seeds, truncation=self.truncation)
+
+    @torch.no_grad()
+    def drawn(self, styles: Tensor, weights: Tensor, matrix: Tensor | None = None) -> Tensor:
+        """Images ``[B, 3, R, R]`` in [-1, 1] of styles ``[B, S]``, edited by ``[B, N]`` along ``matrix [N, S]``."""
+        along = self.directions.matrix if matrix is None else matrix
+        parts = zip(torch.split(styles, AT_ONCE), torch.split(weights, AT_ONCE), strict=True)
+        return torch.cat([self.synthesizer.render(style, edit, along) for style, edit in parts])
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Text scores ``[B, N]`` of images, in natural ranges of each attribute."""
+        along = score_directions(self.text_encoder, self.directions)
+        return text_scores(self.text_encoder, along, torch.split(images, AT_ONCE)) / self.natural_ranges

@@ -1,0 +1,67 @@
+"""What a target sees: generated images after its resize and crop, and how it answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoom_engine.common.errors import ConfigError, system_errors
+from zoom_engine.common.files import atomic
+from zoom_engine.common.notices import Notify, untold
+from zoom_engine.diagnose.gallery import png_bytes, to_pixels
+from zoom_engine.generators import check_generator_options, load_generator, of_one_class
+from zoom_engine.runtime import choose_synthesizer
+from zoom_engine.targets import Task, check_target_options, input_notices, load_target
+from zoom_engine.targets.assumptions import plain_images
+
+
+def write_target_view(
+    out: Path,
+    *,
+    generator: str,
+    generator_class: int | None = None,
+    generator_options: Mapping[str, Any] | None = None,
+    target: str,
+    target_options: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] = tuple(range(8)),
+    notify: Notify = untold,
+) -> list[str]:
+    """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
+    pictures, where a wrong size or crop shows, with its output drawn in where that has a place in them.
+
+    Returns lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
+    beside those to black, white and noise (a model that is fed a wrong range answers all alike). ``notify`` is told
+    what was assumed.
+    """
+    network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
+    loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
+    with torch.no_grad():
+        images = choose_synthesizer(network).render(network.sample(seeds))
+        fed = loaded.preprocessing(images)
+        seen = to_pixels(loaded.preprocessing.picture(fed))
+        outputs = loaded(images)
+        pictures = [loaded.task.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
+        plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
+        said, captions = _answers(loaded.task, [*outputs, *plain.values()])
+    for notice in input_notices(loaded, resolution=network.resolution):
+        notify(notice)
+    with system_errors(ConfigError, f"cannot write {out}"):
+        atomic.write_bytes(out, png_bytes(np.concatenate(pictures, axis=1)))
+    return [
+        f"fed: {loaded.preprocessing.in_words}; here numbers from {float(fed.min()):.3g} to {float(fed.max()):.3g}",
+        f"answers to these pictures{said}: {', '.join(captions[: len(outputs)])}",
+        f"answers to others{said}: {', '.join(map(' '.join, zip(plain, captions[len(outputs) :], strict=True)))}",
+    ]
+
+
+def _answers(task: Task, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
+    """What they are held to, in words, and the captions of output rows. A task may say only how far an output is from
+    another one: by itself each is the same then, so all are held to the first."""
+    alone = [task.caption(row, row) for row in rows]
+    beside = [task.caption(row, rows[0]) for row in rows]
+    return ("", alone) if len(set(alone)) > 1 or beside == alone else (", held to that to the first", beside)

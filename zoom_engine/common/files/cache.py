@@ -1,0 +1,41 @@
+"""Where results and compiled models are kept between runs."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoom_engine.common.errors import CacheError
+
+
+def default_cache() -> Path:
+    """The user's: ``ZOOM_ENGINE_CACHE``, else ``zoom-engine`` under ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    chosen = os.environ.get("ZOOM_ENGINE_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zoom-engine"
+
+
+@contextlib.contextmanager
+def cache_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into a :class:`CacheError` of one line that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"the cache {path} cannot be used ({error.strerror or error}): mend that, or name another folder with"
+            " --cache or in ZOOM_ENGINE_CACHE"
+        ) from error
+
+
+def check_cache(folder: Path) -> None:
+    """Refuse a folder that no cache could be written to; makes and changes nothing. Raises :class:`CacheError`."""
+    with cache_errors(folder):
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise FileExistsError(errno.ENOTDIR, f"{there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{there} is not writable")

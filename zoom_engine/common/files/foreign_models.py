@@ -1,0 +1,108 @@
+"""Models of other programs, which nothing here reads, by how their files begin; none of them is opened."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import pickletools
+import re
+import shlex
+import struct
+import zlib
+from pathlib import Path
+
+from zoom_engine.common.errors import one_line
+from zoom_engine.common.threads import quiet
+
+START = 1 << 16  # bytes that are looked at
+PICKLES = 4  # before 1.6 torch wrote three short ones before the object's
+TABLES = ("sklearn.", "joblib.")
+PLAIN = {
+    *("collections", "argparse", "builtins", "__builtin__", "torch", "torch._utils", "torch._tensor", "torch.storage"),
+    *("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"),
+}
+"""Modules that a file of tensors names."""
+GLOBAL = re.compile(r"[\w.]+ [\w.]+")
+"""A module and a name in it, as pickles of text write them."""
+HDF5, ZIP, SAVED_MODEL = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb"
+
+
+def foreign_model(path: Path) -> str | None:
+    """What another program's model is, and how it becomes one that is read: the rest of a sentence that begins with
+    the file's name. None for any other file or folder. OSError where it cannot be read."""
+    if path.is_dir():
+        return _by_tf2onnx(path, "a TensorFlow SavedModel", "saved-model") if (path / SAVED_MODEL).is_file() else None
+    start = _start(path)
+    if start.startswith(HDF5):
+        return _by_tf2onnx(path, "an HDF5 file, as Keras writes models", "keras")
+    if start[4:8] == b"TFL3":
+        return _by_tf2onnx(path, "a TensorFlow Lite model", "tflite")
+    name, _ = _first_entry(start)
+    if name == b"metadata.json" and b"keras_version" in start:
+        return _by_tf2onnx(path, "a Keras model", "keras")
+    pickled = _pickled_class(start)
+    if pickled is not None and pickled.startswith(TABLES):
+        return (
+            f"is a pickle of {one_line(pickled, 80)}, a model of tables: reading it would run code; if it is a target,"
+            " give a function of pictures that asks it, python:FILE.py:NAME (skl2onnx makes ONNX of it, which reads"
+            " tables too)"
+        )
+    return None
+
+
+def pickled_object(path: Path) -> str | None:
+    """The class of the object that a file of ``torch.save`` or ``pickle`` holds, where that is no dictionary of
+    tensors, or the first that is named in it: "package.module.Class". OSError where it cannot be read."""
+    found = _pickled_class(_start(path))
+    return None if found is None or found.rpartition(".")[0] in PLAIN else one_line(found, 80)
+
+
+def _by_tf2onnx(path: Path, what: str, kind: str) -> str:
+    made = f"python -m tf2onnx.convert --{kind} {shlex.quote(str(path))} --output model.onnx"
+    return f"is {what}, which is not read: make an ONNX file of it with {made}"
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(START)
+
+
+def _first_entry(start: bytes) -> tuple[bytes, bytes]:
+    """The name of a zip archive's first entry, and what follows its header; twice nothing for another file."""
+    if start[:4] != ZIP or len(start) < 30:
+        return b"", b""
+    name, extra = struct.unpack("<HH", start[26:30])
+    return start[30 : 30 + name], start[30 + name + extra :]
+
+
+def _pickled_class(start: bytes) -> str | None:
+    """The first global that the file's pickles name, but for how the oldest protocols make an object."""
+    name, content = _first_entry(start)
+    if name.endswith(b"/data.pkl"):
+        start = content
+    elif start[:2] == b"\x1f\x8b" or start[:1] == b"x":  # gzip or zlib, of joblib's
+        try:
+            start = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(start, START)
+        except zlib.error:
+            return None
+    stream = io.BytesIO(start)
+    # Warnings are of escapes in texts that are no text; errors of what is no pickle, or longer than what was read.
+    with quiet(), contextlib.suppress(ValueError, OverflowError):
+        return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
+    return None
+
+
+def _first_global(stream: io.BytesIO) -> str | None:
+    """The first global of the pickle that begins here; None where there is none. Raises ValueError for no pickle."""
+    texts: list[str] = []
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name == "STACK_GLOBAL":
+            texts[-2:] = [".".join(texts[-2:])]
+        elif operation.name in ("GLOBAL", "INST") and not GLOBAL.fullmatch(str(argument)):
+            raise ValueError("a line of a text, such as a program's")
+        elif isinstance(argument, str):
+            texts.append(argument.replace(" ", "."))
+        named = operation.name in ("GLOBAL", "INST", "STACK_GLOBAL")
+        if named and texts and not texts[-1].startswith(("copyreg.", "copy_reg.")):
+            return texts[-1]
+    return None

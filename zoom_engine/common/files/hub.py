@@ -1,0 +1,69 @@
+"""Published files of the Hugging Face hub: those in its cache, and, where the user asks for it, fetched through it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+from zoom_engine.common.errors import ZoomError, one_line
+from zoom_engine.common.threads import Turns
+
+BY_OPTION = "fetch it with --download (download=True in Python)"
+"""What every error says of something that is published and not on this machine."""
+
+
+def cached(repository: str, file: str, *, revision: str | None = None) -> Path | None:
+    """The file in the hub's cache, None where it is not there. ValueError for a malformed name of a repository."""
+    found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch_first(repository: str, files: Sequence[str]) -> Path:
+    """The first of ``files`` that ``repository`` has, fetched into the hub's cache. Raises what the hub does."""
+    for file in files[:-1]:
+        try:
+            return Path(huggingface_hub.hf_hub_download(repository, file))
+        except LocalEntryNotFoundError:  # the hub was not reached
+            raise
+        except EntryNotFoundError:
+            continue
+    return Path(huggingface_hub.hf_hub_download(repository, files[-1]))
+
+
+def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | None = None) -> Path:
+    """The files of ``repository`` that match ``patterns``, fetched into the hub's cache: their folder there."""
+    return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+
+
+_reaching = Turns()
+"""Whether the hub may be reached belongs to the process."""
+
+
+@contextlib.contextmanager
+def offline(wanted: bool) -> Iterator[None]:
+    """Where ``wanted`` every request to the hub fails at once meanwhile (towers and tokenizers may name its models)."""
+    constants = huggingface_hub.constants
+    with _reaching.taken():
+        before = constants.HF_HUB_OFFLINE
+        constants.HF_HUB_OFFLINE = wanted or before
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
+
+
+@contextlib.contextmanager
+def fetching(what: str, error: type[ZoomError], *, instead: str, allowed: bool = True) -> Iterator[None]:
+    """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``;
+    so it is where the user has not ``allowed`` it."""
+    if not allowed:
+        raise error(f"{what} is not on this machine: {BY_OPTION}, or {instead}")
+    try:
+        with _reaching.taken():
+            yield
+    except Exception as reason:  # of sockets, of HTTP, of each library
+        raise error(f"{what} cannot be fetched ({one_line(reason)}): {instead}") from reason

@@ -1,0 +1,349 @@
+"""An ONNX file that comes from others: read whole, held to limits before anything of it is allocated, and run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import itertools
+import math
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
+from onnx.external_data_helper import uses_external_data
+
+from zoom_engine.common.errors import ZoomError, one_line, system_errors
+from zoom_engine.common.threads import PerProcess
+
+MOST_NODES = 30_000
+"""That a run visits: a function's as often as it is called."""
+MOST_ELEMENTS = 2**28
+"""Of one tensor for one image: a gibibyte of float32, far above any image model's."""
+MOST_ALIVE = 2**27
+"""Of all values that a run holds at the same time for one image, or `ALIVE_PER_WEIGHT` times the file's own numbers."""
+ALIVE_PER_WEIGHT = 16
+MOST_DATA = 2**31
+"""Bytes of a model with all its data: no runtime is given more, as no protocol buffer holds more."""
+OPEN_SIDE = 256
+"""What an open height or width is taken for where values are counted."""
+LONGEST_SHAPE = 2**12
+"""Numbers of a value of one axis that a shape may be computed from."""
+UNKNOWN = "unknown"
+"""The domain of operators whose shapes are not inferred."""
+LOOPS = ("Loop", "Scan", "SequenceMap")
+UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
+"""Operators of which onnx infers shapes without asking whether their input has a type: the process ends where it has
+none."""
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def parse_onnx(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, bytes]:
+    """The model as the file says it, unchecked and without data that lie elsewhere, and the file's content. Raises
+    ``refusal``, one line."""
+    with system_errors(refusal, f"{path}: cannot be read"):
+        if path.stat().st_size > MOST_DATA:
+            raise refusal(f"{path}: is larger than an ONNX file can be ({MOST_DATA >> 30} GiB): export it again")
+        content = path.read_bytes()
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise refusal(f"{path}: is not an ONNX file, or a damaged one ({one_line(error)})") from error
+    _check_texts(path, model, refusal)
+    return model, content
+
+
+def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
+    """The checked model with all its data, and the SHA-256 of the file and of the data that it uses.
+
+    Nothing is allocated that the file only claims: a graph of too many nodes, of a loop whose rounds nothing bounds, or
+    of values that are too large for an image model is refused first.
+
+    Raises:
+        ZoomError: the ``refusal``, one line.
+    """
+    model, content = parse_onnx(path, refusal=refusal)
+    digest = hashlib.sha256(content)
+    try:
+        for tensor in _tensors(model):
+            name = tensor.name if isinstance(tensor, onnx.TensorProto) else tensor.values.name
+            _check_size(path, name, tensor.dims, refusal)
+        for data in _external_data(path, model, refusal):
+            digest.update(data)
+        _check_steps(path, model, refusal)
+        _check_values(path, model, refusal)
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, OSError) as error:
+        raise refusal(f"{path}: is not a valid ONNX model ({one_line(error)})") from error
+    return model, digest.hexdigest()
+
+
+def _check_texts(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
+    """Refuse a model of which a text is none: protobuf gives such names as bytes, which nobody expects."""
+    for text in _texts(model):
+        if not isinstance(text, str):
+            raise refusal(f"{path}: is not a valid ONNX model (a text in it is not UTF-8: {one_line(repr(text), 80)})")
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    if isinstance(message, onnx.TensorProto):  # its data are not looked at
+        yield message.name
+        message = onnx.TensorProto(external_data=message.external_data)
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            for one in value if isinstance(value, MutableSequence) else (value,):
+                yield from [one] if field.type == field.TYPE_STRING else _texts(one)
+
+
+def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
+    """The graph, the functions that the file defines, and the bodies within either."""
+    stack: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
+    while stack:
+        graph = stack.pop()
+        yield graph
+        stack += [body for node in graph.node for body in _bodies(node)]
+
+
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    return [body for entry in node.attribute for body in (*([entry.g] if entry.HasField("g") else []), *entry.graphs)]
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto | onnx.SparseTensorProto]:
+    """All constants; of a sparse one its parts too."""
+    for graph in _graphs(model):
+        sparse: list[onnx.SparseTensorProto] = []
+        if isinstance(graph, onnx.GraphProto):
+            yield from graph.initializer
+            sparse += graph.sparse_initializer
+        for entry in (entry for node in graph.node for entry in node.attribute):
+            yield from [*([entry.t] if entry.HasField("t") else []), *entry.tensors]
+            sparse += [*([entry.sparse_tensor] if entry.HasField("sparse_tensor") else []), *entry.sparse_tensors]
+        for tensor in sparse:
+            yield from (tensor.values, tensor.indices, tensor)
+
+
+def _external_data(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> Iterator[bytes]:
+    """Bring the data that lie in other files into the model, and of these files no more; yields each piece."""
+    folder, total = path.resolve().parent, model.ByteSize()
+    for tensor in _tensors(model):
+        if isinstance(tensor, onnx.SparseTensorProto) or not uses_external_data(tensor):
+            continue
+        says = {entry.key: entry.value for entry in tensor.external_data}
+        name, tensor_name = one_line(says.get("location", ""), 80), one_line(tensor.name, 80)
+        file = (folder / says.get("location", "")).resolve()
+        if not file.is_relative_to(folder):
+            raise refusal(f"{path}: refused, since it asks for data outside its own folder ({name!r})")
+        if not file.is_file():
+            raise refusal(f"{path}: its data file {name!r} is missing: put it beside the model")
+        wanted = _bytes_of(tensor)
+        offset, length = _whole(says.get("offset", "0")), _whole(says.get("length", str(wanted)))
+        if offset is None or length != wanted:
+            place = ", ".join(f"{key} {one_line(says[key], 40)}" for key in ("offset", "length") if key in says)
+            raise refusal(f"{path}: names {place} in {name!r} for {tensor_name!r} of {wanted} bytes: export it again")
+        total += wanted
+        if total > MOST_DATA:
+            raise refusal(f"{path}: uses more than {MOST_DATA >> 30} GiB of data, more than an ONNX runtime takes")
+        if offset + wanted > file.stat().st_size:
+            raise refusal(f"{path}: its data file {name!r} ends within {tensor_name!r}: it is another, or incomplete")
+        with file.open("rb") as opened:
+            opened.seek(offset)
+            tensor.raw_data = opened.read(wanted)
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
+        yield tensor.raw_data
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 20 else None
+
+
+def _bytes_of(tensor: onnx.TensorProto) -> int:
+    """What its elements take in a file. Raises ValueError for a type that has no such form."""
+    if tensor.data_type in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
+        raise ValueError(f"data of {one_line(tensor.name, 80)!r} in another file are of no type that can lie there")
+    kind = onnx.TensorProto.DataType.Name(tensor.data_type)
+    bits = int(kind[-1]) if kind in ("INT4", "UINT4", "INT2", "UINT2") else 4 if kind.startswith("FLOAT4") else 0
+    bits = bits or 8 * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return int(math.prod(tensor.dims) * bits + 7) // 8
+
+
+def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
+    """Refuse a graph that visits too many nodes, and one with a loop: of what it draws out no end can be told."""
+    functions = {(each.domain, each.name): each for each in model.functions}
+    counted: dict[tuple[str, str], int] = {}
+
+    def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str], ...]) -> int:
+        """above: the functions that this is within."""
+        total = len(graph.node)
+        for node in graph.node:
+            if node.op_type in LOOPS and node.domain in STANDARD_DOMAINS:
+                raise refusal(f"{path}: refused, since nothing bounds its {node.op_type}: export it without loops")
+            total += sum(steps(body, above) for body in _bodies(node))
+            if (key := (node.domain, node.op_type)) in functions:
+                if key in above:
+                    raise refusal(f"{path}: refused, since its function {one_line(key[1], 80)!r} calls itself")
+                if key not in counted:
+                    counted[key] = steps(functions[key], (*above, key))
+                total += counted[key]
+        return total
+
+    if (count := steps(model.graph, ())) > MOST_NODES:
+        raise refusal(f"{path}: has {count} nodes; {MOST_NODES} is the limit")
+
+
+def _check_values(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
+    """Refuse a graph whose values are too large for one image, each or those that are there at the same time. Shapes
+    are inferred from its inputs and constants alone, whatever it says of others."""
+    sizes = value_sizes(path, model, refusal)
+    constant = {tensor.name for tensor in model.graph.initializer}
+    most = max(MOST_ALIVE, ALIVE_PER_WEIGHT * count_weights(model))
+    last_use = {name: step for step, node in enumerate(model.graph.node) for name in node.input}
+    ends = {value.name for value in model.graph.output}
+    alive = sum(sizes.get(value.name, 0) for value in open_inputs(model.graph))
+    for step, node in enumerate(model.graph.node):
+        alive += sum(sizes.get(name, 0) for name in node.output)
+        if alive > most:
+            raise refusal(
+                f"{path}: refused, since one image takes more than {most} numbers at the same time (at"
+                f" {one_line(' '.join(node.output), 80)!r}): too large"
+            )
+        if node.input and all(name in constant for name in node.input):  # a runtime computes it once, and keeps it
+            constant.update(node.output)
+            continue
+        alive -= sum(
+            sizes.get(name, 0)
+            for name in {*node.input}
+            if last_use[name] == step and name not in constant and name not in ends
+        )
+
+
+def count_weights(model: onnx.ModelProto) -> int:
+    """The numbers that the file holds as constants."""
+    return sum(math.prod(each.dims) for each in _tensors(model) if isinstance(each, onnx.TensorProto))
+
+
+def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> dict[str, int]:
+    """The number of elements of the graph's inputs and values for one image, as far as it can be inferred from inputs
+    and constants alone, by their names. Raises the ``refusal`` where one is too large."""
+    plain = onnx.ModelProto(ir_version=model.ir_version)
+    plain.opset_import.extend(model.opset_import)
+    plain.functions.extend(model.functions)
+    plain.graph.node.extend(model.graph.node)
+    plain.graph.name = model.graph.name
+    for tensor in model.graph.initializer:  # large ones are no shapes: their own is enough
+        small = tensor.ByteSize() < 4096
+        plain.graph.initializer.append(
+            tensor if small else onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
+        )
+    for value in model.graph.input:
+        plain.graph.input.append(value)
+        dims = plain.graph.input[-1].type.tensor_type.shape.dim
+        channels = len(dims) - 1 if dims and dims[-1].dim_value == 3 else 1
+        for axis, dim in enumerate(dims):
+            if dim.dim_value <= 0:
+                dim.dim_value = 1 if axis == 0 else 3 if axis == channels else OPEN_SIDE
+    plain.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in model.graph.output)
+    plain.opset_import.add(domain=UNKNOWN, version=1)
+    for graph in _graphs(plain):
+        for node in graph.node:
+            if node.op_type in UNASKED:
+                node.domain = UNKNOWN
+    values = _inferred(path, plain, refusal, computed=False)
+    rows = [dims[0] for dims in values.values() if len(dims) == 1]
+    if all(size is None or size <= LONGEST_SHAPE for size in rows):
+        # Numbers that shapes are computed from are followed too, where they cannot be many: each is spelled out.
+        for graph in _graphs(plain):
+            for node in graph.node:
+                if node.op_type == "ConstantOfShape" and any(None in values.get(name, [None]) for name in node.output):
+                    node.domain = UNKNOWN
+        values |= _inferred(path, plain, refusal, computed=True)
+    return {name: math.prod(size for size in dims if size is not None) for name, dims in values.items()}
+
+
+def _inferred(
+    path: Path, model: onnx.ModelProto, refusal: type[ZoomError], *, computed: bool
+) -> dict[str, list[int | None]]:
+    """The sides of values, None for one that is open, `[None]` where not even their number is known; `computed`: shapes
+    that the graph computes are followed too. Raises the ``refusal`` where one is too large."""
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=computed)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        raise refusal(f"{path}: its shapes do not fit together ({one_line(error)})") from error
+    values: dict[str, list[int | None]] = {}
+    for graph in _graphs(inferred):
+        for value in (*graph.value_info, *graph.output, *graph.input) if isinstance(graph, onnx.GraphProto) else ():
+            tensor = value.type.tensor_type
+            dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
+            values[value.name] = dims if tensor.HasField("shape") else [None]
+            _check_size(path, value.name, [size for size in dims if size is not None], refusal)
+    return values
+
+
+def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomError]) -> None:
+    sizes = list(sizes)
+    if min(sizes, default=1) < 0 or math.prod(sizes) > MOST_ELEMENTS:
+        shape = "×".join(str(size) for size in sizes[:8])
+        raise refusal(f"{path}: refused, since its tensor {one_line(name, 80)!r} of {shape} is too large")
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that it is written in; 0 where it says none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), 0)
+
+
+def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """The graph's inputs that are no constants."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
+def session_options(threads: int) -> Any:
+    """ONNX Runtime's for a session: silent, with that many threads. Raises ImportError."""
+    options = importlib.import_module("onnxruntime").SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    return options
+
+
+def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
+    """ONNX Runtime's session of the model on the CPU. Raises ImportError, and whatever it raises of a model."""
+
+    def made() -> Any:
+        options = session_options(threads)
+        runtime = importlib.import_module("onnxruntime")
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    return PerProcess(made)
+
+
+def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:
+    """Call the only input of ``model`` ``source`` and its first output ``result``, both with an open batch; ``shape``
+    becomes that of one input."""
+    (given,) = open_inputs(model.graph)
+    _rename(model, given.name, source)
+    _rename(model, model.graph.output[0].name, result)
+    for value in (given, model.graph.output[0]):
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    if shape is not None:
+        for dim, size in zip(given.type.tensor_type.shape.dim[1:], shape, strict=True):
+            dim.dim_value = size
+    del model.graph.value_info[:]
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    if old == new:
+        return
+    taken = {name for node in model.graph.node for name in (*node.input, *node.output)}
+    if new in taken:
+        free = next(name for index in itertools.count() if (name := f"{new}_of_the_file_{index}") not in taken)
+        _rename(model, new, free)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for index, name in enumerate(names):
+                if name == old:
+                    names[index] = new
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        if value.name == old:
+            value.name = new

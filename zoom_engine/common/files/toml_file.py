@@ -1,0 +1,45 @@
+"""TOML files of the user's: read with one line for what is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.common.errors import ConfigError, one_line
+from zoom_engine.common.files.json_file import opened
+
+LARGEST = 1 << 20
+"""Bytes: nobody writes more by hand."""
+
+
+def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
+    """The tables of the file ``path``, which messages call ``called``, by default by its path.
+
+    Raises:
+        ConfigError: a file that cannot be read, or that is no TOML.
+    """
+    name = called or str(path)
+    try:
+        with opened(path) as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise ValueError(f"it has more than {LARGEST >> 20} MB")
+        found = tomllib.loads(content.decode())
+        _check_integers(found)
+        return found
+    except OSError as error:
+        raise ConfigError(f"cannot read {name}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # of its form, of its encoding, and of integers without end
+        raise ConfigError(f"{name} is not a TOML file: {one_line(error)}") from error
+
+
+def _check_integers(found: dict[str, Any]) -> None:
+    """Refuse, by a ValueError, an integer of more than 64 bits: TOML promises none, and no float holds all."""
+    waiting: list[Any] = [found]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"it has an integer of {value.bit_length()} bits, 63 are the most")

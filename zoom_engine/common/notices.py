@@ -1,0 +1,23 @@
+"""What a run should tell at once and in a line: neither an error nor progress.
+
+Work that may have something to tell takes `notify: Notify = untold` and calls it, once for each thing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from zoom_engine.common.errors import one_line
+
+LONGEST = 1_000  # characters
+Notify = Callable[[str], None]
+
+
+def tell(text: str) -> None:
+    """A line on stderr: what the command line passes."""
+    print(f"zoom-engine: note: {one_line(text, LONGEST)}", file=sys.stderr, flush=True)
+
+
+def untold(text: str) -> None:
+    """Nothing: the default of the API, whose caller finds the notices in what is returned or written."""

@@ -1,0 +1,129 @@
+"""What packages bring to the engine, found by name under entry-point groups, so that the engine imports none of them:
+
+    [project.entry-points."zoom_engine.domains"]
+    avatars = "zoom_engine.domains.avatars.domain:DOMAIN"
+
+An entry point names an object that has the members of its `Kind`, or a class or function that makes one when called
+without arguments; its name is the object's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from zoom_engine.common.contracts import hold_members, members, theirs
+from zoom_engine.common.errors import ConfigError
+
+OWN = "zoom-engine"
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* \d[A-Za-z0-9.!+-]*")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing that can be registered: what messages call it, its entry-point group, and MODULE:NAME of the
+    protocol whose members it must have, which is imported with the first such thing.
+
+    ``made``: a class or a function that is registered makes the thing; else it is the thing.
+    """
+
+    what: str
+    group: str
+    protocol: str
+    made: bool = True
+
+
+DOMAINS = Kind("domain", "zoom_engine.domains", "zoom_engine.diagnose.domain:Domain")
+GENERATORS = Kind("generator family", "zoom_engine.generators", "zoom_engine.generators.generator:GeneratorFamily")
+"""``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
+TASKS = Kind("task", "zoom_engine.tasks", "zoom_engine.targets.tasks.task:Task", made=False)
+"""A class that is a `zoom_engine.targets.Task`; ``from_dict`` takes what its ``to_dict`` says beside the name."""
+SEARCHES = Kind("search", "zoom_engine.searches", "zoom_engine.search.iterates:Search", made=False)
+"""A dataclass of a search's options that is a `zoom_engine.search.Search`."""
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """All registered names, sorted. Nothing is imported."""
+    return tuple(sorted({entry.name for entry in entry_points(group=kind.group)}))
+
+
+def packages(kind: Kind) -> dict[str, str]:
+    """By each registered name, sorted, the package that brings it, with its version. Nothing is imported."""
+    found = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
+    return dict(sorted(found.items()))
+
+
+def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
+    """Of things of a kind and a name those that another package than ours brings: it by "task level"."""
+    known = {kind: packages(kind) for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES)}
+    found = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
+    return {thing: package for thing, package in found.items() if not package.startswith(f"{OWN} ")}
+
+
+def missing(things: Mapping[str, str]) -> dict[str, str]:
+    """Of what `brought` gave, here or elsewhere, that which no package brings here."""
+    here = {f"{kind.what} {name}" for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES) for name in names(kind)}
+    return {thing: package for thing, package in things.items() if thing not in here}
+
+
+def how_to_install(package: str) -> str:
+    """The command that brings a ``package``, a name and a version as `packages` has them; no command of another text,
+    which a file may hold."""
+    return f"pip install '{package.replace(' ', '==')}'" if _RELEASE.fullmatch(package) else "install it"
+
+
+def find(kind: Kind, name: str, *, ours: Mapping[str, Any] | None = None) -> Any:
+    """What is registered as ``name``, or None where there is nothing; ``ours`` are the engine's own, which need no
+    entry point.
+
+    Raises ConfigError where two packages, or one and the engine, claim the name, where the entry point cannot be
+    imported, and where what it names is not of the kind or calls itself otherwise.
+    """
+    # A package can be on the path twice (an editable install and the checkout itself): equal entry points are one.
+    entries: dict[str, EntryPoint] = {entry.value: entry for entry in entry_points(group=kind.group, name=name)}
+    if ours is not None and name in ours:
+        if entries:
+            claims = ", ".join(f"{_package(entry)}, {value}" for value, entry in sorted(entries.items()))
+            raise ConfigError(
+                f"{kind.what} '{name}' is {OWN}'s own, and another package registers one of that name ({claims}):"
+                " rename that one, or uninstall its package"
+            )
+        return ours[name]
+    if not entries:
+        return None
+    if len(entries) > 1:
+        claims = ", ".join(sorted(entries))
+        raise ConfigError(
+            f"{kind.what} '{name}' is registered by more than one package ({claims}): uninstall all but one"
+        )
+    return _load(kind, next(iter(entries.values())))
+
+
+def asking(kind: Kind, name: str, what: str) -> AbstractContextManager[None]:
+    """Within it whatever the code of a package raises, but errors of ours, is a ConfigError that names the package:
+    the thing called ``name`` cannot do ``what``."""
+    return theirs(ConfigError, f"{kind.what} '{name}' ({packages(kind).get(name, OWN)}) cannot {what}")
+
+
+def _load(kind: Kind, entry: EntryPoint) -> Any:
+    called = f"{kind.what} '{entry.name}' ({_package(entry)}, {entry.value})"
+    module, _, protocol_name = kind.protocol.partition(":")
+    protocol = getattr(importlib.import_module(module), protocol_name)
+    with theirs(ConfigError, f"{called} cannot be loaded"):
+        loaded = entry.load()
+        if kind.made and (isinstance(loaded, type) or not all(hasattr(loaded, name) for name in members(protocol))):
+            loaded = loaded()
+    hold_members(loaded, protocol, called=called, refusal=ConfigError)
+    own = getattr(loaded, "name", None) if "name" in members(protocol) else None
+    if isinstance(own, str) and own != entry.name:
+        raise ConfigError(f"{called} calls itself '{own}': give its entry point the same name")
+    return loaded
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else f"of {entry.module.partition('.')[0]}"

@@ -1,0 +1,219 @@
+"""What the threads of a process share, and what a forked child of it may still use.
+
+Everything that is kept for the whole process (models of a domain, compiled networks, packed weights) is made once,
+whichever thread asks first. A forked child has the memory of its parent and one of its threads: locks that others held
+are held for ever there, and who waits for a runtime's threads waits for ever. So locks are new in a child, runtimes are
+begun anew, and torch, whose OpenMP threads cannot be begun anew, computes on the one thread that there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import logging
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+from zoom_engine.common.errors import ForkError
+
+T = TypeVar("T")
+Made = TypeVar("Made", bound=Callable[..., Any])
+
+
+class Forked(Protocol):
+    """What has to know that it is in a forked child."""
+
+    def forked(self) -> None:
+        """Called in the child before anything else runs there; must not wait for anybody."""
+
+
+_told: WeakSet[Forked] = WeakSet()
+_at_work: dict[int, int] = {}
+"""How deep each thread is in `working`; none touches another's."""
+_beside_work = False
+"""This process was forked while another thread was at work."""
+_of_one_thread = False
+"""This process was forked after torch was loaded."""
+
+
+def tell_of_forks(thing: Forked) -> None:
+    """Have ``thing``, as long as it lives, told in each forked child."""
+    _told.add(thing)
+
+
+def leave_behind(*things: object) -> None:
+    """Keep ``things`` for ever, past the end of the interpreter: letting go of a runtime waits for its threads."""
+    for thing in things:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _in_child() -> None:
+    global _beside_work, _of_one_thread
+    own = threading.get_ident()
+    _beside_work = _beside_work or bool(_at_work.keys() - {own})
+    for other in _at_work.keys() - {own}:
+        del _at_work[other]
+    for thing in list(_told):
+        thing.forked()
+    if torch := _torch():
+        torch.set_num_threads(1)
+        _of_one_thread = True
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
+def check_number_of_threads(threads: int) -> None:
+    """ForkError for more than torch can have in a forked child: the others would be waited for."""
+    if _of_one_thread and threads > 1:
+        raise ForkError(
+            f"torch computes on one thread in a forked process, not on {threads}: leave out the number of threads, or"
+            " start the process with spawn or forkserver"
+        )
+
+
+def _torch() -> Any:
+    """Torch, where something has imported it whole."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "set_num_threads") else None
+
+
+class Turns:
+    """A lock that a thread may take again, and that is free in a forked child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        tell_of_forks(self)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold it; others wait."""
+        with self._lock:  # this one is let go of in a child too that was forked here
+            yield
+
+    def forked(self) -> None:
+        self._lock = threading.RLock()
+
+
+class PerProcess(Generic[T]):
+    """What ``make`` makes of a runtime with threads of its own: now, and again in a forked child that uses it."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._turns = make, Turns()
+        self._made: T | None = make()
+        tell_of_forks(self)
+
+    def __call__(self) -> T:
+        with self._turns.taken():
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def forked(self) -> None:
+        leave_behind(self._made)
+        self._made = None
+
+
+def once(make: Made) -> Made:
+    """`functools.cache` for what must not be made twice: of threads that ask at the same time one makes it."""
+    turns, cached = Turns(), functools.cache(make)
+
+    @functools.wraps(make)
+    def made(*args: Any) -> Any:
+        with turns.taken():
+            return cached(*args)
+
+    return made  # type: ignore[return-value]
+
+
+class _SignalStack(ctypes.Structure):
+    """Linux's stack_t."""
+
+    _fields_: ClassVar = [("place", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+_NO_STACK = 2  # SS_DISABLE
+
+
+@contextlib.contextmanager
+def keeping_signal_stack() -> Iterator[None]:
+    """The thread's stack for signals is the same afterwards.
+
+    OpenVINO's processor plug-in brings one of its own, and takes it away with the last of what was compiled. Where two
+    come and go, or one goes in another thread, the thread would keep a stack that is no more, and the next signal, as
+    of Ctrl-C or of a child that ends, would end the process without a word.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    libc, before = ctypes.CDLL(None), _SignalStack()
+    libc.sigaltstack(None, ctypes.byref(before))
+    try:
+        yield
+    finally:
+        if libc.sigaltstack(ctypes.byref(before), None) != 0:  # it is too small for what the processor keeps by now
+            libc.sigaltstack(ctypes.byref(_SignalStack(None, _NO_STACK, 0)), None)
+
+
+numbers_of_threads = Turns()
+"""Held while torch's number of threads for new ones is another than it will be."""
+
+
+@contextlib.contextmanager
+def working() -> Iterator[None]:
+    """Around work that holds locks of others' libraries, an audit or what it loads; as a decorator too.
+
+    Raises:
+        ForkError: this process was forked while another thread was at work.
+    """
+    if _beside_work:
+        raise ForkError(
+            "this process was forked while another thread of its parent was auditing or loading models, and would wait"
+            " for that thread's locks: start it with spawn or forkserver, or fork while nothing is audited"
+        )
+    own = threading.get_ident()
+    if torch := _torch():
+        with numbers_of_threads.taken():
+            torch.get_num_threads()  # a thread takes its number when it is first asked for
+    _at_work[own] = _at_work.get(own, 0) + 1
+    try:
+        yield
+    finally:
+        _at_work[own] -= 1
+        if not _at_work[own]:
+            del _at_work[own]
+
+
+_filters = Turns()
+
+
+@contextlib.contextmanager
+def quiet(*loggers: str) -> Iterator[None]:
+    """No warnings meanwhile, and of what this thread logs through the root's handlers and those of ``loggers`` errors
+    alone.
+
+    Filters of warnings belong to the process, so that who sets them takes turns; other threads log as ever.
+    """
+    own = threading.get_ident()
+
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != own or record.levelno > logging.WARNING
+
+    places: list[logging.Filterer] = [logging.root, *logging.root.handlers]
+    places += [handler for name in loggers for handler in logging.getLogger(name).handlers]
+    if logging.lastResort is not None:
+        places.append(logging.lastResort)
+    for place in places:
+        place.addFilter(of_others)
+    try:
+        with _filters.taken(), warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        for place in places:
+            place.removeFilter(of_others)

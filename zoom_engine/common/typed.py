@@ -1,0 +1,117 @@
+"""What a value must be by its type hint, said in words: for values that come from a file or in a mapping."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import numbers
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+
+from zoom_engine.common.errors import ConfigError, one_line
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_WORDS: dict[Any, str] = {
+    **dict.fromkeys((str, Path), "a text"),
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Sequence: "a list of texts",
+    Mapping: "a table",
+    dict: "an object",
+}
+_TYPES = {Path: str | Path, float: int | float}
+
+
+def kinds_of(hint: Any) -> list[Any]:
+    """The types of a hint without their parameters, without None and Any."""
+    return [get_origin(part) or part for part in _parts(hint)]
+
+
+def _parts(hint: Any) -> list[Any]:
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return [part for part in parts if part not in (NoneType, Any)]
+
+
+def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: str, *, place: str = "") -> None:
+    """Refuse, by a ConfigError that begins with the ``place``, an option that ``hints`` have not, or of another type
+    than they say; None is what was not said. ``called``: what messages call one."""
+    for name, given in options.items():
+        value = plain(given)
+        if name not in hints:
+            raise ConfigError(f"{place}unknown {called} {one_of(name, hints)}")
+        if value is not None and (wrong := misfit(hints[name], value)):
+            raise ConfigError(f"{place}{called} '{name}' {wrong}")
+
+
+def one_of(name: object, known: Collection[str]) -> str:
+    """The ``name`` that is none of those ``known``, in quotes, and the one that may be meant, or all of them."""
+    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.75)
+    told = f"did you mean '{near[0]}'?" if near else f"known are {one_line(', '.join(known), 200)}"
+    return f"'{one_line(str(name), 80)}'; {told}"
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy's, or of another library's, as Python's; all else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
+def named_options(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function, so that an option of a name that it has not is a ConfigError, and a number of NumPy's comes
+    as Python's."""
+    known = [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
+
+    @functools.wraps(function)
+    def called(*given: P.args, **options: P.kwargs) -> T:
+        for name in options:
+            if name not in known:
+                raise ConfigError(f"{function.__name__} has no option {one_of(name, known)}")
+        return function(*given, **{name: plain(value) for name, value in options.items()})
+
+    return called
+
+
+def misfit(hint: Any, value: object) -> str | None:
+    """What is wanted, and what `value` is in its place; None where it fits."""
+    return None if fits(hint, value) else f"must be {in_words(hint)}, got {one_line(repr(value), 80)}"
+
+
+def fits(hint: Any, value: object) -> bool:
+    """The value is of the hint's type; a whole number is a number too, and true and false are no numbers."""
+    return any(_fits(part, value) for part in _parts(hint))
+
+
+def in_words(hint: Any) -> str:
+    """What a value must be: "a text or a whole number"."""
+    words = list(dict.fromkeys(word for part in _parts(hint) for word in _words(part)))
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _words(part: Any) -> Sequence[str]:
+    kind = get_origin(part) or part
+    if kind is Literal:
+        return [repr(choice) for choice in get_args(part)]
+    return [_WORDS.get(kind) or ("a table" if dataclasses.is_dataclass(kind) else f"a {kind.__name__.lower()}")]
+
+
+def _fits(part: Any, value: object) -> bool:
+    kind = get_origin(part) or part
+    if kind is Literal:
+        return isinstance(value, str) and value in get_args(part)
+    if kind is Sequence:
+        return isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
+    if isinstance(value, bool):
+        return kind is bool
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return True
+    return isinstance(value, _TYPES.get(kind, kind))

@@ -1,0 +1,1 @@
+"""One run: models, measurements, the search of images, the gallery."""

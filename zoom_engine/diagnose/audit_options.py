@@ -1,0 +1,98 @@
+"""The fields of `AuditSettings` as keywords, for type checkers: what `Diagnoser`, `Diagnosers` and `Discoverer` take.
+
+Checkers read types in source alone. So they stand here a second time, nearer than the fields can know models, which are
+above them; `tests/diagnose/test_audit_options.py` holds one to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from zoom_engine.common.backends import Backend
+from zoom_engine.directions import EditDirections
+from zoom_engine.generators.loading import Spec as GeneratorSpec
+from zoom_engine.settings.audit_settings import Correction, EditRange, LossWeights, Mode, Precision
+from zoom_engine.targets.loading import Spec as TargetSpec
+from zoom_engine.text import TextEncoder
+
+Targets = list[Any] | tuple[TargetSpec, ...] | Mapping[str, TargetSpec]
+"""Several; a text is a sequence of texts too, and none of these."""
+
+
+class _Models(TypedDict):
+    generator: GeneratorSpec
+    target: TargetSpec
+
+
+class _Shared(TypedDict, total=False):
+    generator_options: Mapping[str, Any] | None
+    generator_class: int | None
+    target_options: Mapping[str, Any] | None
+    neutral: str | None
+    labels: Sequence[str] | None
+    text_encoder: str | Path | TextEncoder | None
+    templates: str | Sequence[str]
+    smallest_effect: float
+    truncation: float
+    truncation_cutoff: int | None
+    batch_size: int
+    device: str
+    backend: Backend
+    precision: Precision
+    cache: str | Path | None
+    download: bool
+
+
+class _OfAudits(_Shared, total=False):
+    photos: str | Path | None
+    attributes: Sequence[str] | None
+    preset: str | Path | None
+    mode: Mode
+    search: str | None
+    search_options: Mapping[str, Any] | None
+    directions: str | EditDirections
+    keep: Sequence[str] | None
+    threshold: float | None
+    level: float | None
+    edit_range: EditRange
+    decisive_change: float
+    null: int | None
+    correction: Correction
+    by: Sequence[str] | None
+    wordings: int | None
+    loss_weights: LossWeights
+    purpose: str | None
+    cluster: str | None
+    workers: int | None
+    worker_cores: int
+
+
+class AuditOptions(_Models, _OfAudits):
+    """Of an audit of one target."""
+
+
+class AuditChanges(_OfAudits, total=False):
+    """Of an audit that has settings already: those that are other ones."""
+
+    generator: GeneratorSpec
+    target: TargetSpec
+
+
+class SeveralTargets(_OfAudits):
+    """Of audits of several targets."""
+
+    generator: GeneratorSpec
+    target: Targets
+
+
+class SeveralChanges(_OfAudits, total=False):
+    """As `AuditChanges`."""
+
+    generator: GeneratorSpec
+    target: Targets
+
+
+class DiscoveryOptions(_Models, _Shared):
+    """Of a discovery."""

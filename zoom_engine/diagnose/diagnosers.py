@@ -1,0 +1,141 @@
+"""``Diagnosers``: several targets audited by one run, which makes once what does not hang on the target."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Unpack, overload
+
+from zoom_engine.audit.folder import INVERSIONS
+from zoom_engine.common.errors import AuditError, ConfigError, system_errors
+from zoom_engine.common.notices import Notify, untold
+from zoom_engine.common.progress import ProgressFactory, in_notebooks
+from zoom_engine.common.typed import named_options
+from zoom_engine.diagnose.audit_options import SeveralChanges, SeveralTargets
+from zoom_engine.diagnose.diagnoser import Diagnoser
+from zoom_engine.diagnose.run import diagnosed
+from zoom_engine.report import INDEX, IndexEntry, write_index
+from zoom_engine.search import describe_search
+from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, with_audit_options
+from zoom_engine.settings.target_names import check_outs, named_targets, several_targets
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@with_audit_options
+class Diagnosers:
+    """What several target models are sensitive to, each as a `Diagnoser` of it alone would say.
+
+    Edit directions and ranges are found once. Targets with the same attributes and the same search also look at the
+    same pictures: unedited ones and those that bound the edits are made once, and with a search that follows no
+    gradients (``scan``) all others too. With a ``cluster``, around ``photos`` and where each audit finds out itself how
+    many images it takes targets are audited one by one.
+
+    Args:
+        settings: as `Diagnoser` takes them, or their fields, each by its name; but ``target`` is a list, or a mapping
+            from names to targets. All else is the same for each.
+        progress: as that of `Diagnoser`.
+        notify: as that of `Diagnoser`.
+
+    Raises:
+        ZoomError: as `Diagnoser`; ConfigError for targets whose folders would have the same name.
+    """
+
+    @overload
+    def __init__(
+        self,
+        settings: AuditSettings,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        **options: Unpack[SeveralChanges],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        settings: None = None,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        **options: Unpack[SeveralTargets],
+    ) -> None: ...
+
+    def __init__(
+        self,
+        settings: AuditSettings | None = None,
+        *,
+        progress: ProgressFactory = in_notebooks,
+        notify: Notify = untold,
+        **options: Any,
+    ) -> None:
+        settings = replace(settings, **options) if settings else AuditSettings(**options)
+        if not several_targets(settings.target):
+            raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
+        self.diagnosers: dict[str, Diagnoser] = {}
+        like: Diagnoser | None = None
+        for name, target in named_targets(settings.target).items():
+            like = Diagnoser(replace(settings, target=target), progress=progress, notify=notify, like=like)
+            self.diagnosers[name] = like
+
+    def __repr__(self) -> str:
+        return f"Diagnosers({', '.join(map(repr, self.diagnosers))})"
+
+    @named_options
+    def run(
+        self,
+        *,
+        images: int | Literal["auto"] = RunSettings.images,
+        seed: int = RunSettings.seed,
+        out: str | Path | None = None,
+        width: float | None = RunSettings.width,
+        most_images: int | None = RunSettings.most_images,
+    ) -> dict[str, Diagnosis]:
+        """Audit each target into a folder of its name in ``out``, and write ``out/index.html``, which shows them side
+        by side; each folder is that of an audit of the target alone. See `Diagnoser.run`.
+        """
+        run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
+        outs: Mapping[str, Path | None] = dict.fromkeys(self.diagnosers)
+        if out is not None:
+            check_outs(out, list(self.diagnosers))
+            outs = {name: Path(out) / name for name in self.diagnosers}
+        index = None if out is None else Path(out) / INDEX
+        found: dict[str, Diagnosis] = {}
+        inverted: Path | None = None
+        for group in self.groups(one_by_one=run.images == AUTO):
+            folders = [outs[name] for name in group]
+            (first, *_) = folders
+            if first is not None and self.diagnosers[group[0]].settings.photos is not None:
+                _hand_on(inverted, first / INVERSIONS)
+                inverted = first / INVERSIONS
+            audited = diagnosed([self.diagnosers[name] for name in group], run, folders, index=index)
+            found |= zip(group, audited, strict=True)
+        found = {name: found[name] for name in self.diagnosers}
+        if out is not None:
+            write_index(
+                out,
+                [IndexEntry(audit=Path(out) / name, title=name) for name in found],
+                title=f"{len(found)} models, the same pictures" if len(found) > 1 else "One model",
+                introduction="Each was asked about the same images; each has the audit that it would have alone.",
+            )
+        return found
+
+    def groups(self, *, one_by_one: bool) -> list[list[str]]:
+        """The names of targets that have all else in common, and so are audited together, group after group; each is
+        alone with ``one_by_one``, with a cluster and around photographs."""
+        groups: dict[str, list[str]] = {}
+        for name, each in self.diagnosers.items():
+            alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None
+            common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
+            groups.setdefault(repr(common), []).append(name)
+        return list(groups.values())
+
+
+def _hand_on(inverted: Path | None, folder: Path) -> None:
+    """Photographs that were ``inverted`` are not inverted again. Raises `AuditError`."""
+    with system_errors(AuditError, f"cannot write {folder}"):
+        for code in () if inverted is None else inverted.glob("*.safetensors"):
+            if not (folder / code.name).exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(code, folder / code.name)

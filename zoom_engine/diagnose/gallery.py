@@ -1,0 +1,318 @@
+"""The pictures of an audit: which units stand for the others, and the sheets of the edit directions.
+
+Everything here is drawn again from the records, so a resumed run ends with the same pictures.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from zoom_engine.audit.folder import AuditFolder
+from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEntry, StripEntry
+from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.audit.photographs_file import Photograph
+from zoom_engine.audit.records import Point, Record
+from zoom_engine.evaluation.evaluator import Evaluation, Evaluator
+from zoom_engine.generators import StyleRows
+from zoom_engine.photographs import Audited, Crop
+from zoom_engine.settings.attributes import slug
+from zoom_engine.statistics.counts import Counts, evidence
+from zoom_engine.statistics.diagnosis import Diagnosis
+from zoom_engine.targets import Task
+
+Pixels = NDArray[np.uint8]
+STRIP_FRAMES = 6
+STEPS_TO_SHOWN = 2  # at least
+STRIPS_PER_ATTRIBUTE = 3
+DIRECTIONS_OF_FLIPS = 2
+MULTI_STRIPS = 8
+MULTI_FLIPS = 3  # of each direction
+SHEET_ROWS = 2
+_SLACK = 1e-5  # recorded edit weights are rounded
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A unit to show, and the point of its search to draw: `edit_weights` with what the target said there.
+
+    kind: what the unit stands for: "typical" (of all units, the one of median change), "flip" (of the decisive flips
+    in its direction, one in the middle) or "extreme". `extreme`: no unit changed more, and the median one far less.
+    direction: the task's states before and after the edit; `decisive`: they differ, and the output moved enough.
+    """
+
+    kind: str
+    record: Record
+    edit_weights: Sequence[float]
+    direction: tuple[int, int]
+    decisive: bool
+    label_kept: bool | None
+    ssim: float | None
+    extreme: bool
+
+
+def png_bytes(image: NDArray[np.uint8]) -> bytes:
+    """A uint8 ``[H, W, 3]`` picture as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """float ``[B, 3, R, R]`` in [-1, 1] → uint8 ``[B, R, R, 3]``, clamped and rounded."""
+    pixels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
+    """The units to show, most sensitive attribute first; in multi mode one choice among all units.
+
+    Of each attribute first what is typical: where at least half of the images flip decisively the median one of these
+    flips, else the unit of median change, and then a decisive flip. Both of the two most frequent directions of a flip
+    are shown. The unit of largest change may follow, where it moves the output decisively further than the median.
+    Edits beyond what the generator draws are left out.
+    """
+    choice = _Choice(diagnosis, task)
+    if diagnosis.mode == "multi":
+        return list(choice.picks(evidence(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
+    chosen: list[Pick] = []
+    for row in diagnosis.sensitivity:
+        chosen += list(choice.picks(diagnosis.of(row.attribute), 1))[:STRIPS_PER_ATTRIBUTE]
+    return chosen
+
+
+class _Choice:
+    """Chooses among the records of one audit."""
+
+    def __init__(self, diagnosis: Diagnosis, task: Task) -> None:
+        self._diagnosis, self._task = diagnosis, task
+
+    def picks(self, records: Sequence[Record], flips_each: int) -> Iterator[Pick]:
+        """Of one attribute's records the units to show, the most telling of the others first."""
+        if not records:
+            return
+        least = self._diagnosis.config.decisive_change
+        units = sorted(records, key=lambda record: (record.change, record.image))
+        typical, extreme = units[(len(units) - 1) // 2], units[-1]
+        flips: dict[tuple[int, int], list[Record]] = {}
+        for record in units:
+            if self._diagnosis.is_decisive(record):
+                flips.setdefault(direction_of(record, record.output, self._task), []).append(record)
+        directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
+        chosen = [record for pool in directions for record in _middle(pool, flips_each)]
+        stands_out = extreme.change - typical.change >= least
+        if 2 * Counts.of(units, least=least).decisive < len(units):
+            yield self._peak("typical", typical)
+        for record in chosen:
+            yield self._counterfactual(record, extreme=stands_out and record is extreme)
+        if stands_out and not any(record is extreme for record in chosen):
+            yield self._peak("extreme", extreme)
+
+    def _counterfactual(self, record: Record, *, extreme: bool) -> Pick:
+        """The picture of a decisive flip: what its record holds."""
+        direction = direction_of(record, record.output, self._task)
+        return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
+
+    def _peak(self, kind: str, record: Record) -> Pick:
+        """The point where the record's change was found: of a flipping unit that is not its counterfactual."""
+        points = [p for p in record.trajectory if p.change == record.change and p.label_kept is not False]
+        reported = Point(
+            weights=record.edit_weights,
+            output=record.output,
+            change=record.change,
+            label_kept=record.label_kept,
+            ssim=record.ssim,
+        )
+        point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
+        direction = direction_of(record, point.output, self._task)
+        decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
+        kept, ssim = point.label_kept, point.ssim
+        return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
+
+
+def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
+    """The task's states of the record's unedited image and of ``output``."""
+    original = record.original_output
+    return task.state(original, original), task.state(output, original)
+
+
+def _middle(units: Sequence[Record], count: int) -> list[Record]:
+    """The units in the middle of `count` equal parts of `units`, the median first."""
+    count = min(count, len(units))
+    parts = sorted(range(count), key=lambda part: abs(2 * part + 1 - count))
+    return [units[((2 * part + 1) * len(units) - 1) // (2 * count)] for part in parts]
+
+
+def sheet_weights(low: float, high: float) -> list[float]:
+    """The columns of an edit sheet: the ends of the range that is used and their halves, around 0; outside them the
+    ends of the paper's range, where it goes further."""
+    outside = [end for end in (-PAPER_BOUND, PAPER_BOUND) if not low <= end <= high]
+    return sorted([low, low / 2, 0.0, high / 2, high, *outside])
+
+
+def write_photographs(
+    audit: AuditFolder, found: Audited, crops: Sequence[Crop], evaluator: Evaluator
+) -> tuple[Photograph, ...]:
+    """Write the square of each photograph that could be read and what the generator draws of the audited ones; the
+    photographs with the names of these files. They hold pixels, and nothing else of the photograph's file."""
+    shown = []
+    for number, (photograph, crop) in enumerate(zip(found.photographs, crops, strict=True)):
+        picture = inversion = None
+        if crop.pixels is not None:
+            picture = f"images/photograph-{number}.png"
+            audit.write(picture, png_bytes(crop.pixels))
+        if photograph.image is not None:
+            inversion = f"images/inversion-{number}.png"
+            code = found.codes[photograph.image : photograph.image + 1].to(evaluator.directions.device)
+            with torch.no_grad():
+                audit.write(inversion, png_bytes(to_pixels(evaluator.render(code))[0]))
+        shown.append(replace(photograph, picture=picture, inversion=inversion))
+    return tuple(shown)
+
+
+def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evaluator, styles: StyleRows) -> None:
+    """Write ``images/`` and ``gallery.json`` of a finished search.
+
+    ``styles [I, S]`` are the unedited style vectors; ``Record.image`` is a row of it.
+    """
+    strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task)]
+    rows = min(SHEET_ROWS, len(styles))
+    sheets = [_sheet(audit, index, diagnosis, evaluator, styles[:rows]) for index in range(len(diagnosis.attributes))]
+    audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
+
+
+def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[float], int]:
+    """The edit weights of a strip, from 0 to the end of its range, and which of them is `shown`.
+
+    All `STRIP_FRAMES` lie on one side of 0, evenly spaced up to `shown`, which is no further out than `end`, and beyond
+    it; `flip` takes the place of the one next to it. A strip that is shown for its unedited picture is even throughout.
+    """
+    steps = STRIP_FRAMES - 1
+    if abs(shown) < _SLACK:
+        before, shown, index = steps, end, 0
+    else:
+        before = min(max(round(steps * shown / end), STEPS_TO_SHOWN), steps - 1)
+        before = index = steps if abs(end - shown) < _SLACK else before
+    after = steps - before
+    weights = [shown * step / before for step in range(before + 1)]
+    weights += [shown + (end - shown) * (step + 1) / after for step in range(after)]
+    if flip is not None and all(abs(flip - weight) >= _SLACK for weight in weights):
+        free = (place for place in range(1, steps) if place != index)
+        weights[min(free, key=lambda place: abs(weights[place] - flip))] = flip
+    order = sorted(range(len(weights)), key=lambda place: abs(weights[place]))
+    return [weights[place] for place in order], order.index(index)
+
+
+def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
+    """Pictures of one unit from the original to the end of its range, with the target's output for each."""
+    record, task = pick.record, evaluator.target.task
+    attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
+    flip: float | None = None
+    along: Sequence[float | None] = [None] * STRIP_FRAMES
+    if attribute is None:
+        shown = STRIP_FRAMES - 1
+        weights = torch.linspace(0, 1, STRIP_FRAMES)[:, None] * torch.tensor(pick.edit_weights)
+    else:
+        column = diagnosis.attributes.index(attribute)
+        end = _end(pick, column, diagnosis)
+        flip = _flip_weight(record, column, end, task)
+        steps, shown = strip_weights(pick.edit_weights[column], flip, end)
+        weights = torch.zeros(len(steps), len(diagnosis.attributes))
+        weights[:, column], along = torch.tensor(steps), steps
+    pictures, seen = _looked_at(evaluator, styles[record.image].expand(len(weights), -1), weights)
+    stem = f"images/strip-{slug(record.attribute or 'all')}-{pick.kind}-{record.seed}"
+    recorded, frames = seen.recorded.tolist(), []
+    for index, picture in enumerate(pictures):
+        name = f"{stem}-{index}.png"
+        audit.write(name, png_bytes(picture))
+        entry = FrameEntry(
+            file=name,
+            weight=along[index],
+            caption=task.caption(seen.outputs[index], seen.outputs[0]),
+            followed=task.followed(recorded[index], recorded[0]),
+            flipped=bool(seen.flipped[index]),
+            label_kept=bool(seen.label_kept[index]) if seen.labels_on else None,
+        )
+        frames.append(entry)
+    return StripEntry(
+        kind=pick.kind,
+        attribute=attribute,
+        image=record.image,
+        seed=record.seed,
+        direction=pick.direction,
+        flipped=pick.direction[0] != pick.direction[1],
+        decisive=pick.decisive,
+        extreme=pick.extreme,
+        label_kept=pick.label_kept,
+        ssim=pick.ssim,
+        shown=shown,
+        flip_weight=flip,
+        original_caption=frames[0].caption,
+        caption=frames[shown].caption,
+        frames=tuple(frames),
+    )
+
+
+def _end(pick: Pick, column: int, diagnosis: Diagnosis) -> float:
+    """Where the range of the unit ends, on the side that its picture lies on; a range that leads nowhere ends there."""
+    shown = pick.edit_weights[column]
+    low, high = pick.record.bounds or diagnosis.config.ranges[column]
+    side = shown or low + high
+    return max(high, shown) if side >= 0 else min(low, shown)
+
+
+def _flip_weight(record: Record, column: int, end: float, task: Task) -> float | None:
+    """The edit weight nearest to 0 on the way to `end` at which the prediction flips and keeps its label, as far as the
+    search looked."""
+    original = record.original_output
+    unedited = task.state(original, original)
+    flips = [
+        weight
+        for point in record.trajectory
+        if 0 < (weight := point.weights[column]) * (1 if end >= 0 else -1) <= abs(end) + _SLACK
+        and point.label_kept is not False
+        and task.state(point.output, original) != unedited
+    ]
+    return min(flips, key=abs, default=None)
+
+
+@torch.no_grad()
+def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[list[Pixels], Evaluation]:
+    """Pictures of one image at several edit weights, the first of which is 0, and what target and text encoder see."""
+    images = evaluator.render(styles, weights.to(styles.device))
+    embeddings = evaluator.look(images)
+    original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
+    alike = original.rows(torch.zeros(len(images), dtype=torch.long))
+    seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")
+    return _drawn(images, seen.outputs, evaluator.target.task, unedited=0), seen
+
+
+def _drawn(images: Tensor, outputs: Tensor, task: Task, *, unedited: int) -> list[Pixels]:
+    """The pictures with their outputs in them, those of row ``unedited`` being the original's."""
+    original = outputs[unedited]
+    return [task.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+
+
+@torch.no_grad()
+def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Evaluator, styles: Tensor) -> SheetEntry:
+    """One row per image, one column per weight."""
+    attribute = diagnosis.attributes[index]
+    columns = sheet_weights(*diagnosis.config.ranges[index])
+    rows = []
+    for number, style in enumerate(styles):
+        weights = torch.zeros(len(columns), len(evaluator.directions))
+        weights[:, index] = torch.tensor(columns)
+        images = evaluator.render(style.expand(len(columns), -1), weights.to(style.device))
+        drawn = _drawn(images, evaluator.target(images), evaluator.target.task, unedited=columns.index(0.0))
+        names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(drawn))]
+        for name, image in zip(names, drawn, strict=True):
+            audit.write(name, png_bytes(image))
+        rows.append(tuple(names))
+    return SheetEntry(attribute=attribute, weights=tuple(columns), rows=tuple(rows))

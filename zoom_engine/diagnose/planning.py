@@ -1,0 +1,445 @@
+"""What an audit will take: pictures counted from its settings, hours from a rate that is measured or given, disk and
+memory from the form of its records.
+
+What hangs on the model under audit is not known before: how many searches flip, and where they stop. So there is a
+least and a most of all that depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.audit.records import Point, Record, to_line
+from zoom_engine.common.plurals import number_of
+from zoom_engine.diagnose.diagnoser import Diagnoser
+from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
+from zoom_engine.directions import NULL_PICTURES, EditDirections
+from zoom_engine.directions.find import DEFAULT_SAMPLES
+from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
+from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
+from zoom_engine.directions.null import MOST_DRAWS, pictures_each
+from zoom_engine.directions.unedited import SAMPLES
+from zoom_engine.search import CMAES, End, Scan
+from zoom_engine.search.gradient_descent import GradientSearch
+from zoom_engine.search.scheduler import Embeddings
+from zoom_engine.settings.audit_settings import AUTO, RunSettings
+
+SIDE = (60, 90)  # syntheses of a side of a calibrated range, see `calibrate_range`
+SHEET = SHEET_ROWS * len(sheet_weights(-1.0, 1.0))  # pictures of the edit sheet of an attribute
+SECONDS = 10.0  # that the rate is measured for
+PARSED = 64  # records that are read to see what memory they take
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many, at least and at most."""
+
+    least: float
+    most: float
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.least + other.least, self.most + other.most)
+
+    def __mul__(self, times: float) -> Count:
+        return Count(self.least * times, self.most * times)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What targets that are audited together will take.
+
+    once: pictures that are made before the first image and after the last, by one machine, where the cache has none of
+        them; every_image: those of all images, which workers can share. A step with gradients counts as `step`
+        pictures.
+    rate: pictures a second of one worker, made and looked at by the targets and the text encoder; `rate_from` says
+        whence.
+    record_bytes: of records.jsonl, of all targets; memory: bytes, of their records while they are added up.
+    """
+
+    targets: tuple[str, ...]
+    attributes: int
+    null: int
+    search: str
+    records: int
+    once: Mapping[str, Count]
+    every_image: Mapping[str, Count]
+    step: float
+    rate: float
+    rate_from: str
+    record_bytes: Count
+    memory: Count
+
+    @property
+    def pictures(self) -> Count:
+        return _sum(self.once) + _sum(self.every_image)
+
+    def hours(self, workers: int) -> Count:
+        """With so many workers, each as fast as the rate says and never idle."""
+        return (_sum(self.once) + _sum(self.every_image) * (1 / workers)) * (1 / self.rate / 3600)
+
+    def title(self, images: int) -> str:
+        """What is audited, in a line."""
+        what = number_of(self.attributes, "attribute")
+        beside = f" and {number_of(self.null, 'random direction')}" if self.null else ""
+        return (
+            f"{', '.join(self.targets)}: {images:,} images, {what}{beside}, search {self.search}:"
+            f" {self.records:,} records"
+        )
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Its pictures, and how fast they are made."""
+        return [
+            ("pictures, once, on one machine", _shown(_sum(self.once))),
+            *((f"  {what}", _shown(count)) for what, count in self.once.items()),
+            ("pictures of all images", _shown(_sum(self.every_image))),
+            *((f"  {what}", _shown(count)) for what, count in self.every_image.items()),
+            ("pictures a second", f"{self.rate:.3g}, {self.rate_from}"),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an audit of one target or of several will take: of ``images`` each, in ``parts`` that are audited one after
+    the other; ``unknown`` is what is not in these numbers."""
+
+    images: int
+    parts: tuple[Part, ...]
+    unknown: tuple[str, ...]
+
+    def total(self, of: Callable[[Part], Count]) -> Count:
+        """Of all parts together."""
+        return sum(map(of, self.parts), Count(0, 0))
+
+    def hours(self, workers: int) -> Count:
+        """As `Part.hours`."""
+        return self.total(lambda part: part.hours(workers))
+
+    def to_json(self, workers: int) -> dict[str, Any]:
+        """All of it, with the hours of one worker and of so many."""
+        return {
+            "targets": [target for part in self.parts for target in part.targets],
+            "images": self.images,
+            "records": sum(part.records for part in self.parts),
+            "pictures": asdict(self.total(lambda part: part.pictures)),
+            "hours": {str(count): asdict(self.hours(count)) for count in (1, workers)},
+            "record_bytes": asdict(self.total(lambda part: part.record_bytes)),
+            "memory": asdict(self.total(lambda part: part.memory)),
+            "parts": [asdict(part) for part in self.parts],
+            "unknown": list(self.unknown),
+        }
+
+    def text(self, workers: int) -> str:
+        """A few lines for a terminal."""
+        whole = [
+            ("with one such worker", _shown(self.hours(1), "h")),
+            *([(f"with {workers:,} such workers", _shown(self.hours(workers), "h"))] if workers > 1 else []),
+            ("records.jsonl", _shown(self.total(lambda part: part.record_bytes) * (1 / GB), "GB")),
+            ("memory to add them up", _shown(self.total(lambda part: part.memory) * (1 / GB), "GB")),
+        ]
+        width = max(len(name) for name, _ in [*whole, *(row for part in self.parts for row in part.rows())])
+        lines: list[str] = []
+        for part in self.parts:
+            lines += [part.title(self.images), *_aligned(part.rows(), width)]
+            lines += [""] if len(self.parts) > 1 else []
+        if len(self.parts) > 1:
+            lines.append("All of them, one after the other, without pictures of images in common:")
+        return "\n".join(
+            [*lines, *_aligned(whole, width), "Not known, or not counted:", *(f"- {what}" for what in self.unknown)]
+        )
+
+
+def plan(groups: Sequence[Sequence[Diagnoser]], run: RunSettings, *, rate: float | None = None) -> Plan:
+    """Of the audits that ``groups`` would run one after the other; those of a group have all but their targets in
+    common and are run together, see `Diagnosers.groups`. Without ``rate`` it is measured, for about ten seconds a
+    group."""
+    parts, before = [], list[Diagnoser]()
+    for diagnosers in groups:
+        parts.append(_part(diagnosers, run, rate, before))
+        before += diagnosers
+    unknown = [
+        "how many searches flip, and where they stop: the most is where each flips as late as it can",
+        "what the cache has of this generator already: it is counted as empty",
+        "loading and compiling models, on each worker anew; workers that wait for the last shards; networks and disks",
+        "adding up the records and drawing the report, which one machine does at the end",
+    ]
+    if run.images == AUTO:
+        planned = ", ".join(map(str, run.looks))
+        unknown.insert(0, f"after which of {planned} images the audit ends: these are of all")
+    for name in dict.fromkeys(group[0].search.name for group in groups if evaluations(group[0]) is None):
+        unknown.insert(0, f"how many pictures search {name} takes: they are left out of all of this")
+    return Plan(images=run.most, parts=tuple(parts), unknown=tuple(unknown))
+
+
+def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None, before: Sequence[Diagnoser]) -> Part:
+    first = diagnosers[0]
+    measured = _Measured(diagnosers)
+    step = measured.step() if first.search.needs_gradient else 1.0
+    rate_from = "as given"
+    if rate is None:
+        rate, rate_from = measured.rate()
+    of_attributes, beside = first.known(run).measurements(run.most)
+    points = zip(_points(evaluations(first)), _points(evaluations(first, null=True)), strict=True)
+    sizes = [
+        [
+            _size(*one, own) * of_attributes + _size(*one, along, null=True) * beside
+            for one in zip(diagnosers, measured.outputs, strict=True)
+        ]
+        for own, along in points
+    ]
+    return Part(
+        targets=tuple(each.target.name for each in diagnosers),
+        attributes=len(first.attributes),
+        null=first.null,
+        search=first.search.name,
+        records=(of_attributes + beside) * len(diagnosers),
+        once=pictures_once(diagnosers, step, before=before),
+        every_image=pictures_of_images(diagnosers, run, step),
+        step=step,
+        rate=rate,
+        rate_from=rate_from,
+        record_bytes=Count(*(sum(size.line for size in of_all) for of_all in sizes)),
+        memory=Count(*(sum(size.memory for size in of_all) for of_all in sizes)),
+    )
+
+
+def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -> Count | None:
+    """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
+    targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
+    a package's own search does not say."""
+    search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
+    if null and isinstance(diagnoser.null_search, End):
+        return Count(1, 1 + targets * diagnoser.null_search.halvings * bool(diagnoser.labels))
+    if isinstance(search, Scan):
+        outer = search.outer_points if calibrated else 0
+        least = search.points if search.monotone is None else math.ceil(search.points / 2)
+        sides, reach = (1, PAPER_BOUND) if calibrated else (2, 2 * PAPER_BOUND)
+        cells = 1 if search.tolerance is None else math.ceil(reach / search.points / search.tolerance)
+        return Count(least + outer, search.points + outer + targets * sides * math.ceil(math.log2(cells)))
+    if isinstance(search, GradientSearch):
+        return Count(2, search.steps + 1) * targets
+    if isinstance(search, CMAES):
+        population = search.population or 4 + math.floor(3 * math.log(max(len(diagnoser.attributes), 1)))
+        most = population * search.steps
+        return Count(most if search.patience is None else population, most * targets)
+    stated: int | None = getattr(search, "most_evaluations", None)
+    return None if stated is None else Count(1, stated) * targets
+
+
+def pictures_once(
+    diagnosers: Sequence[Diagnoser], step: float, *, before: Sequence[Diagnoser] = ()
+) -> dict[str, Count]:
+    """What is made before the first image and after the last of audits that are run together. Those ``before`` have
+    left in the cache what they made: all of it of the same attributes, of others what does not hang on attributes."""
+    diagnoser, first = diagnosers[0], not before
+    settings, count, null = diagnoser.settings, len(diagnoser.attributes), diagnoser.null
+    strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
+    report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(diagnosers)}
+    if any(other.attributes == diagnoser.attributes for other in before):
+        return report
+    found: dict[str, Count] = {}
+    unedited = DEFAULT_SAMPLES["regression"] if settings.directions == "regression" else SAMPLES
+    if settings.directions == "sampled" and first:
+        pushed = 2 * DEFAULT_SAMPLES["sampled"] * int((~diagnoser.generator.space.fixed_mask()).sum())
+        found["edit directions"] = Count(pushed, pushed)
+    elif settings.directions == "gradient":
+        known = {attribute for other in before for attribute in other.attributes}
+        texts = sum(attribute not in known for attribute in diagnoser.attributes) + RANDOM_TEXTS * first
+        followed = DEFAULT_SAMPLES["gradient"] * texts * step
+        found["edit directions"] = Count(followed, followed)
+    if first:
+        found["unedited images"] = Count(unedited, unedited)
+    if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):
+        kept = KEEPING_PICTURES * (1 + keep + 2 * count)
+        found["what is to be kept"] = Count(kept, kept)
+    if settings.edit_range == "calibrated":
+        found["calibrated range"] = Count(*SIDE) * (2 * count)
+        if null:
+            prompts = len(diagnoser.nothing)
+            matched = NULL_PICTURES * (1 + count + 2 * prompts) + null * sum(
+                pictures_each(null, look) for look in (0, 1)
+            )
+            of_labels = {each.labels for each in diagnosers}
+            checked = NULL_PICTURES * null * sum(map(bool, of_labels))
+            found["how far random directions go"] = Count(matched, matched) * len(of_labels)
+            if checked:
+                found["random directions that keep labels"] = Count(checked, MOST_DRAWS * checked)
+    return found | report
+
+
+def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: float) -> dict[str, Count]:
+    """What is made of all images by audits that are run together."""
+    diagnoser, targets = diagnosers[0], len(diagnosers)
+    settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.most
+    apart = targets if diagnoser.search.needs_gradient else 1  # each is followed alone
+    weight = step if diagnoser.search.needs_gradient else 1.0
+    one = Count(images, images)
+    found: dict[str, Count] = {}
+    if settings.mode == "single" and settings.edit_range == "calibrated":
+        found["how far each may be edited"] = Count(1 + count, 1 + 3 * count) * images
+    if settings.by:
+        found["which group each is of"] = one
+    if settings.wordings:
+        found["other wordings"] = one * (2 * count * settings.wordings)
+    searches = 1 if settings.mode == "multi" else count
+    each = evaluations(diagnoser, targets=targets) or Count(0, 0)
+    found["search"] = one * apart + each * (weight * searches * images)
+    if diagnoser.null:
+        beside = evaluations(diagnoser, null=True, targets=targets) or Count(0, 0)
+        _, along = diagnoser.known(run).measurements(images)
+        apart_by = max(len({each.labels for each in diagnosers}), 1)  # directions that keep them may be others
+        if isinstance(diagnoser.null_search, End):
+            ends = one + beside * along
+            found["the ends of null directions"] = Count(ends.least, apart_by * ends.most)
+        else:
+            found["search along null directions"] = one * apart + beside * (weight * along)
+    return found
+
+
+def _sum(counts: Mapping[str, Count]) -> Count:
+    return sum(counts.values(), Count(0, 0))
+
+
+def _shown(count: Count, unit: str = "") -> str:
+    """ "1,200 to 3,400 h"; one number where both are the same."""
+
+    def number(value: float) -> str:
+        return f"{value:,.0f}" if value >= 10 or not unit else f"{value:.2g}"
+
+    least, most = number(count.least), number(count.most)
+    return f"{least if least == most else f'{least} to {most}'} {unit}".strip()
+
+
+def _aligned(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+    return [f"{name:<{width}}  {value}" for name, value in rows]
+
+
+def _points(each: Count | None) -> tuple[int, int]:
+    """Of a record's trajectory, with the unedited image."""
+    return (1, 1) if each is None else (1 + int(each.least), 1 + int(each.most))
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Bytes of records: of their lines, and of what they are in memory."""
+
+    line: float
+    memory: float
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.line + other.line, self.memory + other.memory)
+
+    def __mul__(self, times: int) -> _Size:
+        return _Size(self.line * times, self.memory * times)
+
+
+def _size(diagnoser: Diagnoser, outputs: int, points: int, *, null: bool = False) -> _Size:
+    """Of a record of so many outputs, of an attribute or of a null direction, with a trajectory of so many points, all
+    numbers written out."""
+    single = diagnoser.settings.mode == "single"
+    count = diagnoser.null + len(diagnoser.nothing) if null else len(diagnoser.attributes)
+    weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
+    output = tuple(0.123456 for _ in range(outputs))
+    kept = True if diagnoser.labels else None
+    point = Point(weights=weights, output=output, change=0.123456, label_kept=kept, ssim=None)
+    labels = len(diagnoser.labels)
+    record = Record(
+        image=99_999,
+        seed=99_999,
+        attribute=max((attribute.text for attribute in diagnoser.attributes), key=len) if single and not null else None,
+        null=0 if null else None,
+        edit_weights=weights,
+        original_output=output,
+        output=output,
+        change=0.123456,
+        flipped=False,
+        decisive=False,
+        label_kept=kept,
+        ssim=None,
+        steps=1,
+        evaluations=points,
+        stop="flip-bracketed",
+        trajectory=(point,) * points,
+        bounds=(-12.345678, 0.0),
+        scores=(0.1234,) * (count + labels) if single and not null else None,
+    )
+    line = to_line(record)
+    tracemalloc.start()
+    try:
+        held = [Record.from_json(each) for each in (json.loads(line) for _ in range(PARSED))]
+        memory = tracemalloc.get_traced_memory()[0] / len(held)
+    finally:
+        tracemalloc.stop()
+    return _Size(len(line), memory)
+
+
+class _Measured:
+    """What pictures cost on this machine, with an audit's own models: unedited ones, since directions are not found.
+
+    As in the audit several targets look at the same picture, but where a search follows the gradient of one.
+    """
+
+    def __init__(self, diagnosers: Sequence[Diagnoser]) -> None:
+        first = diagnosers[0]
+        size, count = first.settings.batch_size, len(first.attributes)
+        self._search = first.search
+        self._styles = first.styles(range(size))[:]
+        evaluators = [each.evaluator(torch.zeros(count, first.generator.space.size)) for each in diagnosers]
+        self._together = [[each] for each in evaluators] if first.search.needs_gradient else [evaluators]
+        self._weights = torch.zeros(size, count)
+        originals = [each.originals(self._styles[:1]).outputs for each in evaluators]
+        self.outputs = [
+            each.target.task.recorded(outputs, outputs).shape[1]
+            for each, outputs in zip(diagnosers, originals, strict=True)
+        ]
+
+    def rate(self) -> tuple[float, str]:
+        """Pictures a second, and on what that was measured."""
+        seconds, pictures = self._look(len(self._styles))
+        threads, looking = number_of(torch.get_num_threads(), "thread"), len(self._together[0])
+        by = f", each looked at by {looking} targets" if looking > 1 else ""
+        return pictures / seconds, (
+            f"measured here with {threads}, on {number_of(pictures, 'picture')} in {seconds:.1f} s{by}"
+        )
+
+    def step(self) -> float:
+        """How many pictures' time a step with gradients takes, mean over targets."""
+        followed = 0.0
+        for (evaluator,) in self._together:
+            originals = evaluator.originals(self._styles[:1])
+            look = evaluator.value_and_grad if self._search.needs_loss else evaluator.value_and_slopes
+            look(self._styles[:1], self._weights[:1], originals)  # the first takes longer
+            start = time.perf_counter()
+            look(self._styles[:1], self._weights[:1], originals)
+            followed += time.perf_counter() - start
+        seconds, pictures = self._look(1)
+        return max(1.0, followed / len(self._together) * pictures / seconds)
+
+    @torch.no_grad()
+    def _look(self, size: int) -> tuple[float, int]:
+        """Seconds, and pictures of batches of so many: one batch where it takes long."""
+        styles, weights = self._styles[:size], self._weights[:size]
+        unedited = [[each.originals(styles) for each in together] for together in self._together]
+
+        def look() -> None:
+            for together, originals in zip(self._together, unedited, strict=True):
+                images = together[0].render(styles, weights)
+                embeddings = Embeddings(images, exact=False)
+                for each, own in zip(together, originals, strict=True):
+                    each.evaluate(images, own, embeddings=embeddings.of(each), ssim="flipped")
+
+        look()
+        pictures, start = 0, time.perf_counter()
+        while not pictures or time.perf_counter() - start < SECONDS:
+            look()
+            pictures += size * len(self._together)
+        return time.perf_counter() - start, pictures

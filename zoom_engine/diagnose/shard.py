@@ -1,0 +1,179 @@
+"""``ShardSearch``: images of an audit, or of several that differ in their targets alone, searched by this process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from zoom_engine.audit.records import Record
+from zoom_engine.diagnose.cluster import Batch, Shard
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    NaturalRegion,
+    NullDirections,
+    ScoreScale,
+    TextGroups,
+    joined_scales,
+)
+from zoom_engine.evaluation.evaluator import Evaluator, changes
+from zoom_engine.generators import StyleRows
+from zoom_engine.search import Search, SearchResult, Unit, searched
+from zoom_engine.search.recorded import record_of
+
+if TYPE_CHECKING:
+    from zoom_engine.diagnose.diagnoser import Diagnoser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
+
+    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
+    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
+    the settings' `by` and `wordings`; None where they are not needed.
+    """
+
+    seeds: Sequence[int]
+    codes: Tensor | None
+    directions: EditDirections
+    calibrated: CalibratedRange | None
+    null: NullDirections
+    scale: ScoreScale | None
+    groups: TextGroups | None
+    phrased: Tensor | None
+    region: NaturalRegion | None
+
+
+class ShardSearch:
+    """Searches units of audits that have all but their targets in common, on what this process has loaded, with what
+    was measured for all images; the batches of a call are what is new after each batch of pictures."""
+
+    def __init__(self, diagnosers: Sequence[Diagnoser], measured: Sequence[Measured]) -> None:
+        self._first, common = diagnosers[0], measured[0]
+        self.measured = measured
+        device, codes = self._first.generator.device, common.codes
+        self.styles: StyleRows = self._first.styles(common.seeds) if codes is None else codes.to(device)
+        self.evaluators = [each.evaluator(common.directions) for each in diagnosers]
+        phrased = common.phrased
+        self._beside = [
+            each.evaluator(own.null) if len(own.null.matrix) else alone
+            for each, own, alone in zip(diagnosers, measured, self.evaluators, strict=True)
+        ]
+        self._in_phrasings = [] if phrased is None else [each.evaluator(phrased) for each in diagnosers]
+        scales = [own.scale for own in measured if own.scale is not None]
+        self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
+        self._names = [attribute.text for attribute in self._first.attributes]
+        self._targets = [each.target for each in diagnosers]
+        self._told = [Counter[str]() for _ in diagnosers]
+
+    def __call__(self, shard: Shard) -> Iterator[Batch]:
+        """For the one target."""
+        for _, batch in self.of(shard, [0]):
+            yield batch
+
+    def of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, Batch]]:
+        """For those of the targets, told with each batch. Attributes come first, then null directions."""
+        for target, records in self._records_of(shard, targets):
+            yield target, Batch(records, tries=self.tries(target))
+
+    def tries(self, target: int) -> dict[str, int]:
+        """How the target, a service, was asked since the last call, see `Target.tries`."""
+        every = Counter(self._targets[target].tries)
+        new = every - self._told[target]
+        self._told[target] = every
+        return dict(new)
+
+    def _records_of(self, shard: Shard, targets: Sequence[int]) -> Iterator[tuple[int, list[Record]]]:
+        common = self.measured[0]
+        wanted = [
+            (image, None if name is None else self._names.index(name))
+            for image, name in shard
+            if not isinstance(name, int)
+        ]
+        if wanted:
+            yield from self._attributes(wanted, targets)
+        random = [(image, j) for image, j in shard if isinstance(j, int)]
+        drawn = {target: self.measured[target].null for target in targets}
+        for null in {each.drawn: each for each in drawn.values()}.values():  # targets of other labels may have others
+            alike = [target for target in targets if drawn[target].drawn == null.drawn]
+            units = [Unit(image, j, null.bounds(common.seeds[image], j)) for image, j in random]
+            for target, results in self._searched(units, self._beside, alike, self._first.null_search):
+                records = [record_of(unit, found, common.seeds[unit.image], unit.attribute) for unit, found in results]
+                yield target, records
+
+    def _attributes(
+        self, wanted: list[tuple[int, int | None]], targets: Sequence[int]
+    ) -> Iterator[tuple[int, list[Record]]]:
+        first, common = self._first, self.measured[0]
+        belongs: dict[int, tuple[bool, ...]] = {}
+        if common.groups is not None:
+            images = sorted({image for image, _ in wanted})
+            size = first.settings.batch_size
+            belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
+        units = first.units(self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
+        wordings = self._phrased_changes(units, targets)
+        for target, results in self._searched(units, self.evaluators, targets, self._first.search):
+            records = []
+            for unit, found in results:
+                scores = unit.scores and tuple(unit.scores[column] for column in self._columns[target])
+                records.append(
+                    record_of(
+                        replace(unit, scores=scores),
+                        found,
+                        common.seeds[unit.image],
+                        None if unit.attribute is None else self._names[unit.attribute],
+                        groups=belongs.get(unit.image),
+                        wordings=wordings.get((target, unit.image, unit.attribute)),
+                    )
+                )
+            yield target, records
+
+    def _searched(
+        self, units: list[Unit], evaluators: Sequence[Evaluator], targets: Sequence[int], search: Search
+    ) -> Iterator[tuple[int, list[tuple[Unit, SearchResult]]]]:
+        """The results of each target: of all together, but where a search follows the gradient of one."""
+        for together in [[target] for target in targets] if search.needs_gradient else [targets]:
+            for results in searched(
+                units,
+                search=search,
+                evaluators=[evaluators[target] for target in together],
+                styles=self.styles,
+                batch_size=self._first.settings.batch_size,
+            ):
+                for place, target in enumerate(together):
+                    if own := [(unit, result) for index, unit, result in results if index == place]:
+                        yield target, own
+
+    def _phrased_changes(
+        self, units: Sequence[Unit], targets: Sequence[int]
+    ) -> dict[tuple[int, int, int | None], tuple[float, ...]]:
+        """By target, image and attribute the change at the unit's bound along the direction of each phrasing, to six
+        decimals."""
+        if not self._in_phrasings:
+            return {}
+        settings = self._first.settings
+        count, phrasings = len(self._names), settings.wordings or 0
+        edits = torch.zeros(len(units) * phrasings, count * phrasings)
+        for place, unit in enumerate(units):
+            bound = float(unit.bounds.sum())  # one end of one attribute is not 0
+            for k in range(phrasings):
+                edits[place * phrasings + k, k * count + (unit.attribute or 0)] = bound
+        image = torch.tensor([unit.image for unit in units]).repeat_interleave(phrasings)
+        evaluators = [self._in_phrasings[target] for target in targets]
+        device = self.styles.device
+        moved = [
+            changes(evaluators, self.styles[image[part]].to(device), edits[part].to(device))
+            for part in torch.split(torch.arange(len(edits)), settings.batch_size)
+        ]
+        found: dict[tuple[int, int, int | None], tuple[float, ...]] = {}
+        for target, rows in zip(targets, torch.cat(moved, dim=1).tolist(), strict=True):
+            for place, unit in enumerate(units):
+                own = rows[place * phrasings : (place + 1) * phrasings]
+                found[target, unit.image, unit.attribute] = tuple(round(value, 6) for value in own)
+        return found

@@ -1,0 +1,1 @@
+"""The central line: codes + edit weights @ directions → image → target output."""

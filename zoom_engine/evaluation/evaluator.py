@@ -1,0 +1,361 @@
+"""`Evaluator`: styles + edit weights @ directions → images → what target and text encoder see in them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.common.errors import TargetError
+from zoom_engine.evaluation.labels import ZeroShotLabels
+from zoom_engine.evaluation.objectives import ssim, structure_loss
+from zoom_engine.evaluation.side_by_side import side_by_side
+from zoom_engine.generators import Renderer
+from zoom_engine.runtime.lowered_networks import LoweredNetwork
+from zoom_engine.settings.audit_settings import LossWeights, check_decisive_change
+from zoom_engine.targets.target import Target
+from zoom_engine.targets.tasks.contract import out_of_range
+
+WhichSSIM = Literal["all", "flipped", "none"]
+
+
+_Look = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
+"""Looks at pictures that want gradients, whose embeddings are there or not needed: what is seen, and slopes to the
+pictures."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Originals:
+    """The unedited images and what was read off them, row by row: pictures `[3, R, R]` each, outputs `[B, K]`, labels
+    `[B]` or None. Pictures are looked at for few rows, so they stay where they are until somebody asks."""
+
+    pictures: Tensor | Sequence[Tensor]
+    outputs: Tensor
+    labels: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    @property
+    def images(self) -> Tensor:
+        """All pictures `[B, 3, R, R]`."""
+        return self.pictures if isinstance(self.pictures, Tensor) else torch.stack(list(self.pictures))
+
+    def images_where(self, chosen: Tensor) -> Tensor:
+        """The pictures of the rows that bool `chosen` `[B]` marks."""
+        return torch.stack([self.pictures[row] for row in chosen.nonzero().flatten().tolist()])
+
+    def rows(self, index: Tensor) -> Originals:
+        """The rows of int64 `index`, which may repeat."""
+        pictures = [self.pictures[row] for row in index.tolist()]
+        return Originals(pictures, self.outputs[index], None if self.labels is None else self.labels[index])
+
+    @staticmethod
+    def cat(parts: Sequence[Originals]) -> Originals:
+        """Rows of several, one after the other."""
+        labels = [part.labels for part in parts if part.labels is not None]
+        return Originals(
+            [picture for part in parts for picture in part.pictures],
+            torch.cat([part.outputs for part in parts]),
+            torch.cat(labels) if labels else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One row per evaluated image.
+
+    outputs `[B, K]` of the task; recorded `[B, M]` (what a record keeps: probabilities); change `[B]` in
+    [0, 1]; margin `[B]`, > 0 while the prediction is the original's; flipped bool `[B]`, and decisive bool `[B]`:
+    flipped, and the output moved far enough to prove something; label_kept bool `[B]` (True where labels are off);
+    ssim `[B]`, NaN where it was not asked for; loss `[B]`, None where it was not asked for.
+    """
+
+    outputs: Tensor
+    recorded: Tensor
+    change: Tensor
+    margin: Tensor
+    flipped: Tensor
+    decisive: Tensor
+    label_kept: Tensor
+    ssim: Tensor
+    labels_on: bool
+    loss: Tensor | None = None
+
+    @staticmethod
+    def cat(parts: Sequence[Evaluation]) -> Evaluation:
+        """Rows of several that were asked for the same, one after the other."""
+        rows: dict[str, Any] = {
+            name: torch.cat([getattr(part, name) for part in parts])
+            for name, value in vars(parts[0]).items()
+            if isinstance(value, Tensor)
+        }
+        return dataclasses.replace(parts[0], **rows)
+
+
+class Evaluator:
+    """Directions, target and losses over any batch of styles and edit weights. Nothing is kept between
+    calls, and rows never mix.
+
+    Args:
+        renderer: what draws; differentiable if gradients are wanted.
+        directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
+        target: the model under audit.
+        labels: tell iterates apart that change the ground truth; without them there is no L_attr either.
+        loss_weights: of the three terms, for gradient searches.
+        decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
+
+    `value` is `evaluate(render(…))`: to ask several targets about the same images, render once and call `evaluate`
+    of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
+    whatever a generator caches in a forward pass must stay usable in a later backward pass).
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        directions: Tensor,
+        target: Target,
+        *,
+        labels: ZeroShotLabels | None = None,
+        loss_weights: LossWeights | None = None,
+        decisive_change: float = DECISIVE_CHANGE,
+    ) -> None:
+        check_decisive_change(decisive_change)
+        self.renderer = renderer
+        self.directions = directions
+        self.target = target
+        self.labels = labels
+        self.loss_weights = loss_weights or LossWeights()
+        self.decisive_change = decisive_change
+
+    def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
+        """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
+        differentiable as autograd is on or off."""
+        return self.renderer.render(styles, edit_weights, self.directions)
+
+    def look(self, images: Tensor) -> Tensor | None:
+        """Embeddings `[B, D]` that tell the labels of images, see `ZeroShotLabels.settled`; None without labels."""
+        return None if self.labels is None else self.labels.settled(self.labels.glance(images), images)
+
+    @torch.no_grad()
+    def originals(self, styles: Tensor) -> Originals:
+        """Render and evaluate the unedited images of styles `[B, S]`; once per image is enough."""
+        return self.originals_of(self.render(styles))
+
+    @torch.no_grad()
+    def originals_of(self, images: Tensor, *, embeddings: Tensor | None = None) -> Originals:
+        """`originals` for images `[B, 3, R, R]` that are there already; `embeddings` are those of `look`, if they are
+        there too."""
+        embeddings = self.look(images) if embeddings is None else embeddings
+        labels = None if self.labels is None or embeddings is None else self.labels.read(embeddings)
+        return Originals(images, self._outputs(images), labels)
+
+    @torch.no_grad()
+    def value(
+        self,
+        styles: Tensor,
+        edit_weights: Tensor,
+        originals: Originals,
+        *,
+        ssim: WhichSSIM = "all",
+        loss: bool = False,
+    ) -> Evaluation:
+        """Evaluate styles `[B, S]` at edit weights `[B, N]` against the originals' rows `[B]`. Forward only.
+
+        `ssim` says for which rows it is worth its price: "all", those "flipped" with the label kept, or
+        "none".
+        """
+        images = self.render(styles, edit_weights)
+        return self.evaluate(images, originals, ssim=ssim, loss=loss)
+
+    def evaluate(
+        self,
+        images: Tensor,
+        originals: Originals,
+        *,
+        embeddings: Tensor | None = None,
+        ssim: WhichSSIM = "all",
+        loss: bool = False,
+    ) -> Evaluation:
+        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`;
+        `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
+
+        Raises:
+            TargetError: when an output is not finite, and when what the task makes of one is none: a change out of
+                [0, 1], recorded numbers that are not finite.
+        """
+        task = self.target.task
+        outputs = self._outputs(images)
+        margin = task.margin(outputs.detach() if loss else outputs, originals.outputs)  # one of both is followed
+        labels = self.labels
+        if labels is not None and embeddings is None:
+            embeddings = labels.embed(images) if loss else self.look(images)
+        with torch.no_grad():
+            kept = torch.ones(len(images), dtype=torch.bool, device=images.device)
+            if labels is not None and embeddings is not None and originals.labels is not None:
+                kept = labels.read(embeddings) == originals.labels
+            flipped = task.flipped(outputs, originals.outputs)
+            change, recorded = task.change(outputs, originals.outputs), task.recorded(outputs, originals.outputs)
+            if wrong := out_of_range(change):
+                raise TargetError(f"task {task.name!r}: the change of an output must lie in [0, 1], but {wrong}")
+            if not bool(recorded.isfinite().all()):
+                raise TargetError(f"task {task.name!r}: what it records of an output is NaN or infinite")
+            similarity = _ssim_rows(images, originals, flipped & kept, ssim)
+            evaluation = Evaluation(
+                outputs=outputs.detach(),
+                recorded=recorded,
+                change=change,
+                margin=margin,
+                flipped=flipped,
+                decisive=flipped & (change >= self.decisive_change),
+                label_kept=kept,
+                ssim=similarity,
+                labels_on=labels is not None,
+            )
+        if not loss:
+            return evaluation
+        total = self.loss_weights.target * task.loss(outputs, originals.outputs)
+        if self.loss_weights.structure:
+            structure = structure_loss(images, originals.images)
+            total = total + self.loss_weights.structure * structure
+            evaluation = dataclasses.replace(evaluation, ssim=1 - structure.detach())
+        if self.loss_weights.label and labels is not None and embeddings is not None and originals.labels is not None:
+            total = total + self.loss_weights.label * labels.loss(embeddings, originals.labels)
+        return dataclasses.replace(evaluation, loss=total)
+
+    @property
+    def follows_exactly(self) -> bool:
+        """What `value_and_grad` says of a point is what `value` says, but for rounding in float32: no network that it
+        follows computes in less."""
+        towers = [] if self.labels is None else [getattr(self.labels.text_encoder, "image_tower", None)]
+        networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
+        return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
+
+    def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
+        nothing else gets gradients.
+
+        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
+        batch, and a search that follows them would too. In bfloat16 there is a thread to each.
+
+        Raises:
+            TargetError: when an output or a gradient is not finite, or the target gives no gradients.
+        """
+        evaluation, (gradient,) = self._followed(
+            styles, edit_weights, originals, self._loss_and_slope, with_labels=True
+        )
+        return evaluation, gradient
+
+    def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
+        """`value`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
+
+        A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
+        nothing has moved yet. Labels are only looked at. Pictures are looked at as `value_and_grad` does.
+
+        Raises:
+            TargetError: as `value_and_grad`.
+        """
+        evaluation, slopes = self._followed(styles, edit_weights, originals, self._margin_and_structure_slopes)
+        return evaluation, torch.stack(slopes, dim=1)
+
+    def _followed(
+        self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, with_labels: bool = False
+    ) -> tuple[Evaluation, list[Tensor]]:
+        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each; labels are
+        followed `with_labels`, else looked at."""
+        if not self.target.differentiable:
+            raise TargetError(
+                f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
+                " use search scan (mode single) or cmaes (mode multi), which need none"
+            )
+        with torch.enable_grad():
+            point = edit_weights.detach().clone().requires_grad_(True)
+            pictures = self.render(styles.detach(), point)
+            on_cpu = pictures.device.type == "cpu"
+            parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
+            seen = pictures.detach()
+            embeddings = [None if with_labels else self.look(seen[rows]) for rows in parts]
+
+            @torch.enable_grad()
+            def look_at(part: int) -> tuple[Evaluation, list[Tensor]]:
+                rows = parts[part]
+                return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
+
+            threads = on_cpu and self._has_copies_for_threads(with_labels)
+            looked = list((side_by_side if threads else map)(look_at, range(len(parts))))
+            slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
+            gradients = [
+                torch.autograd.grad(pictures, point, slope, retain_graph=slope is not slopes[-1])[0] for slope in slopes
+            ]
+        if not all(bool(gradient.isfinite().all()) for gradient in gradients):
+            raise TargetError(
+                f"the gradient of target {self.target.name!r} is NaN or infinite:"
+                " check it, or use the scan search, which needs none"
+            )
+        return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
+
+    def _has_copies_for_threads(self, with_labels: bool) -> bool:
+        """Each thread has a copy of its own of all networks that are followed: those of others may keep something
+        between two layers."""
+        networks: list[object] = [self.target]
+        if with_labels and self.labels is not None:
+            networks.append(getattr(self.labels.text_encoder, "image_tower", None))
+        return all(
+            isinstance(network, nn.Module) and any(isinstance(part, LoweredNetwork) for part in network.modules())
+            for network in networks
+        )
+
+    def _loss_and_slope(
+        self, images: Tensor, originals: Originals, embeddings: Tensor | None
+    ) -> tuple[Evaluation, list[Tensor]]:
+        """The evaluation of images `[B, 3, R, R]`, and the gradient of the loss to them."""
+        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="flipped", loss=True)
+        assert evaluation.loss is not None
+        (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
+        return dataclasses.replace(evaluation, loss=evaluation.loss.detach()), [slope]
+
+    def _margin_and_structure_slopes(
+        self, images: Tensor, originals: Originals, embeddings: Tensor | None
+    ) -> tuple[Evaluation, list[Tensor]]:
+        """The evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM to them."""
+        evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none")
+        structure = structure_loss(images, originals.images)
+        (picture,) = torch.autograd.grad(structure.sum(), images)
+        (slope,) = torch.autograd.grad(evaluation.margin.sum(), images)
+        flat = ~slope.flatten(1).any(dim=1)
+        if bool(flat.any()):
+            loss = self.target.task.loss(self._outputs(images), originals.outputs)
+            (push,) = torch.autograd.grad(loss.sum(), images)
+            slope = torch.where(flat[:, None, None, None], push, slope)
+        detached = dataclasses.replace(evaluation, margin=evaluation.margin.detach(), ssim=1 - structure.detach())
+        return detached, [slope, picture]
+
+    def _outputs(self, images: Tensor) -> Tensor:
+        outputs: Tensor = self.target(images)
+        if not bool(outputs.isfinite().all()):
+            raise TargetError(
+                f"target {self.target.name!r} returns NaN or infinite outputs: check its weights and preprocessing"
+            )
+        return outputs
+
+
+@torch.no_grad()
+def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tensor) -> Tensor:
+    """How far, in [0, 1], edits `[B, N]` move each evaluator's output on styles `[B, S]`: `[E, B]`. Their renderer and
+    directions are the same, and each picture is made once."""
+    images = evaluators[0].render(styles)
+    edited = evaluators[0].render(styles, edit_weights)
+    return torch.stack([each.evaluate(edited, each.originals_of(images), ssim="none").change for each in evaluators])
+
+
+def _ssim_rows(images: Tensor, originals: Originals, worth: Tensor, which: WhichSSIM) -> Tensor:
+    if which == "all":
+        return ssim(images, originals.images)
+    rows = torch.full((len(images),), torch.nan, device=images.device)
+    if which == "flipped" and bool(worth.any()):
+        rows[worth] = ssim(images[worth], originals.images_where(worth))
+    return rows

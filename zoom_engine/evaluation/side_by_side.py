@@ -1,0 +1,47 @@
+"""Work on pictures of which each is looked at alone, as many at once as torch has threads.
+
+A network that looks at one picture leaves most of a second thread idle, and its last digits would depend on how many
+there are; a thread to each picture loses neither.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+from zoom_engine.common.threads import numbers_of_threads, once
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def side_by_side(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+    """``work`` on each of ``parts``, in their order; at any time as many as torch has threads, each on one.
+
+    Where grad mode matters, ``work`` sets it: threads do not inherit it. What it raises is raised.
+    """
+    return list(_pool(torch.get_num_threads(), os.getpid()).map(work, parts))
+
+
+@once
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads of this ``process`` whose torch computes on one thread each."""
+    all_here = threading.Barrier(threads + 1)
+
+    def begin() -> None:
+        torch.get_num_threads()  # a thread takes torch's number when first it is asked for, later than we say ours
+        torch.set_num_threads(1)
+        all_here.wait()
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="picture", initializer=begin)
+    with numbers_of_threads.taken():
+        for _ in range(threads):  # a thread starts when there is something to do
+            pool.submit(int)
+        all_here.wait()
+        torch.set_num_threads(threads)  # of this thread, and of those to come: torch keeps one number for new ones
+    return pool

@@ -1,6 +1,0 @@
-"""Generator and target as ONNX graphs in memory: what runtimes compile and what exports write."""
-
-from zoom_engine.graphs.audit_graph import audit_model
-from zoom_engine.graphs.synthesis_graph import kept_in_float32, synthesis_model
-
-__all__ = ["audit_model", "kept_in_float32", "synthesis_model"]

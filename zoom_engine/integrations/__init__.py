@@ -1,0 +1,1 @@
+"""Finished audits in other programs: MLflow, model cards, pytest, data sets."""

@@ -1,0 +1,98 @@
+"""An audit in the metadata of a model card on Hugging Face's hub: the field `model-index`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from zoom_engine.common.errors import AuditError, one_line
+from zoom_engine.settings.attributes import short_name
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+TASKS = {
+    "regression": "image-regression",
+    "keypoints": "keypoint-detection",
+    "segmentation": "image-segmentation",
+    "detection": "object-detection",
+}
+"""What the hub calls a task; all others are image-classification."""
+
+
+def model_index(diagnoses: Sequence[Diagnosis], model: str) -> str:
+    """The field `model-index` as YAML, for the head of the card of ``model``: a result for each audit, a metric for
+    each of its attributes.
+
+    Raises:
+        AuditError: an audit is not finished.
+    """
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(model_name=model, eval_results=_results(diagnoses))
+    return str(data.to_yaml()) + "\n"
+
+
+def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | None = None) -> str:
+    """The text of the model card in the file ``card`` with the audits in its metadata, in the place of those of the
+    same target and images; all else stays. ``model`` is by default the card's name of it.
+
+    Raises:
+        AuditError: the card cannot be read, names no model, or an audit is not finished.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    try:
+        found = ModelCard(card.read_text(encoding="utf-8"))
+        data = cast(ModelCardData, found.data)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AuditError(f"cannot read the model card {card}: {one_line(error)}") from error
+    name = model or data.model_name
+    if name is None:
+        raise AuditError(f"{card} names no model in its metadata: give --name")
+    new = _results(diagnoses)
+    own = {result.unique_identifier for result in new}
+    data.model_name = name
+    kept = [result for result in data.eval_results or [] if result.unique_identifier not in own]
+    data.eval_results = [*kept, *new]
+    return str(found)
+
+
+def _results(diagnoses: Sequence[Diagnosis]) -> list[EvalResult]:
+    return [result for diagnosis in diagnoses for result in _results_of(diagnosis)]
+
+
+def _results_of(diagnosis: Diagnosis) -> Iterator[EvalResult]:
+    from huggingface_hub import EvalResult
+
+    if diagnosis.missing or (diagnosis.path is not None and not diagnosis.finished):
+        raise AuditError(f"{diagnosis.path or 'the audit'} is not finished: a model card takes whole audits")
+    config, summary = diagnosis.config, diagnosis.summary()
+    task = (config.task or {}).get("task", "")
+    images = "photographs" if config.photographs else "generated images"
+    generator = str(config.content.get("generator", ""))
+    for row in summary.sensitivity:
+        value, interval = row.value, row.interval
+        if value is None:
+            continue
+        arguments: dict[str, Any] = {
+            "attribute": row.attribute.text,
+            "ci95": None if interval is None else [round(end, 4) for end in interval],
+            "p_adjusted": None if row.p_adjusted is None else round(row.p_adjusted, 4),
+            "verdict": row.verdict,
+            "specificity": row.specificity,
+        }
+        yield EvalResult(
+            task_type=TASKS.get(task, "image-classification"),
+            dataset_type="zoom-engine",
+            dataset_name=f"{summary.images} {images}, seed {config.seed}",
+            dataset_config=config.target or None,
+            dataset_split=f"{summary.images} images, seed {config.seed}",
+            dataset_revision=generator[:12] or None,
+            metric_type="sensitivity",
+            metric_name=f"Sensitivity to {short_name(row.attribute, config.neutral)}",
+            metric_value=round(value, 4),
+            metric_args={name: one for name, one in arguments.items() if one is not None},
+        )

@@ -1,0 +1,107 @@
+"""A finished audit in a tracking server of MLflow: what was asked as parameters, what came of it as metrics, its files
+as artefacts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from zoom_engine.common.errors import AuditError, TrackingError, imported, one_line
+from zoom_engine.settings.attributes import short_name
+from zoom_engine.statistics.diagnosis import Diagnosis
+
+EXPERIMENT = "zoom-engine"
+LONGEST_PARAMETER = 500  # characters, what the oldest servers take
+_OTHER = re.compile(r"[^\w./ -]+")
+FILES = (
+    *("manifest.json", "summary.json", "records.jsonl", "gallery.json", "photographs.json", "service.json"),
+    "report.html",
+)
+
+
+def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name: str | None = None) -> str:
+    """Write the audit as a new run into the MLflow store at ``uri`` and return the run's id.
+
+    The run is of ``experiment``, made where there is none, and has the ``name``, by default the target's.
+
+    Raises:
+        AuditError: the audit is not finished, or not in a folder.
+        TrackingError: MLflow is missing, or its store cannot be written.
+    """
+    audit = diagnosis.path
+    if audit is None or not diagnosis.finished:
+        raise AuditError(f"{audit or 'an audit in memory'} is no finished audit: run it to its end with --out")
+    client_of = _mlflow().MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = client_of(tracking_uri=uri)
+        known = client.get_experiment_by_name(experiment)
+        of = client.create_experiment(experiment) if known is None else known.experiment_id
+        run = client.create_run(of, run_name=name or diagnosis.config.target)
+        started, identity = run.info.start_time, str(run.info.run_id)
+        client.log_batch(
+            identity,
+            metrics=[Metric(key, value, started, 0) for key, value in metrics(diagnosis)],
+            params=[Param(key, value) for key, value in parameters(diagnosis)],
+            tags=[RunTag(key, value) for key, value in tags(diagnosis)],
+        )
+        for file in FILES:
+            if (audit / file).is_file():
+                client.log_artifact(identity, str(audit / file))
+        client.log_artifacts(identity, str(audit / "images"), "images")
+        client.set_terminated(identity)
+    except (MlflowException, OSError, ImportError) as error:  # the last where a store needs more than the client
+        raise TrackingError(f"MLflow cannot keep the audit at {one_line(uri, 120)}: {one_line(error, 300)}") from error
+    return identity
+
+
+def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    """What was asked: the settings of the manifest that are a value or a list of texts."""
+    for name, value in diagnosis.config.content.items():
+        text = "; ".join(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
+        if isinstance(text, str | int | float):
+            yield name, str(text)[:LONGEST_PARAMETER]
+
+
+def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
+    """What came of it: numbers of the summary, and of each attribute, such as "sensitivity/smiling". No name is the
+    first part of another: a store of files makes folders of them."""
+    summary = diagnosis.summary()
+    whole = {
+        "flip_rate": summary.flip_rate,
+        "decisive_flip_rate": summary.decisive_flip_rate,
+        "label_kept": summary.label_kept,
+        "random_edits": None if summary.null is None else summary.null.mean_change,
+        "sensitive": float(sum(row.verdict == "sensitive" for row in summary.sensitivity)),
+        "specific": float(sum(row.is_specific for row in summary.sensitivity)),
+        "inconclusive": float(sum(row.verdict == "inconclusive" for row in summary.sensitivity)),
+        **{f"power/{size}": share for size, share in (summary.power.sensitive if summary.power else {}).items()},
+    }
+    for row in summary.sensitivity:
+        attribute = _OTHER.sub("_", short_name(row.attribute, diagnosis.config.neutral))
+        low, high = row.interval or (None, None)
+        own = {"sensitivity": row.value, "sensitivity_low": low, "sensitivity_high": high, "effect": row.effect}
+        own |= {"flips": row.flip_rate, "p_adjusted": row.p_adjusted}
+        whole |= {f"{kind}/{attribute}": value for kind, value in own.items()}
+    yield from ((name, float(value)) for name, value in whole.items() if value is not None)
+
+
+def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    """What a list of runs shows at once."""
+    sensitive = [
+        row.attribute.text if row.is_specific else f"{row.attribute.text} ({row.specificity})"
+        for row in diagnosis.sensitivity
+        if row.verdict == "sensitive"
+    ]
+    yield "sensitive", "; ".join(sensitive) or "nothing"
+    if diagnosis.manifest.purpose:
+        yield "mlflow.note.content", diagnosis.manifest.purpose
+
+
+def _mlflow() -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it reports its use to its makers otherwise
+    return imported("mlflow", TrackingError, "an audit cannot be tracked", install="zoom-engine[tracking]")

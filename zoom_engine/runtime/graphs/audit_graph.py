@@ -1,0 +1,89 @@
+"""The audit graph: from styles and edit weights to the target's outputs, pictures never leaving the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import onnx
+from onnx import TensorProto, compose, inliner, version_converter
+from torch import Tensor
+
+import zoom_engine
+from zoom_engine.common.errors import ExportError, one_line
+from zoom_engine.common.files.onnx_file import STANDARD_DOMAINS, open_inputs, opset_of
+from zoom_engine.common.plurals import number_of
+from zoom_engine.generators import StyleGAN2
+from zoom_engine.generators.generator import shown
+from zoom_engine.runtime.graphs.builder import OPSET, Shape
+from zoom_engine.runtime.graphs.metadata import synthesis_metadata
+from zoom_engine.runtime.graphs.recorder import Recorder, Symbol
+from zoom_engine.runtime.graphs.synthesis_graph import add_synthesis
+from zoom_engine.targets import Preprocessing
+
+
+def audit_model(
+    generator: StyleGAN2,
+    network: onnx.ModelProto,
+    preprocessing: Preprocessing,
+    *,
+    output_shape: Sequence[int],
+    directions: Tensor | None = None,
+    images: bool = False,
+    max_resolution: int | None = None,
+    precision: str = "fp32",
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """The ONNX model ``outputs = network(preprocessing(clamp(G(styles + edit_weights @ edit_directions), -1, 1)))``.
+
+    Inputs are those of :func:`zoom_engine.runtime.graphs.synthesis_model`; ``outputs [batch, *output_shape]`` is what
+    the target's network returns, ``images`` adds the clamped pictures. ``network`` is the target's ONNX model, with one
+    input and one output whose first axis is an open batch; it keeps its own precision. Raises ExportError where it
+    cannot be joined.
+    """
+    recorder = Recorder()
+    drawn, inputs = add_synthesis(
+        recorder, generator, directions=directions, max_resolution=max_resolution, precision=precision
+    )
+    pictures = shown(drawn)
+    recorder.rename(pictures, "images")
+    size = pictures.shape[2]
+    opset = _add_network(recorder, network, preprocessing(pictures))
+    outputs: dict[str, Shape] = {"outputs": ["batch", *output_shape]}
+    if images:
+        outputs["images"] = ["batch", 3, size, size]
+    return recorder.model(
+        "audit",
+        inputs,
+        outputs,
+        metadata={**synthesis_metadata(generator, size, precision), **(metadata or {})},
+        producer_version=zoom_engine.__version__,
+        opset=opset,
+    )
+
+
+def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -> int:
+    """Add the nodes of ``model``, from a float32 symbol to the value "outputs"; the opset that they need."""
+    model = inliner.inline_local_functions(model)
+    foreign = sorted({node.domain for node in model.graph.node} - set(STANDARD_DOMAINS))
+    if foreign:
+        raise ExportError(f"the target uses operators of {foreign[0]}, which are not ONNX's own: it cannot be joined")
+    opset = opset_of(model)
+    if opset < OPSET:
+        try:
+            model = version_converter.convert_version(model, OPSET)
+        except RuntimeError as error:
+            raise ExportError(f"the target's opset {opset} cannot be raised to {OPSET} ({one_line(error)})") from error
+    graph = compose.add_prefix(model, "target/").graph
+    entry = open_inputs(graph)[0]
+    if entry.type.tensor_type.shape.dim[0].HasField("dim_value"):
+        count = number_of(entry.type.tensor_type.shape.dim[0].dim_value, "image")
+        raise ExportError(f"the target takes exactly {count} at a time: export it with an open batch axis")
+    kind = entry.type.tensor_type.elem_type
+    if kind == TensorProto.UINT8:
+        pictures = pictures.round().clamp(0, 255)
+    recorder.node("Cast", [cast(Symbol, pictures).name], entry.name, to=kind)
+    recorder.nodes.extend(graph.node)
+    recorder.constants |= {tensor.name: tensor for tensor in graph.initializer}
+    recorder.node("Cast", [graph.output[0].name], "outputs", to=TensorProto.FLOAT)
+    return max(opset, OPSET)

@@ -1,0 +1,156 @@
+"""Attributes as the user writes them: prompts such as "a smiling face", with other wordings after a "|".
+
+Attribute texts reach file names, terminals and web pages, so this is where hostile ones are refused
+(`Attribute`)
+or made harmless (`slug`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoom_engine.common.errors import ConfigError
+
+NEUTRAL = "a face"
+"""The prompt that attribute prompts are compared with, unless the user or the domain gives another one."""
+
+_LONGEST = 300  # CLIP reads 77 tokens, about 300 characters, and would drop the rest in silence
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute: `wordings` are prompts that mean the same and are averaged; most attributes have one.
+
+    Raises `ConfigError` for a wording that is empty, longer than 300 characters or holds control characters.
+    """
+
+    wordings: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.wordings:
+            raise ConfigError('an attribute needs a prompt, such as "a smiling face"')
+        for wording in self.wordings:
+            _check(wording, "attribute")
+            if "|" in wording:
+                raise ConfigError(f"a wording holds no '|' ({wording!r}): use Attribute.parse to split it")
+
+    @classmethod
+    def parse(cls, text: str | Attribute) -> Attribute:
+        """The attribute for a prompt: "a smiling face", or "a smiling face|a face with a smile"."""
+        if isinstance(text, Attribute):
+            return text
+        if not isinstance(text, str):
+            raise ConfigError(f"an attribute is a text such as 'a smiling face', not {type(text).__name__}")
+        return cls(tuple(wording.strip() for wording in text.split("|")))
+
+    @property
+    def text(self) -> str:
+        """All wordings joined by "|": the attribute's identity, in records and everywhere else."""
+        return "|".join(self.wordings)
+
+    @property
+    def name(self) -> str:
+        """The first wording: what people are shown."""
+        return self.wordings[0]
+
+    @property
+    def slug(self) -> str:
+        """A file name for this attribute, see `slug`."""
+        return slug(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL) -> tuple[Attribute, ...]:
+    """Parse and validate the attributes of a run.
+
+    Raises `ConfigError` when there is none, for repeated ones (compared without case) and for one that is the
+    neutral prompt itself.
+    """
+    if isinstance(texts, str):
+        raise ConfigError(f"attributes are a list of prompts, not a text: give [{texts!r}]")
+    attributes = tuple(Attribute.parse(text) for text in texts)
+    if not attributes:
+        raise ConfigError('give at least one attribute, such as --attribute "a smiling face"')
+    check_prompt(neutral, "neutral prompt")
+    seen = {_key(neutral): "the neutral prompt"}
+    for attribute in attributes:
+        for wording in attribute.wordings:
+            if _key(wording) in seen:
+                raise ConfigError(f"attribute {wording!r} repeats {seen[_key(wording)]}: give each prompt once")
+            seen[_key(wording)] = f"{attribute.name!r}"
+    return attributes
+
+
+def check_prompt(text: str, role: str) -> str:
+    """`text` without outer spaces if it is fit to be a prompt, else a `ConfigError` that names its `role`."""
+    if not isinstance(text, str):
+        raise ConfigError(f"the {role} must be a text, not {type(text).__name__}")
+    text = text.strip()
+    _check(text, role)
+    return text
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The label prompts of a run, one per class, or none. Raises `ConfigError` for a single one and for equal ones."""
+    if isinstance(labels, str) or len(labels) == 1:
+        raise ConfigError("labels: give at least two prompts, one per class; with one there is nothing to tell apart")
+    if len(set(labels)) != len(labels):
+        raise ConfigError("labels: two prompts are the same; give a different one per class")
+    return tuple(check_prompt(label, "label") for label in labels)
+
+
+def slug(text: str) -> str:
+    """A file name for any text: at most 49 of a-z, 0-9 and "-", readable, distinct for distinct texts.
+
+    It ends with 8 digits of the text's SHA-256, so neither two attributes nor a reserved name can collide.
+    """
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
+    return f"{words}-{digest}" if words else digest
+
+
+def short_name(attribute: Attribute, neutral: str) -> str:
+    """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
+
+    Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
+    with words added.
+    """
+    first = attribute.name
+    left = [word.lower() for word in neutral.split()]
+    added = []
+    for word in first.split():
+        if left and _article(word.lower()) == _article(left[0]):
+            left = left[1:]
+        else:
+            added.append(word)
+    if left or not added:
+        return first
+    if added[0].lower() == "with" and len(added) > 1:
+        added = added[1:]
+    return " ".join(added)
+
+
+def _key(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _check(text: str, role: str) -> None:
+    if not text.strip():
+        raise ConfigError(f"the {role} is empty: write a prompt such as 'a smiling face'")
+    if len(text) > _LONGEST:
+        raise ConfigError(f"the {role} {text[:40]!r}... has {len(text)} characters: at most {_LONGEST} are read")
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI_CONTROLS:
+            raise ConfigError(f"the {role} {text[:40]!r} holds a control character: remove {character!r}")
+
+
+def _article(word: str) -> str:
+    return "a" if word == "an" else word

@@ -1,0 +1,504 @@
+"""`AuditSettings`: every option of an audit, written once.
+
+`Diagnoser`, a configuration file, the command line and the manifest are made of its fields. Nothing that takes seconds
+to import is imported here: what options alone show to be wrong is told at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+
+from zoom_engine.audit.records import DECISIVE_CHANGE
+from zoom_engine.common import registry
+from zoom_engine.common.backends import BACKENDS, Backend
+from zoom_engine.common.errors import CheckpointError, ConfigError
+from zoom_engine.common.typed import in_words, misfit, one_of, plain
+from zoom_engine.settings.attributes import Attribute, check_labels, parse_attributes
+from zoom_engine.settings.looks import MOST_IMAGES, SETTLED_WIDTH, planned_looks
+from zoom_engine.settings.presets import Preset, find_preset
+
+T = TypeVar("T")
+
+Mode = Literal["single", "multi"]
+EditRange = Literal["calibrated", "paper"]
+Correction = Literal["holm", "benjamini-hochberg"]
+Precision = Literal["auto", "fp32", "bf16"]
+RANGES = get_args(EditRange)
+CORRECTIONS = get_args(Correction)
+METHODS = ("regression", "sampled", "gradient")
+SEEDS_PER_RUN = 100_000
+AUTO = "auto"
+SMALLEST_EFFECT = 0.05
+MOST_PURPOSE = 300  # characters
+MOST_NULL = 1000
+DEFAULT_NULL = 32
+"""Random directions where each takes one picture of an image."""
+WHOLE_NULL = 16
+"""Random directions where each is searched whole."""
+NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
+"""One picture each: along how many of them an image is moved for every attribute, and at least and at most."""
+LEAST_BESIDE_NOTHING = 8
+"""Searches of attributes beside each along a prompt that names nothing visible."""
+MOST_WORDINGS = 64
+
+
+class About(NamedTuple):
+    """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
+
+    `name` is the command line's where it differs. What `decides` the records is written into the manifest's config: an
+    audit goes on with an equal one only. What is `secret` neither messages nor a repr show.
+    """
+
+    text: str
+    python: str = ""
+    name: str | None = None
+    choices: tuple[str, ...] | None = None
+    registered: registry.Kind | None = None
+    decides: bool = False
+    secret: bool = False
+
+    @property
+    def possible(self) -> tuple[str, ...] | None:
+        """The choices, and what packages registered beside them; None where anything can be given."""
+        if self.choices is None or self.registered is None:
+            return self.choices
+        return (*self.choices, *registry.names(self.registered))
+
+    @property
+    def told(self) -> str:
+        """The text, with what packages registered for an option that takes other things too."""
+        found = registry.names(self.registered) if self.registered is not None and self.choices is None else ()
+        return f"{self.text} ({', '.join(found)})" if found else self.text
+
+
+def told(text: str, **about: Any) -> dict[str, About]:
+    """The metadata of a field, see `About`."""
+    return {"about": About(text, **about)}
+
+
+def option(text: str, default: Any, **about: Any) -> Any:
+    """A field of settings that may be left out, see `About`."""
+    return dataclasses.field(default=default, repr=not about.get("secret"), metadata=told(text, **about))
+
+
+def checked_options(called: str) -> Callable[[type[T]], type[T]]:
+    """Decorate a dataclass of options, so that it takes what its fields say and keeps numbers of NumPy's as Python's.
+
+    Else there is a ConfigError of one line: for a name that is none of the fields', one that is missing, a value of
+    another type or beyond the choices. ``called``: what messages call an option.
+    """
+
+    def decorate(kind: type[T]) -> type[T]:
+        owner: Any = kind
+        made = owner.__init__
+        fields = {field.name: field for field in dataclasses.fields(owner)}
+        needed = [name for name, field in fields.items() if _is_needed(field)]
+
+        @functools.wraps(made)
+        def init(self: T, **given: Any) -> None:
+            hints = _hints(owner)
+            for name in given:
+                if name not in fields:
+                    raise ConfigError(f"unknown {called} {one_of(name, fields)}")
+            for name in needed:
+                if name not in given:
+                    raise ConfigError(f"{called} '{name}' is missing: give it")
+            options = {name: plain(value) for name, value in given.items()}
+            for name, value in options.items():
+                _check_value(f"{called} '{name}'", value, hints[name], fields[name].metadata.get("about"))
+            made(self, **options)
+
+        owner.__init__ = init
+        return kind
+
+    return decorate
+
+
+_hints = functools.cache(get_type_hints)
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _check_value(what: str, value: object, hint: Any, about: About | None) -> None:
+    """Refuse, by a ConfigError that begins with ``what``, a value that the hint or the choices of an option exclude."""
+    parts = (hint, *get_args(hint))
+    if value is None and NoneType in parts:
+        return
+    if Any not in parts and (wrong := misfit(hint, value)):
+        raise ConfigError(
+            f"{what} {wrong}" if about is None or not about.secret else f"{what} must be {in_words(hint)}"
+        )
+    choices = None if about is None else about.possible
+    if choices is not None and isinstance(value, str) and value not in choices:
+        raise ConfigError(f"{what} cannot be {one_of(value, choices)}")
+
+
+@checked_options("loss weight")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """L = target · L_target + structure · L_struct + label · L_attr (Luo 2023); a 0 skips its term."""
+
+    target: float = 50.0
+    structure: float = 10.0
+    label: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, weight in dataclasses.asdict(self).items():
+            if not 0 <= weight < math.inf:
+                raise ConfigError(f"loss weight '{name}' must be a finite number of at least 0, got {weight!r}")
+
+
+@checked_options("option")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """All that can be chosen about an audit but its images, see `Diagnoser`.
+
+    Raises:
+        CheckpointError: there is no such generator.
+        ConfigError: for the first option that no models could make good.
+    """
+
+    generator: str | Path | Any = dataclasses.field(
+        metadata=told(
+            "a domain (avatars), a StyleGAN2 or StyleGAN3 checkpoint, an ONNX file from codes to images, or FAMILY:REST"
+            " of a package",
+            python="a torch module, an EditableGenerator",
+            registered=registry.GENERATORS,
+        )
+    )
+    generator_options: Mapping[str, Any] | None = option(
+        "passed to load_generator, such as {'codes': 'codes.npy', 'output_range': [0, 1]}", None
+    )
+    generator_class: int | None = option(
+        "of a class-conditional generator the class to draw, counted from 0", None, decides=True
+    )
+    target: str | Path | Sequence[str] | Any = dataclasses.field(
+        metadata=told(
+            "the model under audit: domain:name, a model file or folder, torchvision:NAME@WEIGHTS, timm:NAME@WEIGHTS,"
+            " hf-hub:OWNER/NAME, python:FILE.py:NAME, http://HOST:PORT",
+            python="an nn.Module, a function, a Target; several for `Diagnosers`",
+        )
+    )
+    target_options: Mapping[str, Any] | None = option(
+        "passed to load_target, such as {'classes': ['cat', 'dog']}",
+        None,
+        secret=True,  # headers of a service
+    )
+    photos: str | Path | None = option(
+        "a folder of own photographs to audit around (landmarks.csv aligns faces)",
+        None,
+        python="or landmarks.json, see `photographs.alignment`; all are taken, whatever `images` says",
+    )
+    attributes: Sequence[str] | None = option(
+        "a prompt, which becomes one edit direction; several wordings of one are separated by '|'; by default the"
+        " domain's, without those that name the target's own classes",
+        None,
+        name="attribute",
+        decides=True,
+    )
+    preset: str | Path | None = option(
+        "prompts for a published kind of generator, where none are given, and labels after a colon: faces, faces:age"
+        " (zoom-engine presets lists them), or a TOML file",
+        None,
+    )
+    neutral: str | None = option(
+        "the prompt subtracted from each attribute's; by default the domain's", None, decides=True
+    )
+    labels: Sequence[str] | None = option(
+        "a prompt of each of the target's classes, for the label check and L_attr; by default the target's own, an"
+        " empty list turns both off",
+        None,
+        name="label",
+        decides=True,
+    )
+    text_encoder: str | Path | Any | None = option(
+        "open_clip NAME:TAG or a folder; by default the domain's, else ViT-B/32", None, python="or a TextEncoder"
+    )
+    templates: str | Sequence[str] = option(
+        "sentences that attributes are put into, their embeddings averaged: a set (none, general, faces, imagenet,"
+        " imagenet-short), or one of your own such as 'a photo of {}'",
+        "general",
+        name="template",
+    )
+    mode: Mode = option("one attribute at a time, or all together", "single", choices=get_args(Mode), decides=True)
+    search: str | None = option(
+        "scan (single, forward only), minimal (multi, the smallest edit), sgd or pgd (all three follow gradients),"
+        " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
+        " else cmaes",
+        None,
+        choices=("scan", "minimal", "sgd", "pgd", "cmaes"),
+        registered=registry.SEARCHES,
+        decides=True,
+    )
+    search_options: Mapping[str, Any] | None = option(
+        "of the search, NAME=VALUE such as step_size=0.5", None, python="a mapping", name="search_option"
+    )
+    directions: str | Any = option(
+        "how edit directions are found",
+        "regression",
+        python="or ready EditDirections, found with these settings",
+        choices=METHODS,
+    )
+    keep: Sequence[str] | None = option(
+        "a prompt whose score no edit but its own shall change: directions are made orthogonal to it",
+        None,
+        decides=True,
+    )
+    threshold: float | None = option("λ in [0, 1), of the largest relevance (0.1, or that of ready directions)", None)
+    level: float | None = option(
+        "in (0, 1]: prompts are refused that random texts pass for with this probability; 1 refuses none (0.1)", None
+    )
+    edit_range: EditRange = option(
+        "as far as the attribute varies among unedited images (several together also no further than unedited images"
+        " lie from their mean), or the paper's ±30",
+        "calibrated",
+        name="range",
+        choices=RANGES,
+        decides=True,
+    )
+    decisive_change: float = option(
+        "how far, in [0, 1], the output must move for a flip to count as decisive; pictures and headlines take"
+        " decisive flips",
+        DECISIVE_CHANGE,
+        decides=True,
+    )
+    smallest_effect: float = option("the smallest mean change, in [0, 1], that matters", SMALLEST_EFFECT, decides=True)
+    null: int | None = option(
+        "random directions that attributes are held against (single mode; 32, or 16 where each is searched whole)",
+        None,
+        decides=True,
+    )
+    correction: Correction = option(
+        "of p-values over attributes: for any false call (holm), or their share",
+        CORRECTIONS[0],
+        choices=CORRECTIONS,
+        decides=True,
+    )
+    by: Sequence[str] | None = option(
+        "a prompt: sensitivities are told apart for the images that have what it says and those that lack it (single"
+        " mode)",
+        None,
+        decides=True,
+    )
+    wordings: int | None = option(
+        "how many phrasings of each attribute, one template each, are tried on the same pictures to see whether they"
+        " agree (single mode, calibrated range)",
+        None,
+        decides=True,
+    )
+    loss_weights: LossWeights = option(
+        "of L_target, L_struct and L_attr, for searches that follow gradients (target 50, structure 10, label 1)",
+        LossWeights(),
+        decides=True,
+    )
+    truncation: float = option("ψ; 1 is off", 1.0, decides=True)
+    truncation_cutoff: int | None = option("the number of layers that ψ acts on; by default all", None, decides=True)
+    batch_size: int = option("images per forward pass; results depend on it by rounding alone", 32)
+    device: str = option("cpu or cuda", "cpu")
+    backend: Backend = option(
+        "what runs forward passes (auto: the fastest that is there); gradients are the native operators' or torch's",
+        "auto",
+        choices=BACKENDS,
+    )
+    precision: Precision = option(
+        "auto: bf16 where the processor computes in it",
+        "auto",
+        choices=get_args(Precision),
+    )
+    cache: str | Path | None = option(
+        "folder for relevance matrices and compiled models; by default the user's own", None
+    )
+    purpose: str | None = option("what the audit is for, in a line: told at the head of its report", None)
+    cluster: str | None = option(
+        "of Ray: auto (the one that runs), HOST:PORT, or ray (own)",
+        None,
+    )
+    workers: int | None = option("of the cluster; by default as many as have room", None)
+    worker_cores: int = option("of each; with device cuda it has a GPU too", 2)
+    download: bool = option("fetch published weights that are not on this machine", False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.loss_weights, Mapping):  # a file's table
+            object.__setattr__(self, "loss_weights", LossWeights(**self.loss_weights))
+        if self.preset is not None:
+            self._fill_in(*find_preset(self.preset))
+        check_generator(self.generator)
+        if self.batch_size < 1:
+            raise ConfigError(f"batch size must be at least 1, got {self.batch_size}")
+        for name in ("workers", "worker_cores"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise ConfigError(f"{name.replace('_', ' ')} must be at least 1, got {number}")
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise ConfigError(f"threshold λ must be in [0, 1), got {self.threshold}")
+        if self.level is not None and not 0 < self.level <= 1:
+            raise ConfigError(f"level must be in (0, 1], got {self.level}")
+        if not math.isfinite(self.truncation):
+            raise ConfigError(f"truncation must be a finite number, got {self.truncation}")
+        if self.truncation_cutoff is not None and self.truncation_cutoff < 0:
+            raise ConfigError(f"truncation cutoff counts layers and must be at least 0, got {self.truncation_cutoff}")
+        check_decisive_change(self.decisive_change)
+        line = "–" if self.purpose is None else self.purpose
+        if not (line.strip() and len(line) <= MOST_PURPOSE and line.isprintable()):
+            raise ConfigError(f"purpose must be one line of 1 to {MOST_PURPOSE} characters")
+        if not 0 <= self.smallest_effect <= 1:
+            raise ConfigError(f"smallest_effect must be in [0, 1], got {self.smallest_effect}")
+        if self.null is not None and not 0 <= self.null <= MOST_NULL:
+            raise ConfigError(f"null counts random directions and must be in 0..{MOST_NULL}, got {self.null}")
+        if self.null and self.mode == "multi":
+            raise ConfigError("null belongs to single mode: several attributes edited together have none to be held to")
+        if self.by is not None and self.mode == "multi":
+            raise ConfigError("by belongs to single mode: it tells sensitivities of single attributes apart")
+        if self.wordings is not None:
+            if self.mode == "multi" or self.edit_range != "calibrated":
+                raise ConfigError("wordings belong to single mode and the calibrated range")
+            if not 2 <= self.wordings <= MOST_WORDINGS:
+                raise ConfigError(f"wordings must be in 2..{MOST_WORDINGS}, got {self.wordings}")
+        for texts in (self.by, self.keep):
+            if texts is not None:
+                parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
+        of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
+        if self.attributes is not None or not of_domain:  # only a domain brings its own
+            attributes = () if self.attributes is None else self.attributes
+            if self.neutral is not None or not of_domain:
+                parse_attributes(attributes, **({} if self.neutral is None else {"neutral": self.neutral}))
+        check_labels(self.labels or ())
+
+    def _fill_in(self, preset: Preset, labels: tuple[str, ...] | None) -> None:
+        """Take from the preset what was left open."""
+        found: dict[str, Any] = {"neutral": preset.neutral, "labels": labels}
+        found["attributes"] = preset.without(labels or tuple(self.labels or ()))
+        for name, value in found.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if preset.templates is not None and self.templates == type(self).templates:
+            object.__setattr__(self, "templates", preset.templates)
+
+    def null_directions(self, *, at_end: bool) -> int:
+        """How many random directions attributes are held against: many, since they are compared with what directions
+        do in general. ``at_end``: each takes one picture of an image, at the end of its range."""
+        if self.mode == "multi":
+            return 0
+        return (DEFAULT_NULL if at_end else WHOLE_NULL) if self.null is None else self.null
+
+    def null_per_image(self, attributes: int, *, at_end: bool) -> int:
+        """Along how many of them each image is moved, by turns, so that they cost about a quarter of what so many
+        attributes do."""
+        least, most = NULL_PER_IMAGE if at_end else (1 if attributes < 3 else 2, 8)
+        wanted = NULL_PER_ATTRIBUTE * attributes if at_end else attributes // 3
+        return min(max(wanted, least), most, self.null_directions(at_end=at_end))
+
+    def nothing_every(self, attributes: int) -> int:
+        """Of how many images one is moved along a prompt that names nothing visible: of few attributes such searches
+        would be a large part of an audit."""
+        return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
+
+    def deciding(self) -> dict[str, Any]:
+        """The options that decide the records, as the manifest's config has them; those that were left open are not."""
+        chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
+        if self.attributes is not None:
+            chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
+        for name in ("by", "keep"):
+            if name in chosen and chosen[name] is not None:
+                chosen[name] = [Attribute.parse(text).text for text in chosen[name]]
+        chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+@checked_options("option")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
+
+    images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
+    seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
+    out: str | Path | None = option("the audit folder; resumed where it exists", None)
+    width: float | None = option(
+        "with --images auto: go on until every interval is this narrow; by default until every attribute is sensitive,"
+        f" below, or known to {SETTLED_WIDTH:g}",
+        None,
+    )
+    most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "most_images"):
+            if getattr(self, name) is not None and self.images != AUTO:
+                raise ConfigError(f"{name} belongs to images that are '{AUTO}', not to a number of them")
+        for name in ("images", "most_images"):
+            if isinstance(count := getattr(self, name), int) and not 1 <= count <= SEEDS_PER_RUN:
+                raise ConfigError(f"{name} must be in 1..{SEEDS_PER_RUN}, got {count}")
+        if self.width is not None and not 0 < self.width <= 1:
+            raise ConfigError(f"width must be in (0, 1], got {self.width}")
+        if not 0 <= self.seed < 2**32 // SEEDS_PER_RUN:
+            raise ConfigError(f"seed must be in 0..{2**32 // SEEDS_PER_RUN - 1}, got {self.seed}")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many images the audit may end: one number, or those of `looks.planned_looks`."""
+        if isinstance(self.images, int):
+            return (self.images,)
+        return planned_looks(MOST_IMAGES if self.most_images is None else self.most_images)
+
+    @property
+    def most(self) -> int:
+        """How many images there are at most."""
+        return self.looks[-1]
+
+    def deciding(self) -> dict[str, Any]:
+        """As `AuditSettings.deciding`."""
+        if self.images != AUTO:
+            return {"images": self.images, "seed": self.seed}
+        width = {} if self.width is None else {"width": self.width}
+        return {"looks": list(self.looks), **width, "seed": self.seed}
+
+
+def options_of(settings: type) -> dict[str, About]:
+    """What there is to say of each field."""
+    return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
+
+
+def with_audit_options(kind: type[T]) -> type[T]:
+    """Decorate a class that takes the fields of `AuditSettings` by keyword: help and editors show them."""
+    made: Any = kind.__init__
+    own = [each for each in inspect.signature(made).parameters.values() if each.kind is not each.VAR_KEYWORD]
+    every = sorted([*inspect.signature(AuditSettings).parameters.values(), *own], key=lambda each: each.kind)
+    made.__signature__ = inspect.Signature(every)
+    return kind
+
+
+def described(options: Mapping[str, About]) -> str:
+    """The options and their texts, as a docstring lists them."""
+    return "\n".join(
+        f"    {name}: {'; '.join(filter(None, (about.text, about.python)))}." for name, about in options.items()
+    )
+
+
+AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{described(options_of(AuditSettings))}"
+
+
+def check_decisive_change(change: float) -> None:
+    """Refuse what no change of an output can reach, or be below. Raises ConfigError."""
+    if not 0 <= change <= 1:
+        raise ConfigError(f"decisive_change must be in [0, 1], got {change}")
+
+
+def check_generator(spec: object) -> None:
+    """Refuse a name or a path that `load_generator` could not find. Raises CheckpointError."""
+    if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
+        return
+    family, colon, _ = str(spec).partition(":")
+    if not colon and family in registry.names(registry.GENERATORS):
+        raise CheckpointError(
+            f"'{family}' is a family of generators: say which of them after a colon, {family}:REST, as its package"
+            f" {registry.packages(registry.GENERATORS)[family]} describes it"
+        )
+    if not colon or family not in registry.names(registry.GENERATORS):
+        raise CheckpointError(f"no generator '{spec}': neither an installed domain nor a file")

@@ -1,0 +1,70 @@
+"""Several targets of one run: what the folder of each is called."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.audit.folder import MANIFEST, check_folder
+from zoom_engine.common.errors import AuditError, ConfigError, one_line
+
+_LONGEST = 100  # characters of a folder's name
+_OTHER = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+def several_targets(target: object) -> bool:
+    """`target` stands for several: a list of them, or a mapping from names."""
+    return isinstance(target, list | tuple | Mapping)
+
+
+def named_targets(targets: Any) -> dict[str, Any]:
+    """The targets by the names of their folders: those of a mapping, else what tells them apart in short, such as
+    "mustache" of "avatars:mustache" and "new" of "models/new.onnx". It hangs on the list alone, so that the same one
+    goes on with the same folders.
+
+    Raises:
+        ConfigError: there is none, a name is none of a folder, or two targets would have the same.
+    """
+    if isinstance(targets, Mapping):
+        found = dict(targets)
+        if wrong := [name for name in found if not isinstance(name, str) or _folder(name) != name]:
+            raise ConfigError(f"{one_line(repr(wrong[0]), 80)} names no folder: use letters, digits, '.', '_' and '-'")
+    else:
+        short = [_folder(_short(target)) for target in targets]
+        often = Counter(short)
+        names = [
+            name if often[name] == 1 else _folder(str(target)) for name, target in zip(short, targets, strict=True)
+        ]
+        if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+            raise ConfigError(
+                f"two targets would have the folder '{twice}': give each once, or in Python a mapping from names to"
+                " targets"
+            )
+        found = dict(zip(names, targets, strict=True))
+    if not found:
+        raise ConfigError("there is no target: give at least one")
+    return found
+
+
+def check_outs(out: str | Path, names: Iterable[str]) -> None:
+    """Refuse a folder that cannot take the audits of these names, before hours are spent. Raises `AuditError`."""
+    if (Path(out) / MANIFEST).exists():
+        raise AuditError(f"{out} is the audit of one target: choose another folder for several")
+    for name in names:
+        check_folder(Path(out) / name)
+
+
+def _short(target: object) -> str:
+    """What is told of a target in short."""
+    if not isinstance(target, str) and not hasattr(target, "__fspath__"):
+        return str(getattr(target, "name", None) or getattr(target, "__name__", type(target).__name__))
+    text = str(target)
+    _, colon, rest = text.partition(":")
+    return rest if colon else re.sub(r"\.[a-z0-9]+$", "", text.rstrip("/").rpartition("/")[2])
+
+
+def _folder(text: str) -> str:
+    return _OTHER.sub("-", text)[:_LONGEST].strip("-.") or "target"

@@ -1,0 +1,1 @@
+"""Functions of an audit's records: summaries, tests, intervals, power, effects."""

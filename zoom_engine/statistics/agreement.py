@@ -1,0 +1,60 @@
+"""Whether several raters of the same items agree: Kendall's W, and how sure it is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoom_engine.audit.summary import Agreement
+from zoom_engine.statistics.intervals import Array, column_means
+
+
+def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, seed: int = 0) -> Agreement | None:
+    """How far K raters order N items alike, by the means over I images.
+
+    W = 12 S / (K² (N³ − N) − K Σ T), S being the sum of squared deviations of the items' rank sums and T = Σ (t³ − t)
+    over each rater's ties (Kendall 1939). 1: all order them the same; what chance alone comes to is 1 / K on average.
+
+    `values` is float64 [K, I, N], NaN where a unit is missing. The interval is the percentile bootstrap's over images,
+    the same ones for all raters. None below two raters or two items, without images, and where a rater tells no items
+    apart.
+    """
+    raters, images, items = values.shape
+    if raters < 2 or items < 2 or not images:
+        return None
+    means = np.stack([column_means(one) for one in values])
+    if not np.isfinite(means).all():
+        return None
+    own = float(_concordance(means[None])[0])
+    if not np.isfinite(own):
+        return None
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(images, np.full(images, 1.0 / images), size=resamples).astype(np.float64)
+    present = np.isfinite(values)
+    sums = np.einsum("ri,kin->rkn", counts, np.where(present, values, 0.0), optimize=True)
+    sizes = np.einsum("ri,kin->rkn", counts, present.astype(np.float64), optimize=True)
+    resampled = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0)
+    found = _concordance(resampled[np.isfinite(resampled).all(axis=(1, 2))])
+    found = found[np.isfinite(found)]
+    tail = 50 * (1 - level)
+    low, high = np.percentile(found, [tail, 100 - tail]) if len(found) else (own, own)
+    return Agreement(own, min(float(low), own), max(float(high), own))
+
+
+def mid_ranks(values: Array) -> Array:
+    """Ranks from 1 along the last axis of `values [..., N]`, the smallest first; equal values share their mean rank."""
+    below = (values[..., :, None] > values[..., None, :]).sum(axis=-1)
+    equal = (values[..., :, None] == values[..., None, :]).sum(axis=-1)
+    return np.asarray(below + (equal + 1) / 2, dtype=np.float64)
+
+
+def _concordance(means: Array) -> Array:
+    """W [R] of `means [R, K, N]`; NaN where all of a rater's items are equal."""
+    _, raters, items = means.shape
+    equal = (means[..., :, None] == means[..., None, :]).sum(axis=-1)
+    sums = mid_ranks(means).sum(axis=1)
+    squares = np.square(sums - sums.mean(axis=1, keepdims=True)).sum(axis=1)
+    ties = (np.square(equal) - 1).sum(axis=(1, 2))  # an item in a tie of t counts t² − 1, the tie t³ − t
+    largest = raters**2 * (items**3 - items) - raters * ties
+    told_apart = (equal < items).all(axis=(1, 2))
+    w: Array = np.divide(12 * squares, largest, out=np.full(len(means), np.nan), where=told_apart & (largest > 0))
+    return w

@@ -1,0 +1,156 @@
+"""What edits do: how far the output is when an attribute is there or gone, which way it went, and which others were
+dragged along.
+
+*Leakage*: `Record.scores` says what an edit to its bound does to the text score of every attribute and label, in
+natural ranges of each; its mean over images, in the direction of adding the attribute, is a row of the leakage matrix.
+An attribute *drags* another where that is `DRAGS` or more.
+
+*Adjusted*: every point of every search is an observation, its signed change y beside the scores z that moved with it
+(the share of the way to the bound times `Record.scores`). Least squares y ≈ Σₘ βₘzₘ over all images, attributes and
+weights tells what each attribute does by itself. An attribute's adjusted change is |y − Σ βₘzₘ| of an image over the
+attributes m that it drags, at the end of the range (or the largest, where that is judged): what they do not explain.
+Where nothing is dragged it is the change itself.
+
+Signs, and so both, need an output of one number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.records import Record
+from zoom_engine.statistics.intervals import Array
+
+DRAGS = 0.25
+"""In natural ranges of the attribute that is dragged along."""
+_SLACK = 1e-5  # recorded edit weights are rounded
+_RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move together share their effect
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Of one unit: `signed`, the judged change (see `is_judged_at_end`) with the sign that it has in the direction of
+    adding the attribute; `share [P]` of the way to the bound of each point that was tried, and there the signed change
+    of the output, `moved [P]`; `scores [N + L]`, see `Record.scores`. `at_end`: the change at the bound, or at the
+    point nearest to it that keeps the label; None where the search did not go there, or the range leads both ways."""
+
+    image: int
+    column: int
+    change: float
+    at_end: float | None
+    signed: float | None
+    share: Array
+    moved: Array
+    scores: Array | None
+
+
+def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
+    """Of the records of single mode; `column` is the attribute's place, or the random direction's."""
+    column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
+    return [
+        _effect(record, column[record.attribute or ""] if record.null is None else record.null) for record in records
+    ]
+
+
+def is_judged_at_end(*found: Sequence[Effect]) -> bool:
+    """What an audit judges is the change at the end of the range, where all of its units went there. The largest change
+    on the way, which is judged elsewhere, is above 0 whatever is edited: it is the largest of several."""
+    return all(effect.at_end is not None for each in found for effect in each)
+
+
+def judged(found: Sequence[Effect], *, at_end: bool) -> list[float]:
+    """Of each unit the change that is judged."""
+    return [effect.at_end or 0.0 if at_end else effect.change for effect in found]
+
+
+def _effect(record: Record, column: int) -> Effect:
+    before = record.original_output
+    low, high = record.bounds or (-np.inf, np.inf)
+    points = [
+        point
+        for point in record.trajectory
+        if point.label_kept is not False and low - _SLACK <= point.weights[column] <= high + _SLACK
+    ]
+    weights = np.array([point.weights[column] for point in points])
+    at_end = None
+    if (low == 0) != (high == 0) and any(_is_bound(point.weights[column], low, high) for point in record.trajectory):
+        at_end = max(points, key=lambda point: abs(point.weights[column])).change if points else 0.0
+    moved = np.array([point.change for point in points])
+    signed = None
+    if len(before) == 1:
+        moved = moved * np.array([np.sign(point.output[0] - before[0]) for point in points])
+        peak = int(np.abs(weights if at_end is not None else moved).argmax()) if len(points) else None
+        signed = 0.0 if peak is None else float(moved[peak] * np.sign(weights[peak]))
+    bound = high if high >= -low else low
+    share = weights / bound if np.isfinite(bound) and bound else np.zeros(len(points))
+    scores = None if record.scores is None else np.array(record.scores)
+    return Effect(record.image, column, record.change, at_end, signed, share, moved, scores)
+
+
+def _is_bound(weight: float, low: float, high: float) -> bool:
+    return abs(weight - (low or high)) <= _SLACK
+
+
+def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:
+    """The matrix `[N, N + L]`, NaN in the row of an attribute without images; None where no scores were measured."""
+    width = len(config.attributes) + len(config.labels or ())
+    rows: list[list[Array]] = [[] for _ in config.attributes]
+    for effect, record in zip(found, records, strict=True):
+        if effect.scores is not None and len(effect.scores) == width and record.bounds is not None:
+            rows[effect.column].append(effect.scores * (1 if record.bounds[1] >= -record.bounds[0] else -1))
+    if not any(rows):
+        return None
+    return np.array([np.mean(row, axis=0) if row else np.full(width, np.nan) for row in rows])
+
+
+def drags(matrix: Array) -> NDArray[np.bool_]:
+    """Bool `[N, N + L]`: what each attribute drags along, itself excepted."""
+    dragged: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= DRAGS)
+    dragged[np.arange(len(matrix)), np.arange(len(matrix))] = False
+    return dragged
+
+
+def own_effects(found: Sequence[Effect], count: int) -> Array:
+    """β `[N]`: what one natural range of each attribute does to the output, the others' share taken out."""
+    known = [effect for effect in found if effect.scores is not None and effect.signed is not None]
+    scores = np.array([effect.scores[:count] for effect in known if effect.scores is not None]).reshape(-1, count)
+    squares = np.array([effect.share @ effect.share for effect in known])
+    products = np.array([effect.share @ effect.moved for effect in known])
+    gram = scores.T @ (squares[:, None] * scores)
+    ridge = _RIDGE * gram.trace() / count * np.eye(count)
+    beta: Array = np.linalg.lstsq(gram + ridge, scores.T @ products, rcond=None)[0]
+    return beta
+
+
+def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | None]:
+    """Of each unit the largest change that the attributes dragged along do not explain; None without sign or scores."""
+    count = len(matrix)
+    beta, dragged = own_effects(found, count), drags(matrix)[:, :count]
+    adjusted: list[float | None] = []
+    for effect in found:
+        if effect.signed is None or effect.scores is None:
+            adjusted.append(None)
+        elif not dragged[effect.column].any():
+            adjusted.append(effect.change if effect.at_end is None else effect.at_end)
+        else:
+            explained = effect.share * float((beta * effect.scores[:count])[dragged[effect.column]].sum())
+            own = np.abs(effect.moved - explained)
+            if effect.at_end is not None and len(own):
+                own = own[[np.abs(effect.share).argmax()]]
+            adjusted.append(float(own.max(initial=0.0).clip(max=1.0)))
+    return adjusted
+
+
+def named(config: Config, matrix: Array) -> dict[str, Mapping[str, float]]:
+    """The matrix by texts, as summary.json has it: of each attribute what it does to every attribute and label."""
+    names = [*(attribute.text for attribute in config.attributes), *(config.labels or ())]
+    return {
+        name: {other: round(float(value), 4) for other, value in zip(names, row, strict=True)}
+        for name, row in zip(names, matrix, strict=False)
+        if np.isfinite(row).all()
+    }

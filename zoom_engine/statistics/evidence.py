@@ -1,0 +1,177 @@
+"""What an audit may say of an attribute: how large its effect is, and whether it is this attribute's.
+
+*How large?* The mean effect over images has an interval (`intervals`) that holds for all attributes, and all looks, at
+once. Beside the smallest effect that matters it is
+
+- *sensitive*: the interval lies above it,
+- *negligible*: below it,
+- *inconclusive*: neither.
+
+*Is it this attribute's?* Any edit moves a target somewhat, so an attribute is held against the population of random
+edits of equal visible size, the direction as the sampling unit (`random_edits`):
+
+- *specific*: one more random direction would hardly move the output as far: its p-value, adjusted over attributes and
+  looks, is below 5 %,
+- *unspecific*: one in `COMMON` of them would, and some that were tried did: the target reacts to any change,
+- *unknown*: neither can be said of so many directions; of fewer than `LEAST` nothing is said to be specific.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from zoom_engine.audit.summary import NullLevel, Specificity, Verdict
+from zoom_engine.settings.looks import ERRING, confidence
+from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
+from zoom_engine.statistics.random_edits import RandomEdits, variation
+
+LEVEL = ERRING
+COMMON, LEAST = 10, 8
+DRAWS = 20_000
+_AT_ONCE = 4_000_000  # numbers of a block of draws
+_ROUNDING = 1e-9
+
+
+class Standing(NamedTuple):
+    """The two answers about one attribute, its `interval` among all attributes' (None below two images), and beside
+    random directions: their mean change `null`, how many of them move the output `as_far`, and the p-values; None where
+    there is nothing to tell by."""
+
+    verdict: Verdict
+    specificity: Specificity | None
+    interval: tuple[float, float] | None
+    null: float | None
+    as_far: int | None
+    p_value: float | None
+    p_adjusted: float | None
+
+
+def standings(
+    change: Array,
+    null: Array,
+    smallest: float,
+    correction: str,
+    *,
+    finished: bool = True,
+    looks: int = 1,
+    seed: int = 0,
+) -> list[Standing]:
+    """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]`.
+
+    NaN marks what was not tried. `smallest` is the smallest effect that matters, in [0, 1]; `correction`, of p-values,
+    is one of `settings.CORRECTIONS`. Before an audit is `finished` all is inconclusive and unknown: who looks again and
+    again finds more than 5 % of what is not. Where so many `looks` are planned each of them is paid for, see `looks`.
+    """
+    count, means = change.shape[1], column_means(change)
+    low, high = mean_intervals(change, level=confidence(looks, count), seed=seed)
+    images = np.isfinite(change).sum(axis=0)
+    edits = _population(null)
+    p_values = np.full(count, np.nan)
+    if edits is not None:
+        p_values = edits.p_values(means, images, variation(change))
+    adjusted = (looks * adjust(p_values, correction)).clip(max=1.0)
+    found = []
+    for a in range(count):
+        ends = (float(low[a]), float(high[a])) if images[a] > 1 else None
+        specificity: Specificity | None = None
+        level = as_far = None
+        if edits is not None and images[a]:
+            level = float(edits.means.mean())
+            as_far = int((edits.means >= means[a]).sum())
+            enough = len(edits.means) >= LEAST
+            specificity = _specificity(p_values[a], adjusted[a] if enough else 1.0, as_far) if finished else "unknown"
+        verdict = size_of(ends, smallest) if finished else "inconclusive"
+        p, p_adjusted = (None if np.isnan(value) else float(value) for value in (p_values[a], adjusted[a]))
+        found.append(Standing(verdict, specificity, ends, level, as_far, p, p_adjusted))
+    return found
+
+
+def size_of(interval: tuple[float, float] | None, smallest: float) -> Verdict:
+    """How large an effect is by its interval, beside the `smallest` that matters."""
+    if interval is None:
+        return "inconclusive"
+    return "sensitive" if interval[0] > smallest else "negligible" if interval[1] < smallest else "inconclusive"
+
+
+def _specificity(p_value: float, adjusted: float, as_far: int) -> Specificity:
+    if adjusted < LEVEL:
+        return "specific"
+    return "unspecific" if as_far and p_value * COMMON >= 1 else "unknown"
+
+
+def _population(null: Array) -> RandomEdits | None:
+    return RandomEdits(null) if np.isfinite(null).any() else None
+
+
+def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
+    """The p-value `[A]` of each column: how often one of an image's J + 1 changes, picked at random for every image,
+    comes to as large a sum as the column's own. `change [I, A]` may hold NaN, `null [I, J]` may not. (A permutation
+    test within images: exact where all J + 1 are alike on every image.)
+
+    All (J + 1)^I picks are gone through where they are no more than `draws`, else so many are drawn, and the
+    column's own counts as one. NaN without an image.
+    """
+    images, directions = null.shape
+    if not images or not directions:
+        return np.full(change.shape[1], np.nan)
+    there = np.isfinite(change)
+    own = np.where(there, change, 0.0)
+    reached = own.sum(axis=0) - _ROUNDING * (1 + np.abs(own.sum(axis=0)))
+    every = images * np.log(directions + 1) <= np.log(draws)
+    count = (directions + 1) ** images if every else draws
+    random, block = np.random.default_rng(seed), max(1, _AT_ONCE // images)
+    candidates = np.concatenate([np.zeros((images, 1)), null], axis=1)
+    powers = (directions + 1) ** np.arange(images) if every else None
+    above = np.zeros(change.shape[1])
+    for first in range(0, count, block):
+        numbers = np.arange(first, min(first + block, count))
+        if powers is not None:
+            picks = numbers[:, None] // powers % (directions + 1)
+        else:
+            picks = random.integers(0, directions + 1, (len(numbers), images))
+        sums = candidates[np.arange(images), picks] @ there + (picks == 0) @ own
+        above += (sums >= reached).sum(axis=0)
+    p_values = above / count if every else (1 + above) / (1 + count)
+    return np.where(there.any(axis=0), p_values, np.nan)
+
+
+def adjust(p_values: Array, correction: str) -> Array:
+    """P-values `[A]` adjusted over all that are not NaN, by Holm (1979) or Benjamini and Hochberg (1995)."""
+    adjusted = np.full(len(p_values), np.nan)
+    order = np.argsort(p_values)[: int(np.isfinite(p_values).sum())]
+    rising, count = p_values[order], len(order)
+    if correction == "holm":
+        steps = np.maximum.accumulate(rising * (count - np.arange(count)))
+    else:
+        steps = np.minimum.accumulate((rising * count / (1 + np.arange(count)))[::-1])[::-1]
+    adjusted[order] = steps.clip(max=1.0)
+    return adjusted
+
+
+def lower_bounds(change: Array, *, seed: int = 0) -> Array:
+    """What the mean of each column of `change [I, A]`, values in [0, 1], is above with 95 % confidence (one-sided: the
+    lower end of a 90 % interval); 0 without a value."""
+    lowest, _ = mean_intervals(change, level=1 - 2 * LEVEL, seed=seed)
+    return np.where(np.isnan(lowest), 0.0, lowest)
+
+
+def null_level(
+    null: Array, smallest: float, correction: str, *, attributes: int, images: int, looks: int = 1
+) -> NullLevel | None:
+    """What the changes `[I, J]` by random directions come to, beside so many attributes on so many images; None without
+    any."""
+    edits = _population(null)
+    if edits is None:
+        return None
+    low, high = mean_intervals(edits.means[:, None], level=confidence(looks))
+    return NullLevel(
+        directions=len(edits.means),
+        mean_change=float(edits.means.mean()),
+        ci95=(float(low[0]), float(high[0])) if len(edits.means) > 1 else None,
+        strongest=float(edits.means.max()),
+        specific_from=edits.reach(LEVEL / (attributes * looks), images) if len(edits.means) >= LEAST else 1.0,
+        smallest_effect=smallest,
+        correction=correction,
+    )

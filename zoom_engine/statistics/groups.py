@@ -1,0 +1,107 @@
+"""Sensitivities among parts of the images: those that have or lack something, and those predicted the one or the other.
+
+Which images have what is named in `Config.by` is in the records (`Record.groups`), told by text scores of the unedited
+images. What the target predicts of them is their original output, where it decides between two classes. A mean over
+fewer images has a wider interval, and says less: groups are not called. Whether those that have something differ from
+those that lack it is tested, see `interactions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.summary import PREDICTION, GroupChange, GroupDifference
+from zoom_engine.statistics.interactions import differences
+from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
+
+
+@dataclass(frozen=True)
+class Group:
+    """`by`: what the images are told apart by, a text or `PREDICTION`; `group`: "has", "lacks" or a class; `images`:
+    which of them belong to it."""
+
+    by: str
+    group: str
+    images: frozenset[int]
+
+
+def groups(config: Config, records: Sequence[Record]) -> list[Group]:
+    """Those of the audit's images that have a record, two for each text and for the prediction, none of them empty."""
+    first = {record.image: record for record in reversed(records)}
+    pairs: list[tuple[str, Mapping[bool, str], Mapping[int, bool]]] = []
+    for place, text in enumerate(config.by):
+        has = {i: record.groups[place] for i, record in first.items() if record.groups and place < len(record.groups)}
+        pairs.append((text, {True: "has", False: "lacks"}, has))
+    task = config.task or {}
+    if task.get("task") == "binary":
+        no, yes = map(str, task.get("classes") or ("0", "1"))
+        pairs.append((PREDICTION, {True: yes, False: no}, {i: r.original_output[0] >= 0.5 for i, r in first.items()}))
+    found = [
+        Group(by, name, frozenset(image for image, one in members.items() if one is which))
+        for by, names, members in pairs
+        for which, name in names.items()
+    ]
+    return [group for group in found if group.images]
+
+
+def group_changes(
+    found: Sequence[Group],
+    change: Array,
+    images: Sequence[int],
+    *,
+    level: float = 0.95,
+    draws: int = 4000,
+    seed: int = 0,
+) -> list[tuple[GroupChange, ...]]:
+    """Of each column of `change [I, A]`, its rows those of `images`, the mean within each group; `level` of its
+    interval."""
+    columns: list[list[GroupChange]] = [[] for _ in range(change.shape[1])]
+    for group in found:
+        rows: NDArray[np.bool_] = np.array([image in group.images for image in images], dtype=np.bool_)
+        own = change[rows]
+        known = np.isfinite(own).sum(axis=0)
+        low, high = mean_intervals(own, level=level, draws=draws, seed=seed)
+        for column, mean in enumerate(column_means(own)):
+            columns[column].append(
+                GroupChange(
+                    by=group.by,
+                    group=group.group,
+                    images=int(known[column]),
+                    mean_change=float(mean) if known[column] else None,
+                    ci95=(float(low[column]), float(high[column])) if known[column] > 1 else None,
+                )
+            )
+    return [tuple(column) for column in columns]
+
+
+def group_differences(
+    config: Config,
+    found: Sequence[Group],
+    effect: Array,
+    images: Sequence[int],
+    *,
+    finished: bool = True,
+    seed: int = 0,
+) -> list[tuple[GroupDifference, ...]]:
+    """Of each column of `effect [I, A]`, its rows those of `images`, how those that have what each text of `Config.by`
+    says differ from those that lack it; nothing is found before an audit is `finished`."""
+    members = {(group.by, group.group): group.images for group in found}
+
+    def rows(text: str, name: str) -> NDArray[np.bool_]:
+        return np.array([image in members.get((text, name), ()) for image in images], dtype=np.bool_)
+
+    return differences(
+        [(text, rows(text, "has"), rows(text, "lacks")) for text in config.by],
+        effect,
+        smallest=config.smallest_effect,
+        correction=config.correction,
+        finished=finished,
+        looks=config.planned_looks,
+        seed=seed,
+    )

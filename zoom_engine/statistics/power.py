@@ -1,0 +1,66 @@
+"""How large an effect an audit could have missed: effects of known size are injected into directions that do nothing.
+
+What an effect is known to, by so many images, hangs on how it is spread over them: 0.1 may be 0.1 on every image or a
+flip on one in ten. So an injected effect of mean θ varies over images as the changes by this audit's attributes and
+random directions do (`random_edits.Dispersion`, Beta(θκ, (1 − θ)κ) with κ = 1/φ(θ) − 1), the audit's own rules are
+applied, and the share of `AUDITS` such audits that find it is the power: to be *sensitive*, and to be *specific* too,
+which random directions' spread decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from zoom_engine.audit.summary import Power
+from zoom_engine.settings.looks import confidence
+from zoom_engine.statistics.intervals import Array, Ends
+from zoom_engine.statistics.random_edits import Dispersion
+
+SIZES = (0.05, 0.1, 0.2)
+LIKELY = 0.8
+AUDITS = 100
+DRAWS = 4000
+_HALVINGS = 6
+_LEAST = 1e-4
+
+
+def power(
+    change: Array, null: Array, smallest: float, *, specific_from: float | None, looks: int = 1, seed: int = 0
+) -> Power | None:
+    """Of an audit with changes by attributes `[I, A]` and random directions `[I, J]`, NaN where one was not tried;
+    `smallest` is the smallest effect that matters, `specific_from` the mean from which one is specific, `looks` how
+    many were planned. None below two images."""
+    images, attributes = change.shape
+    if images < 2:
+        return None
+    spread = Dispersion.of_changes(np.concatenate([change, null], axis=1))
+    ends = Ends(images, level=confidence(looks, attributes), draws=DRAWS, seed=seed)
+
+    def found(size: float) -> tuple[float, float]:
+        """The shares that find an effect of that size sensitive, and specific too."""
+        random = np.random.default_rng([seed, round(1e6 * size)])
+        phi = float(spread(np.array([size]))[0])
+        kappa = max(1 / phi - 1, _LEAST)
+        drawn = random.beta(size * kappa, (1 - size) * kappa, (images, AUDITS)) if size < 1 else np.ones((images, 1))
+        sensitive = ends.above(drawn, smallest)
+        far = drawn.mean(axis=0) >= (1.0 if specific_from is None else specific_from)
+        return float(sensitive.mean()), float((sensitive & far).mean())
+
+    shares = {f"{size:g}": found(size) for size in SIZES}
+    return Power(
+        {size: round(share, 3) for size, (share, _) in shares.items()},
+        None if specific_from is None else {size: round(share, 3) for size, (_, share) in shares.items()},
+        _detectable(lambda size: found(size)[0], smallest),
+    )
+
+
+def _detectable(share: Callable[[float], float], smallest: float) -> float | None:
+    low, high = smallest, 1.0
+    if share(high) < LIKELY:
+        return None
+    for _ in range(_HALVINGS):
+        middle = float(np.sqrt(low * high)) if low else high / 2
+        low, high = (low, middle) if share(middle) >= LIKELY else (middle, high)
+    return high

@@ -1,0 +1,133 @@
+"""What random edits of equal visible size do to a target, as a population: how far one more of them would move it.
+
+A random direction is shared by all images, so the direction is what is sampled, not the image: its mean effect θⱼ
+differs from the next one's, and more images do not change that. An attribute is the random edits' own kind unless its
+mean effect is larger than *one more* random direction's would be, which a prediction interval of a random-effects model
+tells (Higgins, Thompson and Spiegelhalter, 2009). Here effects are shares of [0, 1], so
+
+    log θⱼ ~ N(μ, s²)          the mean over n images of direction j ~ Beta(θⱼκ, (1 − θⱼ)κ),  κ = n/φ − 1
+
+φ is the variance of one image's change in units of θ(1 − θ), pooled within directions: 1 where a change is all or
+nothing. μ and s are integrated out, flat over μ and over s in `SPREADS`, where without noise a normal population would
+give Student's t. Directions need not be tried on the same images, nor on as many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from zoom_engine.statistics.intervals import Array, column_means
+
+SPREADS = np.linspace(0.1, 3.0, 30)
+_EDGES = np.linspace(np.log(1e-5), 0.0, 151)
+_EFFECTS = np.exp((_EDGES[1:] + _EDGES[:-1]) / 2)
+_STEPS = np.linspace(-5.0, 5.0, 41)  # of μ, in standard errors
+_LEAST = 1e-4  # an effect below is rounding
+_ROUNDING = 1e-9
+_MOST_EXACT = 2000.0  # κ: means are known no better than the grid of effects
+
+
+class RandomEdits:
+    """The population that the changes `null [I, J]` by J random directions are drawn from; NaN where a direction was
+    not tried on an image. Raises ValueError without a direction that was tried."""
+
+    def __init__(self, null: Array) -> None:
+        images = np.isfinite(null).sum(axis=0)
+        null, images = null[:, images > 0], images[images > 0]
+        if not len(images):
+            raise ValueError("no random direction was tried")
+        self.means = column_means(null)
+        self.dispersion = Dispersion.of_changes(null)
+        self._density = self._posterior(images)
+
+    def p_values(self, means: Array, images: Array, dispersions: Array) -> Array:
+        """The probability `[A]` that one more random direction moves the output at least as far as each attribute's
+        mean over so many images, whose changes vary by `dispersions [A]`; NaN where a mean is."""
+        found = np.full(len(means), np.nan)
+        for a in np.flatnonzero(np.isfinite(means)):
+            found[a] = self._beyond(float(means[a]), int(images[a]), float(dispersions[a]))
+        return found
+
+    def reach(self, p_value: float, images: int) -> float:
+        """The smallest mean over so many images that has no larger a p-value; 1 where none has."""
+        low, high = 0, len(_EFFECTS)
+        while low < high:
+            middle = (low + high) // 2
+            if self._beyond(float(_EFFECTS[middle]), images, 0.0) > p_value:
+                low = middle + 1
+            else:
+                high = middle
+        return float(_EFFECTS[low]) if low < len(_EFFECTS) else 1.0
+
+    def _beyond(self, mean: float, images: int, own: float) -> float:
+        kappa = _kappa(images, np.maximum(self.dispersion(_EFFECTS), own))
+        reached = special.betaincc(_EFFECTS * kappa, (1 - _EFFECTS) * kappa, min(max(mean, _LEAST), 1 - _LEAST))
+        return float(self._density @ reached)
+
+    def _posterior(self, images: Array) -> Array:
+        """The density of one more direction's effect over `_EFFECTS`, sums to 1."""
+        seen, effects = self.means.clip(_LEAST, 1 - _LEAST), _EFFECTS[:, None]
+        kappa = _kappa(images, self.dispersion(effects))
+        a, b = effects * kappa, (1 - effects) * kappa
+        log_seen = (a - 1) * np.log(seen) + (b - 1) * np.log1p(-seen) - special.betaln(a, b)
+        noise = np.median((1 - seen) / (seen * _kappa(images, self.dispersion(seen))))
+        error = np.sqrt((SPREADS**2 + noise) / len(seen))
+        mu = np.median(np.log(seen)) + _STEPS[:, None] * error  # [steps, spreads]
+        below = special.ndtr((_EDGES[1:-1] - mu[..., None]) / SPREADS[:, None])
+        density = np.diff(below, axis=-1, prepend=0.0, append=1.0)  # no effect is above 1
+        likelihood = np.log(density @ np.exp(log_seen - log_seen.max(axis=0)) + 1e-300).sum(axis=-1)
+        weight = np.exp(likelihood - likelihood.max()) * error  # the step of μ
+        found: Array = np.tensordot(weight, density, axes=2) / weight.sum()
+        return found
+
+
+@dataclass(frozen=True)
+class Dispersion:
+    """φ(θ) = `scale` · θ^`slope`, at most 1: how an image's change varies where the mean is θ, in units of θ(1 − θ). A
+    slope of 0 is that of flips, 1 that of changes which are all larger by a factor."""
+
+    scale: float
+    slope: float
+
+    def __call__(self, effects: Array) -> Array:
+        return np.asarray((self.scale * effects**self.slope).clip(1e-3, 1.0), dtype=np.float64)
+
+    @classmethod
+    def of_changes(cls, change: Array) -> Dispersion:
+        """Of the columns of `change [I, A]`, NaN where there is none."""
+        images = np.isfinite(change).sum(axis=0)
+        change, images = change[:, images > 0], images[images > 0]
+        means = column_means(change)
+        return cls.of(means, np.nansum((change - means) ** 2, axis=0), images)
+
+    @classmethod
+    def of(cls, means: Array, squares: Array, images: Array) -> Dispersion:
+        """Pooled: `squares` are the sums of squared deviations from each of the `means`, over so many `images`."""
+        freedom = (images - 1).clip(min=0)
+        if not freedom.sum():
+            return cls(1.0, 0.0)
+        variance = squares / freedom.clip(min=1)
+        means = means.clip(_LEAST, 1 - _LEAST)
+        possible = means * (1 - means) + variance / images
+        slope, known = 0.0, (variance > _ROUNDING * possible) & (freedom > 0)
+        if known.sum() > 2 and np.ptp(logs := np.log(means[known])) > 0.1:
+            slope = float(np.clip(np.polyfit(logs, np.log(variance[known] / possible[known]), 1)[0], 0.0, 1.0))
+        return cls(float(squares.sum() / (freedom * possible * means**slope).sum()), slope)
+
+
+def variation(change: Array) -> Array:
+    """φ of each column of `change [I, A]` by itself, 0 where it has none."""
+    images = np.isfinite(change).sum(axis=0)
+    means = column_means(change)
+    squares = np.nansum((change - means) ** 2, axis=0)
+    variance = squares / (images - 1).clip(min=1)
+    possible = (means * (1 - means) + variance / images.clip(min=1)).clip(min=_LEAST)
+    found: Array = np.nan_to_num(variance / possible).clip(max=1.0)
+    return found
+
+
+def _kappa(images: Array | int, spread: Array) -> Array:
+    return np.asarray(np.clip(images / spread - 1.0, 0.2, _MOST_EXACT), dtype=np.float64)

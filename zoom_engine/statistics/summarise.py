@@ -1,0 +1,357 @@
+"""What the records of an audit add up to, attribute by attribute, and how sure that is.
+
+All of it is a function of config and records alone, so it can be had again from any audit folder. Definitions: ZOOM
+(Luo 2023).
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.records import Record, is_decisive
+from zoom_engine.audit.summary import (
+    Agreement,
+    Ended,
+    Interval,
+    Look,
+    NothingLevel,
+    PhotographChange,
+    PhotographRow,
+    Sensitivity,
+    Summary,
+    WithinRange,
+)
+from zoom_engine.settings.looks import confidence
+from zoom_engine.statistics.agreement import kendalls_w
+from zoom_engine.statistics.effects import adjusted_changes, effects, is_judged_at_end, judged, leakage, named
+from zoom_engine.statistics.evidence import null_level, standings
+from zoom_engine.statistics.groups import group_changes, group_differences, groups
+from zoom_engine.statistics.intervals import Array, bootstrap_means, column_means, mean_intervals, share_first
+from zoom_engine.statistics.power import power
+
+
+def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
+    """The summary of an audit's records.
+
+    `resamples` and `seed` belong to what is drawn at random; equal ones give equal intervals.
+    """
+    null = [record for record in records if record.null is not None]
+    records = [record for record in records if record.null is None]
+    images = len({record.image for record in records})
+    planned = config.planned_looks
+    drawn = _Drawn(resamples, seed, confidence(planned))
+    complete = _is_complete(config, records, null, images)
+    flipped = [record for record in records if record.flipped]
+    decisive = [record for record in flipped if is_decisive(record, least=config.decisive_change)]
+    own: dict[str, Any] = (
+        _single(config, records, null, drawn, planned, complete)
+        if config.mode == "single"
+        else {"sensitivity": tuple(_multi_rows(config, records, drawn))}
+    )
+    return Summary(
+        mode=config.mode,
+        search=config.search,
+        images=images,
+        units=len(records),
+        flip_rate=len({record.image for record in flipped}) / images if images else None,
+        decisive_flip_rate=len({record.image for record in decisive}) / images if images else None,
+        label_kept=_mean(record.label_kept for record in records),
+        natural=_mean(record.natural for record in records),
+        ssim=_mean(record.ssim for record in flipped),
+        photographs=tuple(_by_photograph(config, records)),
+        look=_look(config, images, complete=complete, rows=own["sensitivity"]),
+        **own,
+    )
+
+
+class _Drawn(NamedTuple):
+    """How intervals are drawn: `resamples` of them from `seed`, of which the share `confidence` lies within."""
+
+    resamples: int
+    seed: int
+    confidence: float
+
+
+def _is_complete(config: Config, records: Sequence[Record], null: Sequence[Record], images: int) -> bool:
+    """The audit is at its end, or at a look: `images`, all that have a record, have all of theirs."""
+    goal = images if config.images is None else config.images
+    if config.looks is not None and images not in config.looks.planned:
+        return False
+    shown = {record.image for record in records}
+    return (len(records), sum(record.image in shown for record in null)) == config.measurements(goal)
+
+
+def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]) -> Look | None:
+    """Where an audit of several looks is with so many `images`; `complete` at one of its looks."""
+    if config.looks is None:
+        return None
+    planned = config.looks.planned
+    place = min(bisect.bisect_left(planned, images), len(planned) - 1)
+    ended: Ended | None = None
+    if complete:
+        settled = config.looks.settles((row.verdict, row.interval) for row in rows)
+        ended = "settled" if settled else "most images" if images == planned[-1] else None
+        place += ended is None
+    return Look(place + 1, planned, confidence(len(planned)), config.looks.width, ended)
+
+
+def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
+    """A row for each photograph that has a record."""
+    for image, file in enumerate(config.photographs):
+        changes = [
+            PhotographChange(
+                record.attribute, record.change, record.flipped, is_decisive(record, least=config.decisive_change)
+            )
+            for record in records
+            if record.image == image
+        ]
+        if changes:
+            yield PhotographRow(file=file, image=image, changes=tuple(sorted(changes, key=lambda one: -one.change)))
+
+
+class _Measured(NamedTuple):
+    """A mean with its interval, its share of all means' sum, and how often it comes first."""
+
+    mean: float | None
+    interval: Interval | None
+    share: float
+    first: float
+
+
+def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> NothingLevel | None:
+    """How far prompts that name nothing visible move the output, each over the images that are moved along it, from
+    records with what is judged of each."""
+    changes: dict[str, list[float]] = {prompt: [] for prompt in config.nothing}
+    for record, change in changed:
+        if record.null is not None and record.null >= config.null:
+            changes[config.nothing[record.null - config.null]].append(change)
+    found = {prompt: each for prompt, each in changes.items() if each}
+    if not found:
+        return None
+    every = np.array([[change] for each in found.values() for change in each])
+    return NothingLevel(
+        images=len(every),
+        mean_change=float(every.mean()),
+        ci95=_intervals(every, drawn)[0],
+        prompts={prompt: float(np.mean(each)) for prompt, each in found.items()},
+    )
+
+
+def _single(
+    config: Config, records: Sequence[Record], null: Sequence[Record], drawn: _Drawn, looks: int, complete: bool
+) -> dict[str, Any]:
+    """What belongs to single mode: rows by falling mean change, and what they were held against."""
+    column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
+    columns = [column[record.attribute] for record in records]
+
+    def matrix(values: Iterable[Any]) -> Array:
+        return _matrix(records, columns, len(column), values)
+
+    def means(values: Iterable[Any]) -> list[float | None]:
+        return _figures(column_means(matrix(values)))
+
+    of_attributes = {record.image for record in records}
+    shown = sorted(of_attributes)
+    null = [record for record in null if record.image in of_attributes]
+    found, of_null = effects(config, records), effects(config, null)
+    at_end = is_judged_at_end(found, of_null)
+    null_judged = judged(of_null, at_end=at_end)
+    changes, seed = matrix(judged(found, at_end=at_end)), drawn.seed
+    random = [place for place, record in enumerate(null) if (record.null or 0) < config.null]
+    by_null = _matrix(
+        [null[place] for place in random],
+        [null[place].null or 0 for place in random],
+        config.null,
+        (null_judged[place] for place in random),
+        images=of_attributes,
+    )
+    rules = (config.smallest_effect, config.correction)
+    beside = standings(changes, by_null, *rules, finished=complete, looks=looks, seed=seed)
+    change = _measured(changes, drawn)
+    largest = matrix(record.change for record in records)
+    largest_means = _figures(column_means(largest))
+    largest_intervals = _intervals(largest, drawn._replace(confidence=confidence(looks, len(column))))
+    leaks = leakage(config, found, records)
+    signed = matrix(effect.signed for effect in found)
+    adjusted = [None] * len(column) if leaks is None else means(adjusted_changes(found, leaks))
+    null_told = null_level(by_null, *rules, attributes=len(column), images=len(shown), looks=looks)
+    reached = None
+    if complete:
+        from_here = None if null_told is None else null_told.specific_from
+        reached = power(changes, by_null, config.smallest_effect, specific_from=from_here, looks=looks, seed=seed)
+    by_wording, agreement = _by_wording(records, columns, len(column), drawn)
+    level = drawn.confidence
+    parts = groups(config, records)
+    among = group_changes(parts, changes, shown, level=level, draws=drawn.resamples, seed=seed)
+    apart = group_differences(config, parts, changes, shown, finished=complete, seed=seed)
+    flipped = means(record.flipped for record in records)
+    decisive = means(is_decisive(record, least=config.decisive_change) for record in records)
+    label_kept = means(record.label_kept for record in records)
+    ssim = means(record.ssim if record.flipped else None for record in records)
+    weight = means(abs(record.edit_weights[i]) for record, i in zip(records, columns, strict=True))
+
+    def in_range(name: str) -> Sequence[WithinRange | None]:
+        within = [record.within(name) for record in records]
+        if not any(within):
+            return [None] * len(column)
+        found = _measured(matrix(one and one.change for one in within), drawn)
+        flips, decisively = (means(one and getattr(one, what) for one in within) for what in ("flipped", "decisive"))
+        return [
+            WithinRange(mean_change=mean, ci95=ci95, share=share, flip_rate=flip_rate, decisive_flip_rate=decisive_rate)
+            for (mean, ci95, share, _), flip_rate, decisive_rate in zip(found, flips, decisively, strict=True)
+        ]
+
+    paper, calibrated = in_range("paper"), in_range("calibrated")
+    rows = [
+        Sensitivity(
+            mode="single",
+            attribute=attribute,
+            mean_change=largest_means[i],
+            ci95=largest_intervals[i],
+            effect=change[i].mean if at_end else None,
+            effect_ci95=beside[i].interval if at_end else None,
+            share=change[i].share,
+            first=change[i].first,
+            flip_rate=flipped[i],
+            decisive_flip_rate=decisive[i],
+            label_kept=label_kept[i],
+            ssim=ssim[i],
+            mean_abs_weight=weight[i],
+            paper=paper[i],
+            calibrated=calibrated[i],
+            verdict=beside[i].verdict,
+            specificity=beside[i].specificity,
+            null=beside[i].null,
+            as_far=beside[i].as_far,
+            p_value=beside[i].p_value,
+            p_adjusted=beside[i].p_adjusted,
+            signed_change=_figures(column_means(signed))[i],
+            signed_spread=_spread(signed[:, i]),
+            adjusted_mean_change=adjusted[i],
+            groups=among[i],
+            differences=apart[i],
+            by_wording=by_wording[i],
+        )
+        for i, attribute in enumerate(config.attributes)
+    ]
+    return {
+        "nothing": _by_nothing(config, list(zip(null, null_judged, strict=True)), drawn),
+        "null": null_told,
+        "power": reached,
+        "wordings": agreement,
+        "leakage": None if leaks is None else named(config, leaks),
+        "sensitivity": tuple(sorted(rows, key=lambda row: -1.0 if row.value is None else row.value, reverse=True)),
+    }
+
+
+def _by_wording(
+    records: Sequence[Record], columns: Sequence[int], width: int, drawn: _Drawn
+) -> tuple[list[tuple[float, ...] | None], Agreement | None]:
+    """Of each attribute its effect in each phrasing, and how far these agree on the order."""
+    count = min((len(record.wordings or ()) for record in records), default=0)
+    if not count:
+        return [None] * width, None
+    values = np.stack(
+        [
+            _matrix(records, columns, width, (record.wordings and record.wordings[k] for record in records))
+            for k in range(count)
+        ]
+    )
+    means = np.stack([column_means(one) for one in values], axis=1)
+    rows = [tuple(map(float, row)) if np.isfinite(row).all() else None for row in means]
+    return rows, kendalls_w(values, resamples=drawn.resamples, level=drawn.confidence, seed=drawn.seed)
+
+
+def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> list[Sensitivity]:
+    """Rows of multi mode, by falling share of the range that edits take where they flip decisively: elsewhere they
+    say how a search went astray. Raw weights of two attributes do not compare, since one may vary three times as far
+    as the other."""
+    weights = np.array([record.edit_weights for record in records], dtype=np.float64)
+    weights = weights.reshape(len(records), len(config.attributes))
+    low, high = np.abs(np.array(config.ranges, dtype=np.float64)).T
+    shares = np.abs(weights) / np.where(weights < 0, low, high).clip(min=1e-12)
+    flips = np.array([is_decisive(record, least=config.decisive_change) for record in records], dtype=bool)
+    raw = _figures(column_means(np.abs(weights[flips])))
+    rows = []
+    for index, measured in enumerate(_measured(shares[flips], drawn)):
+        using = [record for record, used in zip(records, weights[:, index] != 0, strict=True) if used]
+        rows.append(
+            Sensitivity(
+                mode="multi",
+                attribute=config.attributes[index],
+                share=measured.share,
+                first=measured.first,
+                flip_rate=_mean(record.flipped for record in using),
+                decisive_flip_rate=_mean(is_decisive(record, least=config.decisive_change) for record in using),
+                label_kept=_mean(record.label_kept for record in using),
+                ssim=_mean(record.ssim for record in using if record.flipped),
+                range_share=measured.mean,
+                range_share_ci95=measured.interval,
+                mean_abs_weight=raw[index],
+            )
+        )
+    return sorted(rows, key=lambda row: row.value or 0.0, reverse=True)
+
+
+def _measured(values: Array, drawn: _Drawn) -> list[_Measured]:
+    """Per column of `values` [I, A]."""
+    means = column_means(values)
+    first = share_first(bootstrap_means(values, resamples=drawn.resamples, seed=drawn.seed))
+    total = float(np.nansum(means))
+    intervals = _intervals(values, drawn)
+    return [
+        _Measured(
+            mean,
+            intervals[i],
+            (mean or 0.0) / total if total > 0 else 0.0,
+            float(first[i]),
+        )
+        for i, mean in enumerate(_figures(means))
+    ]
+
+
+def _intervals(values: Array, drawn: _Drawn) -> list[Interval | None]:
+    """Of the mean of each column of `values` [I, A]; None below two images."""
+    low, high = mean_intervals(values, level=drawn.confidence, draws=drawn.resamples, seed=drawn.seed)
+    enough = np.isfinite(values).sum(axis=0) >= 2
+    return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
+
+
+def _matrix(
+    records: Sequence[Record],
+    columns: Sequence[int],
+    width: int,
+    values: Iterable[Any],
+    *,
+    images: Set[int] | None = None,
+) -> Array:
+    """One value per record as float64 [I, width], a row per image (of the records, or of `images`); NaN where there is
+    none."""
+    shown = {record.image for record in records} if images is None else images
+    row = {image: index for index, image in enumerate(sorted(shown))}
+    matrix = np.full((len(row), width), np.nan)
+    for record, column, value in zip(records, columns, values, strict=True):
+        if value is not None:
+            matrix[row[record.image], column] = value
+    return matrix
+
+
+def _mean(values: Iterable[float | bool | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _spread(values: Array) -> float | None:
+    """The standard deviation of `values` [I] that are not NaN; None below two."""
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else None
+
+
+def _figures(values: Array) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]

@@ -1,0 +1,204 @@
+"""Summaries as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.cells import cell_len
+
+from zoom_engine.audit.summary import PREDICTION, GroupDifference, Interval, Sensitivity, Summary
+from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.looks import ERRING, SETTLED_WIDTH
+from zoom_engine.statistics.interactions import FEWEST
+
+_NAME_WIDTH = 34
+_BAR_WIDTH = 10
+_MOST_DIFFERENCES = 3
+
+
+def summary_table(summary: Summary, *, title: str = "") -> str:
+    """The attributes of a summary as an aligned table, with a title line and a closing line."""
+    single = summary.mode == "single"
+    measure = judged_name(summary) if single else "share of its range in flips"
+    null = summary.null
+    head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else [])]
+    texts = len(head) + 1
+    head += ["share", "flips", "decisive", "label kept", "SSIM", "|weight|"]
+    body = []
+    for row in summary.sensitivity:
+        cells = [fit(row.attribute.name, _NAME_WIDTH), with_interval(row.value, row.interval)]
+        cells += [verdict_in_words(row)] if single else []
+        share = f"{_bar(row.share)} {percent(row.share):>5}"
+        cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
+        cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
+        body.append([*cells, decimal(row.mean_abs_weight, 1)])
+        told_apart = row.groups if any(group.by != PREDICTION for group in row.groups) else ()
+        for group in told_apart:
+            name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
+            body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
+        for one in row.differences:
+            name = fit(f"  has less lacks “{one.by}”", _NAME_WIDTH)
+            body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
+    about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
+    closing = (
+        f"{percent(summary.flip_rate)} of the images flip, {percent(summary.decisive_flip_rate)} decisively;"
+        f" label kept {percent(summary.label_kept)}"
+    )
+    if summary.natural is not None and summary.natural < 1:
+        closing += f"; {percent(1 - summary.natural)} of the edits leave what the generator draws"
+    if summary.mode == "multi":
+        flips = agreeing(summary.decisive_images, "image that flips", "images that flip")
+        closing += f"\nshares of a range and weights are means over the {summary.decisive_images} {flips} decisively"
+    if null:
+        closing += f"\nrandom directions: {decimal(null.mean_change, 3)} on average"
+        closing += f", the strongest of {null.directions} {decimal(null.strongest, 3)}" if null.directions > 1 else ""
+        closing += f"; an effect is told from them from {decimal(null.specific_from, 3)} on"
+    if summary.nothing:
+        closing += f"\nprompts that name nothing visible: {decimal(summary.nothing.mean_change, 3)} on average"
+        closing += f", the strongest {decimal(summary.nothing.most, 3)}" if len(summary.nothing.prompts) > 1 else ""
+    told = differences_in_words(summary)
+    closing += "".join(f"\n{sentence}" for sentence in told[:_MOST_DIFFERENCES])
+    if len(told) > _MOST_DIFFERENCES:
+        closing += f"\n{number_of(len(told) - _MOST_DIFFERENCES, 'more such difference')}"
+    closing += "".join(f"\n{sentence}" for sentence in not_compared(summary))
+    if summary.wordings:
+        closing += f"\n{agreement_in_words(summary)}"
+    if summary.look:
+        closing += f"\n{looks_in_words(summary)}"
+    opening = f"{title}: {about}" if title else about
+    return "\n".join([opening, *ruled([head, *body], texts=texts), closing])
+
+
+def judged_name(summary: Summary) -> str:
+    """What is judged of an attribute, in two words: the effect at the end of its range, or the largest on the way."""
+    at_end = any(row.effect is not None for row in summary.sensitivity)
+    return "mean change" if at_end or summary.mode == "multi" else "largest change"
+
+
+def verdict_in_words(row: Sensitivity) -> str:
+    """Both answers about an attribute; "-" without any."""
+    if row.verdict is None or row.value is None:
+        return "-"
+    return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
+
+
+def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
+    """Rows, the first of them the head, as aligned lines between rules; so many columns hold ``texts``, the rest
+    numbers."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(_pad(cell, widths[i], right=i >= texts) for i, cell in enumerate(row)).rstrip() for row in rows]
+    rule = "─" * max(map(cell_len, lines))
+    return [rule, lines[0], rule, *lines[1:], rule]
+
+
+def agreement_in_words(summary: Summary) -> str:
+    """How far phrasings agree on the order of attributes; "" where there is one alone."""
+    found = summary.wordings
+    counts = [len(row.by_wording) for row in summary.sensitivity if row.by_wording]
+    if found is None or not counts:
+        return ""
+    which = f"Kendall’s W is {decimal(found.w)} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{counts[0]} phrasings of each attribute: {which} (1: all order the attributes alike)"
+
+
+def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None = None) -> list[str]:
+    """The differences that are found between images that have what a text says and those that lack it, a sentence
+    each, the largest first; attributes by `names`, or as they were typed."""
+    found = [(row, one) for row in summary.sensitivity for one in row.differences if one.found]
+    found.sort(key=lambda pair: -abs(pair[1].difference or 0.0))
+    return [
+        _difference_in_words(row, one, row.attribute.name if names is None else names[row.attribute])
+        for row, one in found
+    ]
+
+
+def _difference_in_words(row: Sensitivity, one: GroupDifference, name: str) -> str:
+    means = {group.group: decimal(group.mean_change) for group in row.groups if group.by == one.by}
+    (more, have), (less, lack) = sorted([("has", "have"), ("lacks", "lack")], reverse=(one.difference or 0.0) < 0)
+    return (
+        f"{name[:1].upper()}{name[1:]} moves the output further in images that {have} “{one.by}”: {means[more]},"
+        f" against {means[less]} in those that {lack} it; adjusted p {p_value(one.p_adjusted)}."
+    )
+
+
+def not_compared(summary: Summary) -> list[str]:
+    """The texts for which no attribute was compared, as too few images have or lack what they say: a sentence each."""
+
+    def told() -> Iterator[str]:
+        for same in zip(*(row.differences for row in summary.sensitivity), strict=True):
+            most = max(same, key=lambda one: one.has + one.lacks)
+            if all(one.p_value is None for one in same):
+                have, lack = agreeing(most.has, "has it", "have it"), agreeing(most.lacks, "lacks it", "lack it")
+                yield (
+                    f"Images that have “{most.by}” are not compared with those that lack it: {most.has} {have},"
+                    f" {most.lacks} {lack}, and {FEWEST} of each are needed."
+                )
+
+    return list(told())
+
+
+def looks_in_words(summary: Summary) -> str:
+    """How an audit that finds out how many images it takes came to its number; "" for others."""
+    look = summary.look
+    if look is None:
+        return ""
+    wide = f"known to {SETTLED_WIDTH if look.width is None else look.width:g}"
+    enough = f"every attribute was {wide if look.width is not None else f'sensitive, negligible, or {wide}'}"
+    why = {
+        "settled": f"ended at look {look.number} of {len(look.planned)}, where {enough}",
+        "most images": f"ended at the last of {len(look.planned)} looks, before {enough}",
+        None: f"goes on to look {look.number} of {len(look.planned)}, after {look.planned[look.number - 1]} images",
+    }[look.ended]
+    return (
+        f"The audit {why}. Each look spends {100 * (1 - look.confidence):.2g} % of the {100 * ERRING:g} % by which"
+        " intervals and verdicts may err, so they hold wherever it ends."
+    )
+
+
+def percent(value: float | None) -> str:
+    """A share in [0, 1] as "62 %"; "-" for None."""
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number with fixed digits; "-" for None. What rounds to 0 has no sign."""
+    return "-" if value is None else f"{value:z.{digits}f}"
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with four digits; "-" for None, and "below 0.0001" where four digits would be 0."""
+    return "below 0.0001" if value is not None and value < 5e-5 else decimal(value, 4)
+
+
+def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
+    """A number with its sign, without idle zeros unless its digits are ``fixed``: "+4.1", "−15", "0"."""
+    text = f"{abs(value):.{digits}f}"
+    if "." in text and not fixed:
+        text = text.rstrip("0").rstrip(".")
+    return text if float(text) == 0 else ("+" if value > 0 else "−") + text
+
+
+def fit(text: str, width: int) -> str:
+    """`text` cut to `width` terminal columns, with "…" for what is cut off."""
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) > width - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> str:
+    """A number, and its interval where there is one, with fixed digits."""
+    ends = "" if ci is None else f" [{decimal(ci[0], digits)}, {decimal(ci[1], digits)}]"
+    return f"{decimal(value, digits)}{ends}"
+
+
+def _bar(share: float) -> str:
+    eighths = round(share * _BAR_WIDTH * 8)
+    return ("█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()).ljust(_BAR_WIDTH)
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space

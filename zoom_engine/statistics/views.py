@@ -1,0 +1,190 @@
+"""An audit as notebooks show it: tables of pandas, HTML, axes of matplotlib, and its pictures as arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.folder import inside
+from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.common.errors import AuditError, ConfigError, imported
+from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.settings.attributes import short_name
+from zoom_engine.statistics.table import judged_name, percent, verdict_in_words, with_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from zoom_engine.statistics.diagnosis import Diagnosis
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counterfactual:
+    """Pictures of one image on its way from the original to the edited one, and what they stand for.
+
+    frames: uint8 `[F, H, W, 3]`, the first is the original. weights: the edit weight of each, None of the original and
+    where all attributes are edited. outputs: what the target says of each, in words. attribute: its text, None for all
+    together; seed: of the image; the others are those of `StripEntry`.
+    """
+
+    attribute: str | None
+    seed: int
+    kind: str | None
+    flipped: bool
+    decisive: bool | None
+    label_kept: bool | None
+    ssim: float | None
+    weights: tuple[float | None, ...]
+    outputs: tuple[str, ...]
+    frames: NDArray[np.uint8]
+
+    @property
+    def original(self) -> NDArray[np.uint8]:
+        """Uint8 `[H, W, 3]`."""
+        first: NDArray[np.uint8] = self.frames[0]
+        return first
+
+    @property
+    def edited(self) -> NDArray[np.uint8]:
+        """Uint8 `[H, W, 3]`."""
+        last: NDArray[np.uint8] = self.frames[-1]
+        return last
+
+
+def counterfactuals(diagnosis: Diagnosis) -> list[Counterfactual]:
+    """The pictures of the audit's folder. Raises `AuditError` where there are none to read."""
+    if diagnosis.path is None:
+        raise AuditError("an audit in memory has no pictures: run it with out=FOLDER")
+    return [_counterfactual(diagnosis.path, strip) for strip in Gallery.load(diagnosis.path).strips]
+
+
+def attribute_frame(diagnosis: Diagnosis) -> Any:
+    """A `pandas.DataFrame` with a row for each attribute, most sensitive first: the figures of `Sensitivity`, intervals
+    as two columns, `…_low` and `…_high`."""
+    rows = []
+    for row in diagnosis.sensitivity:
+        values: dict[str, Any] = {"name": short_name(row.attribute, diagnosis.config.neutral)}
+        for name, value in row.to_json().items():
+            values |= _flat(name, value)
+        rows.append(values)
+    return _library("pandas", "tables").DataFrame(rows).set_index("attribute")
+
+
+def record_frame(diagnosis: Diagnosis) -> Any:
+    """A `pandas.DataFrame` with a row for each image and attribute: what `Record` has but the points of the search.
+    Single mode: `edit_weight` is that of the attribute; multi mode: one column for each attribute."""
+    names = [attribute.text for attribute in diagnosis.attributes]
+    rows = []
+    for record in diagnosis.records:
+        values = record.to_json()
+        weights = dict(zip(names, values.pop("edit_weights"), strict=True))
+        for name in ("trajectory", "scores"):
+            values.pop(name, None)
+        values["attribute"] = record.attribute
+        if record.attribute is None:
+            values |= {f"edit_weight: {name}": weight for name, weight in weights.items()}
+        else:
+            values["edit_weight"] = weights[record.attribute]
+        rows.append({key: value for name, each in values.items() for key, value in _flat(name, each).items()})
+    return _library("pandas", "tables").DataFrame(rows)
+
+
+def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
+    """Draw the attributes as horizontal bars with their 95 % intervals on `axes`, new ones by default; how far random
+    edits move the output is shaded, what is sensitive and specific is dark."""
+    if axes is None:
+        axes = _library("matplotlib.pyplot", "plots").subplots(layout="constrained")[1]
+    assert axes is not None
+    rows = [row for row in diagnosis.sensitivity if row.value is not None]
+    names = [short_name(row.attribute, diagnosis.config.neutral) for row in rows]
+    judged = any(row.verdict for row in rows)
+    values = [row.value or 0.0 for row in rows]
+    ends = [row.interval or (value, value) for row, value in zip(rows, values, strict=True)]
+    errors = [[value - low for value, (low, _) in zip(values, ends, strict=True)], []]
+    errors[1] = [high - value for value, (_, high) in zip(values, ends, strict=True)]
+    colors = ["#2a6ccb" if row.is_specific or not judged else "#8c959c" for row in rows]
+    null = diagnosis.summary().null
+    if null is not None:
+        axes.axvspan(0.0, null.strongest, color="#e6ece4", zorder=0, label="random edits")
+    places = np.arange(len(rows))
+    axes.barh(places, values, color=colors, zorder=1)
+    axes.errorbar(values, places, xerr=np.clip(errors, 0.0, None), fmt="none", ecolor="#15181b", capsize=3, zorder=2)
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0.0)
+    axes.set_xlabel(
+        f"{judged_name(diagnosis.summary())} of the output" if diagnosis.mode == "single" else "share of its own range"
+    )
+    axes.set_title(diagnosis.config.target)
+    return axes
+
+
+def html_table(diagnosis: Diagnosis) -> str:
+    """The attributes as an HTML table; all text is escaped."""
+    single = diagnosis.mode == "single"
+    measure = judged_name(diagnosis.summary()) if single else "share of its range"
+    head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else []), "flips", "decisive", "label kept"]
+    lines = []
+    for row in diagnosis.sensitivity:
+        value = with_interval(row.value, row.interval)
+        cells = [row.attribute.name, value, *([verdict_in_words(row)] if single else [])]
+        cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
+        lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    images, missing = number_of(diagnosis.summary().images, "image"), diagnosis.missing
+    lacks = f"{number_of(missing, 'measurement')} {agreeing(missing, 'is', 'are')} missing"
+    state = f", not finished: {lacks}" if missing else ""
+    caption = html.escape(f"{diagnosis.config.target}: {images}, {diagnosis.mode} mode{state}")
+    heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    return f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _counterfactual(folder: Path, strip: StripEntry) -> Counterfactual:
+    return Counterfactual(
+        attribute=None if strip.attribute is None else strip.attribute.text,
+        seed=strip.seed,
+        kind=strip.kind,
+        flipped=strip.flipped,
+        decisive=strip.decisive,
+        label_kept=strip.label_kept,
+        ssim=strip.ssim,
+        weights=tuple(frame.weight for frame in strip.way),
+        outputs=tuple(frame.caption for frame in strip.way),
+        frames=_pictures(folder, [frame.file for frame in strip.way]),
+    )
+
+
+def _pictures(folder: Path, files: Sequence[str]) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    pictures = []
+    for name in files:
+        try:
+            with Image.open(inside(folder, name)) as picture:
+                pictures.append(np.asarray(picture.convert("RGB")))
+        except (OSError, UnidentifiedImageError) as error:
+            raise AuditError(f"cannot read {folder / name}: run the audit again in a new folder") from error
+    if len({picture.shape for picture in pictures}) > 1:
+        raise AuditError(f"the pictures of {folder} differ in size: run the audit again in a new folder")
+    return np.stack(pictures)
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    """A value as columns of a table: intervals and numbers of an output are several."""
+    if isinstance(value, dict):
+        return {key: each for inner, one in value.items() for key, each in _flat(f"{name}_{inner}", one).items()}
+    if not isinstance(value, list | tuple):
+        return {name: value}
+    if len(value) == 1:
+        return {name: value[0]}
+    ends = ("low", "high") if name.endswith(("ci95", "bounds")) else map(str, range(len(value)))
+    return {f"{name}_{end}": one for end, one in zip(ends, value, strict=True)}
+
+
+def _library(name: str, extra: str) -> Any:
+    return imported(name, ConfigError, "an audit cannot be shown so", install=f"zoom-engine[{extra}]")
