@@ -20,7 +20,7 @@ from typing import Any
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
-from zoom_engine.runtime import describe_environment
+from zoom_engine.common.machine import describe_environment
 
 HALVES = ("with", "without")
 PARTS = ("first audit", "second audit")

@@ -20,9 +20,10 @@ from torch import Tensor
 from zoom_engine import load_generator, load_target
 from zoom_engine.common.errors import BackendError
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target, describe_environment
+from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target
 from zoom_engine.targets import Target
 
 NEAR = (0.2, 0.8)

@@ -16,7 +16,7 @@ from typing import Any
 
 from zoom_engine.commands.demo import IMAGES, run_demo
 from zoom_engine.common.files import atomic
-from zoom_engine.runtime import describe_environment
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 BACKENDS = ("auto", "torch")

@@ -19,9 +19,9 @@ from kept_audits import seeds_of
 
 from zoom_engine import Discoverer, Discovery
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES as OF_AVATARS
 from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES as OF_PETS
-from zoom_engine.runtime import describe_environment
 
 PLANTED = {
     "avatars:eyeglasses-biased-smiling": "smiling",

@@ -16,8 +16,8 @@ from typing import Any
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import bf16_in_hardware, describe_environment
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.runtime import bf16_in_hardware, describe_environment
 
 BASELINE = "torch-fp32"
 VARIANTS = (BASELINE, "native-fp32", "native-bf16")

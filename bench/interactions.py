@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from zoom_engine import Diagnosers, Diagnosis, load_target
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.attributes import TRUTH
 from zoom_engine.domains.avatars.domain import DOMAIN
@@ -37,7 +38,6 @@ from zoom_engine.domains.avatars.evaluate import EVALUATION
 from zoom_engine.domains.avatars.wording import prompt
 from zoom_engine.domains.evaluation import EFFECT_SEED
 from zoom_engine.domains.networks import to_float
-from zoom_engine.runtime import describe_environment
 from zoom_engine.targets import BinaryTask, Target
 
 PLANTED = 0.4

@@ -19,10 +19,10 @@ from kept_audits import kept_audit
 
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.directions import nothing_visible
-from zoom_engine.runtime import describe_environment
 from zoom_engine.statistics.table import verdict_in_words
 
 TARGETS = (

@@ -19,9 +19,9 @@ from torch import Tensor
 from zoom_engine import load_generator
 from zoom_engine.common.errors import BackendError
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import bf16_in_hardware, describe_environment
 from zoom_engine.export.parity import measure_parity
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime import bf16_in_hardware, describe_environment
 from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.onnxruntime_session import OnnxRuntimeSession
 from zoom_engine.runtime.openvino_session import OpenVinoSession

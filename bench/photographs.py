@@ -29,13 +29,13 @@ from PIL import Image
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
+from zoom_engine.common.files.png import to_pixels
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.diagnose.gallery import to_pixels
 from zoom_engine.domains.benchmark import Benchmark, spearman
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.photographs import Yardstick, judged
-from zoom_engine.runtime import describe_environment
 from zoom_engine.search import SearchResult, Unit
 from zoom_engine.settings.audit_settings import RunSettings
 from zoom_engine.targets import Target

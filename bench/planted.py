@@ -27,10 +27,10 @@ from torch import Tensor, nn
 
 from zoom_engine import Diagnoser, Diagnosis, load_target
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.wording import prompt
-from zoom_engine.runtime import describe_environment
 from zoom_engine.targets import BinaryTask, Target
 
 PLANTED = 0.4

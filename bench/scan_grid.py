@@ -21,7 +21,7 @@ import numpy as np
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
-from zoom_engine.runtime import describe_environment
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 TARGETS = (

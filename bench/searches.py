@@ -25,9 +25,9 @@ import torch
 
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.experiments.search_comparison import COMPARED, VARIANTS, column, part_of, searched, summaries
-from zoom_engine.runtime import describe_environment
 from zoom_engine.search import describe_search
 
 

@@ -25,8 +25,8 @@ from memory import give_back, resident
 
 from zoom_engine.audit.folder import SUMMARY
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.runtime import describe_environment
 
 WARMING = 8
 

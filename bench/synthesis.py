@@ -20,8 +20,9 @@ from textbook import textbook_synthesis
 from torch import Tensor
 
 from zoom_engine.common.errors import BackendError
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
-from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer
+from zoom_engine.runtime import choose_synthesizer
 
 SUITE = "synthesis"
 BASELINE = "textbook-fp32"

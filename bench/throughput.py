@@ -32,7 +32,7 @@ import synthesis
 from zoom_engine import ops
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
-from zoom_engine.runtime import describe_environment, find_device
+from zoom_engine.common.machine import describe_environment, find_device
 
 SAME = ("processor", "cpu_features", "cores", "threads", "packages")  # of a machine whose results go together
 MODULES = {module.SUITE: module for module in (synthesis, edits, audit_suite)}

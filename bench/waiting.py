@@ -21,8 +21,8 @@ from typing import Any
 import torch
 
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_generator, save_generator
-from zoom_engine.runtime import describe_environment
 
 WIDTHS = (512, 512, 512, 512, 256, 128, 64)  # min(512, 16384 / resolution)
 ATTRIBUTES = ["--attribute", "a smiling face", "--attribute", "a face with a beard"]

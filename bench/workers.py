@@ -28,9 +28,9 @@ from memory import resident
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.audit.folder import RECORDS
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.runtime import describe_environment
 
 TARGET = "avatars:gender"
 WORKER = b"ray::_Worker"

@@ -1,15 +1,31 @@
-"""What importing the package does to the process: how torch's threads wait, if nobody said so."""
+"""The package's face: its public names, its version, and how torch's threads wait where nobody said so."""
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import zoom_engine
+
+ROOT = Path(__file__).parents[1]
 NAME = "OMP_WAIT_POLICY"
+
+
+def test_type_checkers_read_the_public_names_from_where_they_load() -> None:
+    stub = ast.parse((ROOT / "zoom_engine" / "__init__.pyi").read_text(encoding="utf-8"))
+    read = {name.name: f.module for f in stub.body if isinstance(f, ast.ImportFrom) for name in f.names}
+    assert read == zoom_engine._HOMES
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert zoom_engine.__version__ == project["version"]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +44,7 @@ def test_torchs_threads_wait_asleep_unless_somebody_said_otherwise(
 
 
 def test_the_bench_loads_torch_first(tmp_path: Path) -> None:
-    bench = Path(__file__).parents[1] / "bench"
+    bench = ROOT / "bench"
     assert policy_after(f"import sys; sys.path.insert(0, {str(bench)!r}); import throughput", tmp_path) == "None"
 
 

@@ -1,6 +1,6 @@
 """zoom-engine: which attributes is a vision model sensitive to, with the counterfactual images that prove it.
 
-Public names load on first use, so that `import zoom_engine` costs nothing.
+Public names load on first use, so that `import zoom_engine` costs nothing. `__init__.pyi` has them for type checkers.
 """
 
 from __future__ import annotations
@@ -8,26 +8,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from zoom_engine.common.errors import ZoomError as ZoomError
-    from zoom_engine.diagnose.diagnoser import Diagnoser as Diagnoser
-    from zoom_engine.diagnose.diagnosers import Diagnosers as Diagnosers
-    from zoom_engine.diagnose.domain import find_domain as find_domain
-    from zoom_engine.directions import EditDirections as EditDirections
-    from zoom_engine.directions import find_directions as find_directions
-    from zoom_engine.discovery.discoverer import Discoverer as Discoverer
-    from zoom_engine.discovery.findings import Discovery as Discovery
-    from zoom_engine.domains.contract import check_domain as check_domain
-    from zoom_engine.generators import check_editable_generator as check_editable_generator
-    from zoom_engine.generators import load_generator as load_generator
-    from zoom_engine.search import check_search as check_search
-    from zoom_engine.settings.audit_settings import AuditSettings as AuditSettings
-    from zoom_engine.statistics.diagnosis import Diagnosis as Diagnosis
-    from zoom_engine.targets import check_task as check_task
-    from zoom_engine.targets import load_target as load_target
-    from zoom_engine.text import load_text_encoder as load_text_encoder
+from zoom_engine.common.version import VERSION
 
 # Torch, the native operators and OpenVINO have threads of their own and take turns. Those of torch's OpenMP spin on for
 # a while once their work is done, on cores that the others want by then: a scan of the avatars takes a quarter longer.
@@ -35,7 +18,7 @@ if TYPE_CHECKING:
 if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "AuditSettings": "zoom_engine.settings.audit_settings",

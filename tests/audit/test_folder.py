@@ -23,8 +23,9 @@ import pytest
 from zoom_engine.audit.folder import AuditFolder, check_config, check_folder, inside, read_manifest
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Point, Record, Within, read_records, sort_key, to_line
-from zoom_engine.audit.service_file import load_tries, tries_in_words
+from zoom_engine.audit.service_file import load_tries
 from zoom_engine.common.errors import AuditError
+from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.statistics.summarise import summarise
 
 ATTRIBUTES = ("a smiling face", "a face with a beard", "a face with pale skin")

@@ -17,8 +17,8 @@ from children import in_child
 from zoom_engine import load_target
 from zoom_engine.cli.start import use_threads
 from zoom_engine.common.errors import ForkError
+from zoom_engine.common.machine import find_device
 from zoom_engine.common.threads import Turns, once, quiet, working
-from zoom_engine.runtime import find_device
 
 pytestmark = pytest.mark.forks
 

@@ -19,7 +19,7 @@ from torch import nn
 from zoom_engine import Diagnoser, Diagnosers, Diagnosis, load_generator
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, PhotographError
-from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.common.files.png import to_pixels
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.pets import sample
 from zoom_engine.photographs import Inversion, Inverter

@@ -13,7 +13,7 @@ from networks import spread_generator, styles_of
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import ConfigError, PhotographError
-from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.common.files.png import to_pixels
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import Decoder, EditableGenerator
 from zoom_engine.photographs import Crop, Inversion, Inverter, Yardstick, judged

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import load_generator, load_target
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.diagnose.domain import find_domain
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.evaluation.objectives import doubtful_labels, zero_shot_labels
-from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, compiled_target, compiled_text_encoder
+from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.compiled_networks import CompiledNetwork, _converted
 from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoom_engine import load_generator, load_target
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.diagnose.domain import find_domain
-from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, compiled_target, compiled_text_encoder
+from zoom_engine.runtime import choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.runtime.lowered_networks import LEAST_COSINE, LoweredNetwork, lowered_network
 from zoom_engine.targets.target import probe_images
 

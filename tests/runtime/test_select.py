@@ -21,8 +21,9 @@ from zoom_engine import ops
 from zoom_engine.common.backends import RUNTIMES as RUNTIMES_KNOWN
 from zoom_engine.common.backends import Runtime
 from zoom_engine.common.errors import BackendError, CacheError, ConfigError
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.generators import StyleGAN2
-from zoom_engine.runtime import bf16_in_hardware, choose_synthesizer, select
+from zoom_engine.runtime import choose_synthesizer, select
 
 RUNTIMES = [
     pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is missing"))

@@ -28,7 +28,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.json_object import shown
 from zoom_engine.audit.manifest import Manifest
 from zoom_engine.audit.records import Record, Unit, scan, to_line
 from zoom_engine.audit.service_file import SERVICE, load_tries
@@ -37,6 +36,7 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.json_object import shown
 from zoom_engine.common.probes import same_answers
 from zoom_engine.settings.audit_settings import AuditSettings
 

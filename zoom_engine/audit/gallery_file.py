@@ -6,9 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.json_object import JsonObject, typed
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.json_object import JsonObject, typed
 from zoom_engine.settings.attributes import Attribute
 
 GALLERY = "gallery.json"

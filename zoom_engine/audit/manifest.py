@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, cast, get_args
 
-from zoom_engine.audit.json_object import JsonObject, shown, typed
-from zoom_engine.audit.records import DECISIVE_CHANGE, ROUNDING, Record
+from zoom_engine.audit.records import ROUNDING, Record
 from zoom_engine.common.errors import AuditError, ConfigError, one_line
 from zoom_engine.common.files.json_file import check_depth
+from zoom_engine.common.json_object import JsonObject, shown, typed
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.settings.audit_settings import CORRECTIONS, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
+from zoom_engine.settings.audit_settings import CORRECTIONS, DECISIVE_CHANGE, MOST_NULL, RANGES, SMALLEST_EFFECT, Mode
 from zoom_engine.settings.looks import Looks
 
 FORMAT = {"name": "zoom-engine audit", "version": 1}

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.json_object import shown
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import opened, parse_json
+from zoom_engine.common.json_object import shown
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 Unit = tuple[int, str | int | None]
 """An image, and an attribute's text, the number of a null direction, or None for all attributes together."""
@@ -29,9 +30,6 @@ _LARGEST = 3.5e38
 """Of float32, as all that is measured is."""
 _MOST_WHOLE = 2**53
 """Whole numbers from here on are kept as floats: arrays hold no longer ones."""
-DECISIVE_CHANGE = 0.1
-"""How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
-rounding."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

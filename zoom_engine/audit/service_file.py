@@ -7,12 +7,11 @@ answered was asked again, or ended the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.json_object import JsonObject
 
 SERVICE = "service.json"
 
@@ -33,8 +32,3 @@ def load_tries(audit: Path) -> dict[str, int]:
     except (OSError, ValueError) as error:
         raise AuditError(f"cannot read {path} ({one_line(error)}): remove it; the records do not need it") from None
     return dict(found)
-
-
-def tries_in_words(tries: Mapping[str, int]) -> str:
-    """Such as "812 answered, 3 late"."""
-    return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
-from zoom_engine import __version__
 from zoom_engine.cli.help_page import HelpPage
 from zoom_engine.cli.options import USUAL
 from zoom_engine.cli.output import any_text, drop_unread, say
 from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.progress import interruptible
+from zoom_engine.common.version import VERSION
 
 LONGEST_ERROR = 2_000  # characters
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -85,7 +85,7 @@ def build_app() -> App:
     app = App(
         name="zoom-engine",
         help="Which attributes is a vision model sensitive to? Zero-shot, with pictures.",
-        version=__version__,
+        version=VERSION,
         help_format="plaintext",
         help_formatter=HelpPage(),
         group_parameters=USUAL,

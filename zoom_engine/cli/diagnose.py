@@ -30,8 +30,9 @@ from zoom_engine.cli.output import AsJson, Voice, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.diagnose.diagnosers import check_outs
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
-from zoom_engine.settings.target_names import check_outs, named_targets, several_targets
+from zoom_engine.settings.target_names import named_targets, several_targets
 
 if TYPE_CHECKING:
     from zoom_engine.statistics.diagnosis import Diagnosis

@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from zoom_engine.commands.editing import Editing
 from zoom_engine.common.errors import ConfigError, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.common.progress import ProgressFactory, silent
-from zoom_engine.diagnose.gallery import png_bytes, sheet_weights, to_pixels
+from zoom_engine.diagnose.gallery import sheet_weights
 from zoom_engine.statistics.table import signed
 
 MOST_PICTURES = 2000

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
-import zoom_engine
 from zoom_engine import ops
 from zoom_engine.common import registry
 from zoom_engine.common.backends import RUNTIMES
+from zoom_engine.common.machine import describe_environment
+from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
-from zoom_engine.runtime import choose_synthesizer, describe_environment
+from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.search import SEARCHES
 from zoom_engine.targets.tasks import TASKS
 
@@ -91,7 +92,7 @@ def sections() -> dict[str, list[str]]:
     environment = describe_environment()
     packages: dict[str, str] = environment["packages"]
     found = {
-        "zoom-engine": [f"{zoom_engine.__version__} in {Path(zoom_engine.__file__).parent}"],
+        "zoom-engine": [f"{VERSION} in {Path(__file__).parents[1]}"],
         "python": [environment["python"]],
         "system": [environment["system"]],
         "processor": [", ".join(environment["cpu_features"]) or "features unknown"],

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, system_errors
 from zoom_engine.common.files import atomic
+from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.common.notices import Notify, untold
-from zoom_engine.diagnose.gallery import png_bytes, to_pixels
 from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.runtime import choose_synthesizer
 from zoom_engine.targets import Task, check_target_options, input_notices, load_target

@@ -92,3 +92,9 @@ def _same(some: list[Tensor] | None, others: list[Tensor] | None) -> bool:
         a.shape == b.shape and torch.allclose(a.double(), b.double(), equal_nan=True)
         for a, b in zip(some, others, strict=True)
     )
+
+
+def other_precision(network: nn.Module) -> str:
+    """The first precision of a network's weights that is not float32; "" where there is none."""
+    found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
+    return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def number_of(count: int, one: str, several: str = "") -> str:
@@ -18,3 +18,8 @@ def agreeing(count: int, one: str, several: str) -> str:
 def listed(texts: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c", of one text at least."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def tries_in_words(tries: Mapping[str, int]) -> str:
+    """Such as "812 answered, 3 late"."""
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"

@@ -20,6 +20,7 @@ from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
 from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.common.machine import describe_environment, find_device
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
@@ -78,15 +79,7 @@ from zoom_engine.photographs import (
     judged,
     read_crops,
 )
-from zoom_engine.runtime import (
-    Synthesizer,
-    check_backend,
-    choose_synthesizer,
-    compiled_target,
-    compiled_text_encoder,
-    describe_environment,
-    find_device,
-)
+from zoom_engine.runtime import Synthesizer, check_backend, choose_synthesizer, compiled_target, compiled_text_encoder
 from zoom_engine.search import (
     End,
     Search,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from zoom_engine.audit.folder import INVERSIONS
+from zoom_engine.audit.folder import INVERSIONS, MANIFEST, check_folder
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
@@ -19,7 +19,7 @@ from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings, with_audit_options
-from zoom_engine.settings.target_names import check_outs, named_targets, several_targets
+from zoom_engine.settings.target_names import named_targets, several_targets
 from zoom_engine.statistics.diagnosis import Diagnosis
 
 
@@ -130,6 +130,14 @@ class Diagnosers:
             common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
             groups.setdefault(repr(common), []).append(name)
         return list(groups.values())
+
+
+def check_outs(out: str | Path, names: Iterable[str]) -> None:
+    """Refuse a folder that cannot take the audits of these names, before hours are spent. Raises `AuditError`."""
+    if (Path(out) / MANIFEST).exists():
+        raise AuditError(f"{out} is the audit of one target: choose another folder for several")
+    for name in names:
+        check_folder(Path(out) / name)
 
 
 def _hand_on(inverted: Path | None, folder: Path) -> None:

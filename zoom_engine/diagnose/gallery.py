@@ -5,14 +5,10 @@ Everything here is drawn again from the records, so a resumed run ends with the 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from zoom_engine.audit.folder import AuditFolder
@@ -20,15 +16,16 @@ from zoom_engine.audit.gallery_file import GALLERY, FrameEntry, Gallery, SheetEn
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.photographs_file import Photograph
 from zoom_engine.audit.records import Point, Record
+from zoom_engine.common.files.png import Pixels, png_bytes, to_pixels
 from zoom_engine.evaluation.evaluator import Evaluation, Evaluator
 from zoom_engine.generators import StyleRows
 from zoom_engine.photographs import Audited, Crop
+from zoom_engine.report.source import direction_of
 from zoom_engine.settings.attributes import slug
 from zoom_engine.statistics.counts import Counts, evidence
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import Task
 
-Pixels = NDArray[np.uint8]
 STRIP_FRAMES = 6
 STEPS_TO_SHOWN = 2  # at least
 STRIPS_PER_ATTRIBUTE = 3
@@ -56,19 +53,6 @@ class Pick:
     label_kept: bool | None
     ssim: float | None
     extreme: bool
-
-
-def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """A uint8 ``[H, W, 3]`` picture as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def to_pixels(images: Tensor) -> NDArray[np.uint8]:
-    """float ``[B, 3, R, R]`` in [-1, 1] → uint8 ``[B, R, R, 3]``, clamped and rounded."""
-    pixels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
@@ -135,12 +119,6 @@ class _Choice:
         decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
         kept, ssim = point.label_kept, point.ssim
         return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
-
-
-def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
-    """The task's states of the record's unedited image and of ``output``."""
-    original = record.original_output
-    return task.state(original, original), task.state(output, original)
 
 
 def _middle(units: Sequence[Record], count: int) -> list[Record]:

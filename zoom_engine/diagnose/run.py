@@ -28,15 +28,15 @@ from zoom_engine.audit.manifest import Config, Manifest
 from zoom_engine.audit.photographs_file import PHOTOGRAPHS, photographs_json
 from zoom_engine.audit.records import Record
 from zoom_engine.audit.records import Unit as Done
-from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.common.errors import AuditError, ClusterError, ConfigError
+from zoom_engine.common.machine import describe_environment, find_device
+from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import build_gallery, write_photographs
 from zoom_engine.diagnose.shard import Measured, ShardSearch
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
-from zoom_engine.runtime import describe_environment, find_device
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.statistics.diagnosis import Diagnosis

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.common.errors import ConfigError, TargetError
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
@@ -35,7 +36,6 @@ from zoom_engine.discovery.smallest_edits import smallest_edits
 from zoom_engine.discovery.strips import draw_strips
 from zoom_engine.discovery.trial import Trial, try_out
 from zoom_engine.evaluation.evaluator import Evaluator
-from zoom_engine.runtime import describe_environment
 from zoom_engine.search.choose import why_no_gradients
 from zoom_engine.settings.attributes import NEUTRAL, Attribute
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings

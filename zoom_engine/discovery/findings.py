@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.audit.summary import Interval
 from zoom_engine.common.errors import AuditError, one_line
 from zoom_engine.common.files.json_file import read_json
+from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.discovery.calls import Called
 from zoom_engine.statistics.table import decimal, fit

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoom_engine.diagnose.gallery import png_bytes, to_pixels
+from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.discovery.findings import Strip
 from zoom_engine.discovery.trial import Trial
 from zoom_engine.evaluation.evaluator import Evaluator

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.domains.evaluation import Evaluation
@@ -33,7 +34,6 @@ from zoom_engine.domains.networks import predict, to_uint8
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows
-from zoom_engine.runtime import describe_environment
 from zoom_engine.search import Scan, SearchResult, Unit, describe_search
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN
 from zoom_engine.statistics.agreement import mid_ranks

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoom_engine.common.files import atomic
-from zoom_engine.runtime import describe_environment
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.settings.audit_settings import METHODS
 
 

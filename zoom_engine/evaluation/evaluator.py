@@ -9,14 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.common.errors import TargetError
 from zoom_engine.evaluation.labels import ZeroShotLabels
 from zoom_engine.evaluation.objectives import ssim, structure_loss
 from zoom_engine.evaluation.side_by_side import side_by_side
 from zoom_engine.generators import Renderer
 from zoom_engine.runtime.lowered_networks import LoweredNetwork
-from zoom_engine.settings.audit_settings import LossWeights, check_decisive_change
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE, LossWeights, check_decisive_change
 from zoom_engine.targets.target import Target
 from zoom_engine.targets.tasks.contract import out_of_range
 

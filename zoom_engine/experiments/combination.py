@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.common.files.png import to_pixels
 from zoom_engine.experiments.estimates import Estimate, columns, error_bars, estimate, percent
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder

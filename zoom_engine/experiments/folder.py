@@ -16,7 +16,7 @@ from PIL import Image
 from zoom_engine.common.errors import ConfigError, one_line, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.json_file import read_json
-from zoom_engine.diagnose.gallery import png_bytes
+from zoom_engine.common.files.png import png_bytes
 from zoom_engine.settings.attributes import slug
 
 DATA, SETTINGS, TEXT, TABLE = "data.json", "settings.json", "text.txt", "data.csv"

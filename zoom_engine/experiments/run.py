@@ -8,6 +8,7 @@ from typing import Any
 
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files import atomic
+from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.experiments import EMBEDDED, EVERY, EXPERIMENTS
 from zoom_engine.experiments.experiment import find_experiment
@@ -15,7 +16,6 @@ from zoom_engine.experiments.folder import DATA, TEXT, Folder
 from zoom_engine.experiments.page import write_page
 from zoom_engine.experiments.study import Study, UnsuitedError
 from zoom_engine.experiments.style import check_plots, saved, styled
-from zoom_engine.runtime import describe_environment
 
 OF_ONE = frozenset({"targets", "attributes", "labels", "neutral", "text_encoder"})
 FORMAT = "zoom-engine/experiment/1"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.common.files.png import to_pixels
 from zoom_engine.evaluation.objectives import ssim
 from zoom_engine.experiments.estimates import columns, error_bars, estimate, percent
 from zoom_engine.experiments.experiment import Data, Experiment

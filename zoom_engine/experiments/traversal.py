@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoom_engine.diagnose.gallery import to_pixels
+from zoom_engine.common.files.png import to_pixels
 from zoom_engine.experiments.experiment import Data, Experiment
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.experiments.study import Study, UnsuitedError

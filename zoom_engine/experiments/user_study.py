@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from zoom_engine.audit.records import Record, is_natural
-from zoom_engine.diagnose.gallery import png_bytes, to_pixels
+from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.experiments.discriminator import told_apart
 from zoom_engine.experiments.estimates import error_bars, percent, wilson
 from zoom_engine.experiments.experiment import Data, Experiment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zoom_engine.audit.json_object import shown
 from zoom_engine.common.errors import AuditError
+from zoom_engine.common.json_object import shown
 from zoom_engine.common.plurals import agreeing
 from zoom_engine.settings.attributes import short_name
 from zoom_engine.statistics.diagnosis import Diagnosis

@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.common.module_copy import drop_watching_hooks, own_copy
+from zoom_engine.common.module_copy import drop_watching_hooks, other_precision, own_copy
 from zoom_engine.common.module_hash import Identity, module_hash
 from zoom_engine.common.probes import Answers, short_answers
 from zoom_engine.generators.codes import Codes, DrawnFromCodes
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.style_space import StyleSpace
 from zoom_engine.ops.modulation import edited
-from zoom_engine.targets.loaders.entry import other_precision
 
 MOST_SIDE = 4096  # pixels
 PROBES = 8

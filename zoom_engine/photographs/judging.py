@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoom_engine.audit.photographs_file import Photograph
-from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.common.errors import PhotographError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import EditableGenerator, Renderer
 from zoom_engine.photographs.crops import Crop
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 from zoom_engine.text import TextEncoder
 
 LARGEST = 0.25

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from zoom_engine.audit.manifest import Config, Manifest
-from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.audit.summary import Summary
-from zoom_engine.common.plurals import agreeing, listed, number_of
+from zoom_engine.common.plurals import agreeing, listed, number_of, tries_in_words
 from zoom_engine.report.verdicts import no_further_than_control
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.counts import Counts

@@ -13,7 +13,6 @@ from zoom_engine.audit.records import Record
 from zoom_engine.common import registry
 from zoom_engine.common.errors import AuditError, TargetError
 from zoom_engine.common.plurals import number_of
-from zoom_engine.diagnose.gallery import direction_of
 from zoom_engine.report import sentences
 from zoom_engine.report.curves import Side, sides
 from zoom_engine.report.pictures import Budget
@@ -177,3 +176,9 @@ def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
         raise AuditError(f"the audit's outputs cannot be read: {error}{install}") from error
     count = len(records[0].original_output) if records else 1
     return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))
+
+
+def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
+    """The task's states of the record's unedited image and of ``output``."""
+    original = record.original_output
+    return task.state(original, original), task.state(output, original)

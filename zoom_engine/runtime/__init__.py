@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from zoom_engine.runtime.compiled_networks import compiled_network, compiled_target, compiled_text_encoder
-from zoom_engine.runtime.machine import bf16_in_hardware, describe_environment, find_device
 from zoom_engine.runtime.select import Synthesizer, check_backend, choose_synthesizer
 
 __all__ = [
     "Synthesizer",
-    "bf16_in_hardware",
     "check_backend",
     "choose_synthesizer",
     "compiled_network",
     "compiled_target",
     "compiled_text_encoder",
-    "describe_environment",
-    "find_device",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.cache import cache_errors
-from zoom_engine.runtime.machine import cpu_features
+from zoom_engine.common.machine import cpu_features
 
 
 class CompiledCache:

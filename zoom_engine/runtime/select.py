@@ -13,12 +13,12 @@ from torch import Tensor
 from zoom_engine import ops
 from zoom_engine.common.backends import BACKENDS, RUNTIMES
 from zoom_engine.common.errors import BackendError, ConfigError
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.generators import EditableGenerator, StyleGAN2
 from zoom_engine.generators.generator import shown
 from zoom_engine.generators.onnx_decoder import CODES, IMAGES, OnnxDecoder
 from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.graphs import synthesis_model
-from zoom_engine.runtime.machine import bf16_in_hardware
 from zoom_engine.runtime.session import Session, import_runtime, open_session
 
 AT_ONCE = 1 << 29  # bytes of the largest layer: a larger batch takes more memory, which is kept, and no less time

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from zoom_engine.audit.records import DECISIVE_CHANGE, Point
+from zoom_engine.audit.records import Point
 from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit, within
+from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 MOST_EVALUATIONS = 10_000
 """Points of one unit after which a search that does not say how many it takes has no end."""

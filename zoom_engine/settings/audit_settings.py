@@ -15,7 +15,6 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
-from zoom_engine.audit.records import DECISIVE_CHANGE
 from zoom_engine.common import registry
 from zoom_engine.common.backends import BACKENDS, Backend
 from zoom_engine.common.errors import CheckpointError, ConfigError
@@ -36,6 +35,9 @@ METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
 SMALLEST_EFFECT = 0.05
+DECISIVE_CHANGE = 0.1
+"""How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
+rounding."""
 MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
 DEFAULT_NULL = 32

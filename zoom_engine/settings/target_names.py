@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from zoom_engine.audit.folder import MANIFEST, check_folder
-from zoom_engine.common.errors import AuditError, ConfigError, one_line
+from zoom_engine.common.errors import ConfigError, one_line
 
 _LONGEST = 100  # characters of a folder's name
 _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
@@ -47,14 +45,6 @@ def named_targets(targets: Any) -> dict[str, Any]:
     if not found:
         raise ConfigError("there is no target: give at least one")
     return found
-
-
-def check_outs(out: str | Path, names: Iterable[str]) -> None:
-    """Refuse a folder that cannot take the audits of these names, before hours are spent. Raises `AuditError`."""
-    if (Path(out) / MANIFEST).exists():
-        raise AuditError(f"{out} is the audit of one target: choose another folder for several")
-    for name in names:
-        check_folder(Path(out) / name)
 
 
 def _short(target: object) -> str:

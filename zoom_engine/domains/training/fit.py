@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
-from zoom_engine.runtime import bf16_in_hardware
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
@@ -36,7 +37,6 @@ from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
-from zoom_engine.runtime import bf16_in_hardware
 
 CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
 MAPPING_STEPS = 32_000

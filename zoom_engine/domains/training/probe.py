@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
 from zoom_engine.domains.training.subject import Subject
 from zoom_engine.domains.weights_files import save_network
-from zoom_engine.runtime import bf16_in_hardware
 
 STEPS = 2_000
 BATCH = 64

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from zoom_engine import __version__
+from zoom_engine.common.version import VERSION
 from zoom_engine.gates.judge import Verdict
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -48,7 +48,7 @@ def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
         }
         for name in used
     ]
-    driver = {"name": "zoom-engine", "semanticVersion": __version__, "rules": rules}
+    driver = {"name": "zoom-engine", "semanticVersion": VERSION, "rules": rules}
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",

@@ -9,10 +9,10 @@ import onnx
 from onnx import TensorProto, compose, inliner, version_converter
 from torch import Tensor
 
-import zoom_engine
 from zoom_engine.common.errors import ExportError, one_line
 from zoom_engine.common.files.onnx_file import STANDARD_DOMAINS, open_inputs, opset_of
 from zoom_engine.common.plurals import number_of
+from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.generator import shown
 from zoom_engine.runtime.graphs.builder import OPSET, Shape
@@ -57,7 +57,7 @@ def audit_model(
         inputs,
         outputs,
         metadata={**synthesis_metadata(generator, size, precision), **(metadata or {})},
-        producer_version=zoom_engine.__version__,
+        producer_version=VERSION,
         opset=opset,
     )
 

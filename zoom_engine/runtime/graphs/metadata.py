@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import zoom_engine
+from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2
 
 PREFIX = "zoom_engine."
@@ -23,7 +23,7 @@ def synthesis_metadata(generator: StyleGAN2, resolution: int, precision: str) ->
         for layer in generator.space.layers
     ]
     return {
-        f"{PREFIX}version": zoom_engine.__version__,
+        f"{PREFIX}version": VERSION,
         f"{PREFIX}generator": generator.content_hash,
         f"{PREFIX}precision": precision,
         f"{PREFIX}resolution": str(resolution),

@@ -15,8 +15,8 @@ import onnx
 import torch
 from torch import Tensor
 
-import zoom_engine
 from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.runtime.graphs.builder import Shape
 from zoom_engine.runtime.graphs.metadata import PREFIX, synthesis_metadata
@@ -56,7 +56,7 @@ def synthesis_model(
         inputs,
         {"images": ["batch", 3, size, size]},
         metadata={**synthesis_metadata(generator, size, precision), **(metadata or {})},
-        producer_version=zoom_engine.__version__,
+        producer_version=VERSION,
     )
 
 

@@ -92,9 +92,3 @@ def one_tensor(result: Any, name: str) -> Tensor:
         else "wrap it so that it returns one tensor"
     )
     raise TargetError(f"target {name!r} returns {entries(result)}, not a tensor: {how}")
-
-
-def other_precision(network: nn.Module) -> str:
-    """The first precision of a network's weights that is not float32; "" where there is none."""
-    found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
-    return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoom_engine.audit.json_object import JsonObject, shown, typed
 from zoom_engine.common.errors import TargetError, one_line
+from zoom_engine.common.json_object import JsonObject, shown, typed
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
 
 RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}

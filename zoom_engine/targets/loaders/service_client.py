@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from zoom_engine.audit.service_file import tries_in_words
 from zoom_engine.common.errors import ConfigError, TargetError, imported, one_line
+from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import leave_behind, tell_of_forks
 from zoom_engine.settings.model_settings import ServiceSettings, check_headers
 

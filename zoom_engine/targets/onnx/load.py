@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from zoom_engine.audit.json_object import JsonObject
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.files.onnx_file import (
     count_weights,
@@ -24,6 +23,7 @@ from zoom_engine.common.files.onnx_file import (
     read_onnx_file,
     value_sizes,
 )
+from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.threads import PerProcess
 from zoom_engine.settings.model_settings import Layout
 from zoom_engine.targets.loaders.entry import OneByOne

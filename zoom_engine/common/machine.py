@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-import zoom_engine
 from zoom_engine.common.errors import ConfigError, ForkError
+from zoom_engine.common.version import VERSION
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pillow", "onnx", "onnxruntime", "openvino", "tensorrt")
 FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16")
@@ -46,7 +46,7 @@ def package_versions() -> dict[str, str]:
 
 def git_revision() -> str | None:
     """The commit of the checkout that this package runs from; None for an installed package."""
-    folder = Path(zoom_engine.__file__).parent.parent
+    folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
     try:
@@ -65,7 +65,7 @@ def git_revision() -> str | None:
 def describe_environment() -> dict[str, Any]:
     """JSON-ready: versions, processor, instruction sets, threads, git revision."""
     return {
-        "zoom_engine": zoom_engine.__version__,
+        "zoom_engine": VERSION,
         "python": platform.python_version(),
         "packages": package_versions(),
         "system": f"{platform.system()} {platform.machine()}",

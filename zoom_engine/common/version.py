@@ -1,0 +1,5 @@
+"""The version, said once in code: `pyproject.toml` has it too, and a test holds one to the other."""
+
+from __future__ import annotations
+
+VERSION = "0.1.0"
