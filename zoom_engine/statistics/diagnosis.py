@@ -160,20 +160,22 @@ class Diagnosis:
     def counterfactuals(self) -> list[Counterfactual]:
         """The pictures of the audit's folder as arrays, with what they stand for: typical ones first, extreme ones
         called so. Raises `AuditError` for an audit in memory."""
-        return views.counterfactuals(self)
+        return views.counterfactuals(self.path)
 
     def to_pandas(self, of: Literal["attributes", "records"] = "attributes") -> Any:
         """A `pandas.DataFrame` with a row for each attribute, or for each image and attribute, see `views`. Raises
         ConfigError where pandas is missing (`pip install "zoom-engine[tables]"`)."""
-        return views.attribute_frame(self) if of == "attributes" else views.record_frame(self)
+        if of == "attributes":
+            return views.attribute_frame(self.config, self._summary)
+        return views.record_frame(self.config, self.records)
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Bars with intervals on the `axes` of matplotlib, see `views.plot`. Raises ConfigError where it is missing
         (`pip install "zoom-engine[plots]"`)."""
-        return views.plot(self, axes)
+        return views.plot(self.config, self._summary, axes)
 
     def _repr_html_(self) -> str:
-        return views.html_table(self)
+        return views.html_table(self.config, self._summary, self.missing)
 
     def table(self) -> str:
         """The summary as text of about 100 columns for a terminal, most sensitive attribute first."""

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from zoom_engine.audit.folder import inside
 from zoom_engine.audit.gallery_file import Gallery, StripEntry
+from zoom_engine.audit.manifest import Config
+from zoom_engine.audit.records import Record
+from zoom_engine.audit.summary import Summary
 from zoom_engine.common.errors import AuditError, ConfigError, imported
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.settings.attributes import short_name
@@ -20,8 +23,6 @@ from zoom_engine.statistics.table import judged_name, percent, verdict_in_words,
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from zoom_engine.statistics.diagnosis import Diagnosis
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,31 +58,31 @@ class Counterfactual:
         return last
 
 
-def counterfactuals(diagnosis: Diagnosis) -> list[Counterfactual]:
+def counterfactuals(audit: Path | None) -> list[Counterfactual]:
     """The pictures of the audit's folder. Raises `AuditError` where there are none to read."""
-    if diagnosis.path is None:
+    if audit is None:
         raise AuditError("an audit in memory has no pictures: run it with out=FOLDER")
-    return [_counterfactual(diagnosis.path, strip) for strip in Gallery.load(diagnosis.path).strips]
+    return [_counterfactual(audit, strip) for strip in Gallery.load(audit).strips]
 
 
-def attribute_frame(diagnosis: Diagnosis) -> Any:
+def attribute_frame(config: Config, summary: Summary) -> Any:
     """A `pandas.DataFrame` with a row for each attribute, most sensitive first: the figures of `Sensitivity`, intervals
     as two columns, `…_low` and `…_high`."""
     rows = []
-    for row in diagnosis.sensitivity:
-        values: dict[str, Any] = {"name": short_name(row.attribute, diagnosis.config.neutral)}
+    for row in summary.sensitivity:
+        values: dict[str, Any] = {"name": short_name(row.attribute, config.neutral)}
         for name, value in row.to_json().items():
             values |= _flat(name, value)
         rows.append(values)
     return _library("pandas", "tables").DataFrame(rows).set_index("attribute")
 
 
-def record_frame(diagnosis: Diagnosis) -> Any:
+def record_frame(config: Config, records: Sequence[Record]) -> Any:
     """A `pandas.DataFrame` with a row for each image and attribute: what `Record` has but the points of the search.
     Single mode: `edit_weight` is that of the attribute; multi mode: one column for each attribute."""
-    names = [attribute.text for attribute in diagnosis.attributes]
+    names = [attribute.text for attribute in config.attributes]
     rows = []
-    for record in diagnosis.records:
+    for record in records:
         values = record.to_json()
         weights = dict(zip(names, values.pop("edit_weights"), strict=True))
         for name in ("trajectory", "scores"):
@@ -95,21 +96,21 @@ def record_frame(diagnosis: Diagnosis) -> Any:
     return _library("pandas", "tables").DataFrame(rows)
 
 
-def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
+def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
     """Draw the attributes as horizontal bars with their 95 % intervals on `axes`, new ones by default; how far random
     edits move the output is shaded, what is sensitive and specific is dark."""
     if axes is None:
         axes = _library("matplotlib.pyplot", "plots").subplots(layout="constrained")[1]
     assert axes is not None
-    rows = [row for row in diagnosis.sensitivity if row.value is not None]
-    names = [short_name(row.attribute, diagnosis.config.neutral) for row in rows]
+    rows = [row for row in summary.sensitivity if row.value is not None]
+    names = [short_name(row.attribute, config.neutral) for row in rows]
     judged = any(row.verdict for row in rows)
     values = [row.value or 0.0 for row in rows]
     ends = [row.interval or (value, value) for row, value in zip(rows, values, strict=True)]
     errors = [[value - low for value, (low, _) in zip(values, ends, strict=True)], []]
     errors[1] = [high - value for value, (_, high) in zip(values, ends, strict=True)]
     colors = ["#2a6ccb" if row.is_specific or not judged else "#8c959c" for row in rows]
-    null = diagnosis.summary().null
+    null = summary.null
     if null is not None:
         axes.axvspan(0.0, null.strongest, color="#e6ece4", zorder=0, label="random edits")
     places = np.arange(len(rows))
@@ -118,28 +119,26 @@ def plot(diagnosis: Diagnosis, axes: Axes | None = None) -> Axes:
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlim(left=0.0)
-    axes.set_xlabel(
-        f"{judged_name(diagnosis.summary())} of the output" if diagnosis.mode == "single" else "share of its own range"
-    )
-    axes.set_title(diagnosis.config.target)
+    axes.set_xlabel(f"{judged_name(summary)} of the output" if config.mode == "single" else "share of its own range")
+    axes.set_title(config.target)
     return axes
 
 
-def html_table(diagnosis: Diagnosis) -> str:
-    """The attributes as an HTML table; all text is escaped."""
-    single = diagnosis.mode == "single"
-    measure = judged_name(diagnosis.summary()) if single else "share of its range"
+def html_table(config: Config, summary: Summary, missing: int) -> str:
+    """The attributes as an HTML table; all text is escaped. ``missing`` measurements have no record yet."""
+    single = config.mode == "single"
+    measure = judged_name(summary) if single else "share of its range"
     head = ["attribute", f"{measure} [95 %]", *(["verdict"] if single else []), "flips", "decisive", "label kept"]
     lines = []
-    for row in diagnosis.sensitivity:
+    for row in summary.sensitivity:
         value = with_interval(row.value, row.interval)
         cells = [row.attribute.name, value, *([verdict_in_words(row)] if single else [])]
         cells += [percent(row.flip_rate), percent(row.decisive_flip_rate), percent(row.label_kept)]
         lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
-    images, missing = number_of(diagnosis.summary().images, "image"), diagnosis.missing
+    images = number_of(summary.images, "image")
     lacks = f"{number_of(missing, 'measurement')} {agreeing(missing, 'is', 'are')} missing"
     state = f", not finished: {lacks}" if missing else ""
-    caption = html.escape(f"{diagnosis.config.target}: {images}, {diagnosis.mode} mode{state}")
+    caption = html.escape(f"{config.target}: {images}, {config.mode} mode{state}")
     heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     return f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
