@@ -32,6 +32,7 @@ from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
+from zoom_engine.diagnose.own_photographs import crops_of, inverter
 from zoom_engine.domains.benchmark import Benchmark, spearman
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
@@ -120,9 +121,10 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
         photos=folder / "photographs",
         progress=forced,
     )
-    crops = diagnoser.crops()
+    models = diagnoser.models
+    crops = crops_of(models)
     readable = [crop for crop in crops if crop.pixels is not None]
-    codes = diagnoser.inverter().codes(readable, kept=folder / "inversions", progress=forced)
+    codes = inverter(models).codes(readable, kept=folder / "inversions", progress=forced)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
     results: list[tuple[int, Unit, SearchResult]] = []
@@ -130,7 +132,7 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
     measured = np.zeros((len(targets), len(attributes), len(readable)))
     for which, unit, result in results:
         measured[which, unit.attribute or 0, unit.image] = result.change
-    yardstick = Yardstick.of(diagnoser.generator, diagnoser.text_encoder, diagnoser.synthesizer)
+    yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer)
     judgements = [judged(crops, codes, evaluator=evaluator, yardstick=yardstick) for evaluator in evaluators]
     rows = [index for index, crop in enumerate(crops) if crop.pixels is not None]
     audited = np.array([[found.photographs[row].image is not None for row in rows] for found in judgements])
@@ -144,7 +146,7 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
     return {
         "images": images,
         "seed": seed,
-        "inversion": diagnoser.inverter().identity,
+        "inversion": inverter(models).identity,
         "agreement": compared(measured, true, counted, audited),
         "pairs": [
             {
@@ -180,7 +182,7 @@ def measure(domain: str, images: int, seed: int, out: Path, sheet: Path | None) 
 @torch.no_grad()
 def draw(sheet: Path, photographs: Sequence[NDArray[np.uint8]], codes: torch.Tensor, diagnoser: Diagnoser) -> None:
     """A PNG: rows of ten photographs, each above its inversion."""
-    inversions = to_pixels(torch.cat([diagnoser.synthesizer.render(code) for code in torch.split(codes, 1)]))
+    inversions = to_pixels(torch.cat([diagnoser.models.synthesizer.render(code) for code in torch.split(codes, 1)]))
     pairs = [np.concatenate(pair) for pair in zip(photographs, inversions, strict=True)]
     pairs += [np.full_like(pairs[0], 255)] * (-len(pairs) % 10)
     rows = [np.concatenate(pairs[start : start + 10], axis=1) for start in range(0, len(pairs), 10)]

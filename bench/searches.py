@@ -84,7 +84,7 @@ def measured(
         search_options=given,
         precision=precision,
     )
-    options = describe_search(diagnoser.search)
+    options = describe_search(diagnoser.models.search)
     part: dict[str, Any] = {"seed": seed, "target": target, "search": variant, "options": options}
     for other in there:
         if part_of(other) == part_of(part) and other["options"] == part["options"]:

@@ -22,7 +22,11 @@ from zoom_engine import Diagnoser, Diagnosers, Diagnosis, EditDirections, load_g
 from zoom_engine.audit.gallery_file import Gallery
 from zoom_engine.common.errors import AuditError, ConfigError, DirectionError, TargetError, TextEncoderError, ZoomError
 from zoom_engine.diagnose.gallery import STRIP_FRAMES
+from zoom_engine.diagnose.identity import config, known
+from zoom_engine.diagnose.measurements import measure
+from zoom_engine.diagnose.models import Models
 from zoom_engine.diagnose.planning import evaluations, plan
+from zoom_engine.diagnose.units import units as units_of
 from zoom_engine.directions import score_directions
 from zoom_engine.generators import save_generator
 from zoom_engine.search import SearchResult, Unit, searched
@@ -38,6 +42,13 @@ BIASED = "avatars:mustache-biased-pale-skin"
 
 def diagnoser(**options: Any) -> Diagnoser:
     return Diagnoser(**{"generator": "avatars", "target": BIASED, "attributes": ATTRIBUTES, **options})
+
+
+def undrawn(models: Models) -> Models:
+    """The same, but nothing draws."""
+    return dataclasses.replace(
+        models, synthesizer=dataclasses.replace(models.synthesizer, session=None, generator=None)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +107,11 @@ def test_records_tell_one_story(audit: Path) -> None:
     run = diagnoser()
     records = [r for r in Diagnosis.load(audit).records if r.flipped][:4]
     assert records
-    styles = run.styles([r.seed for r in records])[:]
-    evaluator = run.evaluator(run.edit_directions())
+    styles = run.models.styles([r.seed for r in records])[:]
+    evaluator = run.models.evaluator(run.edit_directions())
     with torch.no_grad():
         images = evaluator.render(styles, torch.tensor([r.edit_weights for r in records]))
-        found = run.target(images).sigmoid()[:, 0]
+        found = run.models.target(images).sigmoid()[:, 0]
     wanted = torch.tensor([r.output[0] for r in records])
     assert torch.allclose(found, wanted, atol=0.02)
     assert all((r.output[0] > 0.5) != (r.original_output[0] > 0.5) for r in records)
@@ -111,7 +122,7 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
     again = diagnoser().run(images=12, seed=0)
     assert list(again.records) == list(Diagnosis.load(audit).records)
     reopened = diagnoser()
-    reopened.synthesizer = dataclasses.replace(reopened.synthesizer, session=None, generator=None)  # it cannot draw
+    reopened.models = undrawn(reopened.models)  # it cannot draw
     reopened.run(images=12, seed=0, out=audit)
     assert (audit / "records.jsonl").read_bytes() == before
 
@@ -119,7 +130,7 @@ def test_equal_seeds_give_equal_records_and_a_finished_audit_is_left_alone(audit
 def test_a_plan_holds_what_the_audit_took(audit: Path) -> None:
     """Evaluations of searches, records, and the size of their file."""
     run = diagnoser()
-    (planned,), each = plan([[run]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run)
+    (planned,), each = plan([[run.models]], RunSettings(images=12, seed=0), rate=50.0).parts, evaluations(run.models)
     diagnosis = Diagnosis.load(audit)
     assert planned.records == len(diagnosis.records) + len(diagnosis.null)
     assert each is not None
@@ -205,7 +216,7 @@ def test_ready_directions_must_be_those_of_the_audit(audit: Path, monkeypatch: p
     strange = dataclasses.replace(found, provenance={**found.provenance, "text_encoder": "another"})
     with pytest.raises(DirectionError, match="another text encoder"):
         diagnoser(directions=strange)
-    monkeypatch.setattr("zoom_engine.diagnose.diagnoser.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("zoom_engine.diagnose.models.text_encoder_for", lambda *_: pytest.fail("a model was loaded"))
     for options, says in (
         ({"truncation": 0.7}, r"another truncation \(1.0, the audit has 0.7\)"),
         ({"truncation": 1.0, "truncation_cutoff": 8}, "another truncation cutoff"),
@@ -242,11 +253,9 @@ def test_the_manifest_names_the_generator_as_it_was_given_and_another_path_resum
 
 def test_the_paper_s_range_needs_no_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
+        "zoom_engine.diagnose.measurements.calibrate_range", lambda *_, **__: pytest.fail("it was calibrated")
     )
-    monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.image_bounds", lambda *_, **__: pytest.fail("images were bounded")
-    )
+    monkeypatch.setattr("zoom_engine.diagnose.units.image_bounds", lambda *_, **__: pytest.fail("images were bounded"))
     found = diagnoser(edit_range="paper").run(images=2, seed=0, out=tmp_path / "audit")
     assert found.config.calibrated_range is None
     assert not any(record.paper or record.calibrated for record in found.records)
@@ -264,9 +273,9 @@ def test_what_a_gradient_search_starts_from_is_measured_as_for_a_scan() -> None:
     directions = scan.edit_directions()
     bounds = scan.calibrated_range(directions).bounds
     run = diagnoser(search="sgd")
-    assert run.synthesizer.describe() == scan.synthesizer.describe()
-    assert run.config(RunSettings(images=1))["synthesis"] == run.synthesizer.describe()
-    run.synthesizer = dataclasses.replace(run.synthesizer, session=None, generator=None)  # it cannot draw
+    assert run.models.synthesizer.describe() == scan.models.synthesizer.describe()
+    assert config(run.models, RunSettings(images=1))["synthesis"] == run.models.synthesizer.describe()
+    run.models = undrawn(run.models)  # it cannot draw
     assert torch.equal(run.edit_directions().matrix, directions.matrix)
     assert torch.equal(run.calibrated_range(directions).bounds, bounds)
 
@@ -298,7 +307,7 @@ def nothing_loads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise LoadedError
 
     for name in ("load_generator", "load_target", "text_encoder_for"):
-        monkeypatch.setattr(f"zoom_engine.diagnose.diagnoser.{name}", load)
+        monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", load)
 
 
 @pytest.mark.usefixtures("nothing_loads")
@@ -369,7 +378,7 @@ def test_wordings_that_no_directions_can_be_found_for_are_refused_before_anythin
     with pytest.raises(ConfigError, match="by the method 'svd' are not found from texts: leave wordings out"):
         diagnoser(**given)
     monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.load_generator", lambda *_, **__: pytest.fail("a model was loaded")
+        "zoom_engine.diagnose.models.load_generator", lambda *_, **__: pytest.fail("a model was loaded")
     )
     with pytest.raises(DirectionError, match=r"has 1 phrasings .* not 2"):
         diagnoser(wordings=2, templates=["a photo of {}"])
@@ -379,7 +388,7 @@ def test_an_audit_and_its_directions_say_in_a_line_what_they_are() -> None:
     run = diagnoser(attributes=[*ATTRIBUTES, "an old face"])
     assert repr(run) == (f"Diagnoser(target={BIASED!r}, generator='avatars', 4 attributes, single mode, search scan)")
     directions = ready([*ATTRIBUTES, "an old face"], "svd")
-    size = run.generator.space.size
+    size = run.models.generator.space.size
     names = ", ".join(map(repr, ATTRIBUTES))
     assert repr(directions) == f"EditDirections(4×{size}, by svd: {names} and 1 more)"
     assert repr(Diagnosers(run.settings, target=["avatars:mustache", BIASED])) == (
@@ -395,9 +404,7 @@ def test_words_are_refused_before_target_and_generator_load(
     options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("load_generator", "load_target"):
-        monkeypatch.setattr(
-            f"zoom_engine.diagnose.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded")
-        )
+        monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
     with pytest.raises(TextEncoderError, match=says):
         diagnoser(**options)
 
@@ -409,9 +416,7 @@ def test_a_prompt_that_means_the_neutral_one_is_refused_before_target_and_genera
     deaf = torch.nn.functional.normalize(torch.ones(1, encoder.dim))
     monkeypatch.setattr(encoder, "embed_texts", lambda prompts, **_: deaf.repeat(len(prompts), 1))
     for name in ("load_generator", "load_target"):
-        monkeypatch.setattr(
-            f"zoom_engine.diagnose.diagnoser.{name}", lambda *_, **__: pytest.fail("a model was loaded")
-        )
+        monkeypatch.setattr(f"zoom_engine.diagnose.models.{name}", lambda *_, **__: pytest.fail("a model was loaded"))
     with pytest.raises(DirectionError, match="cannot tell"):
         diagnoser(text_encoder=encoder)
 
@@ -420,7 +425,7 @@ def test_forward_work_is_the_runtimes(audit: Path, tmp_path: Path, monkeypatch: 
     """Ranges, scan, strips and sheets: torch draws nothing where a runtime does."""
     pytest.importorskip("openvino")
     run = diagnoser(backend="openvino")
-    monkeypatch.setattr(run.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
+    monkeypatch.setattr(run.models.generator, "synthesis", lambda *a, **k: pytest.fail("torch drew a picture"))
     assert len(run.run(images=2, seed=1, out=tmp_path / "audit").records) == 2 * len(ATTRIBUTES)
     assert list((tmp_path / "audit" / "images").iterdir())
 
@@ -459,12 +464,15 @@ def test_random_directions_say_what_a_scan_of_them_finds_at_its_end(audit: Path)
     """A few of them, searched whole."""
     run, records = diagnoser(), [r for r in Diagnosis.load(audit).null if r.image == 3 and r.stop == "end"]
     assert len(records) > 5
-    measured = run.measured(RunSettings(images=12, seed=0))
+    measured = measure(run.models, RunSettings(images=12, seed=0))
     units = [Unit(0, r.null, measured.null.bounds(r.seed, r.null or 0)) for r in records]
     (image,) = {r.seed for r in records}
     scanned: dict[int | None, SearchResult] = {}
     for results in searched(
-        units, search=run.search, evaluators=[run.evaluator(measured.null)], styles=run.styles([image])
+        units,
+        search=run.models.search,
+        evaluators=[run.models.evaluator(measured.null)],
+        styles=run.models.styles([image]),
     ):
         scanned |= {unit.attribute: result for _, unit, result in results}
     for r in records:
@@ -483,7 +491,7 @@ def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit:
     assert manifest["config"]["null_changing"] == Diagnosis.load(audit).config.null_changing == 0
     notices: list[str] = []
     unlabelled = diagnoser(labels=[], notify=notices.append)
-    null = unlabelled.measured(RunSettings(images=12, seed=0)).null
+    null = measure(unlabelled.models, RunSettings(images=12, seed=0)).null
     assert null.drawn == tuple(range(32))
     assert [text for text in notices if "labels are off" in text and "--label" in text]
 
@@ -491,9 +499,9 @@ def test_random_directions_that_change_the_label_are_drawn_again_and_told(audit:
 def test_a_search_that_does_not_go_to_the_end_searches_fewer_random_directions_whole() -> None:
     for options in ({"search": "pgd"}, {"edit_range": "paper"}):
         run = diagnoser(**options)
-        config = run.known(RunSettings(images=12, seed=0))
-        assert (run.null_search, config.null, config.null_per_image) == (run.search, 16, 2)
-        assert config.null_search == run.search.name
+        asked = known(run.models, RunSettings(images=12, seed=0))
+        assert (run.models.null_search, asked.null, asked.null_per_image) == (run.models.search, 16, 2)
+        assert asked.null_search == run.models.search.name
         assert config.measurements(12)[1] == 12 * 2 + (0 if "edit_range" in options else 4)
 
 
@@ -547,7 +555,7 @@ def test_without_random_directions_nobody_says_whose_an_effect_is(tmp_path: Path
 
 def test_another_backend_does_not_go_on_with_an_audit(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said at once: nothing is drawn with the other backend first."""
-    there = diagnoser().synthesizer.describe()
+    there = diagnoser().models.synthesizer.describe()
     other = diagnoser(backend="torch", precision="bf16" if there["precision"] == "fp32" else "fp32")
     says = f"--backend {there['backend']} --precision {there['precision']}, this run would go on with torch"
     monkeypatch.setattr(other, "edit_directions", lambda: pytest.fail("directions were measured"))
@@ -584,7 +592,7 @@ def test_several_attributes_together_stay_within_what_the_generator_draws() -> N
         assert np.all(np.abs(record.edit_weights) <= np.abs(found.config.ranges).max(axis=1) + 1e-6)  # as records round
     directions = run.edit_directions()
     calibrated = run.calibrated_range(directions)
-    (unit,) = run.units(run.styles([0]), directions, calibrated, [(0, None)])
+    (unit,) = units_of(run.models, run.models.styles([0]), directions, calibrated, [(0, None)])
     assert unit.natural is not None
     assert unit.natural.holds(np.zeros(len(calibrated.bounds)))
     assert not unit.natural.holds(calibrated.bounds[:, 1].double().numpy())  # every attribute at its own limit
@@ -629,7 +637,7 @@ def test_an_image_gains_what_it_lacks_and_loses_what_it_has(audit: Path) -> None
     run = diagnoser()
     directions = run.edit_directions()
     wanted = [(image, which) for image in range(12) for which in range(len(ATTRIBUTES))]
-    units = run.units(run.styles(range(12)), directions, run.calibrated_range(directions), wanted)
+    units = units_of(run.models, run.models.styles(range(12)), directions, run.calibrated_range(directions), wanted)
     assert [(unit.image, unit.attribute) for unit in units] == wanted
     sides = [unit.bounds[unit.attribute] for unit in units if unit.attribute is not None]
     assert all(low == 0 or high == 0 for low, high in sides)
@@ -696,9 +704,9 @@ class PlantedTwice(nn.Module):
         super().__init__()
         directions = run.edit_directions()
         calibrated = run.calibrated_range(directions)
-        self.encoder = run.text_encoder
+        self.encoder = run.models.text_encoder
         units = calibrated.goals.diff(dim=1)[:, 0]
-        along = score_directions(run.text_encoder, directions) / units[:, None]
+        along = score_directions(run.models.text_encoder, directions) / units[:, None]
         self.planted = sum(effect * along[which] for which, effect in effects.items())
         self.middle = sum(effect * float(calibrated.splits[which] / units[which]) for which, effect in effects.items())
 
@@ -728,23 +736,26 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
 def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
     run = diagnoser(by=by, wordings=2, null=0)
-    styles = run.styles(range(500_000, 500_024))
-    told = run.text_groups().of(run.text_encoder, run.synthesizer, styles, range(24))
-    judged = load_target("avatars:eyeglasses")(run.synthesizer.render(styles[:]))[:, 0] > 0
+    styles = run.models.styles(range(500_000, 500_024))
+    measured = measure(run.models, RunSettings(images=24, seed=5))
+    assert measured.groups is not None
+    told = measured.groups.of(run.models.text_encoder, run.models.synthesizer, styles, range(24))
+    judged = load_target("avatars:eyeglasses")(run.models.synthesizer.render(styles[:]))[:, 0] > 0
     assert sum(bool(judged[image]) == has for image, (has, _) in told.items()) >= 22
     assert 0 < sum(has for has, _ in told.values()) < 24
     found = run.run(images=2, seed=5)
     assert {(record.image, record.groups) for record in found.records} == {(image, told[image]) for image in range(2)}
     assert {group.by for group in found.sensitivity[0].groups} == {*by, "prediction"}
-    matrix = run.phrased_directions(run.edit_directions())
+    matrix = measured.phrased
+    assert matrix is not None
     for record in found.records:
         bound = sum(record.bounds or ())
         column = ATTRIBUTES.index(record.attribute or "")
         for k, change in enumerate(record.wordings or ()):
             own = styles[record.image : record.image + 1]
             moved = own + bound * matrix[k * len(ATTRIBUTES) + column]
-            outputs = [run.target(run.synthesizer.render(codes)) for codes in (own, moved)]
-            assert change == pytest.approx(float(run.target.task.change(outputs[1], outputs[0])), abs=0.02)
+            outputs = [run.models.target(run.models.synthesizer.render(codes)) for codes in (own, moved)]
+            assert change == pytest.approx(float(run.models.target.task.change(outputs[1], outputs[0])), abs=0.02)
     assert all(len(row.by_wording or ()) == 2 for row in found.sensitivity)
     assert "2 phrasings of each attribute: Kendall’s W" in found.table()
 
@@ -755,11 +766,11 @@ def test_a_denial_that_leads_the_wrong_way_is_told_before_anything_is_measured_a
     run = diagnoser(attributes=prompts, null=0, edit_range="paper", level=1.0, notify=told.append)
     (line,) = [notice for notice in told if "denies" in notice]
     assert line.startswith("'a face that is not smiling' leads towards what it denies")
-    assert [attribute.text for attribute in run.attributes] == prompts  # told, never changed
+    assert [attribute.text for attribute in run.models.attributes] == prompts  # told, never changed
     found = run.run(images=2, out=tmp_path / "audit")
     assert line in found.manifest.notices
     assert found.manifest.misread == ("a face that is not smiling",)
     page = (tmp_path / "audit" / "report.html").read_text()
     assert "Prompts that lead the other way" in page
     ready = dataclasses.replace(run.edit_directions(), method="discovered")  # made of no text
-    assert diagnoser(attributes=prompts, directions=ready).misread == ()
+    assert diagnoser(attributes=prompts, directions=ready).models.misread == ()

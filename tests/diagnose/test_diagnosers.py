@@ -14,7 +14,7 @@ from zoom_engine import Diagnoser, Diagnosers, Diagnosis
 from zoom_engine.audit.folder import RECORDS, AuditFolder
 from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.diagnose import diagnoser
+from zoom_engine.diagnose import measurements, models, units
 from zoom_engine.diagnose.planning import plan
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.runtime import Synthesizer
@@ -118,7 +118,7 @@ def test_what_does_not_hang_on_the_target_is_made_once(
     """As many pictures as one target alone asks for, and what the other asks for besides."""
     counts, measured = [], list[str]()
     both = Diagnosers(**options(target=ALIKE))
-    planned = plan([list(both.diagnosers.values())], RunSettings(**RUN), rate=50.0)
+    planned = plan([list(both.models.values())], RunSettings(**RUN), rate=50.0)
     for target in (["avatars:mustache"], [ALIKE[1]], ALIKE):
         if target is ALIKE:
             note_measurements(monkeypatch, measured)
@@ -138,7 +138,7 @@ def test_what_does_not_hang_on_the_target_is_made_once(
 def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
     """The second target has other attributes, the third the first's."""
     made = Diagnosers(generator="avatars", target=[ALIKE[0], TARGETS[1], ALIKE[1]])
-    groups = [[made.diagnosers[name] for name in group] for group in made.groups(one_by_one=True)]
+    groups = [[made.models[name] for name in group] for group in made.groups(one_by_one=True)]
     first, other, alike = plan(groups, RunSettings(**RUN), rate=50.0).parts
     assert set(first.once) - set(other.once) == {"unedited images"}
     assert list(alike.once) == ["the report"]
@@ -149,13 +149,14 @@ def test_what_an_earlier_group_left_in_the_cache_is_planned_once() -> None:
 def note_measurements(patch: pytest.MonkeyPatch, measured: list[str]) -> None:
     """The names of what is measured go into ``measured``."""
     for name in ("find_directions", "calibrate_range", "image_bounds", "null_directions"):
-        made = getattr(diagnoser, name)
+        module = units if name == "image_bounds" else measurements
+        made = getattr(module, name)
 
         def noted(*given: Any, name: str = name, made: Any = made, **more: Any) -> Any:
             measured.append(name)
             return made(*given, **more)
 
-        patch.setattr(diagnoser, name, noted)
+        patch.setattr(module, name, noted)
 
 
 def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,8 +164,8 @@ def test_gradient_searches_share_what_comes_before_them(monkeypatch: pytest.Monk
     run = {"images": 1, "seed": 4}
     alone = [Diagnoser(**settings, target=target).run(**run).records for target in ALIKE]
     bounds: list[int] = []
-    made = diagnoser.image_bounds
-    monkeypatch.setattr(diagnoser, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
+    made = units.image_bounds
+    monkeypatch.setattr(units, "image_bounds", lambda *a, **k: bounds.append(1) or made(*a, **k))
     found = Diagnosers(**settings, target={"sound": ALIKE[0], "biased": ALIKE[1]}).run(**run)
     assert [found[name].records for name in ("sound", "biased")] == alone
     assert len(bounds) == 1
@@ -180,7 +181,7 @@ def test_targets_that_search_in_other_ways_are_audited_one_after_the_other() -> 
 def test_what_cannot_be_is_refused_before_anything_loads(
     alone: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnoser, "text_encoder_for", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(models, "text_encoder_for", lambda *_, **__: pytest.fail("a model was loaded"))
     with pytest.raises(ConfigError, match=r"Diagnosers\(target="):
         Diagnoser(**options(target=TARGETS))
     two = [*(f"--target={target}" for target in TARGETS), "--generator=avatars"]

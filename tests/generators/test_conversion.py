@@ -188,11 +188,11 @@ def test_diagnose_takes_every_format_by_its_path_and_no_flag(
         assert main(["convert", str(source), str(tmp_path / "own.safetensors")]) == 0
         (tmp_path / "own.safetensors").rename(source)
     monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.find_directions", lambda *_, **__: ready_directions(source, ORIGIN)
+        "zoom_engine.diagnose.measurements.find_directions", lambda *_, **__: ready_directions(source, ORIGIN)
     )
     few = functools.partial(calibrate_range, samples=48, side_images=2)
     monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.calibrate_range", lambda *given, **options: few(*given, **options)
+        "zoom_engine.diagnose.measurements.calibrate_range", lambda *given, **options: few(*given, **options)
     )
     out = tmp_path / "audit"
     target = str(WEIGHTS / "targets" / "eyeglasses.onnx")
@@ -241,7 +241,10 @@ def test_tensorflows_pickles_are_converted_exported_and_audited(
         run = diagnoser(own, generator=str(generator), **options)
         diagnosis = run.run(images=2, out=tmp_path / generator.stem)
         assert "a smiling face" in diagnosis.table()
-        assert relative_error(run.generator.synthesis(run.styles([7])[:])[0], literal.image(7, label=label)) < 1e-4
+        assert (
+            relative_error(run.models.generator.synthesis(run.models.styles([7])[:])[0], literal.image(7, label=label))
+            < 1e-4
+        )
 
 
 def test_export_draws_the_chosen_class_of_a_conditional_generator(
@@ -272,7 +275,9 @@ def test_an_audit_draws_the_chosen_class_of_a_conditional_generator(
         for label in (0, 2)
     }
     run = diagnoser(source, generator_class=2)
-    assert relative_error(run.generator.synthesis(run.styles([7])[:])[0], literal.image(7, label=2)) < 1e-4
+    assert (
+        relative_error(run.models.generator.synthesis(run.models.styles([7])[:])[0], literal.image(7, label=2)) < 1e-4
+    )
     manifests = [json.loads((tmp_path / f"audit{label}" / "manifest.json").read_text())["config"] for label in found]
     assert [config["generator_class"] for config in manifests] == [0, 2]
     outputs = [[record.original_output for record in diagnosis.records] for diagnosis in found.values()]

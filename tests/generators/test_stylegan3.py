@@ -299,7 +299,7 @@ def test_it_holds_the_contract_and_is_audited_to_a_finished_report(tmp_path: Pat
         level=1,
         cache=tmp_path / "cache",
     )
-    assert (audit.synthesizer.backend, audit.synthesizer.precision) == ("torch", "fp32")
+    assert (audit.models.synthesizer.backend, audit.models.synthesizer.precision) == ("torch", "fp32")
     diagnosis = audit.run(images=2, out=tmp_path / "audit")
     assert len(diagnosis.records) == 2
     assert "smiling" in (tmp_path / "audit" / "report.html").read_text()

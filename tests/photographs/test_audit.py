@@ -20,6 +20,7 @@ from zoom_engine import Diagnoser, Diagnosers, Diagnosis, load_generator
 from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, PhotographError
 from zoom_engine.common.files.png import to_pixels
+from zoom_engine.diagnose.own_photographs import crops_of, inverter
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.domains.pets import sample
 from zoom_engine.photographs import Inversion, Inverter
@@ -165,9 +166,10 @@ class AnotherAt(nn.Module):
 def test_kept_inversions_are_held_to_each_target_anew_and_what_moves_it_is_told_wherever_one_looks(
     audit: Path, diagnoser: Diagnoser, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crop = next(crop for crop in diagnoser.crops() if crop.file == "a.jpg")
+    crop = next(crop for crop in crops_of(diagnoser.models) if crop.file == "a.jpg")
     with torch.no_grad():
-        inversion = diagnoser.synthesizer.render(diagnoser.inverter().codes([crop], kept=audit / "inversions"))
+        codes = inverter(diagnoser.models).codes([crop], kept=audit / "inversions")
+        inversion = diagnoser.models.synthesizer.render(codes)
     near = 0.1 * float((inversion - crop.image).square().mean())
     preprocessing = Preprocessing(size=128, value_range=(-1.0, 1.0))
     target = Target(AnotherAt(inversion, near), name="another", task=BinaryTask(), preprocessing=preprocessing)
@@ -201,7 +203,11 @@ def test_none_left_is_one_error(diagnoser: Diagnoser, tmp_path: Path, monkeypatc
     folder = tmp_path / "photographs"
     folder.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "noise.png")
-    monkeypatch.setattr(diagnoser, "settings", dataclasses.replace(diagnoser.settings, photos=folder))
+    models = dataclasses.replace(
+        diagnoser.models,
+        settings=dataclasses.replace(diagnoser.settings, photos=folder),
+    )
+    monkeypatch.setattr(diagnoser, "models", models)
     with pytest.raises(PhotographError, match=r"none of 1 photograph can be audited: noise.png is not what the gen"):
         diagnoser.run()
 

@@ -16,6 +16,7 @@ from zoom_engine import AuditSettings, cli
 from zoom_engine.cli import config, main
 from zoom_engine.common.errors import CheckpointError, ConfigError
 from zoom_engine.diagnose import diagnoser
+from zoom_engine.diagnose.identity import config as config_of
 from zoom_engine.settings import audit_settings as settings
 from zoom_engine.settings.audit_settings import LossWeights, RunSettings, option, options_of
 
@@ -162,8 +163,9 @@ def test_a_field_is_all_that_an_option_takes(
         monkeypatch.setattr(module, "AuditSettings", MoreSettings)
     monkeypatch.delitem(sys.modules, "zoom_engine.cli.diagnose", raising=False)  # it is made of the settings it finds
     audit = diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"], zoom=5)
-    assert audit.config(RunSettings())["zoom"] == 5
-    assert diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"]).config(RunSettings())["zoom"] == 3
+    assert config_of(audit.models, RunSettings())["zoom"] == 5
+    plain = diagnoser.Diagnoser(**GIVEN, attributes=["a smiling face"])
+    assert config_of(plain.models, RunSettings())["zoom"] == 3
     assert main(["diagnose", "--help"]) == 0
     assert "how near to look [default: 3]" in capsys.readouterr().out.partition("--zoom N")[2]
     file, asked = tmp_path / "audit.toml", []

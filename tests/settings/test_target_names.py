@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from zoom_engine.audit.folder import check_outs
 from zoom_engine.common.errors import AuditError, ConfigError
-from zoom_engine.diagnose.diagnosers import check_outs
 from zoom_engine.settings.target_names import named_targets, several_targets
 
 

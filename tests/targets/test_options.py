@@ -35,7 +35,7 @@ def test_a_value_of_another_type_is_named(name: str) -> None:
 
 def test_an_audit_with_an_unknown_option_ends_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "zoom_engine.diagnose.diagnoser.text_encoder_for", lambda *_, **__: pytest.fail("something was loaded")
+        "zoom_engine.diagnose.models.text_encoder_for", lambda *_, **__: pytest.fail("something was loaded")
     )
     with pytest.raises(ConfigError, match="unknown target option 'sise'; known are classes"):
         Diagnoser(generator="avatars", target="avatars:mustache", target_options={"sise": 3})

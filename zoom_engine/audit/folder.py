@@ -24,7 +24,7 @@ import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,14 @@ def check_folder(path: str | Path) -> None:
             raise AuditError(f"cannot write the audit folder {path}: {there} is not writable: choose another folder")
         if path.is_dir() and not (path / MANIFEST).exists():
             _refuse_foreign(path)
+
+
+def check_outs(out: str | Path, names: Iterable[str]) -> None:
+    """Refuse a folder that cannot take the audits of these names, before hours are spent. Raises `AuditError`."""
+    if (Path(out) / MANIFEST).exists():
+        raise AuditError(f"{out} is the audit of one target: choose another folder for several")
+    for name in names:
+        check_folder(Path(out) / name)
 
 
 def check_config(path: str | Path, known: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from zoom_engine.audit.folder import check_config, check_folder, check_packages
+from zoom_engine.audit.folder import check_config, check_folder, check_outs, check_packages
 from zoom_engine.cli.config import read_config
 from zoom_engine.cli.options import (
     CLUSTER,
@@ -30,7 +30,6 @@ from zoom_engine.cli.output import AsJson, Voice, print_json, telling
 from zoom_engine.cli.start import starting, use_threads
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
-from zoom_engine.diagnose.diagnosers import check_outs
 from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, options_of
 from zoom_engine.settings.target_names import named_targets, several_targets
 

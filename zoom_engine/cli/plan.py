@@ -56,7 +56,7 @@ def plan(
 
         made = Diagnosers(settings, target=targets, progress=voice.progress, notify=voice.notify)
         groups = made.groups(one_by_one=workers > 1 or run.images == AUTO)
-        found = plan([[made.diagnosers[name] for name in group] for group in groups], run, rate=rate)
+        found = plan([[made.models[name] for name in group] for group in groups], run, rate=rate)
     if json:
         print_json(found.to_json(workers))
     else:

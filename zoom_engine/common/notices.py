@@ -21,3 +21,21 @@ def tell(text: str) -> None:
 
 def untold(text: str) -> None:
     """Nothing: the default of the API, whose caller finds the notices in what is returned or written."""
+
+
+class Notices:
+    """Lines on what a run assumed: each told as soon as it is known, and kept for the manifest.
+
+    Args:
+        notify: Takes each line.
+    """
+
+    def __init__(self, notify: Notify = untold) -> None:
+        self.notify = notify
+        self.lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Tell a line; it is kept once, however many runs tell it."""
+        self.notify(line)
+        if line not in self.lines:
+            self.lines.append(line)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from zoom_engine.audit.folder import INVERSIONS, MANIFEST, check_folder
+from zoom_engine.audit.folder import INVERSIONS, check_outs
 from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.common.progress import ProgressFactory, in_notebooks
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.audit_options import SeveralChanges, SeveralTargets
-from zoom_engine.diagnose.diagnoser import Diagnoser
+from zoom_engine.diagnose.models import Models, load_models
 from zoom_engine.diagnose.run import diagnosed
 from zoom_engine.report import INDEX, IndexEntry, write_index
 from zoom_engine.search import describe_search
@@ -73,14 +73,14 @@ class Diagnosers:
         settings = replace(settings, **options) if settings else AuditSettings(**options)
         if not several_targets(settings.target):
             raise ConfigError("Diagnosers audit several targets: give them as a list, or one to a Diagnoser")
-        self.diagnosers: dict[str, Diagnoser] = {}
-        like: Diagnoser | None = None
+        self.models: dict[str, Models] = {}
+        like: Models | None = None
         for name, target in named_targets(settings.target).items():
-            like = Diagnoser(replace(settings, target=target), progress=progress, notify=notify, like=like)
-            self.diagnosers[name] = like
+            like = load_models(replace(settings, target=target), progress=progress, notify=notify, like=like)
+            self.models[name] = like
 
     def __repr__(self) -> str:
-        return f"Diagnosers({', '.join(map(repr, self.diagnosers))})"
+        return f"Diagnosers({', '.join(map(repr, self.models))})"
 
     @named_options
     def run(
@@ -96,22 +96,22 @@ class Diagnosers:
         by side; each folder is that of an audit of the target alone. See `Diagnoser.run`.
         """
         run = RunSettings(images=images, seed=seed, width=width, most_images=most_images)
-        outs: Mapping[str, Path | None] = dict.fromkeys(self.diagnosers)
+        outs: Mapping[str, Path | None] = dict.fromkeys(self.models)
         if out is not None:
-            check_outs(out, list(self.diagnosers))
-            outs = {name: Path(out) / name for name in self.diagnosers}
+            check_outs(out, list(self.models))
+            outs = {name: Path(out) / name for name in self.models}
         index = None if out is None else Path(out) / INDEX
         found: dict[str, Diagnosis] = {}
         inverted: Path | None = None
         for group in self.groups(one_by_one=run.images == AUTO):
             folders = [outs[name] for name in group]
             (first, *_) = folders
-            if first is not None and self.diagnosers[group[0]].settings.photos is not None:
+            if first is not None and self.models[group[0]].settings.photos is not None:
                 _hand_on(inverted, first / INVERSIONS)
                 inverted = first / INVERSIONS
-            audited = diagnosed([self.diagnosers[name] for name in group], run, folders, index=index)
+            audited = diagnosed([self.models[name] for name in group], run, folders, index=index)
             found |= zip(group, audited, strict=True)
-        found = {name: found[name] for name in self.diagnosers}
+        found = {name: found[name] for name in self.models}
         if out is not None:
             write_index(
                 out,
@@ -125,19 +125,11 @@ class Diagnosers:
         """The names of targets that have all else in common, and so are audited together, group after group; each is
         alone with ``one_by_one``, with a cluster and around photographs."""
         groups: dict[str, list[str]] = {}
-        for name, each in self.diagnosers.items():
+        for name, each in self.models.items():
             alone = one_by_one or each.settings.cluster is not None or each.settings.photos is not None
             common = [list(map(str, each.attributes)), each.search.name, describe_search(each.search), alone and name]
             groups.setdefault(repr(common), []).append(name)
         return list(groups.values())
-
-
-def check_outs(out: str | Path, names: Iterable[str]) -> None:
-    """Refuse a folder that cannot take the audits of these names, before hours are spent. Raises `AuditError`."""
-    if (Path(out) / MANIFEST).exists():
-        raise AuditError(f"{out} is the audit of one target: choose another folder for several")
-    for name in names:
-        check_folder(Path(out) / name)
 
 
 def _hand_on(inverted: Path | None, folder: Path) -> None:

@@ -20,8 +20,9 @@ import torch
 from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.records import Point, Record, to_line
 from zoom_engine.common.plurals import number_of
-from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
+from zoom_engine.diagnose.identity import known
+from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import NULL_PICTURES, EditDirections
 from zoom_engine.directions.find import DEFAULT_SAMPLES
 from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
@@ -158,14 +159,14 @@ class Plan:
         )
 
 
-def plan(groups: Sequence[Sequence[Diagnoser]], run: RunSettings, *, rate: float | None = None) -> Plan:
+def plan(groups: Sequence[Sequence[Models]], run: RunSettings, *, rate: float | None = None) -> Plan:
     """Of the audits that ``groups`` would run one after the other; those of a group have all but their targets in
     common and are run together, see `Diagnosers.groups`. Without ``rate`` it is measured, for about ten seconds a
     group."""
-    parts, before = [], list[Diagnoser]()
-    for diagnosers in groups:
-        parts.append(_part(diagnosers, run, rate, before))
-        before += diagnosers
+    parts, before = [], list[Models]()
+    for audits in groups:
+        parts.append(_part(audits, run, rate, before))
+        before += audits
     unknown = [
         "how many searches flip, and where they stop: the most is where each flips as late as it can",
         "what the cache has of this generator already: it is counted as empty",
@@ -180,30 +181,30 @@ def plan(groups: Sequence[Sequence[Diagnoser]], run: RunSettings, *, rate: float
     return Plan(images=run.most, parts=tuple(parts), unknown=tuple(unknown))
 
 
-def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None, before: Sequence[Diagnoser]) -> Part:
-    first = diagnosers[0]
-    measured = _Measured(diagnosers)
+def _part(audits: Sequence[Models], run: RunSettings, rate: float | None, before: Sequence[Models]) -> Part:
+    first = audits[0]
+    measured = _Measured(audits)
     step = measured.step() if first.search.needs_gradient else 1.0
     rate_from = "as given"
     if rate is None:
         rate, rate_from = measured.rate()
-    of_attributes, beside = first.known(run).measurements(run.most)
+    of_attributes, beside = known(first, run).measurements(run.most)
     points = zip(_points(evaluations(first)), _points(evaluations(first, null=True)), strict=True)
     sizes = [
         [
             _size(*one, own) * of_attributes + _size(*one, along, null=True) * beside
-            for one in zip(diagnosers, measured.outputs, strict=True)
+            for one in zip(audits, measured.outputs, strict=True)
         ]
         for own, along in points
     ]
     return Part(
-        targets=tuple(each.target.name for each in diagnosers),
+        targets=tuple(each.target.name for each in audits),
         attributes=len(first.attributes),
         null=first.null,
         search=first.search.name,
-        records=(of_attributes + beside) * len(diagnosers),
-        once=pictures_once(diagnosers, step, before=before),
-        every_image=pictures_of_images(diagnosers, run, step),
+        records=(of_attributes + beside) * len(audits),
+        once=pictures_once(audits, step, before=before),
+        every_image=pictures_of_images(audits, run, step),
         step=step,
         rate=rate,
         rate_from=rate_from,
@@ -212,13 +213,13 @@ def _part(diagnosers: Sequence[Diagnoser], run: RunSettings, rate: float | None,
     )
 
 
-def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -> Count | None:
+def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Count | None:
     """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
     targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
     a package's own search does not say."""
-    search, calibrated = diagnoser.search, diagnoser.settings.edit_range == "calibrated"
-    if null and isinstance(diagnoser.null_search, End):
-        return Count(1, 1 + targets * diagnoser.null_search.halvings * bool(diagnoser.labels))
+    search, calibrated = models.search, models.settings.edit_range == "calibrated"
+    if null and isinstance(models.null_search, End):
+        return Count(1, 1 + targets * models.null_search.halvings * bool(models.labels))
     if isinstance(search, Scan):
         outer = search.outer_points if calibrated else 0
         least = search.points if search.monotone is None else math.ceil(search.points / 2)
@@ -228,32 +229,30 @@ def evaluations(diagnoser: Diagnoser, *, null: bool = False, targets: int = 1) -
     if isinstance(search, GradientSearch):
         return Count(2, search.steps + 1) * targets
     if isinstance(search, CMAES):
-        population = search.population or 4 + math.floor(3 * math.log(max(len(diagnoser.attributes), 1)))
+        population = search.population or 4 + math.floor(3 * math.log(max(len(models.attributes), 1)))
         most = population * search.steps
         return Count(most if search.patience is None else population, most * targets)
     stated: int | None = getattr(search, "most_evaluations", None)
     return None if stated is None else Count(1, stated) * targets
 
 
-def pictures_once(
-    diagnosers: Sequence[Diagnoser], step: float, *, before: Sequence[Diagnoser] = ()
-) -> dict[str, Count]:
+def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Models] = ()) -> dict[str, Count]:
     """What is made before the first image and after the last of audits that are run together. Those ``before`` have
     left in the cache what they made: all of it of the same attributes, of others what does not hang on attributes."""
-    diagnoser, first = diagnosers[0], not before
-    settings, count, null = diagnoser.settings, len(diagnoser.attributes), diagnoser.null
+    models, first = audits[0], not before
+    settings, count, null = models.settings, len(models.attributes), models.null
     strips = STRIPS_PER_ATTRIBUTE * count if settings.mode == "single" else MULTI_STRIPS
-    report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(diagnosers)}
-    if any(other.attributes == diagnoser.attributes for other in before):
+    report = {"the report": Count(SHEET * count, SHEET * count + STRIP_FRAMES * strips) * len(audits)}
+    if any(other.attributes == models.attributes for other in before):
         return report
     found: dict[str, Count] = {}
     unedited = DEFAULT_SAMPLES["regression"] if settings.directions == "regression" else SAMPLES
     if settings.directions == "sampled" and first:
-        pushed = 2 * DEFAULT_SAMPLES["sampled"] * int((~diagnoser.generator.space.fixed_mask()).sum())
+        pushed = 2 * DEFAULT_SAMPLES["sampled"] * int((~models.generator.space.fixed_mask()).sum())
         found["edit directions"] = Count(pushed, pushed)
     elif settings.directions == "gradient":
-        known = {attribute for other in before for attribute in other.attributes}
-        texts = sum(attribute not in known for attribute in diagnoser.attributes) + RANDOM_TEXTS * first
+        others = {attribute for other in before for attribute in other.attributes}
+        texts = sum(attribute not in others for attribute in models.attributes) + RANDOM_TEXTS * first
         followed = DEFAULT_SAMPLES["gradient"] * texts * step
         found["edit directions"] = Count(followed, followed)
     if first:
@@ -264,11 +263,11 @@ def pictures_once(
     if settings.edit_range == "calibrated":
         found["calibrated range"] = Count(*SIDE) * (2 * count)
         if null:
-            prompts = len(diagnoser.nothing)
+            prompts = len(models.nothing)
             matched = NULL_PICTURES * (1 + count + 2 * prompts) + null * sum(
                 pictures_each(null, look) for look in (0, 1)
             )
-            of_labels = {each.labels for each in diagnosers}
+            of_labels = {each.labels for each in audits}
             checked = NULL_PICTURES * null * sum(map(bool, of_labels))
             found["how far random directions go"] = Count(matched, matched) * len(of_labels)
             if checked:
@@ -276,12 +275,12 @@ def pictures_once(
     return found | report
 
 
-def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: float) -> dict[str, Count]:
+def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) -> dict[str, Count]:
     """What is made of all images by audits that are run together."""
-    diagnoser, targets = diagnosers[0], len(diagnosers)
-    settings, count, images = diagnoser.settings, len(diagnoser.attributes), run.most
-    apart = targets if diagnoser.search.needs_gradient else 1  # each is followed alone
-    weight = step if diagnoser.search.needs_gradient else 1.0
+    models, targets = audits[0], len(audits)
+    settings, count, images = models.settings, len(models.attributes), run.most
+    apart = targets if models.search.needs_gradient else 1  # each is followed alone
+    weight = step if models.search.needs_gradient else 1.0
     one = Count(images, images)
     found: dict[str, Count] = {}
     if settings.mode == "single" and settings.edit_range == "calibrated":
@@ -291,13 +290,13 @@ def pictures_of_images(diagnosers: Sequence[Diagnoser], run: RunSettings, step: 
     if settings.wordings:
         found["other wordings"] = one * (2 * count * settings.wordings)
     searches = 1 if settings.mode == "multi" else count
-    each = evaluations(diagnoser, targets=targets) or Count(0, 0)
+    each = evaluations(models, targets=targets) or Count(0, 0)
     found["search"] = one * apart + each * (weight * searches * images)
-    if diagnoser.null:
-        beside = evaluations(diagnoser, null=True, targets=targets) or Count(0, 0)
-        _, along = diagnoser.known(run).measurements(images)
-        apart_by = max(len({each.labels for each in diagnosers}), 1)  # directions that keep them may be others
-        if isinstance(diagnoser.null_search, End):
+    if models.null:
+        beside = evaluations(models, null=True, targets=targets) or Count(0, 0)
+        _, along = known(models, run).measurements(images)
+        apart_by = max(len({each.labels for each in audits}), 1)  # directions that keep them may be others
+        if isinstance(models.null_search, End):
             ends = one + beside * along
             found["the ends of null directions"] = Count(ends.least, apart_by * ends.most)
         else:
@@ -342,20 +341,20 @@ class _Size:
         return _Size(self.line * times, self.memory * times)
 
 
-def _size(diagnoser: Diagnoser, outputs: int, points: int, *, null: bool = False) -> _Size:
+def _size(models: Models, outputs: int, points: int, *, null: bool = False) -> _Size:
     """Of a record of so many outputs, of an attribute or of a null direction, with a trajectory of so many points, all
     numbers written out."""
-    single = diagnoser.settings.mode == "single"
-    count = diagnoser.null + len(diagnoser.nothing) if null else len(diagnoser.attributes)
+    single = models.settings.mode == "single"
+    count = models.null + len(models.nothing) if null else len(models.attributes)
     weights = tuple(-12.345678 if place == 0 or not single else 0.0 for place in range(count))
     output = tuple(0.123456 for _ in range(outputs))
-    kept = True if diagnoser.labels else None
+    kept = True if models.labels else None
     point = Point(weights=weights, output=output, change=0.123456, label_kept=kept, ssim=None)
-    labels = len(diagnoser.labels)
+    labels = len(models.labels)
     record = Record(
         image=99_999,
         seed=99_999,
-        attribute=max((attribute.text for attribute in diagnoser.attributes), key=len) if single and not null else None,
+        attribute=max((attribute.text for attribute in models.attributes), key=len) if single and not null else None,
         null=0 if null else None,
         edit_weights=weights,
         original_output=output,
@@ -388,18 +387,18 @@ class _Measured:
     As in the audit several targets look at the same picture, but where a search follows the gradient of one.
     """
 
-    def __init__(self, diagnosers: Sequence[Diagnoser]) -> None:
-        first = diagnosers[0]
+    def __init__(self, audits: Sequence[Models]) -> None:
+        first = audits[0]
         size, count = first.settings.batch_size, len(first.attributes)
         self._search = first.search
         self._styles = first.styles(range(size))[:]
-        evaluators = [each.evaluator(torch.zeros(count, first.generator.space.size)) for each in diagnosers]
+        evaluators = [each.evaluator(torch.zeros(count, first.generator.space.size)) for each in audits]
         self._together = [[each] for each in evaluators] if first.search.needs_gradient else [evaluators]
         self._weights = torch.zeros(size, count)
         originals = [each.originals(self._styles[:1]).outputs for each in evaluators]
         self.outputs = [
             each.target.task.recorded(outputs, outputs).shape[1]
-            for each, outputs in zip(diagnosers, originals, strict=True)
+            for each, outputs in zip(audits, originals, strict=True)
         ]
 
     def rate(self) -> tuple[float, str]:

@@ -7,11 +7,10 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -34,16 +33,18 @@ from zoom_engine.common.plurals import tries_in_words
 from zoom_engine.common.threads import working
 from zoom_engine.diagnose.cluster import Batch, RayWorkers, Shard, Work, dispatched
 from zoom_engine.diagnose.gallery import build_gallery, write_photographs
-from zoom_engine.diagnose.shard import Measured, ShardSearch
+from zoom_engine.diagnose.identity import chosen, config, known, manifest, of_photographs
+from zoom_engine.diagnose.measurements import Measurements, measure, measurements_for
+from zoom_engine.diagnose.models import Models, load_models
+from zoom_engine.diagnose.own_photographs import audited_photographs, crops_of
+from zoom_engine.diagnose.shard import ShardSearch
+from zoom_engine.diagnose.units import shards
 from zoom_engine.photographs import Crop
 from zoom_engine.report import write_report
 from zoom_engine.settings.audit_settings import AUTO, AuditSettings, RunSettings
 from zoom_engine.settings.model_settings import ServiceSettings
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import asks_a_service
-
-if TYPE_CHECKING:
-    from zoom_engine.diagnose.diagnoser import Diagnoser
 
 FIRST_UNITS = 64  # are bounded, then searched: first records come soon
 UNITS_AT_ONCE = 512  # after them: memory does not grow with the images
@@ -52,57 +53,56 @@ SHARDS_A_WORKER = 4  # or more, where there are images enough: at the end none w
 
 @working()
 def diagnosed(
-    diagnosers: Sequence[Diagnoser],
+    models: Sequence[Models],
     run: RunSettings,
     outs: Sequence[str | Path | None],
     *,
     index: Path | None = None,
 ) -> list[Diagnosis]:
-    """Audit the targets of ``diagnosers``, which have all else in common, into the folders ``outs``, see
+    """Audit the targets of ``models``, which have all else in common, into the folders ``outs``, see
     `Diagnoser.run`: what is measured is measured once, and a picture that several of them look at is made once. Reports
     link the ``index`` that will show them side by side.
 
     Several are audited by this process, and not around photographs: which of these are left out is up to the target.
     """
-    first = diagnosers[0]
+    first = models[0]
     find_device(first.settings.device)
     if first.settings.photos is not None and run.images == AUTO:
         raise ConfigError("an audit around photographs takes all of them: leave out images")
-    crops = None if first.settings.photos is None else first.crops()
-    for diagnoser, out in zip(diagnosers, outs, strict=True):
+    crops = None if first.settings.photos is None else crops_of(first)
+    for each, out in zip(models, outs, strict=True):
         if out is not None:
             check_folder(out)
-            _check_same_audit(diagnoser, Path(out), run, crops)
+            _check_same_audit(each, Path(out), run, crops)
     found = None
     if crops is not None:
         (out,) = outs
-        found = first.photographs(crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
+        found = audited_photographs(first, crops, seed=run.seed, kept=None if out is None else Path(out) / INVERSIONS)
         run = replace(run, images=len(found.seeds))
     population = first.generator.population
     if found is None and population is not None and run.most > population:
         raise ConfigError(f"there are {population} codes to sample, not {run.most}: give as many images at most")
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(_workers(first))
-        measured = [first.measured(run, found)]
-        for other in diagnosers[1:]:
-            measured.append(first.measured_for(other, measured[0], run))
-        search = ShardSearch(diagnosers, measured)
+        measured = [measure(first, run, found)]
+        measured += [measurements_for(other, first, measured[0], run) for other in models[1:]]
+        search = ShardSearch(models, measured)
         kept: list[Kept] = []
-        for diagnoser, own, out in zip(diagnosers, measured, outs, strict=True):
-            manifest = diagnoser.manifest(own, run, crops, found)
+        for each, own, out in zip(models, measured, outs, strict=True):
+            written = manifest(each, own, run, crops, found)
             if out is None:
-                kept.append(_InMemory(manifest))
+                kept.append(_InMemory(written))
                 continue
-            audit = stack.enter_context(AuditFolder.open(out, manifest))
-            kept.append(_InFolder(audit, manifest.environment))
+            audit = stack.enter_context(AuditFolder.open(out, written))
+            kept.append(_InFolder(audit, written.environment))
             if crops is not None and found is not None:
                 shown = write_photographs(audit, found, crops, search.evaluators[0])
                 audit.write_json(PHOTOGRAPHS, photographs_json(shown))
-        _search(diagnosers, run, search, workers, kept)
-        diagnoses = [each.finish(search, target) for target, each in enumerate(kept)]
-        for diagnoser, diagnosis in zip(diagnosers, diagnoses, strict=True):
+        _search(models, run, search, workers, kept)
+        diagnoses = [audit.finish(search, target) for target, audit in enumerate(kept)]
+        for each, diagnosis in zip(models, diagnoses, strict=True):
             if diagnosis.tries:
-                diagnoser.notify(f"service {diagnoser.target.name}: {tries_in_words(diagnosis.tries)}")
+                each.notices.notify(f"service {each.target.name}: {tries_in_words(diagnosis.tries)}")
     for out in outs:
         if out is not None:
             write_report(Path(out), index=index)
@@ -110,29 +110,30 @@ def diagnosed(
 
 
 def _search(
-    diagnosers: Sequence[Diagnoser],
+    models: Sequence[Models],
     run: RunSettings,
     search: ShardSearch,
     workers: RayWorkers | None,
     kept: Sequence[Kept],
 ) -> None:
     """Search what is not done, up to each look that no earlier run has passed, until one ends the audit."""
-    first, config = diagnosers[0], diagnosers[0].known(run)
+    first = models[0]
+    asked = known(first, run)
     if workers is not None:
         settings = _settings_of_workers(first, workers.count)
-        workers.prepare(_Job(type(first), settings, run, first.chosen(run), search.measured[0], Path.cwd()))
+        workers.prepare(_Job(settings, run, chosen(first, run), search.measured[0], Path.cwd()))
     done = [set(each.done) for each in kept]
-    reached = 1 + max((image for known in done for image, _ in known), default=0)
+    reached = 1 + max((image for units in done for image, _ in units), default=0)
     hired: list[int] = []
     for number, images in enumerate(run.looks, start=1):
         if images < reached:
             continue
         look = f", look {number} of {len(run.looks)}" if run.images == AUTO else ""
-        every, initial = len(diagnosers) * sum(config.measurements(images)), sum(map(len, done))
+        every, initial = len(models) * sum(asked.measurements(images)), sum(map(len, done))
         flips = searched = 0
         with first.progress(every, f"Searching{look}", unit="unit", initial=initial) as bar:
             try:
-                for target, batch in _found(first, config, images, search, workers, hired, done=done):
+                for target, batch in _found(first, asked, images, search, workers, hired, done=done):
                     kept[target].keep(batch)
                     done[target].update(record.unit for record in batch.records)
                     flips += sum(record.flipped for record in batch.records if record.null is None)
@@ -206,37 +207,37 @@ class _InFolder:
         return diagnosis
 
 
-def _check_same_audit(diagnoser: Diagnoser, out: Path, run: RunSettings, crops: Sequence[Crop] | None) -> None:
+def _check_same_audit(models: Models, out: Path, run: RunSettings, crops: Sequence[Crop] | None) -> None:
     """Refuse to go on with another audit before hours are spent; of another runtime, with what to give instead."""
     if not (out / MANIFEST).is_file():
         return
-    there, here = read_manifest(out).config, diagnoser.synthesizer
+    there, here = read_manifest(out).config, models.synthesizer
     if (there.backend, there.precision) != (here.backend, here.precision):
         raise AuditError(
             f"{out} was begun with --backend {there.backend} --precision {there.precision}, this run"
             f" would go on with {here.backend} in {here.precision}: give the same, or another folder"
         )
-    known = {**diagnoser.config(run), "answers": diagnoser.answers}
+    asked = {**config(models, run), "answers": models.answers}
     if crops is not None:  # how many of them are audited is known when they are inverted
-        known = {name: value for name, value in known.items() if name != "images"}
-        known |= diagnoser.of_photographs(crops, run.seed)
-    check_config(out, known)
+        asked = {name: value for name, value in asked.items() if name != "images"}
+        asked |= of_photographs(models, crops, run.seed)
+    check_config(out, asked)
 
 
 @contextlib.contextmanager
-def _workers(diagnoser: Diagnoser) -> Iterator[RayWorkers | None]:
+def _workers(models: Models) -> Iterator[RayWorkers | None]:
     """Those of the settings' cluster; None where this process does all."""
-    settings = diagnoser.settings
+    settings = models.settings
     if settings.cluster is None:
         yield None
         return
-    gpu = diagnoser.generator.device.type == "cuda"
+    gpu = models.generator.device.type == "cuda"
     with RayWorkers(
-        settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu, notify=diagnoser.notify
+        settings.cluster, count=settings.workers, cores=settings.worker_cores, gpu=gpu, notify=models.notices.notify
     ) as workers:
         if asks_a_service(settings.target):
             workers.count = min(workers.count, _service(settings).at_once)
-        workers.check(_settings_of_workers(diagnoser, workers.count))
+        workers.check(_settings_of_workers(models, workers.count))
         yield workers
 
 
@@ -244,9 +245,9 @@ def _service(settings: AuditSettings) -> ServiceSettings:
     return ServiceSettings(**((settings.target_options or {}).get("service") or {}))
 
 
-def _settings_of_workers(diagnoser: Diagnoser, count: int) -> AuditSettings:
+def _settings_of_workers(models: Models, count: int) -> AuditSettings:
     """Those of one of so many workers; limits hold for all together."""
-    settings = diagnoser.settings
+    settings = models.settings
     options = settings.target_options
     if asks_a_service(settings.target):
         options = {**(options or {}), "service": asdict(_service(settings).shared(count))}
@@ -254,14 +255,14 @@ def _settings_of_workers(diagnoser: Diagnoser, count: int) -> AuditSettings:
         settings,
         target_options=options,
         preset=None,  # what it says is filled in
-        device=diagnoser.generator.device.type,
+        device=models.generator.device.type,
         cluster=None,
     )
 
 
 def _found(
-    first: Diagnoser,
-    config: Config,
+    models: Models,
+    asked: Config,
     images: int,
     search: ShardSearch,
     workers: RayWorkers | None,
@@ -272,46 +273,30 @@ def _found(
     """Search the units of the first ``images`` that are not ``done``, some images at a time: what was found after
     each batch of pictures, and for which target. ``hired`` are workers that have nothing to do, and are again
     afterwards."""
-    places = len(first.places)
+    places = models.places
     if workers is None:
-        ends = range(math.ceil(FIRST_UNITS / places), images, math.ceil(UNITS_AT_ONCE / places))
-        for shard in _shards(first, config, images, ends, set.intersection(*map(set, done))):
+        ends = range(math.ceil(FIRST_UNITS / len(places)), images, math.ceil(UNITS_AT_ONCE / len(places)))
+        for shard in shards(asked, places, images, ends, set.intersection(*map(set, done))):
             lacking: dict[tuple[int, ...], Shard] = {}
             for unit in shard:
-                lacking.setdefault(tuple(i for i, known in enumerate(done) if unit not in known), []).append(unit)
+                lacking.setdefault(tuple(i for i, units in enumerate(done) if unit not in units), []).append(unit)
             for targets, units in lacking.items():
                 yield from search.of(units, targets)
         return
-    each = max(1, min(math.ceil(FIRST_UNITS / places), images // (SHARDS_A_WORKER * workers.count)))
-    (known,) = done
-    for batch in dispatched(_shards(first, config, images, range(each, images, each), known), workers, free=hired):
+    each = max(1, min(math.ceil(FIRST_UNITS / len(places)), images // (SHARDS_A_WORKER * workers.count)))
+    (own,) = done
+    for batch in dispatched(shards(asked, places, images, range(each, images, each), own), workers, free=hired):
         yield 0, batch
-
-
-def _shards(diagnoser: Diagnoser, config: Config, images: int, ends: Iterable[int], done: Set[Done]) -> Iterator[Shard]:
-    """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
-    places, every_so = diagnoser.places, config.nothing_every
-    for first, end in pairwise([0, *ends, images]):
-        every: Shard = [(image, place) for image in range(first, end) for place in places]
-        every += [(image, j) for image in range(first, end) for j in config.random_directions(image)]
-        every += [
-            (image, config.null + image // every_so % len(config.nothing))
-            for image in range(first, end)
-            if config.nothing and image % every_so == 0
-        ]
-        if shard := [unit for unit in every if unit not in done]:
-            yield shard
 
 
 @dataclass(frozen=True)
 class _Job:
     """What a worker needs to search images as the audit's own process would; relative paths lead on from ``folder``."""
 
-    load: type[Diagnoser]
     settings: AuditSettings
     run: RunSettings
     chosen: dict[str, Any]
-    measured: Measured
+    measured: Measurements
     folder: Path
 
     def __call__(self) -> Work:
@@ -319,14 +304,14 @@ class _Job:
         torch.set_num_threads(self.settings.worker_cores)
         with contextlib.suppress(OSError):  # the machine need not have it, where nothing is read by a relative path
             os.chdir(self.folder)
-        diagnoser = self.load(self.settings)
-        there, here = (json.loads(json.dumps(each)) for each in (self.chosen, diagnoser.chosen(self.run)))
+        models = load_models(self.settings)
+        there, here = (json.loads(json.dumps(each)) for each in (self.chosen, chosen(models, self.run)))
         if difference := first_difference(there, here):
             raise ClusterError(
                 f"a worker would measure something else ({difference}): all machines need the same files and packages;"
                 " --backend and --precision choose for all"
             )
-        search, environment = ShardSearch([diagnoser], [self.measured]), describe_environment()
+        search, environment = ShardSearch([models], [self.measured]), describe_environment()
 
         def work(shard: Shard) -> Iterator[Batch]:
             yield Batch([], environment)

@@ -3,74 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from zoom_engine.audit.records import Record
 from zoom_engine.diagnose.cluster import Batch, Shard
-from zoom_engine.directions import (
-    CalibratedRange,
-    EditDirections,
-    NaturalRegion,
-    NullDirections,
-    ScoreScale,
-    TextGroups,
-    joined_scales,
-)
+from zoom_engine.diagnose.measurements import Measurements
+from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.units import units as units_of
+from zoom_engine.directions import CalibratedRange, EditDirections, joined_scales
 from zoom_engine.evaluation.evaluator import Evaluator, changes
 from zoom_engine.generators import StyleRows
+from zoom_engine.runtime import compiled_target
 from zoom_engine.search import Search, SearchResult, Unit, searched
 from zoom_engine.search.recorded import record_of
-
-if TYPE_CHECKING:
-    from zoom_engine.diagnose.diagnoser import Diagnoser
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
-
-    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
-    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
-    the settings' `by` and `wordings`; None where they are not needed.
-    """
-
-    seeds: Sequence[int]
-    codes: Tensor | None
-    directions: EditDirections
-    calibrated: CalibratedRange | None
-    null: NullDirections
-    scale: ScoreScale | None
-    groups: TextGroups | None
-    phrased: Tensor | None
-    region: NaturalRegion | None
+from zoom_engine.targets import Target
 
 
 class ShardSearch:
     """Searches units of audits that have all but their targets in common, on what this process has loaded, with what
     was measured for all images; the batches of a call are what is new after each batch of pictures."""
 
-    def __init__(self, diagnosers: Sequence[Diagnoser], measured: Sequence[Measured]) -> None:
-        self._first, common = diagnosers[0], measured[0]
+    def __init__(self, models: Sequence[Models], measured: Sequence[Measurements]) -> None:
+        self._first, common = models[0], measured[0]
         self.measured = measured
         device, codes = self._first.generator.device, common.codes
         self.styles: StyleRows = self._first.styles(common.seeds) if codes is None else codes.to(device)
-        self.evaluators = [each.evaluator(common.directions) for each in diagnosers]
+        self.evaluators = [each.evaluator(common.directions) for each in models]
         phrased = common.phrased
         self._beside = [
             each.evaluator(own.null) if len(own.null.matrix) else alone
-            for each, own, alone in zip(diagnosers, measured, self.evaluators, strict=True)
+            for each, own, alone in zip(models, measured, self.evaluators, strict=True)
         ]
-        self._in_phrasings = [] if phrased is None else [each.evaluator(phrased) for each in diagnosers]
+        self._in_phrasings = [] if phrased is None else [each.evaluator(phrased) for each in models]
         scales = [own.scale for own in measured if own.scale is not None]
         self._scale, self._columns = joined_scales(scales, len(common.directions.attributes))
         self._names = [attribute.text for attribute in self._first.attributes]
-        self._targets = [each.target for each in diagnosers]
-        self._told = [Counter[str]() for _ in diagnosers]
+        self._targets = [each.target for each in models]
+        self._told = [Counter[str]() for _ in models]
 
     def __call__(self, shard: Shard) -> Iterator[Batch]:
         """For the one target."""
@@ -116,7 +88,7 @@ class ShardSearch:
             images = sorted({image for image, _ in wanted})
             size = first.settings.batch_size
             belongs = common.groups.of(first.text_encoder, first.synthesizer, self.styles, images, batch_size=size)
-        units = first.units(self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
+        units = units_of(first, self.styles, common.directions, common.calibrated, wanted, self._scale, common.region)
         wordings = self._phrased_changes(units, targets)
         for target, results in self._searched(units, self.evaluators, targets, self._first.search):
             records = []
@@ -177,3 +149,31 @@ class ShardSearch:
                 own = rows[place * phrasings : (place + 1) * phrasings]
                 found[target, unit.image, unit.attribute] = tuple(round(value, 6) for value in own)
         return found
+
+
+def search_targets(
+    models: Models,
+    targets: Sequence[Target],
+    styles: StyleRows,
+    directions: EditDirections,
+    calibrated: CalibratedRange,
+    on_result: Callable[[list[tuple[int, Unit, SearchResult]]], None],
+) -> list[Evaluator]:
+    """Search every attribute on every image for several ``targets`` at once, each picture made once; of ``targets``
+    the evaluators, ``on_result`` gets finished units, as `searched` hands them over."""
+    compiled = [compiled_target(target, models.synthesizer)[0] for target in targets]
+    evaluators = [
+        Evaluator(models.synthesizer, directions.matrix, target, labels=models.labels_of(target.labels))
+        for target in compiled
+    ]
+    wanted = [(image, which) for image in range(len(styles)) for which in range(len(models.attributes))]
+    for results in searched(
+        units_of(models, styles, directions, calibrated, wanted),
+        search=models.search,
+        evaluators=evaluators,
+        styles=styles,
+        batch_size=models.settings.batch_size,
+        progress=models.progress,
+    ):
+        on_result(results)
+    return evaluators

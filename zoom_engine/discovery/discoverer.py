@@ -5,6 +5,7 @@ load, find the smallest edits on one half of the images, cluster them, try the c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -19,8 +20,8 @@ from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
 from zoom_engine.diagnose.audit_options import AuditOptions, DiscoveryOptions
-from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.diagnose.models import load_models
 from zoom_engine.directions import EditDirections, text_directions
 from zoom_engine.directions.relevance import inverse_std
 from zoom_engine.directions.unedited import unedited_embeddings
@@ -92,7 +93,8 @@ class Discoverer:
         words = [word for word in words if word.casefold() != neutral.casefold()]
         if not words:
             raise ConfigError(f"text encoder '{encoder.name}' can read none of the vocabulary's words: give others")
-        self.audit = Diagnoser(settings, text_encoder=encoder, attributes=words, progress=progress, notify=notify)
+        settings = replace(settings, text_encoder=encoder, attributes=words)
+        self.audit = load_models(settings, progress=progress, notify=notify)
         none = why_no_gradients(self.audit.target, self.audit.generator)
         if none:
             raise TargetError(
@@ -245,7 +247,7 @@ class Discoverer:
     def _environment(self) -> dict[str, Any]:
         """Where the result is made."""
         audit = self.audit
-        return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices}
+        return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines}
 
     def _try(
         self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str

@@ -116,7 +116,7 @@ class Benchmark:
         )
         directions = diagnoser.edit_directions()
         calibrated = diagnoser.calibrated_range(directions)
-        styles = diagnoser.styles([seed * SEEDS_PER_RUN + i for i in range(images)])
+        styles = diagnoser.models.styles([seed * SEEDS_PER_RUN + i for i in range(images)])
         results: list[tuple[int, Unit, SearchResult]] = []
         targets = [domain.target(name) for name in names]
         evaluators = diagnoser.search_targets(targets, styles, directions, calibrated, results.extend)
@@ -245,9 +245,9 @@ class Benchmark:
         flips = [record for record in records if record.flipped and record.decisive]
         judge = self.evaluation.probe()
         column = self.evaluation.subject.truth.attributes.index(str(self.targets[name].own))
-        evaluator, kept = run.evaluator(run.edit_directions()), 0
+        evaluator, kept = run.models.evaluator(run.edit_directions()), 0
         for part in (flips[begin : begin + 100] for begin in range(0, len(flips), 100)):
-            styles = run.styles([record.seed for record in part])[:]
+            styles = run.models.styles([record.seed for record in part])[:]
             weights = torch.tensor([record.edit_weights for record in part])
             before, after = (
                 predict(judge, to_uint8(pictures))[:, column] > 0
@@ -257,7 +257,7 @@ class Benchmark:
         return {
             "seed": seed,
             "images": images,
-            "search": run.search.name,
+            "search": run.models.search.name,
             "flips": sum(record.flipped for record in records),
             "decisive": len(flips),
             "kept": kept,

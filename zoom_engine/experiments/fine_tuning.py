@@ -51,7 +51,7 @@ def lessons(diagnoser: Diagnoser, records: Sequence[Record], seeds: Sequence[int
         useful = record.label_kept and is_natural(record)
         if useful and (record.image not in best or record.change > best[record.image].change):
             best[record.image] = record
-    nothing = TargetError(f"target {diagnoser.target.name!r} has nothing to learn from: no edit keeps its label")
+    nothing = TargetError(f"target {diagnoser.models.target.name!r} has nothing to learn from: no edit keeps its label")
     if not best:
         raise nothing
     chosen = sorted(best)
@@ -81,7 +81,7 @@ def _pictures(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Of these ``images`` whether target and text encoder call them alike bool ``[n]``, pictures as they are, the
     target's logits ``[n]``, and pictures with ``edit_weights`` (without any: once more as they are)."""
-    evaluator, styles = diagnoser.evaluator(diagnoser.edit_directions()), diagnoser.styles(seeds)
+    evaluator, styles = diagnoser.models.evaluator(diagnoser.edit_directions()), diagnoser.models.styles(seeds)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for start in range(0, len(images), AT_ONCE):
         own = torch.cat([styles[image][None] for image in images[start : start + AT_ONCE]])

@@ -34,7 +34,7 @@ def searched(diagnoser: Diagnoser, *, images: int, seed: int) -> dict[str, Any]:
     start = time.process_time()
     records = sorted(diagnoser.run(images=images, seed=seed).records, key=lambda record: record.image)
     return {
-        "synthesis": diagnoser.synthesizer.describe(),
+        "synthesis": diagnoser.models.synthesizer.describe(),
         "seconds": round(time.process_time() - start, 1),
         "flipped": [int(record.flipped) for record in records],
         "decisive": [int(bool(record.decisive)) for record in records],

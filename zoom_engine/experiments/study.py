@@ -14,6 +14,7 @@ from zoom_engine.common.notices import Notify, untold
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.diagnose.domain import Domain, KnownTruth, find_domain
+from zoom_engine.diagnose.identity import config
 from zoom_engine.experiments.folder import Folder
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, short_name, slug
 from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, AuditSettings, RunSettings
@@ -136,8 +137,8 @@ class Study:
         """The audit of a target, from the study's folder if it is there: experiments that want the same share it."""
         diagnoser = self.diagnoser(target, **more)
         seed = self.seed if seed is None else seed
-        config = diagnoser.config(RunSettings(images=images, seed=seed))
-        folder = self.out / "audits" / slug(f"{self.title(target)} {json.dumps(config, sort_keys=True, default=str)}")
+        asked = config(diagnoser.models, RunSettings(images=images, seed=seed))
+        folder = self.out / "audits" / slug(f"{self.title(target)} {json.dumps(asked, sort_keys=True, default=str)}")
         return diagnoser.run(images=images, seed=seed, out=folder)
 
     def audits(self, targets: Sequence[Spec]) -> dict[str, Diagnosis]:

@@ -58,7 +58,7 @@ def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
     sensitive = sensitive or [before.sensitivity[0].attribute.text]
     diagnoser = study.diagnoser(spec, attributes=sensitive, null=0)
-    if not diagnoser.labels:
+    if not diagnoser.models.labels:
         raise TargetError(f"target {target.name!r} has no label prompts: give --label for each of its classes")
     count, seed = LEARNED if study.images is None else 2 * study.images, study.seed + 1
     searched = study.audit(spec, images=count, seed=seed, attributes=sensitive, null=0)

@@ -61,9 +61,9 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
     audit = study.audits([target])[study.title(target)]
     diagnoser = study.diagnoser(target)
     directions = diagnoser.edit_directions()
-    evaluator = diagnoser.evaluator(directions)
+    evaluator = diagnoser.models.evaluator(directions)
     records = sorted(filter(is_natural, audit.records), key=lambda record: (-_worth(audit, record), -record.change))
-    styles = diagnoser.styles(study.seeds(audit.summary().images))
+    styles = diagnoser.models.styles(study.seeds(audit.summary().images))
     chosen, found = records[:EACH], []
     for rank, record in enumerate(chosen):
         style = styles[record.image][None]
@@ -78,7 +78,7 @@ def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
                 "target": study.title(target),
                 "attribute": study.short(record.attribute or ""),
                 "seed": record.seed,
-                "label": None if originals.labels is None else diagnoser.labels[int(originals.labels[0])],
+                "label": None if originals.labels is None else diagnoser.models.labels[int(originals.labels[0])],
                 "flipped": record.flipped,
                 "worth": _worth(audit, record),
                 "rank": rank,

@@ -60,7 +60,7 @@ def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], w
     diagnoser = study.diagnoser(targets[0], attributes=attributes, templates=(wording,), null=0)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
-    styles = diagnoser.styles(study.seeds(study.count(IMAGES)))
+    styles = diagnoser.models.styles(study.seeds(study.count(IMAGES)))
     changes = np.zeros((len(targets), len(styles), len(attributes)))
 
     def keep(results: Sequence[tuple[int, Unit, SearchResult]]) -> None:

@@ -1,0 +1,123 @@
+"""What an audit is: all that determines its records, before anything is measured and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zoom_engine.audit.manifest import PAPER_BOUND, Config, Manifest
+from zoom_engine.common import registry
+from zoom_engine.common.machine import describe_environment
+from zoom_engine.diagnose.measurements import Measurements
+from zoom_engine.diagnose.models import Models
+from zoom_engine.diagnose.own_photographs import inverter
+from zoom_engine.photographs import Audited, Crop
+from zoom_engine.search import describe_search
+from zoom_engine.settings.audit_settings import RunSettings
+
+
+def config(models: Models, run: RunSettings) -> dict[str, Any]:
+    """What determines the records and is known before anything is measured, as the manifest's file has it."""
+    settings, count = models.settings, len(models.attributes)
+    beside = {
+        "null_per_image": settings.null_per_image(count, at_end=models.null_search is not models.search),
+        "null_search": describe_search(models.null_search),
+    }
+    nothing = {"prompts": list(models.nothing), "every": models.nothing_every}
+    return {
+        **settings.deciding(),
+        **run.deciding(),
+        "null": models.null,
+        **(beside if models.null else {}),
+        **({"nothing": nothing} if models.nothing else {}),
+        "target": models.target.name,
+        "target_details": models.target.describe(),
+        "attributes": [attribute.text for attribute in models.attributes],
+        "neutral": models.neutral,
+        "labels": list(models.labels),
+        "search": models.search.name,
+        "search_options": describe_search(models.search),
+        "search_reason": models.search_reason,
+        "generator": models.generator.content_hash,
+        "resolution": models.generator.resolution,
+        "text_encoder": {"name": models.text_encoder.name, "content_hash": models.text_encoder.content_hash},
+        "bound": PAPER_BOUND,
+        "synthesis": models.synthesizer.describe(),
+    }
+
+
+def known(models: Models, run: RunSettings) -> Config:
+    """`config`, as those read it who have the manifest."""
+    return Manifest.of(config(models, run)).config
+
+
+def chosen(models: Models, run: RunSettings) -> dict[str, Any]:
+    """`config`, and what looks at pictures: an audit's processes have it in common, or numbers end otherwise."""
+    networks = {name: models.networks[name] for name in ("target", "text_encoder")}
+    return {**config(models, run), "answers": models.answers, "networks": networks}
+
+
+def of_photographs(models: Models, crops: Sequence[Crop], seed: int) -> dict[str, Any]:
+    """What an audit around photographs depends on beside `config`, and is known before they are inverted."""
+    files = {crop.file: crop.sha256 for crop in crops}
+    return {"photographs": {"files": files, "inversion": inverter(models, seed=seed).identity}}
+
+
+def manifest(
+    models: Models,
+    measured: Measurements,
+    run: RunSettings,
+    crops: Sequence[Crop] | None = None,
+    found: Audited | None = None,
+) -> Manifest:
+    """All that determines the records, and where they were made."""
+    directions, calibrated, null = measured.directions, measured.calibrated, measured.null
+    given = models.settings.generator
+    return Manifest.of(
+        {
+            **config(models, run),
+            "answers": models.answers,
+            **({} if crops is None else of_photographs(models, crops, run.seed)),
+            **({} if found is None else {"audited": found.files}),
+            **({"null_drawn": list(null.drawn), "null_changing": null.changing} if models.null else {}),
+            "calibrated_range": None if calibrated is None else calibrated.bounds.tolist(),
+            "directions": {
+                "method": directions.method,
+                "threshold": directions.threshold,
+                "templates": directions.provenance["templates"],
+                "content_hash": directions.content_hash,
+                "channels": list(directions.channels),
+                "strength": list(directions.strength),
+                "noise_floor": list(directions.noise_floor),
+            },
+        },
+        {
+            **describe_environment(),
+            **({"brought_by": brought} if (brought := _brought(models)) else {}),
+            "generator": str(given) if isinstance(given, str | Path) else f"a {type(given).__name__}",
+            "synthesis": models.synthesizer.explain(),
+            "networks": models.networks,
+            "notices": models.notices.lines,
+            **({"misread": [misread.prompt for misread in models.misread]} if models.misread else {}),
+        },
+        purpose=models.settings.purpose,
+        begun=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _brought(models: Models) -> dict[str, str]:
+    """The packages that brought what the audit is made of: who reads it needs them too."""
+    given = (models.settings.generator, models.settings.target)
+    generator, target = (spec if isinstance(spec, str) else "" for spec in given)
+    family, colon, _ = generator.partition(":")
+    return registry.brought(
+        [
+            (registry.DOMAINS, generator),
+            *([(registry.GENERATORS, family)] if colon else []),
+            (registry.DOMAINS, target.partition(":")[0]),
+            (registry.TASKS, models.target.task.name),
+            (registry.SEARCHES, models.search.name),
+        ]
+    )

@@ -1,0 +1,235 @@
+"""``Measurements``: what all images of an audit have in common, measured once, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from zoom_engine.audit.manifest import PAPER_BOUND
+from zoom_engine.common.plurals import number_of
+from zoom_engine.diagnose.models import Models
+from zoom_engine.directions import (
+    DEFAULT_LEVEL,
+    DEFAULT_THRESHOLD,
+    NULL_PICTURES,
+    CalibratedRange,
+    EditDirections,
+    LabelReader,
+    NaturalRegion,
+    NullDirections,
+    ScoreScale,
+    TextGroups,
+    calibrate_range,
+    find_directions,
+    natural_region,
+    null_directions,
+    phrased_directions,
+    score_scale,
+    text_groups,
+)
+from zoom_engine.directions.unedited import SAMPLES
+from zoom_engine.photographs import Audited
+from zoom_engine.settings.attributes import Attribute
+from zoom_engine.settings.audit_settings import SEEDS_PER_RUN, RunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """What all images of an audit have in common, found once: whoever searches one of them does it with these.
+
+    ``seeds`` are the images', ``codes`` ``[I, S]`` those of photographs (None: seeds say them). ``region`` belongs to
+    multi mode, ``calibrated`` to the calibrated range, ``scale`` to it in single mode, ``groups`` and ``phrased`` to
+    the settings' `by` and `wordings`; None where they are not needed.
+    """
+
+    seeds: Sequence[int]
+    codes: Tensor | None
+    directions: EditDirections
+    calibrated: CalibratedRange | None
+    null: NullDirections
+    scale: ScoreScale | None
+    groups: TextGroups | None
+    phrased: Tensor | None
+    region: NaturalRegion | None
+
+
+def measure(models: Models, run: RunSettings, photographs: Audited | None = None) -> Measurements:
+    """Find what all images of a run have in common, or take it from the cache."""
+    settings = models.settings
+    multi = settings.mode == "multi"
+    directions = edit_directions(models)
+    calibrated = calibrated_range(models, directions) if settings.edit_range == "calibrated" else None
+    first = run.seed * SEEDS_PER_RUN
+    null = _null_directions(models, directions, calibrated, run.seed, models.labels)
+    _tell_of_null(models, null)
+    return Measurements(
+        seeds=range(first, first + run.most) if photographs is None else photographs.seeds,
+        codes=None if photographs is None else photographs.codes,
+        directions=directions,
+        calibrated=calibrated,
+        null=null,
+        scale=None if calibrated is None or multi else _score_scale(models, directions, calibrated, models.labels),
+        groups=_text_groups(models) if settings.by else None,
+        phrased=_phrased_directions(models, directions) if settings.wordings else None,
+        region=natural_region(models.generator, directions, cache=models.cache) if multi else None,
+    )
+
+
+def measurements_for(other: Models, models: Models, measured: Measurements, run: RunSettings) -> Measurements:
+    """What was ``measured`` with ``models``, for ``other`` of another target."""
+    for network, how in models.networks.items():  # the other ones have looked at nothing themselves
+        other.networks.setdefault(network, how)
+    if measured.calibrated is not None and other.labels != models.labels:
+        found = measured.directions, measured.calibrated
+        null = _null_directions(models, *found, run.seed, other.labels)
+        scale = None if measured.scale is None else _score_scale(models, *found, other.labels)
+        measured = replace(measured, scale=scale, null=null)
+    _tell_of_null(other, measured.null)
+    return measured
+
+
+def edit_directions(models: Models) -> EditDirections:
+    """One direction per attribute, found or taken from the cache."""
+    settings = models.settings
+    if isinstance(settings.directions, EditDirections):
+        settings.directions.check_fits(models.generator)
+        return settings.directions
+    return _find(
+        models,
+        [attribute.text for attribute in models.attributes],
+        method=settings.directions,
+        threshold=DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold,
+        level=DEFAULT_LEVEL if settings.level is None else settings.level,
+        templates=models.templates,
+        keep=[Attribute.parse(text).text for text in settings.keep or ()],
+    )
+
+
+def calibrated_range(models: Models, directions: EditDirections) -> CalibratedRange:
+    """How far each attribute may be edited before it leaves its natural range."""
+    return calibrate_range(
+        models.generator,
+        models.measuring_encoder,
+        directions,
+        bound=PAPER_BOUND,
+        synthesizer=models.synthesizer,
+        batch_size=models.settings.batch_size,
+        cache=models.cache,
+        progress=models.progress,
+    )
+
+
+def _find(models: Models, texts: Sequence[str], **how: Any) -> EditDirections:
+    """Edit directions on the audit's generator, by options of `find_directions`."""
+    return find_directions(
+        models.generator,
+        models.measuring_encoder,
+        texts,
+        neutral=models.neutral,
+        truncation=models.settings.truncation,
+        truncation_cutoff=models.settings.truncation_cutoff,
+        synthesizer=models.synthesizer,
+        batch_size=models.settings.batch_size,
+        cache=models.cache,
+        progress=models.progress,
+        **how,
+    )
+
+
+def _alike(
+    models: Models, texts: Sequence[str], directions: EditDirections, templates: Sequence[str]
+) -> EditDirections:
+    """Those of other texts, found as ``directions`` were; none is refused."""
+    return _find(
+        models,
+        texts,
+        method=directions.method,
+        threshold=directions.threshold,
+        level=1.0,
+        templates=templates,
+        keep=directions.provenance.get("keep", ()),
+    )
+
+
+def _null_directions(
+    models: Models,
+    directions: EditDirections,
+    calibrated: CalibratedRange | None,
+    seed: int,
+    labels: Sequence[str],
+) -> NullDirections:
+    """The random directions that attributes are held against, others for each ``seed`` of an audit, and after them
+    those of prompts that name nothing visible. The random ones keep the ``labels``."""
+    reader = None
+    if (told := models.labels_of(labels)) is not None:
+        known = {"labels": list(labels), "text_encoder": models.text_encoder.content_hash}
+        reader = LabelReader(told.of, {**known, **models.synthesizer.describe()})
+    return null_directions(
+        models.generator,
+        directions,
+        calibrated,
+        count=models.null,
+        bound=PAPER_BOUND,
+        seed=seed,
+        sampling=models.sampling(NULL_PICTURES),
+        labels=reader,
+        texts=_alike(models, models.nothing, directions, models.templates).matrix if models.nothing else None,
+    )
+
+
+def _tell_of_null(models: Models, null: NullDirections) -> None:
+    """Say which random directions change the ground truth, and where nobody can tell."""
+    if not models.null or not null.one_sided:
+        return
+    if not models.labels:
+        models.notices.add(
+            "labels are off: random edits that change the ground truth count as the model's reaction, and less can"
+            " be told from them; give a prompt of each class with --label"
+        )
+    elif null.redrawn or null.changing:
+        left = f", and {number_of(null.changing, 'direction')} that does so too took their place"
+        models.notices.add(
+            f"{null.redrawn} of {number_of(models.null + null.redrawn, 'random direction')} change the label on more"
+            f" than one picture in ten and were drawn again{left if null.changing else ''}"
+        )
+
+
+def _score_scale(
+    models: Models, directions: EditDirections, calibrated: CalibratedRange, labels: Sequence[str]
+) -> ScoreScale:
+    """In which units it is told what an edit does to the text scores of the other attributes and of the labels."""
+    return score_scale(
+        models.generator,
+        models.measuring_encoder,
+        directions,
+        calibrated,
+        labels,
+        synthesizer=models.synthesizer,
+        batch_size=models.settings.batch_size,
+        cache=models.cache,
+        progress=models.progress,
+    )
+
+
+def _text_groups(models: Models) -> TextGroups:
+    """How images are told apart that have or lack what the settings' `by` says."""
+    return text_groups(
+        models.generator,
+        models.measuring_encoder,
+        [Attribute.parse(text).text for text in models.settings.by or ()],
+        neutral=models.neutral,
+        templates=models.templates,
+        sampling=models.sampling(SAMPLES),
+    )
+
+
+def _phrased_directions(models: Models, directions: EditDirections) -> Tensor:
+    """The attributes' directions in each phrasing, see `phrased_directions`, found as ``directions`` were."""
+
+    def find(texts: list[str], template: str) -> EditDirections:
+        return _alike(models, texts, directions, [template])
+
+    return phrased_directions(directions.attributes, models.templates, models.settings.wordings or 0, find)

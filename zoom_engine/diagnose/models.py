@@ -1,0 +1,397 @@
+"""``Models``: everything that an audit loads, checked and chosen, as one value. Nothing is measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zoom_engine.common.errors import ConfigError
+from zoom_engine.common.files.cache import check_cache, default_cache
+from zoom_engine.common.machine import find_device
+from zoom_engine.common.notices import Notices, Notify, untold
+from zoom_engine.common.plurals import number_of
+from zoom_engine.common.progress import ProgressFactory, silent
+from zoom_engine.common.threads import working
+from zoom_engine.diagnose.cluster import check_cluster
+from zoom_engine.diagnose.domain import Domain, find_domain
+from zoom_engine.directions import (
+    EditDirections,
+    MisreadDenial,
+    NullDirections,
+    Sampling,
+    check_method,
+    misread_denials,
+    nothing_visible,
+    phrasings,
+    text_directions,
+)
+from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.labels import ZeroShotLabels
+from zoom_engine.generators import (
+    EditableGenerator,
+    SeedStyles,
+    check_generator_options,
+    load_generator,
+    of_one_class,
+)
+from zoom_engine.photographs import check_invertible
+from zoom_engine.runtime import (
+    Synthesizer,
+    check_backend,
+    choose_synthesizer,
+    compiled_target,
+    compiled_text_encoder,
+)
+from zoom_engine.search import End, Search, check_search_options, choose_search
+from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
+from zoom_engine.settings.audit_settings import METHODS, AuditSettings
+from zoom_engine.settings.target_names import several_targets
+from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
+from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Models:
+    """What an audit has loaded and chosen.
+
+    Attributes:
+        settings: What was asked for.
+        cache: The folder of what is found once.
+        neutral: The neutral prompt.
+        templates: Those that prompts are put into.
+        attributes: What is searched.
+        labels: Prompts of the ground truth; empty without any.
+        text_encoder: Compiled, as searches see pictures.
+        target: Compiled.
+        generator: As loaded.
+        synthesizer: What draws the generator's pictures.
+        search: What looks for edits along the attributes, and why it was chosen.
+        null_search: What looks along random directions.
+        null: How many random directions there are.
+        nothing: Prompts that name nothing visible, which stand beside random directions.
+        answers: How target and generator answer probes.
+        misread: The attributes that lead towards what they deny.
+        networks: What runs which network; more are noted as they are compiled.
+        notices: Lines on what was assumed.
+        progress: How long work shows itself.
+        like: Models of another target, whose generator and text encoder these are.
+    """
+
+    settings: AuditSettings
+    cache: Path
+    neutral: str
+    templates: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    labels: tuple[str, ...]
+    text_encoder: TextEncoder
+    target: Target
+    generator: EditableGenerator
+    synthesizer: Synthesizer
+    search: Search
+    search_reason: str
+    null_search: Search
+    null: int
+    nothing: tuple[str, ...]
+    answers: Mapping[str, Any]
+    misread: tuple[MisreadDenial, ...]
+    networks: dict[str, str]
+    notices: Notices
+    progress: ProgressFactory
+    like: Models | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Say in short what is audited, and how."""
+        generator = self.settings.generator
+        drawn = repr(str(generator)) if isinstance(generator, str | Path) else f"a {type(generator).__name__}"
+        how = f"{number_of(len(self.attributes), 'attribute')}, {self.settings.mode} mode, search {self.search.name}"
+        return f"target={self.target.name!r}, generator={drawn}, {how}"
+
+    @property
+    def steers_lowered(self) -> bool:
+        """Whether gradients go through bf16 networks: where bf16 draws pictures, it also steers a gradient search."""
+        return self.search.needs_gradient and self.synthesizer.precision == "bf16"
+
+    @property
+    def places(self) -> Sequence[str | None]:
+        """What is searched on each image: every attribute alone, or all together."""
+        return [None] if self.settings.mode == "multi" else [attribute.text for attribute in self.attributes]
+
+    @property
+    def nothing_every(self) -> int:
+        """Of how many images one is moved along a prompt that names nothing visible."""
+        return self.settings.nothing_every(len(self.attributes))
+
+    @cached_property
+    def measuring_encoder(self) -> TextEncoder:
+        """The text encoder in the synthesis's precision, for means over many pictures, and for labels that it leaves no
+        doubt about. It is compiled when it is first needed."""
+        precision = self.synthesizer.precision
+        if precision == "fp32":
+            return self.text_encoder
+        if self.like is not None:
+            encoder = self.like.measuring_encoder
+            self.networks["measurements"] = self.like.networks["measurements"]
+            return encoder
+        encoder, self.networks["measurements"] = compiled_text_encoder(
+            self.text_encoder, self.synthesizer, precision=precision
+        )
+        return encoder
+
+    @cached_property
+    def zero_shot_labels(self) -> ZeroShotLabels | None:
+        """What tells the audit's ``labels`` apart; None without any."""
+        return self.labels_of(self.labels)
+
+    def labels_of(self, prompts: Sequence[str]) -> ZeroShotLabels | None:
+        """What tells these prompts apart; None without any."""
+        return ZeroShotLabels(self.text_encoder, prompts, quick_encoder=self.measuring_encoder) if prompts else None
+
+    def evaluator(self, directions: EditDirections | NullDirections | Tensor) -> Evaluator:
+        """What evaluates edit weights in this audit, of directions or of a matrix ``[N, S]``."""
+        matrix = directions if isinstance(directions, Tensor) else directions.matrix
+        return Evaluator(
+            self.synthesizer,
+            matrix.to(self.generator.device),
+            self.target,
+            labels=self.zero_shot_labels,
+            loss_weights=self.settings.loss_weights,
+            decisive_change=self.settings.decisive_change,
+        )
+
+    def styles(self, seeds: Sequence[int]) -> SeedStyles:
+        """The unedited style vectors ``[I, S]`` of the seeds, mapped when rows of them are asked for."""
+        truncation, cutoff = self.settings.truncation, self.settings.truncation_cutoff
+        return SeedStyles(self.generator, seeds, truncation=truncation, truncation_cutoff=cutoff)
+
+    def sampling(self, samples: int) -> Sampling:
+        """So many unedited pictures, drawn and kept as in this audit."""
+        settings = self.settings
+        truncated = settings.truncation, settings.truncation_cutoff
+        return Sampling(samples, 0, *truncated, self.synthesizer, settings.batch_size, self.cache, self.progress)
+
+
+@working()
+def load_models(
+    settings: AuditSettings,
+    *,
+    progress: ProgressFactory = silent,
+    notify: Notify = untold,
+    like: Models | None = None,
+) -> Models:
+    """Load what the settings name, and choose what runs it. What words alone show to be wrong is told first.
+
+    Args:
+        settings: What is audited and how.
+        progress: How long work shows itself.
+        notify: Takes lines on what was assumed, as soon as they are known.
+        like: Models of the same settings but the target; their generator and their text encoder serve here too.
+
+    Raises:
+        ZoomError: One of its subclasses, with one line that says what is wrong and what to do.
+    """
+    given: Any = settings.target
+    if several_targets(given):
+        raise ConfigError("a Diagnoser audits one target: Diagnosers(target=[…], …) audits several")
+    domain = find_domain(settings.generator)
+    neutral = settings.neutral or (domain.neutral if domain else NEUTRAL)
+    if settings.attributes is not None:
+        parse_attributes(settings.attributes, neutral=neutral)
+    check_search_options(settings.search, mode=settings.mode, options=settings.search_options)
+    check_cluster(settings.cluster)
+    templates = find_templates(settings.templates)
+    device = find_device(settings.device)
+    check_backend(settings.backend, settings.precision, settings.device)
+    cache = default_cache() if settings.cache is None else Path(settings.cache)
+    check_cache(cache)
+    check_target(given)
+    generator_options = check_generator_options(settings.generator_options)
+    target_options = {"download": settings.download, **check_target_options(settings.target_options)}
+    _check_directions(settings, neutral, templates, settings.attributes)
+    with progress(4, "Loading", unit="model") as bar:
+        if like is None:
+            encoder = text_encoder_for(settings.generator, settings.text_encoder, download=settings.download)
+            encoder = encoder.to(settings.device)
+        else:
+            encoder = like.text_encoder
+        _check_texts(encoder, neutral, templates, settings)
+        bar.update(note="text encoder")
+        target = load_target(given, **target_options).to(settings.device)
+        labels = tuple(target.labels if settings.labels is None else settings.labels)
+        attributes = _attributes(settings, neutral, domain, target)
+        if settings.wordings:
+            phrasings([attribute.text for attribute in attributes], templates, settings.wordings)
+        encoder.check_words([*map(str, attributes), *labels])
+        bar.update(note="target")
+        if like is None:
+            loaded = load_generator(settings.generator, **generator_options)
+            generator = of_one_class(loaded, settings.generator_class).to(device)
+        else:
+            generator = like.generator
+        if settings.photos is not None:
+            check_invertible(generator)
+        search, reason = choose_search(
+            settings.search, mode=settings.mode, target=target, generator=generator, options=settings.search_options
+        )
+        null_search = _null_search(settings, search)
+        null = settings.null_directions(at_end=null_search is not search)
+        answers = {
+            "target": target.check(generator.resolution),
+            "generator": getattr(generator.content_hash, "answers", None),
+        }
+        _check_directions(
+            settings,
+            neutral,
+            templates,
+            attributes,
+            {"generator": generator.content_hash, "text_encoder": encoder.content_hash},
+        )
+        bar.update(note="generator")
+        models = _with_runtimes(
+            Models(
+                settings=settings,
+                cache=cache,
+                neutral=neutral,
+                templates=templates,
+                attributes=attributes,
+                labels=labels,
+                text_encoder=encoder,
+                target=target,
+                generator=generator,
+                synthesizer=_synthesizer(settings, generator, cache) if like is None else like.synthesizer,
+                search=search,
+                search_reason=reason,
+                null_search=null_search,
+                null=null,
+                nothing=_nothing_visible(settings, encoder, neutral, attributes) if null else (),
+                answers={name: known for name, known in answers.items() if known is not None},
+                misread=(),
+                networks={},
+                notices=Notices(notify),
+                progress=progress,
+                like=like,
+            )
+        )
+        bar.update(note="runtime")
+    for notice in input_notices(models.target, resolution=generator.resolution):
+        models.notices.add(notice)
+    if note := getattr(generator, "note", ""):
+        models.notices.add(f"generator: {note}")
+    misread = _misread_denials(models)
+    for denial in misread:
+        models.notices.add(str(denial))
+    return replace(models, misread=misread)
+
+
+def _attributes(settings: AuditSettings, neutral: str, domain: Domain | None, target: Target) -> tuple[Attribute, ...]:
+    """Those of the settings, or the domain's but the target's own classes."""
+    attributes = settings.attributes
+    if attributes is None:
+        attributes = [text for text in (domain.attributes if domain else ()) if text not in target.labels]
+    return parse_attributes(attributes, neutral=neutral)
+
+
+def _synthesizer(settings: AuditSettings, generator: EditableGenerator, cache: Path) -> Synthesizer:
+    return choose_synthesizer(
+        generator, backend=settings.backend, precision=settings.precision, device=settings.device, cache=cache
+    )
+
+
+def _with_runtimes(models: Models) -> Models:
+    """What looks at pictures, compiled."""
+    like, synthesizer = models.like, models.synthesizer
+    lower = models.steers_lowered
+    target, target_runs = compiled_target(models.target, synthesizer, lower=lower)
+    encoder = models.text_encoder
+    if like is not None and like.steers_lowered == lower:
+        encoder_runs = like.networks["text_encoder"]
+    else:
+        encoder, encoder_runs = compiled_text_encoder(encoder, synthesizer, lower=lower)
+    networks = {"target": target_runs, "text_encoder": encoder_runs}
+    return replace(models, target=target, text_encoder=encoder, networks=networks)
+
+
+def _null_search(settings: AuditSettings, search: Search) -> Search:
+    """What looks along null directions: where one end of a range is all that counts, that end."""
+    one_way = settings.mode == "single" and settings.edit_range == "calibrated"
+    return End() if one_way and getattr(search, "reaches_ends", False) else search
+
+
+def _found_by_text(settings: AuditSettings) -> bool:
+    """Whether edit directions are found from the attributes' texts, here or before."""
+    ready = settings.directions
+    return not isinstance(ready, EditDirections) or ready.method in METHODS
+
+
+def _nothing_visible(
+    settings: AuditSettings, encoder: TextEncoder, neutral: str, attributes: Sequence[Attribute]
+) -> tuple[str, ...]:
+    """Prompts that name nothing visible, which stand beside random directions where edits have a calibrated range and
+    directions are found here."""
+    if settings.edit_range != "calibrated" or not _found_by_text(settings):
+        return ()
+    typed = {attribute.text for attribute in attributes}
+    return tuple(prompt for prompt in nothing_visible(encoder, neutral) if prompt not in typed)
+
+
+def _misread_denials(models: Models) -> tuple[MisreadDenial, ...]:
+    """Of the attributes those that lead towards what they deny."""
+    if not _found_by_text(models.settings):
+        return ()
+    return tuple(
+        misread_denials(models.text_encoder, models.attributes, neutral=models.neutral, templates=models.templates)
+    )
+
+
+def _check_directions(
+    settings: AuditSettings,
+    neutral: str,
+    templates: Sequence[str],
+    attributes: Sequence[str | Attribute] | None,
+    hashes: Mapping[str, str] | None = None,
+) -> None:
+    """Ready directions must be those that this audit would find; ``hashes`` are its models', once they are loaded."""
+    ready = settings.directions
+    if isinstance(ready, str):
+        check_method(ready)
+        return
+    if not isinstance(ready, EditDirections):
+        raise ConfigError(
+            f"directions must be {', '.join(METHODS)} or EditDirections, not a {type(ready).__name__}: take"
+            " them from find_directions or EditDirections.load"
+        )
+    if settings.wordings and ready.method not in METHODS:
+        raise ConfigError(
+            f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
+            " found from texts: leave wordings out, or let directions be found here"
+        )
+    ready.check_origin()
+    wanted: dict[str, Any] = {
+        "neutral": neutral,
+        "templates": templates,
+        "truncation": settings.truncation,
+        "truncation_cutoff": settings.truncation_cutoff,
+    }
+    if attributes is not None:
+        wanted["attributes"] = tuple(a.text for a in parse_attributes(attributes, neutral=neutral))
+    if settings.keep is not None:
+        wanted["keep"] = tuple(Attribute.parse(text).text for text in settings.keep)
+    if settings.threshold is not None:
+        wanted["threshold"] = settings.threshold
+    if settings.level is not None:
+        wanted["level"] = settings.level
+    ready.check_settings({**wanted, **(hashes or {})})
+
+
+def _check_texts(encoder: TextEncoder, neutral: str, templates: Sequence[str], settings: AuditSettings) -> None:
+    """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
+    labels = settings.labels or ()
+    encoder.check_words([neutral, *labels])
+    for texts in filter(None, (settings.attributes, settings.by, settings.keep)):
+        text_directions(encoder, texts, neutral=neutral, templates=templates)
+    if labels:
+        encoder.embed_texts(labels)

@@ -1,0 +1,64 @@
+"""The photographs of an audit around them: cut, found in the generator, and held to what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from zoom_engine.common.plurals import agreeing, number_of
+from zoom_engine.diagnose.domain import KnownFace, find_domain
+from zoom_engine.diagnose.models import Models
+from zoom_engine.photographs import FFHQ, Audited, Crop, FacePoints, Inverter, Yardstick, judged, read_crops
+from zoom_engine.settings.audit_settings import RunSettings
+
+
+def crops_of(models: Models) -> list[Crop]:
+    """The settings' photographs as squares of the generator's size."""
+    settings = models.settings
+    domain: object = find_domain(settings.generator)
+    canonical = FacePoints(*domain.face_points) if isinstance(domain, KnownFace) else FFHQ
+    side = models.generator.resolution
+    found = read_crops(Path(settings.photos or ""), side=side, canonical=canonical, progress=models.progress)
+    middle = [crop.file for crop in found if crop.cut == "middle"]
+    if middle:
+        models.notices.add(f"without landmarks, cut to the square in their middle: {_some(middle)}")
+    return found
+
+
+def inverter(models: Models, *, seed: int = RunSettings.seed) -> Inverter:
+    """What finds photographs in the generator, drawn as in this audit."""
+    encoder, drawn = models.text_encoder, models.synthesizer
+    return Inverter(models.generator, encoder, drawn, seed=seed, made_by=drawn.describe())
+
+
+def audited_photographs(
+    models: Models, crops: Sequence[Crop], *, seed: int = RunSettings.seed, kept: Path | None = None
+) -> Audited:
+    """The photographs' codes, and which of them the generator can draw so that the target sees them alike.
+
+    In the folder ``kept`` codes are written as they are found, and taken from there.
+
+    Raises:
+        PhotographError: none is left.
+    """
+    readable = [crop for crop in crops if crop.pixels is not None]
+    codes = torch.empty(0, models.generator.space.size)
+    if readable:
+        size = min(models.settings.batch_size, 8)
+        codes = inverter(models, seed=seed).codes(readable, kept=kept, batch_size=size, progress=models.progress)
+    yardstick = Yardstick.of(models.generator, models.text_encoder, models.synthesizer, seed=seed)
+    evaluator = models.evaluator(torch.zeros(1, models.generator.space.size))
+    found = judged(crops, codes, evaluator=evaluator, yardstick=yardstick)
+    if found.refused:
+        told = [f"{photograph.file} {photograph.refused}" for photograph in found.refused]
+        of = f"{len(told)} of {number_of(len(crops), 'photograph')}"
+        models.notices.add(f"{of} {agreeing(len(told), 'is', 'are')} left out: {_some(told)}")
+    return found
+
+
+def _some(texts: Sequence[str], most: int = 5) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more

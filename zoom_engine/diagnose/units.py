@@ -1,0 +1,99 @@
+"""What is left to search of an audit, and with which bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoom_engine.audit.manifest import PAPER_BOUND, Config
+from zoom_engine.audit.records import Unit as Done
+from zoom_engine.diagnose.cluster import Shard
+from zoom_engine.diagnose.models import Models
+from zoom_engine.directions import (
+    CalibratedRange,
+    EditDirections,
+    NaturalRegion,
+    ScoreScale,
+    image_bounds,
+    natural_region,
+)
+from zoom_engine.generators import StyleRows
+from zoom_engine.search import Unit
+
+
+def shards(
+    config: Config, places: Sequence[str | None], images: int, ends: Iterable[int], done: Set[Done]
+) -> Iterator[Shard]:
+    """What is not done, of the images up to the first of ``ends``, then of those up to the next, and so on."""
+    every_so = config.nothing_every
+    for first, end in pairwise([0, *ends, images]):
+        every: Shard = [(image, place) for image in range(first, end) for place in places]
+        every += [(image, j) for image in range(first, end) for j in config.random_directions(image)]
+        every += [
+            (image, config.null + image // every_so % len(config.nothing))
+            for image in range(first, end)
+            if config.nothing and image % every_so == 0
+        ]
+        if shard := [unit for unit in every if unit not in done]:
+            yield shard
+
+
+def units(
+    models: Models,
+    styles: StyleRows,
+    directions: EditDirections,
+    calibrated: CalibratedRange | None,
+    wanted: Sequence[tuple[int, int | None]],
+    scale: ScoreScale | None = None,
+    region: NaturalRegion | None = None,
+) -> list[Unit]:
+    """The units of ``wanted``, in its order: (image, attribute) in single mode, (image, None) in multi mode.
+
+    Within ``calibrated`` (None: the paper's range) images are drawn in single mode, to see how far each may go;
+    with ``scale`` the units hold what that does to text scores. Multi mode takes a ``region``, or finds one.
+    """
+    count = len(models.attributes)
+    paper = np.array([-PAPER_BOUND, PAPER_BOUND])
+    if models.settings.mode == "multi":
+        bounds = np.tile(paper, (count, 1)) if calibrated is None else calibrated.bounds.double().numpy()
+        if region is None:
+            region = natural_region(models.generator, directions, cache=models.cache)
+        return [
+            Unit(image, None, bounds, natural=region.around(styles[image]), stay_natural=calibrated is not None)
+            for image, _ in wanted
+        ]
+    places = [(image, which) for image, which in wanted if which is not None]
+    if calibrated is None:
+        return [Unit(image, which, _only(paper, which, count)) for image, which in places]
+    limits, moved = image_bounds(
+        models.text_encoder,
+        directions,
+        calibrated,
+        models.synthesizer,
+        styles,
+        places,
+        beside=None if scale is None else scale.labels,
+        batch_size=models.settings.batch_size,
+        progress=models.progress,
+    )
+    scores = [None] * len(places) if scale is None else scale.measure(moved)
+    return [
+        Unit(
+            image,
+            which,
+            _only(own, which, count),
+            None if models.search.needs_gradient else _only(paper, which, count),
+            scores=there,
+        )
+        for (image, which), own, there in zip(places, limits.double().numpy(), scores, strict=True)
+    ]
+
+
+def _only(bounds: NDArray[np.float64], index: int, count: int) -> NDArray[np.float64]:
+    """``[count, 2]``: the ``bounds [2]`` of one attribute, no range for the others."""
+    alone = np.zeros((count, 2))
+    alone[index] = bounds
+    return alone
