@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets import DetectionTask, Target, Task, load_target, save_onnx, task_from_dict
-from zoom_engine.targets.loaders.entry import stacked_boxes
+from zoom_engine.targets.entry import stacked_boxes
 
 TASK = DetectionTask(classes=("face",), output="boxes")
 YOLO = DetectionTask(classes=("face", "hand"), chosen="face", output="yolo", side=64)

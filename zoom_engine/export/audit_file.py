@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.common.errors import ExportError, TargetError, one_line
+from zoom_engine.common.files.kinds_of_file import kind_of_file
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.directions import EditDirections
 from zoom_engine.export.parity import LIMITS, OUTPUT_LIMITS, measure_parity
 from zoom_engine.export.synthesis_file import Exported, matrix_of, source_metadata, write_model
-from zoom_engine.export.target_network import target_network
 from zoom_engine.generators import StyleGAN2, load_stylegan2
 from zoom_engine.runtime.graphs import audit_model
 from zoom_engine.runtime.graphs.metadata import PREFIX
-from zoom_engine.targets import check_target_options, input_notices, load_target
+from zoom_engine.targets import Target, check_target_options, input_notices, load_target
+from zoom_engine.targets.onnx.load import chosen_output, one_output
+from zoom_engine.targets.onnx.write import target_model
 from zoom_engine.targets.target import probe_images
 
 
@@ -85,3 +89,28 @@ def export_audit_graph(
     parity = measure_parity(model, network, reference, precision=precision, directions=matrix, seed=seed)
     parity.check({"images": LIMITS[precision], "outputs": OUTPUT_LIMITS[precision]})
     return write_model(model, output, parity)
+
+
+def target_network(
+    spec: str | Path | nn.Module, target: Target, options: Mapping[str, Any], *, resolution: int
+) -> onnx.ModelProto:
+    """The network of ``target``, which ``load_target(spec, **options)`` has loaded and tried, for pictures of
+    ``resolution``.
+
+    An ONNX file is taken as it is, everything else is written by torch's exporter
+    (:mod:`zoom_engine.targets.onnx.write`).
+
+    Raises:
+        ExportError: it cannot be written, or the file cannot be read again.
+    """
+    path = Path(spec) if isinstance(spec, str | Path) else None
+    if path is not None and (path.is_file() or path.suffix == ".onnx") and kind_of_file(path) == "onnx":
+        try:
+            model = onnx.load(path)
+            return one_output(model, chosen_output(path, model, options.get("output")))
+        except (OSError, ValueError) as error:
+            raise ExportError(f"cannot read {path} again: {one_line(error)}") from error
+    try:
+        return target_model(target, resolution=resolution)
+    except TargetError as error:
+        raise ExportError(str(error)) from error

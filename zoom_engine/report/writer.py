@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,6 @@ from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.cards import cards
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
-from zoom_engine.report.script import SCRIPT, SCRIPT_SOURCE
 from zoom_engine.report.sentences import flips
 from zoom_engine.report.source import Source
 from zoom_engine.statistics.table import decimal, p_value, percent, signed, verdict_in_words
@@ -25,6 +26,10 @@ from zoom_engine.statistics.table import decimal, p_value, percent, signed, verd
 REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000
 """Bytes that a report may have."""
+SCRIPT = (Path(__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")
+"""The report's one script. The page's policy names its hash, so that the page runs this and nothing else."""
+SCRIPT_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"
+"""As a content security policy has it."""
 
 
 @dataclass(frozen=True)

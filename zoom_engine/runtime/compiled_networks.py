@@ -24,7 +24,7 @@ from zoom_engine.runtime.openvino_session import OpenVinoSession
 from zoom_engine.runtime.select import Synthesizer
 from zoom_engine.runtime.session import Session
 from zoom_engine.targets import Target
-from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder

@@ -17,9 +17,9 @@ from zoom_engine.common.files.kinds_of_file import FileKind, kind_of_file
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options, one_of
 from zoom_engine.settings.model_settings import Kind
+from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.loaders.architectures import load_architecture
 from zoom_engine.targets.loaders.black_box import BlackBox
-from zoom_engine.targets.loaders.entry import Entry
 from zoom_engine.targets.loaders.hugging_face import load_from_hub, load_hugging_face
 from zoom_engine.targets.loaders.loaded_model import LARGEST_PROBE, PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.loaders.python_object import load_by_name, load_object

@@ -11,7 +11,7 @@ from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.module_copy import other_precision
 from zoom_engine.common.module_hash import module_hash
 from zoom_engine.common.probes import Answers, short_answers
-from zoom_engine.targets.loaders.entry import one_tensor
+from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
 from zoom_engine.targets.tasks import TASKS
 from zoom_engine.targets.tasks.contract import check_task_members, check_task_on

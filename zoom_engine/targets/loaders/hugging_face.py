@@ -24,7 +24,7 @@ from torch.nn.modules.module import (
 from zoom_engine.common.errors import TargetError, imported, one_line
 from zoom_engine.common.files.kinds_of_file import CONFIG
 from zoom_engine.common.threads import quiet
-from zoom_engine.targets.loaders.entry import Entry
+from zoom_engine.targets.entry import Entry
 from zoom_engine.targets.loaders.image_processors import hugging_face_preprocessing
 from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.published import HUB, INDEX, hub_folder

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing
+from zoom_engine.targets.tasks.guess import Final
 from zoom_engine.targets.tasks.task import Task
 
-Final = Literal["", "sigmoid", "softmax", "probabilities"]
 PROBE_SIZE, LARGEST_PROBE = 128, 1024
 """Pixels a side of the images that a model is tried on, where nothing says which it takes."""
 

@@ -8,10 +8,11 @@ from torch import nn
 
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.module_copy import drop_watching_hooks, own_copy
-from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.loaders.timm_config import timm_preprocessing
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
+from zoom_engine.targets.tasks.guess import Final
 
 PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
 

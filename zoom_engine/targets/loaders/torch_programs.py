@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from zoom_engine.common.errors import TargetError, one_line, system_errors
 from zoom_engine.common.files.kinds_of_file import check_trust
 from zoom_engine.common.threads import quiet
-from zoom_engine.targets.loaders.entry import OneByOne
+from zoom_engine.targets.entry import OneByOne
 from zoom_engine.targets.loaders.loaded_model import PROBE_SIZE, LoadedModel, Reading
 from zoom_engine.targets.preprocessing import Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images

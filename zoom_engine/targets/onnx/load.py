@@ -26,13 +26,14 @@ from zoom_engine.common.files.onnx_file import (
 from zoom_engine.common.json_object import JsonObject
 from zoom_engine.common.threads import PerProcess
 from zoom_engine.settings.model_settings import Layout
-from zoom_engine.targets.loaders.entry import OneByOne
-from zoom_engine.targets.loaders.loaded_model import Final, LoadedModel, Reading
+from zoom_engine.targets.entry import OneByOne
+from zoom_engine.targets.loaders.loaded_model import LoadedModel, Reading
 from zoom_engine.targets.onnx.graph import OnnxGraph
 from zoom_engine.targets.onnx.ops import UnsupportedError
 from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale_is_assumed
 from zoom_engine.targets.target import probe_images
 from zoom_engine.targets.tasks import Task, task_from_dict
+from zoom_engine.targets.tasks.guess import Final
 
 METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7

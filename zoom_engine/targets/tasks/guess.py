@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Literal, get_args
 
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.plurals import number_of
 from zoom_engine.settings.model_settings import Kind
-from zoom_engine.targets.loaders.loaded_model import Final
 from zoom_engine.targets.tasks.binary import BinaryOutput, BinaryTask
 from zoom_engine.targets.tasks.described import rows_of
 from zoom_engine.targets.tasks.multiclass import MultiClassTask
 from zoom_engine.targets.tasks.multilabel import MultiLabelTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
+
+Final = Literal["", "sigmoid", "softmax", "probabilities"]
+"""What a network may be known to end with."""
 
 
 def guess_task(
