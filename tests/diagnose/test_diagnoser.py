@@ -733,6 +733,12 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
     assert power.sensitive["0.2"] >= 0.9
 
 
+def test_images_are_told_apart_by_every_attribute_on_request() -> None:
+    found = diagnoser(by=["a face with dark skin", "attributes"], null=0).run(images=1, seed=5)
+    assert list(found.config.by) == ["a face with dark skin", *(attribute.text for attribute in found.config.attributes)]
+    assert {len(record.groups or ()) for record in found.records} == {len(found.config.by)}
+
+
 def test_images_are_told_apart_and_attributes_tried_in_several_phrasings() -> None:
     by = ["a face with eyeglasses", "a smiling face"]
     run = diagnoser(by=by, wordings=2, null=0)

@@ -198,3 +198,19 @@ def test_there_are_many_random_directions_and_each_image_pays_for_a_few(
 ) -> None:
     settings = AuditSettings(**GIVEN, null=null)
     assert (settings.null_directions(at_end=at_end), settings.null_per_image(attributes, at_end=at_end)) == of_them
+
+
+def test_by_attributes_stands_for_each_of_them() -> None:
+    given = {**GIVEN, "attributes": ["a smiling face", "a face with a beard"]}
+    settings = AuditSettings(**given, by=["a face with a hat", "attributes", "a smiling face"])
+    every = ["a face with a hat", "a smiling face", "a face with a beard"]
+    assert settings.told_apart_by(given["attributes"]) == settings.deciding()["by"] == every
+    assert AuditSettings(**given, by=["attributes"]).deciding()["by"] == given["attributes"]
+    assert AuditSettings(**given, by=["a face with a hat"]).told_apart_by(given["attributes"]) == ["a face with a hat"]
+
+
+def test_by_attributes_of_a_domain_is_not_known_before_it_is_loaded() -> None:
+    settings = AuditSettings(generator="avatars", target="avatars:mustache", by=["attributes"])
+    assert "by" not in settings.deciding()
+    with pytest.raises(ConfigError, match="neutral prompt"):
+        AuditSettings(**GIVEN, by=["attributes", "a face"])

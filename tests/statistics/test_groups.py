@@ -112,6 +112,16 @@ def test_a_difference_between_groups_is_found_and_said() -> None:
     json.dumps(written, allow_nan=False)
 
 
+def test_of_many_texts_the_table_says_what_is_found_alone() -> None:
+    diagnosis = told_apart(lambda i: 0.4 + 0.001 * i if i % 2 == 0 else 0.04 + 0.001 * i)
+    texts = [*diagnosis.config.by, "an old face", "a face with a scarf"]
+    records = tuple(replace(record, groups=(*record.groups, False, False)) for record in diagnosis.records)
+    many = Diagnosis(replace(diagnosis.manifest, config=replace(diagnosis.config, by=tuple(texts))), records).table()
+    assert "moves the output further in images that have “a face with glasses”" in many
+    assert "  has less lacks" in diagnosis.table()
+    assert "  has" not in many
+
+
 def test_the_sentence_begins_with_the_images_that_are_moved_further() -> None:
     (told,) = differences_in_words(told_apart(lambda i: 0.02 if i % 2 == 0 else 0.5 + 0.001 * i).summary())
     assert "in images that lack “a face with glasses”: 0.52, against 0.02 in those that have it; adjusted" in told

@@ -20,9 +20,9 @@ from zoom_engine.settings.audit_settings import RunSettings
 
 def config(models: Models, run: RunSettings) -> dict[str, Any]:
     """What determines the records and is known before anything is measured, as the manifest's file has it."""
-    settings, count = models.settings, len(models.attributes)
+    settings, attributes = models.settings, [attribute.text for attribute in models.attributes]
     beside = {
-        "null_per_image": settings.null_per_image(count, at_end=models.null_search is not models.search),
+        "null_per_image": settings.null_per_image(len(attributes), at_end=models.null_search is not models.search),
         "null_search": describe_search(models.null_search),
     }
     nothing = {"prompts": list(models.nothing), "every": models.nothing_every}
@@ -34,7 +34,8 @@ def config(models: Models, run: RunSettings) -> dict[str, Any]:
         **({"nothing": nothing} if models.nothing else {}),
         "target": models.target.name,
         "target_details": models.target.describe(),
-        "attributes": [attribute.text for attribute in models.attributes],
+        "attributes": attributes,
+        **({"by": settings.told_apart_by(attributes)} if settings.by else {}),
         "neutral": models.neutral,
         "labels": list(models.labels),
         "search": models.search.name,

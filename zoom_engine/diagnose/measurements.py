@@ -219,7 +219,7 @@ def _text_groups(models: Models) -> TextGroups:
     return text_groups(
         models.generator,
         models.measuring_encoder,
-        [Attribute.parse(text).text for text in models.settings.by or ()],
+        models.settings.told_apart_by([attribute.text for attribute in models.attributes]),
         neutral=models.neutral,
         templates=models.templates,
         sampling=models.sampling(SAMPLES),

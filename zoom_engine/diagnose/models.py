@@ -391,7 +391,8 @@ def _check_texts(encoder: TextEncoder, neutral: str, templates: Sequence[str], s
     """Refuse what the text encoder cannot read, and attributes that it cannot tell from the neutral prompt."""
     labels = settings.labels or ()
     encoder.check_words([neutral, *labels])
-    for texts in filter(None, (settings.attributes, settings.by, settings.keep)):
+    by = settings.told_apart_by(())  # attributes are looked at anyway
+    for texts in filter(None, (settings.attributes, by, settings.keep)):
         text_directions(encoder, texts, neutral=neutral, templates=templates)
     if labels:
         encoder.embed_texts(labels)

@@ -34,6 +34,8 @@ CORRECTIONS = get_args(Correction)
 METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
+EVERY_ATTRIBUTE = "attributes"
+"""What stands in `by` for all attributes of the audit."""
 SMALLEST_EFFECT = 0.05
 DECISIVE_CHANGE = 0.1
 """How far, in [0, 1], a flip must move the output to prove something: a step across the boundary may be as small as
@@ -286,8 +288,8 @@ class AuditSettings:
         decides=True,
     )
     by: Sequence[str] | None = option(
-        "a prompt: sensitivities are told apart for the images that have what it says and those that lack it (single"
-        " mode)",
+        "a prompt, or 'attributes' for every attribute in turn: sensitivities are told apart for the images that have"
+        " what it says and those that lack it (single mode)",
         None,
         decides=True,
     )
@@ -364,7 +366,7 @@ class AuditSettings:
                 raise ConfigError("wordings belong to single mode and the calibrated range")
             if not 2 <= self.wordings <= MOST_WORDINGS:
                 raise ConfigError(f"wordings must be in 2..{MOST_WORDINGS}, got {self.wordings}")
-        for texts in (self.by, self.keep):
+        for texts in (self._own_by(), self.keep):
             if texts is not None:
                 parse_attributes(texts, **({} if self.neutral is None else {"neutral": self.neutral}))
         of_domain = isinstance(self.generator, str) and self.generator in registry.names(registry.DOMAINS)
@@ -403,14 +405,28 @@ class AuditSettings:
         would be a large part of an audit."""
         return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
 
+    def told_apart_by(self, attributes: Sequence[str]) -> list[str]:
+        """Return the prompts by which images are told apart: those of `by`, of all ``attributes`` where it asks for
+        them."""
+        asked = [Attribute.parse(text).text for text in self._own_by() or ()]
+        return [*asked, *(text for text in attributes if EVERY_ATTRIBUTE in (self.by or ()) and text not in asked)]
+
+    def _own_by(self) -> Sequence[str] | None:
+        """Return the prompts of `by` itself, None where there are none to check."""
+        if self.by is None or EVERY_ATTRIBUTE not in self.by:
+            return self.by
+        return [text for text in self.by if text != EVERY_ATTRIBUTE] or None
+
     def deciding(self) -> dict[str, Any]:
         """The options that decide the records, as the manifest's config has them; those that were left open are not."""
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
-        for name in ("by", "keep"):
-            if name in chosen and chosen[name] is not None:
-                chosen[name] = [Attribute.parse(text).text for text in chosen[name]]
+        if self.by is not None:
+            known = self.attributes is not None or EVERY_ATTRIBUTE not in self.by
+            chosen["by"] = self.told_apart_by(chosen["attributes"] or ()) if known else None
+        if self.keep is not None:
+            chosen["keep"] = [Attribute.parse(text).text for text in self.keep]
         chosen["loss_weights"] = dataclasses.asdict(self.loss_weights)
         return {name: value for name, value in chosen.items() if value is not None}
 

@@ -15,6 +15,7 @@ from zoom_engine.statistics.interactions import FEWEST
 _NAME_WIDTH = 34
 _BAR_WIDTH = 10
 _MOST_DIFFERENCES = 3
+_MOST_TEXTS = 3
 
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
@@ -33,11 +34,12 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
         cells += [percent(row.share) if null else share, percent(row.flip_rate)]  # a row of bars would be a ranking
         cells += [percent(row.decisive_flip_rate), percent(row.label_kept), decimal(row.ssim)]
         body.append([*cells, decimal(row.mean_abs_weight, 1)])
-        told_apart = row.groups if any(group.by != PREDICTION for group in row.groups) else ()
+        few = len(row.differences) <= _MOST_TEXTS  # of more, what is found is said below
+        told_apart = row.groups if few and any(group.by != PREDICTION for group in row.groups) else ()
         for group in told_apart:
             name = fit(f"  {group.title} ({group.images})", _NAME_WIDTH)
             body.append([name, with_interval(group.mean_change, group.ci95), *[""] * (len(head) - 2)])
-        for one in row.differences:
+        for one in row.differences if few else ():
             name = fit(f"  has less lacks “{one.by}”", _NAME_WIDTH)
             body.append([name, with_interval(one.difference, one.ci95), *[""] * (len(head) - 2)])
     about = f"{number_of(summary.images, 'image')}, search {summary.search}, {summary.mode} mode"
