@@ -1,7 +1,7 @@
 """Prompt templates: each turns a prompt into a sentence, and a text embedding is averaged over them.
 
-Averaging over templates (Radford 2021, StyleCLIP Patashnik 2021) takes the wording of the sentence out of
-the embedding.
+Averaging over templates (Radford 2021, StyleCLIP Patashnik 2021) takes the wording of the sentence out of the
+embedding.
 """
 
 from __future__ import annotations
@@ -47,8 +47,11 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
 
 
 def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:
-    """The set called ``chosen``, or the user's own templates; TextEncoderError for a name that there is not, and for a
-    template without its single ``{}``."""
+    """Return the set called `chosen`, or the user's own templates.
+
+    Raises:
+        TextEncoderError: an unknown name, or a template without its single `{}`.
+    """
     if isinstance(chosen, str):
         if chosen not in TEMPLATE_SETS:
             raise TextEncoderError(
