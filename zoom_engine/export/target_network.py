@@ -19,11 +19,15 @@ from zoom_engine.targets.onnx.write import target_model
 def target_network(
     spec: str | Path | nn.Module, target: Target, options: Mapping[str, Any], *, resolution: int
 ) -> onnx.ModelProto:
-    """The network of ``target``, which ``load_target(spec, **options)`` has loaded and tried, for pictures of
-    ``resolution``.
+    """Return the network of `target` as ONNX, for pictures of `resolution`.
 
-    An ONNX file is taken as it is, everything else is written by torch's exporter
-    (:mod:`zoom_engine.targets.onnx.write`).
+    An ONNX file is taken as it is, everything else is written by torch's exporter (`zoom_engine.targets.onnx.write`).
+
+    Args:
+        spec: where the target came from.
+        target: what `load_target(spec, **options)` has loaded and tried.
+        options: of `load_target`.
+        resolution: side of the pictures, in pixels.
 
     Raises:
         ExportError: it cannot be written, or the file cannot be read again.
