@@ -62,7 +62,7 @@ class GradientSearch:
             raise ConfigError(f"{self.name}: patience is {self.patience}, but must be 0 or more steps")
 
     def direction(self, gradient: Array) -> Array:
-        """Return the vector `[N]` that η times is subtracted from the edit weights."""
+        """Return the vector `[N]` that is multiplied by η and subtracted from the edit weights."""
         raise NotImplementedError
 
     def start(self, unit: Unit, origin: Iterate) -> GradientState:

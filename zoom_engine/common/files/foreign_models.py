@@ -57,10 +57,10 @@ def foreign_model(path: Path) -> str | None:
 
 
 def pickled_object(path: Path) -> str | None:
-    """Return the class of the object that a file of `torch.save` or `pickle` holds, as "package.module.Class".
+    """Return the first class that a file of `torch.save` or `pickle` names, as "package.module.Class".
 
-    Where the object is no single one, this is the first class that the file names. None for a dictionary of tensors and
-    for any other file.
+    It is the class of the object that the file holds, or of one in it. None where the file holds a dictionary of
+    tensors, and for any other file.
 
     Raises:
         OSError: the file cannot be read.
