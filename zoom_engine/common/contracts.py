@@ -16,7 +16,8 @@ from zoom_engine.common.typed import kinds_of, misfit
 
 T = TypeVar("T")
 Rules = Mapping[str, Callable[[T], str | None]]
-"""A sentence for each rule, and what finds what a thing has in place of it: numbers, in words; None where it holds."""
+"""By a sentence for each rule, a function that returns in words what a thing has instead, or None where the rule
+holds."""
 _PLAIN = {str, bool, int, float}
 
 

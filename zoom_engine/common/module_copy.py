@@ -81,7 +81,7 @@ def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor] | None:
         torch.default_generator.manual_seed(0)
         try:
             return list(_tensors(module(inputs.to(place))))
-        except Exception:  # whatever the caller's code raises: it is told where the module is tried
+        except Exception:  # whatever the caller's code raises: it is reported where the module is tried
             return None
 
 

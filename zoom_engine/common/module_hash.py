@@ -38,7 +38,7 @@ _STATES = (
     BaseException,
     type(os.environ),
 )
-"""What remembers or tells, and answers nothing."""
+"""The types of values that remember or report something, and change no output."""
 _UNREAD = re.compile(
     r"__(module|doc|qualname|name|dict|weakref|annotations|annotate\w*|firstlineno|static_attributes|init|new|repr|str"
     r"|format|init_subclass|del|slots|slotnames|parameters|orig_bases|abstractmethods|match_args|dataclass_\w+|constants|file"
@@ -76,7 +76,7 @@ def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
     hashed: dict[int, tuple[Tensor, str]] = {}
     names: frozenset[str] = frozenset({"forward"})
     written: frozenset[str] = frozenset()
-    while True:  # which methods are reached is known when those that are reached were read
+    while True:  # which methods are reached is known only when these were read
         reader = _Reader(names, written, hashed)
         found = reader.of(module)
         if reader.names <= names and reader.written <= written:

@@ -24,8 +24,7 @@ def short_answers(outputs: NDArray[Any]) -> Answers:
 
     Longer rows are projected on fixed random signs, which keep how far two of them lie apart.
     """
-    # a reader of folders' settings alone does not wait for NumPy
-    import numpy as np  # late: who reads a folder for its settings alone does not wait for it
+    import numpy as np  # late: a reader of a folder's settings alone does not wait for it
 
     rows = outputs.reshape(len(outputs), -1).astype(np.float64)
     size = rows.shape[1]

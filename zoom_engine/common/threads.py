@@ -171,7 +171,7 @@ def keeping_signal_stack() -> Iterator[None]:
 
 
 numbers_of_threads = Turns()
-"""Held while torch's number of threads for new ones is another than it will be."""
+"""Taken while torch's number of threads for new threads is temporarily another one."""
 
 
 @contextlib.contextmanager

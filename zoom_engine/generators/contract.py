@@ -14,7 +14,8 @@ from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.style_space import StyleSpace
 
 TOLERANCE = 1e-3
-"""Of pictures in [-1, 1]: float32 in another order, or a runtime's; a batch that mixes its images moves more."""
+"""The largest difference of equal pictures in [-1, 1]: float32 in another order, or a runtime's; a batch that mixes its
+images differs more."""
 LAST_SEED = 2**32 - 1
 
 

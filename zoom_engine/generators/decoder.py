@@ -23,7 +23,7 @@ from zoom_engine.ops.modulation import edited
 
 MOST_SIDE = 4096  # pixels
 PROBES = 8
-"""Of so many codes the pictures are looked at, to know a decoder again."""
+"""The number of codes whose pictures identify a decoder."""
 
 
 class Decoder(DrawnFromCodes, nn.Module):

@@ -24,7 +24,7 @@ from zoom_engine.ops.modulation import edited
 
 METADATA = "zoom_engine."
 MOST_NUMBERS = 2**20
-"""Of a code: the styles of a StyleGAN are 10,000 or so."""
+"""The most numbers of a code: the styles of a StyleGAN are 10,000 or so."""
 CODES = "codes"
 IMAGES = "images"
 """The input and the output of `OnnxDecoder.graph`."""

@@ -64,4 +64,4 @@ class SeedStyles:
 
 
 StyleRows = Tensor | SeedStyles
-"""Style vectors ``[I, S]`` that rows are taken of."""
+"""Style vectors ``[I, S]`` whose rows are taken."""

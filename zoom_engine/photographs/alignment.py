@@ -36,8 +36,8 @@ class FacePoints(NamedTuple):
 
 COLUMNS = ("file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy"))
 FFHQ = FacePoints((0.3769, 0.4686), (0.6229, 0.4691), (0.5023, 0.7252))
-"""Where the points lie in pictures aligned as FFHQ's are (Karras 2019), in shares of the side: the five-point template
-for 512² that face restoration uses for them (facexlib)."""
+"""The places of the points in pictures aligned as FFHQ's are (Karras 2019), in shares of the side: the five-point
+template for 512² that face restoration uses for them (facexlib)."""
 
 
 def read_landmarks(folder: Path) -> dict[str, FacePoints]:

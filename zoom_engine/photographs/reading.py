@@ -14,14 +14,14 @@ from zoom_engine.common.threads import quiet
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 80_000_000
-"""Of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
+"""The most pixels of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
 MOST_BYTES = 1 << 28
 LEAST_SIDE = 16
 MOST_PROFILE = 1 << 23
-"""Bytes of a colour profile: those of printers have two million."""
+"""The largest colour profile, in bytes: those of printers have two million."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-"""Of what a profile is made for, by Pillow's name for the pixels."""
+"""The colour space that a profile must be made for, by Pillow's name for the pixels."""
 _AT_ONCE = 1 << 23  # pixels
 
 

@@ -30,17 +30,18 @@ from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
-TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
-LEAST_COSINE = 0.995  # of an image's outputs in bfloat16 with those in float32
-TOGETHER = 4  # pictures that a text encoder which looks at many is given at a time: its weights are most of its work
+TOLERANCE = 1e-4  # share of the largest output: float32 in another order of additions
+LEAST_COSINE = 0.995  # between an image's outputs in bfloat16 and those in float32
+TOGETHER = 4  # pictures that a text encoder reads at a time, where it reads many: its weights are most of its work
 
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
 _SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], Session]]] = WeakKeyDictionary()
-"""Of each module and precision the session, and what it was compiled for."""
+"""By module and precision, the session and what it was compiled for."""
 _compiling = Turns()
-"""Tracing sets what belongs to the process, and what two threads want at the same time is compiled once."""
+"""The turns of threads that compile: tracing changes settings of the process, and a network that two threads want at
+the same time is compiled once."""
 
 
 class CompiledNetwork(nn.Module):

@@ -27,7 +27,7 @@ SEARCHES: dict[str, type[Search]] = {
     "cmaes": CMAES,
 }
 SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
-"""Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
+"""By mode, the search that runs by default where the target gives gradients, and where it gives none."""
 
 
 def search_names() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, Se
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 MOST_EVALUATIONS = 10_000
-"""Points of one unit after which a search that does not say how many it takes has no end."""
+"""The most points of one trial, for a search that does not say how many it takes: with more it has no end."""
 ROUNDING = 1e-6
 MODES = ("single", "multi")
 

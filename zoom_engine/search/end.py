@@ -54,7 +54,7 @@ class EndState:
         self._options, self._attribute, self._end = options, attribute, end
         self._trials = Trials(unit, origin)
         self._share, self._step = 1.0, 1.0  # of the way
-        self._nearest: int | None = None  # that keeps the label, by its place among what was tried
+        self._nearest: int | None = None  # index of the nearest point that keeps the label
         self._stop = "" if end else "no-range"
 
     def ask(self) -> Array:

@@ -12,7 +12,7 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1
 STALL = 15  # steps in which nothing got better: a search of several attributes has settled
-BETTER = 1e-3  # the least gain, of SSIM or as a share of the margin, that counts as better
+BETTER = 1e-3  # the least gain that counts as better: of SSIM, or as a share of the margin
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Unit
 
-# Of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound by the sign
-# of its slope, however small that is, so that its rounding would turn the step; the last bit counts little while there
-# are steps to come.
+# Share of the way from the free minimiser to the least g·d in the box. At the end of the way each entry goes to a bound
+# by the sign of its slope, however small that is, so that its rounding would turn the step; the last bit counts little
+# while there are steps to come.
 REACH = 0.8
 CUTS, HALVINGS = 5, 12
 

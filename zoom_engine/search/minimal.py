@@ -35,20 +35,20 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 from zoom_engine.search.linearised import REACH, next_edit
 
-RADIUS, FAR_RADIUS = 0.1, 0.25  # of the first trust region, in half ranges: from the unedited image, from afar
+RADIUS, FAR_RADIUS = 0.1, 0.25  # radius of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
 GROWTH, SHRINKAGE = 2.0, 0.5
-FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which a radius shrinks by that, stays, and grows by that
-LEAST_STEP = 1e-3  # in half ranges: what is less has not moved
+FELL = (0.05, 0.35, 0.7)  # shares of the predicted fall at which a radius shrinks, stays and grows
+LEAST_STEP = 1e-3  # in half ranges: an attribute that moves less has not moved
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
-COSTS = (0.01, 20.0)  # what is learned stays within; the hair of the avatars costs 18 near the unedited image
-PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
-NEAR = 0.1  # in half ranges: what is learned is of weights about as large
-LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
-BACK = 0.3  # of a flip's weights: where it begins once more if the way again leads to none
-SIMILAR = 0.98  # SSIM of a flip from which on beginning again has little to gain
-LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
-LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
+COSTS = (0.01, 20.0)  # limits of learned costs; the hair of the avatars costs 18 near the unedited image
+PRIOR_WEIGHT = 0.1  # weight of FIRST_COST beside the learned costs, in points
+NEAR = 0.1  # in half ranges: costs are learned at weights about as large
+LOOKS, HOPE = 4, 0.75  # points before it may be hopeless; the share of the margin that a slope must predict to fall
+BACK = 0.3  # share of a flip's weights: it begins once more there if the second way leads to no flip
+SIMILAR = 0.98  # SSIM of a flip from which on a second way has little to gain
+LEAST_GAIN = 0.002  # gain of SSIM: polishing ends where less is predicted
+LATTICE = 128  # steps per half range: every point lies on it, so that roundings of a gradient do not add up
 
 Path = Generator[Array, Iterate, "Iterate | None"]
 

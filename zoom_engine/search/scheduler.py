@@ -233,7 +233,7 @@ class _Run:
         self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
         self._todo = iter(units)
         self._pool = _Pool(units, evaluators, styles, batch_size)
-        # What is asked for with gradients, where the search wants them, and without.
+        # Points that are asked for with gradients, where the search wants them, and those without.
         self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
         self._finished: Finished = []
 

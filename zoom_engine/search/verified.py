@@ -13,7 +13,7 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, SearchState, Trials, Unit
 
-MOST_ROUNDS = 8  # of evaluating again; what has not been by then is no part of the result
+MOST_ROUNDS = 8  # of re-evaluation; a point that was not re-evaluated by then is no part of the result
 
 
 class Verified:

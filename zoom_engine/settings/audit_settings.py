@@ -41,13 +41,14 @@ rounding."""
 MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
 DEFAULT_NULL = 32
-"""Random directions where each takes one picture of an image."""
+"""The default number of random baseline directions where each takes one picture of an image."""
 WHOLE_NULL = 16
-"""Random directions where each is searched whole."""
+"""The default number where each is searched whole."""
 NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
-"""One picture each: along how many of them an image is moved for every attribute, and at least and at most."""
+"""Random baseline directions along which an image is moved, one picture each: how many for every attribute, and at
+least and at most how many in all."""
 LEAST_BESIDE_NOTHING = 8
-"""Searches of attributes beside each along a prompt that names nothing visible."""
+"""How many searches of attributes there are at least for each search along a control prompt."""
 MOST_WORDINGS = 64
 
 

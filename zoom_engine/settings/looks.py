@@ -24,7 +24,7 @@ FIRST_LOOK = 24
 MOST_IMAGES = 384
 SETTLED_WIDTH = 0.1
 ERRING = 0.05
-"""Of audits, the share whose intervals may miss, or verdicts be false."""
+"""The share of audits in which an interval may miss or a verdict be false."""
 
 
 def planned_looks(most: int) -> tuple[int, ...]:
@@ -59,7 +59,9 @@ class Looks:
     width: float | None
 
     def settles(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
-        """Return whether every attribute is known well enough: by a narrow interval or, without a `width`, by its verdict.
+        """Return whether every attribute is known well enough.
+
+        It is by a narrow interval or, without a `width`, by its verdict.
 
         Args:
             found: verdict and interval of each attribute.

@@ -27,7 +27,7 @@ from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses
 
 FLAT = 0.5
-"""Logits: what the odds change by is then less than a factor of 1.65."""
+"""The spread of logits below which they count as flat: the odds then change by less than a factor of 1.65."""
 GROWTH = 2.2
 BLOTS = 32
 HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocessing= in Python)"

@@ -20,17 +20,17 @@ from zoom_engine.common.typed import fits, one_of, plain
 from zoom_engine.settings.model_settings import ChannelOrder, InputSettings, Layout, Resize
 
 BLACK, WHITE = -1.0, 1.0
-"""Of the engine's images."""
+"""The values of black and white in the engine's images."""
 
 
 SCALE = ("value_range", "mean", "std")
 """The fields that say which numbers stand for black and white."""
 MOST_PIXELS = 2**22
-"""Of a network's input: 2048², four times what any generator draws."""
+"""The most pixels of a network's input: 2048², four times what any generator draws."""
 MOST_SIDE = 2**13
-"""Of either side: a resize on the way to a line of pixels holds the other side whole."""
+"""The longest side: a resize on the way to a line of pixels keeps the other side whole."""
 LARGEST = 1e6
-"""Of the numbers in `SCALE`, either way."""
+"""The largest absolute value of the numbers in `SCALE`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

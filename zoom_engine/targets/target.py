@@ -19,7 +19,7 @@ from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
 UNSTEADY = "asked twice about a picture it gives different answers"
-"""What a note says of a target whose answers are not a function of the picture."""
+"""The note on a target whose answers do not depend on the picture alone."""
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:
@@ -225,7 +225,7 @@ class Target(nn.Module):
             check_task_on(self.task, outputs.detach())
         if the_same(again):
             return short_answers(outputs.detach().cpu().numpy())
-        if UNSTEADY not in self.note:  # it is audited all the same: random edits meet the same noise
+        if UNSTEADY not in self.note:  # it is audited all the same: random baseline directions meet the same noise
             self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
         return None
 

@@ -94,8 +94,7 @@ class TextEncoder(nn.Module):
             mean=tuple(config["mean"]),
             std=tuple(config["std"]),
         )
-        # The part of the model that holds the text tower's settings is the model itself in open_clip's plain
-        # CLIP.
+        # In open_clip's plain CLIP the model itself holds the text tower's settings.
         self.context_length = int(getattr(self.model, "context_length", 0) or self.model.text.context_length)
         self.logit_scale = float(self.model.logit_scale.detach().exp())
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)

@@ -26,7 +26,7 @@ from zoom_engine.text.encoder import TextEncoder
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 
 CONFIG_FILE = "open_clip_config.json"
-WORDS_KEY = "trained_words"  # ours, beside the keys of open_clip: all words that training read
+WORDS_KEY = "trained_words"  # our own, beside the keys of open_clip: all words that training read
 # In order of preference; the names that open_clip writes and reads.
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip

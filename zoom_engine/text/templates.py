@@ -20,8 +20,7 @@ GENERAL: tuple[str, ...] = ("{}", "a photo of {}", "a picture of {}", "an image 
 
 FACES: tuple[str, ...] = (*GENERAL, "a portrait of {}", "a close-up of {}")
 
-# Seven of the eighty templates of Radford 2021 that do best together, in the wording of that paper's
-# notebook.
+# Seven of the eighty templates of Radford 2021 that do best together, as that paper's notebook has them.
 IMAGENET_SHORT: tuple[str, ...] = (
     "itap of {}.",
     "a bad photo of {}.",

@@ -21,7 +21,7 @@ PLAIN = {
     *("collections", "argparse", "builtins", "__builtin__", "torch", "torch._utils", "torch._tensor", "torch.storage"),
     *("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"),
 }
-"""Modules that a file of tensors names."""
+"""The modules that a file of tensors names."""
 GLOBAL = re.compile(r"[\w.]+ [\w.]+")
 """A module and a name in it, as pickles of text write them."""
 HDF5, ZIP, SAVED_MODEL = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb"
@@ -98,7 +98,7 @@ def _pickled_class(start: bytes) -> str | None:
         except zlib.error:
             return None
     stream = io.BytesIO(start)
-    # Warnings are of escapes in texts that are no text; errors of what is no pickle, or longer than what was read.
+    # Warnings come from escapes in data that is no text, errors from files that are no pickle or longer than what was read.
     with quiet(), contextlib.suppress(ValueError, OverflowError):
         return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
     return None

@@ -13,7 +13,7 @@ from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.threads import Turns
 
 BY_OPTION = "fetch it with --download (download=True in Python)"
-"""What every error says of something that is published and not on this machine."""
+"""The advice in every error about something that is published and not on this machine."""
 
 
 def cached(repository: str, file: str, *, revision: str | None = None) -> Path | None:
@@ -47,7 +47,7 @@ def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | No
 
 
 _reaching = Turns()
-"""Whether the hub may be reached belongs to the process."""
+"""The turns of threads that set whether the hub may be reached: the setting belongs to the process."""
 
 
 @contextlib.contextmanager

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 LARGEST = 1 << 28
-"""Bytes of a file."""
+"""The largest file, in bytes."""
 LEVELS = 50
-"""Of arrays and objects within each other. Ours have under ten; who compares and shows them walks them."""
+"""The deepest nesting of arrays and objects. Our files have under ten levels; code that compares or shows them
+recurses."""
 MOST_PARTS = 2_000_000
-"""Arrays and objects of one text: each takes 60 bytes of memory and more, however little it holds."""
+"""The most arrays and objects of one text: each takes 60 bytes of memory and more, however little it holds."""
 
 _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 

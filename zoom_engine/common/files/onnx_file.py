@@ -18,24 +18,25 @@ from zoom_engine.common.errors import ZoomError, one_line, system_errors
 from zoom_engine.common.threads import PerProcess
 
 MOST_NODES = 30_000
-"""That a run visits: a function's as often as it is called."""
+"""The most nodes that a run visits; those of a function count as often as it is called."""
 MOST_ELEMENTS = 2**28
-"""Of one tensor for one image: a gibibyte of float32, far above any image model's."""
+"""The most elements of one tensor for one image: a gibibyte of float32, far more than any image model has."""
 MOST_ALIVE = 2**27
-"""Of all values that a run holds at the same time for one image, or `ALIVE_PER_WEIGHT` times the file's own numbers."""
+"""The most elements of all values that a run holds at the same time for one image; but a file may have
+`ALIVE_PER_WEIGHT` times as many as it has weights."""
 ALIVE_PER_WEIGHT = 16
 MOST_DATA = 2**31
-"""Bytes of a model with all its data: no runtime is given more, as no protocol buffer holds more."""
+"""The largest model with all its data, in bytes: no runtime is given more, as no protocol buffer holds more."""
 OPEN_SIDE = 256
-"""What an open height or width is taken for where values are counted."""
+"""The size that counts for an open height or width where values are counted."""
 LONGEST_SHAPE = 2**12
-"""Numbers of a value of one axis that a shape may be computed from."""
+"""The most numbers of a value of one axis from which a shape may be computed."""
 UNKNOWN = "unknown"
 """The domain of operators whose shapes are not inferred."""
 LOOPS = ("Loop", "Scan", "SequenceMap")
 UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
-"""Operators of which onnx infers shapes without asking whether their input has a type: the process ends where it has
-none."""
+"""Operators whose shapes onnx infers without asking whether their input has a type: where it has none, the process
+ends."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LARGEST_HEADER = 100_000_000
-"""Bytes that a header may have, by the format's own rule."""
+"""The largest header, in bytes, by the rule of the format."""
 
 
 def is_safetensors(start: bytes) -> bool:

@@ -10,7 +10,7 @@ from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.common.files.json_file import opened
 
 LARGEST = 1 << 20
-"""Bytes: nobody writes more by hand."""
+"""The largest file, in bytes: nobody writes more by hand."""
 
 
 def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:

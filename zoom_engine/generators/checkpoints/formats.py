@@ -70,7 +70,7 @@ FORMATS = (
     Format("pickle", tuple, tensorflow_recipe),
     Format("pickle", object, nvidia_recipe),
 )
-"""The first that fits is taken. Nothing of a file is run: what lies in it are inert records."""
+"""The known formats: the first that fits is taken. Nothing of a file is run: its content becomes inert records."""
 
 
 def load_checkpoint(path: Path) -> Generator:

@@ -15,7 +15,7 @@ from zoom_engine.generators.stylegan2.network import Around, ModulatedConv, ToRG
 
 SAFE = 256.0  # NVIDIA's conv_clamp: with normalised styles and weights no sum of products then leaves float16
 SAMPLES = 16
-SEED = 2**31  # far from what is ever compared: an exported graph is held to torch on other images than these
+SEED = 2**31  # far from other seeds: an exported graph is compared with torch on other images than these
 
 
 @torch.no_grad()

@@ -34,13 +34,13 @@ from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale
 PREPROCESSOR = "preprocessor_config.json"
 LARGEST_JSON = 2**24
 MOST_OF_CONFIG = 10**6
-"""A number in a config: layers, classes and pixels are fewer."""
+"""The largest number in a config: layers, classes and pixels are fewer."""
 PARTS, PARTS_PER_TENSOR = 1_000, 64
-"""Modules that a network may have: some hold no weights."""
+"""The most modules of a network: so many, and so many more for each tensor, since some hold no weights."""
 PARAMETERS = 2**22
-"""Parameters that a network may have beside those whose weights are there."""
+"""The most parameters of a network beside those whose weights are in the files."""
 TIMM_OWN = frozenset({"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"})
-"""Options of timm's that read other files than the folder's."""
+"""Options of timm that read other files than the folder's."""
 
 
 def load_from_hub(spec: str, how: Reading) -> LoadedModel:

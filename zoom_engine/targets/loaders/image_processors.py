@@ -17,7 +17,7 @@ STEPS = (
     *("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_flip_channel_order"),
     *("do_convert_rgb", "do_reduce_labels"),
 )
-"""What image processors do that is known here; the last two change nothing of an RGB picture."""
+"""The steps of image processors that are known here; the last two change nothing of an RGB picture."""
 SHORTER_SIDE = (
     *("Bit", "CLIP", "ConvNext", "Levit", "MobileNetV1", "MobileNetV2", "MobileViT", "PoolFormer", "TextNet"),
 )

@@ -13,7 +13,7 @@ from zoom_engine.targets.tasks.task import Task
 
 Final = Literal["", "sigmoid", "softmax", "probabilities"]
 PROBE_SIZE, LARGEST_PROBE = 128, 1024
-"""Pixels a side of the images that a model is tried on, where nothing says which it takes."""
+"""The usual and the largest side, in pixels, of the images that a model is tried on where nothing says its size."""
 
 
 class Reading(NamedTuple):

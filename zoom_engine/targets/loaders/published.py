@@ -17,7 +17,7 @@ HUB = "hf-hub:"
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX = "model.safetensors.index.json"
 HUB_FILES = (CONFIG, "preprocessor_config.json", "model*.safetensors", INDEX)
-"""All that is read of a Hugging Face image classifier."""
+"""The files that are read of a Hugging Face image classifier."""
 
 
 def torchvision_weights(name: str, published: Any, tag: str, *, download: bool = False) -> tuple[Any, Path]:

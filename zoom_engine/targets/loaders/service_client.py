@@ -25,7 +25,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds between two tries
 LONGEST_CONNECT = 4.0  # seconds; nothing ends that early, Ctrl-C neither
 BAD_ANSWERS = 3  # tries for a picture whose answers come, but cannot be read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same question may be answered (RFC 9110, RFC 6585); others are told at once."""
+"""The statuses after which the same question may be answered (RFC 9110, RFC 6585); others are reported at once."""
 
 
 class BadAnswerError(Exception):

@@ -38,7 +38,8 @@ METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
 PARITY = 1e-3
 MOST_KEPT = 2**27
-"""Values of a converted graph for one image, or `KEPT_PER_WEIGHT` times the file's own numbers: gradients keep all."""
+"""The most values of a converted graph for one image, since gradients keep all; but a file may have `KEPT_PER_WEIGHT`
+times as many as it has weights."""
 KEPT_PER_WEIGHT = 64
 KINDS: dict[int, type[np.generic]] = {
     onnx.TensorProto.FLOAT: np.float32,
