@@ -98,7 +98,7 @@ def _pickled_class(start: bytes) -> str | None:
         except zlib.error:
             return None
     stream = io.BytesIO(start)
-    # Warnings come from escapes in data that is no text, errors from files that are no pickle or longer than what was read.
+    # Warnings come from escapes in data that is no text, errors from what is no pickle or longer than what was read.
     with quiet(), contextlib.suppress(ValueError, OverflowError):
         return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
     return None
