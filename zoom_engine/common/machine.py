@@ -63,7 +63,7 @@ def git_revision() -> str | None:
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return versions, processor, instruction sets, threads and git revision, ready for JSON."""
+    """Return versions, processor, instruction sets, threads and git revision of this machine, ready for JSON."""
     return {
         "zoom_engine": VERSION,
         "python": platform.python_version(),

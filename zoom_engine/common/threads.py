@@ -1,9 +1,10 @@
 """What the threads of a process share, and what a forked child of it may still use.
 
 Everything that is kept for the whole process (models of a domain, compiled networks, packed weights) is made once,
-whichever thread asks first. A forked child has the memory of its parent and one of its threads: locks that others held
-stay locked for ever there, and who waits for a runtime's threads waits for ever. So locks are new in a child, runtimes
-are started again, and torch, whose OpenMP threads cannot be started again, computes on the one thread that there is.
+whichever thread asks first. A forked child has the memory of its parent and one of its threads: locks that other
+threads had taken stay locked for ever there, and code that waits for a runtime's threads waits for ever. So locks are
+new in a child, runtimes are started again, and torch, whose OpenMP threads cannot be started again, computes on the one
+thread that there is.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 It analyses its records after 24, 48, 96, … images and ends at the first interim analysis that leaves nothing to be
 found out, or at the last.
 
-Who analyses K times and stops when it suits errs more often than who analyses once. So each interim analysis is paid
-for: of the 5 % of audits that may err, each of the K planned ones spends 5 % / K (alpha spending, Lan and DeMets 1983,
-in the equal parts of Pocock 1977). An interval Cₖ of a mean μ at interim analysis k is one of 1 − 0.05 / K, and a
-p-value counts K times. Then, by Bonferroni's inequality, whatever changes are distributed like and whenever the audit
-stops,
+An audit that is analysed K times and stops when it suits errs more often than one that is analysed once. So each
+interim analysis is paid for: of the 5 % of audits that may err, each of the K planned ones spends 5 % / K (alpha
+spending, Lan and DeMets 1983, in the equal parts of Pocock 1977). An interval Cₖ of a mean μ at interim analysis k is
+one of 1 − 0.05 / K, and a p-value counts K times. Then, by Bonferroni's inequality, whatever changes are distributed
+like and whenever the audit stops,
 
     P(μ is not in the interval that is reported) ≤ Σₖ P(μ ∉ Cₖ) ≤ K · 0.05 / K = 0.05,
 

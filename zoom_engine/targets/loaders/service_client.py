@@ -46,7 +46,7 @@ class LateError(Exception):
 
 
 class Flight:
-    """A question on its way. `cut` ends it from another thread: who waits for its bytes wakes at once."""
+    """A question on its way. `cut` ends it from another thread: the thread that waits for its bytes wakes at once."""
 
     def __init__(self) -> None:
         """Begin without a socket."""
@@ -178,14 +178,14 @@ class ServiceClient:
             return dict(self._tries)
 
     def give_up(self) -> None:
-        """Make all who still ask raise at once, also in the middle of an answer."""
+        """Make all threads that still ask raise at once, also in the middle of an answer."""
         self._given_up.set()
         with self._lock:
             for flight in self._flights:
                 flight.cut(self._over())
 
     def open_again(self) -> None:
-        """Allow asking again after `give_up`. Who was told to end is not called back."""
+        """Allow asking again after `give_up`. Threads that were told to end are not called back."""
         self._given_up = threading.Event()
 
     def _over(self) -> GivenUpError:
