@@ -1,1 +1,1 @@
-"""What needs nothing else of the engine: errors, progress, registries, typed reading, files."""
+"""Code that needs nothing else of the engine: errors, progress, registries, typed reading, files."""

@@ -1,4 +1,4 @@
-"""What can run a forward pass, by name; nothing is imported here, so that options and help know them without torch."""
+"""Names of what can run a forward pass. Nothing is imported here, so options and help know them without torch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import Literal, get_args
 
 @dataclass(frozen=True)
 class Runtime:
-    """What compiles an ONNX model: its name for people, the package that it is, and the extra of ours that installs it.
+    """A program that compiles ONNX models.
 
-    ``open_session(model, backend=…, precision=…, device=…, cache=…)`` of ``zoom_engine.runtime.MODULE`` opens it.
-    ``lowers``: it brings a float32 model to a precision by itself; others take the types that the model has.
+    `open_session(model, backend=…, precision=…, device=…, cache=…)` of `zoom_engine.runtime.MODULE` opens a session of
+    it.
+
+    Attributes:
+        title: its name for people.
+        package: the Python package that must be installed.
+        extra: the extra of this package that installs it.
+        module: the module of `zoom_engine.runtime` that opens sessions.
+        precisions: what it can compute in.
+        lowers: whether it brings a float32 model to a precision by itself; others take the types that the model has.
+        cpu_only: whether it runs on processors alone.
     """
 
     title: str

@@ -1,5 +1,7 @@
-"""How what others bring is held to its protocol: members by their names and types, then named rules, one by one, until
-one is broken."""
+"""Checks of third parties' objects against a protocol.
+
+First the members are checked by name and type, then named rules, one by one, until one fails.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,25 @@ from zoom_engine.common.typed import kinds_of, misfit
 
 T = TypeVar("T")
 Rules = Mapping[str, Callable[[T], str | None]]
-"""A sentence for each rule, and what finds what a thing has in place of it: numbers, in words; None where it holds."""
+"""By a sentence for each rule, a function that returns in words what a thing has instead, or None where the rule
+holds."""
 _PLAIN = {str, bool, int, float}
 
 
 def hold(thing: T, rules: Rules[T], *, called: str, refusal: type[ZoomError]) -> None:
-    """Look at one rule after the other; of the first that is broken there is a `refusal`, one line with the rule and
-    what was found. What the thing itself raises breaks the rule that was looked at."""
+    """Check one rule after the other and refuse the thing at the first that fails.
+
+    An exception that the thing itself raises fails the rule that was being checked.
+
+    Args:
+        thing: what is checked.
+        rules: by a sentence for each rule, a function that returns what is wrong, or None where the rule holds.
+        called: what messages call the thing.
+        refusal: the class of the error.
+
+    Raises:
+        ZoomError: the `refusal`, one line with the rule and what the thing has in place of it.
+    """
     for rule, broken in rules.items():
         told = f"{called} breaks its contract: {rule}, but"
         try:
@@ -36,8 +50,12 @@ def hold(thing: T, rules: Rules[T], *, called: str, refusal: type[ZoomError]) ->
 
 @contextmanager
 def theirs(refusal: type[ZoomError], told: str) -> Iterator[None]:
-    """Within it whatever the code of others raises, but errors of ours and a lack of memory, is a `refusal`: what is
-    `told`, and the error in one line."""
+    """Turn whatever the code of others raises meanwhile into a `refusal`, but for our errors and a lack of memory.
+
+    Args:
+        refusal: the class of the error.
+        told: the beginning of its message; the original error follows in one line.
+    """
     try:
         yield
     except (ZoomError, MemoryError):
@@ -49,8 +67,19 @@ def theirs(refusal: type[ZoomError], told: str) -> Iterator[None]:
 
 
 def hold_members(thing: object, protocol: type, *, called: str, refusal: type[ZoomError]) -> None:
-    """Refuse what lacks a public member of `protocol`, or has one of another type than the protocol says. Of a class,
-    whose objects have the rest, methods and what the protocol calls a ClassVar are looked at."""
+    """Refuse a thing that lacks a public member of `protocol` or has one of another type than the protocol says.
+
+    Of a class, only methods and what the protocol calls a ClassVar are checked: its objects have the rest.
+
+    Args:
+        thing: an object or a class.
+        protocol: the protocol whose members it must have.
+        called: what messages call the thing.
+        refusal: the class of the error.
+
+    Raises:
+        ZoomError: the `refusal`, one line.
+    """
     hints = {name: hint for name, hint in members(protocol).items() if not (isinstance(thing, type) and _later(hint))}
     if missing := [name for name in hints if not hasattr(thing, name)]:
         raise refusal(f"{called} lacks {', '.join(missing)}: see {protocol.__name__}")
@@ -60,7 +89,10 @@ def hold_members(thing: object, protocol: type, *, called: str, refusal: type[Zo
 
 
 def members(protocol: type) -> dict[str, Any]:
-    """The public members of a protocol and of those that it extends: the type of each, of a method `Callable`."""
+    """Return the public members of a protocol and of those that it extends, by name.
+
+    The value is a member's type, of a method `Callable`.
+    """
     found: dict[str, Any] = {}
     for base in reversed([base for base in protocol.__mro__ if getattr(base, "_is_protocol", False)]):
         found |= get_type_hints(base)
@@ -73,7 +105,7 @@ def members(protocol: type) -> dict[str, Any]:
 
 
 def _later(hint: Any) -> bool:
-    """A member that objects have, their class need not."""
+    """Return whether objects have this member while their class need not."""
     return hint is not Callable and get_origin(hint) is not ClassVar
 
 

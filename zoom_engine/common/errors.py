@@ -77,9 +77,9 @@ class GateError(ZoomError):
 
 
 def one_line(error: BaseException | str, limit: int = 240) -> str:
-    """What an error of somebody else's says, on one printable line of at most ``limit`` characters.
+    """Return what an error or a text says, on one printable line of at most `limit` characters.
 
-    Of a longer text the beginning and the end: some libraries put the reason first, some last.
+    A longer text keeps its beginning and its end: some libraries put the reason first, some last.
     """
     text = " ".join(str(error).split())
     if not text and isinstance(error, BaseException):
@@ -91,7 +91,7 @@ def one_line(error: BaseException | str, limit: int = 240) -> str:
 
 @contextlib.contextmanager
 def system_errors(refusal: type[ZoomError], what: str, *, advice: str = "") -> Iterator[None]:
-    """What the system refuses is told by a ``refusal``: ``what`` cannot be done, why, and the ``advice``."""
+    """Turn an `OSError` into a `refusal`: `what` cannot be done, the system's reason, and the `advice`."""
     try:
         yield
     except OSError as error:
@@ -100,8 +100,17 @@ def system_errors(refusal: type[ZoomError], what: str, *, advice: str = "") -> I
 
 
 def imported(module: str, refusal: type[ZoomError], what: str, *, install: str) -> Any:
-    """An optional module, imported late. Without it there is a ``refusal``: ``what`` it is needed for, and the
-    distribution that brings it."""
+    """Import an optional module late and return it.
+
+    Args:
+        module: its name.
+        refusal: the class of the error.
+        what: what it is needed for, as the message begins.
+        install: the distribution that brings it.
+
+    Raises:
+        ZoomError: the `refusal`, where the module is missing or cannot be imported.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:

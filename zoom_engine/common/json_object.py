@@ -1,4 +1,4 @@
-"""JSON from other people's folders, asked for values of the types that it should have."""
+"""JSON from other people's folders, read as values of the types that it should have."""
 
 from __future__ import annotations
 
@@ -18,36 +18,47 @@ _hints: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 
 
 class JsonObject:
-    """A JSON object; null is as good as absent. All raise ValueError, with the key, for a value of another type."""
+    """A JSON object; null counts as absent. All methods raise ValueError, with the key, for a value of another type."""
 
     def __init__(self, values: Any, name: str = "") -> None:
-        """`name` is where the object lies, such as "config"; None is an empty object."""
+        """Wrap `values`; None is an empty object.
+
+        Args:
+            values: a JSON object.
+            name: where the object lies, such as "config".
+        """
         self.values: dict[str, Any] = {} if values is None else typed(values, dict, name or "it")
         self._name = name
 
     def get(self, key: str, kind: type[T]) -> T | None:
-        """The value of `key`; None where it is not set."""
+        """Return the value of `key`; None where it is not set."""
         value = self.values.get(key)
         return None if value is None else typed(value, kind, self._path(key))
 
     def need(self, key: str, kind: type[T]) -> T:
-        """The value of `key`, which must be set."""
+        """Return the value of `key`, which must be set."""
         return typed(self.values.get(key), kind, self._path(key))
 
     def items(self, key: str, kind: type[T]) -> tuple[T, ...] | None:
-        """The items of the list at `key`; None where it is not set."""
+        """Return the items of the list at `key`, each of one `kind`; None where it is not set."""
         values = self.get(key, list)
         return (
             None if values is None else tuple(typed(value, kind, f"an item of {self._path(key)}") for value in values)
         )
 
     def object(self, key: str) -> JsonObject:
-        """The object at `key`; an empty one where it is not set."""
+        """Return the object at `key`; an empty one where it is not set."""
         return JsonObject(self.values.get(key), self._path(key))
 
     def read(self, of: type[T], **known: Any) -> T:
-        """An ``of``, which is a dataclass: its fields that are not ``known`` are the values of their names, of one type
-        each. What is not set is the field's default, or None where it may be."""
+        """Make a dataclass of the values by its fields' names, each of one type.
+
+        A field that is not set takes its default, or None where it may be None.
+
+        Args:
+            of: the dataclass.
+            known: fields that are not read.
+        """
         for field in dataclasses.fields(of):  # type: ignore[arg-type]
             if field.name in known:
                 continue
@@ -60,7 +71,7 @@ class JsonObject:
         return of(**known)
 
     def check(self, key: str, holds: bool, must: str) -> None:
-        """Refuse the value of `key` unless it `holds` what it `must`."""
+        """Refuse the value of `key` unless it `holds`; `must` ends the sentence "KEY must …"."""
         if not holds:
             raise ValueError(f"{self._path(key)} must {must}, not {shown(self.values.get(key))}")
 
@@ -69,8 +80,12 @@ class JsonObject:
 
 
 def typed(value: Any, kind: type[T], name: str) -> T:
-    """`value` if it is of `kind`; a whole number is a number too and has 64 bits, NaN is none. Raises ValueError, or
-    OverflowError."""
+    """Return `value` if it is of `kind`. A whole number is a number too and has 64 bits; NaN is no number.
+
+    Raises:
+        ValueError: it is of another type; the message begins with `name`.
+        OverflowError: a whole number is too large for a float.
+    """
     if kind is int and isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError(f"{name} must be a whole number of at most 64 bits, not {shown(value)}")
     if not fits(kind, value) or (isinstance(value, float) and not math.isfinite(value)):
@@ -79,6 +94,6 @@ def typed(value: Any, kind: type[T], name: str) -> T:
 
 
 def shown(value: Any) -> str:
-    """A JSON value as a message has it: on one line of at most 60 characters."""
+    """Return a JSON value as messages show it: on one line of at most 60 characters."""
     text = one_line(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:57]}..."

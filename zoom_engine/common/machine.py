@@ -1,4 +1,4 @@
-"""What machine this is: recorded in every manifest and printed by ``zoom-engine info``."""
+"""A description of this machine, recorded in every manifest and printed by `zoom-engine info`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEATURES = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", 
 
 
 def cpu_features() -> tuple[str, ...]:
-    """The instruction sets of ``FEATURES`` that this processor has (Linux; empty where that cannot be read)."""
+    """Return the instruction sets of `FEATURES` that this processor has (Linux; empty where that cannot be read)."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -29,12 +29,12 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def bf16_in_hardware() -> bool:
-    """Whether the processor multiplies bfloat16 itself; emulated, it is several times slower than float32."""
+    """Return whether the processor multiplies bfloat16 itself; emulated, it is several times slower than float32."""
     return bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of those of ``PACKAGES`` that are installed."""
+    """Return the versions of those of `PACKAGES` that are installed."""
     found: dict[str, str] = {}
     for name in PACKAGES:
         try:
@@ -45,7 +45,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """The commit of the checkout that this package runs from; None for an installed package."""
+    """Return the commit of the checkout that this package runs from; None for an installed package."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
@@ -63,7 +63,7 @@ def git_revision() -> str | None:
 
 
 def describe_environment() -> dict[str, Any]:
-    """JSON-ready: versions, processor, instruction sets, threads, git revision."""
+    """Return versions, processor, instruction sets, threads and git revision of this machine, ready for JSON."""
     return {
         "zoom_engine": VERSION,
         "python": platform.python_version(),
@@ -77,7 +77,12 @@ def describe_environment() -> dict[str, Any]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device that torch calls ``name``; ConfigError where there is none, ForkError where it is its parent's."""
+    """Return the device that torch calls `name`.
+
+    Raises:
+        ConfigError: torch knows no such device, or it is not available here.
+        ForkError: it is a GPU that the parent of this process has used.
+    """
     try:
         device = torch.device(name)
     except RuntimeError as error:

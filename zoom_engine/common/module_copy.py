@@ -1,6 +1,7 @@
-"""Copies of modules that the caller has. Hooks of his that only watch are left out, or an audit would set them off.
+"""Copies of modules that the caller has.
 
-What torch itself hangs on a module (weight norm, spectral norm, pruning) computes its weights, and stays.
+The caller's hooks that only watch are left out, or an audit would set them off. What torch itself attaches to a module
+(weight norm, spectral norm, pruning) computes its weights, and stays.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ Hooks = dict[int, Callable[..., Any]]
 
 
 def own_copy(module: nn.Module) -> nn.Module:
-    """A frozen copy in evaluation mode. Raises what ``copy.deepcopy`` does."""
+    """Return a frozen copy in evaluation mode; raises what `copy.deepcopy` does."""
     computed = (value for layer in module.modules() for value in vars(layer).values() if isinstance(value, Tensor))
     memo: dict[int, Any] = {id(value): value.detach().clone() for value in computed if not value.is_leaf}
     return copy.deepcopy(module, memo).eval().requires_grad_(False)
 
 
 def drop_watching_hooks(network: nn.Module, inputs: Tensor) -> str:
-    """Take off ``network``, a copy, the hooks that are not torch's: all on gradients, and those on forward passes
-    without which ``inputs`` are answered the same. Returns a sentence on those that stay, "" where none does.
+    """Remove from `network`, a copy, the hooks that only watch.
 
-    Where there are some, it runs twice, and once more for each if they are not all the same.
+    These are all on gradients that are not torch's, and those on forward passes without which `inputs` are answered the
+    same. Where there are hooks of others on forward passes, the network runs twice, and once more for each if they are
+    not all the same.
+
+    Returns:
+        A sentence on the hooks that stay, "" where none does.
     """
     for layer in network.modules():
         for hooks in (layer._backward_hooks, layer._backward_pre_hooks):
@@ -67,13 +72,16 @@ def _named(hook: Any) -> str:
 
 
 def _answers(module: nn.Module, inputs: Tensor) -> list[Tensor] | None:
-    """All tensors that it returns, None where it fails; torch's random numbers are the same each time."""
+    """Return all tensors that the module returns, None where it fails.
+
+    Torch's random numbers are the same each time.
+    """
     place = next(iter((*module.parameters(), *module.buffers())), inputs).device
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         try:
             return list(_tensors(module(inputs.to(place))))
-        except Exception:  # whatever the caller's code raises: it is told where the module is tried
+        except Exception:  # whatever the caller's code raises: it is reported where the module is tried
             return None
 
 
@@ -95,6 +103,6 @@ def _same(some: list[Tensor] | None, others: list[Tensor] | None) -> bool:
 
 
 def other_precision(network: nn.Module) -> str:
-    """The first precision of a network's weights that is not float32; "" where there is none."""
+    """Return the first precision of a network's weights that is not float32; "" where there is none."""
     found = (str(weight.dtype) for weight in network.parameters() if weight.is_floating_point())
     return next((name.removeprefix("torch.") for name in found if name != "torch.float32"), "")

@@ -38,7 +38,7 @@ _STATES = (
     BaseException,
     type(os.environ),
 )
-"""What remembers or tells, and answers nothing."""
+"""The types of values that remember or report something, and change no output."""
 _UNREAD = re.compile(
     r"__(module|doc|qualname|name|dict|weakref|annotations|annotate\w*|firstlineno|static_attributes|init|new|repr|str"
     r"|format|init_subclass|del|slots|slotnames|parameters|orig_bases|abstractmethods|match_args|dataclass_\w+|constants|file"
@@ -62,21 +62,21 @@ _PLACES = tuple(
 
 
 class Identity(str):
-    """A hash, and beside it how what it stands for ``answers``, where that is known: caches compare both."""
+    """A hash and, where it is known, how the thing with this hash `answers`: caches compare both."""
 
     answers: Answers | None = None
 
 
 def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
-    """SHA-256 of what a module computes in evaluation mode, and of any JSON-ready dicts beside it.
+    """Return the SHA-256 of what a module computes in evaluation mode, and of any JSON-ready dicts beside it.
 
-    That is the code that ``forward`` reaches with the globals, closures and defaults that it reads; plain attributes,
-    but for those that this code itself writes; parameters, all buffers, extra state, and forward hooks.
+    The hash covers the code that `forward` reaches with the globals, closures and defaults that it reads; plain
+    attributes, but for those that this code itself writes; parameters, all buffers, extra state, and forward hooks.
     """
     hashed: dict[int, tuple[Tensor, str]] = {}
     names: frozenset[str] = frozenset({"forward"})
     written: frozenset[str] = frozenset()
-    while True:  # which methods are reached is known when those that are reached were read
+    while True:  # which methods are reached is known only when these were read
         reader = _Reader(names, written, hashed)
         found = reader.of(module)
         if reader.names <= names and reader.written <= written:
@@ -89,7 +89,7 @@ def module_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
 
 
 def weights_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
-    """SHA-256 of the structure and the weights of a network of this package, whose code need not be looked at."""
+    """Return the SHA-256 of the structure and the weights of a network of this package, whose code need not be read."""
     digest = hashlib.sha256(repr(module).encode())
     for name, value in module.state_dict().items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -100,8 +100,11 @@ def weights_hash(module: nn.Module, *extra: Mapping[str, Any]) -> str:
 
 
 class _Reader:
-    """Hashes values by what they are. ``names`` are attributes that the code which is reached reads, ``written`` what
-    it writes into itself (a counter, a cache): reading finds more of both."""
+    """A hasher of values by what they are; what it reads tells it which names count.
+
+    `names` are attributes that the code which is reached reads, `written` what it writes into itself (a counter, a
+    cache): reading adds to both.
+    """
 
     def __init__(self, names: frozenset[str], written: frozenset[str], hashed: dict[int, tuple[Tensor, str]]) -> None:
         self.names, self.written = set(names), set(written)
@@ -110,7 +113,7 @@ class _Reader:
         self._known: dict[int, tuple[object, str]] = {}  # with the object, so that its id stays its own
 
     def of(self, value: object) -> str:
-        """The hash of any value, the same for equal ones."""
+        """Return the hash of any value, the same for equal ones."""
         kind = type(value)
         if kind in _PLAIN:
             return f"{kind.__name__} {value!r}"
@@ -278,7 +281,7 @@ class _Reader:
                 yield "empty"
 
     def _namespace(self, module: types.ModuleType, names: Iterable[str]) -> Iterable[str]:
-        """A module of the caller's is what the code that names it reads of it."""
+        """Return what the code that names a module of the caller's reads of it."""
         if _is_installed_module(module):
             return [module.__name__]
         read = sorted(name for name in names if name in vars(module) and not _UNREAD.fullmatch(name))
@@ -319,7 +322,7 @@ _builtins = sys.modules["builtins"]
 
 
 def _loads(step: Any, name: str) -> bool:
-    """The instruction pushes that local variable last."""
+    """Return whether the instruction pushes that local variable last."""
     if step is None or not name:
         return False
     return step.argval == name or (isinstance(step.argval, tuple) and step.argval[-1:] == (name,))
@@ -327,7 +330,7 @@ def _loads(step: Any, name: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
-    """The globals and the attributes that code reads, with the functions in it."""
+    """Return the globals and the attributes that code reads, with the functions in it."""
     names, attributes = set(), set()
     for step in dis.get_instructions(code):
         if step.opname in _GLOBALS:
@@ -344,7 +347,7 @@ def _names_in(code: types.CodeType) -> tuple[frozenset[str], frozenset[str]]:
 
 @functools.lru_cache(maxsize=1024)
 def _written_by(kind: type) -> frozenset[str]:
-    """What methods of an installed class write into itself, such as anchors of the last size of pictures."""
+    """Return what methods of an installed class write into itself, such as anchors of the last size of pictures."""
     reader = _Reader(frozenset(), frozenset(), {})
     for each in kind.__mro__[: kind.__mro__.index(nn.Module)]:
         for name, member in vars(each).items():
@@ -362,7 +365,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 def _bytes_of(value: Tensor) -> Any:
-    """The numbers of a tensor as they lie in memory, whatever its device."""
+    """Return the numbers of a tensor as they lie in memory, whatever its device."""
     plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     return plain.view(torch.uint8).numpy() if plain.numel() else b""
 
@@ -374,7 +377,7 @@ def _quantisation(value: Tensor) -> tuple[object, ...]:
 
 
 def _is_data(value: object) -> bool:
-    """Numbers, texts and arrays, alone or in containers."""
+    """Return whether the value is numbers, texts and arrays, alone or in containers."""
     if isinstance(value, tuple | list | set | frozenset):
         return all(map(_is_data, value))
     if isinstance(value, dict):
@@ -388,7 +391,7 @@ def _name(value: Any) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _is_installed(file: str) -> bool:
-    """Of the standard library, an installed package or this one, by the path of its file."""
+    """Return whether a file is of the standard library, an installed package or this one, by its path."""
     whole = os.path.realpath(file)
     return file.startswith("<frozen ") or whole.startswith(_PLACES) or _PACKAGES.search(whole) is not None
 
@@ -401,7 +404,10 @@ def _is_installed_module(module: types.ModuleType) -> bool:
 
 
 def _is_installed_class(kind: type) -> bool:
-    """Of an installed module, which has it by this name: one that a function made is known by what it holds."""
+    """Return whether an installed module has the class by this name.
+
+    One that a function made is known by what it holds.
+    """
     found: Any = sys.modules.get(kind.__module__)
     if found is None or not _is_installed_module(found):
         return False

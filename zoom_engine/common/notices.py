@@ -1,6 +1,6 @@
-"""What a run should tell at once and in a line: neither an error nor progress.
+"""Notices: what a run should say at once and in a line, neither an error nor progress.
 
-Work that may have something to tell takes `notify: Notify = untold` and calls it, once for each thing.
+Work that may have a notice takes `notify: Notify = untold` and calls it, once for each.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Notify = Callable[[str], None]
 
 
 def tell(text: str) -> None:
-    """A line on stderr: what the command line passes."""
+    """Print the notice as a line on stderr: what the command line passes."""
     print(f"zoom-engine: note: {one_line(text, LONGEST)}", file=sys.stderr, flush=True)
 
 
 def untold(text: str) -> None:
-    """Nothing: the default of the API, whose caller finds the notices in what is returned or written."""
+    """Drop the notice: the default of the API, whose caller finds the notices in what is returned or written."""
 
 
 class Notices:
@@ -31,6 +31,7 @@ class Notices:
     """
 
     def __init__(self, notify: Notify = untold) -> None:
+        """Tell lines by ``notify``."""
         self.notify = notify
         self.lines: list[str] = []
 

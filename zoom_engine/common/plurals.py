@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 
 
 def number_of(count: int, one: str, several: str = "") -> str:
-    """ "1 image", "2 images", "0 images"; ``several`` where an s alone does not make the plural."""
+    """Return "1 image", "2 images" or "0 images"; `several` where an s alone does not make the plural."""
     return f"{count} {agreeing(count, one, several or f'{one}s')}"
 
 
 def agreeing(count: int, one: str, several: str) -> str:
-    """``one`` for a count of 1, else ``several``: of verbs, such as "1 of 9 images flips", and of nouns."""
+    """Return `one` for a count of 1, else `several`: of verbs, such as "1 of 9 images flips", and of nouns."""
     return one if count == 1 else several
 
 
 def listed(texts: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c", of one text at least."""
+    """Join texts as "a", "a and b" or "a, b and c"; at least one is needed."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def tries_in_words(tries: Mapping[str, int]) -> str:
-    """Such as "812 answered, 3 late"."""
+    """Return counts in words, such as "812 answered, 3 late"."""
     return ", ".join(f"{count} {kind}" for kind, count in sorted(tries.items())) or "nothing asked"

@@ -1,7 +1,7 @@
-"""How a model answers on probes, which are fixed inputs: what its code does not show, its answers do.
+"""A model's answers on probes, which are fixed inputs: they show what its code does not.
 
-They stand beside its hash, and are compared, never hashed: another machine, or another number of threads, rounds
-otherwise.
+Answers stand beside a model's hash, and are compared, never hashed: another machine, or another number of threads,
+rounds differently.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ _OTHERWISE = 0.25
 
 
 def short_answers(outputs: NDArray[Any]) -> Answers:
-    """Outputs ``[B, …]``, finite, as ``[B, K]`` with K of 8 at most: longer rows are projected on fixed random signs,
-    which keep how far two of them lie apart."""
-    import numpy as np  # late: who reads a folder for its settings alone does not wait for it
+    """Reduce finite outputs `[B, …]` to `[B, K]` with K of 8 at most, in float64, rounded to 6 digits.
+
+    Longer rows are projected on fixed random signs, which keep how far two of them lie apart.
+    """
+    import numpy as np  # late: a reader of a folder's settings alone does not wait for it
 
     rows = outputs.reshape(len(outputs), -1).astype(np.float64)
     size = rows.shape[1]
@@ -34,9 +36,11 @@ def short_answers(outputs: NDArray[Any]) -> Answers:
 
 
 def same_answers(first: Any, second: Any) -> bool:
-    """Whether two lists of `short_answers`, as JSON has them, may be of one model: by rounding answers move by 1 % of
-    their spread and 0.1 % of their size at most; where a threshold lies in the way, as before areas and boxes, a
-    quarter of the inputs may be answered otherwise."""
+    """Return whether two lists of `short_answers`, as JSON has them, may be of one model.
+
+    By rounding, answers move by 1 % of their spread and 0.1 % of their size at most. Where a threshold lies in the way,
+    as before areas and boxes, a quarter of the inputs may be answered differently.
+    """
     import numpy as np
 
     try:

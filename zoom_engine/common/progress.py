@@ -4,13 +4,11 @@ Long work takes `progress: ProgressFactory = silent` and calls it, over a loop o
 
     for seed in progress(seeds, "Sampling", unit="image"):
         ...
-
-    with progress(len(units), "Searching", unit="unit", initial=finished) as bar:
+    with progress(len(trials), "Searching", unit="trial", initial=finished) as bar:
         bar.update(4, note="flip rate 0.31")
 
 The command line passes `progress` from this module, the API its default (`silent` or `in_notebooks`), tests whatever
-they like.
-Under `interruptible` no bar goes on after Ctrl-C, whatever became of the exception that it raised.
+they like. Under `interruptible` no bar goes on after Ctrl-C, whatever became of the exception that it raised.
 """
 
 from __future__ import annotations
@@ -39,12 +37,11 @@ _interrupted = threading.Event()
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C raises `KeyboardInterrupt` at once, and again at the next step of a bar if that one was swallowed.
+    """Make Ctrl-C raise `KeyboardInterrupt` at once, and again at the next step of a bar if that one was swallowed.
 
-    Python drops an exception that a signal handler happens to raise inside a destructor or the callback of a
-    weak reference; the run would then go on as if nobody had pressed. Where SIGINT is ignored (a job in a
-    shell's background) it stays so, and outside the main thread, which alone can handle signals, this does
-    nothing.
+    Python drops an exception that a signal handler happens to raise inside a destructor or the callback of a weak
+    reference; the run would then go on as if nobody had pressed. Where SIGINT is ignored (a job in a shell's
+    background) it stays so, and outside the main thread, which alone can handle signals, this does nothing.
     """
     in_main = threading.current_thread() is threading.main_thread()
     if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -66,20 +63,43 @@ def interruptible() -> Iterator[None]:
 class Progress(Protocol[T]):
     """One piece of long work: iterate over it, or advance it by hand inside a `with` block."""
 
-    def __iter__(self) -> Iterator[T]: ...
-    def __enter__(self) -> Progress[T]: ...
-    def __exit__(self, *error: object) -> None: ...
-    def update(self, count: int = 1, *, note: str = "") -> None: ...
+    def __iter__(self) -> Iterator[T]:
+        """Yield the items of the work; each step counts when the next is asked for."""
+        ...
+
+    def __enter__(self) -> Progress[T]:
+        """Begin to show the work."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """Stop showing the work."""
+        ...
+
+    def update(self, count: int = 1, *, note: str = "") -> None:
+        """Advance by `count` steps; a `note` is shown beside them."""
+        ...
 
 
 class ProgressFactory(Protocol):
-    """What functions with long work take as their option `progress`."""
+    """A function that makes the `Progress` of a piece of work: the option `progress` of functions with long work."""
 
-    def __call__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]: ...
+    def __call__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
+        """Return the progress of `work`, an iterable or a number of steps.
+
+        Args:
+            work: what is gone over, or how many steps there are.
+            description: what is being done.
+            unit: what one step is called, in the singular.
+            initial: how many steps an interrupted run has finished.
+        """
+        ...
 
 
 class _Silent:
-    """Work that does not show; what all work shares: to iterate is to advance, and after Ctrl-C nothing advances."""
+    """Work that does not show.
+
+    What all work shares is here: to iterate is to advance, and after Ctrl-C nothing advances.
+    """
 
     def __init__(self, work: Work, description: str, *, unit: str = "step", initial: int = 0) -> None:
         self._work: Iterable[Any] = range(initial, work) if isinstance(work, int) else work
@@ -104,7 +124,10 @@ class _Silent:
 
 
 class _Tqdm(tqdm):  # type: ignore[misc]
-    """On a clock that nobody sets: a bar of tqdm's stands still for as long as the machine's clock was put back."""
+    """A tqdm bar on a monotonic clock.
+
+    A plain one stands still for as long as the machine's clock was put back.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -141,7 +164,7 @@ class _Bar(_Silent):
 
 
 class _Lines(_Silent):
-    """A line at the start, every `_SECONDS_PER_LINE` and at the end, for files: what redraws itself is noise there."""
+    """A line at the start, every `_SECONDS_PER_LINE` and at the end, for files: there a bar that redraws is noise."""
 
     def __init__(
         self, work: Work, description: str, *, unit: str = "step", initial: int = 0, write: Callable[[str], None]
@@ -218,12 +241,12 @@ def _total(work: Work) -> int | None:
 
 
 def part_of(bar: Progress[Any]) -> ProgressFactory:
-    """A factory for the parts of a longer work: their steps go to its `bar`, which stays open after each."""
+    """Return a factory for the parts of a longer work: their steps go to its `bar`, which stays open after each."""
     return partial(_Part, bar=bar)
 
 
 def progress(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """A bar on stderr for an iterable or a number of steps; silent when stderr is not a terminal.
+    """Return a bar on stderr for an iterable or a number of steps; silent when stderr is not a terminal.
 
     `initial` counts the steps that an interrupted run has finished: they show, but do not enter the rate.
     """
@@ -231,33 +254,33 @@ def progress(work: Work, description: str, *, unit: str = "step", initial: int =
 
 
 def forced(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """`progress` that shows even when stderr is not a terminal: as plain lines, one every ten seconds."""
+    """Return a `progress` that shows even when stderr is not a terminal: as plain lines, one every ten seconds."""
     lines = written(lambda line: print(line, file=sys.stderr, flush=True))
     shown: ProgressFactory = _Bar if sys.stderr.isatty() else lines
     return shown(work, description, unit=unit, initial=initial)
 
 
 def written(write: Callable[[str], None]) -> ProgressFactory:
-    """A factory whose work shows as plain lines that go to `write`, one every ten seconds."""
+    """Return a factory whose work shows as plain lines that go to `write`, one every ten seconds."""
     return partial(_Lines, write=write)
 
 
 def several(*factories: ProgressFactory) -> ProgressFactory:
-    """A factory whose work shows in all of these ways."""
+    """Return a factory whose work shows in all of these ways."""
     return partial(_Several, factories=factories)
 
 
 def in_notebooks(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """A bar under the cell of a notebook that runs the work, silent everywhere else: the default of `Diagnoser`."""
+    """Return a bar under the cell of a notebook that runs the work, silent elsewhere: the default of `Diagnoser`."""
     return (_Bar if _in_kernel() else _Silent)(work, description, unit=unit, initial=initial)
 
 
 def _in_kernel() -> bool:
-    """This process runs the cells of a notebook."""
+    """Return whether this process runs the cells of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")
 
 
 def silent(work: Work, description: str, *, unit: str = "step", initial: int = 0) -> Progress[Any]:
-    """`progress` that never shows: the default of most of the API."""
+    """Return a `progress` that never shows: the default of most of the API."""
     return _Silent(work, description, unit=unit, initial=initial)

@@ -1,4 +1,6 @@
-"""What packages bring to the engine, found by name under entry-point groups, so that the engine imports none of them:
+"""Extensions from other packages, found by name under entry-point groups, so that the engine imports none of them.
+
+For example::
 
     [project.entry-points."zoom_engine.domains"]
     avatars = "zoom_engine.domains.avatars.domain:DOMAIN"
@@ -26,10 +28,13 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* \d[A-Za-z0-9.!+-]*")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that can be registered: what messages call it, its entry-point group, and MODULE:NAME of the
-    protocol whose members it must have, which is imported with the first such thing.
+    """A kind of thing that can be registered.
 
-    ``made``: a class or a function that is registered makes the thing; else it is the thing.
+    Attributes:
+        what: what messages call it.
+        group: its entry-point group.
+        protocol: MODULE:NAME of the protocol whose members it must have; imported with the first such thing.
+        made: whether a class or a function that is registered makes the thing; else it is the thing.
     """
 
     what: str
@@ -48,41 +53,52 @@ SEARCHES = Kind("search", "zoom_engine.searches", "zoom_engine.search.iterates:S
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """All registered names, sorted. Nothing is imported."""
+    """Return all registered names, sorted. Nothing is imported."""
     return tuple(sorted({entry.name for entry in entry_points(group=kind.group)}))
 
 
 def packages(kind: Kind) -> dict[str, str]:
-    """By each registered name, sorted, the package that brings it, with its version. Nothing is imported."""
+    """Return by each registered name, sorted, the package that brings it, with its version. Nothing is imported."""
     found = {entry.name: _package(entry) for entry in entry_points(group=kind.group)}
     return dict(sorted(found.items()))
 
 
 def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
-    """Of things of a kind and a name those that another package than ours brings: it by "task level"."""
+    """Return which of these things come from another package than ours: the package, by "task level".
+
+    Args:
+        things: kinds and names.
+    """
     known = {kind: packages(kind) for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES)}
     found = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
     return {thing: package for thing, package in found.items() if not package.startswith(f"{OWN} ")}
 
 
 def missing(things: Mapping[str, str]) -> dict[str, str]:
-    """Of what `brought` gave, here or elsewhere, that which no package brings here."""
+    """Return those of what `brought` gave, here or elsewhere, that no package brings here."""
     here = {f"{kind.what} {name}" for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES) for name in names(kind)}
     return {thing: package for thing, package in things.items() if thing not in here}
 
 
 def how_to_install(package: str) -> str:
-    """The command that brings a ``package``, a name and a version as `packages` has them; no command of another text,
-    which a file may hold."""
+    """Return the command that installs a `package`, a name and a version as `packages` has them.
+
+    Any other text, which a file may hold, gives no command.
+    """
     return f"pip install '{package.replace(' ', '==')}'" if _RELEASE.fullmatch(package) else "install it"
 
 
 def find(kind: Kind, name: str, *, ours: Mapping[str, Any] | None = None) -> Any:
-    """What is registered as ``name``, or None where there is nothing; ``ours`` are the engine's own, which need no
-    entry point.
+    """Return what is registered as `name`, or None where there is nothing.
 
-    Raises ConfigError where two packages, or one and the engine, claim the name, where the entry point cannot be
-    imported, and where what it names is not of the kind or calls itself otherwise.
+    Args:
+        kind: where to look.
+        name: the registered name.
+        ours: the engine's own things, which need no entry point.
+
+    Raises:
+        ConfigError: two packages, or one and the engine, claim the name; the entry point cannot be imported; or what it
+            names is not of the kind or calls itself something else.
     """
     # A package can be on the path twice (an editable install and the checkout itself): equal entry points are one.
     entries: dict[str, EntryPoint] = {entry.value: entry for entry in entry_points(group=kind.group, name=name)}
@@ -105,8 +121,10 @@ def find(kind: Kind, name: str, *, ours: Mapping[str, Any] | None = None) -> Any
 
 
 def asking(kind: Kind, name: str, what: str) -> AbstractContextManager[None]:
-    """Within it whatever the code of a package raises, but errors of ours, is a ConfigError that names the package:
-    the thing called ``name`` cannot do ``what``."""
+    """Turn whatever the code of a package raises meanwhile, but our errors, into a ConfigError that names the package.
+
+    The message says that the thing called `name` cannot do `what`.
+    """
     return theirs(ConfigError, f"{kind.what} '{name}' ({packages(kind).get(name, OWN)}) cannot {what}")
 
 

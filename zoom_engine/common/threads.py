@@ -1,9 +1,10 @@
 """What the threads of a process share, and what a forked child of it may still use.
 
 Everything that is kept for the whole process (models of a domain, compiled networks, packed weights) is made once,
-whichever thread asks first. A forked child has the memory of its parent and one of its threads: locks that others held
-are held for ever there, and who waits for a runtime's threads waits for ever. So locks are new in a child, runtimes are
-begun anew, and torch, whose OpenMP threads cannot be begun anew, computes on the one thread that there is.
+whichever thread asks first. A forked child has the memory of its parent and one of its threads: locks that other
+threads had taken stay locked for ever there, and code that waits for a runtime's threads waits for ever. So locks are
+new in a child, runtimes are started again, and torch, whose OpenMP threads cannot be started again, computes on the one
+thread that there is.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ Made = TypeVar("Made", bound=Callable[..., Any])
 
 
 class Forked(Protocol):
-    """What has to know that it is in a forked child."""
+    """A thing that has to know that it is in a forked child."""
 
     def forked(self) -> None:
-        """Called in the child before anything else runs there; must not wait for anybody."""
+        """Prepare for life in the child, before anything else runs there; must not wait for anybody."""
 
 
 _told: WeakSet[Forked] = WeakSet()
@@ -43,12 +44,12 @@ _of_one_thread = False
 
 
 def tell_of_forks(thing: Forked) -> None:
-    """Have ``thing``, as long as it lives, told in each forked child."""
+    """Have `forked` of a `thing` called in each forked child, as long as it lives."""
     _told.add(thing)
 
 
 def leave_behind(*things: object) -> None:
-    """Keep ``things`` for ever, past the end of the interpreter: letting go of a runtime waits for its threads."""
+    """Keep `things` for ever, past the end of the interpreter: letting go of a runtime waits for its threads."""
     for thing in things:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
@@ -70,7 +71,11 @@ os.register_at_fork(after_in_child=_in_child)
 
 
 def check_number_of_threads(threads: int) -> None:
-    """ForkError for more than torch can have in a forked child: the others would be waited for."""
+    """Refuse more threads than torch can have in a forked child: it would wait for the others for ever.
+
+    Raises:
+        ForkError: `threads` is more than one in such a child.
+    """
     if _of_one_thread and threads > 1:
         raise ForkError(
             f"torch computes on one thread in a forked process, not on {threads}: leave out the number of threads, or"
@@ -79,7 +84,7 @@ def check_number_of_threads(threads: int) -> None:
 
 
 def _torch() -> Any:
-    """Torch, where something has imported it whole."""
+    """Return torch, where something has imported it whole."""
     torch = sys.modules.get("torch")
     return torch if hasattr(torch, "set_num_threads") else None
 
@@ -88,40 +93,45 @@ class Turns:
     """A lock that a thread may take again, and that is free in a forked child."""
 
     def __init__(self) -> None:
+        """Make the lock, free."""
         self._lock = threading.RLock()
         tell_of_forks(self)
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold it; others wait."""
+        """Hold the lock; other threads wait."""
         with self._lock:  # this one is let go of in a child too that was forked here
             yield
 
     def forked(self) -> None:
+        """Replace the lock by a free one."""
         self._lock = threading.RLock()
 
 
 class PerProcess(Generic[T]):
-    """What ``make`` makes of a runtime with threads of its own: now, and again in a forked child that uses it."""
+    """A runtime with threads of its own: made now, and again in a forked child that uses it."""
 
     def __init__(self, make: Callable[[], T]) -> None:
+        """Call `make` for the runtime of this process."""
         self._make, self._turns = make, Turns()
         self._made: T | None = make()
         tell_of_forks(self)
 
     def __call__(self) -> T:
+        """Return the runtime of this process."""
         with self._turns.taken():
             if self._made is None:
                 self._made = self._make()
             return self._made
 
     def forked(self) -> None:
+        """Leave the parent's runtime behind, so that the next call makes another."""
         leave_behind(self._made)
         self._made = None
 
 
 def once(make: Made) -> Made:
-    """`functools.cache` for what must not be made twice: of threads that ask at the same time one makes it."""
+    """Decorate like `functools.cache`, for what must not be made twice: of threads that ask at once, one makes it."""
     turns, cached = Turns(), functools.cache(make)
 
     @functools.wraps(make)
@@ -143,11 +153,11 @@ _NO_STACK = 2  # SS_DISABLE
 
 @contextlib.contextmanager
 def keeping_signal_stack() -> Iterator[None]:
-    """The thread's stack for signals is the same afterwards.
+    """Keep the thread's stack for signals as it is.
 
-    OpenVINO's processor plug-in brings one of its own, and takes it away with the last of what was compiled. Where two
-    come and go, or one goes in another thread, the thread would keep a stack that is no more, and the next signal, as
-    of Ctrl-C or of a child that ends, would end the process without a word.
+    OpenVINO's processor plug-in brings a stack of its own, and takes it away with the last of what was compiled. Where
+    two come and go, or one goes in another thread, the thread would keep a stack that no longer exists, and the next
+    signal, as of Ctrl-C or of a child that ends, would end the process without a word.
     """
     if sys.platform != "linux":
         yield
@@ -162,12 +172,12 @@ def keeping_signal_stack() -> Iterator[None]:
 
 
 numbers_of_threads = Turns()
-"""Held while torch's number of threads for new ones is another than it will be."""
+"""Taken while torch's number of threads for new threads is temporarily another one."""
 
 
 @contextlib.contextmanager
 def working() -> Iterator[None]:
-    """Around work that holds locks of others' libraries, an audit or what it loads; as a decorator too.
+    """Mark work that holds locks of others' libraries: an audit, or what it loads. A decorator too.
 
     Raises:
         ForkError: this process was forked while another thread was at work.
@@ -195,10 +205,9 @@ _filters = Turns()
 
 @contextlib.contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """No warnings meanwhile, and of what this thread logs through the root's handlers and those of ``loggers`` errors
-    alone.
+    """Silence warnings meanwhile, and of this thread's log messages all but errors.
 
-    Filters of warnings belong to the process, so that who sets them takes turns; other threads log as ever.
+    This is about handlers of the root logger and those of `loggers`. Other threads log as ever.
     """
     own = threading.get_ident()
 
@@ -212,6 +221,7 @@ def quiet(*loggers: str) -> Iterator[None]:
     for place in places:
         place.addFilter(of_others)
     try:
+        # Filters of warnings belong to the process, so threads that set them take turns.
         with _filters.taken(), warnings.catch_warnings(action="ignore"):
             yield
     finally:

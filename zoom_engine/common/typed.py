@@ -1,4 +1,4 @@
-"""What a value must be by its type hint, said in words: for values that come from a file or in a mapping."""
+"""Checks of values from a file or a mapping against their type hints, with messages in words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TYPES = {Path: str | Path, float: int | float}
 
 
 def kinds_of(hint: Any) -> list[Any]:
-    """The types of a hint without their parameters, without None and Any."""
+    """Return the types of a hint without their parameters, without None and Any."""
     return [get_origin(part) or part for part in _parts(hint)]
 
 
@@ -40,8 +40,17 @@ def _parts(hint: Any) -> list[Any]:
 
 
 def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: str, *, place: str = "") -> None:
-    """Refuse, by a ConfigError that begins with the ``place``, an option that ``hints`` have not, or of another type
-    than they say; None is what was not said. ``called``: what messages call one."""
+    """Refuse an option that `hints` do not have, or of another type than they say; None means that it was not given.
+
+    Args:
+        options: what was given, by name.
+        hints: type hints, by name.
+        called: what messages call an option.
+        place: how a message begins.
+
+    Raises:
+        ConfigError: for the first such option.
+    """
     for name, given in options.items():
         value = plain(given)
         if name not in hints:
@@ -51,14 +60,14 @@ def check_options(options: Mapping[str, Any], hints: Mapping[str, Any], called: 
 
 
 def one_of(name: object, known: Collection[str]) -> str:
-    """The ``name`` that is none of those ``known``, in quotes, and the one that may be meant, or all of them."""
+    """Return the unknown `name` in quotes, and the one of `known` that may be meant, or all of them."""
     near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.75)
     told = f"did you mean '{near[0]}'?" if near else f"known are {one_line(', '.join(known), 200)}"
     return f"'{one_line(str(name), 80)}'; {told}"
 
 
 def plain(value: Any) -> Any:
-    """A number of NumPy's, or of another library's, as Python's; all else as it is."""
+    """Return a number of NumPy's, or of another library's, as Python's; all else as it is."""
     if isinstance(value, bool):
         return value
     if isinstance(value, numbers.Integral):
@@ -67,8 +76,7 @@ def plain(value: Any) -> Any:
 
 
 def named_options(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a function, so that an option of a name that it has not is a ConfigError, and a number of NumPy's comes
-    as Python's."""
+    """Decorate a function: an option that it does not have is a ConfigError, and NumPy's numbers come as Python's."""
     known = [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
 
     @functools.wraps(function)
@@ -82,17 +90,17 @@ def named_options(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def misfit(hint: Any, value: object) -> str | None:
-    """What is wanted, and what `value` is in its place; None where it fits."""
+    """Return a phrase with what is wanted and what `value` is instead; None where it fits."""
     return None if fits(hint, value) else f"must be {in_words(hint)}, got {one_line(repr(value), 80)}"
 
 
 def fits(hint: Any, value: object) -> bool:
-    """The value is of the hint's type; a whole number is a number too, and true and false are no numbers."""
+    """Return whether the value is of the hint's type; a whole number is a number too, true and false are no numbers."""
     return any(_fits(part, value) for part in _parts(hint))
 
 
 def in_words(hint: Any) -> str:
-    """What a value must be: "a text or a whole number"."""
+    """Return in words what a value must be, such as "a text or a whole number"."""
     words = list(dict.fromkeys(word for part in _parts(hint) for word in _words(part)))
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 

@@ -1,4 +1,4 @@
-"""The version, said once in code: `pyproject.toml` has it too, and a test holds one to the other."""
+"""The version, said once in code: `pyproject.toml` has it too, and a test compares both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m zoom_engine.export --model FILE`` is ``zoom-engine export --generator FILE``, under its first name."""
+"""The command `python -m zoom_engine.export --model FILE`, the first name of `zoom-engine export --generator FILE`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIRST_NAMES = {"--model": "--generator", "--output": "--out"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line and return the exit code."""
     given = [token.partition("=") for token in (sys.argv[1:] if arguments is None else arguments)]
     return command_line(["export", *(FIRST_NAMES.get(name, name) + equals + value for name, equals, value in given)])
 

@@ -1,4 +1,4 @@
-"""Write generator and target as one ONNX file, after it was held to torch."""
+"""The export of generator and target as one ONNX file, after it was compared with torch."""
 
 from __future__ import annotations
 
@@ -39,22 +39,30 @@ def export_audit_graph(
     seed: int = 0,
     notify: Notify = untold,
 ) -> Exported:
-    """Write ``output``: styles and edit weights to what the target's network returns.
+    """Write `output`: an ONNX file from styles and edit weights to what the target's network returns.
 
     Args:
-        generator, generator_class, directions, max_resolution, precision, seed: see :func:`export_synthesis`; the
-            target's network keeps its own precision.
-        target: whatever ``load_target`` takes, but for black boxes: "domain:name", the path of an ONNX, TorchScript or
-            ``torch.export`` file, a library's model, an ``nn.Module`` or a ``Target``.
-        target_options: passed to ``load_target``, such as ``{"trust": True}`` or the preprocessing.
+        generator: see `export_synthesis`.
+        target: whatever `load_target` takes, but for black boxes: "domain:name", the path of an ONNX, TorchScript or
+            `torch.export` file, a library's model, an `nn.Module` or a `Target`.
+        output: the `.onnx` file; its folder is made.
+        generator_class: see `export_synthesis`.
+        target_options: passed to `load_target`, such as `{"trust": True}` or the preprocessing.
+        directions: see `export_synthesis`.
         images: return the pictures too.
+        max_resolution: see `export_synthesis`.
+        precision: see `export_synthesis`; the target's network keeps its own precision.
+        seed: see `export_synthesis`.
         notify: takes lines on what is assumed of the target's input, which the graph has built in.
+
+    Returns:
+        The file, its parity with torch and what TensorRT takes of it.
 
     Raises:
         ExportError: an output or the pictures differ from torch's by more than is allowed, the target cannot be written
             as ONNX or its graph not be joined, or the file cannot be written; each leaves no file.
         TargetError: the target cannot be loaded.
-        ConfigError: as :func:`export_synthesis` has it.
+        ConfigError: as `export_synthesis` has it.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
     options = check_target_options(target_options)

@@ -1,4 +1,4 @@
-"""An exported model against torch, on random styles: how far its outputs are off."""
+"""Comparison of an exported model with torch on random styles: the relative errors of its outputs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,14 @@ STEP = 3.0  # standard deviations that the random edits move the styles by
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """Relative error ‖found − wanted‖ / ‖wanted‖ of each output, the largest of all cases, and what computed it, of a
-    graph in which precision."""
+    """Relative errors of an exported model, and what computed it.
+
+    Attributes:
+        errors: by output, the largest ‖found − wanted‖ / ‖wanted‖ of all cases.
+        runtime: what ran the model.
+        cases: how many cases there were.
+        precision: that of the graph.
+    """
 
     errors: dict[str, float]
     runtime: str
@@ -34,7 +40,11 @@ class Parity:
     precision: str
 
     def check(self, limits: Mapping[str, float]) -> None:
-        """Raises ExportError where an error is above the limit of its output, or not a number."""
+        """Refuse an error above the limit of its output, or one that is not a number.
+
+        Raises:
+            ExportError: for the first such error.
+        """
         for output, error in self.errors.items():
             limit = limits[output]
             if not error <= limit:
@@ -62,11 +72,22 @@ def measure_parity(
     session: Session | None = None,
     cases: Sequence[tuple[int, int]] = CASES,
 ) -> Parity:
-    """``model`` beside ``reference`` (edited styles → outputs) for each of ``cases``, batch and number of attributes.
+    """Compare `model` with `reference` for each of `cases`.
 
-    Styles are those of random latents, pushed along random directions. ``session`` is what runs the model; None takes
-    what there is for the precision, and raises BackendError where there is nothing. Given ``directions`` fix the number
-    of attributes.
+    Styles are those of random latents, pushed along random directions.
+
+    Args:
+        model: the exported model.
+        generator: the generator that it draws with.
+        reference: edited styles → outputs by name.
+        precision: that of the model.
+        directions: `[N, S]` that are a constant of the model; they fix the number of attributes.
+        seed: of the random styles and directions.
+        session: what runs the model; None takes what there is for the precision.
+        cases: batch and number of attributes of each.
+
+    Raises:
+        BackendError: there is nothing to run it.
     """
     name = "a session of the caller"
     if session is None:
@@ -95,7 +116,7 @@ def measure_parity(
 
 
 def _session(model: onnx.ModelProto, precision: str) -> tuple[Session, str]:
-    """ONNX Runtime, which on the CPU has no bfloat16, else OpenVINO."""
+    """Open ONNX Runtime, which on the CPU has no bfloat16, else OpenVINO."""
     content = model.SerializeToString()
     if precision == "bf16":
         return OpenVinoSession(content, batched=True), "OpenVINO"

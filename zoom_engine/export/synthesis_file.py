@@ -1,4 +1,4 @@
-"""Write the synthesis of a generator as an ONNX file, after it was held to torch."""
+"""The export of a generator's synthesis as an ONNX file, after it was compared with torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zoom_engine.runtime.graphs.metadata import PREFIX
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """A file that was written: its parity with torch, and what TensorRT is known to make of its operators."""
+    """A file that was written: its parity with torch, and what TensorRT is known to take of its operators."""
 
     path: Path
     parity: Parity
@@ -40,20 +40,23 @@ def export_synthesis(
     precision: str = "fp32",
     seed: int = 0,
 ) -> Exported:
-    """Write ``output``: styles and edit weights to images, see :func:`zoom_engine.runtime.graphs.synthesis_model`.
+    """Write `output`: an ONNX file from styles and edit weights to images, see `synthesis_model`.
 
     Args:
-        generator: a domain's name, the path of a checkpoint, or a ``StyleGAN2``.
-        output: the ``.onnx`` file; its folder is made.
+        generator: a domain's name, the path of a checkpoint, or a `StyleGAN2`.
+        output: the `.onnx` file; its folder is made.
         generator_class: of a class-conditional generator the class that it draws.
         directions: become a constant of the graph, otherwise they are an input.
         max_resolution: stop after the block of that resolution.
         precision: "fp32", "fp16" or "bf16", of activations and convolutions.
         seed: of the random styles that parity is measured on.
 
+    Returns:
+        The file, its parity with torch and what TensorRT takes of it.
+
     Raises:
-        ExportError: the graph's images differ from torch's by more than ``parity.LIMITS`` of the precision, or the
-            file cannot be written; either leaves no file.
+        ExportError: the graph's images differ from torch's by more than `parity.LIMITS` of the precision, or the file
+            cannot be written; either leaves no file.
         ConfigError: a class must be chosen and is not, there is none to choose, or no such class.
         BackendError: no runtime here can run the graph, so that it cannot be checked.
     """
@@ -79,7 +82,11 @@ def export_synthesis(
 
 
 def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> Exported:
-    """Write a checked model, whole or not at all."""
+    """Write a checked model, whole or not at all.
+
+    Raises:
+        ExportError: it is too large for one file, or cannot be written.
+    """
     path = Path(output)
     try:
         content = model.SerializeToString(deterministic=True)
@@ -92,7 +99,7 @@ def write_model(model: onnx.ModelProto, output: str | Path, parity: Parity) -> E
 
 
 def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirections | None) -> dict[str, str]:
-    """Name and SHA-256 of the file that the generator came from, and the attributes of constant directions."""
+    """Return name and SHA-256 of the file that the generator came from, and the attributes of constant directions."""
     found: dict[str, str] = {}
     if not isinstance(generator, StyleGAN2):
         found[f"{PREFIX}source"] = Path(generator).name
@@ -104,7 +111,7 @@ def source_metadata(generator: str | Path | StyleGAN2, directions: EditDirection
 
 
 def matrix_of(directions: EditDirections | None, network: StyleGAN2) -> Tensor | None:
-    """The directions ``[N, S]``, after a look whether they are of this generator."""
+    """Return the matrix `[N, S]` of the directions, after a check that they are of this generator."""
     if directions is None:
         return None
     directions.check_fits(network)

@@ -1,4 +1,4 @@
-"""What TensorRT will make of a graph, from its published operator support; nothing of TensorRT is needed.
+"""TensorRT's support of a graph, from its published operator support; nothing of TensorRT is needed.
 
 Source: the table "Supported ONNX Operators" of onnx-tensorrt (docs/operators.md) for TensorRT 10.15, without the
 operators that no image classifier has (sequences, recurrent layers, quantisation). Weights of convolutions must be
@@ -41,20 +41,29 @@ CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 @dataclasses.dataclass(frozen=True)
 class Support:
-    """``operators``: how many nodes of each; ``faults``: one line for each thing that TensorRT does not take."""
+    """TensorRT's support of a graph.
+
+    Attributes:
+        operators: how many nodes there are of each.
+        faults: one line for each thing that TensorRT does not take.
+    """
 
     operators: dict[str, int]
     faults: tuple[str, ...]
 
     def check(self) -> None:
-        """Raises ExportError with the first fault."""
+        """Refuse a graph with a fault.
+
+        Raises:
+            ExportError: names the first fault.
+        """
         if self.faults:
             more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
             raise ExportError(f"TensorRT does not take this graph: {self.faults[0]}{more}")
 
 
 def check_tensorrt_support(model: onnx.ModelProto) -> Support:
-    """Look at every node of a model whose shapes (and so types) are inferred."""
+    """Check every node of a model whose shapes (and so types) are inferred."""
     constants = {tensor.name for tensor in model.graph.initializer}
     constants |= {node.output[0] for node in model.graph.node if node.op_type == "Constant"}
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
@@ -81,7 +90,7 @@ def check_tensorrt_support(model: onnx.ModelProto) -> Support:
 
 
 def _restrictions(node: onnx.NodeProto, constants: set[str]) -> Iterator[str]:
-    """What the table says beside the types."""
+    """Yield what the table restricts beside the types."""
     attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
     if node.op_type in CONVOLUTIONS and node.input[1] not in constants:
         yield "whose weight is not a constant"

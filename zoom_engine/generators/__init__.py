@@ -1,4 +1,4 @@
-"""Generators whose pictures can be edited through a flat code, and how to load one."""
+"""Generators whose pictures can be edited through a flat code, and the loading of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the codes of a decoder come from: a standard normal distribution, or a file."""
+"""The sources of a decoder's codes: a standard normal distribution, or a file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,35 @@ MOST_ENTRIES = 1 << 16  # of a code
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """ConfigError where one is none that NumPy's ``RandomState`` takes."""
+    """Refuse seeds that NumPy's `RandomState` does not take.
+
+    Raises:
+        ConfigError: one is outside 0..2³²-1.
+    """
     if any(not 0 <= int(seed) < 2**32 for seed in seeds):
         raise ConfigError("seeds must be integers in 0..4294967295")
 
 
 def seeded_latents(seeds: Sequence[int], size: int) -> Tensor:
-    """``[B, size]`` standard normal (float32), row i by NumPy's ``RandomState(seeds[i])``, as NVIDIA's are."""
+    """Draw standard normal latents `[B, size]` (float32), row i by NumPy's `RandomState(seeds[i])`, as NVIDIA does.
+
+    Raises:
+        ConfigError: as `check_seeds`.
+    """
     check_seeds(seeds)
     rows = [np.random.RandomState(int(seed)).randn(size) for seed in seeds]
     return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(-1, size))
 
 
 class Codes:
-    """Where a decoder's codes ``[S]`` come from: ``table [K, S]``, or (None) a standard normal distribution."""
+    """The source of a decoder's codes `[S]`: `table [K, S]`, or (None) a standard normal distribution."""
 
     def __init__(self, size: int, table: Tensor | None = None) -> None:
+        """Check the size S of a code and the table.
+
+        Raises:
+            ConfigError: the size is out of range, or the table is not `[K, S]`.
+        """
         if not 1 <= size <= MOST_ENTRIES:
             raise ConfigError(f"a code has {size} entries; the engine edits codes of 1 to {MOST_ENTRIES}")
         if table is not None and (table.ndim != 2 or table.shape[1] != size or not len(table)):
@@ -43,17 +56,17 @@ class Codes:
 
     @property
     def population(self) -> int | None:
-        """K, or None."""
+        """K, None for a normal distribution."""
         return None if self.table is None else len(self.table)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What sampled codes depend on, JSON-ready."""
+        """What sampled codes depend on, ready for JSON."""
         table = self.table
         return {"codes": "normal" if table is None else hashlib.sha256(table.numpy().tobytes()).hexdigest()}
 
     def sample(self, seeds: Sequence[int], truncation: float, truncation_cutoff: int | None) -> Tensor:
-        """Seed i is row i modulo K of the table, else see `seeded_latents`."""
+        """Return the codes of the seeds: row i modulo K of the table for seed i, else `seeded_latents`."""
         if self.table is None:
             codes = seeded_latents(seeds, self.size)
         else:
@@ -64,7 +77,7 @@ class Codes:
     def draw(
         self, count: int, random: torch.Generator, truncation: float, truncation_cutoff: int | None
     ) -> tuple[Tensor, Tensor]:
-        """See `EditableGenerator.draw`; rows of the table are drawn with replacement."""
+        """Draw latents and codes, see `EditableGenerator.draw`; rows of the table are drawn with replacement."""
         if self.table is None:
             codes = torch.randn(count, self.size, generator=random)
         else:
@@ -73,7 +86,7 @@ class Codes:
         return codes, codes
 
     def _truncated(self, codes: Tensor, truncation: float, cutoff: int | None) -> Tensor:
-        """c ← c̄ + ψ·(c − c̄), c̄ being the average code."""
+        """Compute c ← c̄ + ψ·(c − c̄), c̄ being the average code."""
         if cutoff is not None:
             raise ConfigError("truncation_cutoff counts a StyleGAN's layers: a decoder's code has none, leave it out")
         if truncation == 1.0:
@@ -83,39 +96,40 @@ class Codes:
 
 
 class DrawnFromCodes:
-    """What generators share whose codes are their own latents: where these come from, `codes`."""
+    """The part that generators share whose codes are their own latents: `codes` is their source."""
 
     codes: Codes
 
     @property
     def device(self) -> torch.device:
-        """Where they are wanted."""
+        """The device on which codes are wanted."""
         raise NotImplementedError
 
     @property
     def population(self) -> int | None:
-        """How many there are, None without end."""
+        """How many codes there are, None without end."""
         return self.codes.population
 
     def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """See `EditableGenerator.sample`."""
+        """Return the codes of the seeds, see `EditableGenerator.sample`."""
         return self.codes.sample(seeds, truncation, truncation_cutoff).to(self.device)
 
     def draw(
         self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """See `EditableGenerator.draw`."""
+        """Draw latents and codes, see `EditableGenerator.draw`."""
         latents, codes = self.codes.draw(count, random, truncation, truncation_cutoff)
         return latents.to(self.device), codes.to(self.device)
 
     def affine_weight(self) -> None:
-        """Codes are their own latents."""
+        """Return None: codes are their own latents."""
 
 
 def read_codes(path: str | Path) -> Tensor:
-    """Codes ``[K, S]`` (float32) of a file: NumPy's ``.npy``, or safetensors with one tensor.
+    """Read codes `[K, S]` (float32) from a file: NumPy's `.npy`, or safetensors with one tensor.
 
-    Raises CheckpointError where it cannot be read, or holds anything else, or numbers that are not finite.
+    Raises:
+        CheckpointError: it cannot be read, or holds anything else, or numbers that are not finite.
     """
     path = Path(path)
     try:

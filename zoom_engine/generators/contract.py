@@ -1,4 +1,4 @@
-"""`check_editable_generator`: what any generator of anybody's must hold to."""
+"""The contract of generators: `check_editable_generator` tests one, of whomever."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from zoom_engine.generators.generator import EditableGenerator
 from zoom_engine.generators.style_space import StyleSpace
 
 TOLERANCE = 1e-3
-"""Of pictures in [-1, 1]: float32 in another order, or a runtime's; a batch that mixes its images moves more."""
+"""The largest difference of equal pictures in [-1, 1]: float32 in another order, or a runtime's; a batch that mixes its
+images differs more."""
 LAST_SEED = 2**32 - 1
 
 
 def check_editable_generator(generator: object) -> None:
-    """Hold ``generator`` to `EditableGenerator`, on four of its pictures. Third parties can run it in their tests.
+    """Check `generator` against `EditableGenerator`, on four of its pictures.
 
-    The rules are those of ``RULES`` and ``RULES_IN_TESTS`` and, where it says that it is differentiable,
-    ``RULES_OF_GRADIENTS``.
+    Third parties can run it in their tests. The rules are those of `RULES` and `RULES_IN_TESTS` and, where it says that
+    it is differentiable, `RULES_OF_GRADIENTS`.
 
     Raises:
         ConfigError: one line on the first thing that is wrong.
@@ -31,8 +32,8 @@ def check_editable_generator(generator: object) -> None:
 
 
 def check_generator_on_load(generator: object) -> None:
-    """What of `check_editable_generator` three pictures tell, one of them with its gradient: a run draws the next ones
-    without edits, and ends where they cannot be drawn."""
+    """Check the part of `check_editable_generator` that three pictures tell, one of them with its gradient."""
+    # A run draws the next pictures without edits, and ends where they cannot be drawn.
     _hold(generator, RULES)
 
 
@@ -47,8 +48,10 @@ def _hold(generator: object, rules: Rules[_Tried]) -> None:
 
 
 class _Tried:
-    """A generator and what it gives for three seeds, the fewest pictures that show what is wrong; each is made once,
-    for the first rule that asks."""
+    """A generator and its pictures for three seeds, the fewest that show what is wrong.
+
+    Each is made once, for the first rule that asks.
+    """
 
     def __init__(self, generator: Any) -> None:
         self.generator = generator
@@ -71,7 +74,7 @@ class _Tried:
 
     @cached_property
     def pictures(self) -> Any:
-        """Of the first code as it is, and of the third edited into the second: a row each of one batch."""
+        """The pictures of the first code as it is, and of the third edited into the second: rows of one batch."""
         first, second, third = self.codes
         weights = torch.tensor([[0.0, 0.0], [1.0, 0.5]], device=self.codes.device)
         directions = torch.stack([second - third - (first - third) / 2, first - third])
@@ -91,7 +94,7 @@ class _Tried:
 
     @property
     def one_of_a_kind(self) -> bool:
-        """There are too few codes for three seeds to differ."""
+        """Whether there are too few codes for three seeds to differ."""
         population = self.generator.population
         return population is not None and population < 3
 

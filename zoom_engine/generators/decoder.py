@@ -23,22 +23,11 @@ from zoom_engine.ops.modulation import edited
 
 MOST_SIDE = 4096  # pixels
 PROBES = 8
-"""Of so many codes the pictures are looked at, to know a decoder again."""
+"""The number of codes whose pictures identify a decoder."""
 
 
 class Decoder(DrawnFromCodes, nn.Module):
-    """A torch module from codes ``[B, S]`` to images ``[B, 3, R, R]``, frozen, as an `EditableGenerator`.
-
-    Args:
-        network: the module; it is copied, without hooks that only watch it (`drop_watching_hooks`).
-        code_size: S; where it is not given, that of ``codes``, else the network's own ``code_size``, ``latent_dim`` or
-            ``z_dim``.
-        codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
-        output_range: what the network's output has for black and white.
-
-    Raises:
-        ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
-    """
+    """A torch module from codes `[B, S]` to images `[B, 3, R, R]`, frozen, as an `EditableGenerator`."""
 
     differentiable = True
 
@@ -50,6 +39,18 @@ class Decoder(DrawnFromCodes, nn.Module):
         codes: Tensor | None = None,
         output_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
+        """Copy the module and try it on two codes.
+
+        Args:
+            network: the module; it is copied, without hooks that only watch it (`drop_watching_hooks`).
+            code_size: S; where it is not given, that of `codes`, else the network's own `code_size`, `latent_dim` or
+                `z_dim`.
+            codes: float `[K, S]`, what to sample from in place of a standard normal distribution.
+            output_range: the values of the network's output for black and white.
+
+        Raises:
+            ConfigError: S is nowhere said, or the network returns no square RGB images of finite numbers.
+        """
         super().__init__()
         size = code_size or (codes.shape[-1] if codes is not None else _own_size(network))
         self.codes = Codes(size, codes)
@@ -66,7 +67,10 @@ class Decoder(DrawnFromCodes, nn.Module):
             self.content_hash.answers = self._answers(first)
 
     def _answers(self, first: Tensor) -> Answers | None:
-        """Of some codes, the ``first`` two among them; None where a code is drawn otherwise each time."""
+        """Return the answers to some codes, the `first` two among them.
+
+        None where a code is drawn differently each time.
+        """
         if not torch.allclose(self._drawn(self.sample([0, 1])), first, rtol=1e-4, atol=1e-4):
             return None
         images = [first, *(self._drawn(self.sample([seed])) for seed in range(2, PROBES))]
@@ -74,16 +78,17 @@ class Decoder(DrawnFromCodes, nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device of the module."""
         place = self._place
         assert isinstance(place, Tensor)
         return place.device
 
     def train(self, mode: bool = True) -> Self:
-        """A generator under audit stays in evaluation mode."""
+        """Stay in evaluation mode: the generator is under audit."""
         return super().train(False)
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """See `EditableGenerator.render`."""
+        """Draw pictures, see `EditableGenerator.render`."""
         return shown(self._drawn(edited(codes, edit_weights, directions)))
 
     def _drawn(self, codes: Tensor) -> Tensor:
@@ -112,6 +117,11 @@ def _own_size(network: nn.Module) -> int:
 
 
 def checked_range(output_range: tuple[float, float]) -> tuple[float, float]:
+    """Return black and white as floats.
+
+    Raises:
+        ConfigError: they are not two different finite numbers.
+    """
     black, white = (float(value) for value in output_range)
     if not (np.isfinite([black, white]).all() and black != white):
         raise ConfigError(f"output_range must be two different finite numbers, black and white, not {output_range}")
@@ -119,7 +129,11 @@ def checked_range(output_range: tuple[float, float]) -> tuple[float, float]:
 
 
 def scaled(images: Any, output_range: tuple[float, float]) -> Tensor:
-    """A decoder's output in [-1, 1]."""
+    """Return a decoder's output `[B, 3, R, R]` scaled to [-1, 1].
+
+    Raises:
+        ConfigError: the output has another shape, or is not of floats.
+    """
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
         what = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ConfigError(f"the decoder must return images [B, 3, R, R] of floats, not {what}")
@@ -128,6 +142,11 @@ def scaled(images: Any, output_range: tuple[float, float]) -> Tensor:
 
 
 def checked_side(images: Tensor) -> int:
+    """Return the side R of a decoder's images of two codes.
+
+    Raises:
+        ConfigError: they are not `[2, 3, R, R]` with R of 4 to `MOST_SIDE`, not finite, or out of range.
+    """
     rows, columns = images.shape[-2:]
     if len(images) != 2 or rows != columns or not 4 <= rows <= MOST_SIDE:
         raise ConfigError(

@@ -12,5 +12,5 @@ GeneratorConfig = StyleGAN2Config | StyleGAN3Config
 
 
 def network_of(config: GeneratorConfig) -> Generator:
-    """A generator of such a shape, its weights random."""
+    """Return a generator of such a shape, its weights random."""
     return StyleGAN3(config) if isinstance(config, StyleGAN3Config) else StyleGAN2(config)

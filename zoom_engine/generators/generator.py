@@ -1,4 +1,4 @@
-"""What a generator must offer so that its pictures can be edited and a target audited with them."""
+"""The protocol of a generator whose pictures can be edited, so that a target can be audited with them."""
 
 from __future__ import annotations
 
@@ -12,79 +12,102 @@ from zoom_engine.generators.style_space import StyleSpace
 
 
 class Renderer(Protocol):
-    """The line that everything hangs on: codes + edit weights @ directions → images.
+    """The line that everything depends on: codes + edit weights @ directions → images.
 
     A generator is one; so is whatever runs a generator faster (`zoom_engine.runtime.Synthesizer`).
     """
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """Images float32 ``[B, 3, R, R]`` in [-1, 1], RGB, of ``codes [B, S]``, edited by ``edit_weights [B, N]`` along
-        ``directions [N, S]`` where both are given. A picture does not depend on the others of its batch.
+        """Draw images float32 `[B, 3, R, R]` in [-1, 1], RGB.
+
+        A picture does not depend on the others of its batch.
+
+        Args:
+            codes: `[B, S]`.
+            edit_weights: `[B, N]`; codes are edited where both these and directions are given.
+            directions: `[N, S]`.
         """
         ...
 
 
 @runtime_checkable
 class EditableGenerator(Renderer, Protocol):
-    """A frozen generator with a flat code ``[B, S]``: of StyleGANs the style vectors, else what its decoder reads.
+    """A frozen generator with a flat code `[B, S]`: of StyleGANs the style vectors, else what its decoder reads.
 
-    ``content_hash`` is its identity: equal for equal functions, the key of all caches. ``space`` names the parts of the
-    code, S entries in all, and those that edit directions leave alone. ``resolution`` is R. ``differentiable``:
-    gradients reach the codes and the edit weights. ``population``: how many different codes there are to sample, None
-    where there is no end of them. `check_editable_generator` holds one to all of it.
+    `check_editable_generator` checks all of this.
     """
 
     @property
-    def content_hash(self) -> str: ...
+    def content_hash(self) -> str:
+        """Its identity: equal for equal functions, the key of all caches."""
+        ...
 
     @property
-    def space(self) -> StyleSpace: ...
+    def space(self) -> StyleSpace:
+        """The parts of the code, S entries in all, and those that edit directions leave alone."""
+        ...
 
     @property
-    def resolution(self) -> int: ...
+    def resolution(self) -> int:
+        """R, the side of its pictures in pixels."""
+        ...
 
     @property
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """The device on which it draws."""
+        ...
 
     @property
-    def differentiable(self) -> bool: ...
+    def differentiable(self) -> bool:
+        """Whether gradients reach the codes and the edit weights."""
+        ...
 
     @property
-    def population(self) -> int | None: ...
+    def population(self) -> int | None:
+        """How many different codes there are to sample, None where there is no end of them."""
+        ...
 
     def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """Codes ``[B, S]`` of integers in 0..2³²-1, the same for the same seed. ``truncation`` below 1 pulls them
-        toward the average, of a generator with layered latents only the first ``truncation_cutoff`` of them.
+        """Return codes `[B, S]`, the same for the same seed.
+
+        Args:
+            seeds: integers in 0..2³²-1.
+            truncation: ψ; below 1 it pulls codes toward the average.
+            truncation_cutoff: of a generator with layered latents, how many of the first are pulled; None: all.
         """
         ...
 
     def draw(
         self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """``count`` random samples by the (CPU) generator ``random``: latents ``[count, W]`` of which the codes are
-        affine images, and codes ``[count, S]``. A generator that knows of none returns the codes twice.
+        """Draw `count` random samples by the (CPU) generator `random`.
+
+        Returns:
+            Latents `[count, W]` of which the codes are affine images, and codes `[count, S]`. A generator that knows of
+            no such latents returns the codes twice.
         """
         ...
 
     def affine_weight(self) -> Tensor | None:
-        """``[S, W]``: the derivative of the codes to their latents, whose column space they never leave; None where the
-        codes are their own latents.
+        """Return `[S, W]`, the derivative of the codes to their latents, whose column space they never leave.
+
+        None where the codes are their own latents.
         """
         ...
 
     def to(self, device: torch.device | str) -> Self:
-        """The generator on ``device``."""
+        """Return the generator on `device`."""
         ...
 
 
 class GeneratorFamily(Protocol):
-    """What a package registers under ``zoom_engine.generators``, by the name of its family."""
+    """A family of generators that a package registers under `zoom_engine.generators`, by its name."""
 
     def load(self, rest: str) -> EditableGenerator:
-        """The generator that "NAME:REST" names, of what stands behind the colon."""
+        """Return the generator that "NAME:REST" names, by what stands behind the colon."""
         ...
 
 
 def shown(images: Tensor) -> Tensor:
-    """Images as they can be shown, float32 within [-1, 1]: what is judged is what can be seen."""
+    """Clamp images to [-1, 1], float32: what is judged is what can be seen."""
     return images.float().clamp(-1, 1)

@@ -36,21 +36,21 @@ def load_generator(
     codes: str | Path | Tensor | None = None,
     output_range: Sequence[float] | None = None,
 ) -> EditableGenerator:
-    """A generator, frozen and in evaluation mode.
+    """Return a generator, frozen and in evaluation mode.
 
     Args:
         spec: what to load, one of
 
             - a domain's name ("avatars")
             - the path of a StyleGAN2 or StyleGAN3 checkpoint: our safetensors, NVIDIA's PyTorch or TensorFlow pickles,
-              rosinality's ``.pt``, told apart by content. Nothing in it is executed
-            - the path of an ONNX file that draws images ``[B, 3, R, R]`` of codes ``[B, S]``
+              rosinality's `.pt`, told apart by content. Nothing in it is executed
+            - the path of an ONNX file that draws images `[B, 3, R, R]` of codes `[B, S]`
             - a torch module that does so (copied), see `Decoder`
             - "FAMILY:REST", of a family that a package registered
             - an `EditableGenerator`
-        codes: of an ONNX file or a module what to sample from, ``[K, S]`` or a file of them (`read_codes`); by default
-            a standard normal distribution.
-        output_range: of these what their output has for black and white, by default -1 and 1.
+        codes: of an ONNX file or a module what to sample from, `[K, S]` or a file of them (`read_codes`); by default a
+            standard normal distribution.
+        output_range: of these the values of their output for black and white, by default -1 and 1.
 
     Raises:
         UnsafeCheckpointError: the file asks to run code; no option overrides it.
@@ -79,14 +79,25 @@ def load_generator(
 
 
 def is_registered(spec: str | Path) -> bool:
-    """A package brings what `load_generator` would load: a domain, or a family with or without what it takes."""
+    """Return whether a package brings what `load_generator` would load.
+
+    It is a domain, or a family with or without what stands behind its colon.
+    """
     return str(spec) in registry.names(registry.DOMAINS) or str(spec).partition(":")[0] in registry.names(
         registry.GENERATORS
     )
 
 
 def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> StyleGAN2:
-    """`load_generator` and `of_one_class` where nothing but a StyleGAN2 will do; ConfigError for another generator."""
+    """Load a generator of one class where nothing but a StyleGAN2 will do.
+
+    Args:
+        spec: see `load_generator`.
+        index: see `of_one_class`.
+
+    Raises:
+        ConfigError: it is another generator.
+    """
     generator = of_one_class(load_generator(spec), index)
     if not isinstance(generator, StyleGAN2):
         raise ConfigError(f"{spec} is a {type(generator).__name__}: a StyleGAN2 is needed here")
@@ -94,7 +105,11 @@ def load_stylegan2(spec: str | Path | StyleGAN2, index: int | None = None) -> St
 
 
 def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """``options`` for `load_generator` as they are; ConfigError for one that it does not have."""
+    """Return `options` for `load_generator` as they are.
+
+    Raises:
+        ConfigError: it has no such option.
+    """
     options = dict(options or {})
     unknown = next((name for name in options if name not in DECODER_OPTIONS), None)
     if unknown is not None:
@@ -103,10 +118,10 @@ def check_generator_options(options: Mapping[str, Any] | None) -> dict[str, Any]
 
 
 def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGenerator:
-    """A generator that needs no class: of a class-conditional one the copy that draws class ``index`` alone.
+    """Return a generator that needs no class: of a class-conditional one the copy that draws class `index` alone.
 
-    Raises ConfigError where a class must be chosen and is not, where there is none to choose, and for a number
-    out of range.
+    Raises:
+        ConfigError: a class must be chosen and is not, there is none to choose, or the number is out of range.
     """
     if not isinstance(generator, MappedGenerator):
         if index is not None:
@@ -123,7 +138,7 @@ def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGen
 
 
 def _checked(generator: Any) -> EditableGenerator:
-    """A generator that others made: frozen, and held to the contract."""
+    """Freeze a generator that others made and check it against the contract."""
     if isinstance(generator, nn.Module):
         generator.eval().requires_grad_(False)
     if not isinstance(generator, MappedGenerator | Decoder | OnnxDecoder):

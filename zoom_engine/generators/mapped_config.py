@@ -1,4 +1,4 @@
-"""What the configurations of all generators with a mapping network say, and the checks that they share."""
+"""The part of a configuration that all generators with a mapping network share, and its checks."""
 
 from __future__ import annotations
 
@@ -16,9 +16,15 @@ LARGEST_NUMBER = 1e9  # of a scale or a limit
 class MappedConfig:
     """The shape of a generator, as far as all families share it.
 
-    ``conv_clamp`` limits the activations of every convolution to ±conv_clamp (None: no limit). ``c_dim`` counts the
-    classes of a class-conditional network, ``embed_dim`` is the width of their embedding; both 0 without classes.
-    ``mapping_dim`` is the width of the mapping network's inner layers (None: ``w_dim``).
+    Attributes:
+        resolution: side of the pictures, in pixels.
+        z_dim: width of the latent z.
+        w_dim: width of w.
+        mapping_layers: how many layers the mapping network has.
+        conv_clamp: limits the activations of every convolution to ±conv_clamp (None: no limit).
+        c_dim: how many classes a class-conditional network has; 0 without classes.
+        embed_dim: the width of their embedding; 0 without classes.
+        mapping_dim: the width of the mapping network's inner layers (None: `w_dim`).
     """
 
     resolution: int
@@ -31,7 +37,11 @@ class MappedConfig:
     mapping_dim: int | None = None
 
     def check_sizes(self, *own: int) -> None:
-        """CheckpointError where a size of these fields, or one of a family's ``own``, is out of range."""
+        """Refuse sizes of these fields, and of a family's `own`, that are out of range.
+
+        Raises:
+            CheckpointError: for such a size.
+        """
         sizes = [self.resolution, *own, self.z_dim, self.w_dim, self.mapping_layers]
         sizes += [] if self.mapping_dim is None else [self.mapping_dim]
         sizes += [self.c_dim, self.embed_dim] if self.c_dim != 0 or self.embed_dim != 0 else []
@@ -43,12 +53,16 @@ class MappedConfig:
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; the content hash covers it."""
+        """Return the fields, ready for JSON; the content hash covers them."""
         raise NotImplementedError
 
 
 def check_positive(name: str, value: object) -> None:
-    """CheckpointError where the value is no number above 0 of at most `LARGEST_NUMBER`."""
+    """Refuse a value that is no number above 0 of at most `LARGEST_NUMBER`.
+
+    Raises:
+        CheckpointError: it is none.
+    """
     if not (type(value) in (int, float) and 0 < value <= LARGEST_NUMBER):  # type: ignore[operator]
         raise CheckpointError(
             f"generator {name} must be a positive number of at most {LARGEST_NUMBER:g}, got {one_line(repr(value), 80)}"
@@ -56,7 +70,11 @@ def check_positive(name: str, value: object) -> None:
 
 
 def check_whole(what: str, sizes: Iterable[int], most: int) -> None:
-    """CheckpointError where one of the sizes is no whole number in 1..``most``."""
+    """Refuse sizes that are no whole numbers in 1..`most`.
+
+    Raises:
+        CheckpointError: one of them is none.
+    """
     sizes = list(sizes)
     if any(type(n) is not int or not 1 <= n <= most for n in sizes):
         raise CheckpointError(f"{what} must be whole numbers in 1..{most}, got {one_line(repr(sizes), 200)}")

@@ -1,4 +1,4 @@
-"""What generators with a mapping network have in common: seeds → z → w, classes, and the content hash."""
+"""The part that generators with a mapping network share: seeds → z → w, classes, and the content hash."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class MappedGenerator(nn.Module):
     population = None  # seeds never end
 
     def __init__(self, config: MappedConfig) -> None:
+        """Build the mapping network, its weights random."""
         super().__init__()
         self.config = config
         self.resolution, self.num_ws = config.resolution, config.num_ws
@@ -36,13 +37,17 @@ class MappedGenerator(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """The device of the weights."""
         return self.mapping_network.w_avg.device
 
     def of_class(self, index: int) -> Self:
-        """A copy of a class-conditional network that draws class ``index`` alone and asks for no class.
+        """Return a copy of a class-conditional network that draws class `index` alone and asks for no class.
 
-        It is the same function: the class's embedding is one constant vector, so what the first mapping layer
-        makes of it is a constant that joins that layer's bias. The average latent stays that of all classes.
+        It is the same function: the class's embedding is one constant vector, so what the first mapping layer makes of
+        it is a constant that joins that layer's bias. The average latent stays that of all classes.
+
+        Raises:
+            ConfigError: there is no such class.
         """
         check_class(index, self.config.c_dim)
         with torch.no_grad():
@@ -61,7 +66,7 @@ class MappedGenerator(nn.Module):
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 (hex) over the configuration and every weight; the key of all caches."""
+        """The SHA-256 (hex) over the configuration and every weight; the key of all caches."""
         if self._content_hash is None:
             digest = hashlib.sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode())
             for name, value in sorted(self.state_dict().items()):
@@ -71,18 +76,18 @@ class MappedGenerator(nn.Module):
         return self._content_hash
 
     def latents(self, seeds: Sequence[int]) -> Tensor:
-        """The latent of each seed, ``[B, z_dim]``: NVIDIA's ``RandomState(seed).randn(1, z_dim)``."""
+        """Return the latent of each seed, `[B, z_dim]`: NVIDIA's `RandomState(seed).randn(1, z_dim)`."""
         return seeded_latents(seeds, self.z_dim).to(self.device)
 
     def sample(self, seeds: Sequence[int], *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
-        """The style vectors ``[B, S]`` of the seeds."""
+        """Return the style vectors `[B, S]` of the seeds."""
         w = self.mapping(self.latents(seeds), truncation=truncation, truncation_cutoff=truncation_cutoff)
         return self.styles(w)
 
     def draw(
         self, count: int, random: torch.Generator, *, truncation: float = 1.0, truncation_cutoff: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Random ``w [count, w_dim]`` and their style vectors ``[count, S]``.
+        """Draw random `w [count, w_dim]` and their style vectors `[count, S]`.
 
         All entries of one w are affine images of one another: the last, truncated least, stands for all.
         """
@@ -91,7 +96,7 @@ class MappedGenerator(nn.Module):
         return w[:, -1], self.styles(w)
 
     def styles(self, w: Tensor) -> Tensor:
-        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of the family's ``space``."""
+        """Compute style vectors `[B, S]` of `w [B, num_ws, w_dim]`, in the order of the family's `space`."""
         raise NotImplementedError
 
     def mapping(
@@ -102,10 +107,16 @@ class MappedGenerator(nn.Module):
         truncation_cutoff: int | None = None,
         classes: Tensor | None = None,
     ) -> Tensor:
-        """``z [B, z_dim]`` → ``w [B, num_ws, w_dim]``; a class-conditional network needs ``classes`` int64 ``[B]``.
+        """Compute `w [B, num_ws, w_dim]` of `z [B, z_dim]`.
 
-        The first ``truncation_cutoff`` entries (None: all) are pulled toward the average latent by the
-        truncation ψ: w ← w_avg + ψ·(w − w_avg) (Karras 2019). ConfigError where a file brought no average latent.
+        Args:
+            z: latents.
+            truncation: ψ pulls entries toward the average latent: w ← w_avg + ψ·(w − w_avg) (Karras 2019).
+            truncation_cutoff: how many of the first entries are pulled (None: all).
+            classes: int64 `[B]`, which a class-conditional network needs.
+
+        Raises:
+            ConfigError: a truncation where a file brought no average latent.
         """
         if truncation != 1.0 and bool(self.mapping_network.w_avg.isnan().any()):
             raise ConfigError(
@@ -119,7 +130,11 @@ class MappedGenerator(nn.Module):
 
 
 def check_class(index: int, classes: int) -> None:
-    """ConfigError where a generator of that many classes (0: of none) has no class ``index``."""
+    """Refuse a class `index` that a generator of that many `classes` (0: of none) does not have.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
     if not classes:
         raise ConfigError("the generator is not class-conditional: no class can be fixed")
     if not 0 <= index < classes:

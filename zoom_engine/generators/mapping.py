@@ -16,13 +16,14 @@ from zoom_engine.generators.mapped_config import MappedConfig
 class MappingNetwork(nn.Module):
     """z → w: second-moment normalisation, then fully connected layers with leaky ReLU · √2.
 
-    A class-conditional network appends the linear embedding of the class, normalised likewise (Karras 2020,
-    "Training Generative Adversarial Networks with Limited Data", appendix).
+    A class-conditional network appends the linear embedding of the class, normalised likewise (Karras 2020, "Training
+    Generative Adversarial Networks with Limited Data", appendix).
     """
 
     w_avg: Tensor
 
     def __init__(self, config: MappedConfig) -> None:
+        """Build the layers, their weights random."""
         super().__init__()
         inner = config.mapping_dim or config.w_dim
         widths = [config.z_dim + config.embed_dim] + [inner] * (config.mapping_layers - 1) + [config.w_dim]
@@ -31,7 +32,11 @@ class MappingNetwork(nn.Module):
         self.register_buffer("w_avg", torch.zeros(config.w_dim))
 
     def forward(self, z: Tensor, classes: Tensor | None = None) -> Tensor:
-        """``z [B, z_dim]``, ``classes`` int64 ``[B]`` or None → ``w [B, w_dim]`` before truncation."""
+        """Compute `w [B, w_dim]` before truncation of `z [B, z_dim]` and `classes` int64 `[B]` or None.
+
+        Raises:
+            ConfigError: classes are missing, out of range, or not wanted.
+        """
         x = _second_moment_normalised(z)
         if self.embed is not None:
             if classes is None:
@@ -49,7 +54,7 @@ class MappingNetwork(nn.Module):
         return x
 
     def embedded(self, classes: Tensor) -> Tensor:
-        """The normalised embedding of ``classes [B]``: ``[B, embed_dim]``."""
+        """Compute the normalised embedding `[B, embed_dim]` of `classes [B]`."""
         assert self.embed is not None, "the network has no classes"
         one_hot = F.one_hot(classes, self.embed.in_features).to(self.embed.weight.dtype)
         return _second_moment_normalised(self.embed(one_hot))

@@ -24,32 +24,34 @@ from zoom_engine.ops.modulation import edited
 
 METADATA = "zoom_engine."
 MOST_NUMBERS = 2**20
-"""Of a code: the styles of a StyleGAN are 10,000 or so."""
+"""The most numbers of a code: the styles of a StyleGAN are 10,000 or so."""
 CODES = "codes"
 IMAGES = "images"
 """The input and the output of `OnnxDecoder.graph`."""
 
 
 class OnnxDecoder(DrawnFromCodes):
-    """An ONNX file from codes ``[B, S]`` to images ``[B, 3, R, R]``, run as it came, forward only.
+    """An ONNX file from codes `[B, S]` to images `[B, 3, R, R]`, run as it came, forward only.
 
-    Files of our own (``zoom-engine``'s export of a StyleGAN2's synthesis) are read too: their inputs for edits are tied
-    to zero, and their codes are style vectors, which no normal distribution gives: ``codes`` must be given.
-
-    Args:
-        path: the file.
-        codes: float ``[K, S]``, what to sample from in place of a standard normal distribution.
-        output_range: what the graph's output has for black and white.
-
-    Raises:
-        CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
-        ConfigError: codes are missing, or do not fit.
-        BackendError: onnxruntime is missing.
+    Files of our own (`zoom-engine`'s export of a StyleGAN2's synthesis) are read too: their inputs for edits are tied
+    to zero, and their codes are style vectors, which no normal distribution gives: `codes` must be given.
     """
 
     def __init__(
         self, path: Path, *, codes: Tensor | None = None, output_range: tuple[float, float] = (-1.0, 1.0)
     ) -> None:
+        """Read the file and draw two pictures.
+
+        Args:
+            path: the file.
+            codes: float `[K, S]`, what to sample from in place of a standard normal distribution.
+            output_range: the values of the graph's output for black and white.
+
+        Raises:
+            CheckpointError: the file is damaged, or its inputs and outputs are not those of a decoder.
+            ConfigError: codes are missing, or do not fit.
+            BackendError: onnxruntime is missing.
+        """
         self._path, self._range = path, checked_range(output_range)
         model, _ = read_onnx_file(path, refusal=CheckpointError)
         size = _named_ends(model, path)
@@ -68,11 +70,14 @@ class OnnxDecoder(DrawnFromCodes):
     differentiable = False
 
     def to(self, device: torch.device | str) -> Self:
-        """An ONNX file has no device of its own: its runtime chooses where it runs."""
+        """Return itself: an ONNX file has no device of its own, its runtime chooses where it runs."""
         return self
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """See `EditableGenerator.render`: by ONNX Runtime, picture by picture. An audit uses what is fastest here."""
+        """Draw by ONNX Runtime, picture by picture, see `EditableGenerator.render`.
+
+        An audit uses what is fastest here.
+        """
         if self._session is None:
             self._session = _onnxruntime_session(self._path, self.graph)
         session = self._session()
@@ -87,13 +92,15 @@ class OnnxDecoder(DrawnFromCodes):
         return self.finished(torch.from_numpy(np.concatenate(drawn)))
 
     def finished(self, images: Tensor) -> Tensor:
-        """The graph's output as images in [-1, 1]."""
+        """Return the graph's output as images in [-1, 1]."""
         return shown(scaled(images, self._range))
 
 
 def decoder_model(path: Path) -> onnx.ModelProto | None:
-    """The model, unchecked, of an ONNX file whose first input has two axes, as codes have, and whose first output may
-    be pictures; None for another file."""
+    """Return the model, unchecked, of an ONNX file that may be a decoder; None for another file.
+
+    Its first input has two axes, as codes have, and its first output may be pictures.
+    """
     try:
         model, _ = parse_onnx(path, refusal=CheckpointError)
     except CheckpointError:
@@ -104,8 +111,11 @@ def decoder_model(path: Path) -> onnx.ModelProto | None:
 
 
 def describe_decoder(model: onnx.ModelProto, path: Path) -> list[tuple[str, str]]:
-    """What a `decoder_model` holds, as labels and texts. Raises CheckpointError where it cannot be loaded, as far as
-    that can be told without running it."""
+    """Describe what a `decoder_model` holds, as labels and texts.
+
+    Raises:
+        CheckpointError: it cannot be loaded, as far as that can be told without running it.
+    """
     of_styles = _is_ours(model)
     model, _ = read_onnx_file(path, refusal=CheckpointError)
     size = _named_ends(model, path)
@@ -133,7 +143,10 @@ def _onnxruntime_session(path: Path, graph: bytes) -> PerProcess[Any]:
 
 
 def _named_ends(model: onnx.ModelProto, path: Path) -> int:
-    """S; the input becomes `CODES`, the output `IMAGES`, and inputs for edits (of our own exports) are tied to 0."""
+    """Name input and output of the graph and return S.
+
+    The input becomes `CODES`, the output `IMAGES`, and inputs for edits (of our own exports) are tied to 0.
+    """
     inputs = {value.name: value for value in open_inputs(model.graph)}
     edits = [name for name in ("edit_weights", "edit_directions") if name in inputs and "styles" in inputs]
     left = [name for name in inputs if name not in edits]
@@ -164,7 +177,7 @@ def _named_ends(model: onnx.ModelProto, path: Path) -> int:
 
 
 def _other_axes(model: onnx.ModelProto) -> str | None:
-    """What the first output is, where the file says that it cannot be pictures."""
+    """Return what the first output is, where the file says that it cannot be pictures."""
     kind = model.graph.output[0].type if model.graph.output else onnx.TypeProto()
     if kind.WhichOneof("value") not in (None, "tensor_type"):
         return "is no tensor"
@@ -174,7 +187,7 @@ def _other_axes(model: onnx.ModelProto) -> str | None:
 
 
 def _width(value: onnx.ValueInfoProto, path: Path) -> int:
-    """How many edits there are; 1 where that is open."""
+    """Return how many edits there are; 1 where that is open."""
     dims = value.type.tensor_type.shape.dim
     if len(dims) != 2 or not 0 <= dims[1].dim_value <= MOST_ENTRIES:
         wanted = f"[batch, N] with N of at most {MOST_ENTRIES}"

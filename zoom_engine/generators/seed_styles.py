@@ -14,10 +14,10 @@ KEPT = 256  # rows; a search asks for those of the images under way again and ag
 
 
 class SeedStyles:
-    """Stands for the tensor ``[I, S]`` (float32, on the generator's device) of ``seeds``, a row each, of any length.
+    """A stand-in for the tensor `[I, S]` (float32, on the generator's device) of `seeds`, a row each, of any length.
 
-    ``styles[i]`` is ``[S]``, ``styles[a:b]`` and ``styles[index]`` with an int64 tensor are ``[B, S]``. Every row is
-    mapped alone, so that no bit of it depends on the rows beside it. Only the ``KEPT`` rows used last are in memory.
+    `styles[i]` is `[S]`, `styles[a:b]` and `styles[index]` with an int64 tensor are `[B, S]`. Every row is mapped
+    alone, so that no bit of it depends on the rows beside it. Only the `KEPT` rows used last are in memory.
     """
 
     def __init__(
@@ -28,19 +28,22 @@ class SeedStyles:
         truncation: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> None:
+        """Keep the seeds; nothing is mapped yet."""
         self._generator, self._seeds = generator, seeds
         self._truncation, self._truncation_cutoff = truncation, truncation_cutoff
         self._rows: OrderedDict[int, Tensor] = OrderedDict()
 
     def __len__(self) -> int:
+        """Return the number of seeds."""
         return len(self._seeds)
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
+        """The device of the rows."""
         return self._generator.device
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
+        """Return one row `[S]`, or the rows `[B, S]` of a slice or an int64 tensor."""
         if isinstance(index, int):
             return self._row(range(len(self))[index])
         chosen = range(len(self))[index] if isinstance(index, slice) else index.tolist()
@@ -61,4 +64,4 @@ class SeedStyles:
 
 
 StyleRows = Tensor | SeedStyles
-"""Style vectors ``[I, S]`` that rows are taken of."""
+"""Style vectors ``[I, S]`` whose rows are taken."""

@@ -1,4 +1,4 @@
-"""StyleSpace: where each layer's modulation inputs live in one flat style vector (Wu et al., 2021)."""
+"""StyleSpace: the place of each layer's modulation inputs in one flat style vector (Wu et al., 2021)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zoom_engine.common.errors import ConfigError
 
 @dataclass(frozen=True)
 class StyleLayer:
-    """One modulated convolution's share of the style vector: entries ``start`` to ``stop`` of S.
+    """One modulated convolution's part of the style vector: entries `start` to `stop` of S.
 
-    ``is_motion``: of no convolution, but where the picture is and how it is turned (StyleGAN3's input).
+    `is_motion` marks a part of no convolution: where the picture is and how it is turned (StyleGAN3's input).
     """
 
     name: str
@@ -27,17 +27,24 @@ class StyleLayer:
 
     @property
     def stop(self) -> int:
+        """The entry behind its last."""
         return self.start + self.channels
 
 
 class StyleSpace:
-    """The ordered layers of a generator; a style vector is one flat float tensor ``[B, S]``.
+    """The ordered layers of a generator; a style vector is one flat float tensor `[B, S]`.
 
-    ``layers`` holds one entry for each modulated convolution in the order of execution;
-    ``size`` is S, the sum of their input channels. ``motion`` names the layer that moves the picture.
+    `layers` holds one entry for each modulated convolution in the order of execution; `size` is S, the sum of their
+    input channels.
     """
 
     def __init__(self, layers: Sequence[tuple[str, int, int, bool]], *, motion: str | None = None) -> None:
+        """Place the layers one after the other.
+
+        Args:
+            layers: name, resolution, channels, and whether it is a toRGB convolution, of each.
+            motion: the name of the layer that moves the picture.
+        """
         placed: list[StyleLayer] = []
         start = 0
         for name, resolution, channels, is_rgb in layers:
@@ -47,19 +54,21 @@ class StyleSpace:
         self.size = start
 
     def split(self, styles: Tensor) -> dict[str, Tensor]:
-        """Style vectors ``[B, S]`` → each layer's share ``[B, channels]`` by its name.
+        """Split style vectors `[B, S]` into each layer's part `[B, channels]` by its name.
 
-        In one cut, of which the gradient is one concatenation; that of a slice is as long as the style vector.
-        Raises ConfigError for what is no style vector.
+        Raises:
+            ConfigError: these are no style vectors.
         """
         if styles.dim() != 2 or styles.shape[1] != self.size:
             raise ConfigError(f"styles must be [B, {self.size}], got {list(styles.shape)}")
+        # In one cut, of which the gradient is one concatenation; that of a slice is as long as the style vector.
         shares = torch.split(styles, [layer.channels for layer in self.layers], dim=1)
         return {layer.name: share for layer, share in zip(self.layers, shares, strict=True)}
 
     def fixed_mask(self) -> Tensor:
-        """Bool ``[S]``: true for the entries that edit directions leave alone: those that feed a toRGB convolution, and
-        those that move and turn the picture as a whole.
+        """Return bool `[S]`: true for the entries that edit directions leave alone.
+
+        These feed a toRGB convolution, or move and turn the picture as a whole.
         """
         mask = torch.zeros(self.size, dtype=torch.bool)
         for layer in self.layers:

@@ -15,7 +15,7 @@ from zoom_engine.generators.generator import EditableGenerator
 
 @dataclass(frozen=True)
 class StyleStatistics:
-    """``mean [S]`` and ``std [S]``, float32: the unit in which edit directions are scaled."""
+    """`mean [S]` and `std [S]`, float32: the unit in which edit directions are scaled."""
 
     mean: Tensor
     std: Tensor
@@ -31,10 +31,13 @@ def sample_styles(
     truncation_cutoff: int | None = None,
     batch_size: int = 256,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield ``(latents [b, W], codes [b, S])`` of ``samples`` random latents, in batches (``EditableGenerator.draw``).
+    """Yield `(latents [b, W], codes [b, S])` of `samples` random latents, in batches (`EditableGenerator.draw`).
 
-    The latents come from one generator seeded with ``seed``: the same seed gives the same samples, of which fewer are
-    the first of more.
+    The latents come from one generator seeded with `seed`: the same seed gives the same samples, of which fewer are the
+    first of more.
+
+    Raises:
+        ConfigError: `samples` is below 1.
     """
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, got {samples}")
@@ -54,7 +57,7 @@ def style_statistics(
     truncation_cutoff: int | None = None,
     progress: ProgressFactory = silent,
 ) -> StyleStatistics:
-    """Mean and (population) standard deviation of each style channel, no picture is made."""
+    """Compute mean and (population) standard deviation of each style channel; no picture is made."""
     batches = sample_styles(
         generator, samples=samples, seed=seed, truncation=truncation, truncation_cutoff=truncation_cutoff
     )

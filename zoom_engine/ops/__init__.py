@@ -1,7 +1,7 @@
 """The generator's hot operators: native code where it can run, else plain torch; `implementation` says which.
 
-`composition` has the plain torch versions (for exporters), `native` the extension and its instruction sets; the literal
-definitions, which both are held to, are the tests'.
+`composition` has the plain torch versions (for exporters), `native` the extension and its instruction sets. The literal
+definitions, which both are compared with, are in the tests.
 """
 
 from __future__ import annotations

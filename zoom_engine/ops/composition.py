@@ -1,8 +1,8 @@
 """The operators as compositions of plain torch calls: any device, any dtype, differentiable, exportable.
 
-This is what runs where the native operators cannot, and what exporters use. In torch on the CPU, a depthwise
-convolution was the fastest way to apply the filter: three 2×2 average pools, shifted sums or one plane per
-batch entry took 2.5 to 100 times as long. The transposed one is slow in bfloat16, hence a cast.
+This runs where the native operators cannot, and exporters use it. In torch on the CPU, a depthwise convolution was the
+fastest way to apply the filter: three 2×2 average pools, shifted sums or one plane per batch entry took 2.5 to 100
+times as long. The transposed one is slow in bfloat16, hence a cast.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ def _fir(x: Tensor, padding: int) -> Tensor:
 
 
 def finished(image: Tensor, bias: Tensor | None, clamp: float | None) -> Tensor:
-    """`image [B, C, H, W]` with `bias [C]` and within ±`clamp`, as far as there are these."""
+    """Return `image [B, C, H, W]` plus `bias [C]`, clamped to ±`clamp`, as far as these are given."""
     if bias is not None:
         image = image + bias.to(image.dtype)[:, None, None]
     return image if clamp is None else image.clamp(-clamp, clamp)
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None, clamp: float | None = None) -> Tensor:
-    """See `zoom_engine.ops.upsample2x`; differentiable in everything, the bias too."""
+    """Compute `zoom_engine.ops.upsample2x`; differentiable in everything, the bias too."""
     wide = x if x.dtype == torch.float64 else x.float()
     y = F.conv_transpose2d(wide, _kernel(wide), stride=2, padding=1, groups=x.shape[1]).to(x.dtype)
     return y if add is None else y + finished(add, bias, clamp)
 
 
 def upsample2x_backward(grad: Tensor) -> Tensor:
-    """The adjoint of `upsample2x`."""
+    """Compute the adjoint of `upsample2x`."""
     return F.conv2d(grad, _kernel(grad), stride=2, padding=1, groups=grad.shape[1])
 
 
@@ -60,9 +60,9 @@ def modulated_conv2d(
     rgb_styles: Tensor | None = None,
     rgb_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """See `zoom_engine.ops.modulated_conv2d`, with styles that are edited already; differentiable in everything.
+    """Compute `zoom_engine.ops.modulated_conv2d` of edited styles; differentiable in everything.
 
-    `out` is whole with `rgb_only` too: it is there already.
+    `out` is whole with `rgb_only` too: it is computed in any case.
     """
     scale = modulation.demodulation(styles, modulation.energy(weight), gain)
     styles, weight, undo = _within_range(x, styles, weight)
@@ -84,17 +84,22 @@ def modulated_conv2d(
 
 
 def to_rgb(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
-    """The 1×1 convolution of `x [B, C, H, W]` by `weight [3, C, 1, 1]`, modulated by `styles [B, C]` and not
-    demodulated; in float32 at least."""
+    """Convolve `x [B, C, H, W]` by `weight [3, C, 1, 1]`, modulated by `styles [B, C]`, not demodulated.
+
+    Returns:
+        `[B, 3, H, W]` in float32 at least.
+    """
     styles, weight, undo = _within_range(x, styles, weight)
     rgb = F.conv2d(x * _spread(styles, x), weight.to(x.dtype)).to(torch.promote_types(x.dtype, torch.float32))
     return rgb if undo is None else rgb * _spread(undo, rgb)
 
 
 def _within_range(x: Tensor, styles: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Styles and weight as they are, for float16 in its range (Karras 2020, "Training GANs with limited data"): styles
-    divided by the largest of each sample, weights by the largest of each output times √fan-in; and what undoes it,
-    `[B, Cout]`."""
+    """Scale styles and weight, so that float16 can hold the products; other dtypes stay as they are.
+
+    Styles are divided by the largest of each sample, weights by the largest of each output times √fan-in (Karras 2020,
+    "Training GANs with limited data"). The third result `[B, Cout]` undoes it.
+    """
     if x.dtype != torch.float16:
         return styles, weight, None
     largest = styles.abs().amax(1, keepdim=True).clamp(min=1e-6)
@@ -103,12 +108,12 @@ def _within_range(x: Tensor, styles: Tensor, weight: Tensor) -> tuple[Tensor, Te
 
 
 def _spread(styles: Tensor, x: Tensor) -> Tensor:
-    """`[B, C]` as a factor of the image `x`."""
+    """Return `[B, C]` as a factor of the image `x`."""
     return styles.to(x.dtype)[:, :, None, None]
 
 
 def convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
-    """A layer's convolution of `x`, of stride 2 and transposed with `up`; the filter is not applied yet."""
+    """Compute a layer's convolution of `x`, of stride 2 and transposed with `up`; without the filter."""
     if up:
         return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     return F.conv2d(x, weight, padding=weight.shape[2] // 2)
@@ -117,7 +122,7 @@ def convolve(x: Tensor, weight: Tensor, up: bool) -> Tensor:
 def modulated_conv2d_backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`(dx, dstyles, drgb_styles)` of `modulated_conv2d` from the gradients of its output `y` and of its toRGB.
+    """Compute `(dx, dstyles, drgb_styles)` from the gradients of the output `y` and of the toRGB.
 
     The layer's styles are edited already; drgb_styles is None where no gradient comes from the toRGB.
     """
@@ -148,7 +153,7 @@ def modulated_conv2d_backward(
 
 
 def convolve_backward(grad: Tensor, weight: Tensor, up: bool) -> Tensor:
-    """The adjoint of `convolve`."""
+    """Compute the adjoint of `convolve`."""
     if up:
         return F.conv2d(grad, weight.transpose(0, 1), stride=2)
     return F.conv_transpose2d(grad, weight, padding=weight.shape[2] // 2)

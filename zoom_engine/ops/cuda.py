@@ -1,8 +1,8 @@
 """The CUDA operators: finding `zoom_engine._cuda`, and enqueueing its kernels on torch's current stream.
 
-Plain functions without autograd, for the CUDA side of torch custom operators. They work channels-last (what is
-not gets copied), compute in float32, allocate with torch and never wait for the device, so CUDA graphs can
-capture them. Sums are taken in a fixed order: results repeat bit by bit.
+Plain functions without autograd, for the CUDA side of torch custom operators. They work channels-last (other layouts
+get copied), compute in float32, allocate with torch and never wait for the device, so CUDA graphs can capture them.
+Sums are taken in a fixed order: results repeat bit by bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "
 
 
 def _load() -> tuple[Any, str]:
-    """The extension and "", or None and the reason why there is none."""
+    """Return the extension and "", or None and the reason why there is none."""
     try:
         return importlib.import_module("zoom_engine._cuda"), ""
     except ModuleNotFoundError:
@@ -41,24 +41,24 @@ _CUDA, _REASON = _load()
 
 
 def cuda_available() -> tuple[bool, str]:
-    """Whether the CUDA operators were built, and in one line why not ("" if they were)."""
+    """Return whether the CUDA operators were built, and in one line why not ("" if they were)."""
     return _CUDA is not None, _REASON
 
 
 @functools.cache
 def unusable(device: int) -> str:
-    """Why the kernels cannot run on the CUDA device of this index, in one line; "" if they can."""
+    """Return why the kernels cannot run on the CUDA device of this index, in one line; "" if they can."""
     reason: str = _REASON if _CUDA is None else _CUDA.unusable(device)
     return reason
 
 
 def runs(x: Tensor) -> bool:
-    """Whether the kernels take `x`: on a CUDA device that they can use, float32, bfloat16 or float16, not empty."""
+    """Return whether the kernels take `x`: on a usable CUDA device, float32, bfloat16 or float16, not empty."""
     return x.device.type == "cuda" and x.dtype in DTYPES and x.numel() > 0 and not unusable(x.device.index)
 
 
 def _place(x: Tensor) -> tuple[int, int]:
-    """The index of the tensor's device, and the handle of torch's current stream there."""
+    """Return the index of the tensor's device, and the handle of torch's current stream there."""
     return x.device.index, torch.cuda.current_stream(x.device).cuda_stream
 
 
@@ -69,7 +69,7 @@ def _view(tensor: Tensor | None, device: int) -> _cuda.View | None:
 
 
 def _call(name: str, tensors: Mapping[str, Tensor | None], **options: Any) -> None:
-    """Enqueue operator `name` on the device of its tensors. Raises BackendError with CUDA's reason."""
+    """Enqueue operator `name` on the device of its tensors; BackendError with CUDA's reason."""
     if _CUDA is None:
         raise BackendError(f"no CUDA operators: {_REASON}")
     device, stream = _place(next(tensor for tensor in tensors.values() if tensor is not None))
@@ -89,7 +89,7 @@ def _small(tensor: Tensor | None) -> Any:
 
 
 def _empty(x: Tensor, *shape: int) -> Tensor:
-    """An image of that shape, else like `x`."""
+    """Return an empty image of that shape, else like `x`."""
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
 
 
@@ -102,7 +102,7 @@ def _workspace(x: Tensor, *, fir: bool) -> Tensor:
 def modulate(
     x: Tensor, styles: Tensor, edit_weights: Tensor | None = None, edit_directions: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """`(x * style, style)` with `style = styles + edit_weights @ edit_directions`: the injection of edits, fused.
+    """Compute `(x * style, style)` with `style = styles + edit_weights @ edit_directions`: edits injected, fused.
 
     Args:
         x: `[B, C, H, W]`.
@@ -123,7 +123,7 @@ def modulate(
 
 
 def modulate_backward(grad: Tensor, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    """`(dx, dstyle)` of `modulate`'s image; dstyle `[B, C]` float32.
+    """Compute `(dx, dstyle)` of `modulate`'s image; dstyle `[B, C]` float32.
 
     The gradient of `styles` is dstyle, that of `edit_weights` dstyle @ edit_directions.T.
     """
@@ -146,16 +146,16 @@ def modulated_epilogue(
     gain: float,
     clamp: float | None,
 ) -> Tensor:
-    """`clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)` in one pass over memory.
+    """Compute `clamp(leaky_relu(fir(x) * scale + noise + bias) * gain)` in one pass over memory.
 
     Args:
         x: `[B, C, H, W]`, output of a convolution with weights shared by the batch.
         scale: `[B, C]`, the demodulation coefficients (ones where a layer does not demodulate).
         noise: `[H', W']`, already times the noise strength, or None.
         bias: `[C]`.
-        fir: filter `x` with [1, 3, 3, 1] / 8 · 2 along both axes after padding with one zero: what follows a
-            transposed convolution of stride 2, whose output is `[B, C, 2h + 1, 2w + 1]`. Then `H' = H - 1`,
-            `W' = W - 1`; without it `H' = H`, `W' = W`.
+        fir: filter `x` with [1, 3, 3, 1] / 8 · 2 along both axes after padding with one zero: what follows a transposed
+            convolution of stride 2, whose output is `[B, C, 2h + 1, 2w + 1]`. Then `H' = H - 1`, `W' = W - 1`; without
+            it `H' = H`, `W' = W`.
         slope: of the leaky ReLU below zero.
         gain: factor after the leaky ReLU.
         clamp: largest absolute value, or None. Values beyond it get no gradient.
@@ -184,7 +184,7 @@ def modulated_epilogue_backward(
     gain: float,
     clamp: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """`(dx, dscale)` of `modulated_epilogue`; dscale `[B, C]` float32."""
+    """Compute `(dx, dscale)` of `modulated_epilogue`; dscale `[B, C]` float32."""
     grad, x, scale = _image(grad), _image(x), _small(scale)
     dx, dscale = _empty(x, *x.shape), torch.empty_like(scale)
     tensors = {
@@ -202,7 +202,7 @@ def modulated_epilogue_backward(
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
-    """`zoom_engine.ops.upsample2x`, in the layout of `x`."""
+    """Compute `zoom_engine.ops.upsample2x`, in the layout of `x`."""
     layout = layout_of(x)
     out = torch.empty(resized(x, up=2), dtype=x.dtype, device=x.device, memory_format=layout)
     added = None if add is None else add.contiguous(memory_format=layout)
@@ -211,7 +211,7 @@ def upsample2x(x: Tensor, add: Tensor | None = None) -> Tensor:
 
 
 def upsample2x_backward(grad: Tensor) -> Tensor:
-    """The adjoint of `upsample2x` (without `add`), in the layout of `grad`."""
+    """Compute the adjoint of `upsample2x` (without `add`), in the layout of `grad`."""
     layout = layout_of(grad)
     dx = torch.empty(resized(grad, down=2), dtype=grad.dtype, device=grad.device, memory_format=layout)
     _call("upsample2x_backward", {"grad": grad.contiguous(memory_format=layout), "dx": dx})

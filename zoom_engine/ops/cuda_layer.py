@@ -1,8 +1,8 @@
 """A whole layer on a CUDA device: our kernels around torch's (cuDNN's) convolution.
 
 The input is modulated in one pass, the convolution's result finished in one; nothing in between is kept. The backward
-pass computes the convolution once more, which is cheaper than to keep what it gives: that is four times the output
-where the layer doubles the size.
+pass computes the convolution once more, which is cheaper than keeping its result: that is four times the output where
+the layer doubles the size.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Convolved(NamedTuple):
 
 
 def forward(layer: Layer) -> tuple[Tensor, Tensor | None]:
-    """`(out, rgb)` of `zoom_engine.ops.modulated_conv2d`; rgb is None where no toRGB was asked for."""
+    """Compute `(out, rgb)` of `zoom_engine.ops.modulated_conv2d`; rgb is None where no toRGB was asked for."""
     u, _, _, scale, bias = _Convolved.of(layer)
     options = {"fir": layer.up, "slope": layer.slope, "gain": layer.gain, "clamp": layer.clamp}
     y = cuda.modulated_epilogue(u, scale, layer.noise, bias, **options)  # type: ignore[arg-type]
@@ -50,9 +50,9 @@ def forward(layer: Layer) -> tuple[Tensor, Tensor | None]:
 def backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, layer: Layer
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """`(dx, dstyles, drgb_styles)`: to x, to the styles, and to those of the toRGB where `grad_rgb` is given.
+    """Compute `(dx, dstyles, drgb_styles)`: to x, to the styles, and to those of the toRGB.
 
-    The layer's styles are edited already.
+    The layer's styles are edited already. drgb_styles is None where `grad_rgb` is not given.
     """
     drgb_styles = None
     dy = torch.zeros_like(y) if grad is None else grad

@@ -1,4 +1,4 @@
-"""Which code runs an operator: the compiled one of the tensor's device where there is one, else plain torch."""
+"""The choice of the code that runs an operator: the compiled one of the tensor's device, else plain torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoom_engine.ops import cuda, native
 
 
 def implementation(x: Tensor) -> str:
-    """Which code an operator runs for `x`.
+    """Return which code an operator runs for `x`.
 
     "native" (float32, bfloat16 on the CPU), "cuda" (those and float16 on a CUDA device), or "torch".
     """
@@ -20,7 +20,7 @@ def implementation(x: Tensor) -> str:
 
 
 def compiled_on(device: torch.device | str) -> tuple[bool, str]:
-    """Whether compiled operators can run on `device`, and in one line why not ("" if they can)."""
+    """Return whether compiled operators can run on `device`, and in one line why not ("" if they can)."""
     place = torch.device(device)
     if place.type == "cpu":
         return native.native_available()

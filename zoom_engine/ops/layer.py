@@ -1,4 +1,4 @@
-"""The arguments of a modulated convolution in one place: what they are, and whether they fit together."""
+"""The arguments of a modulated convolution in one place, and checks that they fit together."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ class Layer(NamedTuple):
 
     @property
     def out_shape(self) -> tuple[int, int, int, int]:
+        """The shape `[B, Cout, H', W']` of the layer's output."""
         batch, _, height, width = self.x.shape
         factor = 2 if self.up else 1
         return batch, self.weight.shape[0], factor * height, factor * width
 
     @property
     def rgb_shape(self) -> tuple[int, int, int, int]:
+        """The shape `[B, 3, H', W']` of the toRGB's output; no channels where there is no toRGB."""
         batch, _, height, width = self.out_shape
         return batch, 0 if self.rgb_weight is None else self.rgb_weight.shape[0], height, width
 
     def edited(self) -> Layer:
-        """The same layer with its edits added to its styles, by torch."""
+        """Return the same layer with its edits added to its styles, by torch."""
         edited = self._replace(edit_weights=None, edit_directions=None, rgb_edit_directions=None)
         edited = edited._replace(styles=modulation.edited(self.styles, self.edit_weights, self.edit_directions))
         if self.rgb_styles is None:
@@ -57,11 +59,15 @@ class Layer(NamedTuple):
         return edited._replace(rgb_styles=rgb_styles)
 
     def composed(self) -> dict[str, Any]:
-        """The arguments of the same layer in `composition.modulated_conv2d`, whose styles are edited already."""
+        """Return the arguments of the same layer for `composition.modulated_conv2d`, whose styles are edited."""
         return {name: value for name, value in self.edited()._asdict().items() if name not in EDITS}
 
     def check(self) -> None:
-        """ValueError where shapes do not fit together, or a slope, gain or clamp is not positive."""
+        """Refuse arguments that do not fit together.
+
+        Raises:
+            ValueError: shapes do not fit together, or a slope, gain or clamp is not positive.
+        """
         x, weight = self.x, self.weight
         if x.ndim != 4:
             raise ValueError(f"x must be [B, C, H, W], got {list(x.shape)}")

@@ -1,8 +1,8 @@
 """A whole layer of StyleGAN2's synthesis as one operator: edits, modulation, convolution and all that follows it.
 
-`zoom_engine::modulated_conv2d` and its backward have a schema, fake kernels and an autograd formula, so
-`torch.compile` and `torch.export` trace them. Between forward and backward only the input and the output are kept:
-the activation's derivative, the clamp's mask and the gradient of the demodulation follow from the output.
+`zoom_engine::modulated_conv2d` and its backward have a schema, fake kernels and an autograd formula, so `torch.compile`
+and `torch.export` trace them. Between forward and backward only the input and the output are kept: the activation's
+derivative, the clamp's mask and the gradient of the demodulation follow from the output.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def modulated_conv2d(
     rgb_edit_directions: Tensor | None = None,
     rgb_only: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`clamp(leaky_relu(demodulated convolution of x + noise + bias) * gain)`, and its toRGB (Karras 2020).
+    """Compute `clamp(leaky_relu(demodulated convolution of x + noise + bias) * gain)`, and its toRGB (Karras 2020).
 
     The style `s = styles + edit_weights @ edit_directions` scales the input channels of the weight, per sample.
     Differentiable in x, the styles and the edit weights. Where a gradient to anything else is wanted, as in training,
@@ -50,21 +50,23 @@ def modulated_conv2d(
         x: `[B, Cin, H, W]`, best channels-last.
         weight: `[Cout, Cin, K, K]` float32, K 1 or 3. The native operators keep a packed copy as long as it lives.
         styles: `[B, Cin]`.
-        edit_weights: `[B, N]`, with `edit_directions` `[N, Cin]`, best columns of a row-major matrix; or neither.
+        edit_weights: `[B, N]`, with `edit_directions`; or neither.
+        edit_directions: `[N, Cin]`, best columns of a row-major matrix.
         noise: `[H', W']`, already times the noise strength, or None.
         bias: `[Cout]` or None.
         up: double the size by a transposed convolution of stride 2 and the [1, 3, 3, 1] filter of gain 4; needs K = 3.
         slope: of the leaky ReLU below zero, positive.
         gain: factor after the leaky ReLU, positive.
         clamp: largest absolute value of the activations, or None. Values beyond it get no gradient.
-        rgb_weight: `[3, Cout]`, with `rgb_styles` `[B, Cout]`: the toRGB that reads these activations; or neither.
+        rgb_weight: `[3, Cout]`, with `rgb_styles`: the toRGB that reads these activations; or neither.
+        rgb_styles: `[B, Cout]`.
         rgb_edit_directions: `[N, Cout]`, by which the edit weights edit `rgb_styles` too, or None.
         rgb_only: nobody reads `out`, which may then be left empty, `[B, 0, H', W']`.
 
     Returns:
-        out `[B, Cout, H', W']` in the dtype of `x`, channels-last, where `H' = 2H` with `up`, else H;
-        rgb `[B, 3, H', W']`, contiguous, float32 (float64 for such an `x`), without bias; `[B, 0, H', W']` where no
-        toRGB was asked for.
+        out `[B, Cout, H', W']` in the dtype of `x`, channels-last, where `H' = 2H` with `up`, else H; rgb `[B, 3, H',
+        W']`, contiguous, float32 (float64 for such an `x`), without bias; `[B, 0, H', W']` where no toRGB was asked
+        for.
 
     Raises:
         ValueError: shapes that do not fit together, or a slope, gain or clamp that is not positive.
@@ -98,7 +100,10 @@ def _channels_last(image: Tensor) -> Tensor:
 def _modulated(
     styles: Tensor, edit_weights: Tensor | None, edit_directions: Tensor | None, energy: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The edited styles `[B, C]`, and their demodulation `[B, Cout]` by `energy [Cout, C]` if given; both float32."""
+    """Compute the edited styles `[B, C]`, and their demodulation `[B, Cout]` by `energy [Cout, C]` if given.
+
+    Both are float32.
+    """
     style = torch.empty(styles.shape, dtype=torch.float32)
     scale = style.new_empty((len(style), 0 if energy is None else len(energy)))
     native.require().modulation(
@@ -114,7 +119,7 @@ def _modulated(
 
 
 class _Operands(NamedTuple):
-    """What the extension reads besides images, each float32 and contiguous."""
+    """The extension's inputs besides images, each float32 and contiguous."""
 
     packed: Packed
     style: Tensor
@@ -135,7 +140,7 @@ class _Operands(NamedTuple):
         return cls(weights, style, scale, _small(layer.noise), _small(layer.bias), rgb_weight)
 
     def arguments(self, layer: Layer) -> dict[str, Any]:
-        """For both calls of the extension."""
+        """Return the arguments of both calls of the extension."""
         return {
             "weight": self.packed.handle,
             "style": native.view(self.style),
@@ -195,7 +200,7 @@ def _empty(layer: Layer, code: str) -> tuple[Tensor, Tensor]:
 def _backward(
     grad: Tensor | None, grad_rgb: Tensor | None, y: Tensor, *arguments: Any
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients to x, styles, edit weights and the styles of the toRGB, `[0, 0]` where there are none."""
+    """Compute the gradients to x, styles, edit weights and the toRGB's styles, `[0, 0]` where there are none."""
     layer = Layer(*arguments)
     code = implementation(layer.x)
     if code == "native":

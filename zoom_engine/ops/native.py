@@ -32,7 +32,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 class NativeMissingWarning(UserWarning):
-    """The package folder of a checkout hides the installed package, and has no compiled extension."""
+    """A warning: a checkout's package folder hides the installed package, and has no compiled extension."""
 
 
 def _why_missing(error: ImportError) -> str:
@@ -50,7 +50,7 @@ def _why_missing(error: ImportError) -> str:
 
 
 def _load() -> tuple[Any, str]:
-    """The extension and "", or None and the reason why there is none."""
+    """Return the extension and "", or None and the reason why there is none."""
     try:
         core = importlib.import_module("zoom_engine._core")
     except ImportError as error:
@@ -85,32 +85,43 @@ _CORE, _REASON = _load()
 
 
 def native_available() -> tuple[bool, str]:
-    """Whether the compiled operators can be used, and in one line why not ("" if they can)."""
+    """Return whether the compiled operators can be used, and in one line why not ("" if they can)."""
     return _CORE is not None, _REASON
 
 
 def require() -> Any:
-    """`zoom_engine._core`. Raises `BackendError` if there is none."""
+    """Return `zoom_engine._core`.
+
+    Raises:
+        BackendError: there is none.
+    """
     if _CORE is None:
         raise BackendError(f"no native operators: {_REASON}")
     return _CORE
 
 
 def isa() -> str:
-    """The instruction set that the native operators use. Raises `BackendError` if there are none."""
+    """Return the instruction set that the native operators use.
+
+    Raises:
+        BackendError: there are no native operators.
+    """
     name: str = require().selected_isa()
     return name
 
 
 def supported_isas() -> list[str]:
-    """Instruction sets that this build and this machine have, best first; empty without the extension."""
+    """Return the instruction sets that this build and this machine have, best first; empty without the extension."""
     return list(_CORE.supported_isas()) if _CORE is not None else []
 
 
 def empty(
     shape: Sequence[int], *, dtype: torch.dtype, memory_format: torch.memory_format = torch.contiguous_format
 ) -> Tensor:
-    """As `torch.empty`; large ones on huge pages that earlier results have left (see `release_memory`)."""
+    """Return an empty tensor as `torch.empty` does; large ones lie on huge pages that earlier results have left.
+
+    See `release_memory`.
+    """
     count = math.prod(shape)
     if count * dtype.itemsize < LARGE:
         return torch.empty(shape, dtype=dtype, memory_format=memory_format)
@@ -122,20 +133,21 @@ def empty(
 
 
 def release_memory() -> None:
-    """Give memory back that the native operators keep between calls, at most half of the machine's. Nothing to do
-    without the extension.
+    """Give memory back that the native operators keep between calls, at most half of the machine's.
+
+    Without the extension there is nothing to do.
     """
     if _CORE is not None:
         _CORE.release_memory()
 
 
 def view(tensor: Tensor) -> _core.View:
-    """A checked view of a CPU tensor of float32 or bfloat16; it keeps `tensor` alive."""
+    """Return a checked view of a CPU tensor of float32 or bfloat16; it keeps `tensor` alive."""
     return require().View(**described(tensor), dtype=DTYPES[tensor.dtype])  # type: ignore[no-any-return]
 
 
 def described(tensor: Tensor) -> dict[str, Any]:
-    """What an extension's view of `tensor` is made of, but for its dtype and its place."""
+    """Return the arguments of an extension's view of `tensor`, but for its dtype and its device."""
     return {
         "owner": tensor,
         "pointer": tensor.data_ptr(),
@@ -146,13 +158,13 @@ def described(tensor: Tensor) -> dict[str, Any]:
 
 
 def resized(x: Tensor, *, up: int = 1, down: int = 1) -> tuple[int, int, int, int]:
-    """The shape of `x [B, C, H, W]` with both sides times `up` and divided by `down`."""
+    """Return the shape of `x [B, C, H, W]` with both sides times `up` and divided by `down`."""
     batch, channels, height, width = x.shape
     return batch, channels, height * up // down, width * up // down
 
 
 def rows_of(matrix: Tensor | None) -> Tensor | None:
-    """`matrix` in float32 with contiguous rows: some columns of a larger one are that as they are."""
+    """Return `matrix` in float32 with contiguous rows: some columns of a larger one are that as they are."""
     if matrix is None:
         return None
     wide = matrix.detach().to(torch.float32)
@@ -160,7 +172,7 @@ def rows_of(matrix: Tensor | None) -> Tensor | None:
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
-    """The layout of an operator's result: channels-last if `x` is only that, else contiguous."""
+    """Return the layout of an operator's result: channels-last if `x` is only that, else contiguous."""
     if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
         return torch.channels_last
     return torch.contiguous_format

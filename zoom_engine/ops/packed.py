@@ -18,9 +18,12 @@ State = tuple[int, int]
 
 @dataclass(frozen=True)
 class Packed:
-    """The weights of one layer: `handle` for the extension, `energy [Cout, Cin]` for the demodulation.
+    """The packed weights of one layer.
 
-    `source` is the state of the tensor that they were made of.
+    Attributes:
+        handle: what the extension takes.
+        energy: `[Cout, Cin]`, for the demodulation.
+        source: the state of the tensor that they were made of.
     """
 
     handle: Any
@@ -29,9 +32,9 @@ class Packed:
 
 
 def state_of(tensor: Tensor) -> State:
-    """Address and version: while a tensor lives, what is in it changes only with its state.
+    """Return address and version: while a tensor lives, its content changes only with its state.
 
-    But for a change through `tensor.data`, of which torch keeps no count.
+    An exception is a change through `tensor.data`, which torch does not count.
     """
     return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
@@ -41,10 +44,10 @@ _turns = Turns()
 
 
 def packed(weight: Tensor, *, up: bool, dtype: torch.dtype) -> Packed:
-    """`weight [Cout, Cin, K, K]` packed for activations of `dtype` and the instruction set in use.
+    """Return `weight [Cout, Cin, K, K]` packed for activations of `dtype` and the instruction set in use.
 
-    Kept by the tensor itself: weights whose state changes (`state_of`) are packed anew, those that nobody holds any
-    more are forgotten.
+    The result is kept with the tensor itself: weights whose state changes (`state_of`) are packed again, those that
+    nobody holds any more are forgotten.
     """
     form: Form = (up, native.DTYPES[dtype], native.isa())
     source = state_of(weight)

@@ -13,7 +13,7 @@ from zoom_engine.ops.dispatch import implementation
 
 
 def upsample2x(x: Tensor, add: Tensor | None = None, bias: Tensor | None = None, clamp: float | None = None) -> Tensor:
-    """Twice the size: zero insertion, then the [1, 3, 3, 1] filter with gain 4 (Karras 2020, the skip path).
+    """Double the size: zero insertion, then the [1, 3, 3, 1] filter with gain 4 (Karras 2020, the skip path).
 
     Args:
         x: `[B, C, H, W]`.

@@ -1,4 +1,4 @@
-"""Own photographs: read with care, cut to the generator's square, found in its codes, and held to what they show."""
+"""The user's own photographs: read with care, cut to the generator's square, inverted to its codes, and checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a photograph becomes the square that a generator draws: by the points of its face, or its middle."""
+"""The square of a photograph that a generator can draw: cut by the points of its face, or from its middle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARGIN = 4  # pixels that are kept around the square
 
 
 class FacePoints(NamedTuple):
-    """(x, y) of both eyes' middles and of the mouth's (of its corners the mean). Left and right are the picture's."""
+    """(x, y) of both eyes' middles and of the mouth's (the mean of its corners). Left and right are the picture's."""
 
     left_eye: Point
     right_eye: Point
@@ -36,15 +36,16 @@ class FacePoints(NamedTuple):
 
 COLUMNS = ("file", *(f"{name}_{axis}" for name in FacePoints._fields for axis in "xy"))
 FFHQ = FacePoints((0.3769, 0.4686), (0.6229, 0.4691), (0.5023, 0.7252))
-"""Where the points lie in pictures aligned as FFHQ's are (Karras 2019), in shares of the side: the five-point template
-for 512² that face restoration uses for them (facexlib)."""
+"""The places of the points in pictures aligned as FFHQ's are (Karras 2019), in shares of the side: the five-point
+template for 512² that face restoration uses for them (facexlib)."""
 
 
 def read_landmarks(folder: Path) -> dict[str, FacePoints]:
-    """The points of each photograph by its file's name, in pixels of the upright picture, (0, 0) being its upper left
-    corner: of ``landmarks.csv`` with the columns file, left_eye_x, left_eye_y, right_eye_x, right_eye_y, mouth_x and
-    mouth_y, or ``landmarks.json``, {file: {"left_eye": [x, y], "right_eye": [x, y], "mouth": [x, y]}}. Empty where the
-    folder has neither.
+    """Return the points of each photograph by its file's name; empty where the folder has no file of landmarks.
+
+    Points are in pixels of the upright picture, whose upper left corner is (0, 0). They come from `landmarks.csv` with
+    the columns file, left_eye_x, left_eye_y, right_eye_x, right_eye_y, mouth_x and mouth_y, or from `landmarks.json`,
+    {file: {"left_eye": [x, y], "right_eye": [x, y], "mouth": [x, y]}}.
 
     Raises:
         PhotographError: it cannot be read, or its points are no numbers or those of a mirrored face.
@@ -91,16 +92,24 @@ def _points(points: dict[str, Any]) -> FacePoints:
 
 
 def in_middle(picture: Image.Image, side: int) -> NDArray[np.uint8]:
-    """The largest square in the middle of an RGB picture as uint8 ``[side, side, 3]``."""
+    """Return the largest square in the middle of an RGB picture as uint8 `[side, side, 3]`."""
     return np.array(ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS), dtype=np.uint8)
 
 
 def by_points(picture: Image.Image, points: FacePoints, canonical: FacePoints, side: int) -> NDArray[np.uint8]:
-    """The square of an RGB picture in which ``points`` (pixels) lie nearest to ``canonical`` (shares of the side), as
-    uint8 ``[side, side, 3]``: the similarity transform of least squares (Umeyama 1991; in the plane one complex
-    number). Beyond the picture's edge it is mirrored.
+    """Return the square of an RGB picture in which `points` lie nearest to `canonical`, as uint8 `[side, side, 3]`.
 
-    Raises PhotographError where the square would be smaller than a picture may be, or far outside.
+    It is the similarity transform of least squares (Umeyama 1991; in the plane one complex number). Beyond the
+    picture's edge the picture is mirrored.
+
+    Args:
+        picture: an RGB picture.
+        points: in pixels of the picture.
+        canonical: in shares of the square's side.
+        side: of the square, in pixels.
+
+    Raises:
+        PhotographError: the square would be smaller than a picture may be, or far outside.
     """
     there, wanted = (np.array([complex(*point) for point in each]) for each in (points, canonical))
     there_mean, wanted_mean = there.mean(), wanted.mean()

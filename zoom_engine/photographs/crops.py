@@ -23,10 +23,14 @@ MOST_PHOTOGRAPHS = 500  # their squares are in memory
 
 @dataclass(frozen=True)
 class Crop:
-    """A photograph's square: ``pixels`` uint8 ``[R, R, 3]``, None where it was ``refused``, a reason.
+    """The square of a photograph.
 
-    ``cut``: by the landmarks of its face, or in the middle. ``sha256`` (hex) is that of the pixels: what it is,
-    whatever its name.
+    Attributes:
+        file: its name.
+        cut: by the landmarks of its face, or in the middle.
+        pixels: uint8 `[R, R, 3]`, None where it was refused.
+        sha256: hex, of the pixels: it identifies the picture, whatever its name.
+        refused: the reason, None where the photograph was read.
     """
 
     file: str
@@ -37,21 +41,21 @@ class Crop:
 
     @property
     def image(self) -> Tensor:
-        """Float32 ``[1, 3, R, R]`` in [-1, 1], as generators draw."""
+        """Float32 `[1, 3, R, R]` in [-1, 1], as generators draw."""
         assert self.pixels is not None
         return torch.from_numpy(self.pixels).permute(2, 0, 1)[None].float().div(127.5).sub(1)
 
     @property
     def seed(self) -> int:
-        """A number in 0..2³²-1 of its content, for what a generated image's seed is for."""
+        """A number in 0..2³²-1 from the content, in place of a generated image's seed."""
         assert self.sha256 is not None
         return int(self.sha256[:8], 16)
 
 
 def read_crops(folder: Path, *, side: int, canonical: FacePoints, progress: ProgressFactory = silent) -> list[Crop]:
-    """Every file of the folder but hidden ones and those of landmarks, by name; folders in it are not looked into.
+    """Read every file of the folder but hidden ones and those of landmarks, by name.
 
-    What cannot be read, and what has the pixels of another, is ``refused``.
+    Folders in it are not read. A file that cannot be read, and one with the pixels of another, is `refused`.
 
     Raises:
         ConfigError: no such folder, nothing in it, or more than `MOST_PHOTOGRAPHS`.
@@ -83,7 +87,7 @@ def _crop(path: Path, points: FacePoints | None, canonical: FacePoints, side: in
 
 
 def _once(crops: list[Crop]) -> Iterator[Crop]:
-    """The same picture twice is no evidence."""
+    """Refuse the same picture the second time: it tells nothing new."""
     first: dict[str, str] = {}
     for crop in crops:
         if crop.sha256 is not None and first.setdefault(crop.sha256, crop.file) != crop.file:

@@ -1,8 +1,8 @@
-"""The code of a generator that draws a photograph, found by following gradients.
+"""Inversion: the code of a generator that draws a photograph, found by following gradients.
 
 W+ first (Abdal 2019; the w of each layer is a common one and its own offset from it, after Tov 2021, who keep offsets
 small so that edits work): w = w̄ + σ·(u + v_l), with Adam, from the mean latent. Then StyleSpace: s = s(w) + σ_s·r. Of
-generators without layered latents the code itself, from its mean. What is brought down is
+generators without layered latents the code itself, from its mean. What is minimised is
 
     1 − cos(E(x), E(y)) + Σ_k |x_k − y_k|² / n + λ_mean·|u|² / n + λ_layers·|v|² / n       (λ_refined·|r|² / n in S)
 
@@ -42,8 +42,16 @@ _WARM = 10  # steps until the rate is full
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion:
-    """How codes are looked for: ``steps`` in W+ (of flat codes all), then ``refining`` in S; ``rate`` is Adam's, in
-    standard deviations, in S half of it. The weights are those of the module's formula; ``samples`` tell means and σ.
+    """Options of the inversion.
+
+    Attributes:
+        steps: in W+ (of flat codes, these and `refining` together).
+        refining: steps in S.
+        rate: Adam's, in standard deviations; half of it in S.
+        mean_weight: λ_mean of the module's formula.
+        layer_weight: λ_layers.
+        refining_weight: λ_refined.
+        samples: how many unedited samples means and σ are taken from.
     """
 
     steps: int = 100
@@ -56,7 +64,11 @@ class Inversion:
 
 
 def check_invertible(generator: EditableGenerator) -> None:
-    """Refuse a generator that no gradient goes through. Raises ConfigError."""
+    """Refuse a generator without gradients.
+
+    Raises:
+        ConfigError: it is forward only.
+    """
     if not generator.differentiable:
         raise ConfigError(
             f"photographs are found in a generator by its gradients, and {type(generator).__name__} has none (it is"
@@ -65,10 +77,7 @@ def check_invertible(generator: EditableGenerator) -> None:
 
 
 class Inverter:
-    """Finds the codes of photographs. Equal seeds find equal ones, whatever else is in a batch.
-
-    ``renderer`` is what draws in the audit, ``seed`` that of the samples which tell means and σ.
-    """
+    """The inversion of photographs. Equal seeds give equal codes, whatever else is in a batch."""
 
     def __init__(
         self,
@@ -80,7 +89,19 @@ class Inverter:
         seed: int = 0,
         made_by: Any = None,
     ) -> None:
-        """``made_by``, JSON-ready, is what else the result depends on: what ``renderer`` is."""
+        """Prepare for one generator.
+
+        Args:
+            generator: whose codes are wanted.
+            text_encoder: its image tower is E of the module's formula.
+            renderer: what draws in the audit.
+            inversion: the options.
+            seed: of the samples that means and σ are taken from.
+            made_by: ready for JSON, what else the result depends on: what `renderer` is.
+
+        Raises:
+            ConfigError: the generator is forward only.
+        """
         check_invertible(generator)
         self.generator, self.text_encoder, self.renderer = generator, text_encoder, renderer
         self.inversion, self.seed = inversion or Inversion(), seed
@@ -88,7 +109,7 @@ class Inverter:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a photograph's code depends on beside its pixels, JSON-ready."""
+        """What a photograph's code depends on beside its pixels, ready for JSON."""
         return {
             "generator": self.generator.content_hash,
             "text_encoder": self.text_encoder.content_hash,
@@ -105,9 +126,13 @@ class Inverter:
         batch_size: int = 8,
         progress: ProgressFactory = silent,
     ) -> Tensor:
-        """The codes ``[I, S]`` (float32, CPU) of readable photographs.
+        """Return the codes `[I, S]` (float32, CPU) of readable photographs.
 
-        In the folder ``kept`` each is written when it is found, and taken from there when it is asked for again.
+        Args:
+            crops: the photographs.
+            kept: a folder; each code is written there when it is found, and read from there when it is asked for again.
+            batch_size: photographs at a time.
+            progress: a bar over the photographs.
 
         Raises:
             AuditError: the folder cannot be written.
@@ -125,7 +150,7 @@ class Inverter:
         return torch.stack([found[index] for index in range(len(crops))])
 
     def invert(self, images: Tensor) -> Tensor:
-        """The codes ``[B, S]`` (CPU) that draw ``images [B, 3, R, R]`` best."""
+        """Return the codes `[B, S]` (CPU) that draw `images [B, 3, R, R]` best."""
         how, count = self.inversion, len(images)
         images = images.to(self.generator.device)
         with torch.no_grad():
@@ -162,7 +187,7 @@ class Inverter:
         steps: int,
         rate: float,
     ) -> Tensor:
-        """The codes after so many steps of Adam, the rate rising, then falling as a cosine."""
+        """Return the codes after so many steps of Adam, the rate rising, then falling as a cosine."""
         adam = torch.optim.Adam(variables, lr=rate)
         low = [F.interpolate(images, size=side, mode="area") for side in self._sides]
         for step in range(steps):
@@ -206,7 +231,7 @@ class Inverter:
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def _read(self, file: Path | None) -> Tensor | None:
-        """A code that was kept; None where there is none, or a damaged one."""
+        """Read a code that was kept; None where there is none, or a damaged one."""
         try:
             code = None if file is None else load(file.read_bytes()).get("code")
         except (OSError, ValueError, SafetensorError):
@@ -223,7 +248,7 @@ def _write(file: Path | None, code: Tensor) -> None:
 
 
 def _energy(values: Tensor) -> Tensor:
-    """The mean square of each row ``[B]``."""
+    """Return the mean square of each row `[B]`."""
     return values.flatten(1).square().mean(1)
 
 

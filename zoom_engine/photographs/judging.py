@@ -1,9 +1,9 @@
-"""Whether an inversion shows its photograph, told by what the inversion did not bring down.
+"""The check that an inversion shows its photograph, by distances that the inversion did not minimise.
 
-Two distances: of the text encoder's embeddings of both pictures mirrored (Euclidean; the inversion followed those of
-the pictures as they are, and can meet them with pictures that show something else), and of pixels of 64² (root mean
-square). The unit of each is the median over pairs of unedited pictures: at `LARGEST` of it a photograph and its
-inversion are a quarter as far apart as two pictures that have nothing to do with each other.
+There are two. One is the distance of the text encoder's embeddings of both pictures mirrored (Euclidean; the inversion
+followed those of the pictures as they are, and can meet them with pictures that show something else). The other is that
+of pixels of 64² (root mean square). The unit of each is the median over pairs of unedited pictures: at `LARGEST` of it
+a photograph and its inversion are a quarter as far apart as two pictures that have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VIEWED = 64  # pixels of a side
 
 @dataclass(frozen=True)
 class Yardstick:
-    """The median distances between two unedited pictures, ``seen`` by ``text_encoder`` and of ``pixels``."""
+    """The median distances between two unedited pictures, `seen` by `text_encoder` and of `pixels`."""
 
     text_encoder: TextEncoder
     seen: float
@@ -43,7 +43,7 @@ class Yardstick:
     def of(
         cls, generator: EditableGenerator, text_encoder: TextEncoder, renderer: Renderer, *, seed: int = 0
     ) -> Yardstick:
-        """That of pictures drawn from ``seed``."""
+        """Measure the distances of pictures drawn from `seed`."""
         codes = generator.draw(2 * PAIRS, torch.Generator().manual_seed(seed))[1]
         images = torch.cat([renderer.render(code) for code in torch.split(codes, 1)])
         found = [_distances(text_encoder, images[i : i + 1], images[i + 1 : i + 2]) for i in range(0, 2 * PAIRS, 2)]
@@ -52,14 +52,20 @@ class Yardstick:
 
     @torch.no_grad()
     def apart(self, photograph: Tensor, inversion: Tensor) -> tuple[float, float]:
-        """The two distances between pictures ``[1, 3, R, R]``, in units of the medians."""
+        """Return the two distances between pictures `[1, 3, R, R]`, in units of the medians."""
         seen, pixels = _distances(self.text_encoder, photograph, inversion)
         return seen / max(self.seen, 1e-9), pixels / max(self.pixels, 1e-9)
 
 
 @dataclass(frozen=True)
 class Audited:
-    """``photographs``: every file, refused or not; ``codes [I, S]`` and ``seeds`` of those that are audited."""
+    """The result of the check.
+
+    Attributes:
+        photographs: every file, refused or not.
+        codes: `[I, S]`, of those that are audited.
+        seeds: of those that are audited.
+    """
 
     photographs: tuple[Photograph, ...]
     codes: Tensor
@@ -72,16 +78,22 @@ class Audited:
 
     @property
     def refused(self) -> list[Photograph]:
-        """Those that are not."""
+        """Those that are not audited."""
         return [photograph for photograph in self.photographs if photograph.refused is not None]
 
 
 def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardstick: Yardstick) -> Audited:
-    """Hold the inversions ``codes [I, S]`` of the readable ones among ``crops``, in their order, to what they show.
+    """Compare inversions with their photographs and refuse those that do not show them.
 
-    Refused is what lies further off than `LARGEST`, what moves the target's output by the decisive change, flip or not,
-    and whose label is not kept: what is found around such an inversion is not said of the photograph. That is up to the
-    target and its settings, so it is asked in every run, whatever inversions are kept.
+    An inversion is refused that lies further off than `LARGEST`, that moves the target's output by the decisive change,
+    flip or not, or whose label is not kept: what is found around such an inversion does not hold for the photograph.
+    This depends on the target and its settings, so it is checked in every run, whatever inversions are kept.
+
+    Args:
+        crops: the photographs, refused ones too.
+        codes: `[I, S]`, of the readable ones, in their order.
+        evaluator: evaluates the target.
+        yardstick: the units of the distances.
 
     Raises:
         PhotographError: none is left.
@@ -108,7 +120,7 @@ def judged(crops: Sequence[Crop], codes: Tensor, *, evaluator: Evaluator, yardst
 
 @torch.no_grad()
 def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardstick) -> Photograph:
-    """A photograph and the picture of its ``code [1, S]``."""
+    """Compare a photograph with the picture of its `code [1, S]`."""
     device = evaluator.directions.device
     photograph, inversion = crop.image.to(device), evaluator.render(code.to(device))
     if not bool(inversion.isfinite().all()):

@@ -1,4 +1,4 @@
-"""A picture of somebody else's, read with limits: what it claims is held against them before memory is taken."""
+"""Pictures from others, read with limits: what a file claims is checked against them before memory is taken."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from zoom_engine.common.threads import quiet
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_PIXELS = 80_000_000
-"""Of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
+"""The most pixels of a picture: 240 MB as RGB, and below what Pillow itself calls a bomb."""
 MOST_BYTES = 1 << 28
 LEAST_SIDE = 16
 MOST_PROFILE = 1 << 23
-"""Bytes of a colour profile: those of printers have two million."""
+"""The largest colour profile, in bytes: those of printers have two million."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK")
 CHANNELS = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-"""Of what a profile is made for, by Pillow's name for the pixels."""
+"""The colour space that a profile must be made for, by Pillow's name for the pixels."""
 _AT_ONCE = 1 << 23  # pixels
 
 
 def read_photograph(path: Path) -> Image.Image:
-    """The picture of a file, RGB, upright by its EXIF orientation; of an animation the first frame.
+    """Return the picture of a file, RGB, upright by its EXIF orientation; of an animation the first frame.
 
-    What it is, is told by its content, whatever its name says. Transparent pixels lie on white, 16 bits are read as 8,
-    and colours of another profile are brought to sRGB. All else that the file holds (EXIF, location, comments,
+    The content says what kind of file it is, whatever its name says. Transparent pixels lie on white, 16 bits are read
+    as 8, and colours of another profile are brought to sRGB. All else that the file holds (EXIF, location, comments,
     thumbnails) is left behind: nothing of it reaches what is written.
 
     Raises:
@@ -67,8 +67,9 @@ def read_photograph(path: Path) -> Image.Image:
 
 
 def _in_parts(picture: Image.Image, seen: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """What is ``seen`` of the picture, RGB, some rows at a time: whole, its layers would take four times its memory."""
+    """Return what is `seen` of the picture, RGB, computed some rows at a time."""
     whole = Image.new("RGB", picture.size)
+    # Whole, its layers would take four times its memory.
     rows = max(1, _AT_ONCE // picture.width)
     for top in range(0, picture.height, rows):
         part = picture.crop((0, top, picture.width, min(top + rows, picture.height)))
@@ -77,7 +78,7 @@ def _in_parts(picture: Image.Image, seen: Callable[[Image.Image], Image.Image]) 
 
 
 def _as_seen(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB as a screen shows it: 16 bits as 8, transparent pixels on white, the profile's colours as sRGB has them."""
+    """Return RGB as a screen shows it: 16 bits as 8, transparent pixels on white, the profile's colours in sRGB."""
     if picture.mode.startswith("I"):
         picture = _of_sixteen_bits(picture)
     if picture.mode not in MODES:
@@ -96,10 +97,11 @@ def _as_seen(picture: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _of_sixteen_bits(picture: Image.Image) -> Image.Image:
-    """Grey of 16 bits as grey of 8, and what is transparent beside it. Pillow itself takes all above 255 for white."""
+    """Return grey of 16 bits as grey of 8, and what is transparent beside it."""
     wide = np.asarray(picture)
     if wide.min() < 0 or wide.max() > 65535:
         raise PhotographError("has pixels of more than 16 bits: save it as RGB or grey, 8 bits a channel")
+    # Pillow itself takes all above 255 for white.
     values = wide.astype(np.uint16)
     grey = Image.fromarray(((values - (values >> 8) + 127) >> 8).astype(np.uint8))
     clear = picture.info.get("transparency")
@@ -109,8 +111,10 @@ def _of_sixteen_bits(picture: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """The colours of the file's profile as sRGB has them. One that is sRGB, or made for other channels, changes
-    nothing."""
+    """Convert the colours of the file's profile to sRGB.
+
+    A profile that is sRGB, or made for other channels, changes nothing.
+    """
     if len(profile) > MOST_PROFILE:
         raise PhotographError(f"has a colour profile of more than {MOST_PROFILE >> 20} MiB: save it as sRGB")
     try:

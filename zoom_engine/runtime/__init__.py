@@ -1,4 +1,4 @@
-"""Who executes the forward pass, chosen by name or by what the machine has."""
+"""The runtimes that execute forward passes, chosen by name or by what the machine has."""
 
 from __future__ import annotations
 

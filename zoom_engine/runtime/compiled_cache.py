@@ -21,10 +21,20 @@ class CompiledCache:
     """
 
     def __init__(self, folder: Path | None) -> None:
+        """Keep files in `compiled` of the cache `folder`, or nothing where it is None."""
         self._folder = None if folder is None else folder / "compiled"
 
     def path(self, model: bytes, *, suffix: str, **depends_on: Any) -> Path | None:
-        """Where the compiled form of ``model`` is, or would be; the folder exists. None without a cache."""
+        """Return where the compiled form of `model` is, or would be, in a folder that exists; None without a cache.
+
+        Args:
+            model: the serialised ONNX model.
+            suffix: of the file's name.
+            depends_on: what else the compiled form depends on, ready for JSON.
+
+        Raises:
+            CacheError: the folder cannot be made.
+        """
         if self._folder is None:
             return None
         stated: Mapping[str, Any] = {**depends_on, "cpu": list(cpu_features())}
@@ -35,11 +45,11 @@ class CompiledCache:
         return self._folder / f"{digest.hexdigest()[:32]}{suffix}"
 
     def read(self, path: Path) -> bytes | None:
-        """What is there; None where nothing is."""
+        """Return the content of `path`; None where there is no file."""
         with cache_errors(path):
             return path.read_bytes() if path.is_file() else None
 
     def write(self, path: Path, data: bytes) -> None:
-        """Put ``data`` there, whole or not at all."""
+        """Write `data` to `path`, whole or not at all."""
         with cache_errors(path.parent):
             atomic.write_bytes(path, data)

@@ -1,9 +1,10 @@
-"""What looks at a picture (a target's network, a text encoder's image tower) on the runtime that also draws it.
+"""Networks that read a picture (a target's, a text encoder's image tower) on the runtime that also draws it.
 
 Forward-only work runs on OpenVINO where the synthesis does, always in float32: precision is the target's own business.
-It takes ONNX as it came and whatever torch can trace, and is held to the network's answers before it is used; what it
-cannot take, or answers otherwise, stays with torch, and the manifest says so. Gradients are torch's, where they steer a
-search in bfloat16 if that turns none (`zoom_engine.runtime.lowered_networks`).
+OpenVINO takes ONNX as it came and whatever torch can trace, and is compared with the network's answers before it is
+used; what it cannot take, or answers differently, stays with torch, and the manifest says so. Gradients are torch's;
+where they steer a search they are computed in bfloat16, if that does not turn them
+(`zoom_engine.runtime.lowered_networks`).
 """
 
 from __future__ import annotations
@@ -29,28 +30,33 @@ from zoom_engine.targets.onnx.load import OnnxNetwork
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
-TOLERANCE = 1e-4  # of the largest output: float32 in another order of additions
-LEAST_COSINE = 0.995  # of an image's outputs in bfloat16 with those in float32
-TOGETHER = 4  # pictures that a text encoder which looks at many is given at a time: its weights are most of its work
+TOLERANCE = 1e-4  # share of the largest output: float32 in another order of additions
+LEAST_COSINE = 0.995  # between an image's outputs in bfloat16 and those in float32
+TOGETHER = 4  # pictures that a text encoder reads at a time, where it reads many: its weights are most of its work
 
 TRACER_WARNING: type[Warning] = torch.jit.TracerWarning  # type: ignore[attr-defined]
 LIBRARIES = r"(torch|torchvision|open_clip|timm|transformers)\b"
 
 _SESSIONS: WeakKeyDictionary[nn.Module, dict[str, tuple[tuple[object, ...], Session]]] = WeakKeyDictionary()
-"""Of each module and precision the session, and what it was compiled for."""
+"""By module and precision, the session and what it was compiled for."""
 _compiling = Turns()
-"""Tracing sets what belongs to the process, and what two threads want at the same time is compiled once."""
+"""The turns of threads that compile: tracing changes settings of the process, and a network that two threads want at
+the same time is compiled once."""
 
 
 class CompiledNetwork(nn.Module):
-    """``network`` for inputs of one shape ``[B, …]``; without gradients its forward pass runs in ``session``, with
-    gradients ``followed`` runs, where they are given."""
+    """A network for inputs of one shape `[B, …]` whose forward pass runs in `session` where no gradient is wanted.
+
+    With gradients `followed` runs where it is given, else `network`.
+    """
 
     def __init__(self, network: nn.Module, session: Session | None, followed: nn.Module | None = None) -> None:
+        """Keep the network, its session and the module that computes gradients."""
         super().__init__()
         self.network, self.session, self.followed = network, session, followed
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs for inputs `[B, …]`."""
         follow = torch.is_grad_enabled() and x.requires_grad
         if self.session is not None and not follow:
             return self.session.run({"x": x})["outputs"]
@@ -68,11 +74,19 @@ def compiled_network(
     precision: str = "fp32",
     together: int = 1,
 ) -> tuple[nn.Module, str]:
-    """A :class:`CompiledNetwork` for inputs like ``example``, or ``network`` itself; and what runs it, and why.
+    """Compile a network for inputs like `example`.
 
-    ``made_of`` is the module that ``network`` wraps and the hash of its content: it is compiled once in a process.
-    ``followed`` is what computes its gradients, for a search that follows them; bfloat16 is tried for it.
-    ``precision`` is that of the forward pass, which takes ``together`` inputs at a time where that changes no bit.
+    Args:
+        network: what is compiled.
+        example: inputs `[B, …]`.
+        synthesizer: says which runtime draws the pictures.
+        made_of: the module that `network` wraps and the hash of its content: it is compiled once in a process.
+        followed: what computes its gradients, for a search that follows them; bfloat16 is tried for it.
+        precision: that of the forward pass.
+        together: how many inputs the forward pass takes at a time, where that changes no bit.
+
+    Returns:
+        A `CompiledNetwork`, or `network` itself; and what runs it, and why.
     """
     with _compiling.taken():
         found, runs = _on_runtime(network, example, synthesizer, made_of, precision, together)
@@ -94,7 +108,7 @@ def _on_runtime(
     precision: str,
     together: int,
 ) -> tuple[nn.Module, str]:
-    """`compiled_network` without gradients."""
+    """Compile as `compiled_network` does, without gradients."""
     if synthesizer.networks != "openvino":
         return network, "torch"
     if any(isinstance(part, CompiledNetwork) for part in network.modules()):
@@ -125,8 +139,10 @@ def _on_runtime(
 
 
 def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = False) -> tuple[Target, str]:
-    """``target``, its forward passes on the runtime of ``synthesizer`` where that can be, and what runs them. With
-    ``lower`` its gradients are in bfloat16, if that turns none."""
+    """Return `target` with its forward passes on the runtime of `synthesizer` where possible, and what runs them.
+
+    With `lower` its gradients are computed in bfloat16, if that does not turn them.
+    """
     if not target.differentiable and _onnx_of(target.network) is None:
         return target, "as loaded: it is no network of torch's"
     example = target.preprocessing(probe_images(synthesizer.generator.resolution, synthesizer.generator.resolution))
@@ -146,7 +162,10 @@ def compiled_target(target: Target, synthesizer: Synthesizer, *, lower: bool = F
 def compiled_text_encoder(
     encoder: TextEncoder, synthesizer: Synthesizer, *, lower: bool = False, precision: str = "fp32"
 ) -> tuple[TextEncoder, str]:
-    """The same for the image tower of ``encoder``, whose forward passes may be in another precision."""
+    """Do what `compiled_target` does for the image tower of `encoder`.
+
+    Its forward passes may be in another `precision`.
+    """
     example = probe_images(encoder.image_size, encoder.image_size)
     made_of = encoder.model, encoder.content_hash
     plain = encoder.image_tower
@@ -193,13 +212,13 @@ class _OneTensor(nn.Module):
 
 
 def _onnx_of(network: nn.Module) -> OnnxNetwork | None:
-    """The one ONNX graph of float32 that computes in the network."""
+    """Return the one ONNX graph of float32 that computes in the network; None where there is none or more than one."""
     found = [part for part in network.modules() if isinstance(part, OnnxNetwork)]
     return found[0] if len(found) == 1 and found[0].of_float32 else None
 
 
 def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
-    """The ONNX file of float32 that the network is, with the ends "x" and "outputs"; None where it is none."""
+    """Return the ONNX file of float32 that the network is, with the ends "x" and "outputs"; None where it is none."""
     found = _onnx_of(network)
     if found is None:
         return None
@@ -211,7 +230,7 @@ def _as_it_came(network: nn.Module, example: Tensor) -> bytes | None:
 
 
 def _converted(network: nn.Module, example: Tensor) -> object:
-    """An OpenVINO model of one picture, input "x" and output "outputs"."""
+    """Return an OpenVINO model of one picture, with the input "x" and the output "outputs"."""
     import openvino
 
     with quiet():  # tracing is deprecated

@@ -1,9 +1,9 @@
-"""Layers of networks in bfloat16 on the CPU, as torch has them but for speed, and for rounding.
+"""Layers of networks in bfloat16 on the CPU, equal to torch's but for speed, and for rounding.
 
-Torch packs weights anew each time, which takes longer than one picture's products where channels are many. Of a vision
+Torch packs weights again each time, which takes longer than one picture's products where channels are many. Of a vision
 transformer's backward pass it spends most where nothing is multiplied: it copies weights for each token where tokens
 come first, and walks back through attention and through convolutions that do not overlap by loops of its own. Measured
-for ViT-B/32, forward and backward, one thread with AMX: 177 ms a picture as torch has it, 75 with these layers.
+for ViT-B/32, forward and backward, one thread with AMX: 177 ms a picture with torch's layers, 75 with these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def with_faster_layers(network: nn.Module) -> nn.Module:
-    """``network`` (bfloat16, for inference alone), each layer that has a faster form here replaced by it, in place."""
+    """Replace in `network`, in place, each layer that has a faster form here; return it.
+
+    The network is in bfloat16, for inference alone.
+    """
     for name, layer in network.named_children():
         if type(layer) is nn.Linear:
             setattr(network, name, PackedLinear(layer.weight, layer.bias))
@@ -35,8 +38,10 @@ def with_faster_layers(network: nn.Module) -> nn.Module:
 
 
 def without_batch_norm(network: nn.Module) -> nn.Module:
-    """``network`` (eval mode, float32), batch normalisations multiplied into the convolutions before them, in place,
-    where torch.fx can read the code; parts that it cannot read are looked through for such as it can.
+    """Multiply batch normalisations into the convolutions before them, in place; return the network.
+
+    The network is in evaluation mode, float32. This is done where torch.fx can read the code; parts that it cannot read
+    are searched for parts that it can.
     """
     if not any(isinstance(part, nn.BatchNorm2d) for child in network.children() for part in child.modules()):
         return network
@@ -66,20 +71,23 @@ def without_batch_norm(network: nn.Module) -> nn.Module:
 
 
 class PackedLinear(nn.Module):
-    """x·Wᵀ + b with weights that are packed once for each pass (oneDNN, as torch's own compiler calls it); as torch has
-    it where it does not pack."""
+    """x·Wᵀ + b with weights that are packed once for each pass (oneDNN, as torch's own compiler calls it).
+
+    Where this torch cannot pack, it is torch's own product.
+    """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Keep the weights `[M, K]` and the bias `[M]`; they are packed at the first call."""
         super().__init__()
         self.weight, self.bias = weight, bias
         self._packed: tuple[Tensor, Tensor] | None = None
 
     def __deepcopy__(self, memo: dict[int, object]) -> PackedLinear:
-        """Itself: it keeps nothing but its weights, and copies of a network pack them once."""
+        """Return itself: it keeps nothing but its weights, and copies of a network pack them once."""
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[…, K]`` → ``[…, M]``."""
+        """Multiply `[…, K]` to `[…, M]`."""
         if not _packs():
             return F.linear(x, self.weight, self.bias)
         if self._packed is None:  # many a network has layers that nobody calls
@@ -101,20 +109,24 @@ class _Product(torch.autograd.Function):
 
 
 class PackedConvolution(nn.Module):
-    """`nn.Conv2d` of one group, packed as `PackedLinear` is. Where windows lie a pixel apart, its gradient is a
-    convolution with the turned kernel; where they are of one pixel, it is one, spread out. Others are torch's."""
+    """An `nn.Conv2d` of one group, packed as `PackedLinear` is.
+
+    Where windows lie a pixel apart, its gradient is a convolution with the turned kernel; where they are of one pixel,
+    it is one, spread out. Other gradients are torch's.
+    """
 
     def __init__(self, plain: nn.Conv2d) -> None:
+        """Keep the plain layer; its weights are packed at the first call."""
         super().__init__()
         self.plain = plain
         self._packed: dict[str, Tensor] = {}
 
     def __deepcopy__(self, memo: dict[int, object]) -> PackedConvolution:
-        """Itself, as `PackedLinear`."""
+        """Return itself, as `PackedLinear` does."""
         return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[B, C, H, W]`` → ``[B, M, H', W']``."""
+        """Convolve `[B, C, H, W]` to `[B, M, H', W']`."""
         packs = _packs() and x.ndim == 4
         outputs: Tensor = _Convolution.apply(x, self._packed, self.plain) if packs else self.plain(x)  # type: ignore[no-untyped-call]
         return outputs
@@ -153,16 +165,20 @@ class _Convolution(torch.autograd.Function):
 
 
 class SelfAttention(nn.Module):
-    """`nn.MultiheadAttention` where queries, keys and values are one tensor and no mask is given; else that itself."""
+    """An `nn.MultiheadAttention` for calls whose queries, keys and values are one tensor, without a mask.
+
+    Other calls go to the plain layer.
+    """
 
     def __init__(self, plain: nn.MultiheadAttention) -> None:
+        """Take over the projections of the plain layer."""
         super().__init__()
         self.plain = plain
         self.projected_in = PackedLinear(plain.in_proj_weight, plain.in_proj_bias)
         self.projected_out = PackedLinear(plain.out_proj.weight, plain.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> tuple[Tensor, Tensor | None]:
-        """``[B, L, E]``, or ``[L, B, E]`` where the plain layer has it so, and no attention weights."""
+        """Return `[B, L, E]`, or `[L, B, E]` where the plain layer has it so, and no attention weights."""
         given = {name for name, option in options.items() if option is not None and option is not False}
         if not (query is key is value) or query.ndim != 3 or given or options.get("need_weights", True):
             attended: tuple[Tensor, Tensor | None] = self.plain(query, key, value, **options)
@@ -182,12 +198,13 @@ class Patches(nn.Module):
     """A convolution whose windows lie side by side: one product of patches and weights."""
 
     def __init__(self, plain: nn.Conv2d) -> None:
+        """Take over the weights of the plain layer."""
         super().__init__()
         self.size = plain.kernel_size
         self.product = PackedLinear(plain.weight.flatten(1), plain.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[B, C, H, W]`` → ``[B, M, H // h, W // w]`` for windows ``h × w``."""
+        """Convolve `[B, C, H, W]` to `[B, M, H // h, W // w]` for windows `h × w`."""
         (h, w), (pictures, channels, height, width) = self.size, x.shape
         rows, columns = height // h, width // w
         windows = x[:, :, : rows * h, : columns * w].reshape(pictures, channels, rows, h, columns, w)
@@ -205,7 +222,7 @@ def _is_packable(layer: nn.Conv2d) -> bool:
 
 
 def _packs() -> bool:
-    """This torch has the operators; they are not promised to stay."""
+    """Return whether this torch has the operators; they are not promised to stay."""
     names = ("_reorder_linear_weight", "_linear_pointwise", "_reorder_convolution_weight", "_convolution_pointwise")
     return all(hasattr(torch.ops.mkldnn, name) for name in names)
 
@@ -216,14 +233,14 @@ def _pack(weight: Tensor) -> Tensor:
 
 
 def _pack_windows(weight: Tensor, x: Tensor, *geometry: Sequence[int]) -> Tensor:
-    """``weight`` for `_convolved` of single pictures of the size of ``x``; others take longer."""
+    """Pack `weight` for `_convolved` of single pictures of the size of `x`; other sizes take longer."""
     shape = [1, *x.shape[1:]]
     packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight.contiguous(), *geometry, 1, shape)
     return packed
 
 
 def _convolved(x: Tensor, packed: Tensor, bias: Tensor | None, *geometry: Sequence[int]) -> Tensor:
-    """``geometry`` is padding, stride and dilation."""
+    """Convolve by packed weights; `geometry` is padding, stride and dilation."""
     convolved: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, bias, *geometry, 1, "none", [], "")
     return convolved
 

@@ -1,7 +1,7 @@
 """Networks that a gradient search follows, in bfloat16 where the processor multiplies it itself.
 
-A target and a text encoder cost as much as the picture that they look at. Their gradients only steer: what a record
-says of a point is evaluated in float32 (`zoom_engine.search.verified`), so a copy in bfloat16 leads the way, if its
+A target and a text encoder cost as much as the picture that they read. Their gradients only steer: what a record says
+of a point is evaluated in float32 (`zoom_engine.search.verified`), so a copy in bfloat16 leads the way, if its
 gradients point where those of float32 do.
 """
 
@@ -25,13 +25,14 @@ LEAST_COSINE = 0.85
 
 
 class LoweredNetwork(nn.Module):
-    """A copy of ``network`` that computes in bfloat16, channels last; takes and gives float32.
+    """A copy of `network` that computes in bfloat16, channels last; takes and gives float32.
 
-    The layer that makes the outputs, where ``head`` names it, stays in float32: a logit of 14 has neighbours 1/16 away
-    in bfloat16, and a search that compares small steps would follow their rounding.
+    The layer that makes the outputs, where `head` names it, stays in float32: a logit of 14 has neighbours 1/16 away in
+    bfloat16, and a search that compares small steps would follow their rounding.
     """
 
     def __init__(self, network: nn.Module, head: str | None = None) -> None:
+        """Copy `network`, all but the layer `head` in bfloat16."""
         super().__init__()
         lowered = with_faster_layers(
             without_batch_norm(copy.deepcopy(network).eval()).to(torch.bfloat16).requires_grad_(False)
@@ -42,11 +43,13 @@ class LoweredNetwork(nn.Module):
         self._of_thread = threading.local()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of `x`, float32."""
         outputs: Tensor = self._own()(x.to(torch.bfloat16, memory_format=torch.channels_last))
         return outputs.float()
 
     def _own(self) -> nn.Module:
-        """This thread's copy, of the same tensors: other people's modules may keep something between two layers."""
+        """Return this thread's copy, of the same tensors."""
+        # Other people's modules may keep something between two layers.
         if not hasattr(self._of_thread, "network"):
             shared = {id(tensor): tensor for tensor in (*self.network.parameters(), *self.network.buffers())}
             self._of_thread.network = copy.deepcopy(self.network, shared)
@@ -67,7 +70,7 @@ class _InFloat32(nn.Module):
 
 
 def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str]:
-    """A :class:`LoweredNetwork` whose gradients agree on ``example [B, …]``, or ``network`` itself; and why."""
+    """Return a `LoweredNetwork` whose gradients agree on `example [B, …]`, or `network` itself; and why."""
     if example.device.type != "cpu":
         return network, "fp32: nothing was measured beside the CPU"
     if not bf16_in_hardware():
@@ -85,7 +88,7 @@ def lowered_network(network: nn.Module, example: Tensor) -> tuple[nn.Module, str
 
 @torch.no_grad()
 def _head(network: nn.Module, example: Tensor) -> str | None:
-    """The name of the last layer with weights that runs on ``example``, if it is linear."""
+    """Return the name of the last layer with weights that runs on `example`, if it is linear."""
     ran: list[str] = []
     weighted = {name: layer for name, layer in network.named_modules() if any(True for _ in layer.parameters(False))}
     own = threading.get_ident()
@@ -105,9 +108,10 @@ def _head(network: nn.Module, example: Tensor) -> str | None:
 
 @torch.enable_grad()
 def _slopes(network: nn.Module, example: Tensor) -> Tensor:
-    """The gradient ``[B, P]`` of each image's outputs, weighted by 1, −1, 1, …: of unit vectors a plain sum is flat."""
+    """Return the gradient `[B, P]` of each image's outputs, weighted by 1, −1, 1, …."""
     x = example.detach().clone().requires_grad_(True)
     outputs: Tensor = network(x).flatten(1)
+    # Of unit vectors a plain sum is flat.
     signs = 1.0 - 2.0 * (torch.arange(outputs.shape[1], device=outputs.device) % 2)
     (slope,) = torch.autograd.grad((outputs * signs).sum(), x)
     return slope.flatten(1)

@@ -1,8 +1,8 @@
 """ONNX Runtime: on the CPU image by image, on a GPU in batches that stay in torch's memory.
 
-Image by image, so that a picture does not depend, by a single bit, on the batch that it is made in. Everywhere inputs
-are read, and outputs written, where torch has them (I/O binding). Threads may share a session. The CUDA and TensorRT
-providers have not been run on hardware yet.
+On the CPU images are computed one by one, so that a picture does not depend, by a single bit, on the batch that it is
+made in. Everywhere inputs are read, and outputs written, where torch has them (I/O binding). Threads may share a
+session. The CUDA and TensorRT providers have not been run on hardware yet.
 """
 
 from __future__ import annotations
@@ -33,18 +33,7 @@ PROVIDERS = {
 
 
 class OnnxRuntimeSession:
-    """See :class:`zoom_engine.runtime.session.Session`.
-
-    Args:
-        model: a serialised ONNX model whose inputs and outputs are float32 with the batch first.
-        device: of torch's tensors, "cpu" or "cuda[:n]".
-        provider: "tensorrt" has ONNX Runtime hand the graph to TensorRT; None is the device's own, "cpu" or "cuda".
-        threads: used on the CPU.
-        batched: run whole batches on the CPU too, and take inputs whose first axis is not the batch.
-
-    Raises:
-        BackendError: the package is missing, refuses the model, or does not run it on the provider.
-    """
+    """A session of ONNX Runtime, see `zoom_engine.runtime.session.Session`."""
 
     def __init__(
         self,
@@ -56,6 +45,19 @@ class OnnxRuntimeSession:
         cache: Path | None = None,
         batched: bool = False,
     ) -> None:
+        """Open the session.
+
+        Args:
+            model: a serialised ONNX model whose inputs and outputs are float32 with the batch first.
+            device: of torch's tensors, "cpu" or "cuda[:n]".
+            provider: "tensorrt" has ONNX Runtime hand the graph to TensorRT; None is the device's own, "cpu" or "cuda".
+            threads: how many are used on the CPU; by default torch's number.
+            cache: the folder for optimised graphs and engines; None keeps none.
+            batched: run whole batches on the CPU too, and take inputs whose first axis is not the batch.
+
+        Raises:
+            BackendError: the package is missing, refuses the model, or does not run it on the provider.
+        """
         ort = import_runtime("onnxruntime")
         self._device = torch.device(device)
         kind = provider or self._device.type
@@ -91,7 +93,7 @@ class OnnxRuntimeSession:
         self.settings: dict[str, Any] = {"version": ort.__version__, "providers": active, "threads": threads}
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs by name → outputs by name."""
+        """Return the outputs by name for inputs by name, see `Session.run`."""
         inputs, count = ready(feeds, self._device)
         outputs = {name: torch.empty((count, *shape), device=self._device) for name, shape in self._shapes.items()}
         if self._batched:
@@ -103,7 +105,7 @@ class OnnxRuntimeSession:
         return outputs
 
     def _run_bound(self, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> None:
-        """I/O binding: the runtime reads and writes torch's memory."""
+        """Run with I/O binding: the runtime reads and writes torch's memory."""
         session = self._session()
         binding = session.io_binding()
         for bind, tensors in ((binding.bind_input, inputs), (binding.bind_output, outputs)):
@@ -125,13 +127,16 @@ def _device_name(device: torch.device) -> str:
 
 
 def _inputs(model: bytes) -> dict[str, list[int]]:
-    """The inputs' shapes; 0 where an axis, the batch, is open."""
+    """Return the inputs' shapes; 0 where an axis, the batch, is open."""
     graph = onnx.load_from_string(model).graph
     return {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input}
 
 
 def _providers(kind: str, index: int, stored: Path | None, inputs: Mapping[str, list[int]]) -> list[Any]:
-    """The execution providers with their options, most wanted first; ``stored`` is TensorRT's folder of engines."""
+    """Return the execution providers with their options, most wanted first.
+
+    `stored` is TensorRT's folder of engines.
+    """
     cuda = (PROVIDERS["cuda"], {"device_id": index, "use_tf32": 0})
     if kind != "tensorrt":
         return [PROVIDERS["cpu"]] if kind == "cpu" else [cuda]
@@ -146,7 +151,7 @@ def _providers(kind: str, index: int, stored: Path | None, inputs: Mapping[str, 
 
 
 def _open(ort: Any, model: bytes, threads: int, providers: list[Any], stored: Path | None) -> Any:
-    """A session; its optimised graph is read from ``stored``, or left there for the next one."""
+    """Open a session; its optimised graph is read from `stored`, or left there for the next one."""
     options = session_options(threads)
     if stored is None:
         return ort.InferenceSession(model, options, providers=providers)
@@ -163,6 +168,6 @@ def _open(ort: Any, model: bytes, threads: int, providers: list[Any], stored: Pa
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OnnxRuntimeSession:
-    """See `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
+    """Open a session, see `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
     provider = "tensorrt" if backend == "onnxruntime-tensorrt" else None
     return OnnxRuntimeSession(model, device=device, provider=provider, cache=cache)

@@ -1,14 +1,14 @@
 """OpenVINO on the CPU: compiled for one image, several images at a time on streams of their own.
 
-Every image is computed alone, so a picture does not depend on the batch that it is made in; static shapes and
-threads that need not wait for one another also made it up to twice as fast as batches of open size. A single
-image gets all threads. A network whose weights take longer to read than to multiply is given several images at a
-time, if its answers stay the same to the bit (:meth:`OpenVinoSession.take_together`).
+Every image is computed alone, so a picture does not depend on the batch that it is made in; static shapes and threads
+that need not wait for one another also made it up to twice as fast as batches of open size. A single image gets all
+threads. A network whose weights take longer to read than to multiply is given several images at a time, if its answers
+stay the same to the bit (`OpenVinoSession.take_together`).
 
-One batch at a time: requests hold the batch that they compute, and threads may share a session. In a forked child it
-compiles anew.
+One batch runs at a time: requests hold the batch that they compute, and threads may share a session. In a forked child
+it compiles again.
 
-In bfloat16 the operators that the graph marks stay in float32 (:func:`zoom_engine.runtime.graphs.kept_in_float32`).
+In bfloat16 the operators that the graph marks stay in float32 (`zoom_engine.runtime.graphs.kept_in_float32`).
 """
 
 from __future__ import annotations
@@ -38,18 +38,7 @@ MOST_STREAMS = 8  # each needs memory for the activations of one image
 
 
 class OpenVinoSession:
-    """See :class:`zoom_engine.runtime.session.Session`.
-
-    Args:
-        model: a serialised ONNX model whose inputs and outputs are float32 with the batch first; or OpenVINO's own, for
-            one image, which is not kept on disk.
-        precision: "fp32" or "bf16", of the arithmetic; asked for explicitly and read back.
-        threads: in all.
-        batched: run whole batches, and take inputs whose first axis is not the batch.
-
-    Raises:
-        BackendError: the package is missing, refuses the model, or computes in another precision.
-    """
+    """A session of OpenVINO, see `zoom_engine.runtime.session.Session`."""
 
     def __init__(
         self,
@@ -60,6 +49,19 @@ class OpenVinoSession:
         cache: Path | None = None,
         batched: bool = False,
     ) -> None:
+        """Compile the model.
+
+        Args:
+            model: a serialised ONNX model whose inputs and outputs are float32 with the batch first; or OpenVINO's own,
+                for one image, which is not kept on disk.
+            precision: "fp32" or "bf16", of the arithmetic; asked for explicitly and read back.
+            threads: in all; by default torch's number.
+            cache: the folder for compiled models; None keeps none.
+            batched: run whole batches, and take inputs whose first axis is not the batch.
+
+        Raises:
+            BackendError: the package is missing, refuses the model, or computes in another precision.
+        """
         self._openvino = import_runtime("openvino")
         if precision not in HINTS:
             raise BackendError(f"backend 'openvino' has no precision {precision}; choose one of {', '.join(HINTS)}")
@@ -87,19 +89,19 @@ class OpenVinoSession:
             )
 
     def _begin(self) -> None:
-        """With nothing compiled."""
+        """Begin with nothing compiled."""
         self._core: Any = None
         # By the number of streams and of images that a request takes, as are the requests.
         self._networks: dict[tuple[int, int], Any] = {}
         self._requests: dict[tuple[int, int], list[Any]] = {}
 
     def forked(self) -> None:
-        """See `zoom_engine.common.threads`."""
+        """Leave the parent's networks behind and begin again, see `zoom_engine.common.threads`."""
         leave_behind(self._core, self._networks, self._requests)
         self._begin()
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs by name → outputs by name."""
+        """Return the outputs by name for inputs by name, see `Session.run`."""
         inputs, count = ready(feeds, "cpu")
         arrays = {name: value.numpy() for name, value in inputs.items()}
         with self._turns.taken():
@@ -120,8 +122,15 @@ class OpenVinoSession:
         return {name: torch.from_numpy(rows) for name, rows in outputs.items()}
 
     def take_together(self, images: int, probes: Mapping[str, Tensor], alone: Mapping[str, Tensor]) -> bool:
-        """Give a request ``images`` at a time from now on, where every stream gets as many, if ``probes`` (inputs as
-        `run` takes them, at least ``images``) are so answered as one by one, ``alone``, to the bit; and say whether."""
+        """Give a request `images` at a time from now on, if that changes no answer, and return whether it does so.
+
+        A request gets so many only where every stream does.
+
+        Args:
+            images: how many.
+            probes: inputs as `run` takes them, at least `images`.
+            alone: the answers to `probes` one by one; those of `images` at a time must be the same to the bit.
+        """
         inputs, count = ready(probes, "cpu")
         whole, streams = count - count % images, self._streams
         outputs = {name: np.empty_like(rows.numpy()[:whole]) for name, rows in alone.items()}
@@ -140,7 +149,7 @@ class OpenVinoSession:
         return same
 
     def _fill(self, outputs: dict[str, Any], inputs: dict[str, Any], starts: range, streams: int, images: int) -> None:
-        """The rows of ``outputs`` from each of ``starts``, ``images`` of them, which one request computes."""
+        """Compute the rows of `outputs` from each of `starts`, `images` of them by one request."""
         requests = self._free_requests(streams, images) if starts else []
         for place in range(len(starts) + len(requests)):  # each waits for its last rows before it takes the next
             request, done = requests[place % len(requests)], place - len(requests)
@@ -198,12 +207,13 @@ class OpenVinoSession:
 
     @contextlib.contextmanager
     def _marked(self, network: Any) -> Iterator[Any]:
-        """``network``, its operators that should stay in float32 marked as "precise": only a file can say that."""
+        """Yield `network`, its operators that should stay in float32 marked as "precise"."""
         marked = self._precision == "bf16" and isinstance(self._model, bytes)
         names = kept_in_float32(onnx.load_from_string(self._model)) if marked else set()
         if not names:
             yield network
             return
+        # Only a file can say that.
         with tempfile.TemporaryDirectory() as folder:
             xml, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
             self._openvino.serialize(network, xml, weights)
@@ -218,7 +228,7 @@ class OpenVinoSession:
 
 
 def convolutions(compiled: Any) -> dict[str, int]:
-    """How many convolutions a compiled model computes in which type, such as ``{"bf16": 12, "f32": 9}``."""
+    """Count the convolutions of a compiled model by the type that computes them, as `{"bf16": 12, "f32": 9}`."""
     found: Counter[str] = Counter()
     for operator in compiled.get_runtime_model().get_ordered_ops():
         info = operator.get_rt_info()
@@ -228,5 +238,5 @@ def convolutions(compiled: Any) -> dict[str, int]:
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> OpenVinoSession:
-    """See `zoom_engine.common.backends.Runtime`; on the CPU."""
+    """Open a session on the CPU, see `zoom_engine.common.backends.Runtime`."""
     return OpenVinoSession(model, precision=precision, cache=cache)

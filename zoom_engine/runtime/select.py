@@ -1,4 +1,4 @@
-"""Choose what runs the synthesis, and say why."""
+"""The choice of what runs the synthesis, with the reason."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class Synthesizer:
     """A generator on what runs it here, a `zoom_engine.generators.Renderer`; differentiable where the generator is.
 
-    ``backend`` is what runs forward passes: "torch", "native" (the device's compiled operators, one call a layer), or
-    the runtime of ``session``. Where a gradient is wanted ``gradients`` runs, "torch", "native" or "none".
-    ``precision`` is the dtype of the activations, ``reason`` says why these. ``networks`` is what runs the forward
-    passes of those that look at the pictures, "openvino" or "torch".
+    Attributes:
+        generator: what it draws with.
+        backend: what runs forward passes: "torch", "native" (the device's compiled operators, one call a layer), or the
+            runtime of `session`.
+        precision: the dtype of the activations.
+        reason: why these were chosen.
+        gradients: what runs where a gradient is wanted: "torch", "native" or "none".
+        session: the runtime's, where there is one.
+        networks: what runs the forward passes of the networks that read the pictures, "openvino" or "torch".
     """
 
     generator: EditableGenerator
@@ -44,7 +49,7 @@ class Synthesizer:
     networks: str = "torch"
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """See `zoom_engine.generators.Renderer`."""
+        """Draw pictures, see `zoom_engine.generators.Renderer.render`."""
         follow = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (codes, edit_weights))
         if self.session is not None and not follow:
             return drawn_by(self.session, self.generator, codes, edit_weights, directions)
@@ -64,17 +69,17 @@ class Synthesizer:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def describe(self) -> dict[str, Any]:
-        """What records depend on, JSON-ready."""
+        """Return what records depend on, ready for JSON."""
         return {"backend": self.backend, "precision": self.precision}
 
     def explain(self) -> dict[str, Any]:
-        """Why, with which settings, and what runs gradients; JSON-ready."""
+        """Return the reason, the settings, and what runs gradients; ready for JSON."""
         settings = {} if self.session is None else self.session.settings
         return {"reason": self.reason, "gradients": self.gradients, **({"settings": settings} if settings else {})}
 
 
 def _at_once(generator: StyleGAN2, precision: str) -> int:
-    """Pictures whose largest layer takes ``AT_ONCE`` bytes, at least one."""
+    """Return how many pictures have a largest layer of `AT_ONCE` bytes together, at least one."""
     sizes = zip(generator.config.channels, generator.config.resolutions, strict=True)
     largest = max(channels * resolution**2 for channels, resolution in sizes)
     return max(1, AT_ONCE // (largest * PRECISIONS[precision].itemsize))
@@ -88,22 +93,30 @@ def choose_synthesizer(
     device: str = "cpu",
     cache: Path | None = None,
 ) -> Synthesizer:
-    """The synthesizer for ``backend`` and ``precision``; "auto" leaves the choice to what the machine has.
+    """Return the synthesizer for `backend` and `precision`; "auto" leaves the choice to what the machine has.
 
     On the CPU "auto" takes the native operators where they have the processor's arithmetic (for bf16 AMX or AVX-512
     BF16, for fp32 AVX2 too), else OpenVINO, else ONNX Runtime (where there is no bf16 arithmetic, which it does not
-    use), else the native operators, else torch, by the measurements in ``bench/results``: with AMX or AVX-512 the
-    native operators draw 1.3 to 2 times as fast as OpenVINO, in either precision, with AVX2 1.4 times. What looks at
-    the pictures then runs on OpenVINO, where it is installed. On a GPU "auto" takes torch, as nothing was measured
-    there yet; "native" are the CUDA operators there. The choice depends on what is installed and on the processor
-    alone, so that an interrupted run goes on with what it began with. ``cache`` is the folder where compiled models are
-    kept.
+    use), else the native operators, else torch, by the measurements in `bench/results`: with AMX or AVX-512 the native
+    operators draw 1.3 to 2 times as fast as OpenVINO, in either precision, with AVX2 1.4 times. The networks that read
+    the pictures then run on OpenVINO, where it is installed. On a GPU "auto" takes torch, as nothing was measured there
+    yet; "native" are the CUDA operators there. The choice depends on what is installed and on the processor alone, so
+    that an interrupted run goes on with what it began with.
 
-    Of generators other than StyleGAN2 a graph that comes as ONNX runs on a runtime, a torch module as itself, both in
+    Of generators other than StyleGAN2, a graph that comes as ONNX runs on a runtime, a torch module as itself, both in
     fp32 unless asked otherwise.
 
-    Raises :class:`BackendError` where a backend asked for by name cannot run here, and :class:`CacheError` where the
-    cache cannot be used, whatever the backend; nothing falls back.
+    Args:
+        generator: what draws.
+        backend: "auto", or one of `backends_of`.
+        precision: "auto", "fp32" or "bf16".
+        device: "cpu" or "cuda[:n]".
+        cache: the folder where compiled models are kept.
+
+    Raises:
+        BackendError: a backend asked for by name cannot run here; nothing falls back.
+        CacheError: the cache cannot be used, whatever the backend.
+        ConfigError: an unknown backend or precision.
     """
     check_backend(backend, precision, device)
     possible = backends_of(generator)
@@ -147,7 +160,12 @@ def choose_synthesizer(
 
 
 def check_backend(backend: str, precision: str, device: str) -> None:
-    """Refuse what no machine, or not this one, can run, before a model is loaded: see :func:`choose_synthesizer`."""
+    """Refuse what no machine, or not this one, can run, before a model is loaded.
+
+    Raises:
+        BackendError: the backend cannot run here.
+        ConfigError: an unknown backend or precision.
+    """
     if backend not in BACKENDS:
         raise ConfigError(f"unknown backend '{backend}'; choose one of {', '.join(BACKENDS)}")
     if precision not in ("auto", *PRECISIONS):
@@ -178,7 +196,7 @@ def _installed(backend: str) -> bool:
 
 
 def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> Synthesizer:
-    """The first of ``order`` that runs here; the reason names those that do not."""
+    """Return the first of `order` that runs here; the reason names those that do not."""
     missing: list[str] = []
     for name in order[:-1]:
         try:
@@ -189,7 +207,7 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
 
 
 def backends_of(generator: EditableGenerator) -> tuple[str, ...]:
-    """The backends that can run ``generator`` at all, on some machine."""
+    """Return the backends that can run `generator` at all, on some machine."""
     if isinstance(generator, StyleGAN2):
         return ("torch", "native", *RUNTIMES)
     return tuple(RUNTIMES) if isinstance(generator, OnnxDecoder) else ("torch",)
@@ -202,9 +220,9 @@ def drawn_by(
     edit_weights: Tensor | None,
     directions: Tensor | None,
 ) -> Tensor:
-    """What ``session`` draws of ``generator``'s graph. The edits are added before: a session computes picture by
-    picture, and one product of the batch is cheaper."""
+    """Return what `session` draws of the graph of `generator`."""
     name = CODES if isinstance(generator, OnnxDecoder) else "styles"
+    # The edits are added before: a session computes picture by picture, and one product of the batch is cheaper.
     images = session.run({name: edited(codes, edit_weights, directions)})[IMAGES]
     return generator.finished(images) if isinstance(generator, OnnxDecoder) else shown(images)
 

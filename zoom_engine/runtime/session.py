@@ -1,4 +1,4 @@
-"""What every runtime offers: a compiled ONNX model that takes and gives torch tensors."""
+"""The protocol of a runtime's session: a compiled ONNX model that takes and gives torch tensors."""
 
 from __future__ import annotations
 
@@ -15,34 +15,44 @@ from zoom_engine.common.errors import BackendError, imported
 
 
 class Session(Protocol):
-    """A compiled model. The batch is the first axis of every output and of the first input, and of all inputs but where
-    a session runs whole batches.
+    """A compiled model.
 
-    ``settings`` (JSON) are what a manifest keeps: version, device, threads, precision as the runtime reports them.
+    The batch is the first axis of every output and of the first input. It is the first axis of all inputs, unless a
+    session runs whole batches.
     """
 
     @property
-    def settings(self) -> dict[str, Any]: ...
+    def settings(self) -> dict[str, Any]:
+        """What a manifest keeps, ready for JSON: version, device, threads, precision as the runtime reports them."""
+        ...
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs float32 ``[B, …]`` by name → outputs float32 ``[B, …]`` by name, on the device of the session."""
+        """Return outputs float32 `[B, …]` by name for inputs float32 `[B, …]` by name, on the device of the session."""
         ...
 
 
 def ready(feeds: Mapping[str, Tensor], device: torch.device | str) -> tuple[dict[str, Tensor], int]:
-    """The inputs as runtimes read them, contiguous float32 on ``device``, and the size of the batch."""
+    """Return the inputs as runtimes read them, contiguous float32 on `device`, and the size of the batch."""
     found = {name: value.detach().to(device, torch.float32).contiguous() for name, value in feeds.items()}
     return found, len(next(iter(found.values())))
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> Session:
-    """The serialised ONNX ``model`` on the runtime ``backend``; BackendError where it cannot run."""
+    """Open the serialised ONNX `model` on the runtime `backend`.
+
+    Raises:
+        BackendError: it cannot run.
+    """
     module = importlib.import_module(f"zoom_engine.runtime.{RUNTIMES[backend].module}")
     return cast(Session, module.open_session(model, backend=backend, precision=precision, device=device, cache=cache))
 
 
 def import_runtime(backend: str) -> Any:
-    """The Python package that ``backend`` runs on, imported late; BackendError where it is missing or broken."""
+    """Import the Python package that `backend` runs on and return it.
+
+    Raises:
+        BackendError: it is missing or broken.
+    """
     runtime = RUNTIMES[backend]
     what = f"backend '{backend}' cannot run"
     return imported(runtime.package, BackendError, what, install=f"zoom-engine[{runtime.extra}]")

@@ -1,8 +1,8 @@
 """TensorRT: builds engines through its Python API, runs them on torch's stream in torch's memory.
 
 **This file has not been run on hardware yet.** It is written against the documented API of TensorRT 10.15 and 11, of
-what both have; what it can be held to without a GPU (the operators and types of our graphs) is in
-:mod:`zoom_engine.export.tensorrt_support`. Threads may share an engine but no execution context: each has its own.
+what both have; what can be checked without a GPU (the operators and types of our graphs) is in
+`zoom_engine.export.tensorrt_support`. Threads may share an engine but no execution context: each has its own.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ ATTRIBUTES = (1, 5, 64)
 
 
 class TensorRTSession:
-    """See :class:`zoom_engine.runtime.session.Session`; inputs and outputs stay on the GPU.
-
-    Args:
-        model: a serialised ONNX model; its types are kept as they are (a strongly typed network).
-        device: of torch's tensors, "cuda[:n]".
-        cache: where engines and timings are kept, by model, GPU and version.
-
-    Raises:
-        BackendError: the package or the GPU is missing, or TensorRT refuses the model.
-    """
+    """A session of TensorRT, see `zoom_engine.runtime.session.Session`; inputs and outputs stay on the GPU."""
 
     def __init__(self, model: bytes, *, device: str = "cuda", cache: Path | None = None) -> None:
+        """Read the engine, or build it.
+
+        Args:
+            model: a serialised ONNX model; its types are kept as they are (a strongly typed network).
+            device: of torch's tensors, "cuda[:n]".
+            cache: where engines and timings are kept, by model, GPU and version; None keeps none.
+
+        Raises:
+            BackendError: the package or the GPU is missing, or TensorRT refuses the model.
+        """
         trt = import_runtime("tensorrt")
         self._device = _cuda(device)
         with torch.cuda.device(self._device):
@@ -59,13 +60,13 @@ class TensorRTSession:
         }
 
     def run(self, feeds: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Inputs by name → outputs by name; batches above the profile's largest are split."""
+        """Return the outputs by name for inputs by name; batches above the profile's largest are split."""
         inputs, count = ready(feeds, self._device)
         parts = [self._run_part(_rows(inputs, start)) for start in range(0, count, BATCHES[-1])]
         return {name: torch.cat([part[name] for part in parts]) for name in self._outputs}
 
     def _context(self) -> Any:
-        """This thread's."""
+        """Return this thread's execution context."""
         if not hasattr(self._of_thread, "context"):
             with torch.cuda.device(self._device):
                 self._of_thread.context = self._engine.create_execution_context()
@@ -91,17 +92,25 @@ class TensorRTSession:
 
 
 def _rows(feeds: Mapping[str, Tensor], start: int) -> dict[str, Tensor]:
-    """The rows of one part of a batch; directions belong to all of them."""
+    """Return the rows of one part of a batch; directions belong to all of them."""
     stop = start + BATCHES[-1]
     return {name: value if name == "edit_directions" else value[start:stop] for name, value in feeds.items()}
 
 
 def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None, anew: bool = False) -> bytes:
-    """The serialised engine of an ONNX model for the GPU ``device``, from the cache where it was built before
-    (never where ``anew``).
+    """Return the serialised engine of an ONNX model for the GPU `device`, from the cache where it was built before.
 
-    Network strongly typed: fp16 and bf16 are where the graph has them. One optimisation profile with batches of 1 to 8
-    and 1 to 64 attributes. Raises BackendError.
+    The network is strongly typed: fp16 and bf16 are where the graph has them. There is one optimisation profile, with
+    batches of 1 to 8 and 1 to 64 attributes.
+
+    Args:
+        model: the serialised ONNX model.
+        device: "cuda[:n]".
+        cache: where engines and timings are kept; None keeps none.
+        anew: build the engine, whatever the cache has.
+
+    Raises:
+        BackendError: the package or the GPU is missing, or TensorRT refuses the model.
     """
     trt = import_runtime("tensorrt")
     gpu = torch.cuda.get_device_name(_cuda(device))
@@ -121,9 +130,12 @@ def build_plan(model: bytes, *, device: str = "cuda", cache: Path | None = None,
 def build_tensorrt_engine(
     model: str | Path, output: str | Path, *, device: str = "cuda", cache: Path | None = None
 ) -> Path:
-    """Build the engine of the ONNX file ``model`` for the GPU ``device`` and write it to ``output``; returns its path.
+    """Build the engine of the ONNX file `model` for the GPU `device`, write it to `output` and return that path.
 
-    An engine is good for one GPU model and one version of TensorRT. Raises BackendError; a failed build leaves no file.
+    An engine is good for one GPU model and one version of TensorRT. A failed build leaves no file.
+
+    Raises:
+        BackendError: a file cannot be read or written, or the engine cannot be built.
     """
     with system_errors(BackendError, f"cannot read {model}"):
         content = Path(model).read_bytes()
@@ -156,7 +168,10 @@ def _build(trt: Any, model: bytes, timings: Path | None, kept: CompiledCache) ->
 
 
 def _profile(builder: Any, network: Any) -> Any:
-    """Every open axis of an input is the batch, but for N: axis 0 of the directions, axis 1 of the weights."""
+    """Make the optimisation profile.
+
+    Every open axis of an input is the batch, but for N: axis 0 of the directions, axis 1 of the weights.
+    """
     profile = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
@@ -181,5 +196,5 @@ def _cuda(device: str) -> torch.device:
 
 
 def open_session(model: bytes, *, backend: str, precision: str, device: str, cache: Path | None) -> TensorRTSession:
-    """See `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
+    """Open a session, see `zoom_engine.common.backends.Runtime`; the precision is that of the model."""
     return TensorRTSession(model, device=device, cache=cache)

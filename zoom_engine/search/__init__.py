@@ -1,4 +1,4 @@
-"""Searches for counterfactuals, and the scheduler that batches them."""
+"""Searches for counterfactuals, and the scheduler that batches their evaluations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which search runs: the one asked for, or the one that suits mode and target; and why."""
+"""The choice of the search: the one asked for, or the one that suits mode and target, with the reason."""
 
 from __future__ import annotations
 
@@ -27,28 +27,32 @@ SEARCHES: dict[str, type[Search]] = {
     "cmaes": CMAES,
 }
 SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
-"""Of each mode the search that runs unasked where the target gives gradients, and where it gives none."""
+"""By mode, the search that runs by default where the target gives gradients, and where it gives none."""
 
 
 def search_names() -> tuple[str, ...]:
-    """Our searches, and those that packages registered (`zoom_engine.common.registry.SEARCHES`)."""
+    """Return the names of our searches and of those that packages registered."""
     return (*SEARCHES, *registry.names(registry.SEARCHES))
 
 
 def search_type(name: str) -> type[Search] | None:
-    """The search called ``name``, None where there is none."""
+    """Return the class of the search called `name`, None where there is none."""
     found: type[Search] | None = registry.find(registry.SEARCHES, name, ours=SEARCHES)
     return found
 
 
 def is_foreign(search: Search) -> bool:
-    """It is none of ours."""
+    """Return whether a search is none of ours."""
     return type(search) not in (*SEARCHES.values(), End)
 
 
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
-    """The search called `name`, for mode "single" or "multi", with its options; of these "none" is None, which neither
-    TOML nor a command line can say.
+    """Return the search called `name` with its options.
+
+    Args:
+        name: one of `search_names`.
+        mode: "single" or "multi".
+        options: by name; "none" stands for None, which neither TOML nor a command line can say.
 
     Raises:
         ConfigError: for an unknown name, mode or option, and for a search that cannot do the mode.
@@ -78,7 +82,7 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
 
 
 def describe_search(search: Search) -> dict[str, Any]:
-    """Name and options, for the manifest."""
+    """Return name and options, for the manifest."""
     return {"name": search.name, **dataclasses.asdict(search)}  # type: ignore[call-overload]
 
 
@@ -90,10 +94,17 @@ def choose_search(
     generator: EditableGenerator | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[Search, str]:
-    """The search for `target` on pictures of `generator` (None: one with gradients), and in a few words why this one.
+    """Return the search for `target` on pictures of `generator`, and in a few words why this one.
 
-    One attribute at a time is scanned. All together follow the gradient to the smallest edit
-    (minimal) where both give one, else CMA-ES finds its way without.
+    One attribute at a time is scanned. All together follow the gradient to the smallest edit (`Minimal`) where both
+    target and generator give one, else CMA-ES searches without gradients.
+
+    Args:
+        name: the search that the user asks for; None chooses.
+        mode: "single" or "multi".
+        target: the model under audit.
+        generator: what draws the pictures; None stands for one with gradients.
+        options: the search's options, by name.
 
     Raises:
         ConfigError: see `find_search`; and for a package's search that breaks its contract.
@@ -116,14 +127,18 @@ def choose_search(
 
 
 def why_no_gradients(target: Target, generator: EditableGenerator | None = None) -> str:
-    """Who gives no gradients, and why; "" where there are some."""
+    """Return which of target and generator gives no gradients, and why; "" where both give them."""
     if not target.differentiable:
         return f"the target gives no gradients ({target.note or 'forward only'})"
     return "" if generator is None or generator.differentiable else "the generator gives no gradients (forward only)"
 
 
 def check_search_options(name: str | None, *, mode: str, options: Mapping[str, Any] | None = None) -> None:
-    """Refuse what `choose_search` would refuse for every target, before there is one. Raises ConfigError."""
+    """Refuse what `choose_search` would refuse for every target, before there is one.
+
+    Raises:
+        ConfigError: as `find_search`.
+    """
     _check_mode(mode)
     refusals = []
     for possible in dict.fromkeys(SUITED[mode]) if name is None else (name,):
@@ -136,7 +151,11 @@ def check_search_options(name: str | None, *, mode: str, options: Mapping[str, A
 
 
 def check_gradients(search: Search, target: Target, generator: EditableGenerator | None = None) -> None:
-    """Refuse a gradient search where there are none, by a `TargetError` that names what can run."""
+    """Refuse a gradient search where there are no gradients.
+
+    Raises:
+        TargetError: names the searches that can run.
+    """
     none = why_no_gradients(target, generator)
     if search.needs_gradient and none:
         raise TargetError(

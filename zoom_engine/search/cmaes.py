@@ -13,16 +13,17 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CMAES:
-    """Options of CMA-ES. It minimises the loss that the gradient searches follow, forward only.
+    """Options of CMA-ES, which minimises the loss that the gradient searches follow, forward only.
 
-    steps: how many generations, each a population of points, are evaluated.
-    population: points per generation; None is the package's 4 + ⌊3 ln N⌋ for N attributes.
-    sigma: standard deviation of the first population, of half the width of each attribute's range.
-    patience: stop so many generations after the first counterfactual; None goes on to the last one, so that the
-        sensitivity is the largest change that `steps` generations find.
+    The random numbers of a trial are seeded by its image, so that they depend on nothing else in the run. The
+    trajectory keeps the point of the lowest loss of each generation.
 
-    A unit's random numbers are seeded by its image, so that they depend on nothing else in the run. Of each generation
-    the trajectory keeps the point of the lowest loss.
+    Attributes:
+        steps: how many generations, each a population of points, are evaluated.
+        population: points per generation; None is the package's 4 + ⌊3 ln N⌋ for N attributes.
+        sigma: standard deviation of the first population, of half the width of each attribute's range.
+        patience: stop so many generations after the first counterfactual; None goes on to the last one, so that the
+            sensitivity is the largest change that `steps` generations find.
     """
 
     name: ClassVar[str] = "cmaes"
@@ -37,6 +38,7 @@ class CMAES:
     patience: int | None = None
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges, and a missing package, by a ConfigError."""
         if self.steps < 1:
             raise ConfigError(f"cmaes: steps is {self.steps}, but must be at least 1")
         if self.population is not None and self.population < 4:
@@ -48,14 +50,15 @@ class CMAES:
         _optimizer()
 
     def start(self, unit: Unit, origin: Iterate) -> CMAESState:
-        """Begin on `unit` with a population around the unedited image."""
+        """Begin on the trial `unit` with a population around the unedited image."""
         return CMAESState(self, unit, origin)
 
 
 class CMAESState:
-    """One image. The optimizer sees the attributes that may move, each in units of half its range."""
+    """The search of one image; the optimizer sees the attributes that may move, each in units of half its range."""
 
     def __init__(self, options: CMAES, unit: Unit, origin: Iterate) -> None:
+        """Draw the first population, where any attribute may move."""
         self._options = options
         self._trials = Trials(unit, origin)
         self._moves = unit.bounds[:, 0] < unit.bounds[:, 1]
@@ -76,12 +79,13 @@ class CMAESState:
         self._draw()
 
     def ask(self) -> Array:
-        """The population, as edit weights `[k, N]`."""
+        """Return the population, as edit weights `[k, N]`."""
         points = np.zeros((len(self._population), len(self._moves)))
         points[:, self._moves] = self._population * self._scale
         return np.stack([self._trials.unit.allowed(point) for point in points])
 
     def tell(self, iterates: list[Iterate]) -> None:
+        """Give the optimizer the losses of the population and draw the next one, or stop."""
         self._trials.add(iterates)
         losses = [iterate.loss for iterate in iterates if iterate.loss is not None]
         if len(losses) < len(iterates):
@@ -101,6 +105,7 @@ class CMAESState:
             self._draw()
 
     def result(self) -> SearchResult | None:
+        """Return the result, None while there is something to ask."""
         if not self._stop:
             return None
         result = self._trials.result(self._stop, by_weight=False)

@@ -1,4 +1,4 @@
-"""`check_search`: what any search of anybody's must hold to; and `Held`, which holds it to that in an audit."""
+"""The contract of searches: `check_search` tests one on small problems, `Held` enforces it in an audit."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, Se
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 MOST_EVALUATIONS = 10_000
-"""Points of one unit after which a search that does not say how many it takes has no end."""
+"""The most points of one trial, for a search that does not say how many it takes: with more it has no end."""
 ROUNDING = 1e-6
 MODES = ("single", "multi")
 
 
 def check_search(search: object) -> None:
-    """Hold `search`, an object with its options, to `Search`, on small problems of known slopes, without pictures.
-    Third parties can run it in their tests.
+    """Check `search`, an object with its options, against `Search`, on small problems without pictures.
 
-    The rules are those of `RULES`, and of `RULES_OF_RESULTS` for what it finds.
+    The slopes of the problems are known. Third parties can run it in their tests. The rules are those of `RULES`, and
+    of `RULES_OF_RESULTS` for what it finds.
 
     Raises:
         ConfigError: one line on the first thing that is wrong.
@@ -36,7 +36,7 @@ def check_search(search: object) -> None:
 
 
 def check_search_on_load(search: object) -> None:
-    """`check_search` on one problem of each mode."""
+    """Check a search as `check_search` does, on one problem of each mode."""
     _check(search, slice(1))
 
 
@@ -47,11 +47,14 @@ def _check(search: object, problems: slice) -> None:
 
 
 class Held:
-    """A `SearchState` around that of somebody else's search: refuses, by a `ConfigError` that names the search, points
-    that cannot be evaluated or lie out of bounds, a search without end, and results that do not follow from the
-    answers."""
+    """A checked `SearchState` around that of somebody else's search.
+
+    It refuses, by a `ConfigError` that names the search, points that cannot be evaluated or lie out of bounds, a search
+    without end, and results that do not follow from the answers.
+    """
 
     def __init__(self, search: Any, unit: Unit, origin: Iterate) -> None:
+        """Start `search` on the trial `unit`, whose unedited image is `origin`."""
         self.called, self.unit, self.origin = f"search {search.name}", unit, origin
         self.most: int = getattr(search, "most_evaluations", MOST_EVALUATIONS)
         self.count, self.largest, self.flips, self.decisive = 0, 0.0, False, False
@@ -62,7 +65,7 @@ class Held:
             self._state: SearchState = search.start(unit, origin)
 
     def ask(self) -> Array:
-        """See `SearchState`; the points are copies."""
+        """Return the points as `SearchState.ask` does; they are checked copies."""
         with self._failing():
             points: Any = self._state.ask()
         wanted = f"edit weights must be float64 [k, {len(self.unit.bounds)}], k of 1 or more"
@@ -82,7 +85,7 @@ class Held:
         return np.array(points, order="C")
 
     def tell(self, iterates: list[Iterate]) -> None:
-        """See `SearchState`."""
+        """Pass the answers on, see `SearchState.tell`."""
         self.count += len(iterates)
         kept = [it for it in iterates if it.keeps_label and within(it.weights, self.unit.bounds)]
         self.largest = max([self.largest, *(it.change for it in kept)])
@@ -92,7 +95,7 @@ class Held:
             self._state.tell(iterates)
 
     def result(self) -> SearchResult | None:
-        """See `SearchState`."""
+        """Return the checked result, see `SearchState.result`."""
         with self._failing():
             found = self._state.result()
         if found is not None:
@@ -117,7 +120,7 @@ def _change(told: _Told) -> str | None:
 
 
 def _says(name: str) -> Callable[[_Told], str | None]:
-    """A rule: the result's field of that `name` is what the answers said."""
+    """Make the rule that the result's field of that `name` is what the answers said."""
 
     def broken(told: _Told) -> str | None:
         found = getattr(told[0], name)
@@ -187,15 +190,17 @@ RULES_OF_RESULTS: Rules[_Told] = {
 
 @dataclasses.dataclass(frozen=True)
 class _Problem:
-    """A prediction that flips where a sum of edit weights exceeds `flips_at`; where it exceeds `label_until`, if that
-    is given, the label is lost."""
+    """A prediction that flips where a sum of edit weights exceeds `flips_at`.
+
+    Where the sum exceeds `label_until`, if that is given, the label is lost.
+    """
 
     unit: Unit
     flips_at: float
     label_until: float | None = None
 
     def at(self, weights: Array, search: Any) -> Iterate:
-        """The answer for one point, with what the search needs of loss and gradients."""
+        """Return the answer for one point, with what the search needs of loss and gradients."""
         moved = float(SLOPE @ weights)
         margin = self.flips_at - moved
         change = abs(_share(-margin) - _share(-self.flips_at))
@@ -227,7 +232,7 @@ SLOPE = np.array([0.5, 1.0, -0.25])
 
 
 def _problems(mode: str, *, outer: bool) -> list[_Problem]:
-    """One that flips, one that does not and loses its label, one with a range on one side of 0."""
+    """Return one problem that flips, one that does not and loses its label, and one with a range on one side of 0."""
     attribute = 1 if mode == "single" else None
 
     def unit(image: int, low: float, high: float) -> Unit:
@@ -258,7 +263,7 @@ class _Tried:
         return [each for mode in self.search.modes for each in _problems(mode, outer=outer)[self._chosen]]
 
     def run(self, problems: Sequence[_Problem]) -> list[SearchResult | None]:
-        """The results of problems that take turns; None of one that may go on for longer than is tried."""
+        """Return the results of problems that take turns; None for one that may go on for longer than is tried."""
         states = [Held(self.search, each.unit, each.at(np.zeros(len(SLOPE)), self.search)) for each in problems]
         results: list[SearchResult | None] = [None] * len(states)
         going = list(range(len(states)))

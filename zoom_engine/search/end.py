@@ -1,8 +1,8 @@
-"""End: one picture of a unit, at the end of its range. Forward only.
+"""End: one picture of a trial, at the end of its range. Forward only.
 
-What an edit comes to is judged there (`statistics.effects`), so where nothing else is asked of a unit, as of a random
-direction, the way to it need not be walked. Where the label is lost at the end, the point nearest to it that keeps the
-label counts; it is looked for by halving the way, on the lattice that a scan of eight points walks.
+An edit is judged by its effect there (`statistics.effects`), so where nothing else is asked of a trial, as of a random
+baseline direction, the way to it need not be walked. Where the label is lost at the end, the point nearest to it that
+keeps the label counts; it is found by halving the way, on the lattice that a scan of eight points walks.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class End:
-    """Options of the look at the end.
+    """Options of the evaluation at the end of the range.
 
-    halvings: points that are tried at most where the label is lost at the end.
+    Attributes:
+        halvings: how many points are tried at most where the label is lost at the end.
     """
 
     name: ClassVar[str] = "end"
@@ -32,7 +33,11 @@ class End:
     halvings: int = 3
 
     def start(self, unit: Unit, origin: Iterate) -> EndState:
-        """Begin on `unit`, which must have an attribute and a range to one side of 0."""
+        """Begin on the trial `unit`, which must have an attribute and a range to one side of 0.
+
+        Raises:
+            ConfigError: it has not.
+        """
         if unit.attribute is None:
             raise ConfigError("the end of a range is that of one attribute: use another search for all together")
         low, high = map(float, unit.bounds[unit.attribute])
@@ -42,21 +47,24 @@ class End:
 
 
 class EndState:
-    """One attribute of one image."""
+    """The search of one attribute of one image."""
 
     def __init__(self, options: End, unit: Unit, attribute: int, end: float, origin: Iterate) -> None:
+        """Take the end of the range as the first point; an `end` of 0 stops at once."""
         self._options, self._attribute, self._end = options, attribute, end
         self._trials = Trials(unit, origin)
         self._share, self._step = 1.0, 1.0  # of the way
-        self._nearest: int | None = None  # that keeps the label, by its place among what was tried
+        self._nearest: int | None = None  # index of the nearest point that keeps the label
         self._stop = "" if end else "no-range"
 
     def ask(self) -> Array:
+        """Return the one point to try next, `[1, N]`."""
         point = np.zeros((1, len(self._trials.unit.bounds)))
         point[0, self._attribute] = self._end * self._share
         return point
 
     def tell(self, iterates: list[Iterate]) -> None:
+        """Take the answer; stop where the label is kept at the end, else halve the step."""
         (iterate,) = iterates
         kept, halvings = iterate.keeps_label, len(self._trials.tried)
         if kept:
@@ -71,6 +79,7 @@ class EndState:
             self._share += self._step if kept else -self._step
 
     def result(self) -> SearchResult | None:
+        """Return the result of the nearest point that keeps the label, None while there is something to ask."""
         if not self._stop:
             return None
         only = None if self._nearest is None else {self._nearest}

@@ -1,4 +1,4 @@
-"""From tensors to a search's plain numbers: each row of an evaluation is an iterate."""
+"""Conversion of tensors to a search's plain numbers: each row of an evaluation is an evaluated point."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from zoom_engine.search.iterates import Array, Iterate
 
 
 def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = None) -> list[Iterate]:
-    """The rows of `evaluation`, made at edit weights `[B, N]`, with gradients (if there are any): `[B, N]` or
-    `[B, 2, N]`, see `Iterate`."""
+    """Return the rows of `evaluation` as evaluated points.
+
+    Args:
+        evaluation: of B pictures.
+        weights: the edit weights `[B, N]` that it was made at.
+        gradients: `[B, N]` or `[B, 2, N]`, if there are any, see `Iterate`.
+    """
     rows = zip(
         weights,
         evaluation.recorded.tolist(),
@@ -45,7 +50,7 @@ def iterates(evaluation: Evaluation, weights: Array, gradients: Tensor | None = 
 
 @torch.no_grad()
 def origins(evaluator: Evaluator, originals: Originals) -> list[Iterate]:
-    """The unedited images as the iterates at edit weights 0: change 0, SSIM 1, label kept."""
+    """Return the unedited images as the evaluated points at edit weights 0: change 0, SSIM 1, label kept."""
     task = evaluator.target.task
     recorded = task.recorded(originals.outputs, originals.outputs).tolist()
     margins = task.margin(originals.outputs, originals.outputs).tolist()

@@ -12,27 +12,28 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1
 STALL = 15  # steps in which nothing got better: a search of several attributes has settled
-BETTER = 1e-3  # the least gain, of SSIM or as a share of the margin, that counts as better
+BETTER = 1e-3  # the least gain that counts as better: of SSIM, or as a share of the margin
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientSearch:
-    """Options of a gradient search; the defaults are the reference implementation's (Luo 2023) but for `early_stop`.
+    """Options of a gradient search; defaults are the reference implementation's (Luo 2023) but for `early_stop`.
 
-    steps: at most so many updates; steps + 1 points are evaluated, the unedited image first.
-    learning_rate: η; None means 0.2 where one attribute moves and 0.1 where all do.
-    decay: what η is multiplied with after each step, in (0, 1].
-    momentum: μ in [0, 1) of the heavy ball v ← μv + ∇L (Polyak 1964; by its sign: Dong 2018, arXiv 1710.06081), which
-        is stepped along instead of ∇L.
-    patience: stop so many steps after the first counterfactual; None goes on to the last step, so that the
-        sensitivity is the largest change that `steps` steps find. With patience it is the largest change
-        among the points that were evaluated.
-    early_stop: leave out steps that would add nothing; False always takes the paper's `steps`. A step back to a point
-        where the search has been before begins to repeat itself: that changes no result, and is all that stops a
-        single attribute early, since its sensitivity is the largest change of all steps. Several attributes together
-        also stop when they have *settled* (flipped decisively, and for 15 steps no counterfactual was more similar by
-        0.001) and when it is *hopeless* (no flip, and at the fastest pace of the last 15 steps the steps left do not
-        lead to one).
+    Attributes:
+        steps: at most so many updates; steps + 1 points are evaluated, the unedited image first.
+        learning_rate: η; None means 0.2 where one attribute moves and 0.1 where all do.
+        decay: what η is multiplied by after each step, in (0, 1].
+        momentum: μ in [0, 1) of the heavy ball v ← μv + ∇L (Polyak 1964; by its sign: Dong 2018, arXiv 1710.06081); the
+            step then follows v instead of ∇L.
+        patience: stop so many steps after the first counterfactual; None goes on to the last step, so that the
+            sensitivity is the largest change that `steps` steps find. With patience it is the largest change among the
+            points that were evaluated.
+        early_stop: leave out steps that would add nothing; False always takes the paper's `steps`. A step back to a
+            point where the search has been before begins to repeat itself: leaving it out changes no result, and only
+            this stops a single attribute early, since its sensitivity is the largest change of all steps. Several
+            attributes together also stop when they have *settled* (flipped decisively, and for 15 steps no
+            counterfactual was more similar by 0.001) and when the search is *hopeless* (no flip, and at the fastest
+            pace of the last 15 steps the steps left do not lead to one).
     """
 
     name: ClassVar[str]
@@ -48,6 +49,7 @@ class GradientSearch:
     early_stop: bool = True
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a ConfigError."""
         if self.steps < 1:
             raise ConfigError(f"{self.name}: steps is {self.steps}, but must be at least 1")
         if self.learning_rate is not None and not self.learning_rate > 0:
@@ -60,44 +62,49 @@ class GradientSearch:
             raise ConfigError(f"{self.name}: patience is {self.patience}, but must be 0 or more steps")
 
     def direction(self, gradient: Array) -> Array:
-        """The step `[N]` against which η is counted."""
+        """Return the vector `[N]` that is multiplied by η and subtracted from the edit weights."""
         raise NotImplementedError
 
     def start(self, unit: Unit, origin: Iterate) -> GradientState:
-        """Begin on `unit` at the unedited image."""
+        """Begin on the trial `unit` at the unedited image."""
         return GradientState(self, unit, origin)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SGD(GradientSearch):
-    """Plain gradient descent, for one attribute or all together: w ← clip(w − η ∇L, bounds). Options: see
-    `GradientSearch`."""
+    """Plain gradient descent, for one attribute or all together: w ← clip(w − η ∇L, bounds).
+
+    For the options see `GradientSearch`.
+    """
 
     name: ClassVar[str] = "sgd"
     in_words: ClassVar[str] = "SGD (it follows the model’s gradient)"
 
     def direction(self, gradient: Array) -> Array:
-        """The gradient itself."""
+        """Return the gradient itself."""
         return gradient
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PGD(GradientSearch):
-    """Descent by the sign, so that weights stay multiples of η: w ← clip(w − η sign(∇L), bounds) (Madry 2018). Options:
-    see `GradientSearch`."""
+    """Descent by the sign, so that weights stay multiples of η: w ← clip(w − η sign(∇L), bounds) (Madry 2018).
+
+    For the options see `GradientSearch`.
+    """
 
     name: ClassVar[str] = "pgd"
     in_words: ClassVar[str] = "PGD (it follows the sign of the model’s gradient)"
 
     def direction(self, gradient: Array) -> Array:
-        """The gradient's sign, 0 where it is 0."""
+        """Return the gradient's sign, 0 where it is 0."""
         return np.sign(gradient)
 
 
 class GradientState:
-    """One image; which attributes move is a matter of its bounds."""
+    """The search of one image; its bounds say which attributes move."""
 
     def __init__(self, options: GradientSearch, unit: Unit, origin: Iterate) -> None:
+        """Begin at the unedited image; bounds of zeros stop at once."""
         self._options = options
         self._trials = Trials(unit, origin)
         rate = options.learning_rate
@@ -112,9 +119,11 @@ class GradientState:
         self._stop = "" if np.any(unit.bounds) else "no-range"
 
     def ask(self) -> Array:
+        """Return the one point to evaluate next, `[1, N]`."""
         return self._at[None]
 
     def tell(self, iterates: list[Iterate]) -> None:
+        """Take the answer, with the gradient of the loss, and make the next step, or stop."""
         self._trials.add(iterates)
         (iterate,) = iterates
         if iterate.gradient is None:
@@ -139,10 +148,11 @@ class GradientState:
         self._rate *= options.decay
 
     def result(self) -> SearchResult | None:
+        """Return the result, None while there is something to ask."""
         return self._trials.result(self._stop, by_weight=False) if self._stop else None
 
     def _nothing_to_add(self, moved: Array, *, steps_left: int) -> str:
-        """Why the steps that are left need not be taken, "" where they do."""
+        """Return why the steps that are left need not be taken, "" where they must."""
         options = self._options
         self._been.add(_place(self._at))
         if options.momentum == 0 and options.decay == 1 and _place(moved) in self._been:
@@ -151,12 +161,12 @@ class GradientState:
 
 
 def _place(weights: Array) -> bytes:
-    """The point to the digits that records keep; −0 is 0."""
+    """Return the point to the digits that records keep; −0 is 0."""
     return (np.round(weights, 6) + 0.0).tobytes()
 
 
 class _Gains:
-    """How several attributes' path got better, step by step."""
+    """The progress of several attributes' path, step by step."""
 
     def __init__(self, origin: Iterate) -> None:
         self._margins = [origin.margin]  # the lowest so far

@@ -1,4 +1,4 @@
-"""The words of a search, in plain numbers: its unit of work, the points it tries, what they come to."""
+"""The types of a search, in plain numbers: its trial, the points that it evaluates, its result."""
 
 from __future__ import annotations
 
@@ -18,27 +18,34 @@ Array = NDArray[np.float64]
 class Natural(Protocol):
     """The edits of one image that stay natural (see `zoom_engine.directions.NaturalEdits`)."""
 
-    def holds(self, weights: Array) -> bool: ...
+    def holds(self, weights: Array) -> bool:
+        """Return whether edit weights `[N]` stay natural."""
+        ...
 
-    def normal(self, weights: Array) -> Array: ...
+    def normal(self, weights: Array) -> Array:
+        """Return the normal `[N]` of the region's surface at the edit weights `[N]`."""
+        ...
 
-    def drawn_back(self, weights: Array) -> Array: ...
+    def drawn_back(self, weights: Array) -> Array:
+        """Return the edit weights `[N]` projected into the region."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unit:
-    """One piece of work: an image and the attributes that may move.
+    """One trial: an image and the attributes that may move.
 
-    image: row of the style tensor.
-    attribute: row of the edit directions in single mode, None when all move together.
-    bounds: float `[N, 2]`, lowest (≤ 0) and highest (≥ 0) edit weight per attribute; zeros for those that
-        may not move.
-    outer: float `[N, 2]` or None: a second range (the paper's ±30) to report on beside `bounds`; only the
-        scan looks there.
-    natural: which edits of several attributes stay within what the generator draws; the result says whether its
-        edit does. None where that is not known, and in single mode, where the bounds say it.
-    stay_natural: the search takes no other.
-    scores: single mode: what the edit to its bound does to text scores, see `Record`; the search has no use for it.
+    Attributes:
+        image: row of the style tensor.
+        attribute: row of the edit directions in single mode, None when all move together.
+        bounds: float `[N, 2]`, lowest (≤ 0) and highest (≥ 0) edit weight per attribute; zeros for those that may not
+            move.
+        outer: float `[N, 2]` or None: a second range (the paper's ±30) to report on beside `bounds`; only the scan
+            looks there.
+        natural: which edits of several attributes stay within what the generator draws; the result says whether its
+            edit does. None where that is not known, and in single mode, where the bounds say it.
+        stay_natural: whether the search takes natural edits only.
+        scores: in single mode, how the edit to its bound changes text scores, see `Record`; the search does not use it.
     """
 
     image: int
@@ -50,16 +57,28 @@ class Unit:
     scores: tuple[float, ...] | None = None
 
     def allowed(self, weights: Array) -> Array:
-        """Edit weights `[N]`, brought back to where this unit may look."""
+        """Return edit weights `[N]`, projected to where this trial may look."""
         inside = np.clip(weights, self.bounds[:, 0], self.bounds[:, 1])
         return self.natural.drawn_back(inside) if self.natural is not None and self.stay_natural else inside
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Iterate:
-    """One evaluated point. `label_kept` is None where labels are off; `ssim` is NaN, `gradient` and `loss` None
-    where they were not asked for; `gradient`: `[N]` of the loss, or `[2, N]` of margin and 1 − SSIM, as the search
-    asked; `decisive`: flipped, and the output moved far enough to prove something."""
+    """One evaluated point.
+
+    Attributes:
+        weights: edit weights `[N]`.
+        output: the target's recorded output.
+        change: how far the output moved from the unedited image's.
+        margin: below 0 where the prediction flipped.
+        flipped: whether the prediction flipped.
+        label_kept: None where labels are off.
+        ssim: NaN where it was not asked for.
+        gradient: None where it was not asked for; `[N]` of the loss, or `[2, N]` of margin and 1 − SSIM, as the search
+            asked.
+        loss: None where it was not asked for.
+        decisive: flipped, and the output moved far enough to prove something.
+    """
 
     weights: Array
     output: tuple[float, ...]
@@ -74,21 +93,21 @@ class Iterate:
 
     @property
     def keeps_label(self) -> bool:
-        """The ground truth is kept, as far as anyone can tell."""
+        """Whether the label (the ground truth) is kept, as far as anyone can tell."""
         return self.label_kept is not False
 
     @property
     def success(self) -> bool:
-        """A counterfactual: the prediction flipped and the label did not."""
+        """Whether this is a counterfactual: the prediction flipped and the label did not."""
         return self.flipped and self.keeps_label
 
     @property
     def decisive_success(self) -> bool:
-        """A decisive counterfactual."""
+        """Whether this is a decisive counterfactual."""
         return self.success and self.decisive
 
     def to_point(self) -> Point:
-        """One point of a record's trajectory."""
+        """Return the point as a record's trajectory has it, rounded to 6 digits."""
         return Point(
             weights=tuple(round(float(weight), 6) for weight in self.weights),
             output=tuple(round(value, 6) for value in self.output),
@@ -100,26 +119,29 @@ class Iterate:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search found for one unit, by the definitions of METHOD § 2 (best iterate, not last).
+    """The result of a search for one trial, by the definitions of METHOD § 2 (best evaluated point, not last).
 
-    edit_weights, output, ssim: of one and the same point: the counterfactual (of all decisive, label-keeping
-        points the one of highest SSIM; where there is none, of all that merely flip), else the label-keeping
-        point of largest change (the unedited image, if there is no other). `ssim` is None where it was not
-        computed: that is when nothing flipped.
-    original_output: of the unedited image.
-    change: the sensitivity, the largest change among label-keeping points within the bounds, and
-        `change_weights` where it was found.
-    flipped: there is a counterfactual; decisive: there is a decisive one.
-    label_kept: None where labels are off; False where the prediction flipped within the bounds, but the
-        label changed with it each time, or where no point besides the unedited image keeps the label; True
-        else.
-    natural: whether the edit stays within what the generator draws; None where that is not known.
-    flip_weight: single mode: smallest |edit weight| that flips and keeps the label, None where there is none.
-    steps: rounds of asking; evaluations: points evaluated, the unedited image not counted.
-    stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
-    trajectory: the points (see `Iterate.to_point`), the unedited image among them: by weight for a scan, in
-        order of time otherwise; of CMA-ES only each generation's best.
-    paper: change, flipped and decisive within `Unit.outer`, None without one.
+    Attributes:
+        edit_weights: `[N]`, of one and the same point as `output` and `ssim`: the counterfactual (of all decisive,
+            label-keeping points the one of highest SSIM; where there is none, of all that merely flip), else the
+            label-keeping point of largest change (the unedited image, if there is no other).
+        output: the target's recorded output there.
+        original_output: that of the unedited image.
+        change: the sensitivity, the largest change among label-keeping points within the bounds.
+        change_weights: `[N]`, where that change was found.
+        flipped: whether there is a counterfactual.
+        decisive: whether there is a decisive one.
+        label_kept: None where labels are off; False where the prediction flipped within the bounds, but the label
+            changed with it each time, or where no point besides the unedited image keeps the label; True else.
+        ssim: None where it was not computed, which is when nothing flipped.
+        flip_weight: in single mode the smallest |edit weight| that flips and keeps the label, None where there is none.
+        steps: how often the search asked.
+        evaluations: how many points were evaluated, the unedited image not counted.
+        stop: why the search ended; "label-lost" when no point besides the unedited image keeps the label.
+        trajectory: the points (see `Iterate.to_point`), the unedited image among them: by weight for a scan, in order
+            of time otherwise; of CMA-ES only each generation's best.
+        natural: whether the edit stays within what the generator draws; None where that is not known.
+        paper: change, flipped and decisive within `Unit.outer`, None without one.
     """
 
     edit_weights: Array
@@ -141,29 +163,35 @@ class SearchResult:
 
 
 class SearchState(Protocol):
-    """One unit under way. `ask` and `tell` alternate until `result` is not None."""
+    """One trial under way. `ask` and `tell` alternate until `result` is not None."""
 
     def ask(self) -> Array:
-        """Edit weights `[k, N]` (k ≥ 1) to evaluate now; the same until `tell`."""
+        """Return edit weights `[k, N]` (k ≥ 1) to evaluate now; the same until `tell`."""
 
     def tell(self, iterates: list[Iterate]) -> None:
-        """The answers to the last `ask`, in its order."""
+        """Take the answers to the last `ask`, in its order."""
 
     def result(self) -> SearchResult | None:
-        """None while there is something to ask."""
+        """Return the result, None while there is something to ask."""
 
 
 class Search(Protocol):
-    """A way to search: a dataclass of its options, and a `SearchState` per unit. States share nothing, so units cannot
-    influence one another.
+    """A way to search: a dataclass of its options, and a `SearchState` per trial.
 
-    name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
-    needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
-        that, else of margin and 1 − SSIM.
-    most_evaluations: a search may have that beside: points of one unit that it takes at most, for plans; without it
-        10,000 are the end.
-    reaches_ends: a search may have that beside, as True: whatever it finds on the way it tries both ends of the bounds,
-        so that what an edit to its end comes to is known. `check_search` holds one to all of it.
+    States share nothing, so trials cannot influence one another. `check_search` checks all of this. A search may also
+    have
+
+    - `most_evaluations`: how many points of one trial it takes at most, for plans; without it 10,000 are the end;
+    - `reaches_ends`, as True: whatever it finds on the way, it tries both ends of the bounds, so that the effect of an
+      edit to its end is known.
+
+    Attributes:
+        name: what options and manifests call it.
+        in_words: how a report calls it.
+        modes: of "single" and "multi", those that it can do.
+        needs_gradient: its points must come back with gradients, of the loss where it needs that, else of margin and 1
+            − SSIM.
+        needs_loss: its points must come back with the loss L.
     """
 
     name: ClassVar[str]
@@ -173,16 +201,16 @@ class Search(Protocol):
     needs_loss: ClassVar[bool]
 
     def start(self, unit: Unit, origin: Iterate) -> SearchState:
-        """Begin on `unit`; `origin` is the unedited image, already evaluated."""
+        """Begin on the trial `unit`; `origin` is the unedited image, already evaluated."""
 
 
 def _peak(points: list[Iterate]) -> Iterate | None:
-    """The point of largest change."""
+    """Return the point of largest change."""
     return max(points, key=lambda it: it.change, default=None)
 
 
 def _best(successes: list[Iterate]) -> Iterate | None:
-    """The counterfactual: of the decisive ones, where there are any, the one of highest SSIM."""
+    """Return the counterfactual: of the decisive ones, where there are any, the one of highest SSIM."""
     return min(
         [it for it in successes if it.decisive] or successes,
         key=lambda it: (-it.ssim if not math.isnan(it.ssim) else 0.0, np.abs(it.weights).sum()),
@@ -191,28 +219,32 @@ def _best(successes: list[Iterate]) -> Iterate | None:
 
 
 def within(weights: Array, bounds: Array) -> bool:
-    """All edit weights `[N]` lie in `bounds` `[N, 2]`."""
+    """Return whether all edit weights `[N]` lie in `bounds` `[N, 2]`, to a relative 1e-9."""
     slack = 1e-9 * (1 + np.abs(bounds))
     return bool(np.all(weights >= bounds[:, 0] - slack[:, 0]) and np.all(weights <= bounds[:, 1] + slack[:, 1]))
 
 
 class Trials:
-    """All points of one unit, and the result by definition."""
+    """The evaluated points of one trial, and the result by definition."""
 
     def __init__(self, unit: Unit, origin: Iterate) -> None:
+        """Begin with no point but the unedited image `origin`."""
         self.unit = unit
         self.origin = origin
         self.tried: list[Iterate] = []
         self.steps = 0
 
     def add(self, iterates: list[Iterate]) -> None:
-        """One round of answers."""
+        """Add one round of answers."""
         self.tried.extend(iterates)
         self.steps += 1
 
     def named(self) -> list[int]:
-        """Which points `result` rests on, by their place in `tried`: the largest change, the counterfactual and the
-        smallest weight that flips; where there is no counterfactual, what came nearest to one."""
+        """Return which points `result` rests on, by their index in `tried`.
+
+        These are the largest change, the counterfactual and the smallest weight that flips; where there is no
+        counterfactual, what came nearest to one.
+        """
         inside = [it for it in self.tried if within(it.weights, self.unit.bounds)]
         keeping = [it for it in inside if it.keeps_label]
         successes = [it for it in keeping if it.success]
@@ -226,8 +258,13 @@ class Trials:
         return sorted({places[id(it)] for it in chosen if it is not None})
 
     def result(self, stop: str, *, by_weight: bool, only: Container[int] | None = None) -> SearchResult:
-        """Judge the points, or `only` those (of `tried`, by their place); the trajectory has all of them. `by_weight`
-        sorts it by the unit's edit weight, else it stays in order of time."""
+        """Judge the points and return the result.
+
+        Args:
+            stop: why the search ended.
+            by_weight: sort the trajectory by the trial's edit weight; else it stays in order of time.
+            only: judge those points alone (by their index in `tried`); the trajectory has all of them.
+        """
         unit, origin = self.unit, self.origin
         judged = [it for place, it in enumerate(self.tried) if only is None or place in only]
         inside = [it for it in judged if within(it.weights, unit.bounds)]
@@ -268,7 +305,7 @@ class Trials:
         return None if smallest is None else abs(float(smallest.weights[self.unit.attribute]))
 
     def _smallest(self, successes: list[Iterate]) -> Iterate | None:
-        """Single mode: the success of the smallest |edit weight|."""
+        """Return, in single mode, the success of the smallest |edit weight|."""
         attribute = self.unit.attribute
         if attribute is None:
             return None

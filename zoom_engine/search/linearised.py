@@ -9,19 +9,28 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Unit
 
-# Of the way from the free minimiser to the least g·d in the box. All the way each entry would go to a bound by the sign
-# of its slope, however small that is, so that its rounding would turn the step; the last bit counts little while there
-# are steps to come.
+# Share of the way from the free minimiser to the least g·d in the box. At the end of the way each entry goes to a bound
+# by the sign of its slope, however small that is, so that its rounding would turn the step; the last bit counts little
+# while there are steps to come.
 REACH = 0.8
 CUTS, HALVINGS = 5, 12
 
 
 def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array, *, reach: float = REACH) -> Array:
-    """The minimiser d `[N]`; h > 0, low ≤ 0 ≤ high, all `[N]`. A b that lies beyond `reach` (0 to 1) of the way from
-    the free minimiser to the least g·d in the box, or beyond the box, is raised to there.
+    """Return the minimiser d `[N]` of the problem above.
 
     d(λ) = clip(−(c + λg)/h, low, high), with the smallest λ ≥ 0 that meets the constraint. g·d(λ) falls and is linear
     between the λ at which an entry meets its bound, so that λ follows from its values there.
+
+    Args:
+        c: linear costs `[N]`.
+        h: quadratic costs `[N]`, above 0.
+        g: the constraint's slope `[N]`.
+        b: the constraint's limit. One that lies beyond `reach` of the way from the free minimiser to the least g·d in
+            the box, or beyond the box, is raised to there.
+        low: lower bounds `[N]`, at most 0.
+        high: upper bounds `[N]`, at least 0.
+        reach: in [0, 1].
     """
 
     def steps(multipliers: Array) -> Array:
@@ -45,11 +54,12 @@ def least_step(c: Array, h: Array, g: Array, b: float, low: Array, high: Array, 
 def next_edit(
     unit: Unit, at: Array, c: Array, h: Array, g: Array, b: float, *, radius: Array, reach: float = REACH
 ) -> Array:
-    """Edit weights `[N]`: `at` plus the least step, of that `reach`, within `radius [N]` and where the unit may look.
+    """Return edit weights `[N]`: `at` plus the least step within `radius [N]` and where the trial may look.
 
-    Where that is not natural, the plane that touches the region where the edit, drawn back, meets its surface cuts off
-    what is beyond (Kelley 1960): one more linear term, whose weight is found by bisection. There are a few such cuts,
-    each in the place of the one before, and the best is taken of the edits that they lead to, drawn back.
+    Where the edit is not natural, a plane cuts off what is beyond: it touches the region where the projected edit meets
+    its surface (Kelley 1960). The plane is one more linear term, whose weight is found by bisection. There are a few
+    such cuts, each in place of the one before; of the edits that they lead to, projected, the best is taken. For the
+    other arguments see `least_step`.
     """
     low = np.maximum(unit.bounds[:, 0] - at, -radius)
     high = np.minimum(unit.bounds[:, 1] - at, radius)
@@ -77,7 +87,7 @@ def next_edit(
         drawn_back.append(unit.allowed(found))
 
     def price(edit: Array) -> tuple[float, float]:
-        """How far beyond b, and what is minimised."""
+        """Return how far an edit lies beyond b, and what is minimised."""
         d = edit - at
         return max(float(g @ d) - b, 0.0), float(c @ d + h @ d**2 / 2)
 

@@ -1,25 +1,26 @@
 """Minimal: the smallest edit of several attributes that flips, in few evaluations.
 
 As decision-boundary attacks do (DeepFool, Moosavi-Dezfooli 2016, arXiv 1511.04599; Brendel-Bethge, Brendel 2019, arXiv
-1907.01003; FAB, Croce 2020, arXiv 1907.02044; FMN, Pintor 2021, arXiv 2102.12827), with the picture's change in the
-place of a norm: minimise 1 − SSIM over the edit weights w, so that margin(w) < 0. Each step takes the margin's gradient
-g and that of 1 − SSIM, c, and solves
+1907.01003; FAB, Croce 2020, arXiv 1907.02044; FMN, Pintor 2021, arXiv 2102.12827), with the picture's change in place
+of a norm: minimise 1 − SSIM over the edit weights w, so that margin(w) < 0. Each step takes the margin's gradient g and
+that of 1 − SSIM, c, and solves
 
     minimise c·d + ½ Σᵢ hᵢ dᵢ²,  margin + g·d ≤ goal (slightly below 0)
 
-within the bounds, the natural region and a trust region, whose radius along each attribute follows from how its slope
-kept (Nocedal and Wright 2006, chapter 18; Rprop, Riedmiller and Braun 1993). The metric h says what an edit costs:
-first as much for each attribute in units of its own range, then what the gradients c tell of this very picture.
+within the bounds, the natural region and a trust region. The radius of the trust region along each attribute follows
+from how well its slope predicted the margin (Nocedal and Wright 2006, chapter 18; Rprop, Riedmiller and Braun 1993).
+The metric h says what an edit costs: first the same for each attribute in units of its own range, then what the
+gradients c tell of this very picture.
 
 The search descends to the boundary from the unedited image. Where that leads to no flip, slopes near the unedited image
 lead nowhere, and it *looks afar*: at corners of the bounds, the same for every image, and descends from those that are
-nearest to flipping. Once there is a flip that shows it descends from the unedited image *again*, with the metric
-learned by then: the first finds flips, the second similar pictures; where that leads to none, it goes *back* from the
-flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the same
-steps, kept while pictures get more similar and still flip decisively.
+nearest to flipping. Once there is a decisive flip it descends from the unedited image *again*, with the metric learned
+by then: the first descent finds flips, the second similar pictures. Where the second leads to none, it goes *back* from
+the flip, most of the way to the unedited image, and descends from there. From the more similar flip it *polishes*: the
+same steps, kept while pictures get more similar and still flip decisively.
 
 It is *hopeless*, and ends, once a few steps were taken and no slope that was met, followed to the end of the bounds,
-would take away three quarters of the margin; before it believes that, it looks once at the end of the bounds.
+would take away three quarters of the margin; before it believes that, it evaluates the end of the bounds once.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
 from zoom_engine.search.linearised import REACH, next_edit
 
-RADIUS, FAR_RADIUS = 0.1, 0.25  # of the first trust region, in half ranges: from the unedited image, from afar
+RADIUS, FAR_RADIUS = 0.1, 0.25  # radius of the first trust region, in half ranges: from the unedited image, from afar
 SMALLEST_RADIUS, LARGEST_RADIUS = 0.005, 1.0
 GROWTH, SHRINKAGE = 2.0, 0.5
-FELL = (0.05, 0.35, 0.7)  # shares of the foretold fall at which a radius shrinks by that, stays, and grows by that
-LEAST_STEP = 1e-3  # in half ranges: what is less has not moved
+FELL = (0.05, 0.35, 0.7)  # shares of the predicted fall at which a radius shrinks, stays and grows
+LEAST_STEP = 1e-3  # in half ranges: an attribute that moves less has not moved
 FIRST_COST = 0.4  # h of an attribute per squared half range: half of it costs 0.05 of SSIM
-COSTS = (0.01, 20.0)  # what is learned stays within; the hair of the avatars costs 18 near the unedited image
-PRIOR_WEIGHT = 0.1  # of FIRST_COST beside what is learned, in points
-NEAR = 0.1  # in half ranges: what is learned is of weights about as large
-LOOKS, HOPE = 4, 0.75  # before it may be hopeless; the share of the margin that a slope must foretell to be gone
-BACK = 0.3  # of a flip's weights: where it begins once more if the way again leads to none
-SIMILAR = 0.98  # SSIM of a flip from which on beginning again has little to gain
-LEAST_GAIN = 0.002  # of SSIM: polishing ends where less is foretold
-LATTICE = 128  # points per half range: what is asked for lies on it, so that roundings of a gradient do not add up
+COSTS = (0.01, 20.0)  # limits of learned costs; the hair of the avatars costs 18 near the unedited image
+PRIOR_WEIGHT = 0.1  # weight of FIRST_COST beside the learned costs, in points
+NEAR = 0.1  # in half ranges: costs are learned at weights about as large
+LOOKS, HOPE = 4, 0.75  # points before it may be hopeless; the share of the margin that a slope must predict to fall
+BACK = 0.3  # share of a flip's weights: it begins once more there if the second way leads to no flip
+SIMILAR = 0.98  # SSIM of a flip from which on a second way has little to gain
+LEAST_GAIN = 0.002  # gain of SSIM: polishing ends where less is predicted
+LATTICE = 128  # steps per half range: every point lies on it, so that roundings of a gradient do not add up
 
 Path = Generator[Array, Iterate, "Iterate | None"]
 
@@ -56,15 +57,17 @@ Path = Generator[Array, Iterate, "Iterate | None"]
 class Minimal:
     """Options of the search for the smallest edit.
 
-    steps: at most so many points of a way to the boundary, but for the one that `again` is of.
-    afar: so many corners of the bounds are looked at where the way from the unedited image leads to no flip, or none.
-    descents: from so many of them it descends, one after another, until one leads to a flip.
-    again: once there is a flip that shows, at most so many points of another way from the unedited image.
-    polish: at most so many points from the more similar flip on, to make the edit smaller.
-    overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin.
+    It stops at the boundary, so the change that it reports is that of small edits: it is only for several attributes
+    together, whose sensitivity is measured by edit weights.
 
-    It stops at the boundary, so the change that it reports is that of small edits: only for several attributes
-    together, whose sensitivity is told by edit weights.
+    Attributes:
+        steps: at most so many points of a way to the boundary, but for the way that `again` limits.
+        afar: how many corners of the bounds are evaluated where the way from the unedited image leads to no flip, or to
+            no decisive one.
+        descents: from how many of them it descends, one after another, until one leads to a flip.
+        again: once there is a decisive flip, at most so many points of another way from the unedited image.
+        polish: at most so many points from the more similar flip on, to make the edit smaller.
+        overshoot: how far beyond the boundary to aim, as a share of the unedited image's margin, in (0, 1].
     """
 
     name: ClassVar[str] = "minimal"
@@ -81,6 +84,7 @@ class Minimal:
     overshoot: float = 0.05
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a ConfigError."""
         if self.steps < 1:
             raise ConfigError(f"minimal: steps is {self.steps}, but must be at least 1")
         for name in ("afar", "descents", "again", "polish"):
@@ -91,19 +95,23 @@ class Minimal:
 
     @property
     def most_evaluations(self) -> int:
-        """Of one image, at most: the unedited image, the end of the bounds and where it goes back to are one each."""
+        """The largest number of points of one image.
+
+        The unedited image, the end of the bounds and the point that it goes back to are one each.
+        """
         descents = 2 + min(self.descents, self.afar)
         return descents * self.steps + self.afar + self.again + self.polish + 3
 
     def start(self, unit: Unit, origin: Iterate) -> MinimalState:
-        """Begin on `unit` at the unedited image."""
+        """Begin on the trial `unit` at the unedited image."""
         return MinimalState(self, unit, origin)
 
 
 class MinimalState:
-    """One image: the path is a generator of points to ask for, which is sent the answers."""
+    """The search of one image: the path is a generator of points to ask for, which is sent the answers."""
 
     def __init__(self, options: Minimal, unit: Unit, origin: Iterate) -> None:
+        """Begin at the unedited image; bounds of zeros stop at once."""
         self._options = options
         self._trials = Trials(unit, origin)
         self._half = np.where(np.any(unit.bounds, axis=1), (unit.bounds[:, 1] - unit.bounds[:, 0]) / 2, 1.0)
@@ -115,9 +123,11 @@ class MinimalState:
         next(self._path)
 
     def ask(self) -> Array:
+        """Return the one point to evaluate next, `[1, N]`."""
         return self._point[None]
 
     def tell(self, iterates: list[Iterate]) -> None:
+        """Take the answer, with the gradients of margin and 1 − SSIM, and follow the path to its next point."""
         (iterate,) = iterates
         if iterate.gradient is None or iterate.gradient.ndim != 2:
             raise ConfigError("this search needs the gradients of margin and SSIM, which were not evaluated")
@@ -128,10 +138,11 @@ class MinimalState:
             self._stop = end.value
 
     def result(self) -> SearchResult | None:
+        """Return the result, None while there is something to ask."""
         return self._trials.result(self._stop, by_weight=False) if self._stop else None
 
     def _search(self) -> Generator[Array, Iterate, str]:
-        """The whole path; returns why it ended."""
+        """Walk the whole path; return why it ended."""
         options = self._options
         unedited = yield self._point
         flip = yield from self._to_the_boundary(unedited, RADIUS, options.steps)
@@ -153,7 +164,7 @@ class MinimalState:
         return (yield from self._polish(flip if again is None or again.ssim < flip.ssim else again))
 
     def _from_afar(self) -> Path:
-        """A decisive counterfactual among corners of the bounds, or on the way from one of them; None where none is."""
+        """Return a decisive counterfactual among corners of the bounds, or on the way from one; None without one."""
         seen = []
         for point in self._corners():
             seen.append((yield point))
@@ -168,14 +179,18 @@ class MinimalState:
         return None
 
     def _back(self, flip: Iterate) -> Path:
-        """The way to the boundary from most of the way back to the unedited image, or where that leads, if it flips."""
+        """Go most of the way back to the unedited image, and from there to the boundary.
+
+        Returns the point where it goes back to, if that flips decisively, else what `_to_the_boundary` returns from
+        there.
+        """
         nearer = yield self._on_lattice(BACK * flip.weights)
         if nearer.decisive_success:
             return nearer
         return (yield from self._to_the_boundary(nearer, RADIUS, self._options.steps)) if nearer.keeps_label else None
 
     def _corners(self) -> list[Array]:
-        """Opposite pairs of corners of the bounds, as far out as the unit may look."""
+        """Return opposite pairs of corners of the bounds, as far out as the trial may look."""
         unit, random = self._trials.unit, np.random.default_rng(0)
         low, high = unit.bounds.T
         found: dict[bytes, Array] = {}
@@ -188,8 +203,10 @@ class MinimalState:
         return list(found.values())[: self._options.afar]
 
     def _to_the_boundary(self, at: Iterate, first_radius: float, steps: int) -> Path:
-        """From one point to the first decisive counterfactual, None where there is none on the way. The last point goes
-        all the way that the radius allows, and so does one that would be no other than the point before."""
+        """Go from one point to the first decisive counterfactual; None where there is none on the way.
+
+        The last point goes all the way that the radius allows, and so does one that would equal the point before.
+        """
         radius = np.full(len(at.weights), first_radius)
         for left in range(steps, 0, -1):
             costs, reaches = self._costs(), (1.0,) if left == 1 else (REACH, 1.0)
@@ -214,12 +231,15 @@ class MinimalState:
         return None
 
     def _growth(self, at: Iterate, found: Iterate, *, holds: bool) -> Array:
-        """By what each attribute's radius grows or shrinks `[N]` after a step from `at`. Of the fall that its slope
-        foretold it brought about the share (1 + slope found / slope before) / 2, by the trapezoidal rule: steep slopes
-        near the unedited image may turn soon, and an attribute that turns is no reason to hold the others back. Where
-        the margin does not hold to what all foretold, or the label is lost, none grows, and that half shrinks which
-        kept least."""
+        """Return by what each attribute's radius grows or shrinks `[N]` after a step from `at`.
+
+        An attribute brought about the share (1 + slope found / slope before) / 2 of the fall that its slope predicted,
+        by the trapezoidal rule. Where the margin does not fall as all together predicted, or the label is lost, none
+        grows, and the half with the smallest shares shrinks.
+        """
         slope, moved = _slope(at), self._moved(found.weights - at.weights)
+        # each by itself: steep slopes near the unedited image may turn soon, and an attribute that turns is no reason
+        # to restrict the others
         shares = np.divide(slope + _slope(found), 2 * slope, out=np.zeros_like(slope), where=slope != 0)
         factors = np.exp(np.interp(shares, FELL, np.log((SHRINKAGE, 1.0, GROWTH))))
         if not holds:
@@ -227,7 +247,7 @@ class MinimalState:
         return np.where(moved, factors, 1.0)
 
     def _polish(self, at: Iterate) -> Generator[Array, Iterate, str]:
-        """From a decisive counterfactual to more similar ones; returns why it ended."""
+        """Go from a decisive counterfactual to more similar ones; return why it ended."""
         radius = RADIUS
         for _ in range(self._options.polish):
             point, gain = self._next(at, self._costs(), radius)
@@ -241,7 +261,7 @@ class MinimalState:
         return "all-steps"
 
     def _next(self, at: Iterate, costs: Array, radius: float | Array, reach: float = REACH) -> tuple[Array, float]:
-        """The next point, and how much SSIM is foretold to gain by it."""
+        """Return the next point, and how much SSIM it is predicted to gain."""
         unit, slope, cost = self._trials.unit, _slope(at), _picture(at)
         left = self._goal - at.margin
         edit = next_edit(unit, at.weights, cost, costs, slope, left, radius=radius * self._half, reach=reach)
@@ -250,8 +270,10 @@ class MinimalState:
         return point, -float(cost @ step + costs @ step**2 / 2)
 
     def _on_lattice(self, point: Array) -> Array:
-        """The nearest point of the lattice, or bound; a little nearer to the unedited image as far as it takes to be
-        where the unit may look."""
+        """Return the nearest point of the lattice, or bound.
+
+        It is moved a little nearer to the unedited image as far as it takes to be where the trial may look.
+        """
         unit, spacing = self._trials.unit, self._half / LATTICE
         low, high = unit.bounds.T
         middle = (low + high) / 2
@@ -263,18 +285,24 @@ class MinimalState:
             point = 0.97 * point
 
     def _costs(self) -> Array:
-        """The metric h `[N]` that the gradients of 1 − SSIM so far tell: of all pairs (w, c), in half ranges, the least
-        squares of c ≈ h·w, each attribute for itself and with weights 1 / (r² + w²), beside the first metric. 1 − SSIM
-        grows ever slower with w, so that near the unedited image h is many times that of far points."""
+        """Return the metric h `[N]` that the gradients of 1 − SSIM so far tell.
+
+        Of all pairs (w, c), in half ranges, it is the least squares of c ≈ h·w, each attribute for itself and with
+        weights 1 / (r² + w²), beside the first metric.
+        """
         weights = np.stack([iterate.weights for iterate in self._trials.tried]) / self._half
         slopes = np.stack([_picture(iterate) for iterate in self._trials.tried]) * self._half
+        # 1 − SSIM grows ever slower with w, so that near the unedited image h is many times that of far points.
         near = 1 / (NEAR**2 + weights**2)
         told = (near * slopes * weights).sum(0) + PRIOR_WEIGHT * FIRST_COST
         fitted = told / ((near * weights**2).sum(0) + PRIOR_WEIGHT)
         return np.asarray(np.clip(fitted, *COSTS) / self._half**2)
 
     def _is_hopeless(self) -> bool:
-        """No point that was tried foretells, by its slope to the end of the bounds, less than `HOPE` of the margin."""
+        """Return whether every evaluated point predicts, by its slope to the end of the bounds, too small a fall.
+
+        Too small is less than `HOPE` of the margin.
+        """
         tried = [iterate for iterate in self._trials.tried if iterate.keeps_label]
         if len(self._trials.tried) < LOOKS or any(iterate.success for iterate in tried):
             return False
@@ -284,17 +312,17 @@ class MinimalState:
         return bool(foretold > (1 - HOPE) * self._trials.tried[0].margin)
 
     def _moved(self, step: Array) -> Array:
-        """Which attributes `[N]` a step moves."""
+        """Return which attributes `[N]` a step moves."""
         return np.asarray(np.abs(step) >= LEAST_STEP * self._half)
 
 
 def _slope(iterate: Iterate) -> Array:
-    """The margin's gradient `[N]`."""
+    """Return the margin's gradient `[N]`."""
     assert iterate.gradient is not None
     return np.asarray(iterate.gradient[0])
 
 
 def _picture(iterate: Iterate) -> Array:
-    """The gradient `[N]` of 1 − SSIM."""
+    """Return the gradient `[N]` of 1 − SSIM."""
     assert iterate.gradient is not None
     return np.asarray(iterate.gradient[1])

@@ -1,4 +1,4 @@
-"""From a unit's result to the record that an audit keeps of it."""
+"""Conversion of a trial's result to the record that an audit keeps of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def record_of(
     groups: tuple[bool, ...] | None = None,
     wordings: tuple[float, ...] | None = None,
 ) -> Record:
-    """The record of a unit; ``name`` is an attribute's text, a random direction's number, or None."""
+    """Return the record of a trial; `name` is an attribute's text, a random baseline direction's number, or None."""
     return Record(
         image=unit.image,
         seed=seed,

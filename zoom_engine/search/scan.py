@@ -1,14 +1,14 @@
 """Scan: one attribute is one dimension, so walk it. Forward only.
 
-A uniform grid over the bounds gives the response curve, and with it the sensitivity. The smallest flipping
-weight lies between the first grid point that flips, counted from 0, and its neighbour towards 0; it is then
-found to a tolerance. The points tried there lie on a fixed lattice, whose cells are at most the tolerance
-wide: interpolating the margin (which takes about 3 evaluations where halving takes 6) can then change the
-way, but not the answer, and rounding noise in a margin does not move an edit weight.
+A uniform grid over the bounds gives the response curve, and with it the sensitivity. The smallest flipping weight lies
+between the first grid point that flips, counted from 0, and its neighbour towards 0; it is then found to a tolerance.
+The points tried there lie on a fixed lattice, whose cells are at most the tolerance wide: interpolating the margin
+(which takes about 3 evaluations where halving takes 6) can then change the way, but not the answer, and rounding noise
+in a margin does not move an edit weight.
 
-The grid is uniform, not denser around 0: a coarse cell at 0 costs one or two more evaluations once a flip
-is known to be inside, while a coarse cell far out can miss the largest change. A prediction that flips and
-flips back between two grid points is not seen.
+The grid is uniform, not denser around 0: a coarse cell at 0 costs one or two more evaluations once a flip is known to
+be inside, while a coarse cell far out can miss the largest change. A prediction that flips and flips back between two
+grid points is not seen.
 
 Most responses grow from 0 to the end of the range, and then the grid's other half says nothing new: every second point
 is taken first, and those between only on a side whose change falls somewhere, or that loses the label.
@@ -31,11 +31,14 @@ from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Un
 class Scan:
     """Options of the scan.
 
-    points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them.
-    outer_points: more of them between the bounds and the outer range, where the unit has one; its ends are
-        among them.
-    tolerance: largest error of the flip weight, in units of the edit weight (standard deviations along the
-        direction); None leaves the flip weight at the grid.
+    Attributes:
+        points: grid points within the bounds, 0 not counted (it is the unedited image); both ends are among them.
+        outer_points: how many more between the bounds and the outer range, where the trial has one; its ends are among
+            them.
+        tolerance: largest error of the flip weight, in units of the edit weight (standard deviations along the
+            direction); None leaves the flip weight at the grid.
+        monotone: how far, in change, a response may fall and still count as growing, so that the points between are
+            left out; None takes the whole grid at once.
     """
 
     name: ClassVar[str] = "scan"
@@ -51,6 +54,7 @@ class Scan:
     monotone: float | None = 0.005
 
     def __post_init__(self) -> None:
+        """Refuse options out of their ranges by a ConfigError."""
         if self.points < 2 or self.outer_points < 2:
             raise ConfigError("scan: points and outer_points must be at least 2, one on each side of 0")
         if self.tolerance is not None and not self.tolerance > 0:
@@ -59,15 +63,21 @@ class Scan:
             raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
 
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
-        """Begin on `unit`, which must have an attribute."""
+        """Begin on the trial `unit`, which must have an attribute.
+
+        Raises:
+            ConfigError: it has none.
+        """
         if unit.attribute is None:
             raise ConfigError("scan moves one attribute at a time: use minimal, sgd, pgd or cmaes for all together")
         return ScanState(self, unit, unit.attribute, origin)
 
 
 def grid(low: float, high: float, points: int) -> list[float]:
-    """`points` weights over [low, high] without 0, both ends included, evenly spaced on each side of 0;
-    fewer where a side is empty."""
+    """Return `points` weights over [low, high] without 0, both ends included, evenly spaced on each side of 0.
+
+    They are fewer where a side is empty.
+    """
     if low == high:
         return []
     on_high = round(points * high / (high - low))
@@ -78,7 +88,7 @@ def grid(low: float, high: float, points: int) -> list[float]:
 
 
 def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: int) -> list[float]:
-    """`points` weights on what [outer] adds to [inner], shared between the sides, outer ends included."""
+    """Return `points` weights on what `outer` adds to `inner`, shared between the sides, outer ends included."""
     sides = [(inner[0], outer[0]), (inner[1], outer[1])]
     sides = [(near, far) for near, far in sides if abs(far) > abs(near)]
     each = points // max(len(sides), 1)
@@ -86,16 +96,20 @@ def outer_grid(inner: tuple[float, float], outer: tuple[float, float], points: i
 
 
 def every_second(weights: list[float]) -> list[float]:
-    """Of grid points those that are taken first: on each side of 0 every second, its end among them, and two where
-    there are two."""
+    """Return the grid points that are taken first.
+
+    On each side of 0 they are every second one, its end among them, and both where there are two.
+    """
     low, high = [w for w in weights if w < 0], [w for w in weights if w > 0]
     return (low if len(low) < 3 else low[::2]) + (high if len(high) < 3 else high[::-2][::-1])
 
 
 @dataclasses.dataclass
 class _Bracket:
-    """A lattice from a point that does not flip (cell 0) to one that does (cell `cells`), the first flip
-    being sought between."""
+    """A lattice from a point that does not flip (cell 0) to one that does (cell `cells`).
+
+    The first flip is sought between them.
+    """
 
     near: float
     far: float
@@ -114,11 +128,10 @@ class _Bracket:
         return self.weight(self.high)
 
     def next_cell(self, limit: float | None) -> int | None:
-        """The cell to try next; None when the flip is found, or cannot be nearer to 0 than `limit`.
+        """Return the cell to try next; None when the flip is found, or cannot be nearer to 0 than `limit`.
 
-        It is where the interpolated margin crosses 0, and half-way every third time, so that no curve can
-        stall it. With a limit, the first try is the last cell below it: if that does not flip, this side is
-        out.
+        It is where the interpolated margin crosses 0, and half-way every third time, so that no curve can stall it.
+        With a limit, the first try is the last cell below it: if that does not flip, this side is out.
         """
         if self.high - self.low <= 1:
             return None
@@ -144,9 +157,10 @@ class _Bracket:
 
 
 class ScanState:
-    """One attribute of one image."""
+    """The scan of one attribute of one image."""
 
     def __init__(self, options: Scan, unit: Unit, attribute: int, origin: Iterate) -> None:
+        """Ask for the first grid points; empty bounds without an outer range stop at once."""
         self._options = options
         self._attribute = attribute
         self._trials = Trials(unit, origin)
@@ -165,11 +179,13 @@ class ScanState:
         self._stop = "" if weights else "no-range"
 
     def ask(self) -> Array:
+        """Return the points to evaluate now, `[k, N]`."""
         points = np.zeros((len(self._wanted), len(self._trials.unit.bounds)))
         points[:, self._attribute] = self._wanted
         return points
 
     def tell(self, iterates: list[Iterate]) -> None:
+        """Take the answers and choose the next points, or stop."""
         self._trials.add(iterates)
         if self._sides is None:
             self._wanted, self._between = self._needed(), []
@@ -186,16 +202,17 @@ class ScanState:
             self._plan()
 
     def result(self) -> SearchResult | None:
+        """Return the result, None while there is something to ask."""
         return self._trials.result(self._stop, by_weight=True) if self._stop else None
 
     def _side(self, sign: int) -> list[Iterate]:
-        """What was tried within the bounds on one side of 0, outwards."""
+        """Return what was tried within the bounds on one side of 0, outwards."""
         inside = [it for it in self._trials.tried if self._low <= it.weights[self._attribute] <= self._high]
         side = [it for it in inside if sign * it.weights[self._attribute] > 0]
         return sorted(side, key=lambda it: abs(float(it.weights[self._attribute])))
 
     def _needed(self) -> list[float]:
-        """Of the grid points that were left out those on a side where they can say something new."""
+        """Return the grid points that were left out and lie on a side where they can say something new."""
         if not self._between:
             return []
         slack, doubtful = self._options.monotone or 0.0, set()
@@ -209,8 +226,10 @@ class ScanState:
         return [weight for weight in self._between if math.copysign(1, weight) in doubtful]
 
     def _brackets(self) -> list[_Bracket]:
-        """On each side of 0, the first grid point that flips and its neighbour; the side that flips at the
-        smaller weight first."""
+        """Return, for each side of 0, the first grid point that flips and its neighbour.
+
+        The side that flips at the smaller weight comes first.
+        """
         tolerance = self._options.tolerance or math.inf
         brackets = []
         for sign in (1, -1):
@@ -227,8 +246,10 @@ class ScanState:
         return sorted(brackets, key=lambda bracket: abs(bracket.far))
 
     def _plan(self) -> None:
-        """Choose the next point, or stop: the first side down to its flip, then the other as far as it can
-        still flip sooner."""
+        """Choose the next point, or stop.
+
+        The first side is followed down to its flip, then the other as far as it can still flip sooner.
+        """
         sides = self._sides or []
         while sides:
             cell = sides[0].next_cell(self._flip)

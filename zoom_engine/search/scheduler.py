@@ -1,7 +1,7 @@
-"""The scheduler packs what many units ask for into full batches, retires finished units and refills.
+"""The scheduler packs what many trials ask for into full batches, retires finished trials and refills.
 
-A unit's own state decides what it asks for next, and rows of a batch do not mix, so results do not depend
-on the packing.
+A trial's own state decides what it asks for next, and rows of a batch do not mix, so results do not depend on the
+packing.
 """
 
 from __future__ import annotations
@@ -37,25 +37,28 @@ def searched(
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> Iterator[Finished]:
-    """Search every unit for each evaluator: the results that are new after a batch, as (index of the evaluator, unit,
-    result), not in the order of the units.
+    """Search every trial for each evaluator and yield the results that are new after a batch.
 
     A picture that several evaluators ask for is made once: they must have the same `renderer` and `directions`; those
     with the same text encoder also share its embeddings. Results are those of each evaluator alone. Gradient searches
-    take one. Where an interruption or an error ends it, what is new by then comes first, and it is raised when more is
-    asked for.
+    take one evaluator. Where an interruption or an error ends it, what is new by then comes first, and it is raised
+    when more is asked for.
 
     Args:
-        units: what to do; units of one image should be neighbours, since an unedited image is kept only
-            while units need it.
-        search: how; `evaluators`: of what.
-        styles: float `[I, S]`, there or mapped when asked for; `Unit.image` is a row of it.
+        units: the trials; those of one image should be neighbours, since an unedited image is kept only while trials
+            need it.
+        search: the search and its options.
+        evaluators: one for each target.
+        styles: float `[I, S]`, in memory or mapped when asked for; `Unit.image` is a row of it.
         batch_size: rows per evaluation, as long as there are so many; halved where memory does not take them.
-        progress: a bar over the units.
+        progress: a bar over the trials.
+
+    Yields:
+        Lists of (index of the evaluator, trial, result), not in the order of the trials.
 
     Raises:
-        ConfigError: for a batch size below 1, a unit that the search cannot do, bounds that do not
-            contain 0, or a search of somebody else's that asks or answers what it cannot (`contract.Held`).
+        ConfigError: for a batch size below 1, a trial that the search cannot do, bounds that do not contain 0, or a
+            search of somebody else's that asks or answers what it cannot (`contract.Held`).
         TargetError: when the target fails, or gives no gradients where the search needs them.
     """
     units = list(units)
@@ -113,7 +116,7 @@ def _check(
 
 @dataclasses.dataclass(eq=False)
 class _Task:
-    """One unit under one evaluator, with the answers to its last question as they come in."""
+    """One trial under one evaluator, with the answers to its last question as they come in."""
 
     unit: Unit
     evaluator: int
@@ -136,7 +139,7 @@ _Told = list[tuple[_Task, int, Iterate]]
 
 
 def _half(size: int, error: Exception) -> int:
-    """The batch size to go on with where `size` rows took more memory than there is; else `error` is raised."""
+    """Return the batch size to go on with where `size` rows took more memory than there is; else raise `error`."""
     out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
     if not out_of_memory or size == 1:
         raise error
@@ -144,7 +147,7 @@ def _half(size: int, error: Exception) -> int:
 
 
 class _Pool:
-    """Originals of the images in use, rendered ahead in whole batches and dropped after their last unit."""
+    """The originals of the images in use, rendered ahead in whole batches and dropped after their last trial."""
 
     def __init__(
         self,
@@ -160,7 +163,7 @@ class _Pool:
         self._rows: dict[int, list[Originals]] = {}
 
     def gather(self, images: Sequence[int], evaluator: int) -> Originals:
-        """The originals of `images`, one row each, as `evaluator` sees them."""
+        """Return the originals of `images`, one row each, as `evaluator` sees them."""
         return Originals.cat([self.row(image, evaluator) for image in images])
 
     def row(self, image: int, evaluator: int) -> Originals:
@@ -189,14 +192,21 @@ class _Pool:
 
 
 class Embeddings:
-    """Embeddings of one batch of images, made once per text encoder: `exact`, as a loss needs them, or enough to tell
-    each evaluator's labels."""
+    """Embeddings of one batch of images, made once per text encoder."""
 
     def __init__(self, images: Tensor, *, exact: bool) -> None:
+        """Prepare for `images`; nothing is computed yet.
+
+        Args:
+            images: the batch.
+            exact: whether embeddings are made as a loss needs them, or just exact enough to tell each evaluator's
+                labels.
+        """
         self._images, self._exact = images, exact
         self._made: dict[int, Tensor] = {}
 
     def of(self, evaluator: Evaluator) -> Tensor | None:
+        """Return the embeddings for the labels of `evaluator`, None where its labels are off."""
         labels = evaluator.labels
         if labels is None:
             return None
@@ -207,7 +217,7 @@ class Embeddings:
 
 
 class _Run:
-    """Everything under way."""
+    """All trials under way."""
 
     def __init__(
         self,
@@ -223,17 +233,17 @@ class _Run:
         self._verifies = search.needs_gradient and not all(each.follows_exactly for each in evaluators)
         self._todo = iter(units)
         self._pool = _Pool(units, evaluators, styles, batch_size)
-        # What is asked for with gradients, where the search wants them, and without.
+        # Points that are asked for with gradients, where the search wants them, and those without.
         self._queues: dict[bool, dict[tuple[int, bytes], _Row]] = {True: {}, False: {}}
         self._finished: Finished = []
 
     def take_finished(self) -> Finished:
-        """Results since the last call."""
+        """Return the results since the last call."""
         finished, self._finished = self._finished, []
         return finished
 
     def advance(self) -> bool:
-        """Evaluate one batch; False when nothing is left to do."""
+        """Evaluate one batch; return False when nothing is left to do."""
         before = len(self._finished)
         while max(map(len, self._queues.values())) < self._batch_size:
             unit = next(self._todo, None)
@@ -283,7 +293,7 @@ class _Run:
             row.waiting.append((task, place))
 
     def _inputs(self, batch: list[_Row]) -> tuple[list[int], Tensor, Tensor]:
-        """Images, styles and edit weights of a batch."""
+        """Return images, styles and edit weights of a batch."""
         images = [row.image for row in batch]
         weights = torch.from_numpy(np.stack([row.weights for row in batch])).float()
         return images, self._styles[torch.tensor(images)], weights.to(self._styles.device)

@@ -1,8 +1,8 @@
-"""A gradient search in bfloat16, and a result in float32.
+"""A gradient search in bfloat16 whose result is re-evaluated in float32.
 
-Where the networks that a search follows compute in bfloat16, what they say of a point only steers. Whatever the result
-rests on is evaluated again as a scan's points are: the counterfactual, the largest change, the smallest weight that
-flips. A point that does not stand is replaced by the next best, until all that are named do.
+Where the networks that a search follows compute in bfloat16, their answers only steer. Whatever the result rests on is
+evaluated again as a scan's points are: the counterfactual, the largest change, the smallest weight that flips. A point
+that is not confirmed is replaced by the next best, until all that the result names are.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import numpy as np
 
 from zoom_engine.search.iterates import Array, Iterate, SearchResult, SearchState, Trials, Unit
 
-MOST_ROUNDS = 8  # of evaluating again; what has not been by then is no part of the result
+MOST_ROUNDS = 8  # of re-evaluation; a point that was not re-evaluated by then is no part of the result
 
 
 class Verified:
     """A `SearchState` around another: it asks what `state` asks, then for the points that the result names."""
 
     def __init__(self, state: SearchState, unit: Unit, origin: Iterate) -> None:
+        """Wrap `state`, the search of the trial `unit` from the unedited image `origin`."""
         self._state, self._trials = state, Trials(unit, origin)
         self._again: list[int] = []  # which points are asked for again
         self._exact: set[int] = set()
@@ -28,15 +29,15 @@ class Verified:
 
     @property
     def exact(self) -> bool:
-        """The points that are asked for now are wanted without gradients, in float32."""
+        """Whether the points that are asked for now are wanted without gradients, in float32."""
         return self._searched is not None
 
     def ask(self) -> Array:
-        """See `SearchState`."""
+        """Return the points of the search, or those to evaluate again, see `SearchState.ask`."""
         return np.stack([self._trials.tried[i].weights for i in self._again]) if self.exact else self._state.ask()
 
     def tell(self, iterates: list[Iterate]) -> None:
-        """See `SearchState`."""
+        """Take the answers, see `SearchState.tell`."""
         if not self.exact:
             self._trials.add(iterates)
             self._state.tell(iterates)
@@ -52,7 +53,7 @@ class Verified:
             self._again = []
 
     def result(self) -> SearchResult | None:
-        """See `SearchState`. Steps and why it stopped are those of the search."""
+        """Return the re-evaluated result; its steps and why it stopped are those of the search."""
         if self._searched is None or self._again:
             return None
         if not self._trials.tried:

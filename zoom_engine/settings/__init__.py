@@ -1,1 +1,1 @@
-"""What a user says: settings, attributes, presets. No torch, and nothing that takes seconds to import."""
+"""The user's choices: settings, attributes, presets. No torch, and nothing that takes seconds to import."""

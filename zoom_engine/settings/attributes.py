@@ -1,8 +1,7 @@
-"""Attributes as the user writes them: prompts such as "a smiling face", with other wordings after a "|".
+"""Attributes as the user writes them: prompts such as "a smiling face", with paraphrases after a "|".
 
-Attribute texts reach file names, terminals and web pages, so this is where hostile ones are refused
-(`Attribute`)
-or made harmless (`slug`).
+Attribute texts reach file names, terminals and web pages, so this is where hostile ones are refused (`Attribute`) or
+made harmless (`slug`).
 """
 
 from __future__ import annotations
@@ -26,12 +25,14 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 class Attribute:
     """One attribute: `wordings` are prompts that mean the same and are averaged; most attributes have one.
 
-    Raises `ConfigError` for a wording that is empty, longer than 300 characters or holds control characters.
+    Raises:
+        ConfigError: a prompt is empty, longer than 300 characters or holds control characters.
     """
 
     wordings: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        """Refuse prompts that are none, by a ConfigError."""
         if not self.wordings:
             raise ConfigError('an attribute needs a prompt, such as "a smiling face"')
         for wording in self.wordings:
@@ -41,7 +42,11 @@ class Attribute:
 
     @classmethod
     def parse(cls, text: str | Attribute) -> Attribute:
-        """The attribute for a prompt: "a smiling face", or "a smiling face|a face with a smile"."""
+        """Return the attribute for a text: "a smiling face", or "a smiling face|a face with a smile".
+
+        Raises:
+            ConfigError: it is no text, or a prompt in it is refused.
+        """
         if isinstance(text, Attribute):
             return text
         if not isinstance(text, str):
@@ -50,12 +55,12 @@ class Attribute:
 
     @property
     def text(self) -> str:
-        """All wordings joined by "|": the attribute's identity, in records and everywhere else."""
+        """All prompts joined by "|": the attribute's identity, in records and everywhere else."""
         return "|".join(self.wordings)
 
     @property
     def name(self) -> str:
-        """The first wording: what people are shown."""
+        """The first prompt: what people are shown."""
         return self.wordings[0]
 
     @property
@@ -64,14 +69,19 @@ class Attribute:
         return slug(self.text)
 
     def __str__(self) -> str:
+        """Return all prompts joined by "|"."""
         return self.text
 
 
 def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL) -> tuple[Attribute, ...]:
     """Parse and validate the attributes of a run.
 
-    Raises `ConfigError` when there is none, for repeated ones (compared without case) and for one that is the
-    neutral prompt itself.
+    Args:
+        texts: one for each attribute, see `Attribute.parse`.
+        neutral: the prompt that they are compared with.
+
+    Raises:
+        ConfigError: there is none, one is repeated (compared without case), or one is the neutral prompt itself.
     """
     if isinstance(texts, str):
         raise ConfigError(f"attributes are a list of prompts, not a text: give [{texts!r}]")
@@ -89,7 +99,11 @@ def parse_attributes(texts: Sequence[str | Attribute], *, neutral: str = NEUTRAL
 
 
 def check_prompt(text: str, role: str) -> str:
-    """`text` without outer spaces if it is fit to be a prompt, else a `ConfigError` that names its `role`."""
+    """Return `text` without outer spaces if it is fit to be a prompt.
+
+    Raises:
+        ConfigError: it is not; the message names its `role`.
+    """
     if not isinstance(text, str):
         raise ConfigError(f"the {role} must be a text, not {type(text).__name__}")
     text = text.strip()
@@ -98,7 +112,11 @@ def check_prompt(text: str, role: str) -> str:
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The label prompts of a run, one per class, or none. Raises `ConfigError` for a single one and for equal ones."""
+    """Return the label prompts of a run, one per class, or none.
+
+    Raises:
+        ConfigError: there is a single one, or two are equal.
+    """
     if isinstance(labels, str) or len(labels) == 1:
         raise ConfigError("labels: give at least two prompts, one per class; with one there is nothing to tell apart")
     if len(set(labels)) != len(labels):
@@ -107,7 +125,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def slug(text: str) -> str:
-    """A file name for any text: at most 49 of a-z, 0-9 and "-", readable, distinct for distinct texts.
+    """Return a file name for any text: at most 49 of a-z, 0-9 and "-", readable, distinct for distinct texts.
 
     It ends with 8 digits of the text's SHA-256, so neither two attributes nor a reserved name can collide.
     """
@@ -118,9 +136,9 @@ def slug(text: str) -> str:
 
 
 def short_name(attribute: Attribute, neutral: str) -> str:
-    """What an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
+    """Return what an attribute adds to the neutral prompt: "a face with pale skin" → "pale skin".
 
-    Likewise "a smiling face" → "smiling". The first wording as it stands when it is not the neutral prompt
+    Likewise "a smiling face" → "smiling". The first prompt is returned as it stands when it is not the neutral prompt
     with words added.
     """
     first = attribute.name

@@ -43,21 +43,29 @@ rounding."""
 MOST_PURPOSE = 300  # characters
 MOST_NULL = 1000
 DEFAULT_NULL = 32
-"""Random directions where each takes one picture of an image."""
+"""The default number of random baseline directions where each takes one picture of an image."""
 WHOLE_NULL = 16
-"""Random directions where each is searched whole."""
+"""The default number where each is searched whole."""
 NULL_PER_ATTRIBUTE, NULL_PER_IMAGE = 3, (8, 20)
-"""One picture each: along how many of them an image is moved for every attribute, and at least and at most."""
+"""Random baseline directions along which an image is moved, one picture each: how many for every attribute, and at
+least and at most how many in all."""
 LEAST_BESIDE_NOTHING = 8
-"""Searches of attributes beside each along a prompt that names nothing visible."""
+"""How many searches of attributes there are at least for each search along a control prompt."""
 MOST_WORDINGS = 64
 
 
 class About(NamedTuple):
-    """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
+    """The description of an option.
 
-    `name` is the command line's where it differs. What `decides` the records is written into the manifest's config: an
-    audit goes on with an equal one only. What is `secret` neither messages nor a repr show.
+    Attributes:
+        text: for help and docstrings.
+        python: for docstrings alone.
+        name: the command line's where it differs.
+        choices: the values that it can have; None where anything can be given.
+        registered: the kind of things that packages add to them.
+        decides: whether it decides the records. Such options are written into the manifest's config: an audit is
+            resumed only with an equal one.
+        secret: whether neither messages nor a repr show it.
     """
 
     text: str
@@ -83,20 +91,23 @@ class About(NamedTuple):
 
 
 def told(text: str, **about: Any) -> dict[str, About]:
-    """The metadata of a field, see `About`."""
+    """Return the metadata of a field, see `About`."""
     return {"about": About(text, **about)}
 
 
 def option(text: str, default: Any, **about: Any) -> Any:
-    """A field of settings that may be left out, see `About`."""
+    """Return a field of settings that may be left out, see `About`."""
     return dataclasses.field(default=default, repr=not about.get("secret"), metadata=told(text, **about))
 
 
 def checked_options(called: str) -> Callable[[type[T]], type[T]]:
-    """Decorate a dataclass of options, so that it takes what its fields say and keeps numbers of NumPy's as Python's.
+    """Decorate a dataclass of options, so that it checks what its fields say and keeps NumPy's numbers as Python's.
 
-    Else there is a ConfigError of one line: for a name that is none of the fields', one that is missing, a value of
-    another type or beyond the choices. ``called``: what messages call an option.
+    A name that is none of the fields', one that is missing, and a value of another type or beyond the choices are a
+    ConfigError of one line.
+
+    Args:
+        called: what messages call an option.
     """
 
     def decorate(kind: type[T]) -> type[T]:
@@ -133,7 +144,7 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
 
 
 def _check_value(what: str, value: object, hint: Any, about: About | None) -> None:
-    """Refuse, by a ConfigError that begins with ``what``, a value that the hint or the choices of an option exclude."""
+    """Refuse a value that the hint or the choices of an option exclude, by a ConfigError that begins with `what`."""
     parts = (hint, *get_args(hint))
     if value is None and NoneType in parts:
         return
@@ -156,6 +167,7 @@ class LossWeights:
     label: float = 1.0
 
     def __post_init__(self) -> None:
+        """Refuse weights that are not finite numbers of at least 0, by a ConfigError."""
         for name, weight in dataclasses.asdict(self).items():
             if not 0 <= weight < math.inf:
                 raise ConfigError(f"loss weight '{name}' must be a finite number of at least 0, got {weight!r}")
@@ -164,7 +176,7 @@ class LossWeights:
 @checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuditSettings:
-    """All that can be chosen about an audit but its images, see `Diagnoser`.
+    """Every choice about an audit but its images, see `Diagnoser`.
 
     Raises:
         CheckpointError: there is no such generator.
@@ -331,6 +343,7 @@ class AuditSettings:
     download: bool = option("fetch published weights that are not on this machine", False)
 
     def __post_init__(self) -> None:
+        """Fill in the preset and refuse what no models could make good."""
         if isinstance(self.loss_weights, Mapping):  # a file's table
             object.__setattr__(self, "loss_weights", LossWeights(**self.loss_weights))
         if self.preset is not None:
@@ -387,22 +400,31 @@ class AuditSettings:
             object.__setattr__(self, "templates", preset.templates)
 
     def null_directions(self, *, at_end: bool) -> int:
-        """How many random directions attributes are held against: many, since they are compared with what directions
-        do in general. ``at_end``: each takes one picture of an image, at the end of its range."""
+        """Return how many random baseline directions attributes are compared with.
+
+        Args:
+            at_end: whether each takes one picture of an image, at the end of its range.
+        """
+        # Many, since attributes are compared with what directions do in general.
         if self.mode == "multi":
             return 0
         return (DEFAULT_NULL if at_end else WHOLE_NULL) if self.null is None else self.null
 
     def null_per_image(self, attributes: int, *, at_end: bool) -> int:
-        """Along how many of them each image is moved, by turns, so that they cost about a quarter of what so many
-        attributes do."""
+        """Return along how many random baseline directions each image is moved, by turns.
+
+        Args:
+            attributes: how many attributes the audit has.
+            at_end: as in `null_directions`.
+        """
+        # So many that they cost about a quarter of what the attributes do.
         least, most = NULL_PER_IMAGE if at_end else (1 if attributes < 3 else 2, 8)
         wanted = NULL_PER_ATTRIBUTE * attributes if at_end else attributes // 3
         return min(max(wanted, least), most, self.null_directions(at_end=at_end))
 
     def nothing_every(self, attributes: int) -> int:
-        """Of how many images one is moved along a prompt that names nothing visible: of few attributes such searches
-        would be a large part of an audit."""
+        """Return of how many images one is moved along a control prompt."""
+        # Of few attributes such searches would be a large part of an audit.
         return max(1, math.ceil(LEAST_BESIDE_NOTHING / attributes))
 
     def told_apart_by(self, attributes: Sequence[str]) -> list[str]:
@@ -418,7 +440,10 @@ class AuditSettings:
         return [text for text in self.by if text != EVERY_ATTRIBUTE] or None
 
     def deciding(self) -> dict[str, Any]:
-        """The options that decide the records, as the manifest's config has them; those that were left open are not."""
+        """Return the options that decide the records, as the manifest's config has them.
+
+        Those that were left open are not among them.
+        """
         chosen = {name: getattr(self, name) for name, about in options_of(type(self)).items() if about.decides}
         if self.attributes is not None:
             chosen["attributes"] = [Attribute.parse(attribute).text for attribute in self.attributes]
@@ -434,7 +459,11 @@ class AuditSettings:
 @checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """Which images are audited, and where the audit goes. Raises ConfigError for images that have no numbers."""
+    """The choice of the images that are audited, and of the place where the audit goes.
+
+    Raises:
+        ConfigError: for images that have no numbers.
+    """
 
     images: int | Literal["auto"] = option("how many generated images, or auto: as many as it takes", 200)
     seed: int = option(f"names the images: number i is seed·{SEEDS_PER_RUN} + i", 0)
@@ -447,6 +476,7 @@ class RunSettings:
     most_images: int | None = option(f"with --images auto: end there at the latest ({MOST_IMAGES})", None)
 
     def __post_init__(self) -> None:
+        """Refuse images that have no numbers, by a ConfigError."""
         for name in ("width", "most_images"):
             if getattr(self, name) is not None and self.images != AUTO:
                 raise ConfigError(f"{name} belongs to images that are '{AUTO}', not to a number of them")
@@ -460,7 +490,7 @@ class RunSettings:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """After how many images the audit may end: one number, or those of `looks.planned_looks`."""
+        """After how many images the audit may end: one number, or the interim analyses of `looks.planned_looks`."""
         if isinstance(self.images, int):
             return (self.images,)
         return planned_looks(MOST_IMAGES if self.most_images is None else self.most_images)
@@ -471,7 +501,7 @@ class RunSettings:
         return self.looks[-1]
 
     def deciding(self) -> dict[str, Any]:
-        """As `AuditSettings.deciding`."""
+        """Return the options that decide the records, as `AuditSettings.deciding` does."""
         if self.images != AUTO:
             return {"images": self.images, "seed": self.seed}
         width = {} if self.width is None else {"width": self.width}
@@ -479,7 +509,7 @@ class RunSettings:
 
 
 def options_of(settings: type) -> dict[str, About]:
-    """What there is to say of each field."""
+    """Return the description of each field."""
     return {field.name: field.metadata["about"] for field in dataclasses.fields(settings)}
 
 
@@ -493,7 +523,7 @@ def with_audit_options(kind: type[T]) -> type[T]:
 
 
 def described(options: Mapping[str, About]) -> str:
-    """The options and their texts, as a docstring lists them."""
+    """List the options and their texts as a docstring does."""
     return "\n".join(
         f"    {name}: {'; '.join(filter(None, (about.text, about.python)))}." for name, about in options.items()
     )
@@ -503,13 +533,21 @@ AuditSettings.__doc__ = f"{inspect.getdoc(AuditSettings)}\n\nOptions:\n{describe
 
 
 def check_decisive_change(change: float) -> None:
-    """Refuse what no change of an output can reach, or be below. Raises ConfigError."""
+    """Refuse a decisive change that no change of an output can reach, or be below.
+
+    Raises:
+        ConfigError: it is outside [0, 1].
+    """
     if not 0 <= change <= 1:
         raise ConfigError(f"decisive_change must be in [0, 1], got {change}")
 
 
 def check_generator(spec: object) -> None:
-    """Refuse a name or a path that `load_generator` could not find. Raises CheckpointError."""
+    """Refuse a name or a path that `load_generator` could not find.
+
+    Raises:
+        CheckpointError: there is no such generator.
+    """
     if not isinstance(spec, str | Path) or spec in registry.names(registry.DOMAINS) or Path(spec).is_file():
         return
     family, colon, _ = str(spec).partition(":")

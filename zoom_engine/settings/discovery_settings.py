@@ -14,7 +14,11 @@ LEAST_IMAGES = 12
 @checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscoverySettings:
-    """How clusters are looked for and named. Raises ConfigError for a number of clusters that there cannot be."""
+    """The choice of how clusters are found and named.
+
+    Raises:
+        ConfigError: for a number of clusters that there cannot be.
+    """
 
     vocabulary: str | Path | None = option(
         "a file of prompts to name clusters with, one a line ({} stands for the thing, such as 'a smiling {}'); they"
@@ -24,6 +28,7 @@ class DiscoverySettings:
     clusters: int = option("at most so many clusters", 6)
 
     def __post_init__(self) -> None:
+        """Refuse a number of clusters that there cannot be, by a ConfigError."""
         if not 1 <= self.clusters <= 64:
             raise ConfigError(f"clusters must be in 1..64, got {self.clusters}")
 
@@ -31,12 +36,17 @@ class DiscoverySettings:
 @checked_options("option")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscoveryRun:
-    """Which images are looked at. Raises ConfigError for too few, and for images that have no numbers."""
+    """The choice of the images of a discovery.
+
+    Raises:
+        ConfigError: for too few, and for images that have no numbers.
+    """
 
     images: int = option("how many generated images: one half is searched, the other held out", 64)
     seed: int = option("names the images, as an audit's does", RunSettings.seed)
 
     def __post_init__(self) -> None:
+        """Refuse too few images, and those that have no numbers, by a ConfigError."""
         RunSettings(images=self.images, seed=self.seed)
         if self.images < LEAST_IMAGES:
             raise ConfigError(f"discover needs {LEAST_IMAGES} images or more, got {self.images}: half are held out")

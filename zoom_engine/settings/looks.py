@@ -1,15 +1,18 @@
-"""How many images an audit takes that finds out by itself: it looks at its evidence after 24, 48, 96, … images and ends
-at the first look that leaves nothing to be found out, or at the last.
+"""The interim analyses of an audit that chooses its number of images by itself.
 
-Who looks K times and stops when it suits errs more often than who looks once. So each look is paid for: of the 5 % of
-audits that may err, each of the K planned looks spends 5 % / K (alpha spending, Lan and DeMets 1983, in the equal parts
-of Pocock 1977). An interval Cₖ of a mean μ at look k is one of 1 − 0.05 / K, and a p-value counts K times. Then, by
-Bonferroni's inequality, whatever changes are distributed like and whenever the audit stops,
+It analyses its records after 24, 48, 96, … images and ends at the first interim analysis that leaves nothing to be
+found out, or at the last.
+
+An audit that is analysed K times and stops when it suits errs more often than one that is analysed once. So each
+interim analysis is paid for: of the 5 % of audits that may err, each of the K planned ones spends 5 % / K (alpha
+spending, Lan and DeMets 1983, in the equal parts of Pocock 1977). An interval Cₖ of a mean μ at interim analysis k is
+one of 1 − 0.05 / K, and a p-value counts K times. Then, by Bonferroni's inequality, whatever changes are distributed
+like and whenever the audit stops,
 
     P(μ is not in the interval that is reported) ≤ Σₖ P(μ ∉ Cₖ) ≤ K · 0.05 / K = 0.05,
 
-and alike for a false verdict. It costs width: with five looks an interval is about a third wider than one of the same
-images that were chosen beforehand.
+and alike for a false verdict. It costs width: with five interim analyses an interval is about a third wider than one of
+the same images that were chosen beforehand.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ FIRST_LOOK = 24
 MOST_IMAGES = 384
 SETTLED_WIDTH = 0.1
 ERRING = 0.05
-"""Of audits, the share whose intervals may miss, or verdicts be false."""
+"""The share of audits in which an interval may miss or a verdict be false."""
 
 
 def planned_looks(most: int) -> tuple[int, ...]:
-    """After how many images each look comes: twice as many as at the one before, and at last `most`."""
+    """Return after how many images each interim analysis comes: twice as many as at the one before, at last `most`."""
     planned = [min(FIRST_LOOK, most)]
     while planned[-1] < most:
         planned.append(min(2 * planned[-1], most))
@@ -33,20 +36,36 @@ def planned_looks(most: int) -> tuple[int, ...]:
 
 
 def confidence(looks: int, attributes: int = 1) -> float:
-    """Of the interval of each of so many attributes at each of so many looks, so that all together have 95 %."""
+    """Return the confidence of each interval, so that all together have 95 %.
+
+    Args:
+        looks: how many interim analyses there are.
+        attributes: how many attributes have an interval at each.
+    """
     return 1 - ERRING / (looks * max(1, attributes))
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """`planned`: the images at which an audit looks, rising. `width`: how narrow each interval must be for it to end;
-    None where it also ends when every attribute is sensitive, negligible or known to `SETTLED_WIDTH`."""
+    """The plan of interim analyses.
+
+    Attributes:
+        planned: the numbers of images at which an audit is analysed, rising.
+        width: how narrow each interval must be for it to end; None where it also ends when every attribute is
+            sensitive, negligible or known to `SETTLED_WIDTH`.
+    """
 
     planned: tuple[int, ...]
     width: float | None
 
     def settles(self, found: Iterable[tuple[str | None, tuple[float, float] | None]]) -> bool:
-        """Nothing is left to be found out of attributes, each with its verdict and its interval."""
+        """Return whether every attribute is known well enough.
+
+        It is by a narrow interval or, without a `width`, by its verdict.
+
+        Args:
+            found: verdict and interval of each attribute.
+        """
         widest = SETTLED_WIDTH if self.width is None else self.width
 
         def is_settled(verdict: str | None, ends: tuple[float, float] | None) -> bool:

@@ -1,7 +1,7 @@
-"""The options of a generator and of a target, written once: what `load_generator`, `load_target`, a configuration file
-and the command line take.
+"""The options of a generator and of a target, written once.
 
-Nothing that takes seconds to import is imported here, see `zoom_engine.settings.audit_settings`.
+`load_generator`, `load_target`, a configuration file and the command line take them. Nothing that takes seconds to
+import is imported here, see `zoom_engine.settings.audit_settings`.
 """
 
 from __future__ import annotations
@@ -68,19 +68,21 @@ class TargetSettings:
 class ServiceSettings:
     """How a service is asked about a picture, one in a request.
 
-    form: of the request: "json" with a PNG in base64, "png" (the bytes of one, as TorchServe takes them), "multipart"
-        (a form with one file), or "kserve" (a tensor, by the Open Inference Protocol 2).
-    field: of the JSON object, of the form, or the name of the input tensor.
-    template: a JSON file that is sent in place of an object with that one field; "{png}" in it is the picture.
-    answer: where the numbers stand in the JSON that comes back, such as "predictions.0.scores", or the name of the
-        output tensor; None takes the whole answer, or the only thing in it. An object of numbers is read in the order
-        of its names, which are the classes.
-    datatype: of the tensor.
-    headers: beside the usual ones; a value "$NAME" is taken from the environment. No message shows a value.
-    timeout: seconds that one answer may take, from asking to its last byte; patience: seconds that a picture is asked
-        for again and again.
-    at_once: how many requests at a time; rate: how many in a second, at most.
-    cache: keep answers on disk, by picture.
+    Attributes:
+        form: of the request: "json" with a PNG in base64, "png" (the bytes of one, as TorchServe takes them),
+            "multipart" (a form with one file), or "kserve" (a tensor, by the Open Inference Protocol 2).
+        field: of the JSON object, of the form, or the name of the input tensor.
+        template: a JSON file that is sent in place of an object with that one field; "{png}" in it is the picture.
+        answer: where the numbers stand in the JSON that comes back, such as "predictions.0.scores", or the name of the
+            output tensor; None takes the whole answer, or the only thing in it. An object of numbers is read in the
+            order of its names, which are the classes.
+        datatype: of the tensor.
+        headers: beside the usual ones; a value "$NAME" is taken from the environment. No message shows a value.
+        timeout: seconds that one answer may take, from asking to its last byte.
+        patience: seconds that a picture is asked for again and again.
+        at_once: how many requests at a time.
+        rate: how many requests in a second, at most.
+        cache: keep answers on disk, by picture.
 
     Raises:
         ConfigError: a value out of these.
@@ -101,6 +103,7 @@ class ServiceSettings:
     cache: bool = True
 
     def __post_init__(self) -> None:
+        """Refuse values out of range by a ConfigError."""
         check_headers(self.headers)
         if not self.field or not self.field.isprintable() or '"' in self.field:
             raise ConfigError("service option 'field' must be a name")
@@ -110,19 +113,24 @@ class ServiceSettings:
                 raise ConfigError(f"service option '{name}' must be greater than 0, got {value}")
 
     def shared(self, count: int) -> ServiceSettings:
-        """Those of one of so many processes, at most `at_once`, that ask it at the same time and together keep to these
-        limits."""
+        """Return the settings for one of `count` processes that ask the service at the same time.
+
+        There are at most `at_once` of them, and together they keep to these limits.
+        """
         rate = None if self.rate is None else self.rate / count
         return dataclasses.replace(self, at_once=max(1, self.at_once // count), rate=rate)
 
     def deciding(self) -> dict[str, Any]:
-        """What an answer depends on."""
+        """Return the options that an answer depends on."""
         return {name: getattr(self, name) for name in ("form", "field", "template", "answer", "datatype")}
 
 
 def check_headers(headers: object) -> None:
-    """Refuse, by a ConfigError that shows no value, what are no headers (RFC 9110), and those that say where a body
-    ends, which is not the user's to say."""
+    """Refuse what are no headers (RFC 9110), and those that say where a body ends, which is not the user's to say.
+
+    Raises:
+        ConfigError: it shows no value.
+    """
     if not isinstance(headers, Mapping) or not all(isinstance(text, str) for pair in headers.items() for text in pair):
         raise ConfigError("service option 'headers' must be a table of texts, such as {Authorization = \"$TOKEN\"}")
     for name, value in headers.items():

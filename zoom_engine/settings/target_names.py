@@ -1,4 +1,4 @@
-"""Several targets of one run: what the folder of each is called."""
+"""The names of the folders of several targets of one run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ _OTHER = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 def several_targets(target: object) -> bool:
-    """`target` stands for several: a list of them, or a mapping from names."""
+    """Return whether `target` stands for several: a list of them, or a mapping from names."""
     return isinstance(target, list | tuple | Mapping)
 
 
 def named_targets(targets: Any) -> dict[str, Any]:
-    """The targets by the names of their folders: those of a mapping, else what tells them apart in short, such as
-    "mustache" of "avatars:mustache" and "new" of "models/new.onnx". It hangs on the list alone, so that the same one
-    goes on with the same folders.
+    """Return the targets by the names of their folders.
+
+    These are the names of a mapping, else what tells the targets apart in short, such as "mustache" of
+    "avatars:mustache" and "new" of "models/new.onnx". They depend on the list alone, so that the same list is resumed
+    with the same folders.
 
     Raises:
         ConfigError: there is none, a name is none of a folder, or two targets would have the same.
@@ -48,7 +50,7 @@ def named_targets(targets: Any) -> dict[str, Any]:
 
 
 def _short(target: object) -> str:
-    """What is told of a target in short."""
+    """Return what is told of a target in short."""
     if not isinstance(target, str) and not hasattr(target, "__fspath__"):
         return str(getattr(target, "name", None) or getattr(target, "__name__", type(target).__name__))
     text = str(target)

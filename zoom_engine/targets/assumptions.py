@@ -1,4 +1,4 @@
-"""What a run says of a target whose input scale nobody told, and what fixed test pictures show about it.
+"""Notices on a target whose input scale nobody told, and what fixed test pictures show about it.
 
 A network that is fed other numbers than it was trained on still answers, only worse. Two things can betray it in its
 outputs where these are logits of classes; both are doubts, never proof:
@@ -27,17 +27,21 @@ from zoom_engine.targets.target import Target, probe_images
 from zoom_engine.targets.tasks.classes import OfClasses
 
 FLAT = 0.5
-"""Logits: what the odds change by is then less than a factor of 1.65."""
+"""The spread of logits below which they count as flat: the odds then change by less than a factor of 1.65."""
 GROWTH = 2.2
 BLOTS = 32
 HOW = "--input-range, --input-mean, --input-std and --input-channels (preprocessing= in Python)"
 
 
 def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
-    """One line for each thing to tell of how `target` is fed, none where its file, its library or the user said it.
-    The first comes at once, before the target is asked about any picture.
+    """Yield one line for each thing to tell of how `target` is fed.
 
-    resolution: of the test pictures, height and width in pixels. `target` is one that `Target.check` has passed.
+    There is none where its file, its library or the user said it. The first comes at once, before the target is asked
+    about any picture.
+
+    Args:
+        target: one that `Target.check` has passed.
+        resolution: of the test pictures, height and width in pixels.
     """
     if not target.assumed:
         return
@@ -50,7 +54,7 @@ def input_notices(target: Target, *, resolution: int) -> Iterator[str]:
 
 
 def plain_images(height: int, width: int) -> dict[str, Tensor]:
-    """Images `[1, 3, height, width]` in [-1, 1] that mean nothing: black, white and noise."""
+    """Return images `[1, 3, height, width]` in [-1, 1] that mean nothing: black, white and noise."""
     noise = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     plain = {"black": torch.full_like(noise, BLACK), "white": torch.full_like(noise, WHITE)}
     return {**plain, "noise": BLACK + (WHITE - BLACK) * noise}
@@ -58,7 +62,7 @@ def plain_images(height: int, width: int) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _doubt(target: Target, resolution: int) -> str:
-    """What the test pictures show, "" where they show nothing."""
+    """Return what the test pictures show, "" where they show nothing."""
     blots = probe_images(resolution, resolution, count=BLOTS)
     images = torch.cat([blots, *plain_images(resolution, resolution).values()])
     buffers = [*target.parameters(), *target.buffers()]
@@ -81,8 +85,10 @@ def _doubt(target: Target, resolution: int) -> str:
 
 
 def _growth(target: Target, images: Tensor, spread: float) -> float:
-    """How many times as far the outputs spread with -1 to 1 instead of the usual guess, 0 to 1, where they do by
-    `spread`; 0 where it is fed otherwise, or does not take such numbers."""
+    """Return how many times as far the outputs spread with -1 to 1 instead of the usual guess, 0 to 1.
+
+    With the usual guess they spread by `spread`. 0 where the target is fed otherwise, or does not take such numbers.
+    """
     how = target.preprocessing
     if how != dataclasses.replace(how, value_range=(0.0, 1.0), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)) or not spread:
         return 0.0
@@ -94,10 +100,10 @@ def _growth(target: Target, images: Tensor, spread: float) -> float:
 
 
 def _centred(outputs: Tensor) -> Tensor:
-    """Logits `[B, K]`; of several classes without what all have in common."""
+    """Return logits `[B, K]`; of several classes without what all have in common."""
     return outputs - outputs.mean(1, keepdim=True) if outputs.shape[1] > 1 else outputs
 
 
 def _spread(outputs: Tensor) -> float:
-    """Standard deviation over the images, the root mean square of the outputs'."""
+    """Return the standard deviation over the images, the root mean square of the outputs'."""
     return float(outputs.double().var(0).mean().sqrt())

@@ -1,4 +1,4 @@
-"""What a target file holds, read without loading it: nothing is run, no network is made."""
+"""Descriptions of target files, read without loading them: nothing is run, no network is made."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ SHOWN = 20
 
 
 def describe_target_file(path: Path, options: InputOptions = None) -> list[str]:
-    """Lines "what: value" on the target at `path`: its kind, inputs, outputs, operators, classes and preprocessing, as
-    far as the file tells them. Files that contain a program are named as such and not opened further.
+    """Describe the target at `path` in lines "what: value", as far as the file tells it.
 
-    The preprocessing is what `load_target` would use: the file's own with the user's `options` in it.
+    The lines are its kind, inputs, outputs, operators, classes and preprocessing. Files that contain a program are
+    named as such and not opened further. The preprocessing is what `load_target` would use: the file's own with the
+    user's `options` in it.
 
     Raises:
         TargetError: for something that is no target, or is damaged.
@@ -39,7 +40,7 @@ def describe_target_file(path: Path, options: InputOptions = None) -> list[str]:
 
 
 def describe_architecture(architecture: Architecture, options: InputOptions = None) -> list[str]:
-    """Such lines on an architecture of torchvision or timm with weights; they are not read."""
+    """Describe an architecture of torchvision or timm with weights in such lines; the weights are not read."""
     return [
         f"kind: {architecture.name} with weights from a file",
         *_preprocessing(architecture.preprocessing.updated(options)),
@@ -47,7 +48,10 @@ def describe_architecture(architecture: Architecture, options: InputOptions = No
 
 
 def _preprocessing(used: Preprocessing, *, said: bool = True, size: str = "") -> list[str]:
-    """`said`: the file or its library tells the preprocessing; `size`: else what it tells nevertheless."""
+    """Describe the preprocessing.
+
+    `said`: whether the file or its library tells it; `size`: else what it tells nevertheless.
+    """
     default = f"the file does not tell its preprocessing{size}: what --input-… options do not say is the default"
     return [f"preprocessing: {_plain(used.to_dict())}", *([] if said else [f"note: {default}"])]
 

@@ -1,5 +1,4 @@
-"""Networks around networks: one entry of what another returns, its list of boxes as one tensor, and one image after the
-other for a batch of one."""
+"""Networks around networks: one entry of a result, lists of boxes as one tensor, one image at a time."""
 
 from __future__ import annotations
 
@@ -14,17 +13,24 @@ from zoom_engine.common.errors import TargetError
 
 
 class Entry(nn.Module):
-    """Runs a network and hands on one entry of the dict or tuple that it returns.
-
-    entry: key of a dict (or of what behaves like one), index of a tuple or list.
-    """
+    """A network of which one entry of the dict or tuple that it returns is used."""
 
     def __init__(self, network: nn.Module, entry: str | int) -> None:
+        """Wrap a network.
+
+        Args:
+            network: returns a dict, a tuple or a list.
+            entry: key of a dict (or of what behaves like one), index of a tuple or list.
+        """
         super().__init__()
         self.network, self.entry = network, entry
 
     def forward(self, x: Tensor) -> Any:
-        """The network's input → the entry; `TargetError` where there is none of that name."""
+        """Return the entry for the network's input.
+
+        Raises:
+            TargetError: there is none of that name.
+        """
         result = self.network(x)
         if isinstance(result, Mapping) and self.entry in result:
             return result[self.entry]
@@ -34,18 +40,20 @@ class Entry(nn.Module):
 
 
 class OneByOne(nn.Module):
-    """Feeds a network whose batch is fixed to 1 image by image."""
+    """A network whose batch is fixed to 1, fed image by image."""
 
     def __init__(self, network: nn.Module) -> None:
+        """Wrap the network."""
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs of a batch."""
         return torch.cat([self.network(x[i : i + 1]) for i in range(len(x))])
 
 
 def entries(result: Any) -> str:
-    """What a network returned, in words."""
+    """Describe in words what a network returned."""
     if isinstance(result, Mapping):
         return f"a {type(result).__name__} with the entries {', '.join(str(key) for key in result)}"
     if isinstance(result, tuple | list):
@@ -54,14 +62,16 @@ def entries(result: Any) -> str:
 
 
 def are_boxes(result: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    """The result is a list with the boxes of each picture, as torchvision's detectors return it."""
+    """Return whether the result is a list with the boxes of each picture, as torchvision's detectors return it."""
     listed = isinstance(result, list | tuple) and len(result) > 0
     return listed and all(isinstance(each, Mapping) and "boxes" in each and "scores" in each for each in result)
 
 
 def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
-    """ "boxes" `[n, 4]`, "scores" `[n]` and "labels" `[n]` (0 where there are none) of each picture as rows
-    `[B, N, 6]`, filled up with zeros.
+    """Stack the boxes of each picture as rows `[B, N, 6]`, filled up with zeros.
+
+    Args:
+        pictures: "boxes" `[n, 4]`, "scores" `[n]` and "labels" `[n]` (0 where there are none) of each.
 
     Raises:
         TargetError: these are of other shapes, or are being traced, which keeps how many boxes there were.
@@ -80,8 +90,11 @@ def stacked_boxes(pictures: Sequence[Mapping[str, Any]]) -> Tensor:
 
 
 def one_tensor(result: Any, name: str) -> Tensor:
-    """The network's output, if it is a tensor or a list of boxes (`stacked_boxes`); else a `TargetError` that says how
-    to choose one."""
+    """Return the network's output, if it is a tensor or a list of boxes (`stacked_boxes`).
+
+    Raises:
+        TargetError: it is neither; the message says how to choose a tensor.
+    """
     if isinstance(result, Tensor):
         return result
     if are_boxes(result):

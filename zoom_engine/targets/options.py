@@ -1,4 +1,4 @@
-"""The options of `load_target` as a mapping: what a configuration file, a command line or a caller wrote, checked."""
+"""The options of `load_target` as a mapping from a configuration file, a command line or a caller, checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HINTS = {name: hint for name, hint in sorted(get_type_hints(load_target).items(
 
 
 def check_target_options(options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`options` as keywords of `load_target`, None for one that is left to it.
+    """Return `options` as keywords of `load_target`; None stands for one that is left to it.
 
     Raises:
         ConfigError: an option that it does not have, or a value of another type.

@@ -1,4 +1,4 @@
-"""What stands between the engine's images and a network's input; part of the target, and saved with it.
+"""The step from the engine's images to a network's input; part of the target, and saved with it.
 
 `Preprocessing.__call__` is the one place that says what is done, in which order and with which numbers: exported graphs
 are recorded from it (`zoom_engine.runtime.graphs.recorder`).
@@ -20,37 +20,41 @@ from zoom_engine.common.typed import fits, one_of, plain
 from zoom_engine.settings.model_settings import ChannelOrder, InputSettings, Layout, Resize
 
 BLACK, WHITE = -1.0, 1.0
-"""Of the engine's images."""
+"""The values of black and white in the engine's images."""
 
 
 SCALE = ("value_range", "mean", "std")
 """The fields that say which numbers stand for black and white."""
 MOST_PIXELS = 2**22
-"""Of a network's input: 2048², four times what any generator draws."""
+"""The most pixels of a network's input: 2048², four times what any generator draws."""
 MOST_SIDE = 2**13
-"""Of either side: a resize on the way to a line of pixels holds the other side whole."""
+"""The longest side: a resize on the way to a line of pixels keeps the other side whole."""
 LARGEST = 1e6
-"""Of the numbers in `SCALE`, either way."""
+"""The largest absolute value of the numbers in `SCALE`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Preprocessing(InputSettings):
     """Resize, crop, scale, normalise, reorder: in this order, differentiable throughout.
 
-    size: height and width that the network wants (one number for a square); None leaves the image as it is.
-    resize_size: what the image is resized to before its centre of `size` is cut out: one number is the shorter
-        side, two are height and width; None resizes to `size` itself, whatever the sides' proportion.
-    resize: how to get there; "bilinear" and "bicubic" are antialiased, as Pillow's are.
-    value_range: the values of black and white before normalisation, such as (0, 1), (0, 255) or (-1, 1).
-    mean, std: one number per RGB channel (or one for all), in the units of `value_range`.
-    channel_order, layout: of the network's input.
-    floor_crop: where the crop cannot lie in the middle it lies half a pixel nearer to the top left, as transformers has
-        it; torchvision rounds to the even pixel.
+    Attributes:
+        size: height and width that the network wants (one number for a square); None leaves the image as it is.
+        resize_size: what the image is resized to before its centre of `size` is cut out: one number is the shorter
+            side, two are height and width; None resizes to `size` itself, whatever the sides' proportion.
+        resize: how to get there; "bilinear" and "bicubic" are antialiased, as Pillow's are.
+        value_range: the values of black and white before normalisation, such as (0, 1), (0, 255) or (-1, 1).
+        mean: one number per RGB channel (or one for all), in the units of `value_range`.
+        std: as the mean, above 0.
+        channel_order: of the network's input.
+        layout: of the network's input.
+        floor_crop: where the crop cannot lie in the middle it lies half a pixel nearer to the top left, as transformers
+            has it; torchvision rounds to the even pixel.
     """
 
     floor_crop: bool = False
 
     def __post_init__(self) -> None:
+        """Refuse values of other types or out of range, by a TargetError."""
         for name, allowed in (("resize", Resize), ("channel_order", ChannelOrder), ("layout", Layout)):
             if getattr(self, name) not in get_args(allowed):
                 choices = ", ".join(get_args(allowed))
@@ -71,7 +75,7 @@ class Preprocessing(InputSettings):
                 raise TargetError("preprocessing: resize_size comes before a crop, so it needs size, the crop's")
 
     def _check_numbers(self) -> None:
-        """Refuse what is of another type, as in a file of others, and pictures that nothing here could draw."""
+        """Refuse values of another type, as in a file of others, and pictures that nothing here could draw."""
         for name, most in (("size", MOST_PIXELS), ("resize_size", 4 * MOST_PIXELS)):
             given = getattr(self, name)
             sides = given if isinstance(given, tuple | list) else (given, given)
@@ -99,8 +103,9 @@ class Preprocessing(InputSettings):
         return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → the network's input, in its layout; nothing is done that changes
-        nothing.
+        """Turn images float `[B, 3, H, W]` RGB in [-1, 1] into the network's input, in its layout.
+
+        Steps that change nothing are left out.
 
         Raises:
             TargetError: the image is too small for the crop.
@@ -135,8 +140,10 @@ class Preprocessing(InputSettings):
         return x.permute(0, 2, 3, 1) if self.layout == "NHWC" else x
 
     def picture(self, x: Tensor) -> Tensor:
-        """The inverse but for resize and crop: a network's input → the RGB picture `[B, 3, h, w]` in [-1, 1] that it
-        sees."""
+        """Turn a network's input into the RGB picture `[B, 3, h, w]` in [-1, 1] that it sees.
+
+        It is the inverse of the preprocessing, but for resize and crop.
+        """
         if self.layout == "NHWC":
             x = x.permute(0, 3, 1, 2)
         if self.channel_order == "BGR":
@@ -146,7 +153,7 @@ class Preprocessing(InputSettings):
         return ((x * std + mean - low) / (high - low) * 2 - 1).clamp(-1, 1)
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) after the resize and before the crop."""
+        """Return (height, width) after the resize and before the crop."""
         if self.hw is None:
             return height, width
         if self.resize_size is None:
@@ -157,8 +164,10 @@ class Preprocessing(InputSettings):
         return self.resize_size
 
     def updated(self, options: InputOptions) -> Preprocessing:
-        """This preprocessing with the user's `options` in it: some fields, or (a `Preprocessing`) all of them. A new
-        size without a resize_size drops this one's."""
+        """Return this preprocessing with the user's `options` in it: some fields, or (a `Preprocessing`) all of them.
+
+        A new size without a resize_size drops this one's.
+        """
         if isinstance(options, Preprocessing):
             return options
         given = dict(options or {})
@@ -179,13 +188,17 @@ class Preprocessing(InputSettings):
         return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict that `from_dict` takes back; `floor_crop` where it is so."""
+        """Return a dict, ready for JSON, that `from_dict` takes back; `floor_crop` only where it is true."""
         values = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
         return values if self.floor_crop else {name: v for name, v in values.items() if name != "floor_crop"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
-        """The inverse of `to_dict`; an unknown key is a `TargetError`."""
+        """Make a preprocessing of what `to_dict` returned.
+
+        Raises:
+            TargetError: an unknown key, or a value of another type.
+        """
         known = [field.name for field in dataclasses.fields(cls)]
         unknown = set(values) - set(known)
         if unknown:
@@ -212,5 +225,8 @@ InputOptions = Preprocessing | Mapping[str, Any] | None
 
 
 def scale_is_assumed(options: InputOptions, *, told: bool) -> bool:
-    """Neither the model's file or library (`told`) nor the user's `options` say which numbers black and white are."""
+    """Return whether neither the model nor the user says which numbers stand for black and white.
+
+    The model says it where its file or library does (`told`), the user by the `options`.
+    """
     return not told and not isinstance(options, Preprocessing) and not any(name in (options or {}) for name in SCALE)

@@ -19,11 +19,11 @@ from zoom_engine.targets.tasks.task import Task
 
 PROBE_IMAGES = 8
 UNSTEADY = "asked twice about a picture it gives different answers"
-"""What a note says of a target whose answers are not a function of the picture."""
+"""The note on a target whose answers do not depend on the picture alone."""
 
 
 def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tensor:
-    """Fixed random images `[count, 3, height, width]` in [-1, 1]: blurred and sharp noise, dark to bright."""
+    """Return fixed random images `[count, 3, height, width]` in [-1, 1]: blurred and sharp noise, dark to bright."""
     random = torch.Generator().manual_seed(0)
     coarse = torch.rand(count, 3, 4, 4, generator=random)
     fine = torch.rand(count, 3, height, width, generator=random)
@@ -32,7 +32,11 @@ def probe_images(height: int, width: int, *, count: int = PROBE_IMAGES) -> Tenso
 
 
 def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
-    """What the network of target `name` returns for its input `x`; TargetError where it fails, or returns more."""
+    """Return what the network of target `name` returns for its input `x`.
+
+    Raises:
+        TargetError: it fails, or returns more than one tensor.
+    """
     try:
         raw = network(x)
     except torch.OutOfMemoryError:
@@ -52,23 +56,7 @@ def raw_outputs(network: nn.Module, x: Tensor, name: str) -> Tensor:
 
 
 class Target(nn.Module):
-    """A frozen model under audit, in eval mode.
-
-    Args:
-        network: takes what `preprocessing` returns; its raw output is read by `task`.
-        name: how reports call it.
-        preprocessing: None is RGB in [0, 1] of the image's size; assumed: nobody said which numbers stand for black and
-            white, by default where there is no preprocessing.
-        labels: prompts of the classes that the text encoder can tell apart, for L_attr; empty when there
-            are none.
-        differentiable: False when `network` gives no gradients; then, as where the task has none, only forward-only
-            searches run.
-        note: one line for the run's manifest, such as why there are no gradients.
-        content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
-
-    Raises:
-        TargetError: `task` lacks what a `Task` has.
-    """
+    """A frozen model under audit, in evaluation mode."""
 
     def __init__(
         self,
@@ -83,6 +71,24 @@ class Target(nn.Module):
         note: str = "",
         content_hash: str | None = None,
     ) -> None:
+        """Freeze the network.
+
+        Args:
+            network: takes what `preprocessing` returns; its raw output is read by `task`.
+            name: how reports call it.
+            task: what its outputs mean.
+            preprocessing: None is RGB in [0, 1] of the image's size.
+            assumed: whether nobody said which numbers stand for black and white; by default where there is no
+                preprocessing.
+            labels: prompts of the classes that the text encoder can tell apart, for L_attr; empty when there are none.
+            differentiable: False when `network` gives no gradients; then, as where the task has none, only forward-only
+                searches run.
+            note: one line for the run's manifest, such as why there are no gradients.
+            content_hash: SHA-256 of what defines the outputs; computed from the module where not given.
+
+        Raises:
+            TargetError: `task` lacks what a `Task` has.
+        """
         super().__init__()
         check_task_members(task)
         self.network = network
@@ -98,12 +104,12 @@ class Target(nn.Module):
 
     @property
     def tries(self) -> dict[str, int]:
-        """Of a service how many tries ended as which kind so far, see `audit.service_file`; empty for all else."""
+        """How many tries of a service ended as which kind so far, see `audit.service_file`; empty for all else."""
         return dict(getattr(self.network, "tries", {}))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the outputs."""
+        """The names of the classes, in the order of the outputs."""
         classes: tuple[str, ...] = getattr(self.task, "classes", ())
         return classes
 
@@ -114,8 +120,13 @@ class Target(nn.Module):
         labels: tuple[str, ...] | None = None,
         preprocessing: Preprocessing | None = None,
     ) -> Target:
-        """Another target, with that `network` (which does what this one's does), those `labels` or that
-        `preprocessing`; the rest is shared, the content hash too."""
+        """Return another target, with some parts replaced; the rest is shared, the content hash too.
+
+        Args:
+            network: does what this one's does.
+            labels: prompts of the classes.
+            preprocessing: in place of this one's.
+        """
         return Target(
             self.network if network is None else network,
             name=self.name,
@@ -129,17 +140,18 @@ class Target(nn.Module):
         )
 
     def train(self, mode: bool = True) -> Target:
-        """A target stays in eval mode: the model is audited as it would be used."""
+        """Stay in evaluation mode: the model is audited as it would be used."""
         super().train(False)
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images float `[B, 3, H, W]` RGB in [-1, 1] → outputs `[B, K]` or `[B, …]` of the task, float32 (binary:
-        one logit) or whole numbers.
+        """Return the outputs for images float `[B, 3, H, W]` RGB in [-1, 1].
+
+        Returns:
+            `[B, K]` or `[B, …]` of the task, float32 (binary: one logit) or whole numbers.
 
         Raises:
-            TargetError: when the network cannot take the images, or returns something that the task cannot
-                read.
+            TargetError: when the network cannot take the images, or returns something that the task cannot read.
         """
         raw = raw_outputs(self.network, self.preprocessing(images), self.name)
         if raw.ndim == 0 or raw.shape[0] != images.shape[0]:
@@ -155,12 +167,13 @@ class Target(nn.Module):
     def check(self, resolution: int) -> Answers | None:
         """Try the target on random images of the generator's resolution and refuse what cannot be audited.
 
-        Returns: its answers in short (`short_answers`), None where it answers differently each time.
+        Returns:
+            Its answers in short (`short_answers`), None where it answers differently each time.
 
         Raises:
-            TargetError: for a failing forward pass, a non-finite or constant output, an output that depends
-                on the other images of the batch, (where there are gradients) an input that no output
-                answers to, or a task of somebody else's that breaks its contract on these outputs.
+            TargetError: for a failing forward pass, a non-finite or constant output, an output that depends on the
+                other images of the batch, (where there are gradients) an input that no output answers to, or a task of
+                somebody else's that breaks its contract on these outputs.
         """
         images = probe_images(resolution, resolution)
         buffers = list(self.parameters()) + list(self.buffers())
@@ -212,12 +225,12 @@ class Target(nn.Module):
             check_task_on(self.task, outputs.detach())
         if the_same(again):
             return short_answers(outputs.detach().cpu().numpy())
-        if UNSTEADY not in self.note:  # it is audited all the same: random edits meet the same noise
+        if UNSTEADY not in self.note:  # it is audited all the same: random baseline directions meet the same noise
             self.note = "; ".join(filter(None, (self.note, UNSTEADY)))
         return None
 
     def describe(self) -> dict[str, Any]:
-        """What a manifest keeps of this target, JSON-ready."""
+        """Return what a manifest keeps of this target, ready for JSON."""
         return {
             "name": self.name,
             "task": self.task.to_dict(),

@@ -25,11 +25,15 @@ _TOKENIZER_PROBE = "a quick brown fox jumps over the lazy dog, with 0123456789 p
 class TextEncoder(nn.Module):
     """A frozen CLIP model in evaluation mode: float32, whatever the mode its owner asks for.
 
-    Attributes: ``name``; ``precision`` of what looks at images ("fp32", but where a measurement alone is wanted);
-    ``dim`` D of the embeddings; ``image_size`` in pixels (side of the square that the image tower sees);
-    ``context_length`` in tokens; ``logit_scale``, the factor that turns cosines into logits; ``content_hash``, the
-    sha256 of weights, preprocessing and tokenisation (hex); ``words``, see `check_words`; ``rounding`` [K, D], by how
-    much a lower precision moves the embeddings of probe pictures, None in float32.
+    Attributes:
+        name: what messages and records call it.
+        precision: the precision of the image tower ("fp32", but where a measurement alone is wanted).
+        dim: the number D of an embedding's entries.
+        image_size: in pixels, the side of the square that the image tower sees.
+        context_length: in tokens.
+        logit_scale: the factor that turns cosines into logits.
+        words: all that its training ever read, None where that is not known, see `check_words`.
+        rounding: `[K, D]`, by how much a lower precision moves the embeddings of probe pictures; None in float32.
     """
 
     model: Any
@@ -48,9 +52,20 @@ class TextEncoder(nn.Module):
         precision: str = "fp32",
         rounding: Tensor | None = None,
     ) -> None:
-        """``words`` are all that its training ever read, None where that is not known. ``image_tower`` runs the tower
-        of ``model`` elsewhere: preprocessed images to unit vectors, in ``precision``, which moves those of other
-        pictures by ``rounding`` [K, D]."""
+        """Freeze `model` and read its settings.
+
+        Args:
+            model: an open_clip model.
+            tokenizer: its tokenizer, as open_clip makes it.
+            name: what messages and records call it.
+            words: all that its training ever read, None where that is not known.
+            image_tower: runs the tower of `model` elsewhere: preprocessed images to unit vectors.
+            precision: what `image_tower` computes in.
+            rounding: `[K, D]`, by how much `precision` moves the embeddings of other pictures.
+
+        Raises:
+            TextEncoderError: preprocessing that is not known here.
+        """
         super().__init__()
         self.model = model.float().eval().requires_grad_(False)
         self.words = None if words is None else frozenset(words)
@@ -79,8 +94,7 @@ class TextEncoder(nn.Module):
             mean=tuple(config["mean"]),
             std=tuple(config["std"]),
         )
-        # The part of the model that holds the text tower's settings is the model itself in open_clip's plain
-        # CLIP.
+        # In open_clip's plain CLIP the model itself holds the text tower's settings.
         self.context_length = int(getattr(self.model, "context_length", 0) or self.model.text.context_length)
         self.logit_scale = float(self.model.logit_scale.detach().exp())
         self.register_buffer("mean", torch.tensor(config["mean"]).view(3, 1, 1), persistent=False)
@@ -88,14 +102,17 @@ class TextEncoder(nn.Module):
         self.dim = int(self.embed_texts([_TOKENIZER_PROBE[:12]]).shape[1])
 
     def train(self, mode: bool = True) -> TextEncoder:
-        """Stays in evaluation mode: the encoder is frozen."""
+        """Stay in evaluation mode: the encoder is frozen."""
         return super().train(False)
 
     def check_words(self, prompts: Iterable[str]) -> None:
-        """Raise TextEncoderError for a prompt with a word that training never read, where that is known.
+        """Refuse a prompt with a word that training never read, where that is known.
 
-        What such a word is embedded as is chance: the direction that it leads to is as strong as that of a word with a
-        meaning, and no relevance tells the two apart.
+        The embedding of such a word is chance: its direction is as strong as that of a word with a meaning, and no
+        relevance tells the two apart.
+
+        Raises:
+            TextEncoderError: names the words, and those that may be meant.
         """
         if self.words is None:
             return
@@ -110,10 +127,13 @@ class TextEncoder(nn.Module):
 
     @torch.no_grad()
     def embed_texts(self, prompts: Sequence[str], *, templates: Sequence[str] = NONE) -> Tensor:
-        """Unit vectors [P, D] (float32): per prompt the mean of its sentences' unit vectors, renormalised.
+        """Return unit vectors `[P, D]` (float32): per prompt the mean of its sentences' unit vectors, renormalised.
 
-        A sentence is a template with the prompt in place of ``{}``. Raises TextEncoderError for a prompt
-        that is empty, too long for the context length, or holds control characters or special tokens.
+        A sentence is a template with the prompt in place of `{}`.
+
+        Raises:
+            TextEncoderError: a prompt is empty, too long for the context length, or holds control characters or special
+                tokens.
         """
         if isinstance(prompts, str) or not prompts:
             raise TextEncoderError("embed_texts takes a non-empty list of prompts")
@@ -126,11 +146,14 @@ class TextEncoder(nn.Module):
         return F.normalize(per_template.mean(dim=1), dim=-1)
 
     def embed_images(self, images: Tensor) -> Tensor:
-        """Unit vectors [B, D] (float32) of RGB images [B, 3, H, W] (floats in [-1, 1]); differentiable.
+        """Return unit vectors `[B, D]` (float32) of RGB images `[B, 3, H, W]` (floats in [-1, 1]); differentiable.
 
-        Values outside the range are clamped, as a saved picture would be. The resize is the model's own:
-        antialiased bicubic (or bilinear) of the shorter side to ``image_size``, then a centred crop; then
-        the model's mean and standard deviation.
+        Values outside the range are clamped, as a saved picture would be. The resize is the model's own: antialiased
+        bicubic (or bilinear) of the shorter side to `image_size`, then a centred crop; then the model's mean and
+        standard deviation.
+
+        Raises:
+            TextEncoderError: images of another shape, or not square where the model pads such images.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise TextEncoderError(f"images must be [B, 3, H, W], not {list(images.shape)}")
@@ -141,7 +164,7 @@ class TextEncoder(nn.Module):
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 (hex) of weights, preprocessing and tokenisation; the key of all caches."""
+        """The SHA-256 (hex) of weights, preprocessing and tokenisation: the key of all caches."""
         digest = hashlib.sha256()
         settings = [
             self.image_size,
@@ -159,7 +182,7 @@ class TextEncoder(nn.Module):
 
 
 class _ImageTower(nn.Module):
-    """The image side of a model: preprocessed images [B, 3, side, side] → unit vectors [B, D]."""
+    """The image side of a model: preprocessed images `[B, 3, side, side]` → unit vectors `[B, D]`."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()

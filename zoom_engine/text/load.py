@@ -1,7 +1,7 @@
-"""Loading text encoders: a domain's, a folder, or an open_clip model whose weights are on disk. No network is touched
-unless the user asks for it (``download``).
+"""Loading of text encoders: a domain's, a folder, or an open_clip model whose weights are on disk.
 
-Weights are read as safetensors or with ``torch.load(weights_only=True)``, so that no checkpoint can run code.
+No network is touched unless the user asks for it (`download`). Weights are read as safetensors or with
+`torch.load(weights_only=True)`, so that no checkpoint can run code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zoom_engine.text.encoder import TextEncoder
 DEFAULT_TEXT_ENCODER = "ViT-B-32:openai"
 
 CONFIG_FILE = "open_clip_config.json"
-WORDS_KEY = "trained_words"  # ours, beside the keys of open_clip: all words that training read
+WORDS_KEY = "trained_words"  # our own, beside the keys of open_clip: all words that training read
 # In order of preference; the names that open_clip writes and reads.
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors",
                 "open_clip_pytorch_model.bin", "open_clip_model.pt", "pytorch_model.bin")  # fmt: skip
@@ -36,7 +36,7 @@ _SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 def text_encoder_for(
     generator: object, chosen: str | Path | TextEncoder | None, *, download: bool = False
 ) -> TextEncoder:
-    """The text encoder ``chosen``; where there is none, that of the generator's domain, else the paper's ViT-B/32."""
+    """Return the text encoder `chosen`; without one that of the generator's domain, else the paper's ViT-B/32."""
     if chosen is None and isinstance(generator, str) and generator in registry.names(registry.DOMAINS):
         chosen = generator
     return load_text_encoder(DEFAULT_TEXT_ENCODER if chosen is None else chosen, download=download)
@@ -46,21 +46,24 @@ def text_encoder_for(
 def load_text_encoder(
     spec: str | Path | TextEncoder, *, called: str | None = None, download: bool = False
 ) -> TextEncoder:
-    """The text encoder that ``spec`` names, on the CPU, frozen.
+    """Return the text encoder that `spec` names, on the CPU, frozen.
 
-    ``called`` is the name of an encoder in a folder, by default the folder's path: a domain gives its own.
+    Args:
+        spec: one of
 
-    ``spec`` is one of: a `TextEncoder` (returned as it is); the name of a domain (``"avatars"``); a folder,
-    or
-    ``"local-dir:PATH"``, that holds open_clip_config.json and open_clip_model.safetensors;
-    ``"hf-hub:OWNER/NAME"`` whose snapshot is in the Hugging Face cache; ``"NAME:TAG"`` as open_clip calls
-    it (``"ViT-B-32:openai"``) whose weights are in the Hugging Face cache or in ~/.cache/clip;
-    ``"NAME:FILE"`` with the path of a weight file (OpenAI's own belong to the names in ``-quickgelu``). With
-    ``download`` published files that are not there are fetched into these caches, by open_clip and the hub, with their
-    progress.
+            - a `TextEncoder`, which is returned as it is;
+            - the name of a domain (`"avatars"`);
+            - a folder, or `"local-dir:PATH"`, that holds open_clip_config.json and open_clip_model.safetensors;
+            - `"hf-hub:OWNER/NAME"` whose snapshot is in the Hugging Face cache;
+            - `"NAME:TAG"` as open_clip calls it (`"ViT-B-32:openai"`) whose weights are in the Hugging Face cache or in
+              ~/.cache/clip;
+            - `"NAME:FILE"` with the path of a weight file (OpenAI's own belong to the names in `-quickgelu`).
+        called: the name of an encoder in a folder, by default the folder's path: a domain gives its own.
+        download: fetch published files that are not there into these caches, by open_clip and the hub, with their
+            progress.
 
-    Raises TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged
-    files.
+    Raises:
+        TextEncoderError: unknown names, missing files (which to fetch, and where to put them), damaged files.
     """
     if isinstance(spec, TextEncoder):
         return spec
@@ -202,7 +205,7 @@ def _build(
     words: list[str] | None = None,
     download: bool,
 ) -> TextEncoder:
-    """A `TextEncoder` from a configuration and weights; open_clip finds the tokenizer by ``source``."""
+    """Make a `TextEncoder` of a configuration and weights; open_clip finds the tokenizer by `source`."""
     if weights.suffix not in _SUFFIXES:
         raise TextEncoderError(f"{weights} is no weight file: one of {', '.join(_SUFFIXES)} is needed")
     try:
@@ -224,7 +227,7 @@ def _build(
 
 
 def _missing_parts(text_cfg: dict[str, Any]) -> str:
-    """What a model takes from other repositories and is not on this machine: its text tower's shape, its tokenizer."""
+    """Name what a model takes from other repositories and is not here: its text tower's shape, its tokenizer."""
     parts = [
         (text_cfg.get("hf_model_name"), "config.json"),
         (text_cfg.get("hf_tokenizer_name"), "tokenizer_config.json"),
@@ -238,11 +241,9 @@ def _missing_parts(text_cfg: dict[str, Any]) -> str:
 
 
 def _create(source: str, model_cfg: dict[str, Any], preprocess_cfg: dict[str, Any]) -> tuple[Any, Any]:
-    """The model (not yet with its weights) and its tokenizer.
-
-    open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms;
-    a temporary folder with the configuration alone leaves the choice of file to us.
-    """
+    """Make the model (not yet with its weights) and its tokenizer."""
+    # open_clip reads a folder's configuration itself and would pick up that folder's weights on its own terms; a
+    # temporary folder with the configuration alone leaves the choice of file to us.
     with tempfile.TemporaryDirectory() as scratch:
         settings = {
             "model_cfg": model_cfg,

@@ -1,4 +1,4 @@
-"""Checks on prompts: they come from users, so nothing of them is taken on trust."""
+"""Checks of prompts: they come from users, so they are not trusted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ MAX_CHARACTERS = 1000  # far above any context length; keeps the tokenizer's qua
 
 
 def shorten(text: str, limit: int = 60) -> str:
-    """``text`` on one printable line, for use in an error message."""
+    """Return `text` on one printable line of at most `limit` characters, for use in an error message."""
     printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
 def check_prompt(prompt: str) -> str:
-    """``prompt`` without surrounding blanks; TextEncoderError where it is no single line of visible text."""
+    """Return `prompt` without surrounding blanks.
+
+    Raises:
+        TextEncoderError: it is no single line of visible text.
+    """
     if not isinstance(prompt, str):
         raise TextEncoderError(f"a prompt must be a string, not {type(prompt).__name__}")
     text = prompt.strip()
@@ -39,24 +43,32 @@ def check_prompt(prompt: str) -> str:
 
 
 def words_of(prompt: str) -> list[str]:
-    """The words of a prompt, in lower case, without punctuation."""
+    """Return the words of a prompt, in lower case, without punctuation."""
     return re.findall(r"[^\W_]+", prompt.lower())
 
 
 def nearest_words(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """Those of the ``known`` words that are spelled most like ``word``, the likest first; none where none is near."""
+    """Return the `known` words that are spelled most like `word`, the likest first; none where none is near."""
     return difflib.get_close_matches(word, sorted(known), n=most, cutoff=0.7)
 
 
 def fill_template(template: str, prompt: str) -> str:
-    """The prompt in the place of the template's single ``{}`` (replaced, never formatted)."""
+    """Return the template with the prompt in place of its single `{}` (replaced, never formatted).
+
+    Raises:
+        TextEncoderError: the template does not hold `{}` exactly once.
+    """
     if template.count("{}") != 1:
         raise TextEncoderError(f"template '{shorten(template)}' must hold '{{}}' exactly once")
     return template.replace("{}", prompt)
 
 
 def tokenize(tokenizer: Any, sentences: Sequence[str], context_length: int) -> Tensor:
-    """Tokens [P, context_length] (int64); TextEncoderError instead of a silent cut or a special token."""
+    """Return tokens `[P, context_length]` (int64).
+
+    Raises:
+        TextEncoderError: a sentence is too long, instead of a silent cut, or holds a special token.
+    """
     for sentence in sentences:
         count = _token_count(tokenizer, sentence)
         if count > context_length:

@@ -1,4 +1,4 @@
-"""Texts that say nothing: what a prompt with a meaning is compared with."""
+"""Texts that mean nothing, with which a prompt with a meaning is compared."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SHORTEST, _LONGEST = 4, 12  # letters of a word
 
 
 def random_texts(tokenizer: Any, neutral: str, count: int, *, seed: int = 0) -> list[str]:
-    """``count`` different texts: the neutral prompt, then one or two words drawn from the tokenizer's vocabulary.
+    """Return `count` different texts: the neutral prompt, then one or two words of the tokenizer's vocabulary.
 
     So they differ from the neutral prompt as an attribute's prompt does, by a word or two, but by any words. Where no
-    vocabulary of whole words can be read, the words are made up. Deterministic in ``seed``.
+    vocabulary of whole words can be read, the words are made up. Deterministic in `seed`.
     """
     rng = random.Random(seed)
     words = vocabulary_words(tokenizer)
@@ -27,8 +27,11 @@ def random_texts(tokenizer: Any, neutral: str, count: int, *, seed: int = 0) -> 
 
 
 def vocabulary_words(tokenizer: Any) -> list[str]:
-    """The whole words of a tokenizer's vocabulary, sorted: of open_clip's own (``word</w>``), of a byte-pair or
-    sentence-piece one (``Ġword``, ``▁word``), or of word pieces (``word`` beside ``##ing``)."""
+    """Return the whole words of a tokenizer's vocabulary, sorted, of 4 to 12 letters.
+
+    It may be open_clip's own (`word</w>`), a byte-pair or sentence-piece one (`Ġword`, `▁word`), or one of word pieces
+    (`word` beside `##ing`).
+    """
     inner = getattr(tokenizer, "tokenizer", None)
     tokens: Iterable[str] = getattr(tokenizer, "encoder", None) or (inner.get_vocab() if inner is not None else ())
     found = {token.removesuffix("</w>") for token in tokens if token.endswith("</w>")}

@@ -1,7 +1,7 @@
 """Prompt templates: each turns a prompt into a sentence, and a text embedding is averaged over them.
 
-Averaging over templates (Radford 2021, StyleCLIP Patashnik 2021) takes the wording of the sentence out of
-the embedding.
+Averaging over templates (Radford 2021, StyleCLIP Patashnik 2021) takes the wording of the sentence out of the
+embedding.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ GENERAL: tuple[str, ...] = ("{}", "a photo of {}", "a picture of {}", "an image 
 
 FACES: tuple[str, ...] = (*GENERAL, "a portrait of {}", "a close-up of {}")
 
-# Seven of the eighty templates of Radford 2021 that do best together, in the wording of that paper's
-# notebook.
+# Seven of the eighty templates of Radford 2021 that do best together, as that paper's notebook has them.
 IMAGENET_SHORT: tuple[str, ...] = (
     "itap of {}.",
     "a bad photo of {}.",
@@ -47,8 +46,11 @@ TEMPLATE_SETS: dict[str, tuple[str, ...]] = {
 
 
 def find_templates(chosen: str | Sequence[str]) -> tuple[str, ...]:
-    """The set called ``chosen``, or the user's own templates; TextEncoderError for a name that there is not, and for a
-    template without its single ``{}``."""
+    """Return the set called `chosen`, or the user's own templates.
+
+    Raises:
+        TextEncoderError: an unknown name, or a template without its single `{}`.
+    """
     if isinstance(chosen, str):
         if chosen not in TEMPLATE_SETS:
             raise TextEncoderError(

@@ -1,4 +1,4 @@
-"""Prompts from a file, and which of them a text encoder can read."""
+"""Prompts from a file, and the choice of those that a text encoder can read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ _SAME_TEXT = 1e-3
 
 
 def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
-    """The prompts of a file, one a line: as they are, or with ``{}`` in the place of the thing, "a smiling {}".
+    """Return the prompts of a file, one a line: as they are, or with `{}` in place of the thing, "a smiling {}".
 
     The thing is what the neutral prompt names, without its article ("face" of "a face"). Blank lines and lines that
-    begin with "#" are left out. Raises ConfigError for a file that cannot be read or holds none.
+    begin with "#" are left out.
+
+    Raises:
+        ConfigError: a file that cannot be read or holds no prompt.
     """
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
@@ -34,8 +37,10 @@ def read_vocabulary(path: str | Path, neutral: str) -> list[str]:
 
 
 def readable(prompts: Sequence[str], encoder: TextEncoder, neutral: str) -> list[str]:
-    """Each of the prompts once that the encoder knows all words of, as far as that is known, and tells from the neutral
-    one."""
+    """Return each prompt once whose words the encoder knows and that it tells from the neutral one.
+
+    All words count as known where the encoder's words are not known.
+    """
     distinct = {prompt.casefold(): prompt for prompt in reversed(prompts)}
     known = [
         prompt

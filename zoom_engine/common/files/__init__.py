@@ -1,1 +1,1 @@
-"""Files and folders: written whole or not at all, read with limits, cached, fetched only when asked for."""
+"""Files and folders: written whole or not at all, read with limits, cached, and fetched only when asked for."""

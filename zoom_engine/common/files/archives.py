@@ -1,4 +1,4 @@
-"""Zip archives of others, looked at before anybody unpacks them."""
+"""Checks of zip archives from others before anybody unpacks them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DAMAGED = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OS
 
 
 def grows(path: Path) -> bool:
-    """Whether the file is a zip archive that unpacks to more than it is: compressed, or with entries that overlap.
+    """Return whether the file is a zip archive that unpacks to more than its own size.
 
-    ``torch.save`` writes none such, but ``torch.load`` unpacks one whole before it looks at anything in it. Raises
-    what ``zipfile`` raises for a damaged one.
+    Such an archive is compressed, or has entries that overlap. `torch.save` writes none, but `torch.load` would unpack
+    one whole before it looks at anything in it. A damaged archive raises what `zipfile` raises, see `DAMAGED`.
     """
     if not zipfile.is_zipfile(path):
         return False

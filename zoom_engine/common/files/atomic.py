@@ -1,8 +1,8 @@
 """Files that are either whole or absent: written under a temporary name, fsynced, renamed, folder fsynced.
 
-Every function raises `OSError` on failure, leaves the old file (if any) as it was and removes its temporary
-file; callers turn the `OSError` into the error class of their own layer. A process killed half-way can leave
-one temporary file behind: `remove_leftovers` finds those by their name.
+Every function raises `OSError` on failure, leaves the old file (if any) as it was and removes its temporary file;
+callers turn the `OSError` into the error class of their own layer. A process killed half-way can leave one temporary
+file behind: `remove_leftovers` finds those by their name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MARK = ".zoom-tmp-"
 
 
 def fsync(path: str | Path) -> None:
-    """Make durable what a file holds, or which names a folder has (a rename alone is not, until that is done)."""
+    """Make durable what a file holds, or which names a folder has: a rename alone is not durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -37,7 +37,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`: a clean exit puts it in place of `path`, an error removes it.
+    """Yield a temporary path beside `path`: a clean exit puts it in place of `path`, an error removes it.
 
     For writers that want a file name of their own::
 
@@ -45,7 +45,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             safetensors.torch.save_file(tensors, temporary)
 
     The temporary name keeps the suffix of `path`. The caller need not fsync. Whatever permissions the writer gave
-    (safetensors: to the owner alone), the file has those of any new file.
+    (safetensors: to the owner alone), the file gets those of any new file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem[:80]}{_MARK}{secrets.token_hex(6)}{path.suffix}")
@@ -63,7 +63,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def _mode_of_new_files(path: Path) -> int:
-    """What the umask, or the folder's own default, leaves of 0666, seen on a file that goes again.
+    """Return what the umask, or the folder's own default, leaves of 0666, as seen on a file that is removed again.
 
     The umask itself can only be read by setting it, for all threads.
     """
@@ -76,7 +76,11 @@ def _mode_of_new_files(path: Path) -> int:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path` atomically and durably. Raises `OSError`."""
+    """Write `data` to `path` atomically and durably.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     with replacing(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -86,16 +90,23 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, atomically and durably. Raises `OSError`.
+    """Write `text` to `path` as UTF-8, atomically and durably.
 
-    Half a surrogate pair (from a file name that is not UTF-8) becomes a backslash escape: in JSON, the same
-    text.
+    Half a surrogate pair (from a file name that is not UTF-8) becomes a backslash escape: in JSON, the same text.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as strict, indented JSON. Raises `OSError`, and `ValueError` for NaN or infinity."""
+    """Write `value` to `path` as strict, indented JSON, atomically and durably.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the value has a NaN or an infinity.
+    """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

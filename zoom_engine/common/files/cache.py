@@ -1,4 +1,4 @@
-"""Where results and compiled models are kept between runs."""
+"""The folder in which results and compiled models are kept between runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoom_engine.common.errors import CacheError
 
 
 def default_cache() -> Path:
-    """The user's: ``ZOOM_ENGINE_CACHE``, else ``zoom-engine`` under ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return the user's cache: `ZOOM_ENGINE_CACHE`, else `zoom-engine` under `XDG_CACHE_HOME` or `~/.cache`."""
     chosen = os.environ.get("ZOOM_ENGINE_CACHE")
     if chosen:
         return Path(chosen)
@@ -21,7 +21,7 @@ def default_cache() -> Path:
 
 @contextlib.contextmanager
 def cache_errors(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` into a :class:`CacheError` of one line that names ``path``."""
+    """Turn an `OSError` into a `CacheError` of one line that names `path`."""
     try:
         yield
     except OSError as error:
@@ -32,7 +32,11 @@ def cache_errors(path: Path) -> Iterator[None]:
 
 
 def check_cache(folder: Path) -> None:
-    """Refuse a folder that no cache could be written to; makes and changes nothing. Raises :class:`CacheError`."""
+    """Refuse a folder in which no cache could be written; nothing is made or changed.
+
+    Raises:
+        CacheError: `folder` lies in a file, or may not be written.
+    """
     with cache_errors(folder):
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not there.is_dir():

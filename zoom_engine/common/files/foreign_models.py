@@ -1,4 +1,4 @@
-"""Models of other programs, which nothing here reads, by how their files begin; none of them is opened."""
+"""Detection of other programs' models, which nothing here reads, by how their files begin; none of them is opened."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ PLAIN = {
     *("collections", "argparse", "builtins", "__builtin__", "torch", "torch._utils", "torch._tensor", "torch.storage"),
     *("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "_codecs"),
 }
-"""Modules that a file of tensors names."""
+"""The modules that a file of tensors names."""
 GLOBAL = re.compile(r"[\w.]+ [\w.]+")
 """A module and a name in it, as pickles of text write them."""
 HDF5, ZIP, SAVED_MODEL = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", "saved_model.pb"
 
 
 def foreign_model(path: Path) -> str | None:
-    """What another program's model is, and how it becomes one that is read: the rest of a sentence that begins with
-    the file's name. None for any other file or folder. OSError where it cannot be read."""
+    """Describe another program's model and how to convert it to one that is read.
+
+    Returns:
+        The rest of a sentence that begins with the file's name; None for any other file or folder.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     if path.is_dir():
         return _by_tf2onnx(path, "a TensorFlow SavedModel", "saved-model") if (path / SAVED_MODEL).is_file() else None
     start = _start(path)
@@ -51,8 +57,14 @@ def foreign_model(path: Path) -> str | None:
 
 
 def pickled_object(path: Path) -> str | None:
-    """The class of the object that a file of ``torch.save`` or ``pickle`` holds, where that is no dictionary of
-    tensors, or the first that is named in it: "package.module.Class". OSError where it cannot be read."""
+    """Return the first class that a file of `torch.save` or `pickle` names, as "package.module.Class".
+
+    It is the class of the object that the file holds, or of one in it. None where the file holds a dictionary of
+    tensors, and for any other file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     found = _pickled_class(_start(path))
     return None if found is None or found.rpartition(".")[0] in PLAIN else one_line(found, 80)
 
@@ -68,7 +80,7 @@ def _start(path: Path) -> bytes:
 
 
 def _first_entry(start: bytes) -> tuple[bytes, bytes]:
-    """The name of a zip archive's first entry, and what follows its header; twice nothing for another file."""
+    """Return the name of a zip archive's first entry and what follows its header; twice nothing for another file."""
     if start[:4] != ZIP or len(start) < 30:
         return b"", b""
     name, extra = struct.unpack("<HH", start[26:30])
@@ -76,7 +88,7 @@ def _first_entry(start: bytes) -> tuple[bytes, bytes]:
 
 
 def _pickled_class(start: bytes) -> str | None:
-    """The first global that the file's pickles name, but for how the oldest protocols make an object."""
+    """Return the first global that the file's pickles name, but for how the oldest protocols make an object."""
     name, content = _first_entry(start)
     if name.endswith(b"/data.pkl"):
         start = content
@@ -86,14 +98,14 @@ def _pickled_class(start: bytes) -> str | None:
         except zlib.error:
             return None
     stream = io.BytesIO(start)
-    # Warnings are of escapes in texts that are no text; errors of what is no pickle, or longer than what was read.
+    # Warnings come from escapes in data that is no text, errors from what is no pickle or longer than what was read.
     with quiet(), contextlib.suppress(ValueError, OverflowError):
         return next((name for name in (_first_global(stream) for _ in range(PICKLES)) if name), None)
     return None
 
 
 def _first_global(stream: io.BytesIO) -> str | None:
-    """The first global of the pickle that begins here; None where there is none. Raises ValueError for no pickle."""
+    """Return the first global of the pickle that begins here, None where there is none; ValueError for no pickle."""
     texts: list[str] = []
     for operation, argument, _ in pickletools.genops(stream):
         if operation.name == "STACK_GLOBAL":

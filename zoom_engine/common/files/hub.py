@@ -1,4 +1,4 @@
-"""Published files of the Hugging Face hub: those in its cache, and, where the user asks for it, fetched through it."""
+"""Published files of the Hugging Face hub: from its cache, and fetched where the user asks for it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ from zoom_engine.common.errors import ZoomError, one_line
 from zoom_engine.common.threads import Turns
 
 BY_OPTION = "fetch it with --download (download=True in Python)"
-"""What every error says of something that is published and not on this machine."""
+"""The advice in every error about something that is published and not on this machine."""
 
 
 def cached(repository: str, file: str, *, revision: str | None = None) -> Path | None:
-    """The file in the hub's cache, None where it is not there. ValueError for a malformed name of a repository."""
+    """Return the path of a file in the hub's cache, None where it is not there.
+
+    Raises:
+        ValueError: the name of the repository is malformed.
+    """
     found = huggingface_hub.try_to_load_from_cache(repository, file, revision=revision)
     return Path(found) if isinstance(found, str) else None
 
 
 def fetch_first(repository: str, files: Sequence[str]) -> Path:
-    """The first of ``files`` that ``repository`` has, fetched into the hub's cache. Raises what the hub does."""
+    """Fetch the first of `files` that `repository` has into the hub's cache and return its path.
+
+    Whatever the hub raises is raised.
+    """
     for file in files[:-1]:
         try:
             return Path(huggingface_hub.hf_hub_download(repository, file))
@@ -35,17 +42,20 @@ def fetch_first(repository: str, files: Sequence[str]) -> Path:
 
 
 def fetch_folder(repository: str, patterns: Sequence[str], *, revision: str | None = None) -> Path:
-    """The files of ``repository`` that match ``patterns``, fetched into the hub's cache: their folder there."""
+    """Fetch the files of `repository` that match `patterns` into the hub's cache and return their folder there."""
     return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
 
 
 _reaching = Turns()
-"""Whether the hub may be reached belongs to the process."""
+"""The turns of threads that set whether the hub may be reached: the setting belongs to the process."""
 
 
 @contextlib.contextmanager
 def offline(wanted: bool) -> Iterator[None]:
-    """Where ``wanted`` every request to the hub fails at once meanwhile (towers and tokenizers may name its models)."""
+    """Make every request to the hub fail at once meanwhile, where `wanted`.
+
+    Towers and tokenizers may name the hub's models.
+    """
     constants = huggingface_hub.constants
     with _reaching.taken():
         before = constants.HF_HUB_OFFLINE
@@ -58,8 +68,14 @@ def offline(wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fetching(what: str, error: type[ZoomError], *, instead: str, allowed: bool = True) -> Iterator[None]:
-    """Whatever a library raises while it fetches ``what`` is one line of ``error`` that says what to do ``instead``;
-    so it is where the user has not ``allowed`` it."""
+    """Turn whatever a library raises while it fetches `what` into one line of `error`.
+
+    Args:
+        what: what is fetched, as the message begins.
+        error: the class of the error.
+        instead: what the user can do instead.
+        allowed: whether the user has allowed the download; where not, the error is raised at once.
+    """
     if not allowed:
         raise error(f"{what} is not on this machine: {BY_OPTION}, or {instead}")
     try:

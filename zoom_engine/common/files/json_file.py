@@ -1,4 +1,4 @@
-"""JSON of others, read with limits: on its size, on how deep it is nested, and on what numbers there are."""
+"""JSON from others, read with limits on its size, its depth and its numbers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 LARGEST = 1 << 28
-"""Bytes of a file."""
+"""The largest file, in bytes."""
 LEVELS = 50
-"""Of arrays and objects within each other. Ours have under ten; who compares and shows them walks them."""
+"""The deepest nesting of arrays and objects. Our files have under ten levels; code that compares or shows them
+recurses."""
 MOST_PARTS = 2_000_000
-"""Arrays and objects of one text: each takes 60 bytes of memory and more, however little it holds."""
+"""The most arrays and objects of one text: each takes 60 bytes of memory and more, however little it holds."""
 
 _OTHERS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(content: bytes, *, finite: bool = True) -> Any:
-    """The value that the text ``content`` (UTF-8) stands for; with NaN and infinity, where it need not be ``finite``.
+    """Return the value that the text `content` (UTF-8) stands for.
+
+    Args:
+        content: the bytes of the text.
+        finite: whether NaN and infinity are refused.
 
     Raises:
-        ValueError: no JSON, nested deeper than `LEVELS`, or of more than `MOST_PARTS`.
+        ValueError: no JSON, nested deeper than `LEVELS`, or of more than `MOST_PARTS` arrays and objects.
     """
     if content.count(b"[") + content.count(b"{") > MOST_PARTS:
         raise ValueError(f"it has more than {MOST_PARTS:,} arrays and objects")
@@ -38,7 +43,12 @@ def parse_json(content: bytes, *, finite: bool = True) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """That of a file. Raises as `parse_json`, ValueError for one of more than `LARGEST` bytes too, and OSError."""
+    """Return the value in the JSON file at `path`.
+
+    Raises:
+        ValueError: as `parse_json`, and for a file of more than `LARGEST` bytes.
+        OSError: the file cannot be read.
+    """
     with opened(path) as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
@@ -47,14 +57,22 @@ def read_json(path: Path) -> Any:
 
 
 def opened(path: Path) -> BinaryIO:
-    """A regular file, to be read: a pipe would be waited for, and a device has no end. Raises OSError."""
+    """Open a regular file for reading: a pipe would be waited for, and a device has no end.
+
+    Raises:
+        OSError: it is no regular file, or cannot be opened.
+    """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and no file", str(path))
     return path.open("rb")
 
 
 def check_depth(value: Any, levels: int = LEVELS) -> None:
-    """Refuse, by a ValueError, what is nested deeper than so many levels."""
+    """Refuse a value whose arrays and objects are nested deeper than `levels`.
+
+    Raises:
+        ValueError: it is nested deeper.
+    """
     layer = [value]
     for _ in range(levels):
         layer = [
@@ -70,8 +88,10 @@ def check_depth(value: Any, levels: int = LEVELS) -> None:
 
 
 def _is_flat(content: bytes) -> bool:
-    """Whether the text's brackets alone show that it is nested no deeper than `LEVELS`: most are, and a walk over what
-    they hold takes as long as reading it."""
+    """Return whether the text's brackets alone show that it is nested no deeper than `LEVELS`.
+
+    They do in most texts, and a walk over the values takes as long as reading them.
+    """
     brackets = content.translate(None, _OTHERS)
     for _ in range(LEVELS):
         inner = brackets.replace(b"[]", b"").replace(b"{}", b"")

@@ -1,4 +1,4 @@
-"""What kind of target a file holds, by its content; nothing in it is run."""
+"""The kind of target that a file holds, by its content; nothing in it is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG = "config.json"
 
 
 def kind_of_file(path: Path) -> FileKind:
-    """The kind of target at `path`.
+    """Return the kind of target at `path`.
 
     Raises:
         TargetError: where there is nothing, a state-dict without its architecture, or something unknown.
@@ -67,7 +67,7 @@ def _refuse_others_models(path: Path) -> None:
 
 
 def is_onnx(path: Path) -> bool:
-    """The content of `path` is that of an ONNX model, whatever its name; nothing is refused."""
+    """Return whether the content of `path` is that of an ONNX model, whatever its name; nothing is refused."""
     try:
         return path.is_file() and kind_by_content(path) == "onnx"
     except TargetError:
@@ -75,7 +75,7 @@ def is_onnx(path: Path) -> bool:
 
 
 def holds_safetensors(path: Path) -> bool:
-    """`path` starts as safetensors do."""
+    """Return whether the file at `path` begins as safetensors files do."""
     return is_safetensors(_first_bytes(path))
 
 
@@ -85,7 +85,11 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def check_trust(path: Path, kind: FileKind, trust: bool) -> None:
-    """Refuse a file that contains a program, by a `TargetError`, unless the user trusts it."""
+    """Refuse a file that contains a program, unless the user trusts it.
+
+    Raises:
+        TargetError: `trust` is false.
+    """
     if not trust:
         raise TargetError(
             f"{path} is a {RUNS_CODE[kind]} file: it runs a program of its own, which nothing can check;"
@@ -94,7 +98,7 @@ def check_trust(path: Path, kind: FileKind, trust: bool) -> None:
 
 
 def kind_by_content(path: Path) -> FileKind | Literal["state-dict"] | None:
-    """The kind that the content of the file `path` shows, whatever its name; None for something unknown.
+    """Return the kind that the content of the file `path` shows, whatever its name; None for something unknown.
 
     Raises:
         TargetError: where it cannot be read, or is a damaged archive.

@@ -1,4 +1,4 @@
-"""An ONNX file that comes from others: read whole, held to limits before anything of it is allocated, and run."""
+"""An ONNX file from others: read whole, checked against limits before anything of it is allocated, and run."""
 
 from __future__ import annotations
 
@@ -18,30 +18,34 @@ from zoom_engine.common.errors import ZoomError, one_line, system_errors
 from zoom_engine.common.threads import PerProcess
 
 MOST_NODES = 30_000
-"""That a run visits: a function's as often as it is called."""
+"""The most nodes that a run visits; those of a function count as often as it is called."""
 MOST_ELEMENTS = 2**28
-"""Of one tensor for one image: a gibibyte of float32, far above any image model's."""
+"""The most elements of one tensor for one image: a gibibyte of float32, far more than any image model has."""
 MOST_ALIVE = 2**27
-"""Of all values that a run holds at the same time for one image, or `ALIVE_PER_WEIGHT` times the file's own numbers."""
+"""The most elements of all values that a run holds at the same time for one image; but a file may have
+`ALIVE_PER_WEIGHT` times as many as it has weights."""
 ALIVE_PER_WEIGHT = 16
 MOST_DATA = 2**31
-"""Bytes of a model with all its data: no runtime is given more, as no protocol buffer holds more."""
+"""The largest model with all its data, in bytes: no runtime is given more, as no protocol buffer holds more."""
 OPEN_SIDE = 256
-"""What an open height or width is taken for where values are counted."""
+"""The size that counts for an open height or width where values are counted."""
 LONGEST_SHAPE = 2**12
-"""Numbers of a value of one axis that a shape may be computed from."""
+"""The most numbers of a value of one axis from which a shape may be computed."""
 UNKNOWN = "unknown"
 """The domain of operators whose shapes are not inferred."""
 LOOPS = ("Loop", "Scan", "SequenceMap")
 UNASKED = ("RegexFullMatch", "DictVectorizer", "LabelEncoder", "TreeEnsemble")
-"""Operators of which onnx infers shapes without asking whether their input has a type: the process ends where it has
-none."""
+"""Operators whose shapes onnx infers without asking whether their input has a type: where it has none, the process
+ends."""
 STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def parse_onnx(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, bytes]:
-    """The model as the file says it, unchecked and without data that lie elsewhere, and the file's content. Raises
-    ``refusal``, one line."""
+    """Return the model as the file says it, unchecked and without data that lie elsewhere, and the file's content.
+
+    Raises:
+        ZoomError: the `refusal`, one line, for a file that cannot be read, is too large or is no ONNX file.
+    """
     with system_errors(refusal, f"{path}: cannot be read"):
         if path.stat().st_size > MOST_DATA:
             raise refusal(f"{path}: is larger than an ONNX file can be ({MOST_DATA >> 30} GiB): export it again")
@@ -55,13 +59,13 @@ def parse_onnx(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto
 
 
 def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelProto, str]:
-    """The checked model with all its data, and the SHA-256 of the file and of the data that it uses.
+    """Return the checked model with all its data, and the SHA-256 of the file and of the data that it uses.
 
     Nothing is allocated that the file only claims: a graph of too many nodes, of a loop whose rounds nothing bounds, or
     of values that are too large for an image model is refused first.
 
     Raises:
-        ZoomError: the ``refusal``, one line.
+        ZoomError: the `refusal`, one line.
     """
     model, content = parse_onnx(path, refusal=refusal)
     digest = hashlib.sha256(content)
@@ -80,7 +84,7 @@ def read_onnx_file(path: Path, *, refusal: type[ZoomError]) -> tuple[onnx.ModelP
 
 
 def _check_texts(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
-    """Refuse a model of which a text is none: protobuf gives such names as bytes, which nobody expects."""
+    """Refuse a model with a text that is no UTF-8: protobuf gives such names as bytes, which nobody expects."""
     for text in _texts(model):
         if not isinstance(text, str):
             raise refusal(f"{path}: is not a valid ONNX model (a text in it is not UTF-8: {one_line(repr(text), 80)})")
@@ -97,7 +101,7 @@ def _texts(message: Message) -> Iterator[str | bytes]:
 
 
 def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
-    """The graph, the functions that the file defines, and the bodies within either."""
+    """Yield the graph, the functions that the file defines, and the bodies within either."""
     stack: list[onnx.GraphProto | onnx.FunctionProto] = [model.graph, *model.functions]
     while stack:
         graph = stack.pop()
@@ -110,7 +114,7 @@ def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto | onnx.SparseTensorProto]:
-    """All constants; of a sparse one its parts too."""
+    """Yield all constants; of a sparse one its parts too."""
     for graph in _graphs(model):
         sparse: list[onnx.SparseTensorProto] = []
         if isinstance(graph, onnx.GraphProto):
@@ -124,7 +128,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto | onnx.SparseT
 
 
 def _external_data(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> Iterator[bytes]:
-    """Bring the data that lie in other files into the model, and of these files no more; yields each piece."""
+    """Bring the data that lie in other files into the model, and no more of these files; yield each piece."""
     folder, total = path.resolve().parent, model.ByteSize()
     for tensor in _tensors(model):
         if isinstance(tensor, onnx.SparseTensorProto) or not uses_external_data(tensor):
@@ -159,7 +163,7 @@ def _whole(text: str) -> int | None:
 
 
 def _bytes_of(tensor: onnx.TensorProto) -> int:
-    """What its elements take in a file. Raises ValueError for a type that has no such form."""
+    """Return how many bytes a tensor's elements take in a file; ValueError for a type that has no such form."""
     if tensor.data_type in (onnx.TensorProto.UNDEFINED, onnx.TensorProto.STRING):
         raise ValueError(f"data of {one_line(tensor.name, 80)!r} in another file are of no type that can lie there")
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
@@ -169,12 +173,12 @@ def _bytes_of(tensor: onnx.TensorProto) -> int:
 
 
 def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
-    """Refuse a graph that visits too many nodes, and one with a loop: of what it draws out no end can be told."""
+    """Refuse a graph that visits too many nodes, and one with a loop: nothing says when a loop ends."""
     functions = {(each.domain, each.name): each for each in model.functions}
     counted: dict[tuple[str, str], int] = {}
 
     def steps(graph: onnx.GraphProto | onnx.FunctionProto, above: tuple[tuple[str, str], ...]) -> int:
-        """above: the functions that this is within."""
+        """Count the nodes that a run of `graph` visits; `above` are the functions that it is within."""
         total = len(graph.node)
         for node in graph.node:
             if node.op_type in LOOPS and node.domain in STANDARD_DOMAINS:
@@ -193,8 +197,10 @@ def _check_steps(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -
 
 
 def _check_values(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> None:
-    """Refuse a graph whose values are too large for one image, each or those that are there at the same time. Shapes
-    are inferred from its inputs and constants alone, whatever it says of others."""
+    """Refuse a graph whose values are too large for one image, each alone or those that exist at the same time.
+
+    Shapes are inferred from its inputs and constants alone, whatever the file says of others.
+    """
     sizes = value_sizes(path, model, refusal)
     constant = {tensor.name for tensor in model.graph.initializer}
     most = max(MOST_ALIVE, ALIVE_PER_WEIGHT * count_weights(model))
@@ -219,13 +225,18 @@ def _check_values(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) 
 
 
 def count_weights(model: onnx.ModelProto) -> int:
-    """The numbers that the file holds as constants."""
+    """Return how many numbers the file holds as constants."""
     return sum(math.prod(each.dims) for each in _tensors(model) if isinstance(each, onnx.TensorProto))
 
 
 def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) -> dict[str, int]:
-    """The number of elements of the graph's inputs and values for one image, as far as it can be inferred from inputs
-    and constants alone, by their names. Raises the ``refusal`` where one is too large."""
+    """Return the number of elements of the graph's inputs and values for one image, by their names.
+
+    Values are there as far as their shapes can be inferred from inputs and constants alone.
+
+    Raises:
+        ZoomError: the `refusal`, where a value is too large.
+    """
     plain = onnx.ModelProto(ir_version=model.ir_version)
     plain.opset_import.extend(model.opset_import)
     plain.functions.extend(model.functions)
@@ -264,8 +275,10 @@ def value_sizes(path: Path, model: onnx.ModelProto, refusal: type[ZoomError]) ->
 def _inferred(
     path: Path, model: onnx.ModelProto, refusal: type[ZoomError], *, computed: bool
 ) -> dict[str, list[int | None]]:
-    """The sides of values, None for one that is open, `[None]` where not even their number is known; `computed`: shapes
-    that the graph computes are followed too. Raises the ``refusal`` where one is too large."""
+    """Return the sides of values: None for one that is open, `[None]` where not even their number is known.
+
+    With `computed`, shapes that the graph computes are followed too. Raises the `refusal` where one is too large.
+    """
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=computed)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError) as error:
@@ -288,18 +301,22 @@ def _check_size(path: Path, name: str, sizes: Iterable[int], refusal: type[ZoomE
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """The version of ONNX's own operators that it is written in; 0 where it says none."""
+    """Return the version of ONNX's own operators that the model is written in; 0 where it says none."""
     return next((entry.version for entry in model.opset_import if entry.domain in STANDARD_DOMAINS), 0)
 
 
 def open_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """The graph's inputs that are no constants."""
+    """Return the graph's inputs that are no constants."""
     constants = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in constants]
 
 
 def session_options(threads: int) -> Any:
-    """ONNX Runtime's for a session: silent, with that many threads. Raises ImportError."""
+    """Return silent options of ONNX Runtime for a session with `threads` threads.
+
+    Raises:
+        ImportError: ONNX Runtime is not installed.
+    """
     options = importlib.import_module("onnxruntime").SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
@@ -307,7 +324,11 @@ def session_options(threads: int) -> Any:
 
 
 def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
-    """ONNX Runtime's session of the model on the CPU. Raises ImportError, and whatever it raises of a model."""
+    """Open an ONNX Runtime session of the model on the CPU, with `threads` threads.
+
+    Raises:
+        ImportError: ONNX Runtime is not installed. Whatever ONNX Runtime raises of a model is raised too.
+    """
 
     def made() -> Any:
         options = session_options(threads)
@@ -318,8 +339,14 @@ def cpu_session(model: bytes, threads: int) -> PerProcess[Any]:
 
 
 def name_ends(model: onnx.ModelProto, source: str, result: str, *, shape: Sequence[int] | None = None) -> None:
-    """Call the only input of ``model`` ``source`` and its first output ``result``, both with an open batch; ``shape``
-    becomes that of one input."""
+    """Rename the model's only input to `source` and its first output to `result`, both with an open batch.
+
+    Args:
+        model: changed in place.
+        source: the input's new name.
+        result: the output's new name.
+        shape: the shape of one input without the batch, where it is to be set.
+    """
     (given,) = open_inputs(model.graph)
     _rename(model, given.name, source)
     _rename(model, model.graph.output[0].name, result)

@@ -1,4 +1,4 @@
-"""Pictures as bytes: pixels of a tensor, and their PNG."""
+"""Pictures as bytes: the pixels of a tensor, and their PNG."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Pixels = NDArray[np.uint8]
 
 
 def png_bytes(image: NDArray[np.uint8]) -> bytes:
-    """A uint8 ``[H, W, 3]`` picture as PNG."""
+    """Return a uint8 `[H, W, 3]` picture as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def to_pixels(images: Tensor) -> NDArray[np.uint8]:
-    """float ``[B, 3, R, R]`` in [-1, 1] → uint8 ``[B, R, R, 3]``, clamped and rounded."""
+    """Convert float `[B, 3, R, R]` in [-1, 1] to uint8 `[B, R, R, 3]`, rounded and clamped."""
     pixels = images.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
     return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).cpu().numpy())

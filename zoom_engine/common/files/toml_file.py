@@ -1,4 +1,4 @@
-"""TOML files of the user's: read with one line for what is wrong."""
+"""TOML files of the user, read with one line for what is wrong."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from zoom_engine.common.errors import ConfigError, one_line
 from zoom_engine.common.files.json_file import opened
 
 LARGEST = 1 << 20
-"""Bytes: nobody writes more by hand."""
+"""The largest file, in bytes: nobody writes more by hand."""
 
 
 def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
-    """The tables of the file ``path``, which messages call ``called``, by default by its path.
+    """Return the tables of the TOML file at `path`.
+
+    Args:
+        path: the file.
+        called: what messages call it; by default its path.
 
     Raises:
         ConfigError: a file that cannot be read, or that is no TOML.
@@ -35,7 +39,7 @@ def read_toml(path: Path, *, called: str = "") -> dict[str, Any]:
 
 
 def _check_integers(found: dict[str, Any]) -> None:
-    """Refuse, by a ValueError, an integer of more than 64 bits: TOML promises none, and no float holds all."""
+    """Refuse an integer of more than 64 bits by a ValueError: TOML promises none, and no float holds all of them."""
     waiting: list[Any] = [found]
     while waiting:
         value = waiting.pop()

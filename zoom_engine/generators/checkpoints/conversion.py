@@ -1,4 +1,4 @@
-"""Any checkpoint that can be loaded, as our own safetensors."""
+"""The conversion of any checkpoint that can be loaded to our own safetensors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from zoom_engine.generators.checkpoints.safetensors_file import save_generator
 
 
 def convert_checkpoint(source: Path, out: Path, *, class_index: int | None = None, half: bool = False) -> None:
-    """Write the generator in ``source`` to ``out``, whole or not at all; its origin is kept in the metadata.
+    """Write the generator in `source` to `out`, whole or not at all; its origin is kept in the metadata.
 
     Args:
         source: a checkpoint of any known format.
-        out: a path that ends in ``.safetensors``: anything else may be somebody's original.
-        class_index: the class that the written generator draws, where ``source`` draws several.
+        out: a path that ends in `.safetensors`: anything else may be somebody's original.
+        class_index: the class that the written generator draws, where `source` draws several.
         half: store float16.
 
     Raises:
-        CheckpointError: ``source`` cannot be loaded or ``out`` cannot be written.
+        CheckpointError: `source` cannot be loaded or `out` cannot be written.
         ConfigError: there is no such class.
     """
     if out.suffix != ".safetensors":

@@ -1,7 +1,7 @@
-"""Which format a checkpoint has, by its first bytes and never by its name; loading and describing each.
+"""The formats of checkpoints, told by their first bytes and never by their names; loading and describing each.
 
-Each becomes a `Recipe` first, by its entry in `FORMATS`. Describing prints that and loads it too: only loading can tell
-whether a file can be loaded, and what the generator's hash is.
+Each file becomes a `Recipe` first, by its entry in `FORMATS`. Describing prints that and loads it too: only loading can
+tell whether a file can be loaded, and what the generator's hash is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OLD_PICKLES = b"(]})ci"  # how protocols 0 and 1 begin a tuple, list, dictionary
 
 @dataclass(frozen=True)
 class Description:
-    """What a file holds, in lines "what: value", as far as it is known; `refusal` says why it cannot be loaded."""
+    """A description of a file in lines "what: value", as far as it is known; `refusal` says why it cannot be loaded."""
 
     text: str
     refusal: ZoomError | None = None
@@ -51,7 +51,13 @@ Container = Literal["safetensors", "torch file", "pickle"]
 
 
 class Format(NamedTuple):
-    """A format of checkpoints: in what it is written, the type of what lies in that, and what makes a recipe of it."""
+    """A format of checkpoints.
+
+    Attributes:
+        container: what it is written in.
+        content: the type of what lies in that.
+        recipe: makes a recipe of the content.
+    """
 
     container: Container
     content: type
@@ -64,11 +70,11 @@ FORMATS = (
     Format("pickle", tuple, tensorflow_recipe),
     Format("pickle", object, nvidia_recipe),
 )
-"""The first that fits is taken. Nothing of a file is run: what lies in it are inert records."""
+"""The known formats: the first that fits is taken. Nothing of a file is run: its content becomes inert records."""
 
 
 def load_checkpoint(path: Path) -> Generator:
-    """The generator in a file of any known format, frozen, in evaluation mode.
+    """Return the generator in a file of any known format, frozen, in evaluation mode.
 
     Raises:
         UnsafeCheckpointError: the file asks to run code.
@@ -80,7 +86,7 @@ def load_checkpoint(path: Path) -> Generator:
 
 
 def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Description:
-    """What ``zoom-engine inspect`` prints of a file: `load_checkpoint` decides whether it is refused.
+    """Describe a file, as `zoom-engine inspect` prints it: `load_checkpoint` decides whether it is refused.
 
     Args:
         path: the file.
@@ -103,7 +109,11 @@ def describe_checkpoint(path: Path, *, class_index: int | None = None) -> Descri
 
 
 def describe_generator(generator: EditableGenerator, *, class_index: int | None = None) -> Description:
-    """The same of a generator that is loaded. Raises ConfigError where there is no such class."""
+    """Describe a generator that is loaded, as `describe_checkpoint` describes a file.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
     if not isinstance(generator, Generator):
         if class_index is not None:
             check_class(class_index, 0)
@@ -114,7 +124,7 @@ def describe_generator(generator: EditableGenerator, *, class_index: int | None 
 
 
 def _hash_lines(generator: Generator, class_index: int | None) -> list[tuple[str, str]]:
-    """The hash by which an audit's manifest and cached edit directions name the generator."""
+    """Return the hash by which an audit's manifest and cached edit directions name the generator."""
     if class_index is not None:
         return [("class", str(class_index)), ("content hash", generator.of_class(class_index).content_hash)]
     other = ("note", "an audit draws one class, whose hash is another: see it with --generator-class")
@@ -122,12 +132,12 @@ def _hash_lines(generator: Generator, class_index: int | None) -> list[tuple[str
 
 
 def table(lines: Iterable[tuple[str, str]]) -> str:
-    """Labels and texts below each other; what comes from a file is made printable and shortened."""
+    """Put labels and texts below each other; what comes from a file is made printable and shortened."""
     return "\n".join(f"{f'{label}: ':<14}{one_line(text, LONGEST_LINE)}" for label, text in lines)
 
 
 def checkpoint_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
+    """Return the SHA-256 (hex) of a file."""
     return hashlib.sha256(_mapped(path)).hexdigest()
 
 
@@ -143,7 +153,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Messages say what is wrong; this puts the file's name before them.
+    """Put the file's name before messages, which say what is wrong.
 
     Numbers that overflow, and divisions by zero, become infinite without a warning: infinities are refused.
     """
@@ -186,7 +196,10 @@ def _opened(path: Path, mapped: mmap.mmap) -> tuple[Container, Any]:
 
 
 def _is_pickle(mapped: mmap.mmap) -> bool:
-    """Of `pickle` alone: no archive, nor one of torch's older files, which are some pickles and more."""
+    """Return whether a file is of `pickle` alone: neither an archive, nor one of torch's older files.
+
+    The latter are some pickles and more.
+    """
     return (mapped[0] == 0x80 or mapped[0] in OLD_PICKLES) and not is_legacy_torch_file(memoryview(mapped))
 
 

@@ -1,8 +1,8 @@
 """NVIDIA's PyTorch pickles: what stylegan2-ada-pytorch and the stylegan3 repository write.
 
-The pickle is a dictionary with ``G``, ``D``, ``G_ema`` and more. Each module reduces to
-``torch_utils.persistence._reconstruct_persistent_obj`` with its class name, its source code and its ``__dict__``;
-the source is never run. What defaults changed between releases (gains, clamps, half precision) is read from the
+The pickle is a dictionary with `G`, `D`, `G_ema` and more. Each module reduces to
+`torch_utils.persistence._reconstruct_persistent_obj` with its class name, its source code and its `__dict__`; the
+source is never run. Where defaults changed between releases (gains, clamps, half precision), values are read from the
 stored modules, not from the arguments they were made with.
 """
 
@@ -27,7 +27,11 @@ FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 def nvidia_recipe(root: Any) -> Recipe:
-    """The recipe of ``G_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
+    """Return the recipe of `G_ema` in an unpickled file.
+
+    Raises:
+        CheckpointError: there is no such network, or it is damaged or not supported.
+    """
     if isinstance(root, dict):
         if "G_ema" in root and not isinstance(root["G_ema"], PersistentRecord):
             raise CheckpointError("is a pickle whose 'G_ema' is none of NVIDIA's networks, as their code saves them")

@@ -1,4 +1,4 @@
-"""A persistent record as the module that it was, and the readings that NVIDIA's networks have in common."""
+"""A persistent record read as the module that it was, and the reading that NVIDIA's networks have in common."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from zoom_engine.generators.checkpoints.recipe import MOST_MAPPING_LAYERS, W_AVG
 
 
 class Module:
-    """A persistent record as the ``torch.nn.Module`` that it was; every lookup says what is missing."""
+    """A persistent record as the `torch.nn.Module` that it was; every lookup says what is missing."""
 
     def __init__(self, record: PersistentRecord, path: str, family: str) -> None:
+        """Wrap a record; `path` and `family` name it in messages."""
         self.record = record
         self.path = path
         self.family = family
@@ -26,48 +27,65 @@ class Module:
         return found if isinstance(found, dict) else {}
 
     def names(self) -> list[str]:
+        """Return the names of the modules in it."""
         return [name for name in self._group("_modules") if isinstance(name, str)]
 
     def child(self, name: str) -> Module:
+        """Return the module `name` in it; CheckpointError where there is none."""
         found = self._group("_modules").get(name)
         if not isinstance(found, PersistentRecord):
             raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
         return Module(found, f"{self.path}.{name}", self.family)
 
     def tensor(self, name: str) -> TensorRecord:
+        """Return the parameter or buffer `name`; CheckpointError where there is none."""
         found = self.optional_tensor(name)
         if found is None:
             raise CheckpointError(f"has no {self.family} generator: {self.path} lacks '{name}'")
         return found
 
     def optional_tensor(self, name: str) -> TensorRecord | None:
+        """Return the parameter or buffer `name`; None where there is none."""
         found = self._group("_parameters").get(name)
         if found is None:
             found = self._group("_buffers").get(name)
         return found if isinstance(found, TensorRecord) else None
 
     def value(self, name: str, default: Any = None) -> Any:
+        """Return the plain attribute `name`, or the `default`."""
         return self.record.state.get(name, default)
 
     def number(self, name: str) -> float:
+        """Return the attribute `name`; CheckpointError where it is no finite number."""
         found = self.value(name)
         if type(found) not in (int, float) or not math.isfinite(found):
             raise CheckpointError(f"is not understood: {self.path} has no number '{name}'")
         return float(found)
 
     def expect(self, name: str, wanted: Any, *, absent: bool = True) -> None:
+        """Refuse a module whose attribute `name` is not `wanted`, the only value supported.
+
+        Args:
+            name: the attribute.
+            wanted: a text, a number, a boolean or None.
+            absent: whether a missing attribute counts as `wanted`.
+
+        Raises:
+            CheckpointError: it has another value.
+        """
         found = self.value(name, wanted if absent else None)
         if type(found) not in (str, int, float, bool, type(None)) or found != wanted:
             raise CheckpointError(f"cannot be loaded: {self.path}.{name} is not {wanted!r}, the only one supported")
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
+        """Return the shape of the tensor `name`; CheckpointError where it has another number of `dimensions`."""
         shape = self.tensor(name).shape
         if len(shape) != dimensions:
             raise CheckpointError(f"is damaged: {self.path}.{name} has the shape {list(shape)}")
         return shape
 
     def source_hashes(self) -> list[str]:
-        """SHA-256 (hex) of the source codes of this module and of those within it."""
+        """Return the SHA-256 (hex) of the source codes of this module and of those within it."""
         found: dict[int, PersistentRecord] = {}
         waiting = [self.record]
         while waiting:
@@ -89,14 +107,16 @@ def _sha256(source: str | LongText) -> str:
 
 
 class Reader:
-    """Collects where the weights are: what the networks of both families have in common."""
+    """The reading that the networks of both families have in common: it collects where the weights are."""
 
     def __init__(self) -> None:
+        """Begin with nothing read."""
         self.sources: dict[str, Source] = {}
         self.half: list[int | str] = []
         self.clamps: set[float | None] = set()
 
     def facts(self, generator: Module) -> tuple[tuple[str, str], ...]:
+        """Return what else the file says of the generator, as labels and texts."""
         half = ", ".join(map(str, self.half))
         average = "truncation stays at 1" if "mapping_network.embed.weight" in self.sources else "measured when loaded"
         return (
@@ -108,28 +128,32 @@ class Reader:
     # Weights as they are used: the gains of equalised learning rates are multiplied in.
 
     def take(self, target: str, module: Module, name: str, gain: float = 1.0) -> None:
+        """Read the weights `target` from the tensor `name` of `module`, times `gain`."""
         record = module.tensor(name)
         self.sources[target] = lambda: record.array() * np.float32(gain) if gain != 1.0 else record.array()
 
     def fully_connected(self, target: str, module: Module, activation: str) -> None:
+        """Read weight and bias of a fully connected layer, times their gains."""
         module.expect("activation", activation, absent=False)
         self.take(f"{target}.weight", module, "weight", module.number("weight_gain"))
         self.take(f"{target}.bias", module, "bias", module.number("bias_gain"))
 
     def clamp(self, module: Module) -> None:
+        """Note the limit of a layer's activations."""
         value = module.value("conv_clamp")
         if value is not None and type(value) not in (int, float):
             raise CheckpointError(f"is not understood: {module.path}.conv_clamp is no number")
         self.clamps.add(value)
 
     def the_clamp(self) -> float | None:
-        """The one limit of all layers."""
+        """Return the one limit of all layers; CheckpointError where there are several."""
         if len(self.clamps) != 1:
             raise CheckpointError(f"cannot be loaded: its layers have {len(self.clamps)} values of conv_clamp, not one")
         clamp = self.clamps.pop()
         return None if clamp is None else float(clamp)
 
     def read_mapping(self, mapping: Module) -> dict[str, Any]:
+        """Read the mapping network and return its fields of the configuration."""
         count = mapping.value("num_layers")
         if type(count) is not int or not 1 <= count <= MOST_MAPPING_LAYERS:
             raise CheckpointError(f"cannot be loaded: {mapping.path}.num_layers is not in 1..{MOST_MAPPING_LAYERS}")

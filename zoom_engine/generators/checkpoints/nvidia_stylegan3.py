@@ -21,8 +21,10 @@ from zoom_engine.generators.stylegan3.config import MOST_LAYERS, StyleGAN3Layer
 
 
 class StyleGAN3Reader(Reader):
+    """The reading of a StyleGAN3 network."""
+
     def read_synthesis(self, synthesis: Module) -> dict[str, Any]:
-        """The fields of `StyleGAN3Config` that the synthesis network tells."""
+        """Read the synthesis network and return its fields of `StyleGAN3Config`."""
         source = synthesis.child("input")
         channels = source.shape("freqs", 2)[0]
         self.fully_connected("input.affine", source.child("affine"), "linear")
@@ -55,7 +57,7 @@ class StyleGAN3Reader(Reader):
         }
 
     def read_layer(self, module: Module, name: str, size: int, rate: int, *, is_rgb: bool) -> StyleGAN3Layer:
-        """``size`` and ``rate`` are those of the layer's input."""
+        """Read one layer, whose input has the `size` and the sampling `rate`, and return its shape."""
         for stored, found, wanted in (
             ("in_size", _side(module, "in_size"), size),
             ("in_sampling_rate", _whole(module, "in_sampling_rate"), rate),
@@ -96,7 +98,7 @@ class StyleGAN3Reader(Reader):
         return layer
 
     def filter(self, module: Module, name: str, which: str) -> tuple[int, ...]:
-        """Takes a filter; its shape, or () where there is none."""
+        """Read a filter and return its shape, or () where there is none."""
         stored = module.optional_tensor(which)
         if stored is None:
             return ()
@@ -107,7 +109,7 @@ class StyleGAN3Reader(Reader):
 
 
 def _layer_names(synthesis: Module) -> list[str]:
-    """Every layer's name, in order: ``L{index}_{size}_{channels}``."""
+    """Return every layer's name, in order: `L{index}_{size}_{channels}`."""
     names = [name for name in synthesis.names() if name != "input"]
     if not 1 <= len(names) <= MOST_LAYERS:
         raise CheckpointError(f"has no StyleGAN3 generator: it has {len(names)} layers, not 1 to {MOST_LAYERS}")
@@ -118,8 +120,9 @@ def _layer_names(synthesis: Module) -> list[str]:
 
 
 def _whole(module: Module, name: str) -> int:
-    """A whole number: the input's sampling rate is stored as it was computed, a numpy.float64."""
+    """Return a whole number of the module."""
     found = module.value(name)
+    # The input's sampling rate is stored as it was computed, a numpy.float64.
     if type(found) is float and found.is_integer():
         found = int(found)
     if type(found) is not int or not 1 <= found <= LARGEST_SIZE:
@@ -128,7 +131,7 @@ def _whole(module: Module, name: str) -> int:
 
 
 def _side(module: Module, name: str) -> int:
-    """The side of a square: stored as its width and its height."""
+    """Return the side of a square, which is stored as its width and its height."""
     found = module.value(name)
     sides = found.integers() if isinstance(found, ArrayRecord) else []
     if len(sides) != 2 or sides[0] != sides[1] or not 1 <= sides[0] <= LARGEST_SIZE:
@@ -143,7 +146,7 @@ def _inverse_root(value: Array) -> Array:
 
 
 def _of_unit_mean_square(weight: Array) -> Array:
-    """Each output channel's, over inputs and taps (Karras 2021, appendix)."""
+    """Scale each output channel to unit mean square over inputs and taps (Karras 2021, appendix)."""
     mean_square = np.square(weight, dtype=np.float64).mean(axis=(1, 2, 3), keepdims=True)
     normalised: Array = (weight / np.sqrt(mean_square)).astype(np.float32)
     return normalised

@@ -1,4 +1,4 @@
-"""From the weights in somebody's file to a generator: what every checkpoint format is turned into first.
+"""A recipe of a generator, from the weights in somebody's file: every checkpoint format is turned into one first.
 
 A recipe holds no weights, only where they are, so that a file can be described without being loaded.
 """
@@ -28,9 +28,13 @@ Source = Callable[[], Array]
 class Recipe:
     """A generator in a file.
 
-    ``sources[name]`` reads the weights of ``network_of(config).state_dict()[name]``, checked and finite; without
-    ``mapping_network.w_avg`` the average latent is measured, but of a class-conditional network: there it stays unknown
-    (NaN), and nothing is truncated. ``facts`` is what else the file says, as labels and texts.
+    Attributes:
+        format: what people call the file's format.
+        config: the generator's shape.
+        sources: `sources[name]` reads the weights of `network_of(config).state_dict()[name]`, checked and finite.
+            Without `mapping_network.w_avg` the average latent is measured, but not of a class-conditional network:
+            there it stays unknown (NaN), and nothing is truncated.
+        facts: what else the file says, as labels and texts.
     """
 
     format: str
@@ -39,10 +43,11 @@ class Recipe:
     facts: tuple[tuple[str, str], ...] = ()
 
     def build(self, file_size: int) -> Generator:
-        """The generator, frozen, in evaluation mode.
+        """Build the generator, frozen, in evaluation mode.
 
-        Raises :class:`CheckpointError`: a weight is missing, superfluous, of another shape or not finite, or the
-        weights are more than a file of ``file_size`` bytes can hold.
+        Raises:
+            CheckpointError: a weight is missing, superfluous, of another shape or not finite, or the weights are more
+                than a file of `file_size` bytes can hold.
         """
         parameters = count_parameters(self.config)
         if parameters > MOST_PARAMETERS:
@@ -75,15 +80,23 @@ class Recipe:
 
 
 def count_parameters(config: GeneratorConfig) -> int:
-    """How many numbers such a generator has, its constant noise included."""
+    """Return how many numbers such a generator has, its constant noise included."""
     return sum(value.numel() for value in _empty(config).state_dict().values())
 
 
 def mapping_fields(
     inputs: int, inner: int, w_dim: int, *, layers: int, c_dim: int, embed_dim: int
 ) -> dict[str, int | None]:
-    """The fields of a generator's configuration that a mapping network's widths tell: of its input (with the class
-    embedding), of its hidden layers and of its output."""
+    """Return the fields of a generator's configuration that the widths of its mapping network tell.
+
+    Args:
+        inputs: the width of the input, with the class embedding.
+        inner: that of the hidden layers.
+        w_dim: that of the output.
+        layers: how many layers there are.
+        c_dim: how many classes there are.
+        embed_dim: the width of the class embedding.
+    """
     return {
         "z_dim": inputs - embed_dim,
         "w_dim": w_dim,
@@ -100,7 +113,7 @@ def _empty(config: GeneratorConfig) -> Generator:
 
 
 def _measure_average_latent(generator: Generator) -> None:
-    """The mean of w over random latents of a fixed seed, as ``rosinality``'s own sampling script does."""
+    """Measure the mean of w over random latents of a fixed seed, as rosinality's own sampling script does."""
     z = torch.randn(AVERAGED_LATENTS, generator.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         average = torch.stack([generator.mapping_network(part).double().mean(0) for part in z.chunk(16)]).mean(0)

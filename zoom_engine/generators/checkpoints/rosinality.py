@@ -1,8 +1,8 @@
-"""rosinality's ``stylegan2-pytorch``: the state dictionary ``g_ema``, alone or in a training checkpoint.
+"""rosinality's `stylegan2-pytorch`: the state dictionary `g_ema`, alone or in a training checkpoint.
 
-Such a file has no configuration: the size, the widths and the number of layers follow from the names and shapes.
-Its layers multiply their weights by the gain of the equalised learning rate when they run (1/√fan-in, times 0.01 in
-the mapping network); here the gain is multiplied in once.
+Such a file has no configuration: the size, the widths and the number of layers follow from the names and shapes. Its
+layers multiply their weights by the gain of the equalised learning rate when they run (1/√fan-in, times 0.01 in the
+mapping network); here the gain is multiplied in once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ WIDTH_AT_64 = 256  # times the channel multiplier
 
 
 def rosinality_recipe(root: Any) -> Recipe:
-    """The recipe of ``g_ema`` in an unpickled file. Raises :class:`CheckpointError`."""
+    """Return the recipe of `g_ema` in an unpickled file.
+
+    Raises:
+        CheckpointError: there is no such network, or it is damaged.
+    """
     if not isinstance(root, dict):
         raise CheckpointError("is a torch file, but holds no dictionary")
     weights = _generator(root)
@@ -44,7 +48,10 @@ def rosinality_recipe(root: Any) -> Recipe:
 
 
 def _generator(root: dict[Any, Any]) -> dict[Any, Any]:
-    """The generator's state dictionary. Distributed training puts "module." before each name: it goes."""
+    """Return the generator's state dictionary.
+
+    Distributed training puts "module." before each name; it is taken off.
+    """
     weights = root.get("g_ema", root)
     if isinstance(weights, dict) and all(isinstance(name, str) and name.startswith(WRAPPER) for name in weights):
         weights = {name.removeprefix(WRAPPER): value for name, value in weights.items()}
@@ -62,7 +69,10 @@ def _generator(root: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _reading(record: TensorRecord, name: str, *, gain: float = 1.0, drop: int = 0, rank: int | None = None) -> Source:
-    """``drop`` leading axes of length 1 go; ``rank`` instead keeps that many axes of the front that is left."""
+    """Make the reading of a tensor, times `gain`.
+
+    `drop` leading axes of length 1 go; `rank` instead keeps that many of the first axes that are left.
+    """
 
     def source() -> Array:
         value = record.array()
@@ -148,7 +158,7 @@ class _Reader:
         )
 
     def count(self, pattern: str, first: int) -> int:
-        """How many names match, with the numbers ``first``, ``first + 1``, …"""
+        """Return how many names match, with the numbers `first`, `first + 1`, …."""
         found = (re.fullmatch(pattern, name) for name in self.weights if isinstance(name, str))
         numbers = sorted(int(match[1]) for match in found if match)
         if numbers != list(range(first, first + len(numbers))):

@@ -37,11 +37,16 @@ NEVER_HALVED = ("input.freqs", "input.phases")  # angles: float16 would move and
 def save_generator(
     generator: Generator, path: Path | str, *, metadata: dict[str, Any] | None = None, half: bool = False
 ) -> None:
-    """Write ``generator`` to ``path``, whole or not at all; ``metadata`` (recipe, seed, quality) is kept beside the
-    configuration.
+    """Write `generator` to `path`, whole or not at all.
 
-    ``half`` stores the tensors, but frequencies and phases, as float16; they are float32 again when loaded.
-    Raises OSError or SafetensorError where it cannot be written.
+    Args:
+        generator: what is written.
+        path: the file.
+        metadata: kept beside the configuration (recipe, seed, quality).
+        half: store the tensors, but frequencies and phases, as float16; they are float32 again when loaded.
+
+    Raises:
+        OSError: it cannot be written; so does SafetensorError.
     """
     header = {
         "format": next(name for name, shape in FAMILIES.items() if isinstance(generator.config, shape)),
@@ -57,7 +62,7 @@ def save_generator(
 
 
 def is_own(path: Path) -> bool:
-    """The file says that :func:`save_generator` wrote it, whether or not it can be used."""
+    """Return whether the file says that `save_generator` wrote it, whether or not it can be used."""
     try:
         with _opened(path) as file:
             return (file.metadata() or {}).get("format") in FAMILIES
@@ -66,7 +71,11 @@ def is_own(path: Path) -> bool:
 
 
 def own_recipe(path: Path) -> Recipe:
-    """The recipe of a file that :func:`save_generator` wrote. Raises :class:`CheckpointError`."""
+    """Return the recipe of a file that `save_generator` wrote.
+
+    Raises:
+        CheckpointError: it is none, or is damaged.
+    """
     with _opened(path) as file:
         header = file.metadata() or {}
         names = list(file.keys())

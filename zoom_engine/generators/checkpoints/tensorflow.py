@@ -1,11 +1,11 @@
-"""Legacy TensorFlow pickles: NVIDIA's ``stylegan2`` and ``stylegan2-ada``, without TensorFlow.
+"""Legacy TensorFlow pickles: NVIDIA's `stylegan2` and `stylegan2-ada`, without TensorFlow.
 
-The pickle is the tuple (G, D, Gs) of ``dnnlib.tflib.network.Network`` objects, each a dictionary with the arguments
-(``static_kwargs``), the variables as (name, value) pairs and the component networks ``mapping`` and ``synthesis``.
-Gs has the averaged weights. A value is what a TensorFlow session returned: an array, or a numpy scalar where the
-variable has no dimensions (``noise_strength``, ``lod``). Convolution weights are stored height × width × in × out;
-up-sampling convolutions are stored flipped with regard to a transposed convolution; the affine layers' bias is stored
-without its 1. Gains of the equalised learning rate are multiplied in as TensorFlow did when it ran.
+The pickle is the tuple (G, D, Gs) of `dnnlib.tflib.network.Network` objects, each a dictionary with the arguments
+(`static_kwargs`), the variables as (name, value) pairs and the component networks `mapping` and `synthesis`. Gs has the
+averaged weights. A value is what a TensorFlow session returned: an array, or a numpy scalar where the variable has no
+dimensions (`noise_strength`, `lod`). Convolution weights are stored height × width × in × out; up-sampling convolutions
+are stored flipped with regard to a transposed convolution; the affine layers' bias is stored without its 1. Gains of
+the equalised learning rate are multiplied in as TensorFlow did when it ran.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ UNIMPORTANT = {  # told by the shapes, or only of use in training
 
 
 def tensorflow_recipe(root: Any) -> Recipe:
-    """The recipe of Gs in an unpickled file. Raises :class:`CheckpointError`."""
+    """Return the recipe of Gs in an unpickled file.
+
+    Raises:
+        CheckpointError: there is no such network, or it is damaged or not supported.
+    """
     networks = root if isinstance(root, tuple) else ()
     if len(networks) != 3 or not all(isinstance(network, NetworkRecord) for network in networks):
         raise CheckpointError("is a pickle, but not the three networks (G, D, Gs) of NVIDIA's TensorFlow code")
@@ -59,7 +63,7 @@ def tensorflow_recipe(root: Any) -> Recipe:
 
 
 def _variables(network: NetworkRecord) -> dict[str, ArrayRecord]:
-    """The variables of the network and its two components, under "mapping/" and "synthesis/"."""
+    """Return the variables of the network and its two components, under "mapping/" and "synthesis/"."""
     found: dict[str, ArrayRecord] = {}
     components = network.state.get("components")
     parts: dict[str, Any] = {"": network}
@@ -77,7 +81,7 @@ def _variables(network: NetworkRecord) -> dict[str, ArrayRecord]:
 
 
 def _without_dimensions(value: float) -> ArrayRecord:
-    """The array that a floating-point scalar stands for, of shape ()."""
+    """Return the array that a floating-point scalar stands for, of shape ()."""
     return ArrayRecord(shape=(), dtype=DtypeRecord("f8"), data=struct.pack("<d", value))
 
 
@@ -109,7 +113,7 @@ class _Reader:
         return float(found)
 
     def check_arguments(self) -> str:
-        """The architecture, once nothing in the arguments asks for what is not supported."""
+        """Return the architecture, once nothing in the arguments asks for what is not supported."""
         for name, value in self.arguments.items():
             shown = printable(name)
             if name in REQUIRED and (type(value) not in (str, int, bool, type(None)) or value not in REQUIRED[name]):
@@ -143,7 +147,7 @@ class _Reader:
         return cout
 
     def leading(self, target: str, name: str, dimensions: int, drop: int) -> None:
-        """A variable whose first ``drop`` axes have length 1."""
+        """Read a variable whose first `drop` axes have length 1."""
         record = self.record(name, dimensions)
         if any(size != 1 for size in record.shape[:drop]):
             raise CheckpointError(f"does not fit: TensorFlow's variable '{name}' is of shape {list(record.shape)}")

@@ -1,1 +1,1 @@
-"""StyleGAN2 in StyleSpace: ``config.py`` its shape, ``network.py`` the generator."""
+"""StyleGAN2 in StyleSpace: `config.py` has its shape, `network.py` the generator."""

@@ -16,9 +16,10 @@ ARCHITECTURES = ("skip", "orig", "resnet")
 class StyleGAN2Config(MappedConfig):
     """The shape of a StyleGAN2 generator, see `MappedConfig`.
 
-    ``channels[i]`` is the width at resolution ``4 * 2**i``; the last entry belongs to ``resolution``.
-    ``architecture`` (Karras 2020, figure 7): "skip" adds an RGB picture of every block, "orig" has only the
-    last block's, "resnet" has only that too and a linear path around every block.
+    Attributes:
+        channels: `channels[i]` is the width at resolution `4 * 2**i`; the last entry belongs to `resolution`.
+        architecture: "skip" adds an RGB picture of every block, "orig" has only the last block's, "resnet" has only
+            that too and a linear path around every block (Karras 2020, figure 7).
     """
 
     resolution: int
@@ -26,6 +27,7 @@ class StyleGAN2Config(MappedConfig):
     architecture: str = field(default="skip", kw_only=True)
 
     def __post_init__(self) -> None:
+        """Refuse a shape that no such generator has, by a CheckpointError."""
         self.check_sizes(*self.channels)
         if self.architecture not in ARCHITECTURES:
             found = one_line(repr(self.architecture), 80)
@@ -42,19 +44,27 @@ class StyleGAN2Config(MappedConfig):
 
     @property
     def resolutions(self) -> tuple[int, ...]:
+        """The resolution of each block: 4, 8, …."""
         return tuple(4 * 2**i for i in range(len(self.channels)))
 
     @property
     def num_ws(self) -> int:
+        """How many entries a w has."""
         return 2 * len(self.channels)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready. Later fields appear only where they say something: content hashes outlive new fields."""
+        """Return the fields, ready for JSON."""
+        # Later fields appear only where they say something: content hashes outlive new fields.
         later = {"architecture": "skip", "c_dim": 0, "embed_dim": 0, "mapping_dim": None}
         return {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StyleGAN2Config:
+        """Make the configuration of what `to_dict` returned.
+
+        Raises:
+            CheckpointError: the values are not understood.
+        """
         try:
             return cls(**{**values, "channels": tuple(values["channels"])})
         except (KeyError, TypeError, ValueError) as error:

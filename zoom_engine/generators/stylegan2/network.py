@@ -1,9 +1,9 @@
 """StyleGAN2 in StyleSpace (Karras et al., 2020), with one set of convolution weights for the whole batch.
 
-The textbook formulation builds a modulated weight for every sample and runs a grouped convolution.
-Here the *activations* are scaled by the style, convolved with the constant weight and scaled by the
-demodulation coefficient, which is the same function and keeps forward and backward passes fast in
-batches. Weights are stored as they are used: no equalised-learning-rate gain is applied at run time.
+The textbook formulation builds a modulated weight for every sample and runs a grouped convolution. Here the
+*activations* are scaled by the style, convolved with the constant weight and scaled by the demodulation coefficient,
+which is the same function and keeps forward and backward passes fast in batches. Weights are stored as they are used:
+no equalised-learning-rate gain is applied at run time.
 """
 
 from __future__ import annotations
@@ -29,12 +29,7 @@ RESIDUAL_GAIN = math.sqrt(0.5)
 
 
 class ModulatedConv(nn.Module):
-    """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp.
-
-    ``up`` doubles the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which
-    is fused with everything after it (``ops.modulated_conv2d``). ``residual`` scales the result, and its
-    limit, by √½ for the sum with the path around the block.
-    """
+    """A modulated and demodulated 3×3 convolution with noise, bias, leaky ReLU · √2 and clamp."""
 
     noise_const: Tensor
 
@@ -49,6 +44,18 @@ class ModulatedConv(nn.Module):
         clamp: float | None,
         residual: bool = False,
     ) -> None:
+        """Build the layer, its weights random.
+
+        Args:
+            cin: input channels.
+            cout: output channels.
+            resolution: of the output.
+            w_dim: width of w.
+            up: double the resolution: a stride-2 transposed convolution and the [1,3,3,1] FIR filter, which is fused
+                with everything after it (`ops.modulated_conv2d`).
+            clamp: largest absolute value of the activations, or None.
+            residual: scale the result, and its limit, by √½ for the sum with the path around the block.
+        """
         super().__init__()
         self.up = up
         scale = RESIDUAL_GAIN if residual else 1.0
@@ -72,11 +79,16 @@ class ModulatedConv(nn.Module):
         plain: bool = False,
         **edits: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """``x [B, Cin, H, W]``, ``style [B, Cin]`` float32 → ``[B, Cout, H', W']`` in the dtype of ``x``, and an image.
+        """Compute `[B, Cout, H', W']` in the dtype of `x`, and an image.
 
-        The image is what ``to_rgb`` makes of the result with ``rgb_style [B, Cout]``, ``[B, 3, H', W']`` float32 before
-        bias and clamp. With ``rgb_only`` it is all that counts. ``edits`` are the operator's own arguments of
-        that name, which ``plain`` does not take.
+        Args:
+            x: `[B, Cin, H, W]`.
+            style: `[B, Cin]` float32.
+            to_rgb: makes the image `[B, 3, H', W']` float32 of the result, before bias and clamp.
+            rgb_style: `[B, Cout]`, the style of `to_rgb`.
+            rgb_only: the image is all that counts.
+            plain: compose the layer from torch's operators.
+            edits: the operator's own arguments of that name, which `plain` does not take.
         """
         convolve = ops.composition.modulated_conv2d if plain else ops.modulated_conv2d
         return convolve(
@@ -96,15 +108,16 @@ class ModulatedConv(nn.Module):
         )
 
     def _noise(self) -> Tensor:
-        """``noise_const · noise_strength``, kept until one of them changes; made anew where a gradient is wanted.
+        """Return `noise_const · noise_strength`, kept until one of them changes.
 
-        Any operator of torch's between two layers costs milliseconds: its threads go on spinning on cores that the
-        next layer needs.
+        It is computed again where a gradient is wanted.
         """
         factors = self.noise_const, self.noise_strength
         if torch.compiler.is_compiling() or (torch.is_grad_enabled() and self.noise_strength.requires_grad):
             return factors[0] * factors[1]
         states = [ops.state_of(factor) for factor in factors]
+        # Any operator of torch's between two layers costs milliseconds: its threads go on spinning on cores that the
+        # next layer needs.
         if self._kept_noise is None or self._kept_noise[1] != states:
             with torch.inference_mode(False), torch.no_grad():
                 # The factors are held so that no other tensors get their addresses.
@@ -116,11 +129,12 @@ class Around(nn.Module):
     """The path around a block of "resnet": a 1×1 convolution, then up-sampling; linear (√½ is in the weight)."""
 
     def __init__(self, cin: int, cout: int) -> None:
+        """Build the path, its weights random."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1) / math.sqrt(cin) * RESIDUAL_GAIN)
 
     def forward(self, x: Tensor, *, plain: bool = False) -> Tensor:
-        """``x [B, Cin, H, W]`` → ``[B, Cout, 2H, 2W]`` in the dtype of ``x``."""
+        """Compute `[B, Cout, 2H, 2W]` of `x [B, Cin, H, W]`, in the dtype of `x`."""
         upsample = ops.composition.upsample2x if plain else ops.upsample2x
         return upsample(F.conv2d(x, self.weight.to(x.dtype)))
 
@@ -129,6 +143,7 @@ class ToRGB(nn.Module):
     """A modulated 1×1 convolution to RGB without demodulation; linear, with bias and clamp."""
 
     def __init__(self, cin: int, w_dim: int, *, clamp: float | None) -> None:
+        """Build the layer, its weights random."""
         super().__init__()
         self.clamp = clamp
         self.affine = nn.Linear(w_dim, cin)
@@ -136,24 +151,25 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """``x [B, C, H, W]``, ``style [B, C]`` float32 → ``[B, 3, H, W]`` float32."""
+        """Compute `[B, 3, H, W]` float32 of `x [B, C, H, W]` and `style [B, C]` float32."""
         return self.finish(ops.composition.to_rgb(x, self.weight, style))
 
     def finish(self, rgb: Tensor) -> Tensor:
-        """The convolution's result ``[B, 3, H, W]`` with bias and clamp."""
+        """Return the convolution's result `[B, 3, H, W]` with bias and clamp."""
         return ops.composition.finished(rgb, self.bias, self.clamp)
 
 
 class StyleGAN2(MappedGenerator):
     """A StyleGAN2 generator: seeds → z → w → style vector → image.
 
-    All methods take and return float32 tensors on the module's device. Images are ``[B, 3, R, R]``, RGB,
-    nominally in [-1, 1] and not clamped. ``synthesis`` is differentiable with respect to the styles.
+    All methods take and return float32 tensors on the module's device. Images are `[B, 3, R, R]`, RGB, nominally in
+    [-1, 1] and not clamped. `synthesis` is differentiable with respect to the styles.
     """
 
     config: StyleGAN2Config
 
     def __init__(self, config: StyleGAN2Config) -> None:
+        """Build the generator, its weights random."""
         super().__init__(config)
         self.const = nn.Parameter(torch.randn(config.channels[0], 4, 4))
         self.convs = nn.ModuleDict()
@@ -191,12 +207,12 @@ class StyleGAN2(MappedGenerator):
         layers.append((name, resolution, cin, False))
 
     def styles(self, w: Tensor) -> Tensor:
-        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``space``."""
+        """Compute style vectors `[B, S]` of `w [B, num_ws, w_dim]`, in the order of `space`."""
         parts = [self._module_of(layer).affine(w[:, index]) for layer, index in self._layers_with_w()]
         return torch.cat(parts, dim=1)
 
     def affine_weight(self) -> Tensor:
-        """``[S, w_dim]``: the derivative of each style entry to its own layer's w.
+        """Return `[S, w_dim]`, the derivative of each style entry to its own layer's w.
 
         Where one w feeds every layer, its columns span the styles that the generator ever visits.
         """
@@ -211,7 +227,7 @@ class StyleGAN2(MappedGenerator):
         precision: torch.dtype = torch.float32,
         plain: bool = False,
     ) -> Tensor:
-        """See `zoom_engine.generators.EditableGenerator`; ``precision`` and ``plain`` as for `synthesis`."""
+        """Draw pictures, see `EditableGenerator.render`; `precision` and `plain` as for `synthesis`."""
         images = self.synthesis(
             codes, edit_weights=edit_weights, directions=directions, precision=precision, plain=plain
         )
@@ -227,13 +243,22 @@ class StyleGAN2(MappedGenerator):
         precision: torch.dtype = torch.float32,
         plain: bool = False,
     ) -> Tensor:
-        """Style vectors ``[B, S]`` float32 → images ``[B, 3, R, R]`` float32, RGB, nominally in [-1, 1].
+        """Draw images `[B, 3, R, R]` float32, RGB, nominally in [-1, 1] and not clamped.
 
-        ``edit_weights [B, N]`` along ``directions [N, S]``, where both are given, draw ``styles + edit_weights @
-        directions``; differentiable in styles and edit weights. ``max_resolution`` stops after the block of that
-        resolution; ``precision`` is the dtype of the activations and convolutions (float32 or bfloat16; styles,
-        demodulation and RGB stay float32). ``plain`` composes every operator from torch's own, for exporters and
-        compilers, and adds the edits to the whole style vector; else each layer's operator adds its share.
+        Differentiable in styles and edit weights.
+
+        Args:
+            styles: style vectors `[B, S]` float32.
+            edit_weights: `[B, N]`; where these and directions are given, `styles + edit_weights @ directions` is drawn.
+            directions: `[N, S]`.
+            max_resolution: stop after the block of that resolution.
+            precision: the dtype of the activations and convolutions (float32 or bfloat16; styles, demodulation and RGB
+                stay float32).
+            plain: compose every operator from torch's own, for exporters and compilers, and add the edits to the whole
+                style vector; else each layer's operator adds its part.
+
+        Raises:
+            ConfigError: the generator draws no such resolution.
         """
         limit = self.resolution if max_resolution is None else max_resolution
         if limit not in self.config.resolutions:
@@ -296,7 +321,7 @@ class StyleGAN2(MappedGenerator):
         return (self.to_rgb if layer.is_rgb else self.convs)[layer.name]
 
     def _layers_with_w(self) -> list[tuple[StyleLayer, int]]:
-        """Each layer with the index of the w that it reads: a block's toRGB shares the next block's first."""
+        """Return each layer with the index of the w that it reads: a block's toRGB shares the next block's first."""
         pairs: list[tuple[StyleLayer, int]] = []
         index = 0
         for layer in self.space.layers:

@@ -19,9 +19,16 @@ LARGEST_MARGIN = 64  # samples around the picture: the paper's have 10
 class StyleGAN3Layer:
     """One layer: a modulated convolution, then a leaky ReLU between an up-sampling and a down-sampling filter.
 
-    ``size`` is the result's width and height in samples, its margin included, and ``sampling_rate`` how many of them
-    the picture is wide: margins are what both differ by. ``up_filter`` and ``down_filter`` are the shapes of the
-    filters: ``(taps,)`` of a separable one, ``(taps, taps)`` of a radial one, ``()`` where there is none.
+    Attributes:
+        channels: of the result.
+        size: the result's width and height in samples, its margin included.
+        sampling_rate: how many of these samples the picture is wide: margins are the difference.
+        kernel: side of the convolution's kernel.
+        up: factor of the up-sampling.
+        down: factor of the down-sampling.
+        up_filter: shape of the filter: `(taps,)` of a separable one, `(taps, taps)` of a radial one, `()` where there
+            is none.
+        down_filter: likewise.
     """
 
     channels: int
@@ -35,17 +42,19 @@ class StyleGAN3Layer:
 
     @property
     def up_taps(self) -> int:
+        """The length of the up-sampling filter."""
         return self.up_filter[0] if self.up_filter else 1
 
     @property
     def down_taps(self) -> int:
+        """The length of the down-sampling filter."""
         return self.down_filter[0] if self.down_filter else 1
 
     def padding(self, before: int) -> tuple[int, int]:
-        """The zeros before and after the up-sampled samples in each axis (negative: samples cut off).
+        """Return the zeros before and after the up-sampled samples in each axis (negative: samples cut off).
 
-        ``before`` is the size of the layer's input. Its convolution is padded to ``before + kernel - 1``; the result
-        then has ``size`` samples around the same centre, so that a margin is lost at both sides alike.
+        `before` is the size of the layer's input. Its convolution is padded to `before + kernel - 1`; the result then
+        has `size` samples around the same centre, so that a margin is lost at both sides alike.
         """
         widened = before + self.kernel - 1
         first = ((self.size - 1) * self.down - (widened - 1) * self.up + self.up_taps + self.down_taps - 1) // 2
@@ -55,11 +64,15 @@ class StyleGAN3Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN3Config(MappedConfig):
-    """The shape of a StyleGAN3 generator (Karras 2021), see `MappedConfig`; the last of ``layers`` is toRGB.
+    """The shape of a StyleGAN3 generator (Karras 2021), see `MappedConfig`.
 
-    The input is a square of ``input_size`` samples, ``input_sampling_rate`` of which the picture is wide, of
-    ``input_channels`` Fourier features; those of frequencies above ``bandwidth`` (in periods per picture) fade out
-    toward half the sampling rate. ``output_scale`` is what the picture is multiplied by at last.
+    Attributes:
+        input_channels: how many Fourier features the input has.
+        input_size: side of the input's square, in samples.
+        input_sampling_rate: how many of these samples the picture is wide.
+        bandwidth: in periods per picture; features of higher frequencies fade out toward half the sampling rate.
+        layers: all layers; the last is toRGB.
+        output_scale: what the picture is multiplied by at last.
     """
 
     input_channels: int
@@ -71,6 +84,7 @@ class StyleGAN3Config(MappedConfig):
     output_scale: float = 0.25
 
     def __post_init__(self) -> None:
+        """Refuse a shape that no such generator has, by a CheckpointError."""
         self.check_sizes(self.input_channels, self.input_size, self.input_sampling_rate)
         if not 1 <= len(self.layers) <= MOST_LAYERS:
             raise CheckpointError(f"generator has {len(self.layers)} layers, not 1 to {MOST_LAYERS}")
@@ -98,7 +112,7 @@ class StyleGAN3Config(MappedConfig):
 
     @property
     def num_ws(self) -> int:
-        """One for the input, one for each layer."""
+        """How many entries a w has: one for the input, one for each layer."""
         return 1 + len(self.layers)
 
     @property
@@ -108,15 +122,20 @@ class StyleGAN3Config(MappedConfig):
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """``L{index}_{size}_{channels}``, as the stored networks name them."""
+        """`L{index}_{size}_{channels}`, as the stored networks name them."""
         return tuple(f"L{index}_{layer.size}_{layer.channels}" for index, layer in enumerate(self.layers))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the fields, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> StyleGAN3Config:
+        """Make the configuration of what `to_dict` returned.
+
+        Raises:
+            CheckpointError: the values are not understood.
+        """
         try:
             layers = [
                 StyleGAN3Layer(
@@ -137,7 +156,7 @@ def _check_margin(name: str, size: int, rate: int) -> None:
 
 
 def _check_layer(name: str, layer: StyleGAN3Layer, rate: int) -> None:
-    """``rate`` is the sampling rate of the layer's input. Raises :class:`CheckpointError`."""
+    """Refuse a layer that cannot be, by a CheckpointError; `rate` is the sampling rate of its input."""
     check_whole(f"{name}: its sizes", [layer.channels, layer.size, layer.sampling_rate], LARGEST_SIZE)
     check_whole(f"{name}: its kernel", [layer.kernel], LARGEST_KERNEL)
     check_whole(f"{name}: its factors", [layer.up, layer.down], LARGEST_FACTOR)

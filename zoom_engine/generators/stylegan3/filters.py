@@ -1,4 +1,4 @@
-"""Re-sampling with stored low-pass filters: separable ones of shape ``[taps]``, radial ones of ``[taps, taps]``."""
+"""Re-sampling with stored low-pass filters: separable ones of shape `[taps]`, radial ones of `[taps, taps]`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, int]) -> Tensor:
-    """``x [B, C, N, N]`` → ``[B, C, M, M]``, ``M = factor·N + sum(padding) - (taps - 1)``.
+    """Compute `[B, C, M, M]` of `x [B, C, N, N]`, with `M = factor·N + sum(padding) - (taps - 1)`.
 
-    Zeros are put between the samples, ``factor - 1`` after each; then padding (cut off where negative), then the
-    filter; without a filter only the padding. The filter's gain is not made up for: zeros make it ``1 / factor²``.
+    Zeros are put between the samples, `factor - 1` after each; then padding (cut off where negative), then the filter;
+    without a filter only the padding. The filter's gain is not made up for: zeros make it `1 / factor²`.
     """
     before, after = padding
     if taps is None:
@@ -26,8 +26,10 @@ def upsample(x: Tensor, taps: Tensor | None, factor: int, padding: tuple[int, in
 
 
 def downsample(x: Tensor, taps: Tensor | None, factor: int) -> Tensor:
-    """``x [B, C, N, N]`` → ``[B, C, M, M]``, ``M = ceil((N - taps + 1) / factor)``: filtered, then every
-    ``factor``-th sample from the first."""
+    """Compute `[B, C, M, M]` of `x [B, C, N, N]`, with `M = ceil((N - taps + 1) / factor)`.
+
+    The samples are filtered, then every `factor`-th is taken from the first on.
+    """
     if taps is None:
         return x
     for kernel, step in _kernels(taps, factor):
@@ -37,12 +39,12 @@ def downsample(x: Tensor, taps: Tensor | None, factor: int) -> Tensor:
 
 
 def _kernels(taps: Tensor, factor: int) -> list[tuple[Tensor, tuple[int, int]]]:
-    """The convolutions that apply a filter, each with its steps."""
+    """Return the convolutions that apply a filter, each with its steps."""
     if taps.dim() == 2:
         return [(taps, (factor, factor))]
     return [(taps[:, None], (factor, 1)), (taps[None, :], (1, factor))]
 
 
 def _of_each(kernel: Tensor, x: Tensor) -> Tensor:
-    """One filter for every channel of ``x [B, C, H, W]``: ``[C, 1, *kernel]``."""
+    """Return one filter for every channel of `x [B, C, H, W]`: `[C, 1, *kernel]`."""
     return kernel.expand(x.shape[1], 1, -1, -1).contiguous()

@@ -1,6 +1,6 @@
 """StyleGAN3 in StyleSpace (Karras et al., 2021), with one set of convolution weights for the whole batch.
 
-As in ``StyleGAN2`` the activations are scaled by the style, not the weights, and weights are stored as they are used:
+As in `StyleGAN2` the activations are scaled by the style, not the weights, and weights are stored as they are used:
 with the gains of equalised learning rates, each output channel's of unit mean square where it is demodulated. The
 filters, frequencies and phases are those that a checkpoint brings.
 """
@@ -27,10 +27,10 @@ INPUT = "input"
 
 
 class FourierInput(nn.Module):
-    """Fourier features, moved and turned by what the style says, mixed by a linear map (Karras 2021, appendix F).
+    """Fourier features, moved and turned as the style says, mixed by a linear map (Karras 2021, appendix F).
 
-    A style ``(c, s, x, y)`` is divided by √(c² + s²); the picture is then turned by the angle of ``(c, s)`` and moved
-    by ``(x, y)``, in widths of the picture. ``transform [3, 3]`` is one more motion, for all pictures.
+    A style `(c, s, x, y)` is divided by √(c² + s²); the picture is then turned by the angle of `(c, s)` and moved by
+    `(x, y)`, in widths of the picture. `transform [3, 3]` is one more motion, for all pictures.
     """
 
     freqs: Tensor
@@ -38,6 +38,7 @@ class FourierInput(nn.Module):
     transform: Tensor
 
     def __init__(self, config: StyleGAN3Config) -> None:
+        """Build the input, its weights random."""
         super().__init__()
         channels = config.input_channels
         self.size, self.sampling_rate, self.bandwidth = config.input_size, config.input_sampling_rate, config.bandwidth
@@ -48,7 +49,7 @@ class FourierInput(nn.Module):
         self.register_buffer("transform", torch.eye(3))
 
     def forward(self, style: Tensor) -> Tensor:
-        """``style [B, 4]`` → ``[B, C, size, size]``."""
+        """Compute `[B, C, size, size]` of `style [B, 4]`."""
         cosine, sine, x, y = (style / style[:, :2].norm(dim=1, keepdim=True)).unbind(1)
         turn = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], 1)
         # A point p of the picture shows what is at turn · (transform(p) - (x, y)).
@@ -67,9 +68,8 @@ class FourierInput(nn.Module):
 class FilteredLayer(nn.Module):
     """A modulated convolution, and a nonlinearity that adds no frequency which the sampling rate cannot hold.
 
-    The convolution, demodulated, is scaled by ``input_gain`` (the inverse of the root mean square that its input had in
-    training), up-sampled, passed through leaky ReLU · √2 and clamp, and down-sampled. ``is_rgb``: neither demodulated
-    nor rectified.
+    The convolution, demodulated, is scaled by `input_gain` (the inverse of the root mean square that its input had in
+    training), up-sampled, passed through leaky ReLU · √2 and clamp, and down-sampled.
     """
 
     input_gain: Tensor
@@ -79,6 +79,16 @@ class FilteredLayer(nn.Module):
     def __init__(
         self, cin: int, before: int, layer: StyleGAN3Layer, w_dim: int, *, clamp: float | None, is_rgb: bool
     ) -> None:
+        """Build the layer, its weights random.
+
+        Args:
+            cin: input channels.
+            before: size of the input.
+            layer: the shape of the layer.
+            w_dim: width of w.
+            clamp: largest absolute value of the activations, or None.
+            is_rgb: neither demodulate nor rectify.
+        """
         super().__init__()
         self.is_rgb, self.clamp = is_rgb, clamp
         self.up, self.down, self.padding = layer.up, layer.down, layer.padding(before)
@@ -91,7 +101,7 @@ class FilteredLayer(nn.Module):
             self.register_buffer(name, torch.full(shape, 1 / math.prod(shape)) if shape else None)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """``x [B, Cin, N, N]``, ``style [B, Cin]`` → ``[B, Cout, size, size]``."""
+        """Compute `[B, Cout, size, size]` of `x [B, Cin, N, N]` and `style [B, Cin]`."""
         # Leaky ReLU and the filters let a factor through: all gains are applied where samples are fewest.
         gain = self.up**2 * (1.0 if self.is_rgb else LRELU_GAIN)
         scale = self.input_gain * gain
@@ -107,7 +117,7 @@ class FilteredLayer(nn.Module):
         return downsample(x, self.down_filter, self.down)
 
     def _demodulation(self, style: Tensor) -> Tensor:
-        """``[B, Cout]``: 1 / norm of the modulated weights, as if the style had unit mean square beforehand."""
+        """Return `[B, Cout]`: 1 / norm of the modulated weights, as if the style had unit mean square beforehand."""
         power = style.square()
         norm = F.linear(power, self.weight.square().sum(dim=(2, 3)))
         return (norm + 1e-8 * power.mean(dim=1, keepdim=True)).rsqrt()
@@ -116,13 +126,14 @@ class FilteredLayer(nn.Module):
 class StyleGAN3(MappedGenerator):
     """A StyleGAN3 generator, config-t or config-r: seeds → z → w → style vector → image.
 
-    All methods take and return float32 tensors on the module's device. Images are ``[B, 3, R, R]``, RGB,
-    nominally in [-1, 1] and not clamped. ``synthesis`` is differentiable with respect to the styles.
+    All methods take and return float32 tensors on the module's device. Images are `[B, 3, R, R]`, RGB, nominally in
+    [-1, 1] and not clamped. `synthesis` is differentiable with respect to the styles.
     """
 
     config: StyleGAN3Config
 
     def __init__(self, config: StyleGAN3Config) -> None:
+        """Build the generator, its weights random."""
         super().__init__(config)
         self.input = FourierInput(config)
         self.layers = nn.ModuleDict()
@@ -136,16 +147,16 @@ class StyleGAN3(MappedGenerator):
         self.space = StyleSpace(places, motion=INPUT)
 
     def styles(self, w: Tensor) -> Tensor:
-        """``w [B, num_ws, w_dim]`` → style vectors ``[B, S]`` in the order of ``space``."""
+        """Compute style vectors `[B, S]` of `w [B, num_ws, w_dim]`, in the order of `space`."""
         parts = [affine(w[:, index]) for index, affine in enumerate(self._affines())]
         return torch.cat(parts, dim=1)
 
     def affine_weight(self) -> Tensor:
-        """``[S, w_dim]``: the derivative of each style entry to its own layer's w."""
+        """Return `[S, w_dim]`, the derivative of each style entry to its own layer's w."""
         return torch.cat([affine.weight for affine in self._affines()]).detach()
 
     def synthesis(self, styles: Tensor) -> Tensor:
-        """Style vectors ``[B, S]`` → images ``[B, 3, R, R]``, RGB, nominally in [-1, 1]."""
+        """Draw images `[B, 3, R, R]`, RGB, nominally in [-1, 1], of style vectors `[B, S]`."""
         of_layer = self.space.split(styles)
         x = self.input(of_layer[INPUT]).contiguous(memory_format=torch.channels_last)
         for name, layer in self.layers.items():
@@ -154,7 +165,7 @@ class StyleGAN3(MappedGenerator):
         return image
 
     def render(self, codes: Tensor, edit_weights: Tensor | None = None, directions: Tensor | None = None) -> Tensor:
-        """See `zoom_engine.generators.EditableGenerator`."""
+        """Draw pictures, see `EditableGenerator.render`."""
         return shown(self.synthesis(edited(codes, edit_weights, directions)))
 
     def _affines(self) -> list[Any]:

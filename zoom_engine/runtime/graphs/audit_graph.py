@@ -1,4 +1,4 @@
-"""The audit graph: from styles and edit weights to the target's outputs, pictures never leaving the runtime."""
+"""The audit graph: from styles and edit weights to the target's outputs, so that pictures never leave the runtime."""
 
 from __future__ import annotations
 
@@ -34,12 +34,25 @@ def audit_model(
     precision: str = "fp32",
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """The ONNX model ``outputs = network(preprocessing(clamp(G(styles + edit_weights @ edit_directions), -1, 1)))``.
+    """Make the ONNX model `outputs = network(preprocessing(clamp(G(styles + edit_weights @ edit_directions), -1, 1)))`.
 
-    Inputs are those of :func:`zoom_engine.runtime.graphs.synthesis_model`; ``outputs [batch, *output_shape]`` is what
-    the target's network returns, ``images`` adds the clamped pictures. ``network`` is the target's ONNX model, with one
-    input and one output whose first axis is an open batch; it keeps its own precision. Raises ExportError where it
-    cannot be joined.
+    Inputs are those of `zoom_engine.runtime.graphs.synthesis_model`; `outputs [batch, *output_shape]` is what the
+    target's network returns.
+
+    Args:
+        generator: G.
+        network: the target's ONNX model, with one input and one output whose first axis is an open batch; it keeps its
+            own precision.
+        preprocessing: the target's.
+        output_shape: that of the target's outputs, without the batch.
+        directions: `[N, S]`, become a constant of the graph; otherwise they are an input.
+        images: add the clamped pictures as an output.
+        max_resolution: stop after the block of that resolution.
+        precision: "fp32", "fp16" or "bf16", of the synthesis.
+        metadata: texts that the file has in its `metadata_props`.
+
+    Raises:
+        ExportError: the target's network cannot be joined.
     """
     recorder = Recorder()
     drawn, inputs = add_synthesis(
@@ -63,7 +76,7 @@ def audit_model(
 
 
 def _add_network(recorder: Recorder, model: onnx.ModelProto, pictures: Tensor) -> int:
-    """Add the nodes of ``model``, from a float32 symbol to the value "outputs"; the opset that they need."""
+    """Add the nodes of `model`, from a float32 symbol to the value "outputs"; return the opset that they need."""
     model = inliner.inline_local_functions(model)
     foreign = sorted({node.domain for node in model.graph.node} - set(STANDARD_DOMAINS))
     if foreign:

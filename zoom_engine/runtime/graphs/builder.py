@@ -27,12 +27,13 @@ class GraphBuilder:
     """Nodes and constants of one graph; every method returns the name of the value that it makes."""
 
     def __init__(self) -> None:
+        """Begin with an empty graph."""
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self._stored: dict[tuple[int, tuple[int, ...], bytes], str] = {}
 
     def constant(self, value: Tensor, name: str) -> str:
-        """A constant called ``name``, or the name of an equal one that is there already."""
+        """Add a constant called `name`, or return the name of an equal one that is there already."""
         kind, value = ELEMENT[value.dtype], value.detach().cpu().contiguous()
         array = (value.float() if value.is_floating_point() else value).numpy()  # NumPy has no bfloat16 of its own
         tensor = numpy_helper.from_array(array.astype(helper.tensor_dtype_to_np_dtype(kind)), name)
@@ -41,7 +42,7 @@ class GraphBuilder:
         return name
 
     def node(self, op: str, inputs: Sequence[str], *names: str, **attributes: Any) -> str:
-        """One node with the outputs ``names``, itself called as the first."""
+        """Add one node with the outputs `names`, itself called as the first."""
         self.nodes.append(helper.make_node(op, list(inputs), names, name=names[0], **attributes))
         return names[0]
 
@@ -55,7 +56,10 @@ class GraphBuilder:
         producer_version: str,
         opset: int = OPSET,
     ) -> onnx.ModelProto:
-        """The finished model (float32 inputs and outputs), of ``opset`` at least, shapes inferred, checked in full."""
+        """Return the finished model, of `opset` at least, with inferred shapes, checked in full.
+
+        Its inputs and outputs are float32.
+        """
         graph = helper.make_graph(
             self.nodes,
             name,

@@ -1,4 +1,4 @@
-"""What an exported file says about itself, in ONNX ``metadata_props``: JSON under keys of our own."""
+"""The description of an exported file in its ONNX `metadata_props`: JSON under keys of our own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "zoom_engine."
 
 
 def synthesis_metadata(generator: StyleGAN2, resolution: int, precision: str) -> dict[str, str]:
-    """Version, content hash of the generator, precision, and the layout of the style vector."""
+    """Return version, content hash of the generator, precision, and the layout of the style vector."""
     layout = [
         {
             "name": layer.name,

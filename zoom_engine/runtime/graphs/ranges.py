@@ -1,4 +1,4 @@
-"""How large a generator's activations get: measured, so that half precision can be kept in range."""
+"""Measurement of how large a generator's activations get, so that half precision can be kept in range."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from zoom_engine.generators.stylegan2.network import Around, ModulatedConv, ToRG
 
 SAFE = 256.0  # NVIDIA's conv_clamp: with normalised styles and weights no sum of products then leaves float16
 SAMPLES = 16
-SEED = 2**31  # far from what is ever compared: an exported graph is held to torch on other images than these
+SEED = 2**31  # far from other seeds: an exported graph is compared with torch on other images than these
 
 
 @torch.no_grad()
 def activation_scales(generator: StyleGAN2) -> dict[str, float]:
-    """By layer name (and "const"): the power of two that brings its largest activation to at most ``SAFE``.
+    """Return, by layer name (and "const"), the power of two that brings its largest activation to at most `SAFE`.
 
-    Measured on ``SAMPLES`` images of random latents; 1 where nothing is too large, and where ``conv_clamp`` sees to it.
-    A block of "resnet" ends in a sum, which is as large as both its parts at most.
+    Measured on `SAMPLES` images of random latents; 1 where nothing is too large, and where `conv_clamp` limits
+    activations. A block of "resnet" ends in a sum, which is as large as both its parts at most.
     """
     largest = {"const": float(generator.const.abs().max())}
     around: dict[str, float] = {}
@@ -56,10 +56,10 @@ def activation_scales(generator: StyleGAN2) -> dict[str, float]:
 
 @torch.no_grad()
 def within_half(generator: StyleGAN2) -> StyleGAN2:
-    """The same function with every layer's activations divided by its scale (:func:`activation_scales`).
+    """Return the same function with every layer's activations divided by its scale (`activation_scales`).
 
-    A layer divides what comes in divided already: its bias and noise are made as small as its input, its gain then
-    brings all to the new scale. What leaves for the picture, or around a block, is multiplied again.
+    A layer's input is divided already: its bias and noise are made as small as its input, its gain then brings all to
+    the new scale. What leaves for the picture, or around a block, is multiplied again.
     """
     network, scales = copy.deepcopy(generator), activation_scales(generator)
     scale = before = scales["const"]

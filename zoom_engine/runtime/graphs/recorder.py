@@ -1,7 +1,7 @@
-"""Torch code as ONNX nodes: a `Symbol` goes through it in a tensor's place, and what is done to it is written down.
+"""Torch code as ONNX nodes: a `Symbol` goes through it in place of a tensor, and every operation on it is recorded.
 
-So torch stays the one definition. What is computed of tensors alone is computed, which folds constants; of a symbol
-nothing is computed but shape and type, which takes no time. A symbol's batch counts as one and is open in the graph.
+So torch stays the one definition. What depends on tensors alone is computed, which folds constants; of a symbol nothing
+is computed but shape and type, which takes no time. A symbol's batch counts as one and is open in the graph.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ Function = Callable[..., Any]
 
 
 class Symbol:
-    """A value of the graph that torch's functions take, with a tensor's methods; ``like`` has its shape and type."""
+    """A value of the graph that torch's functions take, with a tensor's methods; `like` has its shape and type."""
 
     def __init__(self, recorder: Recorder, name: str, like: Tensor) -> None:
+        """Name a value of the recorder's graph."""
         self.recorder, self.name, self.like = recorder, name, like
         self.shape, self.dtype = like.shape, like.dtype
         self.device = torch.device("cpu")  # where constants for it are made
@@ -36,10 +37,12 @@ class Symbol:
     def __torch_function__(
         cls, function: Function, types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        """Record a call of one of torch's functions."""
         symbol = next(value for value in args if isinstance(value, Symbol))
         return symbol.recorder.record(function, args, kwargs or {})
 
     def __getattr__(self, name: str) -> Function:
+        """Return a tensor's method, whose call is recorded."""
         return functools.partial(self._call, getattr(Tensor, name))
 
     def _call(self, function: Function, *args: Any, **kwargs: Any) -> Any:
@@ -52,35 +55,39 @@ class Symbol:
     __getitem__ = functools.partialmethod(_call, Tensor.__getitem__)
 
     def __len__(self) -> int:
+        """Return the size of the first axis."""
         return len(self.like)
 
     def dim(self) -> int:
+        """Return the number of axes."""
         return self.like.dim()
 
 
 class Recorder(GraphBuilder):
-    """A graph to which torch code adds its nodes, see :meth:`symbol`."""
+    """A graph to which torch code adds its nodes, see `symbol`."""
 
     def __init__(self) -> None:
+        """Begin with an empty graph."""
         super().__init__()
         self._scope = ""
         self._used: Counter[str] = Counter()
         self._marks: tuple[str, int] | None = None
 
     def symbol(self, name: str, *shape: int) -> Tensor:
-        """The graph's float32 input ``name`` in the place of a tensor: pictures, or a factor of a matrix product of two
-        inputs. One stands for an open axis."""
+        """Return the graph's float32 input `name` in place of a tensor; a size of one stands for an open axis.
+
+        It may be pictures, or a factor of a matrix product of two inputs.
+        """
         return cast(Tensor, Symbol(self, name, torch.empty(shape, device="meta")))
 
     def rows(self, name: str, size: int) -> Tensor:
-        """The graph's float32 input ``name [batch, size]``, which may be multiplied with pictures and constants."""
+        """Return the graph's float32 input `name [batch, size]`, which may be multiplied by pictures and constants."""
         like = torch.empty((1, size), device="meta")
         return cast(Tensor, Symbol(self, self.pixels(name, like), like))
 
     @contextlib.contextmanager
     def scopes(self, modules: nn.ModuleDict) -> Iterator[None]:
-        """Names of nodes begin with the key of the last of ``modules`` that was called."""
-
+        """Let names of nodes begin with the key of the last of `modules` that was called."""
         own = threading.get_ident()
 
         def enter(key: str, *_: object) -> None:
@@ -97,13 +104,17 @@ class Recorder(GraphBuilder):
 
     @contextlib.contextmanager
     def marked(self, key: str, *, up_to: int) -> Iterator[None]:
-        """Nodes that make pictures of at most ``up_to`` rows, or no pictures, have ``key`` among their metadata."""
+        """Add `key` to the metadata of nodes that make pictures of at most `up_to` rows, or no pictures."""
         self._marks = key, up_to
         yield
         self._marks = None
 
     def record(self, function: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What torch's ``function`` makes of the arguments. Raises ExportError where no nodes are known for it."""
+        """Add the nodes of a call of torch's `function` and return what it returns, with symbols for tensors.
+
+        Raises:
+            ExportError: no nodes are known for the function.
+        """
         write = WRITERS.get(function.__name__.strip("_"))
         if write is None:
             raise ExportError(f"a graph has no operators for torch's {function.__name__}")
@@ -112,7 +123,7 @@ class Recorder(GraphBuilder):
         return Symbol(self, found, like) if isinstance(found, str) else found
 
     def rename(self, value: Tensor, name: str) -> None:
-        """Call a symbol's value ``name``, as an output of the graph is called."""
+        """Rename a symbol's value to `name`, as an output of the graph is called."""
         symbol = cast(Symbol, value)
         for node in self.nodes:
             for names in (node.input, node.output):
@@ -120,14 +131,17 @@ class Recorder(GraphBuilder):
         symbol.name = name
 
     def fresh(self, name: str) -> str:
-        """A name of this scope that no other value has: ``name``, ``name2``, ..."""
+        """Return a name of this scope that no other value has: `name`, `name2`, ..."""
         name = self._scope + name
         self._used[name] += 1
         return name if self._used[name] == 1 else f"{name}{self._used[name]}"
 
     def write(self, op: str, like: Tensor, *operands: Any, **attributes: Any) -> str:
-        """A node of values by name, symbols, and as constants tensors, lists (whole numbers) and numbers (of the type
-        of ``like``)."""
+        """Add a node and return its name.
+
+        Operands are values by name, symbols, and as constants tensors, lists (whole numbers) and numbers (of the type
+        of `like`).
+        """
         name = self.fresh(op)
         inputs = [self._operand(value, like, f"{name}.{index}") for index, value in enumerate(operands)]
         self.node(op, inputs, name, **attributes)
@@ -135,12 +149,12 @@ class Recorder(GraphBuilder):
         return name
 
     def mark(self, like: Tensor) -> None:
-        """Mark the last node, which made something like ``like``, if it is one to be marked."""
+        """Mark the last node, whose result is like `like`, if `marked` says so."""
         if self._marks is not None and (like.dim() < 4 or like.shape[2] <= self._marks[1]):
             self.nodes[-1].metadata_props.add(key=self._marks[0], value="true")
 
     def pixels(self, rows: str, like: Tensor) -> str:
-        """Rows ``[B, C]`` as pictures of one pixel ``[B, C, 1, 1]``."""
+        """Reshape rows `[B, C]` to pictures of one pixel `[B, C, 1, 1]`."""
         return self.write("Reshape", like, rows, [-1, like.shape[1], 1, 1])
 
     def _operand(self, value: Any, like: Tensor, name: str) -> str:
@@ -160,7 +174,7 @@ def _like(value: Any) -> Any:
 
 
 def resize_matrix(source: int, goal: int, mode: str, *, antialias: bool) -> Tensor:
-    """``[goal, source]``: what ``F.interpolate`` does along one axis, its answer to unit vectors."""
+    """Return `[goal, source]`: what `F.interpolate` does along one axis, its answer to unit vectors."""
     # Some columns wide: with a single one torch (2.13) antialiases wrongly.
     unit = torch.eye(source).view(source, 1, source, 1).repeat(1, 1, 1, 4)
     resized = F.interpolate(unit, size=(goal, 4), mode=mode, antialias=antialias)
@@ -179,14 +193,15 @@ def _convolution(op: str) -> Function:
 
 
 def _matmul(r: Recorder, like: Tensor, left: Symbol, right: Symbol | Tensor) -> str:
-    """By a constant as a 1×1 convolution: a matrix product OpenVINO would compute in bfloat16, whatever it is told."""
+    """Multiply by a constant as a 1×1 convolution."""
+    # OpenVINO would compute a matrix product in bfloat16, whatever it is told.
     if isinstance(right, Tensor):
         return r.write("Conv", like, left, right.t()[:, :, None, None])
     return r.pixels(r.write("MatMul", like, left, right), like)
 
 
 def _getitem(r: Recorder, like: Tensor, x: Symbol, index: tuple[Any, ...]) -> str:
-    """``[:, :, None, None]`` of rows, which are pixels already, or a cut of pictures ``[..., a:b, c:d]``."""
+    """Take `[:, :, None, None]` of rows, which are pixels already, or a cut of pictures `[..., a:b, c:d]`."""
     if None in index:
         return x.name
     rows, columns = index[1:]
@@ -213,8 +228,9 @@ def _split(r: Recorder, like: Sequence[Tensor], x: Symbol, sizes: list[int], dim
 def _interpolate(
     r: Recorder, like: Tensor, x: Symbol, size: Sequence[int], *, mode: str, antialias: bool, **_: None
 ) -> str:
-    """Every resize that torch offers is linear and separable: two matrix products. That is torch's antialiasing,
-    alignment and rounding to the last weight; ONNX's Resize agrees in some modes only, TensorRT does not antialias."""
+    """Resize by two matrix products: every resize that torch offers is linear and separable."""
+    # That is torch's antialiasing, alignment and rounding to the last weight; ONNX's Resize agrees in some modes only,
+    # TensorRT does not antialias.
     rows, columns = (
         resize_matrix(source, goal, mode, antialias=antialias) for source, goal in zip(x.shape[2:], size, strict=True)
     )

@@ -1,10 +1,10 @@
 """The generator's synthesis as an ONNX graph: what `StyleGAN2.synthesis` does, recorded.
 
 Bfloat16 rounds styles and demodulation to 3 digits, which every pixel of a channel then shares, and the first layers'
-errors grow in all that follow. These operators are marked (:func:`kept_in_float32`) for a runtime that lowers the
-precision by itself: in OpenVINO it cost no time and took two fifths off the error at 1024². A small picture has few
-pixels over which a target averages errors away: there the layers up to half its resolution are marked. For the avatars
-that takes a third more time, halves the error, and keeps 99.6 % of a target's decisions where 98.9 % were kept.
+errors grow in all that follow. These operators are marked (`kept_in_float32`) for a runtime that lowers the precision
+by itself: in OpenVINO it cost no time and took two fifths off the error at 1024². A small picture has few pixels over
+which a target averages errors away: there the layers up to half its resolution are marked. For the avatars that takes a
+third more time, halves the error, and keeps 99.6 % of a target's decisions where 98.9 % were kept.
 """
 
 from __future__ import annotations
@@ -38,12 +38,21 @@ def synthesis_model(
     precision: str = "fp32",
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """The ONNX model ``images = G(styles + edit_weights @ edit_directions)``.
+    """Make the ONNX model `images = G(styles + edit_weights @ edit_directions)`.
 
-    Inputs, all float32: ``styles [batch, S]``, ``edit_weights [batch, N]``, ``edit_directions [N, S]``; output ``images
-    [batch, 3, R, R]``, nominally in [-1, 1] and not clamped. ``directions [N, S]`` become a constant, and their input
-    falls away; ``edits=False`` leaves the styles alone. ``precision`` ("fp32", "fp16", "bf16") is that of activations
-    and convolutions. Raises ConfigError for an unknown precision, or a resolution that the generator does not have.
+    Inputs, all float32: `styles [batch, S]`, `edit_weights [batch, N]`, `edit_directions [N, S]`; output `images
+    [batch, 3, R, R]`, nominally in [-1, 1] and not clamped.
+
+    Args:
+        generator: G.
+        directions: `[N, S]`, become a constant in place of the input `edit_directions`.
+        edits: False leaves the styles alone, without inputs for edits.
+        max_resolution: stop after the block of that resolution.
+        precision: "fp32", "fp16" or "bf16", of activations and convolutions.
+        metadata: texts that the model has in its `metadata_props`, beside ours.
+
+    Raises:
+        ConfigError: an unknown precision, or a resolution that the generator does not have.
     """
     recorder = Recorder()
     images, inputs = add_synthesis(
@@ -61,7 +70,7 @@ def synthesis_model(
 
 
 def kept_in_float32(model: onnx.ModelProto) -> set[str]:
-    """Names of the nodes that a runtime which lowers the precision by itself should leave in float32."""
+    """Return the names of the nodes that a runtime which lowers the precision by itself should leave in float32."""
     return {node.name for node in model.graph.node if any(entry.key == KEEP for entry in node.metadata_props)}
 
 
@@ -74,7 +83,10 @@ def add_synthesis(
     max_resolution: int | None,
     precision: str,
 ) -> tuple[Tensor, dict[str, Shape]]:
-    """The images ``[batch, 3, R, R]`` float32 as a symbol, and the graph's inputs; see :func:`synthesis_model`."""
+    """Add the synthesis and return its images `[batch, 3, R, R]` (float32) as a symbol, and the graph's inputs.
+
+    For the arguments see `synthesis_model`.
+    """
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
     size = generator.space.size

@@ -28,7 +28,10 @@ KINDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Preset:
-    """What a file says; ``labels`` are prompts of a target's classes, by the name of the set, class 0 first."""
+    """The content of a preset's file.
+
+    `labels` are prompts of a target's classes, by the name of the set, class 0 first.
+    """
 
     title: str
     neutral: str
@@ -37,25 +40,31 @@ class Preset:
     templates: str | tuple[str, ...] | None = None
 
     def without(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """The attributes that do not name one of the target's own classes."""
+        """Return the attributes that do not name one of the target's own classes."""
         return tuple(a for a in self.attributes if not set(labels) & set(Attribute.parse(a).wordings))
 
 
 def preset_names() -> tuple[str, ...]:
-    """Those that come with the package."""
+    """Return the names of the presets that come with the package."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def preset_file(name: str) -> Path:
-    """The file of a preset of the package; ConfigError where there is none of that name."""
+    """Return the file of a preset of the package.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     if name not in preset_names():
         raise ConfigError(f"no preset '{one_line(name, 80)}'; there are {', '.join(preset_names())}")
     return FOLDER / f"{name}.toml"
 
 
 def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
-    """The preset ``NAME``, ``NAME:LABELS``, ``FILE.toml`` or ``FILE.toml:LABELS``, and the prompts of the label set
-    that is named, None where none is.
+    """Return a preset, and the prompts of the label set that is named, None where none is.
+
+    Args:
+        spec: `NAME`, `NAME:LABELS`, `FILE.toml` or `FILE.toml:LABELS`.
 
     Raises:
         ConfigError: there is no such preset or label set, or the file is none of this form.
@@ -73,7 +82,11 @@ def find_preset(spec: str | Path) -> tuple[Preset, tuple[str, ...] | None]:
 
 
 def read_preset(path: Path) -> Preset:
-    """What the file says; ConfigError where it is not of the form of those in this folder."""
+    """Read a preset from its file.
+
+    Raises:
+        ConfigError: it is not of the form of those in this folder.
+    """
     if path.is_file() and path.stat().st_size > LARGEST:
         raise ConfigError(f"preset {path} has more than {LARGEST >> 20} MB: it is no list of prompts")
     raw = read_toml(path, called=f"preset {path}")

@@ -1,1 +1,1 @@
-"""One file per kind of model; each returns the `LoadedModel` that it found."""
+"""The loaders of models, one file per kind; each returns the `LoadedModel` that it found."""

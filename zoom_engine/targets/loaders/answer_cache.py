@@ -1,4 +1,4 @@
-"""Answers of a service by the picture that they are for, on disk: who goes on with an audit asks nothing twice."""
+"""Answers of a service on disk, by the picture that they are for: a resumed audit asks nothing twice."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ TABLE = "CREATE TABLE IF NOT EXISTS answers (picture TEXT PRIMARY KEY, answer TE
 
 
 class AnswerCache:
-    """A SQLite file, which holds through kills; may be called by several threads and processes.
-
-    Raises:
-        CacheError: the file cannot be made, read or written.
-    """
+    """A SQLite file of answers, which survives kills; may be called by several threads and processes."""
 
     def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Raises:
+            CacheError: it cannot be made.
+        """
         self._path, self._turns = path, Turns()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,11 @@ class AnswerCache:
             raise self._unusable(error) from error
 
     def find(self, picture: str) -> NDArray[np.float32] | None:
-        """The answer for the picture of that digest, or None."""
+        """Return the answer for the picture of that digest, or None.
+
+        Raises:
+            CacheError: the file cannot be read.
+        """
         try:
             with self._turns.taken():
                 row = self._file().execute("SELECT answer FROM answers WHERE picture = ?", (picture,)).fetchone()
@@ -41,7 +46,11 @@ class AnswerCache:
         return None if row is None else np.asarray(json.loads(row[0]), dtype=np.float32)
 
     def keep(self, picture: str, answer: NDArray[np.float32]) -> None:
-        """Keep it."""
+        """Keep the answer for the picture of that digest.
+
+        Raises:
+            CacheError: the file cannot be written.
+        """
         try:
             with self._turns.taken():
                 row = picture, json.dumps(answer.tolist())

@@ -24,7 +24,7 @@ Build = Callable[[int | None], nn.Module]
 
 
 def load_architecture(spec: str, how: Reading) -> LoadedModel:
-    """The model "LIBRARY:NAME@WEIGHTS", its preprocessing the library's own for that model.
+    """Load the model "LIBRARY:NAME@WEIGHTS"; its preprocessing is the library's own for that model.
 
     WEIGHTS is a state-dict file, or the tag of published weights that are on this machine already (with `download`: or
     are fetched into the library's own cache). The number of outputs is the file's: where only the last layer differs
@@ -47,8 +47,14 @@ def load_architecture(spec: str, how: Reading) -> LoadedModel:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A library's architecture ("LIBRARY:NAME"), how to build it with that many outputs (None: the library's number),
-    its preprocessing, and the file of its weights."""
+    """A library's architecture.
+
+    Attributes:
+        name: "LIBRARY:NAME".
+        build: builds it with that many outputs (None: the library's number).
+        preprocessing: the library's for it.
+        weights: the file of its weights.
+    """
 
     name: str
     build: Build
@@ -57,8 +63,11 @@ class Architecture:
 
 
 def choose_architecture(spec: str, *, download: bool = False) -> Architecture:
-    """What "LIBRARY:NAME@WEIGHTS" names; nothing is built or read, but with `download` fetched. Raises as
-    `load_architecture`."""
+    """Return what "LIBRARY:NAME@WEIGHTS" names; nothing is built or read, but with `download` fetched.
+
+    Raises:
+        TargetError: as `load_architecture`.
+    """
     library, _, rest = spec.partition(":")
     name, at, weights = rest.partition("@")
     if not at or not name or not weights:
@@ -89,7 +98,10 @@ def _torchvision(models: Any, name: str, weights: str, download: bool) -> tuple[
 
 
 def _torchvision_preprocessing(name: str, transform: Any) -> Preprocessing:
-    """The evaluation transform of published weights (`ImageClassification`): shorter side, centre, normalise."""
+    """Convert the evaluation transform (`ImageClassification`) of published weights.
+
+    It resizes the shorter side, cuts out the centre and normalises.
+    """
     if not hasattr(transform, "crop_size") or not hasattr(transform, "resize_size"):
         raise TargetError(f"torchvision:{name} is no image classifier: only those can be targets this way")
     return Preprocessing(
@@ -118,7 +130,7 @@ def _timm(timm: Any, name: str, weights: str, download: bool) -> tuple[Build, Pr
 
 
 def _fitted(build: Build, state: dict[str, Tensor], architecture: str, path: Path) -> nn.Module:
-    """The model with the weights in it; its last layer has as many outputs as the file's."""
+    """Build the model with the weights in it; its last layer has as many outputs as the file's."""
     with quiet():  # some architectures warn of their initialisation
         with torch.device("meta"):
             usual = {key: value.shape for key, value in build(None).state_dict().items()}

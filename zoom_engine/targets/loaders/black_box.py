@@ -22,15 +22,19 @@ NOTE = "a function that is only called, so there are no gradients"
 
 
 class Called(nn.Module):
-    """Hands images to a function and checks what comes back."""
+    """A module that hands images to a function and checks what comes back."""
 
     def __init__(self, function: BlackBox) -> None:
+        """Keep the function."""
         super().__init__()
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, H, W, 3]` with values 0 to 255 → what the function returns for them as uint8, float32
-        `[B]`, `[B, C]`, or with the axes that a task reads; a list of boxes as `stacked_boxes` makes it one.
+        """Return what the function returns for images `[B, H, W, 3]` with values 0 to 255, given to it as uint8.
+
+        Returns:
+            Float32 `[B]`, `[B, C]`, or with the axes that a task reads; a list of boxes as `stacked_boxes` makes it
+            one.
 
         Raises:
             TargetError: when the function raises, or returns no array of numbers with one row per image.
@@ -52,11 +56,10 @@ class Called(nn.Module):
 
 
 def load_black_box(function: BlackBox, how: Reading) -> LoadedModel:
-    """`function`, which takes uint8 RGB images `[B, H, W, 3]` and returns probabilities: `[B]`, `[B, 1]`, `[B, 2]`
-    or `[B, C]`.
+    """Load a function from uint8 RGB images `[B, H, W, 3]` to probabilities: `[B]`, `[B, 1]`, `[B, 2]` or `[B, C]`.
 
-    It cannot be hashed; what stands for its content is its name and its answers on fixed images, to three
-    decimals, so that an audit is not resumed with another function.
+    A function cannot be hashed; its name and its answers on fixed images, to three decimals, stand for its content, so
+    that an audit is not resumed with another function.
     """
     preprocessing = Preprocessing(layout="NHWC", value_range=(0.0, 255.0)).updated(how.options)
     network = Called(function)

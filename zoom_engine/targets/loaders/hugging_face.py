@@ -34,24 +34,29 @@ from zoom_engine.targets.preprocessing import InputOptions, Preprocessing, scale
 PREPROCESSOR = "preprocessor_config.json"
 LARGEST_JSON = 2**24
 MOST_OF_CONFIG = 10**6
-"""A number in a config: layers, classes and pixels are fewer."""
+"""The largest number in a config: layers, classes and pixels are fewer."""
 PARTS, PARTS_PER_TENSOR = 1_000, 64
-"""Modules that a network may have: some hold no weights."""
+"""The most modules of a network: so many, and so many more for each tensor, since some hold no weights."""
 PARAMETERS = 2**22
-"""Parameters that a network may have beside those whose weights are there."""
+"""The most parameters of a network beside those whose weights are in the files."""
 TIMM_OWN = frozenset({"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"})
-"""Options of timm's that read other files than the folder's."""
+"""Options of timm that read other files than the folder's."""
 
 
 def load_from_hub(spec: str, how: Reading) -> LoadedModel:
-    """The same of "hf-hub:OWNER/NAME", whose snapshot is on this machine, or with `download` fetched. Raises as
-    `load_hugging_face` and `hub_folder`."""
+    """Load the image classifier "hf-hub:OWNER/NAME", whose snapshot is on this machine, or with `download` fetched.
+
+    Raises:
+        TargetError: as `load_hugging_face` and `hub_folder`.
+    """
     loaded = load_hugging_face(hub_folder(spec, download=how.download), how)
     return dataclasses.replace(loaded, name=spec.removeprefix(HUB))
 
 
 def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
-    """The image classifier in `folder`, with its classes and its preprocessing. Offline; no code of the folder's runs.
+    """Load the image classifier in `folder`, with its classes and its preprocessing.
+
+    Offline; no code of the folder's runs.
 
     Raises:
         TargetError: when transformers is missing, when the folder holds no image classifier in safetensors, and for a
@@ -132,7 +137,7 @@ def _check_timm(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def _numbers(value: Any, place: str = "") -> Iterator[tuple[str, int]]:
-    """The whole numbers in a JSON value, with the keys that lead there; of a list their sum."""
+    """Yield the whole numbers in a JSON value, with the keys that lead there; of a list their sum."""
     if isinstance(value, dict):
         for key, entry in value.items():
             yield from _numbers(entry, f"{place}.{key}" if place else str(key))
@@ -208,7 +213,11 @@ def _load(folder: Path, weights: Weights) -> nn.Module:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; `TargetError` for anything else."""
+    """Read a JSON object from a file.
+
+    Raises:
+        TargetError: it holds anything else.
+    """
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"of {path.stat().st_size} bytes, where {LARGEST_JSON} are the limit")
@@ -221,7 +230,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def folder_preprocessing(folder: Path, config: Mapping[str, Any], options: InputOptions) -> tuple[Preprocessing, bool]:
-    """The folder's own preprocessing with the user's `options` in it, and whether the folder says any.
+    """Return the folder's own preprocessing with the user's `options` in it, and whether the folder says any.
 
     Raises:
         TargetError: for one that has no counterpart here, where the user says nothing in its place.

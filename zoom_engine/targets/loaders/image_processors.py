@@ -17,7 +17,7 @@ STEPS = (
     *("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_flip_channel_order"),
     *("do_convert_rgb", "do_reduce_labels"),
 )
-"""What image processors do that is known here; the last two change nothing of an RGB picture."""
+"""The steps of image processors that are known here; the last two change nothing of an RGB picture."""
 SHORTER_SIDE = (
     *("Bit", "CLIP", "ConvNext", "Levit", "MobileNetV1", "MobileNetV2", "MobileViT", "PoolFormer", "TextNet"),
 )
@@ -33,10 +33,16 @@ Size = int | tuple[int, int] | None
 
 
 def hugging_face_preprocessing(values: Mapping[str, Any], path: Path, options: InputOptions = None) -> Preprocessing:
-    """`preprocessor_config.json` as `Preprocessing`: do_resize, do_center_crop, do_rescale, do_normalize and
-    do_flip_channel_order with what belongs to them, as transformers' image processor of that name takes them.
+    """Convert `preprocessor_config.json` to `Preprocessing`.
 
-    What the user's `options` say is not asked of the file: a size stands for the file's resize and crop.
+    Its do_resize, do_center_crop, do_rescale, do_normalize and do_flip_channel_order, with what belongs to them, are
+    taken as transformers' image processor of that name takes them. What the user's `options` say is not asked of the
+    file: a size stands for the file's resize and crop.
+
+    Args:
+        values: the content of the file.
+        path: the file, for messages.
+        options: the user's.
 
     Raises:
         TargetError: for what has no counterpart here, and for values of another type.
@@ -68,7 +74,7 @@ def hugging_face_preprocessing(values: Mapping[str, Any], path: Path, options: I
 
 
 def _scale(said: JsonObject, family: str) -> dict[str, Any]:
-    """The fields of `Preprocessing` that say what numbers the network is fed. Raises ValueError."""
+    """Return the fields of `Preprocessing` that say what numbers the network is fed; ValueError."""
 
     def three(key: str) -> tuple[float, ...]:
         value = said.values.get(key)
@@ -92,7 +98,7 @@ def _scale(said: JsonObject, family: str) -> dict[str, Any]:
 
 
 def _sizes(said: JsonObject, family: str) -> tuple[Size, Size]:
-    """What is cut out (or resized to) and what the picture is resized to before. Raises ValueError."""
+    """Return what is cut out (or resized to) and what the picture is resized to before; ValueError."""
     odd = sorted(
         key for key, value in said.values.items() if key.startswith("do_") and value is True and key not in STEPS
     )
@@ -132,7 +138,7 @@ def _both(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _size(said: JsonObject, key: str) -> int | tuple[int, int]:
-    """A number or {"shortest_edge"}; {"height", "width"}: both. Raises ValueError for another form."""
+    """Return a number or {"shortest_edge"}; of {"height", "width"} both. ValueError for another form."""
     if said.values.get(key) is None:
         raise ValueError(f"says no {key}: {SAY}")
     if not isinstance(said.values[key], dict):

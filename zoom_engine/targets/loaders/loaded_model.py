@@ -1,4 +1,4 @@
-"""What a loader is told, and what it found out about a model; `loading` makes a `Target` of that."""
+"""The arguments and the result of a loader; `loading` makes a `Target` of the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoom_engine.targets.tasks.guess import Final
 from zoom_engine.targets.tasks.task import Task
 
 PROBE_SIZE, LARGEST_PROBE = 128, 1024
-"""Pixels a side of the images that a model is tried on, where nothing says which it takes."""
+"""The usual and the largest side, in pixels, of the images that a model is tried on where nothing says its size."""
 
 
 class Reading(NamedTuple):
@@ -31,12 +31,19 @@ class Reading(NamedTuple):
 class LoadedModel:
     """A network and all that its file, folder or class says about it.
 
-    preprocessing: the model's own, as far as it is known, with the user's options in it; assumed: neither says which
-        numbers stand for black and white (`scale_is_assumed`).
-    task, classes, labels: where the model says them.
-    final: the activation that the network is known to end with; "probabilities" where it is only known that
-        its outputs are some.
-    note: for the manifest, such as why there are no gradients; content_hash: where the module's own would not do.
+    Attributes:
+        network: what computes the outputs.
+        name: how reports call it.
+        preprocessing: the model's own, as far as it is known, with the user's options in it.
+        assumed: whether neither says which numbers stand for black and white (`scale_is_assumed`).
+        task: where the model says it.
+        classes: where the model says them.
+        labels: where the model says them.
+        final: the activation that the network is known to end with; "probabilities" where it is only known that its
+            outputs are some.
+        differentiable: whether it gives gradients.
+        note: for the manifest, such as why there are no gradients.
+        content_hash: where the module's own would not do.
     """
 
     network: nn.Module

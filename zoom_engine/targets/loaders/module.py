@@ -18,8 +18,13 @@ PASS_THROUGH = (nn.Identity, nn.Flatten, nn.Dropout)
 
 
 def load_module(module: nn.Module, how: Reading) -> LoadedModel:
-    """A frozen copy of `module`, without hooks that only watch it (`drop_watching_hooks`); a timm model brings its
-    preprocessing (`pretrained_cfg`)."""
+    """Load a frozen copy of `module`, without hooks that only watch it (`drop_watching_hooks`).
+
+    A timm model brings its preprocessing (`pretrained_cfg`).
+
+    Raises:
+        TargetError: the module cannot be copied.
+    """
     try:
         network = own_copy(module)
     except (RuntimeError, TypeError, NotImplementedError) as error:
@@ -42,7 +47,7 @@ def load_module(module: nn.Module, how: Reading) -> LoadedModel:
 
 
 def final_activation(module: nn.Module) -> Final:
-    """ "sigmoid", "softmax" or "": the last leaf module that does anything."""
+    """Return "sigmoid", "softmax" or "": the last leaf module that does anything."""
     for leaf in reversed(list(_leaves(module))):
         if isinstance(leaf, nn.Sigmoid):
             return "sigmoid"

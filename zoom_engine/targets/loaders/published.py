@@ -17,11 +17,11 @@ HUB = "hf-hub:"
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEX = "model.safetensors.index.json"
 HUB_FILES = (CONFIG, "preprocessor_config.json", "model*.safetensors", INDEX)
-"""All that is read of a Hugging Face image classifier."""
+"""The files that are read of a Hugging Face image classifier."""
 
 
 def torchvision_weights(name: str, published: Any, tag: str, *, download: bool = False) -> tuple[Any, Path]:
-    """torchvision's weights `tag` of a model and their file in torch's cache, where `download` puts it.
+    """Return torchvision's weights `tag` of a model and their file in torch's cache, where `download` puts it.
 
     Raises:
         TargetError: for an unknown tag, and where the file is not there: how to fetch it, and where to put it.
@@ -45,7 +45,7 @@ def torchvision_weights(name: str, published: Any, tag: str, *, download: bool =
 
 
 def timm_weights(timm: Any, name: str, tag: str, *, download: bool = False) -> Path:
-    """The file of timm's weights `tag` of a model in the Hugging Face cache, where `download` puts it.
+    """Return the file of timm's weights `tag` of a model in the Hugging Face cache, where `download` puts it.
 
     Raises:
         TargetError: as `torchvision_weights`.
@@ -73,8 +73,9 @@ def timm_weights(timm: Any, name: str, tag: str, *, download: bool = False) -> P
 
 
 def hub_folder(spec: str, *, download: bool = False) -> Path:
-    """The folder of "hf-hub:OWNER/NAME" or "hf-hub:OWNER/NAME@REVISION" in the Hugging Face cache; `download` puts
-    there what is needed of it.
+    """Return the folder of "hf-hub:OWNER/NAME" or "hf-hub:OWNER/NAME@REVISION" in the Hugging Face cache.
+
+    With `download` what is needed of it is fetched there.
 
     Raises:
         TargetError: as `torchvision_weights`.
@@ -96,7 +97,7 @@ def hub_folder(spec: str, *, download: bool = False) -> Path:
 
 
 def _has_weights(folder: Path) -> bool:
-    """All files of weights are there: an interrupted download leaves some."""
+    """Return whether all files of weights are there: an interrupted download leaves some."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return all((folder / str(name)).is_file() for name in index["weight_map"].values())

@@ -1,6 +1,6 @@
 """A function or a module: as it is, or by name, "python:FILE.py:NAME" or "python:PACKAGE.MODULE:NAME".
 
-A name is how a black box comes to the command line. Importing code runs it, so it takes the user's word.
+A name is how a black box comes to the command line. Importing code runs it, so the user must say that it is trusted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ HOW = "write python:FILE.py:NAME or python:MODULE:NAME"
 
 
 def load_by_name(spec: str, how: Reading) -> LoadedModel:
-    """What `import_object` finds, as `load_object` loads it."""
+    """Load what `import_object` finds, as `load_object` does."""
     return load_object(import_object(spec, trust=how.trust), how)
 
 
 def load_object(given: object, how: Reading) -> LoadedModel:
-    """A torch module, or any function; TargetError for anything else."""
+    """Load a torch module, or any function.
+
+    Raises:
+        TargetError: it is anything else.
+    """
     if isinstance(given, nn.Module):
         return load_module(given, how)
     if callable(given):
@@ -38,13 +42,13 @@ def load_object(given: object, how: Reading) -> LoadedModel:
 
 
 def import_object(spec: str, *, trust: bool) -> nn.Module | BlackBox:
-    """The function or ``nn.Module`` that ``spec`` names.
+    """Return the function or `nn.Module` that `spec` names.
 
-    The folder of a FILE.py goes to the end of ``sys.path``, so that it can import what lies beside it.
+    The folder of a FILE.py goes to the end of `sys.path`, so that it can import what lies beside it.
 
     Raises:
-        TargetError: without ``trust``; where the code is missing or fails, and where it has nothing of that name that
-            can be called on images.
+        TargetError: without `trust`; where the code is missing or fails, and where it has nothing of that name that can
+            be called on images.
     """
     source, _, name = spec.removeprefix(PREFIX).rpartition(":")
     if not source or not name:

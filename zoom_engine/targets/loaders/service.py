@@ -39,9 +39,10 @@ Request = tuple[bytes, dict[str, str]]
 
 
 class Service(nn.Module):
-    """Asks a service about pictures as the preprocessing makes them, `[B, …]` → its answers, float32 `[B, …]`."""
+    """A module that asks a service about pictures as the preprocessing makes them, `[B, …]` → float32 `[B, …]`."""
 
     def __init__(self, client: ServiceClient, request: Callable[[NDArray[np.float32]], Request]) -> None:
+        """Ask by `client`; `request` makes body and headers of a picture."""
         super().__init__()
         self.client = client
         self.cache: AnswerCache | None = None
@@ -56,11 +57,15 @@ class Service(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Of the numbers of an answer, where it is an object of them, sorted."""
+        """The names of an answer's numbers, sorted, where it is an object of them."""
         return self._names
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raises TargetError: see `ServiceClient.ask`."""
+        """Return the answers to a batch of pictures.
+
+        Raises:
+            TargetError: see `ServiceClient.ask`.
+        """
         pictures = list(x.detach().float().cpu().numpy())
         self.client.open_again()
         with ThreadPoolExecutor(min(self._settings.at_once, max(len(pictures), 1))) as threads:
@@ -113,10 +118,10 @@ class Service(nn.Module):
 
 
 def load_service(spec: str, how: Reading) -> LoadedModel:
-    """The service at the URL ``spec``, tried on fixed pictures, twice: answers that differ are told in the note.
+    """Load the service at the URL `spec`, tried on fixed pictures, twice: answers that differ are told in the note.
 
-    It cannot be hashed; what stands for its content is its place and its answers on these pictures, to three decimals,
-    and to the last digit (where it gives the same twice) for the answers that are kept on disk.
+    It cannot be hashed. Its address and its answers on these pictures stand for its content: to three decimals, and to
+    the last digit (where it gives the same twice) for the answers that are kept on disk.
 
     Raises:
         TargetError: the URL is none, or the service does not answer as the settings say.
@@ -165,7 +170,7 @@ def _place(spec: str) -> SplitResult:
 
 
 def _authorisation(place: SplitResult) -> dict[str, str]:
-    """Of "https://USER:PASSWORD@HOST", as the Basic scheme has it (RFC 7617)."""
+    """Return the header for "https://USER:PASSWORD@HOST", by the Basic scheme (RFC 7617)."""
     if place.username is None:
         return {}
     text = f"{unquote(place.username)}:{unquote(place.password or '')}".encode()
@@ -173,7 +178,7 @@ def _authorisation(place: SplitResult) -> dict[str, str]:
 
 
 def _request_of(settings: ServiceSettings) -> Callable[[NDArray[np.float32]], Request]:
-    """What makes a body, and its headers, of a picture."""
+    """Return a function that makes a body, and its headers, of a picture."""
     match settings.form:
         case "json":
             body = _template(settings)
@@ -204,7 +209,7 @@ def _template(settings: ServiceSettings) -> Any:
 
 
 def _filled(body: Any, picture: str) -> bytes:
-    """The JSON ``body`` with the picture in the texts that name its place."""
+    """Return the JSON `body` with the picture in the texts that name its place."""
 
     def fill(value: Any) -> Any:
         if isinstance(value, str):
@@ -217,7 +222,7 @@ def _filled(body: Any, picture: str) -> bytes:
 
 
 def _png(picture: NDArray[np.float32]) -> bytes:
-    """A picture `[H, W, 3]` with values 0 to 255."""
+    """Encode a picture `[H, W, 3]` with values 0 to 255."""
     file = io.BytesIO()
     Image.fromarray(picture.round().clip(0, 255).astype(np.uint8)).save(file, "PNG", compress_level=1)
     return file.getvalue()
@@ -228,7 +233,7 @@ def _base64(picture: NDArray[np.float32]) -> str:
 
 
 def _multipart(field: str, png: bytes) -> Request:
-    """A form with one file (RFC 7578)."""
+    """Make a form with one file (RFC 7578)."""
     boundary = secrets.token_hex(16)
     head = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="image.png"\r\n'
@@ -239,7 +244,7 @@ def _multipart(field: str, png: bytes) -> Request:
 
 
 def _kserve(settings: ServiceSettings, picture: NDArray[np.float32]) -> bytes:
-    """A request of the Open Inference Protocol, version 2, with the picture as the model's input takes it."""
+    """Make a request of the Open Inference Protocol, version 2, with the picture as the model's input takes it."""
     values = picture if settings.datatype == "FP32" else picture.round().clip(0, 255).astype(np.uint8)
     tensor = {
         "name": settings.field,
@@ -251,7 +256,10 @@ def _kserve(settings: ServiceSettings, picture: NDArray[np.float32]) -> bytes:
 
 
 def _tensor_of(answer: Any, name: str | None) -> Any:
-    """The output of that name, or the only one, of an answer of the Open Inference Protocol, without its batch axis."""
+    """Return the output of that name, or the only one, of an answer of the Open Inference Protocol.
+
+    Its batch axis is taken off.
+    """
     try:
         outputs = {str(output["name"]): output for output in answer["outputs"]}
         if name is None and len(outputs) != 1:
@@ -263,7 +271,7 @@ def _tensor_of(answer: Any, name: str | None) -> Any:
 
 
 def _at(answer: Any, path: str | None) -> Any:
-    """What stands at the dotted ``path``; without one the answer, or the only thing in it."""
+    """Return what stands at the dotted `path`; without one the answer, or the only thing in it."""
     if path is None:
         while isinstance(answer, dict) and len(answer) == 1:
             (only,) = answer.values()

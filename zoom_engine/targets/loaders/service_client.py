@@ -1,4 +1,4 @@
-"""Asks a service over HTTP, again and again where that can help, and counts what goes wrong."""
+"""A client that asks a service over HTTP, again and again where that can help, and counts what goes wrong."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0  # seconds between two tries
 LONGEST_CONNECT = 4.0  # seconds; nothing ends that early, Ctrl-C neither
 BAD_ANSWERS = 3  # tries for a picture whose answers come, but cannot be read
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same question may be answered (RFC 9110, RFC 6585); others are told at once."""
+"""The statuses after which the same question may be answered (RFC 9110, RFC 6585); others are reported at once."""
 
 
 class BadAnswerError(Exception):
-    """An answer that cannot be used; ``kind`` says which of the counts it belongs to."""
+    """An answer that cannot be used; `kind` says which of the counts it belongs to."""
 
     def __init__(self, kind: str, text: str) -> None:
+        """Keep the kind beside the text."""
         super().__init__(text)
         self.kind = kind
 
@@ -45,15 +46,16 @@ class LateError(Exception):
 
 
 class Flight:
-    """A question on its way. `cut` ends it from another thread: who waits for its bytes wakes at once."""
+    """A question on its way. `cut` ends it from another thread: the thread that waits for its bytes wakes at once."""
 
     def __init__(self) -> None:
+        """Begin without a socket."""
         self.ended: Exception | None = None
         self._socket: Any = None
         self._lock = threading.Lock()
 
     def over(self, connected: Any) -> None:
-        """It goes over this socket; None: over none."""
+        """Note the socket that it goes over; None: over none."""
         with self._lock:
             self._socket = connected
             self._shut()
@@ -71,16 +73,24 @@ class Flight:
 
 
 class ServiceClient:
-    """Posts bodies to one URL; may be called by several threads.
+    """A client that posts bodies to one URL; may be called by several threads.
 
     It counts how its tries end, see `audit.service_file`.
-
-    Raises:
-        TargetError: urllib3 is missing, or a header names an environment variable that is not set, or that holds what
-            no header can.
     """
 
     def __init__(self, url: str, name: str, settings: ServiceSettings, headers: Mapping[str, str]) -> None:
+        """Prepare for one service; nothing is sent yet.
+
+        Args:
+            url: where bodies are posted.
+            name: what messages call the service.
+            settings: how it is asked.
+            headers: sent beside those of the settings.
+
+        Raises:
+            TargetError: urllib3 is missing, or a header names an environment variable that is not set, or that holds
+                what no header can.
+        """
         self._urllib3 = imported("urllib3", TargetError, "a service cannot be asked", install="zoom-engine[service]")
         self.name, self.settings = name, settings
         self._tries: Counter[str] = Counter()
@@ -99,7 +109,7 @@ class ServiceClient:
         tell_of_forks(self)
 
     def _begin(self) -> None:
-        """With no connection, and nothing on its way."""
+        """Begin with no connection, and nothing on its way."""
         self._here = threading.local()
         self._pool = self._urllib3.connection_from_url(self._url, maxsize=self.settings.at_once, retries=False)
         self._pool.ConnectionCls = _watched(self._pool.ConnectionCls, self._here)
@@ -108,15 +118,21 @@ class ServiceClient:
         self._lock = threading.Lock()
 
     def forked(self) -> None:
-        """See `common.threads`: of a connection that two processes ask on each may read the other's answer."""
+        """Begin again in a forked child, see `common.threads`."""
+        # Of a connection that two processes ask on, each may read the other's answer.
         leave_behind(self._pool)
         self._begin()
 
     def ask(self, body: bytes, headers: Mapping[str, str], read: Callable[[bytes], Answer]) -> Answer:
-        """What ``read`` makes of the answer to ``body``; ``read`` raises `BadAnswerError` for one that it cannot use.
+        """Return what `read` makes of the answer to `body`.
+
+        Args:
+            body: of the request.
+            headers: of the request, beside the client's.
+            read: makes something of an answer's content; it raises `BadAnswerError` for one that it cannot use.
 
         Raises:
-            TargetError: the service refuses, does not answer within ``patience``, or gives no usable answer.
+            TargetError: the service refuses, does not answer within `patience`, or gives no usable answer.
         """
         started, wait, bad, given_up = time.monotonic(), FIRST_WAIT, 0, self._given_up
         while True:
@@ -157,38 +173,41 @@ class ServiceClient:
             wait = min(2 * wait, LONGEST_WAIT)
 
     def tries(self) -> dict[str, int]:
-        """How many tries ended as which kind so far."""
+        """Return how many tries ended as which kind so far."""
         with self._lock:
             return dict(self._tries)
 
     def give_up(self) -> None:
-        """Whoever still asks raises at once, also in the middle of an answer."""
+        """Make all threads that still ask raise at once, also in the middle of an answer."""
         self._given_up.set()
         with self._lock:
             for flight in self._flights:
                 flight.cut(self._over())
 
     def open_again(self) -> None:
-        """After `give_up`: ask on. Who was told to end is not called back."""
+        """Allow asking again after `give_up`. Threads that were told to end are not called back."""
         self._given_up = threading.Event()
 
     def _over(self) -> GivenUpError:
         return GivenUpError(f"service {self.name} was given up")
 
     def _broken(self, text: str) -> TargetError:
-        """What ends the work; others ask nothing more, and count what comes of what they have asked."""
+        """Return the error that ends the work.
+
+        Others ask nothing more, and count what comes of what they have asked.
+        """
         self._given_up.set()
         return TargetError(self._unsaid(text))
 
     def _unsaid(self, text: str) -> str:
-        """The text without the headers' values: a service may say again what it was told."""
+        """Return the text without the headers' values: a service may say again what it was told."""
         secrets = {part for value in self._headers.values() for part in (value, *value.split()) if len(part) >= 6}
         for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "(not shown)")
         return text
 
     def _lasting(self, error: Exception) -> str | None:
-        """Why asking again cannot help, in words; None where it can."""
+        """Return why asking again cannot help, in words; None where it can."""
         inner = error.args[0] if isinstance(error, self._urllib3.exceptions.SSLError) and error.args else None
         if isinstance(inner, ssl.SSLCertVerificationError):
             reason = inner.verify_message.rstrip(".") or one_line(inner, 120)
@@ -201,7 +220,7 @@ class ServiceClient:
         return None
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes, float | None]:
-        """Raises LateError after ``timeout`` seconds, whatever the service still sends."""
+        """Post one body; LateError after `timeout` seconds, whatever the service still sends."""
         with self._flight() as flight:
             limits = self._urllib3.Timeout(
                 connect=min(self.settings.timeout, LONGEST_CONNECT), read=self.settings.timeout
@@ -236,7 +255,7 @@ class ServiceClient:
 
     @contextlib.contextmanager
     def _flight(self) -> Iterator[Flight]:
-        """A question of this thread, which ends when its time is over and when it is given up."""
+        """Yield a question of this thread, which ends when its time is over and when it is given up."""
         flight = Flight()
         clock = threading.Timer(self.settings.timeout, flight.cut, [LateError()])
         clock.daemon = True
@@ -277,7 +296,7 @@ class ServiceClient:
 
 
 def _watched(connection: type[Any], here: threading.local) -> type[Any]:
-    """That kind of connection; each tells the flight of its thread over which socket it goes."""
+    """Return that class of connections, each of which tells the flight of its thread over which socket it goes."""
 
     class Watched(connection):  # type: ignore[misc]
         def connect(self) -> None:
@@ -292,7 +311,7 @@ def _watched(connection: type[Any], here: threading.local) -> type[Any]:
 
 
 def _from_environment(text: str) -> str:
-    """A header's value; "$NAME" is what the environment has there, so that no secret is written down."""
+    """Return a header's value; for "$NAME" the environment's, so that no secret is written down."""
     if not text.startswith("$"):
         return text
     try:

@@ -1,4 +1,4 @@
-"""Read a state-dict from a file that others made: safetensors, or torch's format without running any of it."""
+"""The reading of a state-dict from a file that others made: safetensors, or torch's format, none of it run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ PREFIXES = ("module.", "model.", "_orig_mod.")
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Names and tensors of `path`, on the CPU; out of the usual containers ("state_dict", …) and without the prefixes
-    that wrappers leave ("module.", …).
+    """Return names and tensors of `path`, on the CPU.
+
+    They are taken out of the usual containers ("state_dict", …), without the prefixes that wrappers leave ("module.",
+    …).
 
     Raises:
         TargetError: for a damaged file, one that holds anything but tensors, or values that are not finite.
@@ -68,7 +70,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _is_finite(value: Tensor, path: Path, name: str) -> bool:
-    """Raises TargetError where torch cannot say: of types of 4 and 8 bits, and of more axes than it counts in."""
+    """Return whether all values are finite.
+
+    TargetError where torch cannot say: of types of 4 and 8 bits, and of more axes than it counts in.
+    """
     try:
         return bool(value.isfinite().all())
     except RuntimeError as error:

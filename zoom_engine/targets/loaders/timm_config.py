@@ -12,8 +12,10 @@ RESIZES = ("bilinear", "bicubic", "nearest")
 
 
 def timm_preprocessing(config: Mapping[str, Any]) -> Preprocessing:
-    """The evaluation transform that timm makes of `config` (`timm.data.create_transform`): resize the shorter side to
-    ⌊size / crop_pct⌋ (crop_mode "squash": both sides), cut out the centre, normalise.
+    """Convert the evaluation transform that timm makes of `config` (`timm.data.create_transform`).
+
+    It resizes the shorter side to ⌊size / crop_pct⌋ (crop_mode "squash": both sides), cuts out the centre and
+    normalises.
 
     Raises:
         TargetError: for a resize or a crop mode that has no counterpart here.

@@ -20,14 +20,22 @@ from zoom_engine.targets.target import probe_images
 
 
 def load_torchscript(path: Path, how: Reading) -> LoadedModel:
-    """A scripted or traced module; its preprocessing is for the user to say."""
+    """Load a scripted or traced module; its preprocessing is for the user to say.
+
+    Raises:
+        TargetError: it is not trusted, or cannot be loaded.
+    """
     check_trust(path, "torchscript", how.trust)
     network = _load(path, lambda: torch.jit.load(str(path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
     return _loaded(path, network, Preprocessing(), how)
 
 
 def load_exported_program(path: Path, how: Reading) -> LoadedModel:
-    """A `.pt2` program of one input; a size and layout that it fixes are taken from it."""
+    """Load a `.pt2` program of one input; a size and layout that it fixes are taken from it.
+
+    Raises:
+        TargetError: it is not trusted, cannot be loaded, or takes something else than images.
+    """
     check_trust(path, "exported-program", how.trust)
     program = _load(path, lambda: torch.export.load(str(path)))
     shape = _input_shape(path, program)
@@ -43,16 +51,19 @@ def load_exported_program(path: Path, how: Reading) -> LoadedModel:
 
 
 class Exported(nn.Module):
-    """An exported program; it has no modes to switch between, and refuses to be asked."""
+    """An exported program as a module."""
 
     def __init__(self, program: nn.Module) -> None:
+        """Wrap the program."""
         super().__init__()
         self.program = program
 
     def train(self, mode: bool = True) -> Exported:
+        """Return itself: a program has no modes to switch between, and refuses to be asked."""
         return self
 
     def forward(self, x: Tensor) -> Any:
+        """Run the program."""
         return self.program(x)
 
 
@@ -65,7 +76,7 @@ def _load(path: Path, load: Callable[[], Any]) -> Any:
 
 
 def _input_shape(path: Path, program: Any) -> list[int | None]:
-    """The image input's four sizes, None where any is taken."""
+    """Return the image input's four sizes, None where any is taken."""
     signature = program.graph_signature
     inputs = [node for node in program.graph.nodes if node.name in set(signature.user_inputs)]
     value = inputs[0].meta.get("val") if len(inputs) == 1 else None
@@ -94,8 +105,10 @@ def _loaded(path: Path, network: nn.Module, own: Preprocessing, how: Reading) ->
 
 
 def _gives_gradients(network: nn.Module, preprocessing: Preprocessing) -> bool:
-    """A program may have been saved without what a backward pass needs. Where it fails altogether this is True:
-    the error is told when the target is tried."""
+    """Return whether the program gives gradients: it may have been saved without what a backward pass needs.
+
+    True where it fails altogether: the error is told when the target is tried.
+    """
     height, width = preprocessing.hw or (PROBE_SIZE, PROBE_SIZE)
     images = probe_images(height, width, count=1).requires_grad_(True)
     try:

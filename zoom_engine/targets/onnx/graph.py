@@ -13,15 +13,19 @@ from zoom_engine.targets.onnx.ops import OPERATORS, Call, UnsupportedError
 
 
 class OnnxGraph(nn.Module):
-    """Runs one output of a checked model whose external data is loaded.
-
-    Args:
-        model: the model; `input_name` and `output_name`: the ends of the path to run.
-    Raises:
-        UnsupportedError: for an operator or a constant that has no counterpart here.
-    """
+    """One output of a checked model whose external data is loaded, as a torch module."""
 
     def __init__(self, model: onnx.ModelProto, *, input_name: str, output_name: str) -> None:
+        """Read the graph.
+
+        Args:
+            model: the model.
+            input_name: where the path to run begins.
+            output_name: where it ends.
+
+        Raises:
+            UnsupportedError: for an operator or a constant that has no counterpart here.
+        """
         super().__init__()
         self.input_name, self.output_name = input_name, output_name
         self.opset = opset_of(model)
@@ -71,7 +75,7 @@ class OnnxGraph(nn.Module):
             raise UnsupportedError(f"Constant with {kind}")
 
     def forward(self, x: Tensor) -> Tensor:
-        """The model's input → its output, as ONNX defines them."""
+        """Return the output for the model's input, as ONNX defines it."""
         values: dict[str, Tensor] = {name: self.get_buffer(key) for name, key in self._constants.items()}
         values[self.input_name] = x
         for step, (op, attributes, inputs, output) in enumerate(self._nodes):

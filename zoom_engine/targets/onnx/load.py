@@ -1,4 +1,4 @@
-"""Read an ONNX model: it runs as it came, and is converted to torch, where it can be, for gradients."""
+"""The reading of an ONNX model: it runs as it came, and is converted to torch, where it can be, for gradients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ METADATA_KEY = "zoom_engine"
 OLDEST_OPSET = 7
 PARITY = 1e-3
 MOST_KEPT = 2**27
-"""Values of a converted graph for one image, or `KEPT_PER_WEIGHT` times the file's own numbers: gradients keep all."""
+"""The most values of a converted graph for one image, since gradients keep all; but a file may have `KEPT_PER_WEIGHT`
+times as many as it has weights."""
 KEPT_PER_WEIGHT = 64
 KINDS: dict[int, type[np.generic]] = {
     onnx.TensorProto.FLOAT: np.float32,
@@ -55,7 +56,12 @@ Runtime = Callable[[NDArray[Any]], NDArray[Any]]
 class ImageInput(NamedTuple):
     """The input of a model that takes images: the type of its numbers, and what the file fixes of the rest.
 
-    batch: 1 or None; size: (height, width) or None.
+    Attributes:
+        name: of the graph's input.
+        kind: the type of its numbers.
+        batch: 1 or None.
+        size: (height, width) or None.
+        layout: the order of its axes.
     """
 
     name: str
@@ -66,21 +72,29 @@ class ImageInput(NamedTuple):
 
 
 class OnnxNetwork(nn.Module):
-    """A graph that runs as it came, in ONNX Runtime on the CPU. Where a gradient is wanted, or elsewhere, ``graph``
-    runs, its conversion to torch (None where there is none: then there are no gradients).
+    """A graph that runs as it came, in ONNX Runtime on the CPU.
 
-    ``model`` is the file as it came, with the chosen output alone, for runtimes that read ONNX themselves.
+    Where a gradient is wanted, or on another device, its conversion to torch runs.
     """
 
     def __init__(
         self, runtime: Runtime | None, kind: type[np.generic], graph: nn.Module | None, model: onnx.ModelProto
     ) -> None:
+        """Keep both forms of the graph.
+
+        Args:
+            runtime: what runs it as it came.
+            kind: the type of the input's numbers.
+            graph: its conversion to torch; None where there is none, and so no gradients.
+            model: the file as it came, with the chosen output alone, for runtimes that read ONNX themselves.
+        """
         super().__init__()
         self.graph, self.model = graph, model
         self.of_float32 = kind is np.float32
         self._runtime, self._kind = runtime, kind
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output for the network's input, float32."""
         follow = torch.is_grad_enabled() and x.requires_grad
         if self.graph is not None and (follow or self._runtime is None or x.device.type != "cpu"):
             outputs: Tensor = self.graph(x)
@@ -141,8 +155,10 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
 
 @dataclasses.dataclass(frozen=True)
 class OpenedOnnx:
-    """An ONNX file that can be a target as far as can be told without running it; `runtime` makes of one of its outputs
-    what runs it, with that runtime's name."""
+    """An ONNX file that can be a target as far as can be told without running it.
+
+    `runtime` makes of one of its outputs a function that runs it, with that runtime's name.
+    """
 
     model: onnx.ModelProto
     digest: str
@@ -153,7 +169,7 @@ class OpenedOnnx:
 
 
 def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
-    """The file, held to all that is known without running it: loading and describing a target both begin so.
+    """Open the file and check all that is known without running it: loading and describing a target both begin so.
 
     Raises:
         TargetError: one line.
@@ -179,20 +195,29 @@ def open_onnx(path: Path, options: InputOptions = None) -> OpenedOnnx:
 
 
 def tells_scale(noted: Noted, image: ImageInput) -> bool:
-    """The file says which numbers stand for black and white: in our metadata, or by an input of bytes."""
+    """Return whether the file says which numbers stand for black and white.
+
+    It does so in our metadata, or by an input of bytes.
+    """
     return noted.preprocessing is not None or issubclass(image.kind, np.integer)
 
 
 def onnx_preprocessing(noted: Noted, image: ImageInput, options: InputOptions) -> Preprocessing:
-    """What our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it; a size and layout
-    that the file's input fixes stay."""
+    """Return what our metadata say, else RGB in [0, 1] (bytes: 0 to 255), with the user's options in it.
+
+    A size and layout that the file's input fixes stay.
+    """
     white = 255.0 if issubclass(image.kind, np.integer) else 1.0
     used = (noted.preprocessing or Preprocessing(layout=image.layout, value_range=(0.0, white))).updated(options)
     return used if image.size is None else dataclasses.replace(used, size=used.size or image.size, layout=image.layout)
 
 
 def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
-    """The one input, which takes images. Raises TargetError."""
+    """Return the one input, which takes images.
+
+    Raises:
+        TargetError: there are others, or it takes something else.
+    """
     inputs = open_inputs(model.graph)
     if len(inputs) != 1:
         raise TargetError(f"{path}: has {len(inputs)} inputs; a target takes one, the images")
@@ -213,14 +238,19 @@ def image_input(path: Path, model: onnx.ModelProto) -> ImageInput:
 
 
 def type_name(number: int) -> str:
-    """ONNX's name of a type of numbers."""
+    """Return ONNX's name of a type of numbers."""
     names: dict[int, str] = {each: name for name, each in onnx.TensorProto.DataType.items()}
     return names.get(number, str(number))
 
 
 def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) -> str:
-    """The name of the output that `output` chooses: by name, else by its place among the graph's; None where there is
-    but one. `TargetError` where it chooses none."""
+    """Return the name of the output that `output` chooses: by name, else by its index in the graph.
+
+    None chooses the only one.
+
+    Raises:
+        TargetError: it chooses none.
+    """
     names = [str(value.name) for value in model.graph.output]
     if output is None and len(names) == 1:
         return names[0]
@@ -234,7 +264,7 @@ def chosen_output(path: Path, model: onnx.ModelProto, output: str | int | None) 
 
 
 def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """A copy of the model with the output of that name alone."""
+    """Return a copy of the model with the output of that name alone."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     kept = next(value for value in model.graph.output if value.name == name)
@@ -244,8 +274,10 @@ def one_output(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 
 def _runtimes(path: Path, model: onnx.ModelProto, input_name: str) -> Callable[[str], tuple[Runtime, str]]:
-    """What makes of an output's name something that runs the model, and its name: ONNX Runtime if installed, else
-    ONNX's slow reference. Raises TargetError where that does not take the model."""
+    """Return a function from an output's name to what runs the model, and the runtime's name.
+
+    It is ONNX Runtime if installed, else ONNX's slow reference. TargetError where that does not take the model.
+    """
     name = "ONNX Runtime"
     try:
         session: Any = cpu_session(model.SerializeToString(), torch.get_num_threads())
@@ -279,7 +311,7 @@ def _runtimes(path: Path, model: onnx.ModelProto, input_name: str) -> Callable[[
 
 
 class _Typed(nn.Module):
-    """Feeds a graph of another float type with float32."""
+    """A graph of another float type, fed with float32."""
 
     def __init__(self, graph: nn.Module, kind: torch.dtype) -> None:
         super().__init__()
@@ -298,7 +330,7 @@ def _converted(model: onnx.ModelProto, image: ImageInput, output_name: str) -> n
 
 
 def _compare(network: nn.Module, runtime: Runtime, runtime_name: str, image: ImageInput, hw: tuple[int, int]) -> None:
-    """Hold the conversion to the runtime's output, on inputs of both usual ranges."""
+    """Compare the conversion with the runtime's output, on inputs of both usual ranges."""
     images = probe_images(*hw, count=4)
     if image.layout == "NHWC":
         images = images.permute(0, 2, 3, 1)
@@ -329,7 +361,7 @@ def _final(model: onnx.ModelProto, output_name: str) -> Final:
 
 
 class Noted(NamedTuple):
-    """What our own ONNX writer noted on a target; nothing of it in files by others."""
+    """The notes of our own ONNX writer on a target; nothing in files by others."""
 
     name: str = ""
     task: Task | None = None
@@ -338,7 +370,11 @@ class Noted(NamedTuple):
 
 
 def read_metadata(path: Path, model: onnx.ModelProto) -> Noted:
-    """What our own ONNX writer noted on task and preprocessing. Raises TargetError where it is damaged."""
+    """Read the notes of our own ONNX writer on task and preprocessing.
+
+    Raises:
+        TargetError: they are damaged.
+    """
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
         return Noted()

@@ -1,8 +1,8 @@
 """The ONNX operators of common classifiers, in torch, so that an ONNX model has gradients.
 
-Each function takes the call (attributes, inputs, opset) and returns a tensor. An operator, or an option of
-one, that is not here raises `UnsupportedError`; whatever is here is held to another runtime's output when a
-model is loaded, so an oversight cannot pass unseen.
+Each function takes the call (attributes, inputs, opset) and returns a tensor. An operator, or an option of one, that is
+not here raises `UnsupportedError`. Each operator here is compared with another runtime's output when a model is loaded,
+so that no mistake passes unseen.
 """
 
 from __future__ import annotations
@@ -31,21 +31,22 @@ class Call:
     opset: int
 
     def get(self, index: int) -> Tensor | None:
-        """Input `index`, None where it is not there."""
+        """Return input `index`, None where it is not there."""
         return self.inputs[index] if index < len(self.inputs) else None
 
     def need(self, index: int) -> Tensor:
-        """Input `index`, which must be there."""
+        """Return input `index`, which must be there."""
         value = self.get(index)
         if value is None:
             raise UnsupportedError(f"{self.op} without its input {index}")
         return value
 
     def attr(self, name: str, default: Any = None) -> Any:
+        """Return the attribute `name`, or the `default`."""
         return self.attributes.get(name, default)
 
     def ints(self, name: str, index: int) -> list[int] | None:
-        """A list that is an attribute in old opsets and an input in new ones."""
+        """Return a list that is an attribute in old opsets and an input in new ones."""
         value = self.get(index)
         if value is not None:
             return [int(v) for v in value.reshape(-1).tolist()]
@@ -167,7 +168,7 @@ def _text(value: str | bytes) -> str:
 def _padding(
     call: Call, x: Tensor, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> list[int]:
-    """ONNX pads [begin…, end…] of the spatial axes, with auto_pad resolved."""
+    """Return ONNX's pads [begin…, end…] of the spatial axes, with auto_pad resolved."""
     spatial = len(kernel)
     mode = _text(call.attr("auto_pad", "NOTSET"))
     if mode in ("NOTSET", ""):

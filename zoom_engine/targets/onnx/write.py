@@ -1,5 +1,7 @@
-"""Write a target as ONNX, with everything needed to read it back: by torch's tracing exporter, which needs no further
-package."""
+"""The writing of a target as ONNX, with everything needed to read it back, by torch's tracing exporter.
+
+That exporter needs no further package.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,11 @@ def save_onnx(target: Target, path: Path, *, resolution: int | None = None) -> N
 
 
 def target_model(target: Target, *, resolution: int | None = None) -> onnx.ModelProto:
-    """The target's network as a checked model: from its input, "images", to what it returns, "raw"."""
+    """Return the target's network as a checked model: from its input, "images", to what it returns, "raw".
+
+    Raises:
+        TargetError: torch's exporter cannot write the network, or its input size is not known.
+    """
     hw = target.preprocessing.hw or ((resolution, resolution) if resolution else None)
     if hw is None:
         raise TargetError(f"target {target.name!r}: its input size is not known, so give the resolution")

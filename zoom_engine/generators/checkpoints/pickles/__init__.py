@@ -1,8 +1,8 @@
-"""Reading other projects' pickles without running them.
+"""The reading of other projects' pickles without running them.
 
-``interpreter.py`` executes the pickle opcodes into plain containers and the inert ``records.py``; ``allow_list.py``
-says which globals a file may name and what record each makes; ``long_text.py`` is how weights are written before
-protocol 3; ``torch_files.py`` opens what ``torch.save`` writes.
+`interpreter.py` executes the pickle opcodes into plain containers and the inert `records.py`; `allow_list.py` says
+which globals a file may name and what record each makes; `long_text.py` reads weights as they are written before
+protocol 3; `torch_files.py` opens what `torch.save` writes.
 """
 
 from __future__ import annotations

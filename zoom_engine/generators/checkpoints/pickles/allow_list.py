@@ -49,7 +49,7 @@ def _sizes(values: tuple[Any, ...]) -> bool:
 
 
 def _mapping(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """OrderedDict, EasyDict, Namespace and their kin: a plain dictionary; their items follow in the pickle."""
+    """Make a plain dictionary of an OrderedDict, EasyDict, Namespace or the like; their items follow in the pickle."""
     match arguments:
         case ():
             return {}
@@ -70,7 +70,7 @@ def _set(arguments: tuple[Any, ...]) -> set[str]:
 
 
 def _reconstructed(arguments: tuple[Any, ...]) -> Any:
-    """copyreg._reconstructor(class, base, initial value): how protocols 0 and 1 make an instance."""
+    """Make an instance as protocols 0 and 1 do: copyreg._reconstructor(class, base, initial value)."""
     match arguments:
         case (Allowed(make=make), Allowed(), initial) if make is not None and make is not _reconstructed:
             return make(() if initial is None else (initial,))
@@ -147,7 +147,7 @@ def _array_from_buffer(arguments: tuple[Any, ...]) -> ArrayRecord:
 
 
 def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
-    """A numpy scalar becomes Python's, once its bytes are as many as its dtype has."""
+    """Make a Python number of a numpy scalar, once its bytes are as many as its dtype has."""
     match arguments:
         case (DtypeRecord() as dtype, memoryview() | bytes() | str() as data) if len(data) == dtype.dtype.itemsize:
             raw = data.encode("latin1") if isinstance(data, str) else data
@@ -157,7 +157,10 @@ def _scalar(arguments: tuple[Any, ...]) -> int | float | bool:
 
 
 def _encoded(arguments: tuple[Any, ...]) -> bytes | LongText:
-    """_codecs.encode(text, "latin1"): how Python 3 writes bytes in protocols 0 to 2. A long text encodes itself."""
+    """Make bytes of _codecs.encode(text, "latin1"), as Python 3 writes them in protocols 0 to 2.
+
+    A long text encodes itself.
+    """
     match arguments:
         case (LongText() as text, "latin1" | "latin-1"):
             return text
@@ -167,7 +170,7 @@ def _encoded(arguments: tuple[Any, ...]) -> bytes | LongText:
 
 
 def _empty_bytes(arguments: tuple[Any, ...]) -> bytes:
-    """bytes(): how Python 3 writes the empty byte string in protocols 0 to 2."""
+    """Make the empty bytes(), as Python 3 writes them in protocols 0 to 2."""
     if arguments:
         raise _unexpected("bytes")
     return b""
@@ -180,12 +183,12 @@ def _network(arguments: tuple[Any, ...]) -> NetworkRecord:
 
 
 def storage_globals() -> Globals:
-    """What the pickle of a bare storage may name."""
+    """Return the globals that the pickle of a bare storage may name."""
     return {("torch", name): Allowed(f"torch.{name}") for name in STORAGES}
 
 
 def network_globals(load_storage: Callable[[bytes | memoryview], StorageRecord]) -> Globals:
-    """Everything that a generator checkpoint may name; ``load_storage`` opens a storage pickled as bytes."""
+    """Return every global that a generator checkpoint may name; `load_storage` opens a storage pickled as bytes."""
 
     def storage(arguments: tuple[Any, ...]) -> StorageRecord:
         match arguments:
@@ -232,7 +235,11 @@ def network_globals(load_storage: Callable[[bytes | memoryview], StorageRecord])
 
 
 def set_state(instance: Any, state: Any) -> None:
-    """The BUILD opcode for the records above. A dictionary's own attributes are not kept."""
+    """Do what the BUILD opcode does, for the records above. A dictionary's own attributes are not kept.
+
+    Raises:
+        CheckpointError: the instance takes no such state.
+    """
     match instance, state:
         case NetworkRecord(), dict():
             instance.state = state

@@ -1,10 +1,9 @@
 """A pickle interpreter that builds plain containers and inert records, and can call nothing else.
 
-Python's own unpickler imports what a file names and calls what it imports. Here an opcode that names a global looks
-it up in an allow-list; whatever is not there raises `UnsafeCheckpointError` with its name. Every value is either a
-slice of the file (long bytes and long texts) or costs one opcode, and opcodes are counted, so memory and time are
-bounded by the file's size and `MOST_OPCODES` before anything is allocated. Opcodes: Python's ``pickletools``,
-protocols 0 to 5.
+Python's own unpickler imports what a file names and calls what it imports. Here an opcode that names a global looks it
+up in an allow-list; a name that is not there raises `UnsafeCheckpointError`. Every value is either a slice of the file
+(long bytes and long texts) or costs one opcode, and opcodes are counted, so memory and time are bounded by the file's
+size and `MOST_OPCODES` before anything is allocated. Opcodes: Python's `pickletools`, protocols 0 to 5.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ LINE_WINDOWS = (1 << 8, 1 << 20)  # bytes, the fewest and the most that are sear
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A global that files may name. ``make`` takes the arguments of a call (None: it must not be called)."""
+    """A global that files may name. `make` takes the arguments of a call (None: it must not be called)."""
 
     name: str
     make: Callable[[tuple[Any, ...]], Any] | None = None
@@ -39,15 +38,18 @@ class Budget:
     """Opcodes and memory that one file may still use; shared with the pickles nested in it."""
 
     def __init__(self) -> None:
+        """Begin with all that a file may use."""
         self.opcodes = MOST_OPCODES
         self.memory = MOST_MEMORY
 
     def use_opcode(self) -> None:
+        """Count one opcode; CheckpointError where none is left."""
         self.opcodes -= 1
         if self.opcodes < 0:
             raise CheckpointError(f"is no generator checkpoint: its pickle has more than {MOST_OPCODES} operations")
 
     def use_memory(self, size: int) -> None:
+        """Count `size` bytes; CheckpointError where they are not left."""
         self.memory -= size
         if self.memory < 0:
             raise CheckpointError(f"is no generator checkpoint: more than {MOST_MEMORY >> 20} MiB beside its weights")
@@ -67,12 +69,13 @@ def read_pickle(
     persistent: Persistent | None = None,
     budget: Budget | None = None,
 ) -> tuple[Any, int]:
-    """The value of the pickle at ``data[start:]``, and where it ends.
+    """Return the value of the pickle at `data[start:]`, and where it ends.
 
     Args:
         data: the file.
         allowed: the globals that it may name.
         build: what the BUILD opcode does with an instance and a state.
+        start: where the pickle begins, in bytes.
         persistent: makes a value of a persistent id; None where the file must have none.
         budget: what is left to a file that holds several pickles.
 
@@ -134,7 +137,7 @@ class _Interpreter:
         return cast(int, struct.unpack(layout, self.take(struct.calcsize(layout)))[0])
 
     def line(self) -> memoryview:
-        """What is left of the line, without its end."""
+        """Return what is left of the line, without its end."""
         start, (window, widest) = self.position, LINE_WINDOWS
         while start < len(self.data):
             found = bytes(self.data[start : start + window]).find(b"\n")
@@ -279,14 +282,14 @@ class _Interpreter:
 
 
 def printable(text: object) -> str:
-    """At most 80 printable characters: what comes from a file may go to a terminal."""
+    """Return at most 80 printable characters: what comes from a file may go to a terminal."""
     text = str(text)
     printable = "".join(c if c.isprintable() and not c.isspace() else "?" for c in text[:80])
     return printable + "…" * (len(text) > 80)
 
 
 def _key(value: Any) -> Any:
-    """A key that no file can make slow: nested tuples hash for ever, huge integers all to the same value."""
+    """Return a key that no file can make slow: nested tuples hash for ever, huge integers all to the same value."""
     if type(value) not in (str, int, bool, type(None)):
         raise TypeError(f"a {type(value).__name__} is no key")
     if type(value) is int and not -(2**31) <= value < 2**32:
@@ -303,7 +306,7 @@ def _decimal(line: memoryview) -> int:
 
 
 def _short(line: memoryview) -> bytes:
-    """The digits of a number."""
+    """Return the digits of a number."""
     if len(line) > LONGEST_INTEGER * 3:
         raise ValueError("a number is too long")
     return bytes(line)
@@ -316,7 +319,7 @@ def _little_endian(piece: memoryview) -> int:
 
 
 def _quoted_line(m: _Interpreter) -> None:
-    """A byte string as Python 2's ``repr`` wrote it, read as latin1."""
+    """Push a byte string as Python 2's `repr` wrote it, read as latin1."""
     line = m.line()
     if len(line) < 2 or line[0] not in b"'\"" or line[-1] != line[0]:
         raise ValueError("a string without quotes")

@@ -1,8 +1,8 @@
 """Long texts of a pickle, which stay slices of the file: protocols 0 to 2 write all weights as text.
 
 Those protocols know no bytes. Python 3 writes bytes as a text of the characters 0 to 255, to be encoded as latin1;
-Python 2 wrote its byte strings. A text is decoded once, piece by piece, when somebody reads the weights in it: no more
-memory than the file has bytes, however often the pickle names it.
+Python 2 wrote its byte strings. A text is decoded once, piece by piece, when somebody reads the weights in it: this
+takes no more memory than the file has bytes, however often the pickle names it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ WELL_ESCAPED = re.compile(rb"(?:[^\\]++|\\(?:x[0-9a-fA-F]{2}|[\\'\"nrt]))*+")
 
 
 class LongText:
-    """A text of the file.
-
-    Args:
-        data: its bytes there.
-        encoding: how they are encoded: "utf-8", "latin1", "raw-unicode-escape" or `STRING_ESCAPE`.
-    """
+    """A text of the file."""
 
     def __init__(self, data: memoryview, encoding: str) -> None:
+        """Keep the bytes of the text undecoded.
+
+        Args:
+            data: its bytes in the file.
+            encoding: how they are encoded: "utf-8", "latin1", "raw-unicode-escape" or `STRING_ESCAPE`.
+        """
         self.data = data
         self.encoding = encoding
 
     @cached_property
     def latin1(self) -> memoryview:
-        """The bytes that the text stands for. Raises CheckpointError where it has others than latin1's characters."""
+        """The bytes that the text stands for; CheckpointError where it has others than latin1's characters."""
         if self.encoding == "latin1":
             return self.data
         return memoryview(b"".join(self._encoded("latin1")))
 
     def utf8(self) -> Iterator[bytes]:
-        """The text in UTF-8, piece by piece. Raises CheckpointError where it is none."""
+        """Yield the text in UTF-8, piece by piece; CheckpointError where it is none."""
         return self._encoded("utf-8")
 
     def _encoded(self, encoding: str) -> Iterator[bytes]:
@@ -61,7 +62,11 @@ class LongText:
 
 
 def unescaped(text: bytes) -> str:
-    """What Python 2's ``repr`` made ``text`` of, as latin1. Raises ValueError for escapes that it does not write."""
+    """Return what Python 2's `repr` made `text` of, as latin1.
+
+    Raises:
+        ValueError: it has escapes that `repr` does not write.
+    """
     if not WELL_ESCAPED.fullmatch(text):
         raise ValueError("a string with an unknown escape")
     return str(escape_decode(text)[0], "latin1")

@@ -1,7 +1,7 @@
-"""What a checkpoint's objects become: inert records that hold data and can do nothing else.
+"""Inert records in place of a checkpoint's objects: they hold data and can do nothing else.
 
-A record keeps views of the file's bytes; ``array()`` makes the one float32 copy, after the claimed shape and
-strides have been held against the bytes that are really there.
+A record keeps views of the file's bytes; `array()` makes the one float32 copy, after the claimed shape and strides have
+been compared with the bytes that are really there.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ INTEGERS = ("i4", "i8")  # and a size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PersistentRecord:
-    """An object of NVIDIA's ``torch_utils.persistence``: never rebuilt, its source code never run.
+    """An object of NVIDIA's `torch_utils.persistence`: never rebuilt, its source code never run.
 
-    ``state`` is the object's ``__dict__``; ``source`` is the Python source code that the file brought, which is
-    only ever hashed.
+    `state` is the object's `__dict__`; `source` is the Python source code that the file brought, which is only ever
+    hashed.
     """
 
     class_name: str
@@ -36,7 +36,7 @@ class PersistentRecord:
 
 @dataclass(slots=True, eq=False)
 class NetworkRecord:
-    """A ``dnnlib.tflib.network.Network``: the dictionary that its ``__getstate__`` wrote."""
+    """A `dnnlib.tflib.network.Network`: the dictionary that its `__getstate__` wrote."""
 
     state: dict[Any, Any] = field(default_factory=dict)
 
@@ -50,12 +50,13 @@ class DtypeRecord:
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype as numpy's."""
         return np.dtype(self.order + self.code)
 
 
 @dataclass(slots=True, eq=False)
 class StorageRecord:
-    """The elements that tensors view: ``count`` of type ``code`` in ``data``, a slice of the file."""
+    """The elements that tensors view: `count` of type `code` in `data`, a slice of the file."""
 
     code: str
     count: int
@@ -72,7 +73,11 @@ class TensorRecord:
     strides: tuple[int, ...]
 
     def array(self) -> NDArray[np.float32]:
-        """A float32 copy. Raises CheckpointError for a view that leaves its storage or repeats it."""
+        """Return a float32 copy.
+
+        Raises:
+            CheckpointError: the view leaves its storage or repeats it, or holds no finite floats.
+        """
         if len(self.strides) != len(self.shape):
             raise CheckpointError(f"is damaged: a tensor of shape {list(self.shape)} has strides {list(self.strides)}")
         count = _checked_count(self.shape)
@@ -99,7 +104,7 @@ class TensorRecord:
 
 @dataclass(slots=True, eq=False)
 class ArrayRecord:
-    """A numpy array; ``data`` is its buffer as pickled (text where Python 2 wrote it, and in protocols 0 to 2)."""
+    """A numpy array; `data` is its buffer as pickled (text where Python 2 wrote it, and in protocols 0 to 2)."""
 
     shape: tuple[int, ...] = ()
     dtype: DtypeRecord = field(default_factory=lambda: DtypeRecord("f4"))
@@ -107,11 +112,19 @@ class ArrayRecord:
     data: memoryview | bytes | str | LongText = b""
 
     def array(self) -> NDArray[np.float32]:
-        """A float32 copy. Raises CheckpointError where shape and bytes disagree."""
+        """Return a float32 copy.
+
+        Raises:
+            CheckpointError: shape and bytes disagree, or it holds no finite floats.
+        """
         return _finite(self._view(_float_dtype(self.dtype.code, self.dtype.order)))
 
     def integers(self) -> list[int]:
-        """Its elements. Raises CheckpointError where they are no integers, or shape and bytes disagree."""
+        """Return its elements.
+
+        Raises:
+            CheckpointError: they are no integers, or shape and bytes disagree.
+        """
         if self.dtype.code not in INTEGERS:
             raise CheckpointError(f"stores a size as '{self.dtype.code}'; only integers are read")
         return [int(value) for value in self._view(self.dtype.dtype).ravel()]

@@ -1,9 +1,9 @@
-"""What ``torch.save`` writes, in both its formats, as records: a zip archive, or pickles followed by raw storages.
+"""Files of `torch.save`, in both its formats, as records: a zip archive, or pickles followed by raw storages.
 
-``torch.load`` allocates what a file claims; here a claim is first compared with the bytes that are there, and a
-storage stays a slice of the file. The formats are those of ``torch.serialization`` (stored, uncompressed entries
-``NAME/data.pkl`` and ``NAME/data/KEY``; before 1.6 a magic number, a version, a description of the machine, the
-object and the storages' keys as five pickles, then each storage as its count and its elements).
+`torch.load` allocates what a file claims; here a claim is first compared with the bytes that are there, and a storage
+stays a slice of the file. The formats are those of `torch.serialization` (stored, uncompressed entries `NAME/data.pkl`
+and `NAME/data/KEY`; before 1.6 a magic number, a version, a description of the machine, the object and the storages'
+keys as five pickles, then each storage as its count and its elements).
 """
 
 from __future__ import annotations
@@ -37,17 +37,20 @@ LOCAL_HEADER = 30  # bytes before the entry's name
 
 
 def is_legacy_torch_file(data: memoryview) -> bool:
-    """Whether ``data`` begins with the magic number of ``torch.save`` before 1.6, in any protocol from 2."""
+    """Return whether `data` begins with the magic number of `torch.save` before 1.6, in any protocol from 2."""
     return MAGIC.to_bytes(10, "little") in bytes(data[:24])
 
 
 def load_storage(data: bytes | memoryview, budget: Budget) -> StorageRecord:
-    """A storage that ``torch.storage._load_from_bytes`` would read: a legacy file that holds just this one.
+    """Return the storage that `torch.storage._load_from_bytes` would read: a legacy file with just this one.
 
-    It may name the types of storages and nothing else, which is less than ``torch.load(weights_only=True)`` allows.
-    That reads the same elements from honest files (a test holds this to it), but allocates what a file claims
-    before it looks for it: 135 bytes that claim 2 GiB take 2 GiB. Here they are refused, and an honest storage stays a
-    slice of the file.
+    The file may name the types of storages and nothing else, which is less than `torch.load(weights_only=True)` allows.
+    That reads the same elements from honest files (a test compares both), but allocates what a file claims before it
+    looks for it: 135 bytes that claim 2 GiB take 2 GiB. Here they are refused, and an honest storage stays a slice of
+    the file.
+
+    Raises:
+        CheckpointError: it is no such file.
     """
     value, storages = _read_legacy(memoryview(data), storage_globals(), budget)
     if not isinstance(value, StorageRecord) or len(storages) != 1:
@@ -56,7 +59,7 @@ def load_storage(data: bytes | memoryview, budget: Budget) -> StorageRecord:
 
 
 def read_network_pickle(data: memoryview) -> Any:
-    """The records of a pickled network: what NVIDIA's code writes with ``pickle.dump``."""
+    """Return the records of a pickled network, as NVIDIA's code writes it with `pickle.dump`."""
     budget = Budget()
     allowed = network_globals(lambda nested: load_storage(nested, budget))
     value, end = read_pickle(data, allowed, build=set_state, budget=budget)
@@ -66,7 +69,7 @@ def read_network_pickle(data: memoryview) -> Any:
 
 
 def read_legacy_torch_file(data: memoryview) -> Any:
-    """The records of a file that ``torch.save`` wrote before 1.6."""
+    """Return the records of a file that `torch.save` wrote before 1.6."""
     value, _ = _read_legacy(data, network_globals(_no_nested_storage), Budget())
     return value
 
@@ -76,7 +79,7 @@ def _no_nested_storage(data: bytes | memoryview) -> StorageRecord:
 
 
 def _claim(identity: Any) -> tuple[str, str, int]:
-    """``(key, code, count)`` of a persistent id ("storage", type, key, location, count)."""
+    """Return `(key, code, count)` of a persistent id ("storage", type, key, location, count)."""
     match identity:
         case ("storage", Allowed(name=name), str() | int() as key, str(), int() as count, *rest) if (
             rest in ([], [None]) and count >= 0 and name.removeprefix("torch.") in STORAGES
@@ -92,7 +95,7 @@ def _piece(data: memoryview, start: int, size: int) -> memoryview:
 
 
 def _read_legacy(data: memoryview, allowed: Globals, budget: Budget) -> tuple[Any, list[StorageRecord]]:
-    """The object, and its storages in the order of the file."""
+    """Return the object, and its storages in the order of the file."""
     position = 0
     storages: dict[str, StorageRecord] = {}
 
@@ -125,7 +128,7 @@ def _read_legacy(data: memoryview, allowed: Globals, budget: Budget) -> tuple[An
 
 
 def read_torch_archive(path: Path, mapped: mmap) -> Any:
-    """The records of a zip archive that ``torch.save`` wrote."""
+    """Return the records of a zip archive that `torch.save` wrote."""
     data = memoryview(mapped)
     entries = _entries(path, mapped, data)
     program = next((name for name in entries if name.endswith("/data.pkl") and name.count("/") == 1), None)
@@ -153,7 +156,7 @@ def read_torch_archive(path: Path, mapped: mmap) -> Any:
 
 
 def _entries(path: Path, mapped: mmap, data: memoryview) -> dict[str, memoryview]:
-    """Each entry's bytes, as slices of the file: nothing is unpacked, so nothing can grow."""
+    """Return each entry's bytes, as slices of the file: nothing is unpacked, so nothing can grow."""
     if sum(1 for _ in itertools.islice(CENTRAL_ENTRY.finditer(mapped), MOST_ENTRIES + 1)) > MOST_ENTRIES:
         raise CheckpointError(f"is no generator checkpoint: a zip archive of more than {MOST_ENTRIES} entries")
     try:
