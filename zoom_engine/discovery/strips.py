@@ -29,9 +29,14 @@ def draw_strips(
     up: bool,
     rank: int,
 ) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
-    """Images of ``styles [I, S]`` and ``seeds`` along ``axis [K]``, as the ``trial`` of it moved them: the one that
-    moves by the median first, then others evenly up to the largest change. ``up`` says that more of what the cluster is
-    lies that way. With them the contents (PNG) of their files, named by the cluster's ``rank``."""
+    """Draw images along `axis [K]` as the `trial` of it moved them.
+
+    The image of the median change comes first, then others evenly up to the largest change. `styles [I, S]` and `seeds`
+    belong to the images; `up` says that the upper end shows more of what the cluster is; `rank` names the files.
+
+    Returns:
+        The strips, and the PNG content of each file by its name.
+    """
     order = trial.change[:, 0].argsort().tolist()
     steps = sorted(set(torch.linspace((len(order) - 1) // 2, len(order) - 1, STRIPS).round().long().tolist()))
     strips, drawn = [], {}
