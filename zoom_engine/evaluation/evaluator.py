@@ -309,8 +309,8 @@ class Evaluator:
             point = edit_weights.detach().clone().requires_grad_(True)
             pictures = self.render(styles.detach(), point)
             on_cpu = pictures.device.type == "cpu"
-            # On the CPU each picture is evaluated alone: the last digits of a network's outputs depend on what else is in
-            # its batch, and a search that follows them would too.
+            # On the CPU each picture is evaluated alone: the last digits of a network's outputs depend on what else is
+            # in its batch, and a search that follows them would too.
             parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
             seen = pictures.detach()
             embeddings = [None if with_labels else self.look(seen[rows]) for rows in parts]
