@@ -49,8 +49,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a picture stands for: a `tag` with its `tone`, the `outcome` of the edit, and how many images are like it.
-    """
+    """What a picture stands for: a `tag` with its `tone`, the `outcome`, and how many images are like it."""
 
     tag: str
     tone: str
