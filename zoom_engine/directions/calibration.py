@@ -350,7 +350,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
             for place, score in zip(active, scored, strict=True):
                 ascents[place].tell(score)
                 if ascents[place].done:
-                    bar.update(left[place])  # looks that are not needed
+                    bar.update(left[place])  # pictures that are not needed
     results = [ascent.result() for ascent in ascents]
     return {
         "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),

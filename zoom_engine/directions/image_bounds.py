@@ -119,7 +119,7 @@ def image_bounds(
             moved[left] = torch.lerp(looked[left], scores, way[:, None]) - unedited[left]
             looked[left] = scores
             done = crossed | stopped
-            bar.update(int(done.sum()) * (len(_STEPS) - number))  # looks that are not needed
+            bar.update(int(done.sum()) * (len(_STEPS) - number))  # pictures that are not needed
             remaining[left] = there
             left = left[~done]
             if not len(left):

@@ -29,7 +29,7 @@ from zoom_engine.generators import EditableGenerator, sample_styles
 QUANTILE = 0.99
 SAMPLES = 2048
 SEED = 2
-_RIDGE = 1e-6  # of the mean variance: two wordings of one attribute leave the covariance almost singular
+_RIDGE = 1e-6  # of the mean variance: two paraphrases of one attribute leave the covariance almost singular
 
 Array = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ PHRASINGS = 4
 DEFAULT_LEVEL = 0.1
 """The probability that a random text passes for one with a meaning, in each of the tests that refuse texts."""
 
-_LEAST_NOISE = 1e-5  # of unit vectors in float32: below it phrasings differ by rounding
+_LEAST_NOISE = 1e-5  # of unit vectors in float32: below it paraphrases differ by rounding
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     for old in (docs / PICTURES).glob("*-figure-*.*"):
         old.unlink()
     sections = [_section(target, *one) for one in found]
-    verdicts = [  # the paragraphs that hold a claim of the founding text against what came out
+    verdicts = [  # the paragraphs that hold a claim of the paper against what came out
         f"- `{name}`, {document['subject']}: {text}"
         for name, folder, document in found
         for text in _paragraphs(folder)[2:]
