@@ -46,7 +46,7 @@ NULL_PICTURES = 8
 MOST_DRAWS = 2
 """So many times the wanted number of random directions is drawn at most, where labels are not kept."""
 _LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
-_LOOKED_AT = (32, 64)  # pictures of random directions in the first and the last measurement of their length, or one of each
+_LOOKED_AT = (32, 64)  # pictures of random directions, or one of each, to measure their length first and last
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
 _LEAST = 1e-6  # of a change: less is rounding
 
