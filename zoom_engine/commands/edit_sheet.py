@@ -60,10 +60,27 @@ def write_edit_sheet(
     download: bool = False,
     progress: ProgressFactory = silent,
 ) -> list[SheetRange]:
-    """Write `out` (PNG): for every attribute its weights, and below them the rows of all seeds; return its columns.
+    """Write a picture of edits: for every attribute its weights, and below them the rows of all seeds.
 
-    Without `weights` each attribute is shown over its calibrated range, as an audit edits it, and beside it at the
-    paper's ±30. That takes a few hundred pictures for each attribute, once: the range is stored in the cache.
+    Args:
+        out: the file (PNG).
+        generator: draws the images.
+        generator_class: of a class-conditional generator.
+        generator_options: see `load_generator`.
+        attributes: prompts.
+        neutral: the prompt that they are compared with.
+        text_encoder: reads prompts and pictures.
+        directions: the method that finds edit directions.
+        weights: edit weights of the columns. None shows each attribute over its calibrated range, as an audit edits it,
+            and beside it at the paper's ±30. That takes a few hundred pictures for each attribute, once: the range is
+            stored in the cache.
+        seeds: which images.
+        truncation: ψ of the images; 1 is none.
+        download: fetch what is published and not on this machine.
+        progress: how work shows itself.
+
+    Returns:
+        The columns of each attribute.
     """
     count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:

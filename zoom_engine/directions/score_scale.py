@@ -58,7 +58,18 @@ def score_scale(
 ) -> ScoreScale:
     """Measure the scale of an audit.
 
-    Give the `samples` and `seed` that the range was calibrated with; with a `cache` its pictures are used again.
+    Args:
+        generator: of the directions.
+        text_encoder: scores the images.
+        directions: N edit directions.
+        calibrated: their calibrated range.
+        labels: L prompts.
+        samples: of unedited images, as the range was calibrated with.
+        seed: of these images, as the range was calibrated with.
+        synthesizer: makes the images; None is torch in float32.
+        batch_size: images at a time.
+        cache: folder for what was computed; the pictures of the calibration are used again.
+        progress: how work shows itself.
     """
     ranges = [natural_ranges(calibrated.goals)]
     along = torch.zeros(0, text_encoder.dim)

@@ -29,10 +29,19 @@ def draw_strips(
     up: bool,
     rank: int,
 ) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
-    """Draw images along `axis [K]` as the `trial` of it moved them.
+    """Draw images along an axis as a trial moved them.
 
-    The image of the median change comes first, then others evenly up to the largest change. `styles [I, S]` and `seeds`
-    belong to the images; `up` says that the upper end shows more of what the cluster is; `rank` names the files.
+    The image of the median change comes first, then others evenly up to the largest change.
+
+    Args:
+        evaluator: edits along the basis of natural space.
+        target: says the captions.
+        styles: float `[I, S]`, of the images.
+        seeds: of the I images.
+        axis: float `[K]`, in natural space.
+        trial: the results of the axis alone.
+        up: whether the upper end shows more of what the cluster is.
+        rank: of the cluster, in the names of the files.
 
     Returns:
         The strips, and the PNG content of each file by its name.

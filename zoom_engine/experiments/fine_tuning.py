@@ -127,10 +127,18 @@ def fine_tuned(
     seed: int = 0,
     progress: ProgressFactory = silent,
 ) -> Target:
-    """Train a copy of a binary target, called `name`, for `steps` batches.
+    """Train a copy of a binary target on lessons.
 
     Half of each batch is unedited, half edited, where the lessons have edited pictures. The copy is taught to be as
     sure of labels as the lessons say. Normalisation layers keep their statistics.
+
+    Args:
+        target: a binary classifier that gives gradients.
+        lessons: what it is trained on.
+        steps: number of batches.
+        name: of the copy.
+        seed: of the batches.
+        progress: how work shows itself.
 
     Raises:
         TargetError: the target is no binary classifier with gradients.

@@ -188,9 +188,18 @@ def lower_bounds(change: Array, *, seed: int = 0) -> Array:
 def null_level(
     null: Array, smallest: float, correction: str, *, attributes: int, images: int, looks: int = 1
 ) -> NullLevel | None:
-    """Summarise the changes `[I, J]` by random baseline directions, for an audit of so many attributes and images.
+    """Summarise the changes by random baseline directions.
 
-    None without any such change.
+    Args:
+        null: float64 `[I, J]` in [0, 1], NaN where a direction was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+        correction: of the p-values, one of `settings.CORRECTIONS`.
+        attributes: number of attributes whose p-values are adjusted.
+        images: number of images that an attribute's mean is over.
+        looks: number of planned interim analyses.
+
+    Returns:
+        The level; None where no direction was tried.
     """
     edits = _population(null)
     if edits is None:

@@ -64,9 +64,18 @@ def group_changes(
     draws: int = 4000,
     seed: int = 0,
 ) -> list[tuple[GroupChange, ...]]:
-    """Compute for each column of `change [I, A]` the mean and its interval in each group.
+    """Compute for each column of `change` the mean and its interval in each group.
 
-    The rows of `change` belong to `images`; `level` is the confidence of the intervals.
+    Args:
+        found: the groups.
+        change: float64 `[I, A]`, changes by A attributes.
+        images: numbers of the I images.
+        level: confidence of the intervals.
+        draws: for each interval.
+        seed: of the draws.
+
+    Returns:
+        A tuple over groups for each attribute.
     """
     columns: list[list[GroupChange]] = [[] for _ in range(change.shape[1])]
     for group in found:
@@ -96,9 +105,18 @@ def group_differences(
     finished: bool = True,
     seed: int = 0,
 ) -> list[tuple[GroupDifference, ...]]:
-    """Compare for each column of `effect [I, A]` the two groups of images of each text of `Config.by`.
+    """Compare for each column of `effect` the two groups of images of each text of `Config.by`.
 
-    The rows of `effect` belong to `images`. Nothing is found before the audit is `finished`.
+    Args:
+        config: names the texts.
+        found: the groups.
+        effect: float64 `[I, A]` in [0, 1], effects of A attributes.
+        images: numbers of the I images.
+        finished: False before the audit ends: nothing is found then.
+        seed: of what is drawn at random.
+
+    Returns:
+        A tuple over texts for each attribute.
     """
     members = {(group.by, group.group): group.images for group in found}
 
