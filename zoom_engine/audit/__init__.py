@@ -1,1 +1,1 @@
-"""An audit as data: what was asked for, what was found, how it lies on disk. No model and no torch in here."""
+"""An audit as data: what was asked for, what was found, and how it lies on disk. No model and no torch in here."""

@@ -1,15 +1,15 @@
-"""The audit folder: what a run leaves on disk, and how a killed run goes on, no unit lost or repeated.
+"""The audit folder: what a run leaves on disk, and how a run that was stopped goes on, no trial lost or repeated.
 
 ===============  =============================================================================================
 manifest.json    written first: `config` (all that determines the records: options, seeds, content hashes) and
                  `environment` (versions, machine, backend, revision). Resuming asks that everything outside
                  `environment` is equal.
-records.jsonl    one line per finished unit; each `append` is one write and one fsync
-summary.json     derived from the records when all are there; its presence says that the audit is finished
+records.jsonl    one line per finished trial; each `append` is one write and one fsync
+summary.json     derived from the records when all of them exist; the file marks the audit as finished
 images/          the pictures that gallery.json and photographs.json name
 photographs.json of an audit around photographs: what became of each
-inversions/      their codes, each written when it is found, before the manifest
-service.json     of an audit of a service: how often it was asked, and what came of it
+inversions/      their codes, each written when it is computed, before the manifest
+service.json     of an audit of a service: how many requests were sent, and how they ended
 .lock            held with flock(2) while a run writes; the kernel frees it with the process
 ===============  =============================================================================================
 
@@ -45,7 +45,11 @@ INVERSIONS = "inversions"
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """The manifest of the audit folder at `path`. Raises `AuditError` when there is none that can be read."""
+    """Read the manifest of the audit folder at `path`.
+
+    Raises:
+        AuditError: there is none that can be read.
+    """
     path = Path(path)
     with _one_line(path, "read"):
         if not path.is_dir():
@@ -61,9 +65,10 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def check_folder(path: str | Path) -> None:
-    """Refuse a folder that no audit could be written to, before hours are spent; makes and changes nothing.
+    """Refuse a folder that no audit could be written to, before hours are spent; nothing is made or changed.
 
-    Raises `AuditError` for a file, a folder that cannot be written, and one that holds something else.
+    Raises:
+        AuditError: `path` is a file, a folder that cannot be written, or one that holds something else.
     """
     path = Path(path)
     with _one_line(path, "write"):
@@ -85,8 +90,12 @@ def check_outs(out: str | Path, names: Iterable[str]) -> None:
 
 
 def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
-    """Refuse to go on with an audit of other settings before hours are spent: ``known`` are those of the `config` that
-    are known by now. A folder without an audit is fine. Raises `AuditError`.
+    """Refuse to resume an audit of other settings, before hours are spent.
+
+    `known` holds those settings of the `config` that are known by now. A folder without an audit passes.
+
+    Raises:
+        AuditError: a setting differs, or the manifest cannot be read.
     """
     path = Path(path)
     with _one_line(path, "read"):
@@ -97,8 +106,13 @@ def check_config(path: str | Path, known: Mapping[str, Any]) -> None:
 
 
 def check_packages(path: str | Path) -> None:
-    """Refuse to go on with an audit of what a package brought that is not here: without it, its names are none. A
-    folder without an audit is fine. Raises `AuditError`."""
+    """Refuse to resume an audit that used a package which is not installed here, since its names are unknown then.
+
+    A folder without an audit passes.
+
+    Raises:
+        AuditError: a package is missing, or the manifest cannot be read.
+    """
     path = Path(path)
     with _one_line(path, "read"):
         if not (path / MANIFEST).is_file():
@@ -114,6 +128,7 @@ class AuditFolder:
     """
 
     def __init__(self, path: Path, manifest: Manifest, lock: int) -> None:
+        """Take over a folder whose `lock` is held; use `create`, `resume` or `open` instead."""
         self.path = path
         self.manifest = manifest
         self._lock: int | None = lock
@@ -127,7 +142,8 @@ class AuditFolder:
     def create(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
         """Start an audit at `path`, which must be absent or an empty folder; parents are made.
 
-        Raises `AuditError`; what it had made by then it removes.
+        Raises:
+            AuditError: the folder cannot be used; what was made by then is removed.
         """
         path = Path(path)
         with _one_line(path, "write"):
@@ -155,11 +171,13 @@ class AuditFolder:
 
     @classmethod
     def resume(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
-        """Go on with the audit at `path`, which must have been started with an equal manifest.
+        """Resume the audit at `path`, which must have been started with an equal manifest.
 
-        An incomplete last line of records.jsonl is cut off: its unit never counted and is computed again.
-        The `environment` may differ; a new one is noted under `resumed_in`. A new `purpose` is taken over. Raises
-        `AuditError`.
+        An incomplete last line of records.jsonl is cut off: its trial never counted and is computed again. The
+        `environment` may differ; a new one is noted under `resumed_in`. A new `purpose` replaces the former one.
+
+        Raises:
+            AuditError: the folder cannot be used, or the manifests differ.
         """
         path = Path(path)
         read_manifest(path)
@@ -182,23 +200,24 @@ class AuditFolder:
 
     @classmethod
     def open(cls, path: str | Path, manifest: Manifest) -> AuditFolder:
-        """`resume` the audit at `path` if there is one, else `create` it."""
+        """Resume the audit at `path` if there is one, else create it."""
         return (cls.resume if (Path(path) / MANIFEST).exists() else cls.create)(path, manifest)
 
     def done(self) -> set[Unit]:
-        """The units that have a durable record: {(image, attribute)}."""
+        """Return the trials that have a durable record: {(image, attribute)}."""
         return set(self._done)
 
     @property
     def finished(self) -> bool:
-        """Whether `finish` has been reached (by this run or an earlier one)."""
+        """Tell whether `finish` has been reached, by this run or an earlier one."""
         return (self.path / SUMMARY).exists()
 
     def append(self, records: Sequence[Record]) -> None:
-        """Add finished units: when this returns all of them are on disk, if it raises none counts.
+        """Add the records of finished trials: all of them are on disk when this returns, none counts when it raises.
 
-        Raises `AuditError` on a failed write (the folder stays resumable), for a unit that has a record
-        already and for NaN or infinity in a record.
+        Raises:
+            AuditError: the write failed (the folder stays resumable), a trial has a record already, or a record holds
+                NaN or infinity.
         """
         if not records:
             return
@@ -224,8 +243,7 @@ class AuditFolder:
             self._broken = False
 
     def note_environment(self, environment: Mapping[str, Any], *, purpose: str = "") -> None:
-        """Remember that a part of the records comes from this environment, if it is none of those known; and a purpose
-        in the place of the former one."""
+        """Note the environment, if it is new, as one that some of the records come from, and replace the purpose."""
         noted = self.manifest.resumed(environment, purpose=purpose)
         if noted is not self.manifest:
             self.manifest = noted
@@ -233,13 +251,21 @@ class AuditFolder:
                 atomic.write_json(self.path / MANIFEST, noted.to_json())
 
     def count(self, tries: Mapping[str, int]) -> None:
-        """Add to what is known of how a service was asked, see `service_file`. Raises `AuditError`."""
+        """Add to the counts of requests to a service, see `service_file`.
+
+        Raises:
+            AuditError: the counts cannot be written.
+        """
         if tries:
             self.tries = dict(Counter(self.tries) + Counter(tries))
             self.write_json(SERVICE, {"tries": self.tries})
 
     def write(self, name: str, data: bytes) -> Path:
-        """Write a file inside the folder (say images/1.png) atomically. Raises `AuditError`."""
+        """Write a file inside the folder (say images/1.png) atomically, and return its path.
+
+        Raises:
+            AuditError: the name leads out of the folder, or the write failed.
+        """
         path = inside(self.path, name)
         with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -247,7 +273,11 @@ class AuditFolder:
         return path
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write strict JSON inside the folder atomically; return its path. Raises `AuditError` (NaN: too)."""
+        """Write strict JSON inside the folder atomically, and return its path.
+
+        Raises:
+            AuditError: the value holds NaN or infinity, or the write failed.
+        """
         path = inside(self.path, name)
         with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -258,7 +288,11 @@ class AuditFolder:
         return path
 
     def finish(self, summary: Summary) -> None:
-        """Write summary.json, which marks the audit as finished. Raises `AuditError`."""
+        """Write summary.json, which marks the audit as finished.
+
+        Raises:
+            AuditError: the write failed.
+        """
         self.write_json(SUMMARY, summary.to_json())
 
     def close(self) -> None:
@@ -269,15 +303,19 @@ class AuditFolder:
         self._file = self._lock = None
 
     def __enter__(self) -> AuditFolder:
+        """Return the folder itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Release the folder."""
         self.close()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Around what writes: failures are one line, and nothing is written to a folder that is not at its place any
-        more. Records of a removed one would be lost without an error, and pictures would make a part of it anew."""
+        """Guard a write: turn failures into one line, and refuse a folder that is no longer at its place.
+
+        Records written to a removed folder would be lost without an error, and pictures would make a part of it anew.
+        """
         with _one_line(self.path, "write"):
             try:
                 there = os.stat(self.path / RECORDS)
@@ -291,7 +329,7 @@ class AuditFolder:
             yield
 
     def _open_records(self) -> None:
-        """Open records.jsonl for appending, learn which units it holds and cut an incomplete last line."""
+        """Open records.jsonl for appending, learn which trials it holds, and cut an incomplete last line."""
         path = self.path / RECORDS
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
@@ -308,7 +346,11 @@ class AuditFolder:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of file `name` in `folder`. Raises `AuditError` when the name leads out of the folder."""
+    """Return the path of file `name` in `folder`.
+
+    Raises:
+        AuditError: the name leads out of the folder.
+    """
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()) or path.resolve() == folder.resolve():
         raise AuditError(f"{name!r} is not a file inside {folder}")
@@ -346,7 +388,7 @@ def _acquire(path: Path) -> int:
 
 
 def _refuse_foreign(path: Path) -> None:
-    """A new audit goes into an empty folder, or one where an earlier run was killed before its manifest."""
+    """Refuse a folder that is not empty, unless an earlier run was killed there before it wrote its manifest."""
     names = sorted(entry.name for entry in path.iterdir() if entry.name not in (LOCK, INVERSIONS))
     if MANIFEST in names:
         raise AuditError(f"{path} already holds an audit: resume it or choose another output folder")
@@ -355,7 +397,7 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _abandon(path: Path, missing: list[Path], lock: int | None) -> None:
-    """Undo a failed `create` as far as the file system lets us: what this run made, and nothing else."""
+    """Undo a failed `create` as far as the file system allows: what this run made, and nothing else."""
     with contextlib.suppress(OSError):
         if lock is not None and not (path / MANIFEST).exists():
             if (path / RECORDS).exists() and (path / RECORDS).stat().st_size == 0:
@@ -378,11 +420,11 @@ _MODELS = {
     "answers.generator": "generator",
     "text_encoder.content_hash": "text encoder",
 }
-"""What of a config says which models an audit is of."""
+"""The keys of a config that say which models are audited."""
 
 
 def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """An audit goes on with the options it was started with, or not at all."""
+    """Refuse to resume an audit with other options than those it was started with."""
     defaults = {field.name: field.default for field in dataclasses.fields(AuditSettings)}
     new = [name for name, value in here.items() if name not in there and value is not None]
     unsaid = [name for name in new if name in defaults and defaults[name] == here[name]]
@@ -409,14 +451,14 @@ def _refuse_difference(path: Path, there: Mapping[str, Any], here: Mapping[str, 
 
 
 def _answers_otherwise(there: Any, here: Any) -> str | None:
-    """The model that does not answer as it did; None where none is known to."""
+    """Return the model that no longer answers as it did; None where none is known to."""
     if not isinstance(there, dict) or not isinstance(here, dict):
         return None
     return next((who for who in here if who in there and not same_answers(there[who], here[who])), None)
 
 
 def first_difference(there: Any, here: Any, key: str = "") -> str | None:
-    """In what two values as JSON has them differ first, on one line; None where they are the same, or not set."""
+    """Say in one line in what two JSON values differ first; None where they are equal or not set."""
     if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
         there, here = ({f"[{index}]": item for index, item in enumerate(items)} for items in (there, here))
     if isinstance(there, dict) and isinstance(here, dict):

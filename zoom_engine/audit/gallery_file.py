@@ -1,4 +1,4 @@
-"""gallery.json: which pictures an audit folder has, and what they show."""
+"""gallery.json: which pictures an audit folder holds, and what they show."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ GALLERY = "gallery.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class FrameEntry:
-    """A picture of a strip: its file, the edit weight (None where all attributes are edited), the output in words.
+    """A picture of a strip.
 
-    followed: the number of the output that response curves draw; flipped: the prediction is another than the unedited
-    image's; label_kept: None without labels. All three are None in galleries of older versions.
+    Attributes:
+        file: its path inside the audit folder.
+        weight: the edit weight; None where all attributes are edited.
+        caption: the target's output in words.
+        followed: the number of the output that response curves draw.
+        flipped: whether the prediction differs from that of the unedited image.
+        label_kept: whether the label check passes; None without labels.
+
+    The last three are None in galleries of older versions.
     """
 
     file: str
@@ -31,19 +38,34 @@ class FrameEntry:
 
     @property
     def counts_as_flip(self) -> bool:
-        """The prediction flips here, and the label does not."""
+        """Tell whether the prediction flips here while the label does not."""
         return self.flipped is True and self.label_kept is not False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class StripEntry:
-    """One unit's way from the original to the end of its range, see `gallery.Pick` for what it stands for.
+    """The way of one trial from the original to the end of its range; `gallery.Pick` says what it stands for.
 
-    attribute: None where all are edited. image, seed: of the record. flipped: the states of `direction` differ.
-    shown: the frame that the unit is shown for; None in galleries of older versions, where it is the last.
-    flip_weight: where on the way the prediction flips and keeps its label; None where it does not, and where all are
-    edited. original_caption, caption: of the first frame and the one shown. kind, direction and decisive are None in
-    galleries of older versions, which do not say why a strip was chosen.
+    Attributes:
+        kind: why the strip was chosen: "typical", "flip" or "extreme".
+        attribute: None where all are edited.
+        image: number of the image in the records.
+        seed: the generator's, of the image.
+        direction: the task's states before and after the edit.
+        flipped: whether the two states of `direction` differ.
+        decisive: whether the flip is decisive.
+        extreme: whether no other trial changed more, and the median one far less.
+        label_kept: whether the label check passes; None without labels.
+        ssim: structural similarity to the original; None where it was not measured.
+        shown: index of the frame that the trial is shown for; None in galleries of older versions, where it is the
+            last.
+        flip_weight: the weight at which the prediction flips and keeps its label; None where it does not, and where all
+            attributes are edited.
+        original_caption: the output of the first frame, in words.
+        caption: the output of the frame that is shown, in words.
+        frames: all frames, the original first.
+
+    Galleries of older versions do not say why a strip was chosen: `kind`, `direction` and `decisive` are None there.
     """
 
     kind: str | None = None
@@ -64,13 +86,13 @@ class StripEntry:
 
     @property
     def way(self) -> tuple[FrameEntry, ...]:
-        """The frames from the original to the one that the unit is shown for."""
+        """Return the frames from the original to the one that the trial is shown for."""
         return self.frames if self.shown is None else self.frames[: self.shown + 1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SheetEntry:
-    """The pictures of one edit direction: files in `rows` (one per image) over the edit `weights` of the columns."""
+    """The pictures of one edit direction: a file for each image (`rows`) and edit weight (`weights`, the columns)."""
 
     attribute: Attribute
     weights: tuple[float, ...]
@@ -79,18 +101,22 @@ class SheetEntry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Gallery:
-    """All pictures of an audit folder; of an unfinished one there are none."""
+    """All pictures of an audit folder; an unfinished one has none."""
 
     strips: tuple[StripEntry, ...] = ()
     sheets: tuple[SheetEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The gallery as its file holds it."""
+        """Return the gallery as its file holds it."""
         return {"strips": [_plain(strip) for strip in self.strips], "sheets": [_plain(sheet) for sheet in self.sheets]}
 
     @classmethod
     def load(cls, audit: Path) -> Gallery:
-        """That of an audit folder. Raises `AuditError` for a file that cannot be read, and for one that is damaged."""
+        """Read the gallery of an audit folder.
+
+        Raises:
+            AuditError: the file cannot be read, or is damaged.
+        """
         path = audit / GALLERY
         try:
             found = JsonObject(read_json(path))

@@ -1,6 +1,6 @@
 """The manifest of an audit: what determines its records, and where they were made.
 
-Folders come from other people and other versions: what a manifest says is checked here, once, for all that read it.
+Folders come from other people and other versions. What a manifest says is checked here once, for all readers.
 """
 
 from __future__ import annotations
@@ -32,32 +32,45 @@ _FREE = ("environment", "resumed_in", "purpose", "begun")
 class Config:
     """What determines the records of an audit, as far as anything reads it; None is what was not set.
 
-    mode: one attribute at a time, or all together.
-    attributes: in the order of the records' edit weights; N of them.
-    neutral: the prompt that they are compared with.
-    target: its name; task: what it predicts, as `targets.task_from_dict` takes it; note: a line on it.
-    labels: a prompt of each class; none where the label check was turned off.
-    search: its name; search_reason: why this one, in a few words.
-    images, seed: how many, and which, see `RunSettings`; looks: where an audit that finds out how many it takes (images
-        is None) looks whether it may end.
-    edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range: [low, high] of each of
-        the N attributes.
-    decisive_change: from which change of the output on, in [0, 1], a flip is decisive.
-    smallest_effect: from which mean change on, in [0, 1], an attribute can be called sensitive; correction: of the
-        p-values over attributes.
-    null: how many random directions it is held against; null_per_image: along how many of them each image is moved, by
-        turns, see `random_directions` (None: along all, on the first null_images images, or on all images: audits of
-        older versions); null_search: what looks along them, "end" for one picture at the end of the range.
-    null_drawn: their numbers among all that the seed drew: those between were left out, as they change labels;
-        null_changing: how many of those that are there do so too, as too few do not; None where nothing says.
-    nothing: prompts that name nothing visible, whose directions are numbered after the random ones; of nothing_every
-        images the first is moved along one of them, by turns.
-    photographs: the files that the images are inversions of, by their numbers; none where they were generated.
-    by: texts by which images are told apart, see `Record.groups`.
-    method: how the N edit directions were found; None where that is not said.
-    strength, noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
-    backend, precision: what drew the pictures of the search.
-    content: all of it as it lies on disk, with what is not known here: for display and comparison.
+    Attributes:
+        mode: one attribute at a time ("single"), or all together ("multi").
+        attributes: the N attributes, in the order of the records' edit weights.
+        neutral: the prompt that they are compared with.
+        target: its name.
+        task: what the target predicts, as `targets.task_from_dict` takes it.
+        note: a line on the target.
+        labels: a prompt of each class; none where the label check was turned off.
+        search: its name.
+        search_reason: why this search, in a few words.
+        images: how many, see `RunSettings`; None where the audit chooses the number itself.
+        looks: the interim analyses of an audit that chooses its number of images.
+        seed: which images, see `RunSettings`.
+        edit_range: "paper", edit weights within ±bound, or "calibrated", within calibrated_range.
+        bound: the largest edit weight of the range "paper".
+        calibrated_range: [low, high] edit weight of each of the N attributes.
+        decisive_change: the smallest change of the output, in [0, 1], at which a flip is decisive.
+        smallest_effect: the smallest mean change, in [0, 1], at which an attribute can be sensitive.
+        null: how many random baseline directions it is compared with.
+        null_per_image: along how many of them each image is moved, in rotation, see `random_directions`. None: along
+            all of them, on the first null_images images, or on all images (audits of older versions).
+        null_images: see `null_per_image`.
+        null_search: the search along them; "end" is one picture at the end of the range.
+        null_drawn: their numbers among all that the seed drew; the numbers between were left out, as they change
+            labels.
+        null_changing: how many of those that are used change labels too, because too few directions do not; None where
+            nothing says.
+        nothing: control prompts, whose directions are numbered after the random ones.
+        nothing_every: the first of so many images is moved along one of the control prompts, in rotation.
+        correction: of the p-values over attributes.
+        photographs: the files that the images are inversions of, by their numbers; none where the images were
+            generated.
+        by: texts that divide the images into groups, see `Record.groups`.
+        method: how the N edit directions were found; None where that is not said.
+        strength: of the N directions, see `EditDirections`; empty where that is not said.
+        noise_floor: of the N directions, see `EditDirections`; empty where that is not said.
+        backend: what drew the pictures of the search.
+        precision: in which it drew them.
+        content: all of it as it lies on disk, with what is not known here: for display and comparison.
     """
 
     mode: Mode
@@ -97,14 +110,14 @@ class Config:
 
     @property
     def planned_looks(self) -> int:
-        """How often the audit may look whether it ends: once, where it takes a given number of images."""
+        """Return how many interim analyses the audit may have: 1 where the number of images is given."""
         return 1 if self.looks is None else len(self.looks.planned)
 
     def random_directions(self, image: int) -> Sequence[int]:
-        """The numbers of the random directions that an image is moved along.
+        """Return the numbers of the random baseline directions that an image is moved along.
 
-        So many of J come by turns that after any number of images each has been tried on as many as any other, but for
-        one. Where all have been tried equally often the turns begin one further on, or the same directions would
+        The J directions take turns, so that after any number of images each has been tried as often as any other, give
+        or take one. After each full round the rotation starts one further on; otherwise the same directions would
         always share an image.
         """
         count, each = self.null, self.null if self.null_per_image is None else self.null_per_image
@@ -114,7 +127,7 @@ class Config:
         return sorted((first + turn) % count for turn in range(each))
 
     def measurements(self, images: int) -> tuple[int, int]:
-        """How many measurements an audit of so many images takes: of attributes, and of null directions."""
+        """Return how many measurements so many images take: of attributes, and of random baseline directions."""
         each = 1 if self.mode == "multi" else len(self.attributes)
         held = images if self.null_images is None else min(images, self.null_images)
         random = self.null if self.null_per_image is None else self.null_per_image
@@ -122,7 +135,11 @@ class Config:
         return images * each, held * random + beside
 
     def check(self, record: Record) -> None:
-        """Refuse, by a ValueError, a record that no run with these settings can have written."""
+        """Refuse a record that no run with these settings can have written.
+
+        Raises:
+            ValueError: what is wrong with the record.
+        """
         beside = self.null + len(self.nothing)
         last = self.images if self.looks is None else self.looks.planned[-1]
         if record.null is not None and record.null < self.null and self.null_images is not None:
@@ -165,7 +182,7 @@ class Config:
 
     @property
     def ranges(self) -> tuple[tuple[float, float], ...]:
-        """Lowest and highest edit weight that the audit's search may take, of each of the N attributes."""
+        """Return the lowest and highest edit weight that the search may take, for each of the N attributes."""
         if self.edit_range == "calibrated" and self.calibrated_range:
             return self.calibrated_range
         return ((-self.bound, self.bound),) * len(self.attributes)
@@ -173,13 +190,17 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """All that determines the records (`config`), and where they were made (`environment`: versions, machine, backend).
+    """All that determines the records, and where they were made.
 
-    notices: what the run told when it began; misread: of the attributes' prompts those whose edits add what they deny.
-    purpose: what the audit is for, in its owner's words; "" where nobody said.
-    begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
-    resumed_in: other environments, of runs that went on with the audit.
-    content: the manifest as it lies on disk, see `Config`.
+    Attributes:
+        config: what determines the records.
+        environment: versions, machine, backend.
+        notices: what the run reported when it began.
+        misread: prompts of the attributes whose edits add what the prompt denies.
+        purpose: what the audit is for, in its owner's words; "" where nobody said.
+        begun: when its first run began, ISO 8601 in UTC; "" where that is not told (older audits).
+        resumed_in: other environments, of runs that resumed the audit.
+        content: the manifest as it lies on disk, see `Config`.
     """
 
     config: Config
@@ -200,15 +221,22 @@ class Manifest:
         purpose: str | None = None,
         begun: str | None = None,
     ) -> Manifest:
-        """That of a new audit, of the values that it will have on disk. Raises as `from_json`."""
+        """Make the manifest of a new audit from the values that it will have on disk.
+
+        Raises:
+            AuditError: as `from_json`.
+        """
         told = {"environment": environment, "purpose": purpose, "begun": begun}
         made = {name: value for name, value in told.items() if value is not None}
         return cls.from_json({"format": FORMAT, "config": config, **made})
 
     @classmethod
     def from_json(cls, content: Any, *, name: str = "the manifest") -> Manifest:
-        """The manifest of parsed JSON. Raises `AuditError`, one line that begins with `name`, for another format or
-        version, values that JSON does not have (NaN), a config without mode or attributes, and values of wrong types.
+        """Check parsed JSON and return its manifest.
+
+        Raises:
+            AuditError: in one line that begins with `name`: another format or version, a value that JSON does not have
+                (NaN), a config without mode or attributes, a value of a wrong type.
         """
         try:
             plain = json.loads(json.dumps(content, allow_nan=False))
@@ -237,17 +265,17 @@ class Manifest:
             raise AuditError(f"{name} is damaged ({one_line(error)}): run the audit again in a new folder") from None
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as its file holds it."""
+        """Return the manifest as its file holds it."""
         return dict(self.content)
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """What a run that goes on with the audit has in common with it."""
+        """Return the part that must be equal in a run that resumes the audit."""
         return {key: value for key, value in self.content.items() if key not in _FREE}
 
     @property
     def brought_by(self) -> Mapping[str, str]:
-        """By "task level" the package, with its version, that brought what is not the engine's own."""
+        """Return, by "task level", the package with its version that brought what is not built in."""
         found = self.environment.get("brought_by", {})
         return (
             {one_line(thing, 80): one_line(str(package), 80) for thing, package in found.items()}
@@ -257,13 +285,15 @@ class Manifest:
 
     @property
     def identity(self) -> str:
-        """Which audit this is: 16 hex digits of a hash of what determines its records and of when it was begun."""
+        """Return 16 hex digits that identify the audit, by what determines its records and when it was begun."""
         known = json.dumps([self.fixed, self.begun], sort_keys=True)
         return hashlib.sha256(known.encode()).hexdigest()[:16]
 
     def resumed(self, environment: Mapping[str, Any], *, purpose: str = "") -> Manifest:
-        """This manifest where its audit goes on in `environment`: another than those known is noted, a `purpose` takes
-        the place of the former one."""
+        """Return this manifest for a run that resumes the audit in `environment`.
+
+        The environment is noted if it is a new one; a `purpose` replaces the former one.
+        """
         content = dict(self.content)
         if environment and environment not in (self.environment, *self.resumed_in):
             content["resumed_in"] = [*self.resumed_in, environment]

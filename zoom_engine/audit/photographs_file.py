@@ -1,4 +1,4 @@
-"""photographs.json: what became of each photograph of an audit around one's own."""
+"""photographs.json: what became of each photograph of an audit around one's own photographs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,27 @@ PHOTOGRAPHS = "photographs.json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Photograph:
-    """A file of the folder, and how its inversion (what the generator draws of it) compares with it; None is what there
-    is not, as of a file that could not be read.
+    """A photograph, and how its inversion (what the generator draws of it) compares with it.
 
-    image: its number in the records; None where it was `refused`, which is the reason in words. seed: that of its
-    records. cut: to a square by "landmarks", or in its "middle".
-    seen, pixels: distances of photograph and inversion, in units of the median one between two unedited pictures, see
-    `photographs.judging`; largest: what they may be.
-    output, inverted_output: what the target says of both, in words; change: of the output, in [0, 1]; flipped: its
-    decision is another; label_kept: the text encoder sees the same label, None without labels.
-    picture, inversion: files of the audit folder.
+    None stands for what does not exist, as for a file that could not be read.
+
+    Attributes:
+        file: its name in the folder.
+        image: its number in the records; None where it was refused.
+        seed: that of its records.
+        refused: the reason in words.
+        cut: how it was cropped to a square: by "landmarks", or in its "middle".
+        seen: perceptual distance of photograph and inversion, in units of the median distance between two unedited
+            pictures, see `photographs.judging`.
+        pixels: the distance of their pixels, in the same units.
+        largest: the largest distance that is accepted.
+        output: what the target says of the photograph, in words.
+        inverted_output: what it says of the inversion.
+        change: of the output between both, in [0, 1].
+        flipped: whether the prediction differs between both.
+        label_kept: whether the text encoder sees the same label; None without labels.
+        picture: the photograph's file in the audit folder.
+        inversion: the inversion's file in the audit folder.
     """
 
     file: str
@@ -45,12 +56,16 @@ class Photograph:
 
 
 def photographs_json(photographs: tuple[Photograph, ...]) -> dict[str, Any]:
-    """What the file holds."""
+    """Return what the file holds."""
     return {"photographs": [dataclasses.asdict(photograph) for photograph in photographs]}
 
 
 def load_photographs(audit: Path) -> tuple[Photograph, ...]:
-    """Those of an audit folder, none where it audits generated images. Raises `AuditError` for a damaged file."""
+    """Read the photographs of an audit folder; none where it audits generated images.
+
+    Raises:
+        AuditError: the file is damaged.
+    """
     path = audit / PHOTOGRAPHS
     try:
         found = JsonObject(read_json(path))

@@ -1,8 +1,8 @@
-"""`Record`: what an audit knows of one unit of work, and the line of records.jsonl that holds it.
+"""`Record`: the result of one trial, and the line of records.jsonl that holds it.
 
 Lines are strict JSON (no NaN), in the order of the fields, and end with a newline: a line without one never counted.
-Folders come from other people too: a line that no run can have written is refused when it is read, and when a run would
-write it.
+Folders come from other people too. So a line that no run can have written is refused, both when it is read and when a
+run would write it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from zoom_engine.common.json_object import shown
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 Unit = tuple[int, str | int | None]
-"""An image, and an attribute's text, the number of a null direction, or None for all attributes together."""
+"""A trial: an image, and an attribute's text, the number of a random baseline direction, or None for all attributes."""
 _LEFT_OUT = frozenset(["null", "decisive", "natural", "bounds", "scores", "groups", "wordings", "paper", "calibrated"])
-"""Of a line, where they are None."""
+"""The fields that a line leaves out where they are None."""
 LONGEST_LINE = 1 << 26
-"""Bytes: of 1,000 points with 6,000 numbers each."""
+"""In bytes: enough for 1,000 points of 6,000 numbers each."""
 ROUNDING = 1e-4
-"""By how much numbers of six digits may miss what they were held to."""
+"""How far numbers of six digits may be from the limit that they were held to."""
 _LARGEST = 3.5e38
-"""Of float32, as all that is measured is."""
+"""The largest float32, since all measurements are float32."""
 _MOST_WHOLE = 2**53
-"""Whole numbers from here on are kept as floats: arrays hold no longer ones."""
+"""Whole numbers from here on are kept as floats, since arrays hold no larger integers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """One point that a search tried: edit weights `[N]`, and what target and label check said there."""
+    """A point that a search evaluated: edit weights `[N]`, and what target and label check said there."""
 
     weights: tuple[float, ...]
     output: tuple[float, ...]
@@ -45,7 +45,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Within:
-    """What was found within another range than the audit's own; `decisive` is None in records of older versions."""
+    """The result within another range than the audit's own; `decisive` is None in records of older versions."""
 
     change: float
     flipped: bool
@@ -54,23 +54,39 @@ class Within:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """A finished unit: an image, and one attribute or None for all together, or one null direction.
+    """The result of one trial: an image, and one attribute, all attributes together, or one random baseline direction.
 
-    null: the number of the null direction, from 0, the audit's random ones before those of `Config.nothing`; all of
-        them have edit_weights then, and attribute is None.
-    seed: the generator's, of the image; of a photograph, a number of its pixels.
-    edit_weights `[N]`, output, ssim: of one point: the counterfactual, else the point of largest change, see
-        `zoom_engine.search.SearchResult` for these and for change, flipped, label_kept, flip_weight, steps,
-        evaluations, stop and trajectory. Numbers are rounded to six digits.
-    decisive: there is a decisive counterfactual; None in records of older versions, see `is_decisive`.
-    bounds: single mode: the lowest and highest edit weight that the search could take; None in older records.
-    scores: single mode, calibrated range: how far the edit to the bound that is not 0 moves the text scores of the N
-        attributes, then of the labels, in natural ranges of each; None in older records and where it was not measured.
-    groups: whether the unedited image has what each text of `Config.by` says; None where there is none.
-    wordings: single mode: the change at the bound along the direction of each phrasing of the attribute, as far as its
-        own; None where there is one alone.
-    natural: multi mode: the edit stays within what the generator draws; None where that was not measured.
-    paper, calibrated: within that range, where it is not the audit's own.
+    Attributes:
+        image: its number.
+        seed: the generator's, of the image; for a photograph a number made from its pixels.
+        attribute: its text; None for all together, and for a random baseline direction.
+        null: the number of the random baseline direction, from 0; those of control prompts (`Config.nothing`) come
+            last. `edit_weights` then has one number for each of these directions.
+        edit_weights: `[N]`, at the counterfactual, or else of the point of largest change. For this point and for
+            change, flipped, label_kept, flip_weight, steps, evaluations, stop and trajectory see
+            `zoom_engine.search.SearchResult`. Numbers are rounded to six digits.
+        original_output: the target's, for the unedited image.
+        output: at the same point as the edit weights.
+        change: of the output, in [0, 1].
+        flipped: whether there is a counterfactual.
+        decisive: whether there is a decisive counterfactual; None in records of older versions, see `is_decisive`.
+        label_kept: whether the label check passes; None without labels.
+        ssim: structural similarity at the same point; None where it was not measured.
+        flip_weight: where the prediction flips.
+        steps: of the search.
+        evaluations: pictures that the search evaluated.
+        stop: why the search ended.
+        trajectory: the evaluated points.
+        natural: multi mode: whether the edit stays within what the generator draws; None where that was not measured.
+        bounds: single mode: the lowest and highest edit weight that the search could take; None in older records.
+        scores: single mode, calibrated range: how far the edit to the bound that is not 0 moves the text scores of the
+            N attributes, then of the L labels, in natural ranges of each; None in older records and where it was not
+            measured.
+        groups: whether the unedited image has what each text of `Config.by` says; None without such texts.
+        wordings: single mode: the change at the bound along the direction of each paraphrase of the attribute, followed
+            as far as its own direction; None where there is only one.
+        paper: the result within the paper's range, where it is not the audit's own.
+        calibrated: the result within the calibrated range, where it is not the audit's own.
     """
 
     image: int
@@ -100,15 +116,15 @@ class Record:
 
     @property
     def unit(self) -> Unit:
-        """What the record belongs to."""
+        """Return the trial that the record belongs to."""
         return self.image, self.attribute if self.null is None else self.null
 
     def within(self, name: str) -> Within | None:
-        """What was found within the range of that name, "paper" or "calibrated"."""
+        """Return the result within the range of that name, "paper" or "calibrated"."""
         return {"paper": self.paper, "calibrated": self.calibrated}[name]
 
     def to_json(self) -> dict[str, Any]:
-        """The record as its line holds it; what was not measured is left out."""
+        """Return the record as its line holds it; what was not measured is left out."""
         values = _plain(self)
         values["trajectory"] = [_plain(point) for point in self.trajectory]
         for name in {"paper", "calibrated"} & values.keys():
@@ -117,11 +133,14 @@ class Record:
 
     @classmethod
     def from_json(cls, line: Any) -> Record:
-        """The record of a parsed line; names that this version does not know are left out.
+        """Check a parsed line and return its record; names that this version does not know are left out.
 
-        Raises TypeError or ValueError for what is no record, and for what no search finds: values of other types,
-        numbers out of their range, flips that contradict each other. What the settings show too, `Config.check`
-        looks at.
+        What depends on the settings is checked by `Config.check`.
+
+        Raises:
+            TypeError: a value has another type.
+            ValueError: it is no record, or no search finds it: numbers out of their range, flips that contradict each
+                other.
         """
         if not isinstance(line, dict):
             raise TypeError("not an object")
@@ -177,7 +196,7 @@ def _plain(value: Record | Point | Within) -> dict[str, Any]:
 
 
 def _known(of: type, line: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the fields of ``of``. Raises ValueError for one that is missing."""
+    """Return the values of the fields of `of`; raise ValueError for a missing one."""
     if not isinstance(line, dict):
         raise TypeError(f"{shown(line)} in the place of an object")
     values = {field.name: line[field.name] for field in dataclasses.fields(of) if field.name in line}
@@ -193,7 +212,7 @@ def _point(line: Any) -> Point:
 
 
 def _found(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The values, if those of these names are such as a search finds."""
+    """Return the values, if those of these names are such as a search finds."""
     for name in names:
         value = values.get(name)
         if name in ("change", "ssim"):
@@ -233,18 +252,20 @@ def _booleans(found: Any) -> tuple[bool, ...]:
 
 
 def sort_key(record: Record) -> tuple[int, str, int]:
-    """Orders records the same way whatever order they were finished in."""
+    """Return a key that sorts records the same way whatever order they were finished in."""
     return record.image, record.attribute or "", -1 if record.null is None else record.null
 
 
 def is_natural(record: Record) -> bool:
-    """Whether the edit leads no further than what the generator draws, as far as that was measured: a flip out there
-    proves nothing."""
+    """Tell whether the edit stays within what the generator draws, as far as that was measured.
+
+    A flip out there proves nothing.
+    """
     return record.natural is not False
 
 
 def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
-    """Whether the record holds a natural counterfactual whose output moved by at least `least`.
+    """Tell whether the record holds a natural counterfactual whose output moved by at least `least`.
 
     Records of older versions do not say so: there the change at the one counterfactual that they hold counts.
     """
@@ -257,7 +278,11 @@ def is_decisive(record: Record, *, least: float = DECISIVE_CHANGE) -> bool:
 
 
 def to_line(record: Record) -> bytes:
-    """The record as one line of JSON. Raises `AuditError` for NaN, infinity and what JSON cannot hold."""
+    """Return the record as one line of JSON.
+
+    Raises:
+        AuditError: it holds NaN, infinity, or what JSON cannot hold.
+    """
     try:
         text = json.dumps(record.to_json(), allow_nan=False, separators=(",", ":"))
         Record.from_json(json.loads(text))
@@ -268,10 +293,13 @@ def to_line(record: Record) -> bytes:
 
 
 def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterator[tuple[Record, int]]:
-    """Every complete record of a records.jsonl with the byte offset where its line ends, in file order.
+    """Yield every complete record of a records.jsonl in file order, with the byte offset where its line ends.
 
-    An incomplete last line is left out. Raises `AuditError` that names the line for a damaged or a repeated
-    record and for one that ``check`` refuses by a ValueError, `OSError` when the file cannot be read.
+    An incomplete last line is left out.
+
+    Raises:
+        AuditError: a record is damaged or repeated, or `check` refuses it by a ValueError; the line is named.
+        OSError: the file cannot be read.
     """
     stop = 0
     seen: dict[Unit, int] = {}
@@ -296,7 +324,7 @@ def scan(path: Path, check: Callable[[Record], None] = lambda _: None) -> Iterat
 
 
 def read_records(path: Path, check: Callable[[Record], None] = lambda _: None) -> list[Record]:
-    """The complete records of a records.jsonl, sorted; for readers: takes no lock and changes nothing.
+    """Return the complete records of a records.jsonl, sorted, without a lock and without a change to the folder.
 
     Takes and raises the same as `scan`.
     """

@@ -1,6 +1,6 @@
-"""service.json: how often the service that is audited was asked, and what came of it.
+"""service.json: how many requests were sent to the service that is audited, and how they ended.
 
-It is written while an audit runs, since it cannot be told from the records. Each try ends as one kind: "answered",
+It is written while an audit runs, because the records do not tell it. Each request ends as one kind: "answered",
 "failed" (no connection, or a status that says so), "late", "unreadable", "not finite" or "another shape". What was not
 answered was asked again, or ended the run.
 """
@@ -17,9 +17,10 @@ SERVICE = "service.json"
 
 
 def load_tries(audit: Path) -> dict[str, int]:
-    """How many tries ended as which kind; empty where the target of the audit folder is no service.
+    """Return how many requests ended as which kind; empty where the target of the audit folder is no service.
 
-    Raises `AuditError` for a damaged file.
+    Raises:
+        AuditError: the file is damaged.
     """
     path = audit / SERVICE
     try:

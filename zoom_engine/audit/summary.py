@@ -1,4 +1,4 @@
-"""What summary.json holds: what the records of an audit add up to, attribute by attribute (see `summarise`)."""
+"""summary.json: what the records of an audit add up to for each attribute, see `summarise`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import Mode
 
 Interval = tuple[float, float]
-"""The ends of a 95 % interval over images, see `intervals.mean_intervals`; of an audit that looks several times, of
-all its looks together, see `looks`."""
+"""The ends of a 95 % interval over images, see `intervals.mean_intervals`.
+
+In an audit with interim analyses it holds for all of them together, see `looks`.
+"""
 Verdict = Literal["sensitive", "negligible", "inconclusive"]
 Specificity = Literal["specific", "unspecific", "unknown"]
 Ended = Literal["settled", "most images"]
@@ -35,9 +37,17 @@ _OF_SINGLE = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NullLevel:
-    """How far random directions move the output: `directions` of them, the mean of their mean changes with its interval
-    (over directions), and that of the strongest of them; `specific_from`, the mean change from which on an attribute of
-    this audit is told from them; `smallest_effect` and `correction` of the verdicts, see `Config`."""
+    """How far random baseline directions move the output.
+
+    Attributes:
+        directions: how many there are.
+        mean_change: the mean of their mean changes.
+        ci95: its interval, over directions.
+        strongest: the mean change by the strongest of them.
+        specific_from: the mean change from which on an attribute of this audit is told from them.
+        smallest_effect: of the verdicts, see `Config`.
+        correction: of the verdicts, see `Config`.
+    """
 
     directions: int
     mean_change: float
@@ -50,8 +60,14 @@ class NullLevel:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class NothingLevel:
-    """How far prompts that name nothing visible move the output: by mean change over the `images` that are moved along
-    one of them, with its interval, and by that of each of the `prompts` over its own images."""
+    """How far control prompts move the output.
+
+    Attributes:
+        images: those that are moved along one of them.
+        mean_change: over these images.
+        ci95: its interval.
+        prompts: the mean change by each prompt, over its own images.
+    """
 
     images: int
     mean_change: float
@@ -60,13 +76,13 @@ class NothingLevel:
 
     @property
     def most(self) -> float:
-        """The mean change by the prompt that moves it most."""
+        """Return the mean change by the prompt that moves the output most."""
         return max(self.prompts.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class WithinRange:
-    """An attribute within the range that the audit did not use; the figures are those of `Sensitivity`."""
+    """The result of an attribute within the range that the audit did not use; figures as in `Sensitivity`."""
 
     mean_change: float | None
     ci95: Interval | None
@@ -84,9 +100,13 @@ class Agreement(NamedTuple):
 
 
 class Power(NamedTuple):
-    """By its size the share of audits like this one that find an effect `sensitive`, and that find it `specific` as
-    well (None without random directions); `detectable`, the smallest effect that 80 % of them find sensitive, None
-    where they find none."""
+    """How large an effect such an audit finds.
+
+    Attributes:
+        sensitive: effect size → the fraction of audits like this one that find it sensitive.
+        specific: effect size → the fraction that finds it specific as well; None without random baseline directions.
+        detectable: the smallest effect that 80 % of them find sensitive; None where there is none.
+    """
 
     sensitive: Mapping[str, float]
     specific: Mapping[str, float] | None
@@ -94,9 +114,15 @@ class Power(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Where an audit is that finds out how many images it takes: it ended at, or is on its way to, the look of that
-    `number`, counted from 1, of those `planned` (in images); `confidence` of the intervals at each; `width`, see
-    `looks.Looks`; why it `ended`, None where it goes on."""
+    """Where an audit stands that chooses its number of images.
+
+    Attributes:
+        number: of the interim analysis where it ended, or that comes next; counted from 1.
+        planned: number of images at each planned interim analysis.
+        confidence: of the intervals at each of them.
+        width: see `looks.Looks`.
+        ended: why it ended; None where it goes on.
+    """
 
     number: int
     planned: tuple[int, ...]
@@ -107,8 +133,15 @@ class Look(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GroupChange:
-    """An attribute among a part of the images: told apart `by` a text or by the "prediction", `group` being "has",
-    "lacks" or a class; the figures are those of `Sensitivity`."""
+    """An attribute in one group of images; figures as in `Sensitivity`.
+
+    Attributes:
+        by: what the images are divided by: a text, or "prediction".
+        group: "has", "lacks" or a class.
+        images: how many there are.
+        mean_change: over these images; None where there is none.
+        ci95: its interval.
+    """
 
     by: str
     group: str
@@ -118,17 +151,23 @@ class GroupChange:
 
     @property
     def title(self) -> str:
-        """The group in words."""
+        """Return the group in words."""
         return f"predicted {self.group}" if self.by == PREDICTION else f"{self.group} “{self.by}”"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class GroupDifference:
-    """How much more an attribute moves the output in the images that have what a text (`by`) says than in those that
-    lack it: the `difference` of mean changes, in [-1, 1], so many images of either kind in `has` and `lacks`.
+    """How much more an attribute moves the output in images that have what a text says than in those that lack it.
 
-    None where a group is empty. ci95, p_value, p_adjusted: its interval, which holds for all such differences together,
-    and p-values, see `interactions`; None where a group is too small. found: whether there is one.
+    Attributes:
+        by: the text.
+        has: how many images have it.
+        lacks: how many images lack it.
+        difference: of the mean changes, in [-1, 1]; None where a group is empty.
+        ci95: its interval, simultaneous for all such differences; None where a group is too small.
+        p_value: see `interactions`; None where a group is too small.
+        p_adjusted: the same, adjusted over all such differences.
+        found: whether there is a difference.
     """
 
     by: str
@@ -142,7 +181,7 @@ class GroupDifference:
 
 
 class PhotographChange(NamedTuple):
-    """An attribute (None: all together) at one photograph: how far the output moves, whether it flips, decisively."""
+    """What an attribute (None: all together) does at one photograph: the change, whether it flips, and decisively."""
 
     attribute: str | None
     change: float
@@ -152,14 +191,14 @@ class PhotographChange(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PhotographRow:
-    """What is found around one photograph: its `file`, `image` number, and `changes`, the largest first."""
+    """The results around one photograph: its `file`, `image` number, and `changes`, the largest first."""
 
     file: str
     image: int
     changes: tuple[PhotographChange, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As summary.json has it: the attributes that flip beside all changes."""
+        """Return the row as summary.json holds it: the attributes that flip, and all changes."""
         return {
             "file": self.file,
             "image": self.image,
@@ -172,31 +211,45 @@ class PhotographRow:
 class Sensitivity:
     """One attribute of a `Summary`. All figures but `mean_abs_weight` are in [0, 1], None where there is none.
 
-    effect, effect_ci95: single mode: the mean over images of the change |f(x̂) - f(x)| between lacking the attribute and
-        having it, at the end of the calibrated range; None where not all of the audit's searches go there.
-    mean_change, ci95: single mode: the mean over images of the largest change on the way, above 0 whatever is edited;
-        None below one image, two for the interval. Judged where there is no `effect`.
-    verdict, specificity: single mode: how large what is judged is, and whether it is this attribute's, see `evidence`;
-        specificity is None in audits without random directions. Intervals of single mode hold for all attributes at
-        once.
-    range_share, range_share_ci95: multi mode: the mean |edit weight| in units of the attribute's range on that side,
-        over the images that flip decisively; None where none does.
-    share: its part of the histogram; all sum to 1, or to 0 where nothing moves.
-    first: the share of resampled audits in which it is the most sensitive one.
-    flip_rate, decisive_flip_rate, label_kept, ssim (of flips): over its units; in multi mode over the images whose edit
-        uses the attribute at all.
-    mean_abs_weight: the mean |edit weight| over its units; in multi mode over the images of range_share.
-    paper, calibrated: within that range, if the records hold it (single mode).
-    null, as_far, p_value, p_adjusted: single mode: the mean change by random directions, how many of them move the
-        output as far as the attribute, and how it stands beside their population, see `evidence.Standing`; None in
-        audits without random directions.
-    signed_change, signed_spread: single mode: mean and standard deviation over images of the judged change, with the
-        sign that it has in the direction of adding the attribute; None where the output is not one number.
-    adjusted_mean_change: single mode: what of the judged change the attributes that it drags along do not explain, see
-        `effects`.
-    groups: single mode: the same among parts of the images, see `groups.groups`.
-    differences: single mode: how those that have what a text says differ from those that lack it, see `interactions`.
-    by_wording: single mode: what `effect` is along the direction of each phrasing; None where there is one alone.
+    Attributes:
+        mode: "single" or "multi".
+        attribute: the attribute.
+        mean_change: single mode: the mean over images of the largest change on the way, which is above 0 whatever is
+            edited. It is judged where there is no `effect`.
+        ci95: its interval; None below two images.
+        effect: single mode: the mean over images of the change |f(x̂) - f(x)| between lacking the attribute and having
+            it, at the end of the calibrated range; None where not all searches of the audit go there.
+        effect_ci95: its interval.
+        share: its part of the histogram, as a fraction of the sum over attributes; all sum to 1, or to 0 where nothing
+            moves.
+        first: the fraction of resampled audits in which it is the most sensitive one.
+        flip_rate: over its trials; in multi mode over the images whose edit uses the attribute at all.
+        decisive_flip_rate: over the same trials.
+        label_kept: over the same trials.
+        ssim: of the flips among the same trials.
+        range_share: multi mode: the mean |edit weight| as a fraction of the attribute's range on that side, over the
+            images that flip decisively; None where none does.
+        range_share_ci95: its interval.
+        mean_abs_weight: the mean |edit weight| over its trials; in multi mode over the images of range_share.
+        paper: within the paper's range, if the records hold it (single mode).
+        calibrated: within the calibrated range, if the records hold it (single mode).
+        verdict: single mode: how large the judged figure is, see `evidence`. Intervals of single mode hold for all
+            attributes at once.
+        specificity: single mode: whether the effect is due to this attribute, see `evidence`; None in audits without
+            random baseline directions.
+        null: single mode: the mean change by random baseline directions; None without them.
+        as_far: single mode: how many of them move the output as far as the attribute.
+        p_value: single mode: of the attribute against their population, see `evidence.Standing`.
+        p_adjusted: the same, adjusted.
+        signed_change: single mode: the mean over images of the judged change, with the sign that it has in the
+            direction of adding the attribute; None where the output is not one number.
+        signed_spread: single mode: its standard deviation over images.
+        adjusted_mean_change: single mode: the part of the judged change that its side effects do not explain, see
+            `effects`.
+        groups: single mode: the same in groups of images, see `groups.groups`.
+        differences: single mode: how images that have what a text says differ from those that lack it, see
+            `interactions`.
+        by_wording: single mode: `effect` along the direction of each paraphrase; None where there is only one.
     """
 
     mode: Mode
@@ -231,29 +284,29 @@ class Sensitivity:
 
     @property
     def value(self) -> float | None:
-        """What the attribute is ranked by."""
+        """Return the figure that the attribute is ranked by."""
         if self.mode == "multi":
             return self.range_share
         return self.mean_change if self.effect is None else self.effect
 
     @property
     def interval(self) -> Interval | None:
-        """That of `value`."""
+        """Return the interval of `value`."""
         if self.mode == "multi":
             return self.range_share_ci95
         return self.ci95 if self.effect is None else self.effect_ci95
 
     @property
     def is_specific(self) -> bool:
-        """It is sensitive, and that is this attribute's, as far as the audit asks."""
+        """Tell whether it is sensitive, and specific as far as the audit asks for that."""
         return self.verdict == "sensitive" and self.specificity in ("specific", None)
 
     def within(self, name: str) -> WithinRange | None:
-        """What was found within the range of that name, "paper" or "calibrated"."""
+        """Return the result within the range of that name, "paper" or "calibrated"."""
         return {"paper": self.paper, "calibrated": self.calibrated}[name]
 
     def to_json(self) -> dict[str, Any]:
-        """The row as summary.json has it: without what belongs to the other mode, or to a range that was not used."""
+        """Return the row as summary.json holds it, without figures of the other mode or of an unused range."""
         values = {**dataclasses.asdict(self), "attribute": self.attribute.text}
         left_out = {"mode"} | ({"range_share", "range_share_ci95"} if self.mode == "single" else set(_OF_SINGLE))
         left_out |= {name for name in ("paper", "calibrated") if self.within(name) is None}
@@ -262,24 +315,30 @@ class Sensitivity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What summary.json holds. Shares are in [0, 1], None where there is nothing to take them of.
+    """What summary.json holds. Rates are in [0, 1], None where there is nothing to take them of.
 
-    search: its name. images: how many have a record. units: how many records there are.
-    flip_rate: of the images, those that some edit flips; decisive_flip_rate: decisively, see `records.is_decisive`.
-    label_kept: of the units, those whose edit keeps the zero-shot label; None without label prompts.
-    natural: multi mode: of the units, those whose edit stays within what the generator draws; None if not measured.
-    ssim: mean over flipping counterfactuals.
-    null: single mode: how far random directions move the output, None where none were searched.
-    nothing: single mode: how far prompts that name nothing visible do; None where none were searched.
-    power: single mode: which effects an audit like this one finds, see `power`; None before it is finished.
-    leakage: single mode: by attribute what adding it does to the text score of every attribute and label, in natural
-        ranges; None where the audit did not measure it.
-    wordings: single mode: how far phrasings agree on the order of the attributes, by their effects; None where there is
-        one alone, or nothing to order.
-    look: where an audit is that finds out how many images it takes; None for others.
-    photographs: the same photograph by photograph, of an audit around photographs.
-    tries: of an audit of a service, how many questions ended as which kind, see `service_file`.
-    sensitivity: one per attribute, the most sensitive first, those without a record last.
+    Attributes:
+        mode: "single" or "multi".
+        search: its name.
+        images: how many have a record.
+        units: how many records there are.
+        flip_rate: the fraction of images that some edit flips.
+        decisive_flip_rate: the fraction that some edit flips decisively, see `records.is_decisive`.
+        label_kept: the fraction of trials whose edit keeps the zero-shot label; None without label prompts.
+        natural: multi mode: the fraction of trials whose edit stays within what the generator draws; None if not
+            measured.
+        ssim: mean over flipping counterfactuals.
+        null: single mode: how far random baseline directions move the output; None where none were searched.
+        nothing: single mode: how far control prompts move the output; None where none were searched.
+        power: single mode: which effects an audit like this one finds, see `power`; None before it is finished.
+        leakage: single mode: side effects: by attribute what adding it does to the text score of every attribute and
+            label, in natural ranges; None where the audit did not measure them.
+        wordings: single mode: how far paraphrases agree on the order of the attributes, by their effects; None where
+            there is only one, or nothing to order.
+        look: where an audit stands that chooses its number of images; None for others.
+        photographs: the results photograph by photograph, of an audit around photographs.
+        tries: of an audit of a service, how many requests ended as which kind, see `service_file`.
+        sensitivity: one per attribute, the most sensitive first, those without a record last.
     """
 
     mode: Mode
@@ -303,11 +362,11 @@ class Summary:
 
     @property
     def decisive_images(self) -> int:
-        """How many images some edit flips decisively."""
+        """Return how many images some edit flips decisively."""
         return round((self.decisive_flip_rate or 0.0) * self.images)
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as its file holds it, strict JSON."""
+        """Return the summary as its file holds it, strict JSON."""
         values = {**dataclasses.asdict(self), "sensitivity": [row.to_json() for row in self.sensitivity]}
         values["wordings"] = self.wordings and self.wordings._asdict()
         values["photographs"] = [row.to_json() for row in self.photographs]

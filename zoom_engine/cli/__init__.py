@@ -1,7 +1,8 @@
 """The command line: a file per command, its options made of typed settings. Errors are one line on stderr.
 
-Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 70 for an error of ours, 130 for
-Ctrl-C, 141 where nobody reads on. Of a gate 1 says that a rule is broken and nothing else: what it cannot do is 2 too.
+Exit codes: 1 for what cannot be done, 2 for a command line that cannot be read, 70 for an internal error, 130 for
+Ctrl-C, 141 where the reader of the output is gone. For a gate 1 says that a rule fails and nothing else: what it cannot
+do is 2 too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from zoom_engine.common.version import VERSION
 
 LONGEST_ERROR = 2_000  # characters
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says of a disk without room, wherever it comes from."""
+"""What the system says of a full disk, wherever it comes from."""
 INTERNAL = 70
 """EX_SOFTWARE of sysexits.h: no verdict of a gate, and none of the codes that shells and signals have."""
 COMMANDS = (
@@ -34,7 +35,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. No `Exception` leaves it, and no Ctrl-C."""
+    """Run the command line, and return the exit code. No `Exception` leaves it, and no Ctrl-C."""
     given = sys.argv[1:] if arguments is None else arguments
     with any_text():
         try:
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _folded(error: BaseException, *, failed: int) -> int:
-    """Tell an error in one line, and the exit code that it is; ``failed`` is that of what cannot be done."""
+    """Print an error in one line, and return its exit code; `failed` is the code of what cannot be done."""
     if os.environ.get("ZOOM_ENGINE_TRACEBACK"):
         say("".join(traceback.format_exception(error)).rstrip())
     unread = drop_unread()
@@ -81,7 +82,7 @@ def _folded(error: BaseException, *, failed: int) -> int:
 
 
 def build_app() -> App:
-    """All commands: the functions that files of their names have."""
+    """Build the application with all commands: the functions that files of their names hold."""
     app = App(
         name="zoom-engine",
         help="Which attributes is a vision model sensitive to? Zero-shot, with pictures.",

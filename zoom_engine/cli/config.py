@@ -1,4 +1,4 @@
-"""An audit's options from a TOML file: those of `AuditSettings` and `RunSettings`, each held to its type."""
+"""An audit's options from a TOML file: those of `AuditSettings` and `RunSettings`, each checked for its type."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from zoom_engine.settings.audit_settings import AuditSettings, RunSettings, opti
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The options in the TOML file ``path``, by the names of `AuditSettings` and `RunSettings`; keys may be written
-    with _ or -, and as on the command line.
+    """Read the options in the TOML file `path`, by the names of `AuditSettings` and `RunSettings`.
+
+    Keys may be written with _ or -, and as on the command line.
 
     Raises:
-        ConfigError: a file that cannot be read, an option that is not known, or a value of another type.
+        ConfigError: the file cannot be read, an option is unknown, or a value has another type.
     """
     raw = read_toml(path)
     every = (AuditSettings, RunSettings, CommandSettings)

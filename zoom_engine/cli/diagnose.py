@@ -64,11 +64,11 @@ def diagnose(
     json: AsJson = False,
     **given: Any,
 ) -> None:
-    """Audit a target model: which attributes is it sensitive to?
+    r"""Audit a target model: which attributes is it sensitive to?
 
     It needs --generator, --target and --out, here or in the file of --config. For example:
 
-      zoom-engine diagnose --generator avatars --target avatars:eyeglasses \\
+      zoom-engine diagnose --generator avatars --target avatars:eyeglasses \
           --attribute "a smiling face" --attribute "a face with bangs" --out audit
     """
     stored = read_config(config) if config else {}
@@ -96,8 +96,10 @@ def _told(audit: Path, diagnosis: Diagnosis) -> dict[str, Any]:
 def _run(
     stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], voice: Voice
 ) -> Diagnosis | dict[str, Diagnosis]:
-    """Audit with the `values`, which are those that are `stored` in a file under those that were `given`: one target,
-    or several by the names of their folders."""
+    """Audit one target, or several, by the names of their folders.
+
+    `values` are those that are `stored` in a file, overridden by those that were `given`.
+    """
     use_threads(values.get("threads"), voice.progress)
     if "out" in values:
         check_packages(values["out"])
@@ -124,7 +126,11 @@ def _run(
 def settings_of(
     stored: Mapping[str, Any], given: Mapping[str, Any], values: dict[str, Any], *, needs: Sequence[str]
 ) -> tuple[AuditSettings, RunSettings]:
-    """Those of the `values`, see `_run`. Raises ConfigError where one is missing that the command `needs`."""
+    """Return the settings of an audit and of its run from the `values`, see `_run`.
+
+    Raises:
+        ConfigError: one is missing that the command `needs`.
+    """
     for name in needs:
         if name not in values:
             raise ConfigError(f"--{name} is missing: give it, here or in the file of --config")

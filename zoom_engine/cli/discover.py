@@ -42,13 +42,13 @@ HOW = Group("How it is looked for", sort_key=1)
 def discover(
     *, out: Annotated[Path, Parameter(help="folder for the report and all else", metavar="FOLDER")], **given: Any
 ) -> None:
-    """Find what a target model is sensitive to, with no attribute given.
+    r"""Find what a target model is sensitive to, with no attribute given.
 
     Half of the images are searched for the smallest edits that change the
     model's answer; the other half says which of them hold. Words of a
     vocabulary name them. The target must give gradients. For example:
 
-      zoom-engine discover --generator avatars \\
+      zoom-engine discover --generator avatars \
           --target avatars:mustache-biased-smiling --out found
     """
     use_threads(given.pop("threads", None))

@@ -63,7 +63,11 @@ def export(
 
 
 def report(exported: Exported, *, check: bool) -> None:
-    """Print what was written; with ``check`` its errors and operators. ExportError where TensorRT has a complaint."""
+    """Print what was written; with `check` its errors and operators too.
+
+    Raises:
+        ExportError: TensorRT has a complaint.
+    """
     from zoom_engine.export.tensorrt_support import OPERATORS
 
     print(f"{exported.path}  {exported.path.stat().st_size / 2**20:.1f} MiB")

@@ -1,4 +1,4 @@
-"""How the text of an option is read, by its type hint: what cyclopts cannot know of itself."""
+"""How the text of an option is read by its type hint, where cyclopts cannot know it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoom_engine.settings.audit_settings import AUTO, LossWeights
 
 
 def read_by(read: Callable[[str], Any], wanted: str, *, repeated: bool = False) -> Parameter:
-    """An option of one text, or of repeated ones, that may begin with a minus; `wanted` says its form."""
+    """Return an option of one text, or of repeated ones, that may begin with a minus; `wanted` describes its form."""
 
     def convert(_: Any, tokens: Sequence[Any]) -> Any:
         try:
@@ -40,7 +40,7 @@ def _loss_weights(text: str) -> LossWeights:
 
 
 def _named(text: str) -> tuple[str, Any]:
-    """The value as TOML has it; else a text."""
+    """Read a value as TOML does, or else as a text."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise ValueError
@@ -64,7 +64,7 @@ WHOLE, REAL = read_by(int, "a whole number"), read_by(float, "a number")
 
 
 def form_of(hint: Any) -> tuple[Any, Parameter]:
-    """The type that cyclopts is told for a setting of this hint, and how it reads the text."""
+    """Return the type that cyclopts is given for a setting of this hint, and how it reads the text."""
     kinds = kinds_of(hint)
     if LossWeights in kinds:
         return str, WEIGHTS

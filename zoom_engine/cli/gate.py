@@ -26,12 +26,12 @@ def gate(
     json: AsJson = False,
     **limits: Any,
 ) -> int:
-    """Hold an audit to rules: do they hold (exit code 0), is one broken (1)?
+    r"""Hold an audit to rules: do they hold (exit code 0), is one broken (1)?
 
     Rules are decided by intervals. What could not be judged, such as an audit
     that is too small, is no pass (2). For example:
 
-      zoom-engine gate audit --max-sensitivity 0.1 \\
+      zoom-engine gate audit --max-sensitivity 0.1 \
           --baseline last-release --max-growth 0.03
     """
     try:

@@ -1,4 +1,4 @@
-"""How a page of help looks: names on the left, texts on the right, no boxes, at most 100 columns."""
+"""The look of a help page: names on the left, texts on the right, no boxes, at most 100 columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 100
 
 
 class HelpPage(PlainFormatter):
-    """What cyclopts calls a help formatter."""
+    """A help formatter for cyclopts."""
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Write a group of options, or of commands."""

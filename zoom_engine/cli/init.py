@@ -23,7 +23,7 @@ EXAMPLE: dict[str, Any] = {
     "attributes": ["a smiling face", "a face with pale skin", "a face with a beard"],
     "out": "audit",
 }
-"""What an audit cannot do without, and so is set in the file; all else is commented out."""
+"""What an audit needs, and so is set in the file; all else is commented out."""
 SECTIONS = {
     "What is audited": (AuditSettings, ("generator", "target", "attributes")),
     "Which images, and where the audit goes": (RunSettings, None),
@@ -41,7 +41,7 @@ def init(*, out: Annotated[Path, Parameter(help="the file to write", metavar="FI
 
 
 def lines() -> Iterator[str]:
-    """The lines of the file, made of the settings' own fields: an option that is new there is new here."""
+    """Yield the lines of the file, made of the settings' own fields: a new option appears here by itself."""
     yield "# The options of an audit: zoom-engine diagnose --config audit.toml. What is commented out has this default."
     told: set[str] = set()
     for title, (settings, names) in SECTIONS.items():
@@ -68,7 +68,7 @@ def lines() -> Iterator[str]:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML has it."""
+    """Return a value as TOML writes it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return "{ " + ", ".join(f"{name} = {toml(one)}" for name, one in dataclasses.asdict(value).items()) + " }"
     return json.dumps(value, ensure_ascii=False)

@@ -45,16 +45,20 @@ class CommandSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageCount:
-    """Of commands that take a number of images, and have one of their own."""
+    """The option of commands that take a number of images, and have a default of their own."""
 
     images: int | None = option("how many generated images", None)
 
 
 class AsRead:
-    """Of a type's annotations: pydantic leaves alone what cyclopts read. Where a program has pydantic loaded, cyclopts
-    lets it hold values and defaults to the types of the texts that are written on the command line."""
+    """A mark in a type's annotations that tells pydantic to leave alone what cyclopts read.
+
+    Where a program has pydantic loaded, cyclopts lets it check values and defaults against the types of the texts that
+    are written on the command line.
+    """
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> dict[str, str]:
+        """Return the schema of any value."""
         return {"type": "any"}
 
 
@@ -81,8 +85,16 @@ def options(
     defaults: Mapping[str, Any] | None = None,
     once: Sequence[str] = (),
 ) -> Options:
-    """An option for each named field of `settings`, or for all; `defaults` are shown in place of their own. Of fields
-    named in `once`, which may be lists elsewhere, the command takes one."""
+    """Return an option for each named field of `settings`, or for all.
+
+    Args:
+        settings: a dataclass of options.
+        *names: of its fields; none stands for all.
+        group: where the help shows them.
+        required: whether they must be given.
+        defaults: shown in place of the fields' own.
+        once: fields that may be lists elsewhere, and of which the command takes one.
+    """
     hints, about = {**_hints(settings), **dict.fromkeys(once, str)}, options_of(settings)
     own = {field.name: field.default for field in dataclasses.fields(settings)} | dict(defaults or {})
     made: Options = []
@@ -116,35 +128,35 @@ TARGET = ("download", *options_of(TargetSettings))
 
 
 def input_options(group: Group = USUAL) -> Options:
-    """What a target's input looks like; what is not given is as its file or library says."""
+    """Return options on what a target's input looks like; what is not given is as its file or library says."""
     return options(InputSettings, group=group, defaults=dict.fromkeys(INPUT))
 
 
 def decoder_options(group: Group = USUAL) -> Options:
-    """What a decoder samples from, and what it draws."""
+    """Return options on what a decoder samples from, and what it draws."""
     return options(DecoderSettings, group=group)
 
 
 def target_options() -> Options:
-    """How a target is read; `read_target_options` puts together what was given of them."""
+    """Return options on how a target is read; `read_target_options` combines those that were given."""
     group = Group("How the target is read", sort_key=2)
     download, rest = options(AuditSettings, "download", group=group), options(TargetSettings, group=group)
     return [*download, *rest, *input_options(group)]
 
 
 def machine_options(*more: str) -> Options:
-    """What an audit runs on."""
+    """Return options on what an audit runs on."""
     group = Group("What it runs on", sort_key=3)
     return [*options(AuditSettings, *MACHINE, *more, group=group), *options(CommandSettings, "threads", group=group)]
 
 
 def told_options() -> Options:
-    """What a long command tells, and where: see `output.telling`."""
+    """Return options on what a long command reports, and where: see `output.telling`."""
     return options(CommandSettings, *TOLD, group=Group("What it tells", sort_key=4))
 
 
 def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any]:
-    """`target_options`: those of a configuration file, with the command line's over them."""
+    """Return `target_options`: those of a configuration file, overridden by the command line's."""
     stored = {} if stored is None else stored
     if not isinstance(stored, dict) or not isinstance(stored.get("preprocessing", {}), dict):
         raise ConfigError("target_options and its preprocessing must be tables")
@@ -160,14 +172,15 @@ def read_target_options(given: Mapping[str, Any], stored: Any = None) -> dict[st
 
 
 def read_generator_options(given: Mapping[str, Any], stored: Any = None) -> dict[str, Any] | None:
-    """`generator_options`: those of a configuration file, with the command line's over them; None where there are
-    none."""
+    """Return `generator_options`: those of a configuration file, overridden by the command line's; None without any."""
     return {**(stored or {}), **given_of(DECODER, given)} or None
 
 
 def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, those of a decoder and of a target's file put together in `generator_options` and
-    `target_options`, where there are some."""
+    """Return the options that were given, with those of a decoder and of a target's file combined.
+
+    They are combined in `generator_options` and `target_options`, where there are some.
+    """
     found = {key: value for key, value in given.items() if key not in (*DECODER, *TARGET, *INPUT)}
     target = {key: value for key, value in read_target_options(given).items() if key != "download"}
     tables = {"generator_options": read_generator_options(given), "target_options": target}
@@ -176,5 +189,5 @@ def read_model_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def given_of(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that have these names."""
+    """Return those of the values that have these names."""
     return {name: given[name] for name in names if name in given}

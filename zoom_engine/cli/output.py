@@ -1,5 +1,7 @@
-"""What commands print and write beside their text: JSON on standard output, and files; and how all of it is written
-where the terminal knows fewer characters, or where nobody reads."""
+"""What commands print and write beside their text: JSON on standard output, and files.
+
+All of it is written also where the terminal knows fewer characters, or where nobody reads.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,11 @@ PLAIN = str.maketrans(
     {**dict.fromkeys("─–—−", "-"), **dict.fromkeys("“”", '"'), "’": "'", "…": "...", "→": "->", "×": "x", "·": "."}
     | {**dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", "|"), "±": "+-", "≤": "<="}
 )
-"""What stands for the characters of tables and sentences where the terminal has none of them."""
+"""What replaces the characters of tables and sentences that the terminal does not have."""
 
 
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
-    """An error handler of encodings: `PLAIN`, and of the rest the escape that Python has."""
+    """Handle an error of an encoding: by `PLAIN`, and for the rest by Python's escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     plain = error.object[error.start : error.end].translate(PLAIN)
@@ -45,8 +47,10 @@ codecs.register_error("zoom-engine-plain", _plainly)
 
 @contextlib.contextmanager
 def any_text() -> Iterator[None]:
-    """Standard output and error take any text: what their encoding has not is written as plainly as can be. Where one
-    of them is closed, what is written to it goes nowhere, and no file that is opened later takes its place."""
+    """Let standard output and error take any text: what their encoding lacks is written as plainly as possible.
+
+    Where one of them is closed, what is written to it goes nowhere, and no file that is opened later takes its place.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -71,14 +75,16 @@ def _with_errors(reconfigure: Callable[..., None], errors: str) -> None:
 
 
 def say(text: str) -> None:
-    """A line on standard error, which others may have closed."""
+    """Print a line on standard error, which others may have closed."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
 
 
 def drop_unread() -> bool:
-    """Let go what waits for a reader who is gone, or for a disk that is full: Python would try again at its end, and
-    end with another exit code. Whether there was a pipe without a reader."""
+    """Drop what waits for a reader who is gone, or for a full disk, and tell whether there was a pipe without a reader.
+
+    Otherwise Python would try again at its end, and end with another exit code.
+    """
     unread = False
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -98,7 +104,7 @@ def drop_unread() -> bool:
 
 
 class Voice(NamedTuple):
-    """How a long command shows its work, and whom it tells what."""
+    """The output of a long command: how it shows its progress, and what receives its notes."""
 
     progress: ProgressFactory
     notify: Notify
@@ -106,9 +112,10 @@ class Voice(NamedTuple):
 
 @contextlib.contextmanager
 def telling(*, quiet: bool = False, log_file: str | Path | None = None) -> Iterator[Voice]:
-    """On stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
+    """Report on stderr unless `quiet`, and into `log_file` if there is one; errors pass through, into the file too.
 
-    Raises ConfigError for a file that cannot be written, or cannot be any more.
+    Raises:
+        ConfigError: the file cannot be written, or cannot be any more.
     """
     voice = Voice(silent, untold) if quiet else Voice(forced, tell)
     if log_file is None:
@@ -142,13 +149,17 @@ def _logged(voice: Voice, file: FileIO, log_file: str | Path) -> Iterator[Voice]
 
 
 def print_json(value: Any) -> None:
-    """Strict JSON on standard output; where that is no UTF, of ASCII characters alone: JSON has escapes of its own."""
+    """Print strict JSON on standard output; where its encoding is no UTF, in ASCII with JSON's own escapes."""
     encoding = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name
     print(json.dumps(value, indent=2, ensure_ascii=not encoding.startswith("utf"), allow_nan=False))
 
 
 def write_file(path: Path, content: bytes | dict[str, Any]) -> None:
-    """Write a file atomically, an object as JSON. Raises AuditError."""
+    """Write a file atomically, an object as JSON.
+
+    Raises:
+        AuditError: the file cannot be written.
+    """
     with system_errors(AuditError, f"cannot write {path}"):
         if isinstance(content, bytes):
             atomic.write_bytes(path, content)

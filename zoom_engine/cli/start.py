@@ -12,14 +12,14 @@ from zoom_engine.common.threads import check_number_of_threads
 
 @contextlib.contextmanager
 def starting(progress: ProgressFactory = forced) -> Iterator[None]:
-    """Around imports that take seconds, such as torch's: a sign of life at once."""
+    """Show a sign of life at once around imports that take seconds, such as torch's."""
     with progress(1, "Starting", unit="step") as bar:
         yield
         bar.update()
 
 
 def use_threads(threads: int | None, progress: ProgressFactory = forced) -> None:
-    """Torch's own setting, which every runtime and the native operators follow."""
+    """Set torch's number of threads, which every runtime and the native operators follow."""
     if threads is None:
         return
     if threads < 1:

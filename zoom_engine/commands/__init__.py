@@ -1,1 +1,1 @@
-"""What one command alone uses."""
+"""What only one command uses."""

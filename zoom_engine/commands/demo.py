@@ -33,10 +33,20 @@ IMAGES = 32
 def run_demo(
     out: Path, *, images: int = IMAGES, seed: int = 0, progress: ProgressFactory = silent, **options: Any
 ) -> dict[str, Diagnosis]:
-    """Audit both targets into ``out/sound`` and ``out/biased`` and write ``out/index.html``.
+    """Audit both targets into `out/sound` and `out/biased`, and write `out/index.html`.
 
-    ``options`` go to :class:`Diagnosers`, which shares pictures between them. Interrupted, the same call goes on where
-    it was. Folders that cannot take both audits are refused before a model is loaded.
+    Interrupted, the same call resumes where it was. Folders that cannot take both audits are refused before a model is
+    loaded.
+
+    Args:
+        out: folder.
+        images: how many.
+        seed: which.
+        progress: how work shows itself.
+        **options: those of `Diagnosers`, which shares pictures between both audits.
+
+    Returns:
+        Both audits by the names of their folders.
     """
     run = RunSettings(images=images, seed=seed)
     for name, *_ in AUDITS:

@@ -26,14 +26,20 @@ MOST_COLUMNS = 7  # of a calibrated sheet
 
 @dataclass(frozen=True)
 class SheetRange:
-    """The columns of one attribute: edit weights, and the calibrated range (lowest, highest) where it was asked for."""
+    """The columns of one attribute.
+
+    Attributes:
+        attribute: its text.
+        weights: edit weights.
+        calibrated: the calibrated range (lowest, highest); None where it was not asked for.
+    """
 
     attribute: str
     weights: tuple[float, ...]
     calibrated: tuple[float, float] | None
 
     def labels(self) -> list[str]:
-        """The weights as text, in brackets outside the calibrated range."""
+        """Return the weights as text, in brackets outside the calibrated range."""
         low, high = self.calibrated or (-np.inf, np.inf)
         return [signed(weight) if low <= weight <= high else f"({signed(weight)})" for weight in self.weights]
 
@@ -54,10 +60,27 @@ def write_edit_sheet(
     download: bool = False,
     progress: ProgressFactory = silent,
 ) -> list[SheetRange]:
-    """Write ``out`` (PNG): for every attribute its weights, and under them the rows of all seeds; returns its columns.
+    """Write a picture of edits: for every attribute its weights, and below them the rows of all seeds.
 
-    Without ``weights`` each attribute is shown over its calibrated range, as an audit edits it, and at the paper's
-    ±30 beside it. That takes a few hundred pictures for each, once: the range is kept in the cache.
+    Args:
+        out: the file (PNG).
+        generator: draws the images.
+        generator_class: of a class-conditional generator.
+        generator_options: see `load_generator`.
+        attributes: prompts.
+        neutral: the prompt that they are compared with.
+        text_encoder: reads prompts and pictures.
+        directions: the method that finds edit directions.
+        weights: edit weights of the columns. None shows each attribute over its calibrated range, as an audit edits it,
+            and beside it at the paper's ±30. That takes a few hundred pictures for each attribute, once: the range is
+            stored in the cache.
+        seeds: which images.
+        truncation: ψ of the images; 1 is none.
+        download: fetch what is published and not on this machine.
+        progress: how work shows itself.
+
+    Returns:
+        The columns of each attribute.
     """
     count = len(attributes) * len(seeds) * (MOST_COLUMNS if weights is None else len(weights))
     if not 1 <= count <= MOST_PICTURES:
@@ -100,7 +123,7 @@ def write_edit_sheet(
 
 
 def _header(labels: Sequence[str], side: int) -> NDArray[np.uint8]:
-    """One label above each column of pictures ``side`` wide, black on white: uint8 ``[H, len(labels)·side, 3]``."""
+    """Draw one label above each column of pictures, `side` wide, black on white: uint8 `[H, len(labels)·side, 3]`."""
     height = max(16, side // 8)
     picture = Image.new("RGB", (side * len(labels), height), "white")
     draw = ImageDraw.Draw(picture)

@@ -34,8 +34,10 @@ AT_ONCE = 32  # pictures
 
 @dataclass(frozen=True)
 class Editing:
-    """A generator and its text encoder; edit directions of the attributes are found with ``method`` and ``further``
-    options of `find_directions`."""
+    """A generator and its text encoder, with what finds edit directions of its attributes.
+
+    Edit directions are found with `method` and `further` options of `find_directions`.
+    """
 
     generator: EditableGenerator
     text_encoder: TextEncoder
@@ -65,7 +67,7 @@ class Editing:
         progress: ProgressFactory = silent,
         **further: Any,
     ) -> Editing:
-        """Loads both; attributes and the neutral prompt are by default the domain's."""
+        """Load both; attributes and the neutral prompt are by default the domain's."""
         domain = find_domain(generator)
         loaded = load_generator(generator, **check_generator_options(generator_options))
         network = of_one_class(loaded, generator_class)
@@ -84,7 +86,7 @@ class Editing:
         )
 
     def find(self, **options: Any) -> EditDirections:
-        """One direction an attribute, with further ``options`` of `find_directions`."""
+        """Find one direction per attribute, with further `options` of `find_directions`."""
         return find_directions(
             self.generator,
             self.text_encoder,
@@ -100,12 +102,12 @@ class Editing:
 
     @cached_property
     def directions(self) -> EditDirections:
-        """Those that an audit uses."""
+        """Find the directions that an audit uses."""
         return self.find()
 
     @cached_property
     def calibrated(self) -> CalibratedRange:
-        """How far an audit edits."""
+        """Measure how far an audit edits."""
         return calibrate_range(
             self.generator,
             self.text_encoder,
@@ -118,22 +120,22 @@ class Editing:
 
     @property
     def natural_ranges(self) -> Tensor:
-        """``[N]``: of each attribute's text score the distance between unedited images that lack and that have it."""
+        """Return `[N]`: each attribute's distance in text score from unedited images without it to those with it."""
         return natural_ranges(self.calibrated.goals)
 
     @torch.no_grad()
     def styles(self, seeds: Sequence[int]) -> Tensor:
-        """The style vectors ``[I, S]`` of unedited images."""
+        """Return the style vectors `[I, S]` of unedited images."""
         return self.generator.sample(seeds, truncation=self.truncation)
 
     @torch.no_grad()
     def drawn(self, styles: Tensor, weights: Tensor, matrix: Tensor | None = None) -> Tensor:
-        """Images ``[B, 3, R, R]`` in [-1, 1] of styles ``[B, S]``, edited by ``[B, N]`` along ``matrix [N, S]``."""
+        """Draw images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` along `matrix [N, S]`."""
         along = self.directions.matrix if matrix is None else matrix
         parts = zip(torch.split(styles, AT_ONCE), torch.split(weights, AT_ONCE), strict=True)
         return torch.cat([self.synthesizer.render(style, edit, along) for style, edit in parts])
 
     def scores(self, images: Tensor) -> Tensor:
-        """Text scores ``[B, N]`` of images, in natural ranges of each attribute."""
+        """Compute text scores `[B, N]` of images, in natural ranges of each attribute."""
         along = score_directions(self.text_encoder, self.directions)
         return text_scores(self.text_encoder, along, torch.split(images, AT_ONCE)) / self.natural_ranges

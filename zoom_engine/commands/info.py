@@ -39,7 +39,7 @@ def _native_lines() -> list[str]:
 
 
 def _cuda_lines() -> list[str]:
-    """What the CUDA operators do here; nothing where they are of no use."""
+    """Say what the CUDA operators do here; nothing where they are of no use."""
     available, reason = cuda.cuda_available()
     if not torch.cuda.is_available():
         return ["built, but torch sees no CUDA device"] if available else ["none built, and torch sees no CUDA device"]
@@ -51,7 +51,7 @@ def _cuda_lines() -> list[str]:
 
 
 def _audit_lines() -> list[str]:
-    """What an audit with no option for it would draw with: the choice itself, made for a generator of a few numbers."""
+    """Say what an audit draws with by default: the choice itself, made for a generator of a few numbers."""
     small = StyleGAN2(StyleGAN2Config(8, (2, 2), z_dim=2, w_dim=2, mapping_layers=1)).eval().requires_grad_(False)
     lines = []
     for device in ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]:
@@ -80,7 +80,7 @@ def _accelerators() -> list[str]:
 
 
 def _brought(kind: registry.Kind, ours: Iterable[str] = ()) -> str:
-    """What there is of a kind, with the package that brings it where that is not this one."""
+    """List what exists of a kind, with the package that brings it where that is not this one."""
     found = registry.packages(kind)
     theirs = registry.brought((kind, name) for name in found)
     told = [f"{name} ({package})" if f"{kind.what} {name}" in theirs else name for name, package in found.items()]
@@ -88,7 +88,7 @@ def _brought(kind: registry.Kind, ours: Iterable[str] = ()) -> str:
 
 
 def sections() -> dict[str, list[str]]:
-    """Lines on each thing, by its label; no file is loaded."""
+    """Return lines on each subject, by its label; no file is loaded."""
     environment = describe_environment()
     packages: dict[str, str] = environment["packages"]
     found = {
@@ -114,7 +114,7 @@ def sections() -> dict[str, list[str]]:
 
 
 def describe() -> str:
-    """The whole text, a `label: value` line for each thing."""
+    """Return the whole text, a `label: value` line for each subject."""
     found = sections()
     width = max(map(len, found)) + 2
     lines = [

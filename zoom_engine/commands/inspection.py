@@ -1,4 +1,4 @@
-"""What a file of somebody else's holds, generator or target; nothing in it is run.
+"""What a file of somebody else holds, generator or target; nothing in it is run.
 
 A generator's weights are read: whether it can be loaded is decided by loading it. A target is described by what its
 file says.
@@ -29,18 +29,19 @@ def describe_file(
     generator_class: int | None = None,
     download: bool = False,
 ) -> Description:
-    """Lines "what: value" on a generator or a target model, and why it would be refused.
+    """Return lines "what: value" on a generator or a target model, and why it would be refused.
 
     Args:
-        spec: the path of a file or folder, a domain's name, FAMILY:REST of a package, or
-            "torchvision:NAME@WEIGHTS", "timm:NAME@WEIGHTS" or "hf-hub:OWNER/NAME".
+        spec: the path of a file or folder, a domain's name, FAMILY:REST of a package, or "torchvision:NAME@WEIGHTS",
+            "timm:NAME@WEIGHTS" or "hf-hub:OWNER/NAME".
         preprocessing: of a target, the fields that the user would give `load_target`: shown within the whole.
         generator_class: of a class-conditional generator the class whose content hash is shown.
         download: fetch what is published and not on this machine.
 
     Raises:
-        CheckpointError or TargetError: it cannot be read at all.
-        ConfigError: a preprocessing beside a generator, a class beside a target, or one that there is not.
+        CheckpointError: a generator cannot be read at all.
+        TargetError: a target cannot be read at all.
+        ConfigError: a preprocessing beside a generator, a class beside a target, or a class that does not exist.
     """
     options = preprocessing or None
     library = str(spec).partition(":")[0] in LIBRARIES
@@ -70,7 +71,7 @@ def describe_file(
 
 
 def holds_target(path: Path) -> bool:
-    """Whether ``path`` is a target model (or the weights of one) rather than a generator checkpoint."""
+    """Tell whether `path` is a target model (or the weights of one) rather than a generator checkpoint."""
     if path.is_file() and holds_safetensors(path):
         return not is_own(path)
     try:
@@ -81,7 +82,7 @@ def holds_target(path: Path) -> bool:
 
 
 def _about(path: Path) -> list[tuple[str, str]]:
-    """Of a file or folder, whatever it holds."""
+    """Return lines on a file or folder, whatever it holds."""
     size = [] if path.is_dir() else [("bytes", str(path.stat().st_size)), ("sha-256", checkpoint_hash(path))]
     return [("file", str(path)), *size]
 

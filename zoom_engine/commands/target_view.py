@@ -31,12 +31,24 @@ def write_target_view(
     seeds: Sequence[int] = tuple(range(8)),
     notify: Notify = untold,
 ) -> list[str]:
-    """Write ``out`` (PNG): side by side what the target's network is fed for the generator's seeds, turned back into
-    pictures, where a wrong size or crop shows, with its output drawn in where that has a place in them.
+    """Write `out` (PNG): side by side what the target's network is fed for the generator's seeds.
 
-    Returns lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
-    beside those to black, white and noise (a model that is fed a wrong range answers all alike). ``notify`` is told
-    what was assumed.
+    It is turned back into pictures, where a wrong size or crop shows, with the output drawn in where it has a place in
+    them.
+
+    Args:
+        out: the file.
+        generator: draws the images.
+        generator_class: of a class-conditional generator.
+        generator_options: see `load_generator`.
+        target: answers the images.
+        target_options: see `load_target`.
+        seeds: which images.
+        notify: receives lines on what was assumed.
+
+    Returns:
+        Lines on what pictures cannot show: the numbers that the network is fed, and its answers to these pictures
+            beside those to black, white and noise (a model that is fed a wrong range answers all alike).
     """
     network = of_one_class(load_generator(generator, **check_generator_options(generator_options)), generator_class)
     loaded = load_target(target, resolution=network.resolution, **check_target_options(target_options))
@@ -60,8 +72,11 @@ def write_target_view(
 
 
 def _answers(task: Task, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
-    """What they are held to, in words, and the captions of output rows. A task may say only how far an output is from
-    another one: by itself each is the same then, so all are held to the first."""
+    """Return in words what answers are compared with, and the captions of output rows.
+
+    A task may only say how far one output is from another. Each output alone looks the same then, so all are compared
+    with the first.
+    """
     alone = [task.caption(row, row) for row in rows]
     beside = [task.caption(row, rows[0]) for row in rows]
     return ("", alone) if len(set(alone)) > 1 or beside == alone else (", held to that to the first", beside)

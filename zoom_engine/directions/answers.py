@@ -1,23 +1,23 @@
-"""Do unedited pictures answer a text at all? Asked on a few pictures, before anything is measured on many.
+"""Tests of whether unedited pictures answer a text at all, on a few pictures before anything is measured on many.
 
-A picture's score on a text in one of T phrasings is s[x, t] = ⟨E(x), E(text in t) − E(neutral in t)⟩. What a picture
-answers in all phrasings is the text; what it answers in one only is wording. Two questions follow:
+A picture's score on a text in one of T paraphrases (the text in a template) is s[x, t] = ⟨E(x), E(text in t) −
+E(neutral in t)⟩. What a picture answers in all paraphrases is due to the text; what it answers in one paraphrase only
+is due to wording. Two questions follow:
 
-1. **Does the encoder know anything?** Random texts are said in several phrasings, and each phrasing of one is looked
-   for among all texts in another phrasing, by how the pictures rank on it. A trained encoder finds nearly all: a
-   phrasing changes the ranking little, another text much. With random weights a phrasing changes it as much as another
-   text does. With 99 random texts on 128 avatars, found were: 93 % by the avatars' encoder; 61 % and 96 % after 50 and
-   150 of the 3,000 steps that its text tower is trained; of random weights 12 % by a ViT-B/32, 7 % by an RN50, 10 to
-   16 % by the avatars' architecture and a small ViT. Fewer than `LEAST_RECOGNISED` are refused. Limits: it was tried on
-   no published CLIP, and it is the text tower that it mostly tells. Towers that were each trained, but not together,
-   pass (85 %, with one rotated against the other), and so does a trained text tower beside an image tower of random
-   weights (78 %).
-2. **Does this text say anything?** Its agreement is F = T · variance over pictures of the mean over phrasings, divided
-   by the variance left over (two-way analysis of variance, one score per cell). It has to exceed what random texts
-   reach: one drawn as they are passes with probability ``level`` at most, each text by itself. What adds nothing to
-   the neutral prompt, or nothing that these pictures differ by, is wording for the most part. F depends neither on how
-   far a text lies from the neutral prompt nor on scale; an attribute that none of the pictures has fares like any
-   random text.
+1. **Does the encoder know anything?** Random texts are put into several paraphrases. Each paraphrase of a text is
+   searched for among all texts in another paraphrase, by how the pictures rank on it. A trained encoder finds nearly
+   all: a paraphrase changes the ranking little, another text much. With random weights a paraphrase changes it as much
+   as another text does. With 99 random texts on 128 avatars, found were: 93 % by the avatars' encoder; 61 % and 96 %
+   after 50 and 150 of the 3,000 steps that its text tower is trained; of random weights 12 % by a ViT-B/32, 7 % by an
+   RN50, 10 to 16 % by the avatars' architecture and a small ViT. Fewer than `LEAST_RECOGNISED` are refused. Limits: no
+   published CLIP was tried, and the test is mostly one of the text tower. Towers that were each trained, but not
+   together, pass (85 %, with one rotated against the other), and so does a trained text tower beside an image tower of
+   random weights (78 %).
+2. **Does this text say anything?** Its agreement is F = T · variance over pictures of the mean over paraphrases,
+   divided by the variance left over (two-way analysis of variance, one score per cell). It must exceed what random
+   texts reach: a random text passes with probability `level` at most, each text alone. What adds nothing to the neutral
+   prompt, or nothing that these pictures differ in, is mostly wording. F depends neither on how far a text lies from
+   the neutral prompt nor on scale; an attribute that none of the pictures has scores like any random text.
 """
 
 from __future__ import annotations
@@ -50,9 +50,19 @@ def check_answers(
     sampling: Sampling,
     level: float,
 ) -> None:
-    """DirectionError where `PICTURES` unedited pictures answer no text (the encoder is named), or one of the
-    ``attributes`` (all are named) no better than random texts. ``sampling`` says which pictures; ``texts`` are the
-    attributes' phrasings."""
+    """Refuse an encoder that knows nothing, and attributes that unedited pictures answer no better than random texts.
+
+    Args:
+        generator: draws `PICTURES` unedited pictures.
+        text_encoder: embeds them.
+        attributes: N prompts, for the message.
+        texts: the attributes in several paraphrases, and random texts.
+        sampling: says which pictures.
+        level: the probability that a random text passes, each text alone.
+
+    Raises:
+        DirectionError: pictures answer no text (the encoder is named), or some attributes too little (all are named).
+    """
     few = dataclasses.replace(sampling, samples=PICTURES)
     pictures = unedited_embeddings(generator, text_encoder, few, doing="Checking prompts")
     if bool((pictures == pictures[0]).all()):
@@ -77,9 +87,14 @@ def check_answers(
 
 
 def recognised(pictures: Tensor, differences: Tensor) -> float:
-    """The share of texts that pictures rank by most alike to themselves in another phrasing.
+    """Compute the fraction of texts that are found again in another paraphrase.
 
-    ``pictures [n, D]`` are embeddings, ``differences [P, T, D]`` texts; averaged over all pairs of phrasings.
+    A text is found where, of all texts in the other paraphrase, pictures rank most alike on the same one. The fraction
+    is averaged over all pairs of paraphrases.
+
+    Args:
+        pictures: float `[n, D]`, embeddings.
+        differences: float `[P, T, D]`, texts in T paraphrases less the neutral prompt.
     """
     scores = _scores(pictures, differences).transpose(0, 1)  # [T, P, n]
     ranks = F.normalize(scores - scores.mean(dim=2, keepdim=True), dim=2)
@@ -91,7 +106,7 @@ def recognised(pictures: Tensor, differences: Tensor) -> float:
 
 
 def agreement(pictures: Tensor, differences: Tensor) -> Tensor:
-    """F [P] of texts ``differences [P, T, D]`` on ``pictures [n, D]``; 0 where scores do not vary at all."""
+    """Compute F `[P]` of texts `differences [P, T, D]` on `pictures [n, D]`; 0 where scores do not vary at all."""
     scores = _scores(pictures, differences).transpose(1, 2)  # [P, n, T]
     _, count, phrasings = scores.shape
     scores = scores - scores.mean(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Results kept on disk by content hash: equal inputs are computed once, a killed run leaves its rows."""
+"""Results stored on disk by content hash: equal inputs are computed once, and a killed run leaves its rows."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ _VERSION = 1  # raise it when what a key stands for is computed differently
 
 
 class DirectionCache:
-    """A folder of safetensors files named by the sha256 of what they depend on; no folder, no memory.
+    """A folder of safetensors files named by the sha256 of what they depend on; without a folder nothing is stored.
 
-    A file that is damaged or belongs to another key is taken as absent and written anew; so is one of a module that
-    answers otherwise now, whatever its hash.
+    A file that is damaged or belongs to another key counts as absent and is written anew. So is a file of a module that
+    answers differently now, whatever its hash.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
+        """Use `folder`, or store nothing where it is None."""
         self.folder = None if folder is None else Path(folder)
 
     def load(self, kind: str, depends_on: Mapping[str, Any]) -> dict[str, Tensor] | None:
-        """The tensors stored for ``depends_on``, or None."""
+        """Return the tensors stored for `depends_on`, or None."""
         path = self._path(kind, depends_on)
         if path is None or not path.is_file():
             return None
@@ -49,7 +50,11 @@ class DirectionCache:
         return tensors if finite else None
 
     def store(self, kind: str, depends_on: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Write atomically; CacheError where the folder cannot be written."""
+        """Write the tensors atomically.
+
+        Raises:
+            CacheError: the folder cannot be written.
+        """
         path = self._path(kind, depends_on)
         if path is None:
             return
@@ -66,7 +71,7 @@ class DirectionCache:
     def kept(
         self, kind: str, depends_on: Mapping[str, Any], measure: Callable[[], Mapping[str, Tensor]]
     ) -> dict[str, Tensor]:
-        """The tensors stored for ``depends_on``; where there are none, those that ``measure`` returns, stored now."""
+        """Return the tensors stored for `depends_on`; where there are none, store and return those of `measure`."""
         found = self.load(kind, depends_on)
         if found is None:
             found = dict(measure())
@@ -74,7 +79,7 @@ class DirectionCache:
         return found
 
     def remove(self, kind: str, depends_on: Mapping[str, Any]) -> None:
-        """Forget what is stored for ``depends_on``, if anything is."""
+        """Remove what is stored for `depends_on`, if anything is."""
         path = self._path(kind, depends_on)
         if path is not None:
             path.unlink(missing_ok=True)
@@ -87,7 +92,7 @@ class DirectionCache:
 
 
 def _answers(value: Any) -> dict[str, Answers]:
-    """How modules that are named in ``value`` answer, by their hashes."""
+    """Return how modules that are named in `value` answer, by their hashes."""
     if isinstance(value, Identity) and value.answers is not None:
         return {str(value): value.answers}
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()

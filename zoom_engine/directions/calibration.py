@@ -1,19 +1,19 @@
 """How far to edit: until the attribute itself has changed as it does among unedited images, no further.
 
-Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" turned the wrong
-way round), and every target moves. The yardstick is the attribute's own text score t(x) = ⟨E(x), Δt⟩:
+Beyond its natural range an edit draws pictures that no sample resembles (black skin for "pale skin" removed), and every
+target moves. The measure is the attribute's own text score t(x) = ⟨E(x), Δt⟩:
 
-- The ``samples`` unedited images are split in two by their scores, where the two sides differ most (Otsu 1979: least
-  variance within them). For what a face has or has not, such as glasses, the split falls between those with and those
+- The `samples` unedited images are split in two by their scores, where the two sides differ most (Otsu 1979: least
+  variance within them). For what a face has or lacks, such as glasses, the split falls between those with and those
   without; for what all faces have to some degree, near the middle. The sides' means are L, of those that lack it, and
   H, of those that have it. Halves would count a fifth of the avatars without glasses among those with; the outer tenths
   lie where no edit of one attribute alone reaches.
 - The upper bound of the edit weight is the smallest weight at which images of the lower side, edited, reach H on
   average. The lower bound is the weight at which images of the upper side reach L.
-- Where the mean score never gets there within ±``bound``, the bound is where it stops moving: where the next stretch
-  gains, per unit of weight, less than a fifth of what was gained so far. Further on the edit no longer adds or removes
-  the attribute, it only blurs. ``reached`` tells the two cases apart.
-- How far one image goes within this, and which way, is said by ``image_bounds``.
+- Where the mean score never gets there within ±`bound`, the bound is where it stops moving: where the next stretch
+  gains, per unit of weight, less than a fifth of what was gained so far. Beyond it the edit no longer adds or removes
+  the attribute, it only blurs. `reached` tells the two cases apart.
+- How far one image goes within this range, and which way, is decided by `image_bounds`.
 """
 
 from __future__ import annotations
@@ -53,12 +53,14 @@ Score = TypeVar("Score", float, Tensor)
 
 @dataclass(frozen=True)
 class CalibratedRange:
-    """Natural limits of N edit directions (CPU tensors, float32).
+    """Natural limits of N edit directions, CPU tensors, float32.
 
-    ``bounds [N, 2]``: lowest and highest edit weight, lo < 0 < hi, within the paper's ±``bound``.
-    ``splits [N]``: the text score that parts unedited images that lack the attribute from those that have it.
-    ``goals [N, 2]``: mean scores L and H of the two sides.
-    ``reached [N, 2]`` (bool): whether the edit got to L and H.
+    Attributes:
+        bounds: `[N, 2]`, the lowest and highest edit weight, lo < 0 < hi, within the paper's ±`bound`.
+        splits: `[N]`, the text score between unedited images that lack the attribute and those that have it.
+        goals: `[N, 2]`, mean scores L and H of the two sides.
+        reached: bool `[N, 2]`, whether the edit reached L and H.
+        bound: the largest |edit weight| that was tried.
     """
 
     bounds: Tensor
@@ -82,13 +84,27 @@ def calibrate_range(
     cache: Path | None = None,
     progress: ProgressFactory = silent,
 ) -> CalibratedRange:
-    """The calibrated range of every direction.
+    """Measure the calibrated range of every direction.
 
-    The ``samples`` unedited images are those that directions are measured on, where both are of one ``seed`` and
-    ``cache``. Of each side of them at most ``side_images`` are edited: eight as far as it takes to pass the goal, all
-    to find where; about 60 syntheses a side, 90 at most. Prompts, templates and truncation are those of
-    ``directions``; ``synthesizer`` makes the images (None: torch in float32). Raises DirectionError for directions of
-    another generator.
+    Prompts, templates and truncation are those of `directions`. The unedited images are those that directions are
+    measured on, where both have the same `seed` and `cache`.
+
+    Args:
+        generator: of the directions.
+        text_encoder: scores the images.
+        directions: N edit directions.
+        samples: number of unedited images.
+        side_images: of each side at most so many images are edited: eight to find out how far it takes to pass the
+            goal, all to find where; about 60 syntheses a side, 90 at most.
+        bound: the largest |edit weight| that is tried.
+        seed: of the unedited images.
+        synthesizer: makes the images; None is torch in float32.
+        batch_size: images at a time.
+        cache: folder for what was computed.
+        progress: how work shows itself.
+
+    Raises:
+        DirectionError: the directions belong to another generator, or the numbers are too small.
     """
     directions.check_fits(generator)
     directions.check_origin()
@@ -119,7 +135,7 @@ def calibrate_range(
 
 
 def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> Tensor:
-    """The text directions Δt ``[N, D]`` that text scores are measured along: those that ``directions`` were made of."""
+    """Return the text directions Δt `[N, D]` that text scores are measured along: those of the edit directions."""
     return text_directions(
         text_encoder,
         directions.attributes,
@@ -130,21 +146,30 @@ def score_directions(text_encoder: TextEncoder, directions: EditDirections) -> T
 
 @torch.no_grad()
 def text_scores(text_encoder: TextEncoder, along: Tensor, images: Iterable[Tensor]) -> Tensor:
-    """⟨E(x), Δt⟩ ``[I, N]`` (CPU, float32) of batches of images ``[b, 3, R, R]`` in [-1, 1], Δt being ``along``."""
+    """Compute text scores ⟨E(x), Δt⟩ `[I, N]` (CPU, float32), Δt being `along [N, D]`.
+
+    The images come in batches `[b, 3, R, R]` in [-1, 1].
+    """
     wanted = along.double().T  # in float32 the last digit of a product depends on what else is in the batch
     return torch.cat([check_finite(text_encoder.embed_images(part).cpu()).double() @ wanted for part in images]).float()
 
 
 def standstill_gain(gained: Score, weight: float, stretch: float) -> Score:
-    """What the score must gain over the next ``stretch`` of edit weight, after ``gained`` up to ``weight``, or it
-    stands still: a fifth, per unit of weight, of what it gained so far.
+    """Return what the score must gain over the next `stretch` of edit weight to count as still moving.
+
+    It is a fifth, per unit of weight, of what was `gained` so far, up to `weight`.
     """
     return _STANDSTILL * gained / weight * stretch
 
 
 class Sides(NamedTuple):
-    """Of N columns of I scores: the rows in rising ``order [I, N]``, of which the first ``below [N]`` lie below the
-    ``splits [N]``; the ``means [N, 2]`` of both sides.
+    """Two sides of each of N columns of I scores.
+
+    Attributes:
+        order: int64 `[I, N]`, the rows by rising score.
+        below: int64 `[N]`, how many of them lie below the split.
+        splits: `[N]`, the scores between both sides.
+        means: `[N, 2]`, of the lower and the upper side.
     """
 
     order: Tensor
@@ -154,9 +179,9 @@ class Sides(NamedTuple):
 
 
 def split_in_two(scores: Tensor) -> Sides:
-    """Each column of ``scores [I, N]`` parted where the variance within its two sides is least (Otsu 1979).
+    """Split each column of `scores [I, N]` where the variance within its two sides is least (Otsu 1979).
 
-    That is where k·(I − k)·(mean above − mean below)² is greatest. Neither side holds less than a tenth of the rows.
+    There k·(I − k)·(mean above − mean below)² is greatest. Neither side holds less than a tenth of the rows.
     """
     ordered, order = scores.double().sort(dim=0)
     count = len(ordered)
@@ -173,7 +198,7 @@ def split_in_two(scores: Tensor) -> Sides:
 
 
 def natural_ranges(means: Tensor) -> Tensor:
-    """``[N]``: how far apart the ``means [N, 2]`` of both sides of scores lie; no less than rounding."""
+    """Return how far apart the `means [N, 2]` of both sides of scores lie, `[N]`; no less than rounding."""
     return (means[:, 1] - means[:, 0]).clamp(min=1e-6)
 
 
@@ -197,7 +222,7 @@ class _Bench:
         return torch.cat(parts)
 
     def mean_scores(self, ascents: Sequence[_Ascent], bar: Progress[Any]) -> list[float]:
-        """The mean score of each ascent's images at the weight that it asks for, all in full batches."""
+        """Compute the mean score of each ascent's images at the weight that it asks for, all in full batches."""
         styles = [a.styles[a.looking] for a in ascents]
         alone = [
             a.ask() * F.one_hot(torch.full((len(s),), a.attribute), len(self.matrix))
@@ -209,9 +234,9 @@ class _Bench:
 
 @dataclass
 class _Ascent:
-    """Looks for the smallest weight (of one sign) at which ``sign``·score passes ``sign``·``goal``.
+    """A search for the smallest weight (of one sign) at which `sign`·score passes `sign`·`goal`.
 
-    The grid is climbed by a few images until the goal is passed, what they gain standing for all; then all take a
+    A few images climb the grid until the goal is passed; what they gain stands for all. Then all images take a
     regula-falsi step inside the bracket, and another if the first moved the bound by much.
     """
 
@@ -237,17 +262,17 @@ class _Ascent:
 
     @property
     def looking(self) -> Tensor:
-        """Rows of the images that are edited next: the first few, or all."""
+        """Return the rows of the images that are edited next: the first few, or all."""
         count = len(self.styles)
         return torch.arange(count if self.above else min(count, _SCOUTS))
 
     @property
     def most_looks(self) -> int:
-        """Images that are edited at most."""
+        """Return how many images are edited at most."""
         return len(_GRID) * min(len(self.styles), _SCOUTS) + _REFINEMENTS * len(self.styles)
 
     def ask(self) -> float:
-        """The signed weight to try next."""
+        """Return the signed weight to try next."""
         return self.sign * (_GRID[len(self.path) - 1] * self.bound if self.above is None else self._crossing())
 
     def tell(self, score: float) -> None:
@@ -264,13 +289,13 @@ class _Ascent:
         self.known = refining and abs(self._crossing() - weight) <= _KNOWN * weight
 
     def result(self) -> tuple[float, bool]:
-        """The signed weight, and whether the goal was passed."""
+        """Return the signed weight, and whether the goal was passed."""
         if self.above is not None:
             return self.sign * self._crossing(), True
         return self.sign * self._standstill(), False
 
     def _standstill(self) -> float:
-        """The first weight of the grid beyond which the score hardly moves on."""
+        """Return the first weight of the grid beyond which the score barely moves on."""
         start = self.path[0][1]
         for (weight, score), (further, then) in pairwise(self.path[1:]):
             if self.sign * (then - score) < standstill_gain(self.sign * (score - start), weight, further - weight):
@@ -278,26 +303,27 @@ class _Ascent:
         return self.path[-1][0]
 
     def _crossing(self) -> float:
-        """Where the straight line through the bracket meets the goal."""
+        """Return the weight at which the straight line through the bracket meets the goal."""
         (low, at_low), (high, at_high) = self.below, self.above or self.below
         rise = at_high - at_low
         return high if rise == 0 else low + (high - low) * min(max((self.goal - at_low) / rise, 0.0), 1.0)
 
 
 def standing_for(side: Tensor, most: int) -> Tensor:
-    """At most ``most`` rows of a ``side``, which holds rows by rising score: of each quarter those sampled first, the
-    quarters by turns, so that a few at the front stand for all of it too.
+    """Choose at most `most` rows of a `side`, which holds rows by rising score.
 
-    Where rounding moves one score past another, at most one row is replaced. Of every so many by rank all that come
-    after would be others, and with them the bounds.
+    From each quarter those sampled first are taken, the quarters in rotation, so that the first few rows represent the
+    whole side too.
     """
+    # Where rounding moves one score past another, at most one row is replaced. If every so many rows by rank were
+    # taken, all later ones would be others then, and with them the bounds.
     of_each = math.ceil(most / _QUARTERS)
     quarters = [quarter.sort().values[:of_each] for quarter in torch.tensor_split(side, _QUARTERS)]
     return torch.cat([quarter[turn : turn + 1] for turn in range(of_each) for quarter in quarters])[:most]
 
 
 def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) -> dict[str, Tensor]:
-    """``scores [I, N]`` are those of the sampling's unedited images."""
+    """Calibrate by `scores [I, N]`, those of the sampling's unedited images."""
     all_styles = bench.sampling.codes(bench.generator)
     sides = split_in_two(scores)
     ascents = []
@@ -324,7 +350,7 @@ def _calibrate(bench: _Bench, scores: Tensor, side_images: int, bound: float) ->
             for place, score in zip(active, scored, strict=True):
                 ascents[place].tell(score)
                 if ascents[place].done:
-                    bar.update(left[place])  # looks that are not needed
+                    bar.update(left[place])  # pictures that are not needed
     results = [ascent.result() for ascent in ascents]
     return {
         "bounds": torch.tensor([weight for weight, _ in results]).view(-1, 2),

@@ -1,8 +1,9 @@
-"""Prompts that deny something, held against the same prompts without the denial.
+"""Prompts that deny something, compared with the same prompts without the denial.
 
 Encoders of texts and pictures read what a text names more surely than its denial (Alhamoud 2025, *Vision-Language
-Models Do Not Understand Negation*): "a face that is not smiling" may lie on the side of smiling faces. Words make
-candidates alone; what is told is measured, by the cosine of Δt of both. A denial that is read lies on the other side.
+Models Do Not Understand Negation*): "a face that is not smiling" may lie on the side of smiling faces. Words only
+select candidates; what is reported is measured, by the cosine of Δt of both. A denial that is read lies on the other
+side.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class MisreadDenial:
     cosine: float
 
     def __str__(self) -> str:
+        """Say which prompt is misread, and what to type instead."""
         return (
             f"'{self.prompt}' leads towards what it denies: to the text encoder it lies on the side of"
             f" '{self.affirmed}' (cosine {self.cosine:.2f}); type that instead, as an edit both adds and removes it"
@@ -49,8 +51,10 @@ class MisreadDenial:
 
 
 def affirmed(prompt: str) -> str | None:
-    """The prompt without its denial: "a face with eyeglasses" for "a face without eyeglasses"; None where it denies
-    nothing that English says by a word of its own."""
+    """Return the prompt without its denial: "a face with eyeglasses" for "a face without eyeglasses".
+
+    None where it denies nothing that English says by a word of its own.
+    """
     plain = prompt
     for denying, instead in _WITHOUT_DENIAL:
         plain = denying.sub(instead, plain)
@@ -61,9 +65,9 @@ def affirmed(prompt: str) -> str | None:
 def misread_denials(
     text_encoder: TextEncoder, attributes: Sequence[Attribute], *, neutral: str, templates: Sequence[str] = GENERAL
 ) -> Iterator[MisreadDenial]:
-    """The wordings of ``attributes`` that deny something and lead towards it.
+    """Yield the paraphrases of `attributes` that deny something and lead towards it.
 
-    A denial of what the encoder cannot read, or tell from the ``neutral`` prompt, is none that can be asked about.
+    A denial that the encoder cannot read, or tell from the `neutral` prompt, is left out.
     """
     for attribute in attributes:
         for wording in attribute.wordings:

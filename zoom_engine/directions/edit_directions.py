@@ -27,14 +27,26 @@ _MAX_HEADER = 1_000_000  # characters of metadata; ours are a few thousand
 
 @dataclass(frozen=True)
 class EditDirections:
-    """``matrix [N, S]`` (float32, CPU): row i is Δs_i, added to a style vector once per unit of edit weight.
+    """The edit directions of N attributes, checked when they are made.
 
-    One edit weight is one standard deviation along the direction: Δs_i = σ ⊙ r_i with ‖r_i‖₂ = 1. toRGB
-    entries are 0; a positive weight adds the attribute. Per attribute: ``channels``, how many entries are
-    not 0; ``strength``, the largest |relevance| before scaling, in units of what phrasings differ by;
-    ``noise_floor``, the strength that random texts reach. ``threshold`` is λ; ``provenance`` (JSON) names
-    generator, text encoder, options and hashes; an audit holds ``generator``, ``text_encoder``, ``templates``,
-    ``truncation`` and ``truncation_cutoff`` against its own.
+    One edit weight is one standard deviation along the direction: Δs_i = σ ⊙ r_i with ‖r_i‖₂ = 1. A positive weight
+    adds the attribute.
+
+    Attributes:
+        matrix: float32 `[N, S]`, CPU. Row i is Δs_i, which is added to a style vector once per unit of edit weight;
+            toRGB entries are 0.
+        attributes: N prompts.
+        neutral: the prompt that they are compared with.
+        method: how they were found.
+        threshold: λ.
+        channels: how many entries of each row are not 0.
+        strength: the largest |relevance| of each before scaling, in units of what paraphrases differ by.
+        noise_floor: the strength that random texts reach.
+        provenance: generator, text encoder, options and hashes (JSON). An audit compares `generator`, `text_encoder`,
+            `templates`, `truncation` and `truncation_cutoff` with its own.
+
+    Raises:
+        DirectionError: the fields are not valid.
     """
 
     matrix: Tensor
@@ -48,11 +60,13 @@ class EditDirections:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Refuse fields that are not valid."""
         fault = _fault(self)
         if fault:
             raise DirectionError(f"edit directions are not valid: {fault}")
 
     def __repr__(self) -> str:
+        """Return the shape, the method and the first attributes in one line."""
         names = ", ".join(map(repr, self.attributes[:MOST_NAMES]))
         more = len(self.attributes) - MOST_NAMES
         shape = "×".join(map(str, self.matrix.shape))
@@ -60,7 +74,11 @@ class EditDirections:
         return f"EditDirections({shape}, by {self.method}: {one_line(names, 200)}{rest})"
 
     def check_fits(self, generator: EditableGenerator) -> None:
-        """DirectionError where these directions were not made for ``generator``."""
+        """Refuse these directions where they were not made for `generator`.
+
+        Raises:
+            DirectionError: they belong to another generator.
+        """
         size = generator.space.size
         made_for = self.provenance.get("generator", generator.content_hash)
         if self.matrix.shape[1] != size or made_for != generator.content_hash:
@@ -70,7 +88,11 @@ class EditDirections:
             )
 
     def check_origin(self) -> None:
-        """DirectionError where the provenance does not say with which templates and truncation these were found."""
+        """Refuse these directions where the provenance lacks the templates or truncation they were found with.
+
+        Raises:
+            DirectionError: it lacks one of them.
+        """
         said = self.provenance
         cutoff = said.get("truncation_cutoff", "absent")
         known = {
@@ -86,10 +108,13 @@ class EditDirections:
             )
 
     def check_settings(self, wanted: Mapping[str, Any]) -> None:
-        """DirectionError that names the first of an audit's settings that these directions were not found with.
+        """Refuse these directions where they were found with other settings than an audit's.
 
-        ``wanted`` holds some of attributes, neutral, threshold, templates, truncation, truncation_cutoff, generator and
+        `wanted` holds some of attributes, neutral, threshold, templates, truncation, truncation_cutoff, generator and
         text_encoder (the last two are content hashes).
+
+        Raises:
+            DirectionError: a setting differs; the first one is named.
         """
         own = {"attributes": self.attributes, "neutral": self.neutral, "threshold": self.threshold}
         found = {**self.provenance, **own}
@@ -108,11 +133,11 @@ class EditDirections:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 (hex) of the matrix."""
+        """Return the SHA-256 (hex) of the matrix."""
         return hashlib.sha256(self.matrix.contiguous().numpy().tobytes()).hexdigest()
 
     def save(self, path: str | Path) -> None:
-        """Write to ``path`` (safetensors, metadata in its header) atomically."""
+        """Write to `path` atomically (safetensors, metadata in its header)."""
         header = {
             "format": FORMAT,
             "attributes": list(self.attributes),
@@ -132,7 +157,11 @@ class EditDirections:
 
     @classmethod
     def load(cls, path: str | Path) -> EditDirections:
-        """Read what `save` wrote. Everything is checked: DirectionError says what is wrong with the file."""
+        """Read what `save` wrote, and check all of it.
+
+        Raises:
+            DirectionError: what is wrong with the file.
+        """
         try:
             with safe_open(str(path), framework="pt") as file:
                 text = (file.metadata() or {}).get("zoom_engine", "")
@@ -161,7 +190,7 @@ class EditDirections:
 
 
 def _fault(directions: EditDirections) -> str | None:
-    """What is wrong with the fields, or None."""
+    """Return what is wrong with the fields, or None."""
     matrix, count = directions.matrix, len(directions.attributes)
     if matrix.ndim != 2 or matrix.dtype != torch.float32 or matrix.shape[0] != count or not matrix.numel():
         return f"the matrix must be float32 [{count}, S], not {matrix.dtype} {list(matrix.shape)}"

@@ -37,7 +37,7 @@ RELEVANCES: dict[str, tuple[Callable[..., Relevance], int, tuple[str, ...]]] = {
     "sampled": (sampled_relevance, sampled.DEFAULT_SAMPLING.samples, ("alpha",)),
     "gradient": (gradient_relevance.gradient_relevance, gradient_relevance.DEFAULT_SAMPLING.samples, ()),
 }
-"""Of each method what measures the relevance, on how many samples by default, and with which options of its own."""
+"""For each method what measures the relevance, the default number of samples, and the options of its own."""
 DEFAULT_SAMPLES = {method: samples for method, (_, samples, _) in RELEVANCES.items()}
 DEFAULT_THRESHOLD = 0.1
 
@@ -69,22 +69,39 @@ def find_directions(
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> EditDirections:
-    """One edit direction [S] per attribute prompt; wordings of one are separated by "|" and averaged.
+    """Find an edit direction `[S]` for each attribute prompt; paraphrases of one are separated by "|" and averaged.
 
-    ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
-    compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
-    largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
-    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance.
-    ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
-    goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
-    ``keep`` are texts whose scores no edit but their own shall move, see `keeping`. ``cache`` is a folder for what was
-    computed.
+    Args:
+        generator: whose styles are edited.
+        text_encoder: reads prompts and pictures.
+        attributes: N prompts.
+        neutral: the prompt that they are compared with.
+        method: "regression", "sampled" or "gradient". Gradient relevance goes through `generator.render` in float32:
+            the native operators where they run, else those of torch.
+        threshold: λ in [0, 1), relative to the largest |relevance|.
+        absolute: compare λ with the relevance itself, as the reference does (sampled relevance only).
+        top_k: keep so many channels, the largest by magnitude.
+        samples: by default 2048 (regression), 100 images per channel (sampled), 64 (gradient).
+        estimator: of regression.
+        ridge: of regression.
+        alpha: of sampled relevance, the push in standard deviations.
+        seed: of the samples.
+        templates: that prompts are put into.
+        truncation: ψ of the samples; 1 is none.
+        truncation_cutoff: how many layers are truncated; None is all.
+        synthesizer: makes the images of the two methods that only look forward; None is torch in float32.
+        level: the probability that a random text passes each of the two tests below, each text alone; at 1 both are
+            left out.
+        keep: texts whose scores no edit but their own may move, see `keeping`.
+        cache: folder for what was computed.
+        batch_size: images at a time.
+        progress: how work shows itself.
 
-    Raises DirectionError where the method needs gradients that the generator has not, and, naming the attribute: on a
-    few pictures, before anything is measured, where they answer it no better than random texts
-    (`answers.check_answers`, which also refuses an encoder that knows nothing); where random texts reach its largest
-    |relevance|; and where no channel passes λ. A random text passes each of the first two tests with probability
-    ``level``, each text by itself; at level 1 both are left out.
+    Raises:
+        DirectionError: the method needs gradients that the generator does not give; a few pictures answer an attribute
+            no better than random texts, or the encoder knows nothing (`answers.check_answers`, before anything is
+            measured); random texts reach an attribute's largest |relevance|; or no channel passes λ. The attribute is
+            named.
     """
     check_method(method)
     if method == "gradient" and not generator.differentiable:
@@ -133,11 +150,14 @@ def directions_from_relevance(
     level: float = DEFAULT_LEVEL,
     texts: Phrased | None = None,
 ) -> EditDirections:
-    """`find_directions` for a relevance that exists: prompts, λ and top-k cost next to nothing then.
+    """Find directions by a relevance that exists: changing prompts, λ or top-k costs next to nothing then.
 
-    ``texts`` are the attributes' phrasings where they are there already. Strength is the largest |relevance| times the
-    text's clearness: a channel's answer to what the text says, in units of what its phrasings differ by. Without that
-    random texts would count as much as others for being far off, or for moving the embedding hardly at all.
+    Strength is the largest |relevance| times the text's clearness: a channel's answer to what the text says, in units
+    of what its paraphrases differ by. Otherwise random texts would count as much as others for being far off, or for
+    barely moving the embedding.
+
+    `texts` are the attributes in several paraphrases, where they exist already; the other arguments are those of
+    `find_directions`.
     """
     if absolute and relevance.method != "sampled":
         raise DirectionError("an absolute threshold belongs to sampled relevance: use a relative one, λ in [0, 1)")
@@ -189,9 +209,13 @@ def directions_from_relevance(
 def unit_relevance(
     row: Tensor, *, threshold: float, absolute: bool = False, top_k: int | None = None, attribute: str
 ) -> Tensor:
-    """Relevance [S] → r [S] (float32) of unit length: divided by its largest |r|, |r| < λ → 0, normalised.
+    """Turn relevance `[S]` into r `[S]` (float32) of unit length.
 
-    With ``absolute`` λ is compared before the division. Raises DirectionError where nothing is left.
+    It is divided by its largest |r|, entries with |r| < λ become 0, and the rest is normalised. With `absolute` λ is
+    compared before the division.
+
+    Raises:
+        DirectionError: nothing is left.
     """
     largest = float(row.abs().max())
     kept = row.abs() >= threshold * (1.0 if absolute else largest)
@@ -211,6 +235,10 @@ def unit_relevance(
 
 
 def check_method(method: str) -> None:
-    """Refuse a method that there is not. Raises DirectionError."""
+    """Refuse an unknown method.
+
+    Raises:
+        DirectionError: there is no such method.
+    """
     if method not in METHODS:
         raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")

@@ -1,9 +1,8 @@
-"""Gradient relevance: the slope of the text score, held to the styles that the generator visits.
+"""Gradient relevance: the slope of the text score, restricted to the styles that the generator visits.
 
-Averaged over K images, r = P·(σ ⊙ ∂⟨E(G(s)), Δt⟩/∂s): all channels in one backward pass per image and
-direction. P projects onto the column space of the affine layers in standardised styles: every style vector
-is s = A·w + b, and the bare gradient leaves that low-dimensional set, where geometry (hair length, face
-shape) no longer follows.
+Averaged over K images, r = P·(σ ⊙ ∂⟨E(G(s)), Δt⟩/∂s): all channels in one backward pass per image and direction. P
+projects onto the column space of the affine layers in standardised styles: every style vector is s = A·w + b, and the
+bare gradient leaves that low-dimensional set, where geometry (hair length, face shape) no longer follows.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _RANK_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class GradientRelevance:
-    """Computes the rows that are asked for, and keeps each on disk by its text direction (with a cache)."""
+    """Relevance that is computed for the directions that are asked for; with a cache each row is stored on disk."""
 
     generator: EditableGenerator
     text_encoder: TextEncoder
@@ -39,6 +38,7 @@ class GradientRelevance:
     _seen: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def relevance(self, text_directions: Tensor) -> Tensor:
+        """Return relevance `[P, S]` of unit vectors `[P, D]`, measuring those that are not stored."""
         keys = [hashlib.sha256(t.float().cpu().numpy().tobytes()).hexdigest() for t in text_directions]
         store = DirectionCache(self.sampling.cache)
         for key in keys:
@@ -53,6 +53,7 @@ class GradientRelevance:
         return torch.stack([self._seen[key] for key in keys])
 
     def strength(self, text_directions: Tensor) -> Tensor:
+        """Return the largest |relevance| `[P]` of each of the unit vectors `[P, D]`."""
         return self.relevance(text_directions).abs().amax(dim=1)
 
     def _measure(self, text_directions: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class GradientRelevance:
 
 
 def affine_basis(affine_weight: Tensor, per_std: Tensor) -> Tensor:
-    """Orthonormal basis [S, rank] (float64) of the columns of A/σ; ``per_std [S]`` is 1/σ, 0 where unused."""
+    """Return an orthonormal basis `[S, rank]` (float64) of the columns of A/σ; `per_std [S]` is 1/σ, 0 where unused."""
     left, values, _ = torch.linalg.svd(per_std[:, None] * affine_weight.double(), full_matrices=False)
     basis: Tensor = left[:, values > _RANK_TOLERANCE * values[0]]
     return basis
@@ -99,9 +100,12 @@ def gradient_relevance(
     sampling: Sampling = DEFAULT_SAMPLING,
     projected: bool = True,
 ) -> GradientRelevance:
-    """Gradient relevance averaged over the samples (K); nothing is computed before a direction is asked for.
+    """Return gradient relevance averaged over the samples (K); nothing is computed before a direction is asked for.
 
-    ``projected=False`` leaves the bare gradient, for comparison.
+    `projected=False` leaves the bare gradient, for comparison.
+
+    Raises:
+        DirectionError: there is no sample.
     """
     if sampling.samples < 1:
         raise DirectionError(f"gradient relevance needs at least one sample, not {sampling.samples}")

@@ -1,6 +1,6 @@
-"""Which unedited images have what a text says: by the text score against the neutral prompt's, as for edit directions.
+"""Which unedited images have what a text says, by its text score against the neutral prompt, as for edit directions.
 
-The score that parts those that have it from those that lack it is Otsu's, over a sample of unedited images, as in
+The score that separates those that have it from those that lack it is Otsu's, over a sample of unedited images, as in
 `calibration`.
 """
 
@@ -21,8 +21,12 @@ from zoom_engine.text import TextEncoder
 
 @dataclass(frozen=True)
 class TextGroups:
-    """``along [G, D]``: the text directions of G texts; ``splits [G]``: the scores above which an image has what they
-    say. CPU, float32."""
+    """The groups that G texts make, CPU tensors, float32.
+
+    Attributes:
+        along: `[G, D]`, the text directions.
+        splits: `[G]`, the scores above which an image has what the text says.
+    """
 
     along: Tensor
     splits: Tensor
@@ -36,7 +40,7 @@ class TextGroups:
         *,
         batch_size: int = 32,
     ) -> dict[int, tuple[bool, ...]]:
-        """Of each of the ``images``, rows of ``styles``, whether it has what each text says."""
+        """Return for each of the `images`, rows of `styles`, whether it has what each text says."""
 
         def drawn() -> Iterator[Tensor]:
             for part in torch.split(torch.tensor(images, dtype=torch.long), batch_size):
@@ -57,7 +61,7 @@ def text_groups(
     templates: Sequence[str],
     sampling: Sampling,
 ) -> TextGroups:
-    """The groups that ``texts`` make, the splits found on the pictures of ``sampling``."""
+    """Return the groups that `texts` make, with splits measured on the pictures of `sampling`."""
     along = text_directions(text_encoder, texts, neutral=neutral, templates=templates)
     unedited = unedited_embeddings(generator, text_encoder, sampling, doing="Scoring unedited images")
     return TextGroups(along, split_in_two(unedited @ along.T).splits)

@@ -1,15 +1,15 @@
 """How far to edit one image: until its own text score is what the images of the other side have on average.
 
 The calibrated range is a mean over images. At its bounds some images have long passed the goal and leave the natural
-range (a face that is dark already turns black when "pale skin" is taken away), others have not come half of the way.
-Each image is therefore followed along the direction, and stops where its own score reaches the goal. Those that never
-do stop where their score hardly moves on, as the calibrated bound does, or at ``REACH`` times that bound. Measured on
-the avatars, sensitivities are truer for it: planted effects lie nearer to the true ones, and pictures beyond the
-natural range no longer make false ones.
+range (a face that is dark already turns black when "pale skin" is removed), others have not come half of the way. So
+each image is followed along the direction and stops where its own score reaches the goal. Those that never reach it
+stop where their score barely moves on, as the calibrated bound does, or at `REACH` times that bound. Measured on the
+avatars, this makes sensitivities truer: injected effects lie nearer to the true ones, and pictures beyond the natural
+range no longer make false ones.
 
-An image that has the attribute (its own score is above the calibrated split) is edited only to lose it, one that
-lacks it only to gain it: more of what is there already leaves the natural range at once, and an edit of it measures
-the generator's artefacts. This also is what the truth of an attribute's effect compares: with it and without it.
+An image that has the attribute (its own score is above the calibrated split) is edited only to lose it, one that lacks
+it only to gain it: more of what it has already leaves the natural range at once, and such an edit measures the
+generator's artefacts. This is also what the true effect of an attribute compares: with it and without it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,12 @@ _CELLS = 64  # limits lie on a lattice this fine: rounding noise in a score does
 
 
 class ImageBounds(NamedTuple):
-    """Of U (image, attribute): the lowest and highest edit weight ``limits [U, 2]``, one of which is 0, and how much
-    the edit to the other changes the text scores of all attributes and what stands beside them, ``moved [U, N + L]``,
-    read between the weights that were looked at. CPU, float32.
+    """The limits of U trials (image, attribute), CPU tensors, float32.
+
+    Attributes:
+        limits: `[U, 2]`, the lowest and highest edit weight, one of which is 0.
+        moved: `[U, N + L]`, how much the edit to the other limit changes the text scores of all N attributes and of the
+            L texts beside them, interpolated between the weights that were tried.
     """
 
     limits: Tensor
@@ -55,10 +58,20 @@ def image_bounds(
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> ImageBounds:
-    """How far each wanted (image, attribute) is edited, and what that does to the text scores.
+    """Measure how far each wanted (image, attribute) is edited, and what that does to the text scores.
 
-    ``beside [L, D]`` are text directions that are looked at too. ``styles [I, S]`` are the unedited images';
-    ``renderer`` draws them. Of styles and images no more than a batch is held at a time.
+    Only one batch of styles and images is in memory at a time.
+
+    Args:
+        text_encoder: scores the images.
+        directions: N edit directions.
+        calibrated: their calibrated range.
+        renderer: draws the images.
+        styles: float `[I, S]`, of the unedited images.
+        wanted: U pairs (image, attribute index).
+        beside: float `[L, D]`, further text directions whose scores are measured.
+        batch_size: images at a time.
+        progress: how work shows itself.
     """
     along = score_directions(text_encoder, directions)
     if beside is not None:
@@ -68,7 +81,7 @@ def image_bounds(
     with progress(len(shown) + len(_STEPS) * len(wanted), "Bounding the edits", unit="image") as bar:
 
         def scores_of(images: Tensor, attributes: Tensor, weights: Tensor) -> Tensor:
-            """Text scores ``[B, N + L]`` of the images at edit weights ``[B]`` of one attribute each."""
+            """Compute text scores `[B, N + L]` of the images at edit weights `[B]` of one attribute each."""
 
             def drawn() -> Iterator[Tensor]:
                 for part in torch.split(torch.arange(len(images)), batch_size):
@@ -106,7 +119,7 @@ def image_bounds(
             moved[left] = torch.lerp(looked[left], scores, way[:, None]) - unedited[left]
             looked[left] = scores
             done = crossed | stopped
-            bar.update(int(done.sum()) * (len(_STEPS) - number))  # looks that are not needed
+            bar.update(int(done.sum()) * (len(_STEPS) - number))  # pictures that are not needed
             remaining[left] = there
             left = left[~done]
             if not len(left):

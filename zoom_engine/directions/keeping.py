@@ -1,9 +1,9 @@
-"""Edit directions that leave chosen texts alone: what they drag along of them is measured on pictures and taken out.
+"""Edit directions that leave chosen texts alone: their side effects on these are measured on pictures and removed.
 
-Every direction is followed a little, on the same unedited pictures, and so is that of each text to be kept. From an
-edit so much of their directions is taken away that the scores of their texts stay where they are, which is a system of
-K linear equations; twice, as pictures answer edits only nearly in proportion. (To make relevances orthogonal instead
-overshoots: a relevance says which channels go with a text, not how pictures answer them.)
+Every direction is followed a little on the same unedited pictures, and so is that of each text to be kept. From an edit
+so much of these texts' directions is subtracted that the scores of the texts stay where they are, which is a system of
+K linear equations. This is done twice, because pictures answer edits only nearly in proportion. (To make relevances
+orthogonal instead overshoots: a relevance says which channels go with a text, not how pictures answer them.)
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ def keeping(
     count: int,
     sampling: Sampling,
 ) -> EditDirections:
-    """The first ``count`` of the ``directions``, which hold those of the texts ``keep`` too; an attribute that is to be
-    kept is its own edit's to change. Measured on the pictures of ``sampling``.
+    """Return the first `count` of the `directions` without side effects on the texts `keep`.
 
-    Raises DirectionError where a tenth or less is left of an edit.
+    `directions` hold those of the texts `keep` too. An attribute that is to be kept is changed by its own edit only. It
+    is measured on the pictures of `sampling`.
+
+    Raises:
+        DirectionError: a tenth or less is left of an edit.
     """
     names = directions.attributes
     depends_on = {
@@ -75,7 +78,7 @@ def _held(
     count: int,
     sampling: Sampling,
 ) -> Tensor:
-    """The matrix ``[count, S]``."""
+    """Compute the matrix `[count, S]`."""
     names = directions.attributes
     places = [names.index(text) for text in keep]
     std = sampling.statistics(generator).std
@@ -89,7 +92,7 @@ def _held(
         before = text_scores(text_encoder, along, (renderer.render(codes[part]) for part in parts))
 
         def moved(rows: Tensor) -> Tensor:
-            """What one step along each of the ``rows [R, S]`` adds to the kept scores ``[R, K]``, on average."""
+            """Compute what one step along each of the `rows [R, S]` adds to the kept scores, `[R, K]`, on average."""
             found = []
             for row in rows:
                 edits = _WEIGHT * ways[:, None]

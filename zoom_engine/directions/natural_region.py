@@ -1,11 +1,10 @@
 """How far several edits together may go: no further than unedited images lie from their own mean.
 
-Each attribute within its calibrated range can still leave, together with the others, what the generator ever draws: a
-face became a blur or a black silhouette, its label "kept". The yardstick is the Mahalanobis distance of the code,
-seen along the edit directions alone: u(s) = R·(s − μ)/σ, where row i of R is direction i per standard deviation,
-Δs_i/σ. Over unedited samples u has the covariance C and d² = uᵀC⁻¹u some distribution; an edit by weights w moves u by
-RRᵀw. A code is *natural* while d² stays below the ``QUANTILE`` of the unedited ones, or below the image's own, where
-that is more.
+Several attributes, each within its calibrated range, can together leave what the generator ever draws: a face became a
+blur or a black silhouette, its label "kept". The measure is the Mahalanobis distance of the code, seen along the edit
+directions alone: u(s) = R·(s − μ)/σ, where row i of R is direction i per standard deviation, Δs_i/σ. Over unedited
+samples u has the covariance C, and d² = uᵀC⁻¹u has some distribution; an edit by weights w moves u by RRᵀw. A code is
+*natural* while d² stays below the `QUANTILE` of the unedited ones, or below the image's own d², where that is more.
 
 Seen along all S channels nothing is far: a dozen attributes at their limits add little to hundreds of channels that
 vary anyway. The text encoder's features did not tell either (measured on the avatars over 24 multi-attribute
@@ -30,16 +29,16 @@ from zoom_engine.generators import EditableGenerator, sample_styles
 QUANTILE = 0.99
 SAMPLES = 2048
 SEED = 2
-_RIDGE = 1e-6  # of the mean variance: two wordings of one attribute leave the covariance almost singular
+_RIDGE = 1e-6  # of the mean variance: two paraphrases of one attribute leave the covariance almost singular
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class NaturalEdits:
-    """What is natural around one image: the edit weights w ``[N]`` with d²(``position`` + ``gram``·w) ≤ ``limit``.
+    """What is natural around one image: the edit weights w `[N]` with d²(`position` + `gram`·w) ≤ `limit`.
 
-    It is convex and holds w = 0, so that an edit can be drawn back into it.
+    The set is convex and holds w = 0, so that an edit can be projected into it.
     """
 
     position: Array
@@ -48,20 +47,20 @@ class NaturalEdits:
     limit: float
 
     def distance(self, weights: Array) -> float:
-        """d² of the edited code; unedited ones have N on average."""
+        """Compute d² of the edited code; unedited ones have N on average."""
         at = self.position + self.gram @ weights
         return float(at @ self.precision @ at)
 
     def holds(self, weights: Array) -> bool:
-        """The edit by ``weights [N]`` stays within what the generator draws."""
+        """Tell whether the edit by `weights [N]` stays within what the generator draws."""
         return self.distance(weights) <= self.limit * (1 + 1e-6)
 
     def normal(self, weights: Array) -> Array:
-        """The gradient ``[N]`` of `distance`: on the surface it points outward."""
+        """Compute the gradient `[N]` of `distance`: on the surface it points outward."""
         return 2 * self.gram.T @ self.precision @ (self.position + self.gram @ weights)
 
     def drawn_back(self, weights: Array) -> Array:
-        """``weights [N]``, made smaller in proportion as far as it takes to be natural."""
+        """Project `weights [N]` into the set: reduce them in proportion until they are natural."""
         if self.holds(weights):
             return weights
         move = self.gram @ weights
@@ -76,9 +75,12 @@ class NaturalEdits:
 class NaturalRegion:
     """What a generator draws, seen along N edit directions.
 
-    ``mean [S]`` and ``along [S, N]`` (the transposed R, per unit of style) give the position of a style vector, ``gram
-    [N, N]`` = RRᵀ what edit weights do to it, ``precision [N, N]`` = C⁻¹ its distance d², ``limit`` the largest natural
-    d².
+    Attributes:
+        mean: `[S]`, of the styles.
+        along: `[S, N]`, the transposed R per unit of style; with the mean it gives the position of a style vector.
+        gram: `[N, N]` = RRᵀ, what edit weights do to the position.
+        precision: `[N, N]` = C⁻¹, of the distance d².
+        limit: the largest natural d².
     """
 
     mean: Tensor
@@ -88,7 +90,7 @@ class NaturalRegion:
     limit: float
 
     def around(self, style: Tensor) -> NaturalEdits:
-        """What is natural around the unedited image with ``style [S]``."""
+        """Return what is natural around the unedited image with `style [S]`."""
         position: Array = ((style.cpu().double() - self.mean) @ self.along).numpy()
         own = float(position @ self.precision @ position)
         return NaturalEdits(position, self.gram, self.precision, max(self.limit, own))
@@ -100,10 +102,12 @@ def natural_region(
     *,
     cache: Path | None = None,
 ) -> NaturalRegion:
-    """The region along ``directions``, from `SAMPLES` style vectors of the mapping network; no picture is made.
+    """Measure the region along `directions` by `SAMPLES` style vectors of the mapping network; no picture is made.
 
-    Truncation is that of the directions. ``cache`` is a folder for what was computed. Raises DirectionError for
-    directions of another generator.
+    Truncation is that of the directions. `cache` is a folder for what was computed.
+
+    Raises:
+        DirectionError: the directions belong to another generator.
     """
     directions.check_fits(generator)
     directions.check_origin()
@@ -126,7 +130,7 @@ def natural_region(
 
 
 def _measured(styles: Tensor, matrix: Tensor) -> dict[str, Tensor]:
-    """The parts of a `NaturalRegion` from samples ``[K, S]`` and directions ``[N, S]``, both float64."""
+    """Compute the parts of a `NaturalRegion` from samples `[K, S]` and directions `[N, S]`, both float64."""
     mean, std = styles.mean(0), styles.std(0, correction=0)
     moves = std > 1e-6 * std.max()
     unit = torch.where(moves, std, 1.0)

@@ -1,19 +1,20 @@
-"""Null directions: what edits of the same kind do that no text defined, or one that names nothing visible.
+"""Random baseline directions, and directions of control prompts: what edits of equal visible size do without a meaning.
 
-A sensitivity is the largest change that an edit of an image finds, and some change there always is. How much of a bar
-is that, is told by directions with as many channels as the attributes' have, weights drawn from a normal distribution,
-scaled by each channel's σ and of unit length like theirs. No text scores them, so how far they go is matched: until
-pictures change by as much as the attributes' edits to their calibrated bounds change them, by the root mean square over
-pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they change pictures by less: what a
-text moves, channels move together.) On each image they go one way only, as an attribute's edit does.
+A sensitivity is the largest change that an edit of an image finds, and there always is some change. How much of it any
+edit makes is told by directions with as many channels as the attributes' have, weights drawn from a normal
+distribution, scaled by each channel's σ and of unit length like theirs. No text scores them, so how far they go is
+matched: until pictures change by as much as the attributes' edits to their calibrated bounds change them, by the root
+mean square over pixels, on average over a few unedited pictures. (As long as the attributes' in σ, they would change
+pictures by less: the channels that a text moves act together.) On each image they go one way only, as an attribute's
+edit does.
 
-About one in four changes the ground truth itself, and a sound model rightly follows. Where labels tell, such directions
-are drawn again. Without labels nothing does: what the target's own answers are regressed on is no help, as what random
-directions do to them is not linear in the code, and a bias on what nobody typed must go on showing in them.
+About one in four changes the ground truth itself, and a sound model rightly follows. Where there are labels, such
+directions are drawn again. Without labels nothing tells them: to regress the target's own answers is no help, since
+what random directions do to them is not linear in the code, and a bias on what nobody typed must still show in them.
 
-Beside them stand directions of prompts that name nothing that a picture shows (`NOTHING`), found as the attributes' are
-and followed as far as pictures change by as much: what the wording of a prompt alone comes to. Each image is moved
-along one of them, by turns.
+Control prompts name nothing that a picture shows (`NOTHING`). Their directions are found as the attributes' are, and
+followed until pictures change by as much: they show what the wording of a prompt alone does. Each image is moved along
+one of them, in rotation.
 """
 
 from __future__ import annotations
@@ -43,20 +44,24 @@ NOTHING = Path(__file__).with_name("nothing_visible.txt")
 NOTHING_PROMPTS = 4
 NULL_PICTURES = 8
 MOST_DRAWS = 2
-"""Times as many random directions as are wanted: no more are drawn where labels are not kept."""
+"""So many times the wanted number of random directions is drawn at most, where labels are not kept."""
 _LABELS_LOST = 0.1  # of the pictures: a direction that loses more changes the ground truth
-_LOOKED_AT = (32, 64)  # pictures of random directions in a first look at their length and in a last, or one of each
+_LOOKED_AT = (32, 64)  # pictures of random directions, or one of each, to measure their length first and last
 _FAR = 4.0  # times the attributes' own length in σ, or a part of it: the length is sought no further
 _LEAST = 1e-6  # of a change: less is rounding
 
 
 @dataclass(frozen=True)
 class NullDirections:
-    """``matrix [J, S]`` (float32, CPU), row j being one direction, the random ones first; ``lengths [J]`` is how far
-    each is followed, in edit weight, to either side or, ``one_sided``, to the one that an image's seed draws.
+    """J baseline directions, the random ones first, then those of control prompts.
 
-    ``drawn`` are the numbers of the random ones among all that the seed draws; ``redrawn`` is how many were left out
-    as they change labels, ``changing`` how many of those that are here do so too, as too few do not.
+    Attributes:
+        matrix: float32 `[J, S]`, CPU, one direction per row.
+        lengths: how far each is followed, in edit weight.
+        one_sided: each image is moved to the one side that its seed draws, not to both.
+        drawn: the numbers of the random ones among all that the seed draws.
+        redrawn: how many were left out, because they change labels.
+        changing: how many of those that remain change labels too, because too few directions do not.
     """
 
     matrix: Tensor
@@ -67,7 +72,10 @@ class NullDirections:
     changing: int = 0
 
     def bounds(self, seed: int, direction: int) -> NDArray[np.float64]:
-        """Lowest and highest edit weight ``[J, 2]`` where one direction moves the image of that seed; 0 for others."""
+        """Return the lowest and highest edit weight `[J, 2]` for one direction and image; 0 for the others.
+
+        `seed` is the image's.
+        """
         bounds = np.zeros((len(self.matrix), 2))
         bounds[direction] = -self.lengths[direction], self.lengths[direction]
         if self.one_sided:
@@ -77,8 +85,12 @@ class NullDirections:
 
 @dataclass(frozen=True)
 class LabelReader:
-    """What tells the ground truth of pictures: ``read`` makes labels ``[B]`` of pictures ``[B, 3, R, R]``;
-    ``depends_on`` is what else they depend on, for cache keys (JSON)."""
+    """What tells the ground truth of pictures.
+
+    Attributes:
+        read: makes labels `[B]` of pictures `[B, 3, R, R]`.
+        depends_on: what else the labels depend on, for cache keys (JSON).
+    """
 
     read: Callable[[Tensor], Tensor]
     depends_on: Mapping[str, Any]
@@ -96,11 +108,19 @@ def null_directions(
     texts: Tensor | None = None,
     labels: LabelReader | None = None,
 ) -> NullDirections:
-    """``count`` random directions beside ``directions``, drawn from ``seed``, and after them those of ``texts [K, S]``.
+    """Draw random baseline directions, and match their lengths and those of control prompts to the attributes' edits.
 
-    Followed until pictures change by as much as within ``calibrated``, or to ±``bound`` without it. ``sampling`` has
-    the styles' statistics, and the unedited pictures that this is seen on; what is found is kept in its cache. Where
-    there are ``labels``, those that change the ground truth within ``calibrated`` are drawn again.
+    Args:
+        generator: of the directions.
+        directions: the attributes' edit directions.
+        calibrated: their range: pictures change by as much as within it. None: all directions go to ±`bound`.
+        count: number of random directions.
+        bound: the edit weight without a calibrated range.
+        seed: of the random directions.
+        sampling: has the statistics of the styles and the unedited pictures that this is measured on; results are
+            stored in its cache.
+        texts: float `[K, S]`, directions of control prompts.
+        labels: where given, random directions that change the ground truth within `calibrated` are drawn again.
     """
     std = sampling.statistics(generator).std
     free = torch.nonzero((std > 0) & ~generator.space.fixed_mask()).flatten()
@@ -128,21 +148,24 @@ def null_directions(
 
 
 def nothing_visible(text_encoder: TextEncoder, neutral: str) -> tuple[str, ...]:
-    """Prompts that name nothing that a picture shows, as far as the encoder can read them: `NOTHING_PROMPTS` at most,
-    or none."""
+    """Return the control prompts that the encoder can read: `NOTHING_PROMPTS` at most, or none."""
     return tuple(readable(read_vocabulary(NOTHING, neutral), text_encoder, neutral)[:NOTHING_PROMPTS])
 
 
 def pictures_each(count: int, look: int) -> int:
-    """On how many pictures each of so many random directions is looked at to find the one length that they have, in the
-    first look or the last: few where they are many, since each stands for all."""
+    """Return on how many pictures each of `count` random directions is measured in the first or the last `look`.
+
+    All directions share one length; where there are many, few pictures of each are enough.
+    """
     return min(NULL_PICTURES, math.ceil(_LOOKED_AT[look] / max(count, 1)))
 
 
 @dataclass(frozen=True)
 class _Matching:
-    """Rows that are to change pictures as much as ``attributes`` do at their bounds: ``count`` of the ``draws``, which
-    keep the ``labels`` where there are some, and ``texts``."""
+    """Directions that are to change pictures as much as the `attributes` do at their bounds.
+
+    They are `count` of the `draws`, which keep the `labels` where there are some, and `texts`.
+    """
 
     generator: EditableGenerator
     attributes: Tensor
@@ -154,8 +177,11 @@ class _Matching:
     labels: LabelReader | None
 
     def found(self) -> dict[str, Tensor]:
-        """``drawn``, the numbers of the draws; ``lengths``, the edit weights at which they change pictures as much, one
-        for all of them, then one for each of ``texts``; ``redrawn`` and ``changing`` as in `NullDirections`; kept."""
+        """Return what was measured, from the cache where it is stored.
+
+        `drawn` are the numbers of the draws; `lengths` the edit weights at which they change pictures as much, one for
+        all of them, then one for each of `texts`; `redrawn` and `changing` are those of `NullDirections`.
+        """
         sampling, rows = self.sampling, (self.attributes, self.draws, self.texts)
         depends_on = {
             "generator": self.generator.content_hash,
@@ -170,7 +196,7 @@ class _Matching:
 
     @torch.no_grad()
     def _measured(self) -> dict[str, Tensor]:
-        """The same, measured; lengths are float64."""
+        """Measure what `found` returns; lengths are float64."""
         codes, renderer = self.sampling.codes(self.generator), self.sampling.renderer_of(self.generator)
         parts = torch.split(torch.arange(len(codes)), self.sampling.batch_size)
         unedited = torch.cat([renderer.render(codes[part]) for part in parts])
@@ -181,8 +207,10 @@ class _Matching:
         checked = 0 if self.labels is None else len(codes) * len(self.draws)
 
         def seen(rows: Tensor, weights: Tensor, pictures: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-            """In batches, places among ``pictures [rows, P]`` and what is drawn there by weights ``[rows, 2]``, the
-            first and the second by turns."""
+            """Yield in batches indices of pictures, and what is drawn there.
+
+            Each of the `rows` is tried on `pictures [rows, P]` with its two `weights [rows, 2]` in turn.
+            """
             picture, row = pictures.flatten(), torch.arange(len(rows)).repeat_interleave(pictures.shape[1])
             for part in torch.split(torch.arange(len(row)), self.sampling.batch_size):
                 alone = torch.zeros(len(part), len(rows))
@@ -191,7 +219,7 @@ class _Matching:
                 bar.update(len(part))
 
         def changes(rows: Tensor, weights: Tensor, pictures: Tensor) -> Tensor:
-            """Of each row the mean change of pictures."""
+            """Compute for each row the mean change of pictures."""
             moved = [
                 (drawn - unedited[picture]).square().mean(dim=(1, 2, 3)).sqrt().double().cpu()
                 for picture, drawn in seen(rows, weights, pictures)
@@ -199,7 +227,7 @@ class _Matching:
             return torch.cat(moved).view(pictures.shape).mean(1)
 
         def lost(rows: Tensor, length: Tensor) -> Tensor:
-            """Of each row the share of the pictures that lose their label."""
+            """Compute for each row the fraction of the pictures that lose their label."""
             if self.labels is None:
                 return torch.zeros(len(rows))
             before, pictures = self.labels.read(unedited), every.expand(len(rows), -1)
@@ -208,7 +236,7 @@ class _Matching:
             return 1 - torch.cat(kept).double().view(pictures.shape).mean(1)
 
         def matched(rows: Tensor, length: Tensor, look: int, *, together: bool) -> Tensor:
-            """The length corrected by what a look shows: the change grows nearly in proportion."""
+            """Correct the length by what a look shows: the change grows nearly in proportion."""
             turns = few[look] * torch.arange(len(rows))[:, None] + torch.arange(few[look]) + look
             pictures = turns % len(codes) if together else every.expand(len(rows), -1)
             found = changes(rows, _both_ways(length.expand(len(rows))), pictures)
@@ -239,5 +267,5 @@ class _Matching:
 
 
 def _both_ways(lengths: Tensor) -> Tensor:
-    """Weights ``[rows, 2]``, to either side."""
+    """Return weights `[rows, 2]`, to either side."""
     return torch.stack([-lengths, lengths], dim=1).float()

@@ -1,6 +1,7 @@
-"""The same attributes in several phrasings: an edit direction of each, to see how much hangs on words.
+"""The same attributes in several paraphrases: an edit direction of each, to see how much depends on words.
 
-A phrasing is one wording of the attribute in one template; an attribute's own direction is of the mean over all.
+A paraphrase is one of the texts of the attribute (separated by "|") in one template; an attribute's own direction is
+that of the mean over all.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from zoom_engine.settings.attributes import Attribute
 
 
 def phrasings(attributes: Sequence[str], templates: Sequence[str], count: int) -> list[tuple[list[str], str]]:
-    """``count`` times a wording of each attribute and the template for all: the templates evenly, or, where they are
-    fewer, one after the other; wordings by turns.
+    """Return `count` times a wording of each attribute, and the template for all.
 
-    Raises DirectionError where an attribute has fewer phrasings.
+    Templates are spread evenly, or taken in order where they are fewer; the texts of an attribute, separated by "|",
+    take turns.
+
+    Raises:
+        DirectionError: an attribute has fewer paraphrases.
     """
     several = len(templates) >= count
     every = [Attribute.parse(attribute).wordings for attribute in attributes]
@@ -44,6 +48,8 @@ def phrased_directions(
     count: int,
     find: Callable[[list[str], str], EditDirections],
 ) -> Tensor:
-    """Row k · N + i of ``[count · N, S]`` is the direction of attribute i in its phrasing k; ``find`` finds those of
-    texts in one template."""
+    """Return directions `[count · N, S]`; row k · N + i is the direction of attribute i in its paraphrase k.
+
+    `find` finds the directions of texts in one template.
+    """
     return torch.cat([find(texts, template).matrix for texts, template in phrasings(attributes, templates, count)])

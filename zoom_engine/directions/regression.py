@@ -1,23 +1,22 @@
 """Regression relevance: K random samples, embedded once, tell how styles and embeddings go together.
 
-Forward passes only; the moments of the samples (not the images) are kept, and give one matrix for every
-later prompt. With u the standardised styles, e the embeddings, w the latents and s = A·w + b the affine
-layers of the generator, three estimators of the channels' answer to a text direction Δt:
+It takes forward passes only. The moments of the samples (not the images) are stored, and give one matrix for every
+later prompt. With u the standardised styles, e the embeddings, w the latents and s = A·w + b the affine layers of the
+generator, there are three estimators of the channels' answer to a text direction Δt:
 
-- ``correlation``: cov(u, e)·Δt. The mean difference between images of high and low text score. It moves
-  whatever goes with the attribute among the samples: where most beards are on men, the beard's direction
-  makes men.
-- ``ridge``: A/σ · (cov(w) + ρI)⁻¹ cov(w, e)·Δt. Regression of the text score on the latent: the partial
-  effect, in the affine layers' column space. Ties in the latent's distribution drop out where the generator
-  draws different attributes from orthogonal latent directions; where it does not, they stay. The default:
-  on the avatars it measured purer than the others, pictures being linear in the latent rather than the embedding.
-- ``whitened``: cov(u, e)·(cov(e) + ρI)⁻¹·Δt. Regression of the styles on the embedding, evaluated at Δt: the
-  change of styles to expect when the embedding moves along Δt *and nowhere else*. What tells tied attributes
-  apart in the embedding keeps them apart in the styles, and as every row is an average of real styles the
-  direction stays in the affine layers' column space by itself. ρ bounds the gain in directions that images
-  hardly use (part of Δt is the gap between text and images, which no image ever crosses).
+- `correlation`: cov(u, e)·Δt. The mean difference between images of high and low text score. It moves whatever goes
+  with the attribute among the samples: where most beards are on men, the beard's direction makes men.
+- `ridge`: A/σ · (cov(w) + ρI)⁻¹ cov(w, e)·Δt. Regression of the text score on the latent: the partial effect, in the
+  affine layers' column space. Correlations in the latent's distribution drop out where the generator draws different
+  attributes from orthogonal latent directions; elsewhere they stay. It is the default: on the avatars it measured purer
+  than the others, because pictures are linear in the latent rather than in the embedding.
+- `whitened`: cov(u, e)·(cov(e) + ρI)⁻¹·Δt. Regression of the styles on the embedding, evaluated at Δt: the change of
+  styles to expect when the embedding moves along Δt *and nowhere else*. What tells correlated attributes apart in the
+  embedding keeps them apart in the styles, and since every row is an average of real styles, the direction stays in the
+  affine layers' column space. ρ bounds the gain in directions that images barely use (part of Δt is the gap between
+  text and images, which no image ever crosses).
 
-ρ is ``ridge`` times the mean eigenvalue of the matrix that it is added to.
+ρ is `ridge` times the mean eigenvalue of the matrix that it is added to.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ DEFAULT_SAMPLING = Sampling(2048)
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments of K samples: cov(s, e) [S, D], cov(e) [D, D], cov(w) [W, W], cov(w, e) [W, D]."""
+    """Second moments of K samples: cov(s, e) `[S, D]`, cov(e) `[D, D]`, cov(w) `[W, W]`, cov(w, e) `[W, D]`."""
 
     style_embedding: Tensor
     embedding: Tensor
@@ -59,7 +58,7 @@ def regression_relevance(
     estimator: Estimator = "ridge",
     ridge: float = DEFAULT_RIDGE,
 ) -> MatrixRelevance:
-    """Relevance matrix [S, D] from one forward pass per sample; all estimators share the cached moments."""
+    """Compute the relevance matrix `[S, D]` by one forward pass per sample; all estimators share the cached moments."""
     if estimator not in ESTIMATORS:
         raise DirectionError(f"unknown estimator '{estimator}': choose one of {', '.join(ESTIMATORS)}")
     if sampling.samples < 16:
@@ -99,10 +98,10 @@ def regression_relevance(
 
 
 def _inverse_root(covariance: Tensor) -> Tensor:
-    """(C + ρI)^(−1/2), ρ a tenth of the mean eigenvalue: what varies little counts as much as the rest.
+    """Compute (C + ρI)^(−1/2), ρ a tenth of the mean eigenvalue, so that what varies little counts as much as the rest.
 
-    Strength is judged in embeddings whitened by it, because rare or subtle attributes move the embedding
-    less than common ones, and would otherwise lose against random text, which has a share of everything.
+    Strength is judged in embeddings that are whitened by it, because rare or subtle attributes move the embedding less
+    than common ones, and would otherwise lose against random text, which contains a little of everything.
     """
     values, vectors = torch.linalg.eigh(covariance)
     rho = DEFAULT_RIDGE * values.mean()
@@ -111,7 +110,7 @@ def _inverse_root(covariance: Tensor) -> Tensor:
 
 
 def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
-    """(C + ρI)⁻¹·right with ρ = ridge × mean eigenvalue of C; the tiny floor keeps a singular C solvable."""
+    """Compute (C + ρI)⁻¹·right with ρ = ridge × mean eigenvalue of C; the tiny floor keeps a singular C solvable."""
     size = covariance.shape[0]
     rho = max(ridge, 1e-9) * covariance.trace() / size
     solved: Tensor = torch.linalg.solve(covariance + rho * torch.eye(size, dtype=covariance.dtype), right)
@@ -120,7 +119,7 @@ def _ridge_solve(covariance: Tensor, right: Tensor, ridge: float) -> Tensor:
 
 @torch.no_grad()
 def _moments(generator: EditableGenerator, sampling: Sampling, embeddings: Tensor) -> Moments:
-    """Samples enter as centred moments (float64)."""
+    """Compute the centred moments (float64) of the samples."""
     latents, styles = zip(*((w.cpu(), codes.cpu()) for w, codes in sampling.draw(generator)), strict=True)
     e, w, s = (_centred(rows) for rows in (embeddings, torch.cat(latents), torch.cat(styles)))
     count = len(e)

@@ -27,10 +27,17 @@ _SAME_TEXT = 1e-4  # a difference of two unit vectors below this is rounding, no
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which random images something is measured on: ``samples`` latents of ``seed``, truncated or not; and how.
+    """Which random images something is measured on, and how.
 
-    ``synthesizer`` makes the images of forward-only measurements, ``batch_size`` at a time; None is torch in float32.
-    What is measured is kept in the folder ``cache``, and work shows as ``progress`` has it.
+    Attributes:
+        samples: number of latents.
+        seed: of the latents.
+        truncation: ψ; 1 is none.
+        truncation_cutoff: how many layers are truncated; None is all.
+        synthesizer: makes the images of measurements that only look forward; None is torch in float32.
+        batch_size: images at a time.
+        cache: folder for what is measured.
+        progress: how work shows itself.
     """
 
     samples: int
@@ -43,11 +50,11 @@ class Sampling:
     progress: ProgressFactory = field(default=silent, compare=False)
 
     def renderer_of(self, generator: EditableGenerator) -> Renderer:
-        """What draws ``generator``'s pictures."""
+        """Return what draws the pictures of `generator`."""
         return generator if self.synthesizer is None else self.synthesizer
 
     def draw(self, generator: EditableGenerator) -> Iterator[tuple[Tensor, Tensor]]:
-        """(latents [b, W], codes [b, S]) in batches."""
+        """Yield (latents `[b, W]`, codes `[b, S]`) in batches."""
         return sample_styles(
             generator,
             samples=self.samples,
@@ -57,11 +64,11 @@ class Sampling:
         )
 
     def codes(self, generator: EditableGenerator) -> Tensor:
-        """All codes ``[samples, S]``."""
+        """Return all codes `[samples, S]`."""
         return torch.cat([codes for _, codes in self.draw(generator)])
 
     def statistics(self, generator: EditableGenerator) -> StyleStatistics:
-        """Mean and σ of the styles [S], on the CPU: one definition for all kinds of relevance."""
+        """Return mean and σ of the styles `[S]`, on the CPU: one definition for all kinds of relevance."""
         cut = None if self.truncation == 1 else self.truncation_cutoff  # it means nothing then
         depends_on = {"generator": generator.content_hash, "truncation": self.truncation, "truncation_cutoff": cut}
 
@@ -73,11 +80,11 @@ class Sampling:
         return StyleStatistics(**DirectionCache(self.cache).kept("statistics", depends_on, measured))
 
     def untruncated(self) -> Sampling:
-        """The same samples of the generator's whole range."""
+        """Return the same samples without truncation."""
         return dataclasses.replace(self, truncation=1.0)
 
     def identity(self, generator: EditableGenerator, text_encoder: TextEncoder) -> dict[str, Any]:
-        """What a measurement on these samples depends on, for cache keys and provenance (JSON)."""
+        """Return what a measurement on these samples depends on, for cache keys and provenance (JSON)."""
         made = {"backend": "torch", "precision": "fp32"} if self.synthesizer is None else self.synthesizer.describe()
         if text_encoder.precision != "fp32":
             made |= {"embedded_in": text_encoder.precision}
@@ -93,39 +100,38 @@ class Sampling:
 
 
 class Relevance(Protocol):
-    """The relevance of all style channels to text directions.
-
-    ``method`` is "sampled", "regression" or "gradient"; ``details`` are the options and hashes it depends on
-    (JSON); ``random_texts`` is how many random texts it can afford to be held against.
-    """
+    """The relevance of all style channels to text directions."""
 
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """Return "sampled", "regression" or "gradient"."""
 
     @property
-    def sampling(self) -> Sampling: ...
+    def sampling(self) -> Sampling:
+        """Return the samples that it is measured on."""
 
     @property
-    def details(self) -> dict[str, Any]: ...
+    def details(self) -> dict[str, Any]:
+        """Return the options and hashes that it depends on (JSON)."""
 
     @property
-    def random_texts(self) -> int: ...
+    def random_texts(self) -> int:
+        """Return how many random texts it can afford to be compared with."""
 
     def relevance(self, text_directions: Tensor) -> Tensor:
-        """Unit vectors [P, D] → relevance [P, S], 0 for toRGB channels; the edit is σ ⊙ relevance."""
+        """Return relevance `[P, S]` of unit vectors `[P, D]`, 0 for toRGB channels; the edit is σ ⊙ relevance."""
         ...
 
     def strength(self, text_directions: Tensor) -> Tensor:
-        """Unit vectors [P, D] → the largest |relevance| of each before scaling [P]."""
+        """Return the largest |relevance| before scaling `[P]` of each of the unit vectors `[P, D]`."""
         ...
 
 
 @dataclass(frozen=True)
 class MatrixRelevance:
-    """Relevance that is one product: ``matrix [S, D]`` serves every prompt.
+    """Relevance that is one product: `matrix [S, D]` serves every prompt.
 
-    ``evidence [S, D]`` gives the strength, where the matrix itself is rescaled too much to compare
-    directions by it.
+    `evidence [S, D]` gives the strength, where the matrix itself is rescaled too much to compare directions by it.
     """
 
     method: str
@@ -136,20 +142,24 @@ class MatrixRelevance:
     random_texts: int = RANDOM_TEXTS
 
     def relevance(self, text_directions: Tensor) -> Tensor:
+        """Return relevance `[P, S]` of unit vectors `[P, D]`."""
         return text_directions.to(self.matrix) @ self.matrix.T
 
     def strength(self, text_directions: Tensor) -> Tensor:
+        """Return the strength `[P]` of unit vectors `[P, D]`."""
         return (text_directions.to(self.evidence) @ self.evidence.T).abs().amax(dim=1)
 
 
 def text_directions(
     text_encoder: TextEncoder, attributes: Sequence[str], *, neutral: str, templates: Sequence[str] = GENERAL
 ) -> Tensor:
-    """Unit vectors Δt [N, D] (float32, CPU): normalise(E(attribute) − E(neutral)) (Patashnik 2021).
+    """Return unit vectors Δt `[N, D]` (float32, CPU): normalise(E(attribute) − E(neutral)) (Patashnik 2021).
 
-    Wordings of one attribute, separated by "|", are averaged before the difference. Raises DirectionError
-    where the text encoder cannot tell an attribute from the neutral prompt, TextEncoderError where it is known
-    that its training never read a word of one.
+    Paraphrases of one attribute, separated by "|", are averaged before the difference.
+
+    Raises:
+        DirectionError: the text encoder cannot tell an attribute from the neutral prompt.
+        TextEncoderError: it is known that its training never read a word of an attribute.
     """
     if isinstance(attributes, str) or not attributes:
         raise DirectionError("attributes must be a non-empty list of prompts, such as ['a smiling face']")
@@ -177,13 +187,17 @@ def _mean_of_wordings(text_encoder: TextEncoder, prompt: str, templates: Sequenc
 
 
 def check_finite(embeddings: Tensor) -> Tensor:
-    """``embeddings`` as they are; DirectionError where they are not finite."""
+    """Return `embeddings` as they are.
+
+    Raises:
+        DirectionError: they are not finite.
+    """
     if not bool(torch.isfinite(embeddings).all()):
         raise DirectionError("the generator gives images that are not finite (NaN): check its checkpoint")
     return embeddings
 
 
 def inverse_std(std: Tensor, fixed_mask: Tensor) -> Tensor:
-    """1/σ [S] (float64), 0 for toRGB channels and for channels that never move."""
+    """Return 1/σ `[S]` (float64), 0 for toRGB channels and for channels that never move."""
     moves = (std > 1e-6 * std.max()) & ~fixed_mask.cpu()
     return torch.where(moves, 1 / std.double().clamp(min=1e-30), 0.0)

@@ -1,9 +1,9 @@
-"""Sampled relevance, the reference way: push one channel at a time and see where the embedding goes.
+"""Sampled relevance, as in the reference: push one channel at a time and see where the embedding goes.
 
-StyleCLIP's ``fs3`` (Patashnik 2021): for channel c, K images are rendered with c at mean + α·σ_c and at mean
-− α·σ_c, both are embedded, the difference of the unit embeddings is normalised, averaged over the images and
-normalised again: row c of the relevance matrix. That is 2·K·S syntheses (1.2 million at 1024²), so finished
-rows go to disk every minute and a killed run goes on from there.
+StyleCLIP's `fs3` (Patashnik 2021): for channel c, K images are rendered with c at mean + α·σ_c and at mean − α·σ_c,
+both are embedded, the difference of the unit embeddings is normalised, averaged over the images and normalised again:
+row c of the relevance matrix. That is 2·K·S syntheses (1.2 million at 1024²), so finished rows go to disk every minute,
+and a killed run resumes from there.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ def sampled_relevance(
     alpha: float = 5.0,
     save_every: float = 60.0,
 ) -> MatrixRelevance:
-    """Relevance matrix [S, D] with unit rows; rows of toRGB and of ineffective channels are 0.
+    """Compute the relevance matrix `[S, D]` with unit rows; rows of toRGB and of ineffective channels are 0.
 
-    The number of samples is K; ``alpha`` the push in standard deviations; ``save_every`` the seconds between
-    two saves of the finished rows (with a cache).
+    Args:
+        generator: whose channels are pushed.
+        text_encoder: embeds the images.
+        sampling: the number of samples is K.
+        alpha: the push in standard deviations.
+        save_every: seconds between two saves of the finished rows (with a cache).
     """
     if sampling.samples < 1 or not alpha > 0:
         raise DirectionError(f"sampled relevance needs samples ≥ 1 and alpha > 0, not {sampling.samples} and {alpha}")
@@ -67,7 +71,7 @@ def sampled_relevance(
 def _filled(
     generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling, alpha: float, part: dict[str, Tensor]
 ) -> Iterator[None]:
-    """Compute the rows that ``part`` lacks, in place, some at a time."""
+    """Compute the rows that `part` lacks, in place, some at a time."""
     statistics, base = sampling.statistics(generator), sampling.codes(generator)
     channels = inverse_std(statistics.std, generator.space.fixed_mask()).nonzero().flatten()
     todo = channels[~part["done"][channels]]
@@ -91,7 +95,7 @@ def _relevance_rows(
     channels: Tensor,
     values: Tensor,
 ) -> Tensor:
-    """Rows [C, D]: ``channels [C]`` of ``base [K, S]`` take their low and their high of ``values [C, 2]``."""
+    """Compute rows `[C, D]`: `channels [C]` of `base [K, S]` take their low and their high of `values [C, 2]`."""
     jobs = torch.cartesian_prod(torch.arange(len(channels)), torch.arange(len(base)), torch.arange(2))
     embedded = []
     for job in torch.split(jobs, sampling.batch_size):
@@ -104,5 +108,5 @@ def _relevance_rows(
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    """Unit vectors along the last dimension; 0 where there is nothing to normalise."""
+    """Normalise vectors along the last dimension; those of length 0 stay 0."""
     return torch.where(vectors.norm(dim=-1, keepdim=True) > _NO_CHANGE, F.normalize(vectors, dim=-1), 0.0)

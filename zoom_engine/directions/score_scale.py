@@ -1,7 +1,8 @@
-"""In which units the text scores of attributes and labels are compared: what an edit of one does to all the others.
+"""The units in which text scores of attributes and labels are compared, to tell side effects of edits.
 
 An attribute's unit is its natural range, from the mean score of the unedited images that lack it to that of those that
-have it (`calibration`). A label's is found in the same way, along what its prompt says beyond the mean of all labels'.
+have it (`calibration`). A label's unit is found in the same way, along what its prompt says beyond the mean of all
+labels.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ from zoom_engine.text import TextEncoder
 
 @dataclass(frozen=True)
 class ScoreScale:
-    """``labels [L, D]``: the text directions of the labels; ``units [N + L]``: one natural range of each attribute's
-    score, then of each label's. CPU, float32."""
+    """The units of N attributes and L labels, CPU tensors, float32.
+
+    Attributes:
+        labels: `[L, D]`, the text directions of the labels.
+        units: `[N + L]`, one natural range of each attribute's score, then of each label's.
+    """
 
     labels: Tensor
     units: Tensor
 
     def measure(self, moved: Tensor) -> list[tuple[float, ...]]:
-        """Changes of scores ``[U, N + L]`` in natural ranges, to four decimals."""
+        """Return changes of scores `[U, N + L]` in natural ranges, to four decimals."""
         return [tuple(round(value, 4) for value in row) for row in (moved / self.units).tolist()]
 
 
@@ -51,8 +56,21 @@ def score_scale(
     cache: Path | None = None,
     progress: ProgressFactory = silent,
 ) -> ScoreScale:
-    """The scale of an audit: of the ``samples`` and ``seed`` that the range was calibrated with, and with a ``cache``
-    of its pictures."""
+    """Measure the scale of an audit.
+
+    Args:
+        generator: of the directions.
+        text_encoder: scores the images.
+        directions: N edit directions.
+        calibrated: their calibrated range.
+        labels: L prompts.
+        samples: of unedited images, as the range was calibrated with.
+        seed: of these images, as the range was calibrated with.
+        synthesizer: makes the images; None is torch in float32.
+        batch_size: images at a time.
+        cache: folder for what was computed; the pictures of the calibration are used again.
+        progress: how work shows itself.
+    """
     ranges = [natural_ranges(calibrated.goals)]
     along = torch.zeros(0, text_encoder.dim)
     if labels:
@@ -67,8 +85,10 @@ def score_scale(
 
 
 def joined_scales(scales: Sequence[ScoreScale], attributes: int) -> tuple[ScoreScale | None, list[list[int]]]:
-    """One scale that looks at the labels of all, each of the same N ``attributes``, and of each which of its N + L
-    columns are its own. None where there is none."""
+    """Join scales of the same N attributes into one that measures the labels of all.
+
+    Returns it with, for each scale, which of the N + L columns are its own. None where there is no scale.
+    """
     distinct = {id(scale): scale for scale in scales}
     if not distinct:
         return None, []

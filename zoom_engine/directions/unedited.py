@@ -13,7 +13,7 @@ from zoom_engine.generators import EditableGenerator
 from zoom_engine.text import TextEncoder
 
 SAMPLES = 512
-"""Unedited pictures that ranges, score scales and groups are measured on."""
+"""The number of unedited pictures that ranges, score scales and groups are measured on."""
 _KEPT_EVERY = 512  # pictures; a killed run goes on from there
 
 
@@ -25,10 +25,13 @@ def unedited_embeddings(
     *,
     doing: str = "Looking at unedited images",
 ) -> Tensor:
-    """Unit vectors ``[samples, D]`` (CPU, float32) of the sampling's pictures, in the order of ``Sampling.draw``.
+    """Return unit vectors `[samples, D]` (CPU, float32) of the sampling's pictures, in the order of `Sampling.draw`.
 
-    With a cache the same generator, encoder, seed and truncation share one sample: who wants more pictures makes
-    those that are missing. DirectionError where a picture is not finite.
+    With a cache, measurements with the same generator, encoder, seed and truncation share one sample, and only missing
+    pictures are made.
+
+    Raises:
+        DirectionError: a picture is not finite.
     """
     store = DirectionCache(sampling.cache)
     key = dataclasses.replace(sampling, samples=0).identity(generator, text_encoder)

@@ -1,4 +1,4 @@
-"""What a text means and what its phrasing adds: the same text in several templates, beside random texts in the same."""
+"""What a text means and what its wording adds: the same text in several templates, and random texts in the same."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PHRASINGS = 4
 DEFAULT_LEVEL = 0.1
 """The probability that a random text passes for one with a meaning, in each of the tests that refuse texts."""
 
-_LEAST_NOISE = 1e-5  # of unit vectors in float32: below it phrasings differ by rounding
+_LEAST_NOISE = 1e-5  # of unit vectors in float32: below it paraphrases differ by rounding
 
 
 @dataclass(frozen=True)
 class Phrased:
-    """Texts in T phrasings, as the neutral prompt moves to each: E(text in t) − E(neutral in t), of unit vectors.
+    """Texts in T paraphrases, as the step from the neutral prompt: E(text in t) − E(neutral in t), of unit vectors.
 
-    ``wanted [N, T, D]`` are the attributes, ``random [M, T, D]`` the random texts that they are held against.
+    `wanted [N, T, D]` are the attributes, `random [M, T, D]` the random texts that they are compared with.
     """
 
     wanted: Tensor
@@ -44,8 +44,10 @@ def phrase(
     templates: Sequence[str] = GENERAL,
     cache: Path | None = None,
 ) -> Phrased:
-    """The attributes and `RANDOM_TEXTS` random texts in the first `PHRASINGS` templates (general ones where there are
-    fewer). ``cache`` keeps the random texts' embeddings."""
+    """Embed the attributes and `RANDOM_TEXTS` random texts in the first `PHRASINGS` templates.
+
+    General templates are added where there are fewer. `cache` stores the embeddings of the random texts.
+    """
     said = tuple(dict.fromkeys([*templates, *GENERAL]))[:PHRASINGS]
     base = _embedded(text_encoder, [neutral], said)
     wanted = torch.cat([_of_wordings(text_encoder, attribute, said) for attribute in attributes]) - base
@@ -53,7 +55,7 @@ def phrase(
 
 
 def clearness(differences: Tensor) -> Tensor:
-    """[P, T, D] → [P]: how far a text moves the neutral prompt, over how much phrasings differ about it."""
+    """Compute how far texts `[P, T, D]` move the neutral prompt, relative to how their paraphrases differ: `[P]`."""
     mean = differences.mean(dim=1, keepdim=True)
     noise = (differences - mean).square().sum(dim=2).mean(dim=1).sqrt()
     clear: Tensor = mean.squeeze(1).norm(dim=1) / noise.clamp(min=_LEAST_NOISE)
@@ -61,10 +63,13 @@ def clearness(differences: Tensor) -> Tensor:
 
 
 def exceeds(null: Tensor, level: float) -> float:
-    """The value that ``null [M]`` has to be exceeded by: random texts do so with probability ``level`` at most.
+    """Return the value that must be exceeded so that a random text does so with probability `level` at most.
 
-    It is the k-th largest of the M, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they are.
-    At level 1 everything passes. Raises DirectionError where M texts cannot tell so little.
+    It is the k-th largest of `null [M]`, k = level · (M + 1) rounded down: a rank test, exact for a text drawn as they
+    are. At level 1 everything passes.
+
+    Raises:
+        DirectionError: M texts are too few for this level.
     """
     if not 0 < level <= 1:
         raise DirectionError(f"level must be in (0, 1], not {level}: it is the share of random texts that may pass")

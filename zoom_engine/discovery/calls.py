@@ -1,15 +1,15 @@
-"""Which clusters are called: each is held against random directions of natural space, on images it was not found on.
+"""The verdict on each cluster: it is compared with random baseline directions on images that it was not found on.
 
-A search over thousands of channels always finds something that moves the target on the image that it looked at. So
-nothing counts but what the same direction does to held-out images, and a cluster is *called* only where
+A search over thousands of channels always finds something that moves the target on the image that it looked at. So only
+what the same direction does to held-out images counts, and a cluster is *sensitive* only where
 
-1. it moves them further than one more random direction would (`statistics.evidence`: what is specific, p-values
+1. it moves them further than one more random baseline direction would (`statistics.evidence`: *specific*, with p-values
    adjusted over clusters by Holm),
-2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, as the best
-   of several was picked (Gaffke's bound, as for what is ruled out),
-3. a word fits, and its own edits move the output by the smallest effect. Where none does, nobody can say what was
-   found: it may as well be the ground truth, changing where the text encoder does not see it. That is *undecided*, and
-   for eyes to judge.
+2. the mean change is above the smallest effect that matters with 95 % confidence, not only in the sample, because the
+   best of several was picked (Gaffke's bound, as for *negligible*),
+3. a word fits, and its own edits move the output by the smallest effect. Where no word fits, nobody can say what was
+   found. It may even be the ground truth, changing where the text encoder does not see it. That is *inconclusive*, and
+   for people to judge.
 """
 
 from __future__ import annotations
@@ -28,8 +28,15 @@ Called = Literal["called", "below", "undecided"]
 
 
 class Tested(NamedTuple):
-    """One direction on held-out images: `mean` change with its `interval`, the `lowest` that it may be (95 %), its
-    `standing` beside random directions, and on how many `images` it is the smallest effect or more."""
+    """The result of one direction on held-out images.
+
+    Attributes:
+        mean: the mean change of the output, in [0, 1].
+        interval: its 95 % bootstrap interval; None for one image.
+        lowest: its one-sided lower 95 % confidence bound.
+        standing: the test result against random baseline directions.
+        images: how many images it moves by the smallest effect or more.
+    """
 
     mean: float
     interval: Interval | None
@@ -39,7 +46,10 @@ class Tested(NamedTuple):
 
 
 def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
-    """Of each column of `change [I, M]` beside random directions `null [I, J]`."""
+    """Test each column of `change [I, M]` against random baseline directions `null [I, J]`.
+
+    `smallest` is the smallest effect that matters; all values are in [0, 1].
+    """
     found = []
     low, high = interval(bootstrap_means(change))
     lowest = lower_bounds(change)
@@ -52,18 +62,24 @@ def beside_random(change: Array, null: Array, smallest: float) -> list[Tested]:
 
 
 def told_apart(results: Sequence[Tested], null: Array, least: float) -> bool:
-    """Whether what was found can be told from random directions: any of it moves the output surely further, or no mean
-    of `null [I, J]` comes to `least`, from which on a change is decisive. Else the target reacts to any edit."""
+    """Tell whether what was found can be told from random baseline directions.
+
+    It can where one of the `results` is specific, or where no mean of `null [I, J]` reaches `least`, the smallest
+    decisive change. Otherwise the target reacts to any edit.
+    """
     return any(result.standing.specificity == "specific" for result in results) or strongest(null) < least
 
 
 def strongest(null: Array) -> float:
-    """The mean change by that column of `null [I, J]` that moves the output furthest."""
+    """Return the largest mean change by a column of `null [I, J]`."""
     return float(null.mean(axis=0).max())
 
 
 def call(cluster: Tested, name: str | None, word_change: float | None, smallest: float) -> tuple[Called, str]:
-    """The call, and why; `word_change` is the mean change by the own edits of the word that fits."""
+    """Return the verdict on a cluster, and the reason in a sentence.
+
+    `word_change` is the mean change by the edits of the word that fits.
+    """
     mean = f"{cluster.mean:.2f}"
     if cluster.standing.verdict == "negligible":
         return "below", f"On other images it moves the output by {mean}: less than matters."

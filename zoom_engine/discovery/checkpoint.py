@@ -1,7 +1,7 @@
-"""What a discovery measures of its images, kept as it is measured: a stopped run goes on where it was.
+"""What a discovery measures of its images, stored as it is measured: a stopped run resumes where it was.
 
-Some images at a time are measured and lie in one file together, so that whoever measures them looks at the same
-batches, and a run that was stopped anywhere ends with the numbers of one that was not.
+A few images at a time are measured and stored in one file. So whoever measures them sees the same batches, and a run
+that was stopped anywhere ends with the numbers of one that was not.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ Rows = dict[str, Tensor]
 
 
 class Checkpoint:
-    """The folder `out`/measured, or nothing that is kept. `depends_on` is what all that is measured depends on."""
+    """The folder `out`/measured, or no storage at all."""
 
     def __init__(self, folder: Path | None, depends_on: Mapping[str, Any], progress: ProgressFactory = silent) -> None:
+        """Use `folder`, or store nothing where it is None; `depends_on` is what all measurements depend on (JSON)."""
         self._store = DirectionCache(folder)
         self._common = {"all": hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()}
         self._progress = progress
@@ -40,9 +41,19 @@ class Checkpoint:
         at_once: int,
         doing: str,
     ) -> Rows:
-        """What ``measure`` says of all images, by their ``seeds``; it is asked for the rows of so many ``at_once``, and
-        only for those that were not kept. Its tensors have a row for each image. Raises AuditError where the folder
-        cannot be written."""
+        """Return what `measure` says of all images, and measure only what is not stored.
+
+        Args:
+            kind: name of the measurement.
+            seeds: of the images.
+            depends_on: tensors that this measurement depends on.
+            measure: returns tensors with a row for each image of a slice.
+            at_once: how many images are measured and stored together.
+            doing: title of the progress bar.
+
+        Raises:
+            AuditError: the folder cannot be written.
+        """
         own = {**self._common, "on": [_hash(tensor) for tensor in depends_on]}
         parts = []
         with self._progress(len(seeds), doing, unit="image") as bar:

@@ -1,9 +1,9 @@
-"""Edits of many images, put together by what they do: in natural space, and in what the text encoder sees of them.
+"""Edits of many images, clustered by what they do: in natural space, and in what the text encoder sees of them.
 
-An edit and its opposite are the same attribute, added to one image and taken from another, so clusters are of axes: an
+An edit and its opposite are the same attribute, added to one image and taken from another. So clusters are axes: an
 edit belongs to the axis with the largest |cosine|, and an axis is the first principal direction of its edits (axial
-k-means). Both views count alike: an edit's vector holds its direction in natural space and that of the difference that
-it makes to the picture's embedding, each of unit length; both turn round together.
+k-means). Both views count equally: the vector of an edit holds its direction in natural space and the direction in
+which it changes the picture's embedding, each of unit length. Both change sign together.
 """
 
 from __future__ import annotations
@@ -18,11 +18,20 @@ _LEAST_MEMBERS = 3
 
 
 def cluster(moves: Tensor, differences: Tensor, count: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """At most ``count`` axes ``[M, K]`` (unit vectors of natural space) of edits ``moves [I, K]`` that change
-    embeddings by ``differences [I, D]``, the one with most edits first, and of each edit the axis' number ``[I]``
-    (int64), −1 for one that is of none.
+    """Cluster edits into at most `count` axes.
 
-    Edits of no length are of none. Axes that nearly coincide are one; one with fewer than three edits is none.
+    Edits of length 0 belong to none. Axes that nearly coincide are merged; an axis with fewer than three edits is
+    dropped.
+
+    Args:
+        moves: float `[I, K]`, edits in natural space.
+        differences: float `[I, D]`, how they change the embeddings of the pictures.
+        count: the most axes.
+        seed: seed of the starting points.
+
+    Returns:
+        The axes `[M, K]` (unit vectors of natural space), the one with most edits first, and for each edit the number
+            of its axis, int64 `[I]`, −1 for an edit that belongs to none.
     """
     there = moves.norm(dim=1) > 1e-6
     which = torch.full((len(moves),), -1, dtype=torch.long)
@@ -44,13 +53,13 @@ def cluster(moves: Tensor, differences: Tensor, count: int, *, seed: int = 0) ->
 
 
 def _axis(rows: Tensor) -> Tensor:
-    """The first principal direction of rows, not centred."""
+    """Return the first principal direction of rows, without centring them."""
     first: Tensor = torch.linalg.svd(rows, full_matrices=False)[2][0]
     return first
 
 
 def _axial(rows: Tensor, count: int, random: torch.Generator) -> tuple[float, Tensor]:
-    """How well ``count`` axes fit unit rows (the sum of squared cosines), and each row's axis."""
+    """Return how well `count` axes fit unit rows (the sum of squared cosines), and the axis of each row."""
     axes = rows[torch.randperm(len(rows), generator=random)[:count]]
     own = torch.full((len(rows),), -1)
     for _ in range(_ROUNDS):
@@ -63,7 +72,7 @@ def _axial(rows: Tensor, count: int, random: torch.Generator) -> tuple[float, Te
 
 
 def _merged(rows: Tensor, own: Tensor, width: int) -> Tensor:
-    """``own`` with those clusters put together whose axes in natural space, the first ``width`` columns, coincide."""
+    """Merge those clusters of `own` whose axes coincide in natural space, the first `width` columns."""
     while True:
         groups = sorted(set(own.tolist()))
         axes = torch.stack([F.normalize(_axis(rows[own == group])[:width], dim=0) for group in groups])

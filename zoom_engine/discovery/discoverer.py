@@ -1,5 +1,7 @@
-"""``Discoverer``: a target model in, the attributes that it is sensitive to out, none of them typed. In reading order:
-load, find the smallest edits on one half of the images, cluster them, try the clusters on the other half, name, call.
+"""`Discoverer`: a target model in, the attributes that it is sensitive to out, none of them typed.
+
+In reading order: load, find the smallest edits on one half of the images, cluster them, try the clusters on the other
+half, name them, decide.
 """
 
 from __future__ import annotations
@@ -52,19 +54,19 @@ _LABEL_SHARE = 4  # at most one of so many components is kept for the labels
 
 
 class Discoverer:
-    """What moves a target model, with no attribute given.
+    """A search for what moves a target model, with no attribute given.
 
     Args:
         vocabulary: see `DiscoverySettings`.
         clusters: see `DiscoverySettings`.
-        progress: how long work shows itself, see ``zoom_engine.common.progress``.
-        notify: takes lines on what was assumed.
+        progress: how long work shows itself, see `zoom_engine.common.progress`.
+        notify: receives lines on what was assumed.
         options: fields of `AuditSettings` that name generator, target, text encoder, labels, neutral prompt, smallest
-            effect, truncation and what it runs on. Attributes are none of them.
+            effect, truncation and what it runs on. Attributes are not among them.
 
     Raises:
-        ZoomError: one of its subclasses, with one line that says what is wrong and what to do. TargetError where target
-            or generator give no gradients, which the search follows.
+        ZoomError: one of its subclasses, with one line that says what is wrong and what to do. It is TargetError where
+            target or generator give no gradients, because the search follows them.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Discoverer:
         notify: Notify = untold,
         **options: Unpack[DiscoveryOptions],
     ) -> None:
+        """Check the options and load the models."""
         self.settings = DiscoverySettings(vocabulary=vocabulary, clusters=clusters)
         refused = set(AuditOptions.__annotations__) & set(options) - set(DiscoveryOptions.__annotations__)
         if refused:
@@ -104,6 +107,7 @@ class Discoverer:
         self.progress = progress
 
     def __repr__(self) -> str:
+        """Return the target and the number of words."""
         return f"Discoverer(target={self.audit.target.name!r}, {len(self.audit.attributes)} words)"
 
     @named_options
@@ -111,10 +115,20 @@ class Discoverer:
     def run(
         self, *, images: int = DiscoveryRun.images, seed: int = DiscoveryRun.seed, out: str | Path | None = None
     ) -> Discovery:
-        """Look at ``images`` generated images, number i being the generator's seed ``seed · 100000 + i``: the even ones
-        are searched, the odd ones are held out. ``out`` is the folder for manifest, records, summary, pictures,
-        directions and report; None keeps the result in memory. Interrupted at any moment, the same call goes on where
-        it was; a finished discovery is left alone."""
+        """Search generated images, and write what moves the target.
+
+        Image i is the one of the generator's seed `seed · 100000 + i`; even ones are searched, odd ones are held out.
+        Interrupted at any moment, the same call resumes where it was; a finished discovery is left as it is.
+
+        Args:
+            images: how many.
+            seed: which.
+            out: folder for manifest, records, summary, pictures, directions and report; None keeps the result in
+                memory.
+
+        Returns:
+            The clusters, strongest first, with their names and verdicts.
+        """
         DiscoveryRun(images=images, seed=seed)
         audit = self.audit
         if audit.generator.population is not None and images > audit.generator.population:
@@ -194,7 +208,7 @@ class Discoverer:
         return discovery
 
     def config(self, images: int, seed: int) -> dict[str, Any]:
-        """What determines the result, JSON-ready."""
+        """Return what determines the result, ready for JSON."""
         audit = self.audit
         vocabulary = [attribute.text for attribute in audit.attributes]
         given = {name: getattr(audit.settings, name) for name in ("generator", "target")}
@@ -218,11 +232,11 @@ class Discoverer:
         }
 
     def natural_space(self) -> NaturalSpace:
-        """Where edits are looked for."""
+        """Return the space in which edits are searched."""
         return natural_space(self.audit.generator, self.audit.sampling(SAMPLES))
 
     def measure_words(self, space: NaturalSpace) -> tuple[Words, Tensor]:
-        """The vocabulary, measured; and the labels' directions ``[J, K]``, orthonormal."""
+        """Measure the vocabulary; return it with the labels' directions `[J, K]`, orthonormal."""
         audit = self.audit
         sampling = self.audit.sampling(SAMPLES)
         embeddings = unedited_embeddings(audit.generator, audit.measuring_encoder, sampling)
@@ -239,20 +253,20 @@ class Discoverer:
         return measured_words(prompts, along, embeddings, places, kept), kept
 
     def _evaluator(self, space: NaturalSpace) -> Evaluator:
-        """Edits along the basis of natural space."""
+        """Return an evaluator of edits along the basis of natural space."""
         audit = self.audit
         basis = space.basis.to(audit.generator.device)
         return Evaluator(audit.synthesizer, basis, audit.target, labels=audit.zero_shot_labels)
 
     def _environment(self) -> dict[str, Any]:
-        """Where the result is made."""
+        """Describe where the result is made."""
         audit = self.audit
         return {**describe_environment(), "synthesis": audit.synthesizer.explain(), "notices": audit.notices.lines}
 
     def _try(
         self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], directions: Tensor, doing: str
     ) -> Trial:
-        """Unit ``directions [M, K]`` on the images of these seeds, each by itself: its edits fill a batch."""
+        """Try unit `directions [M, K]` on the images of these seeds, one image at a time: its edits fill a batch."""
         audit, evaluator = self.audit, self._evaluator(space)
         styles, size = audit.styles(seeds), audit.settings.batch_size
 
@@ -262,8 +276,11 @@ class Discoverer:
         return Trial(**measured.measured("tried", seeds, [directions, space.basis], measure, at_once=1, doing=doing))
 
     def _edits(self, measured: Checkpoint, space: NaturalSpace, seeds: Sequence[int], kept: Tensor) -> Rows:
-        """Of the images of these seeds the smallest edits, ``moves [I, K]``, and what these change in the pictures'
-        embeddings, ``differences [I, D]``; bool ``flipped [I]`` and ``label_kept [I]``."""
+        """Find the smallest edits of the images of these seeds.
+
+        Returns `moves [I, K]`, `differences [I, D]` that they make to the pictures' embeddings, and bool `flipped [I]`
+        and `label_kept [I]`.
+        """
         evaluator, encoder, styles = self._evaluator(space), self.audit.text_encoder, self.audit.styles(seeds)
 
         def measure(rows: slice) -> Rows:
@@ -321,8 +338,10 @@ class Discoverer:
         )
 
     def _directions(self, space: NaturalSpace, named: Mapping[str, tuple[Tensor, Proposal]]) -> EditDirections | None:
-        """Those of named clusters, so that a positive weight adds the word; one edit weight is one standard deviation,
-        as in an audit. None without any."""
+        """Return edit directions of the named clusters, so that a positive weight adds the word; None without any.
+
+        One edit weight is one standard deviation, as in an audit.
+        """
         if not named:
             return None
         audit = self.audit
@@ -350,8 +369,10 @@ class Discoverer:
 
 
 def _of_one_name(order: Sequence[int], choices: Sequence[Choice]) -> dict[int, list[int]]:
-    """Of the clusters, in their order, those that stand for others too: a cluster that the same word fits as a stronger
-    one is the same finding."""
+    """Merge clusters that the same word fits: a weaker one is the same finding as a stronger one.
+
+    Returns, in the order given, each cluster that remains with the numbers of those that it stands for.
+    """
     groups: dict[int, list[int]] = {}
     firsts: dict[int, int] = {}
     for number in order:
@@ -362,6 +383,6 @@ def _of_one_name(order: Sequence[int], choices: Sequence[Choice]) -> dict[int, l
 
 
 def _random(kept: Tensor, count: int, seed: int) -> Tensor:
-    """Unit directions ``[count, K]`` of natural space at right angles to the labels'."""
+    """Draw unit directions `[count, K]` of natural space at right angles to the labels' directions `kept`."""
     random = torch.randn(count, kept.shape[1], generator=torch.Generator().manual_seed(seed))
     return F.normalize(random - (random @ kept.T) @ kept, dim=1)

@@ -26,13 +26,13 @@ NO_WORD = "no word fits"
 
 
 def manifest_of(config: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
-    """As manifest.json holds it."""
+    """Return the content of manifest.json."""
     return {"format": FORMAT, "config": dict(config), "environment": dict(environment)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Strip:
-    """One held-out image: its ``files`` and ``captions`` (the output) at the lower end, unedited, at the upper end."""
+    """A held-out image at the lower end, unedited, and at the upper end: its `files` and `captions` (the output)."""
 
     seed: int
     files: tuple[str, ...]
@@ -43,14 +43,24 @@ class Strip:
 class Cluster:
     """One way in which the target is moved.
 
-    name: the word that fits, None where none does; word_change: the mean change by that word's own edits.
-    score: how far the pictures' text score of the name moves from end to end, in natural ranges; runner_up,
-        runner_up_score: the next word, or the nearest one where none fits.
-    found_on: of how many images the smallest edit is of this cluster.
-    images: how many of the `held_out` images it moves by the smallest effect or more; mean_change, ci95: over all.
-    label_kept: the share of its edits that keep the label, None where labels are off.
-    null: the mean change by random directions; p_value, p_adjusted, called: beside them.
-    why: the call in a sentence.
+    Attributes:
+        name: the word that fits; None where none does.
+        score: how far the pictures' text score of the name moves from end to end, in natural ranges.
+        runner_up: the next word, or the nearest one where none fits.
+        runner_up_score: its score.
+        word_change: the mean change by the edits of the word that fits.
+        found_on: for how many images the smallest edit belongs to this cluster.
+        images: how many of the held-out images it moves by the smallest effect or more.
+        held_out: how many held-out images there are.
+        mean_change: over all of them, in [0, 1].
+        ci95: its interval.
+        label_kept: the fraction of its edits that keep the label; None where labels are off.
+        null: the mean change by random baseline directions.
+        p_value: of the cluster against random baseline directions.
+        p_adjusted: the same, adjusted over clusters.
+        called: the verdict, see `calls`.
+        why: its reason in a sentence.
+        strips: pictures of it.
     """
 
     name: str | None
@@ -73,16 +83,23 @@ class Cluster:
 
     @property
     def title(self) -> str:
-        """The name, or that there is none."""
+        """Return the name, or that there is none."""
         return self.name or NO_WORD
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Discovery:
-    """The clusters of a run, and what it was run on: `config` determines the result, `environment` is where it was.
+    """The clusters of a run, and what it was run on.
 
-    random_change: the mean change of held-out images by the random direction that moves them furthest; told_apart:
-        whether what was found can be told from such edits, see `calls.told_apart`. None, and True, of older folders.
+    Attributes:
+        clusters: the strongest first.
+        flipped: how many of the searched images the smallest edit flips.
+        searched: how many images were searched.
+        random_change: the mean change of held-out images by the random baseline direction that moves them furthest;
+            None in older folders.
+        told_apart: whether what was found can be told from such edits, see `calls.told_apart`; True in older folders.
+        config: what determines the result.
+        environment: where it was made.
     """
 
     clusters: tuple[Cluster, ...]
@@ -95,17 +112,17 @@ class Discovery:
 
     @property
     def target(self) -> str:
-        """The target's name."""
+        """Return the target's name."""
         return str(self.config["target"])
 
     @property
     def names(self) -> list[str]:
-        """The words that fit, each once, the strongest cluster's first."""
+        """Return the words that fit, each once, that of the strongest cluster first."""
         return list(dict.fromkeys(cluster.name for cluster in self.clusters if cluster.name is not None))
 
     @property
     def advice(self) -> str | None:
-        """What to do in place of a discovery where none can be told from random edits, in a sentence."""
+        """Say what to do instead where no cluster can be told from random edits; None elsewhere."""
         if self.told_apart or self.random_change is None:
             return None
         return (
@@ -116,8 +133,10 @@ class Discovery:
         )
 
     def command(self) -> str:
-        """The command line that audits what was named like any typed attribute; "" where nothing was, or where
-        generator or target were given as objects."""
+        """Return the command line that audits what was named, as if it had been typed.
+
+        "" where nothing was named, or where generator or target were given as objects.
+        """
         where = [(f"--{name}", self.config.get(f"given_{name}")) for name in ("generator", "target")]
         if not self.names or any(value is None for _, value in where):
             return ""
@@ -127,7 +146,7 @@ class Discovery:
         )
 
     def table(self) -> str:
-        """The clusters for a terminal."""
+        """Return the clusters as text for a terminal."""
         lines = [
             f"{self.target}: {number_of(len(self.clusters), 'cluster')} of edits, {self.flipped} of"
             f" {number_of(self.searched, 'image')} {agreeing(self.flipped, 'flips', 'flip')}"
@@ -144,7 +163,7 @@ class Discovery:
         return "\n".join([*lines, *filter(None, [self.advice])])
 
     def to_json(self) -> dict[str, Any]:
-        """As summary.json holds it."""
+        """Return the content of summary.json."""
         return {
             "clusters": [dataclasses.asdict(cluster) for cluster in self.clusters],
             "flipped": self.flipped,
@@ -156,7 +175,11 @@ class Discovery:
 
     @classmethod
     def load(cls, folder: str | Path) -> Discovery:
-        """The discovery in `folder`. Raises AuditError where there is none that can be read."""
+        """Read the discovery in `folder`.
+
+        Raises:
+            AuditError: there is none that can be read.
+        """
         folder = Path(folder)
         try:
             manifest, summary = (JsonObject(read_json(folder / name)) for name in (MANIFEST, SUMMARY))

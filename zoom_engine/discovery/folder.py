@@ -1,9 +1,10 @@
-"""The folder of a discovery: what a run measures lies there as soon as it is measured, all else is written at its end,
-the summary after everything that it speaks of.
+"""The folder of a discovery: what a run measures is stored at once, all else is written at its end.
+
+The summary is written after everything that it refers to.
 
 ===================  ===========================================================================================
 manifest.json        written first: `config` (all that determines the result) and `environment`
-measured/            what was measured of images so far (`checkpoint`); gone when the discovery is finished
+measured/            what was measured of images so far (`checkpoint`); removed when the discovery is finished
 records.jsonl        a line for each searched image: seed, length of its smallest edit, flipped, label kept, cluster
 directions.safetensors  those of the named clusters (`EditDirections`), to be audited
 images/              the pictures that summary.json names
@@ -31,8 +32,13 @@ MEASURED = "measured"
 
 
 def begin_discovery(out: Path, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    """Write the manifest into a new folder. One that holds anything but a discovery of the same `config` is refused
-    before anything is measured. Raises AuditError."""
+    """Write the manifest into a new folder, or accept a folder with a discovery of the same `config`.
+
+    Any other folder is refused before anything is measured.
+
+    Raises:
+        AuditError: the folder holds something else, or cannot be written.
+    """
     if not (out / MANIFEST).is_file():
         check_folder(out)
         with system_errors(AuditError, f"cannot write {out}"):
@@ -55,7 +61,11 @@ def write_discovery(
     pictures: Mapping[str, bytes],
     directions: EditDirections | None,
 ) -> None:
-    """Write all but the report. `pictures` by their names. Raises AuditError."""
+    """Write everything except the report; `pictures` are PNG by their names.
+
+    Raises:
+        AuditError: the folder cannot be written.
+    """
     with system_errors(AuditError, f"cannot write {out}"):
         (out / "images").mkdir(parents=True, exist_ok=True)
         atomic.remove_leftovers(out)
@@ -69,10 +79,10 @@ def write_discovery(
 
 
 def is_finished(out: Path) -> bool:
-    """Whether a run has come to its end there."""
+    """Tell whether a run has come to its end there."""
     return (out / SUMMARY).is_file()
 
 
 def forget_measured(out: Path) -> None:
-    """Remove what only a run that is not finished needs."""
+    """Remove what only an unfinished run needs."""
     shutil.rmtree(out / MEASURED, ignore_errors=True)

@@ -1,15 +1,15 @@
-"""A name for a direction: the text encoder proposes words, the target has the last say.
+"""A name for a direction: the text encoder proposes words, the target decides.
 
-How much of a word an edit adds is read off its text score ⟨E(x), Δt⟩, from one end of the direction to the other, in
-units of the word's natural range (`directions.calibration.split_in_two`): 1 is as from unedited pictures that lack it
-to those that have it. Random directions move scores too, so a word is proposed only where its score is above theirs,
-and at least `LEAST_SCORE`. But an edit may show more than what moves the target (a beard that comes with
-short hair): each proposed word has a direction of its own, by regression of its score on natural space, and a word
-*fits* where its own edits move the target at least half as far on the same images.
+How much of a word an edit adds is read from its text score ⟨E(x), Δt⟩, from one end of the direction to the other, in
+units of the word's natural range (`directions.calibration.split_in_two`): 1 is the distance from unedited pictures that
+lack it to those that have it. Random baseline directions move scores too. So a word is proposed only where its score is
+above theirs, and at least `LEAST_SCORE`. But an edit may show more than what moves the target (a beard that comes with
+short hair). Therefore each proposed word has a direction of its own, by regression of its score on natural space, and
+the word *fits* where its own edits move the target at least half as far on the same images.
 
-Words that pictures answer alike, or the opposite way, are one, and so are those whose directions nearly coincide: the
-first in the vocabulary stands for them. Words that
-say what the labels say name nothing: along these the ground truth changes.
+Words that pictures answer alike, or in the opposite way, count as one, and so do words whose directions nearly
+coincide: the first in the vocabulary stands for them. Words that say what the labels say name nothing, because along
+these the ground truth changes.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ _OF_LABELS = 0.5  # share of a word's squared slope along the labels'
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """V words: ``along [V, D]`` text directions, ``units [V]`` natural ranges of their scores, ``directions [V, K]``:
-    unit vectors of natural space."""
+    """V words and what was measured of them.
+
+    Attributes:
+        prompts: the words.
+        along: float `[V, D]`, their text directions.
+        units: float `[V]`, natural ranges of their scores.
+        directions: float `[V, K]`, unit vectors of natural space.
+    """
 
     prompts: tuple[str, ...]
     along: Tensor
@@ -43,22 +49,29 @@ class Words:
     directions: Tensor
 
     def scores(self, embeddings: Tensor) -> Tensor:
-        """``[M, V]``: how far the text scores move, on average over images, between the two ends of M directions, from
-        ``embeddings [I, M, 2, D]``."""
+        """Compute how far the text scores move between the two ends of M directions, on average over images.
+
+        Takes `embeddings [I, M, 2, D]` and returns `[M, V]`, in natural ranges.
+        """
         return (embeddings[:, :, 1] - embeddings[:, :, 0]).mean(dim=0) @ self.along.T / self.units
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A word that may name a direction: its ``number`` among the words, and its signed score."""
+    """A word that may name a direction: its `number` among the words, and its signed score."""
 
     number: int
     score: float
 
 
 class Choice(NamedTuple):
-    """The words for a direction, each None where there is none: the one that `fits`, the `nearest` (that one, or the
-    first proposed), and the `second` beside it."""
+    """The words for a direction, each None where there is none.
+
+    Attributes:
+        fits: the word that fits.
+        nearest: the same, or the first proposed one.
+        second: the next one.
+    """
 
     fits: Proposal | None
     nearest: Proposal | None
@@ -66,16 +79,28 @@ class Choice(NamedTuple):
 
 
 def choose(proposed: Sequence[Proposal], by_word: Mapping[int, float], change: float) -> Choice:
-    """Of the words that were proposed the first whose own edits, which change the output by ``by_word``, account for a
-    direction that changes it by ``change``."""
+    """Choose the first proposed word whose own edits account for what a direction does.
+
+    `by_word` holds the mean change of the output by the edits of each word, `change` that by the direction.
+    """
     fits = next((one for one in proposed if by_word[one.number] >= ACCOUNTS_FOR * change), None)
     nearest = fits or next(iter(proposed), None)
     return Choice(fits, nearest, next((one for one in proposed if one is not nearest), None))
 
 
 def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, places: Tensor, kept: Tensor) -> Words:
-    """What there is to know of words with text directions ``along [V, D]``, from unedited pictures' ``embeddings
-    [n, D]`` and ``places [n, K]``; ``kept [J, K]`` are the labels' directions, orthonormal."""
+    """Measure words, and keep those that say something of their own.
+
+    Args:
+        prompts: the V words.
+        along: float `[V, D]`, their text directions.
+        embeddings: float `[n, D]`, of unedited pictures.
+        places: float `[n, K]`, of the same pictures in natural space.
+        kept: float `[J, K]`, the labels' directions, orthonormal.
+
+    Returns:
+        The words that remain; words that say the same as an earlier one, or what the labels say, are left out.
+    """
     scores = embeddings @ along.T
     units = natural_ranges(split_in_two(scores).means)
     slopes = slopes_of(along, embeddings, places)
@@ -92,7 +117,7 @@ def measured_words(prompts: Sequence[str], along: Tensor, embeddings: Tensor, pl
 
 
 def slopes_of(along: Tensor, embeddings: Tensor, places: Tensor) -> Tensor:
-    """Regression ``[V, K]`` of text scores along ``along [V, D]`` on the places of unedited pictures, with a ridge."""
+    """Compute the ridge regression `[V, K]` of text scores along `along [V, D]` on the places of unedited pictures."""
     centred, scores = places - places.mean(dim=0), embeddings @ along.T
     covariance = centred.T @ centred / len(places)
     ridge = DEFAULT_RIDGE * covariance.trace() / len(covariance) * torch.eye(len(covariance))
@@ -101,8 +126,10 @@ def slopes_of(along: Tensor, embeddings: Tensor, places: Tensor) -> Tensor:
 
 
 def proposals(scores: Tensor, by_chance: Tensor) -> list[list[Proposal]]:
-    """Of each direction the words with the largest scores ``[M, V]``, the largest first; ``by_chance [J, V]`` are those
-    of random directions."""
+    """Return for each direction the words with the largest |scores|, the largest first.
+
+    `scores` is `[M, V]`; `by_chance [J, V]` are the scores of random baseline directions, which a word must exceed.
+    """
     floor = by_chance.abs().amax(dim=0).clamp(min=LEAST_SCORE)
     found = []
     for row in scores:

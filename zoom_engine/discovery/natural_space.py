@@ -1,10 +1,10 @@
 """What unedited codes differ by: the few directions in which a generator varies, each with standard deviation 1.
 
-Styles number thousands and codes fill a few dozen dimensions of them: every style vector of a StyleGAN is an affine
-image of one latent. An edit along a free gradient leaves that set at once, and what it then moves is the target's noise
-(an adversarial picture), not an attribute. So edits are looked for among the principal components of the codes in units
-of each channel's σ, as far as these make up `SHARE` of the variance; a component's own standard deviation is the unit,
-so that the shortest edit is the most natural one (it has the least Mahalanobis distance).
+A code has thousands of styles, but codes fill only a few dozen dimensions of them: every style vector of a StyleGAN is
+an affine image of one latent. An edit along a free gradient leaves that set at once, and what it then moves is the
+target's noise (an adversarial picture), not an attribute. So edits are searched among the principal components of the
+codes, in units of each channel's σ, up to `SHARE` of the variance. A component's own standard deviation is the unit, so
+that the shortest edit is the most natural one (it has the least Mahalanobis distance).
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ _LEAST_SAMPLES = 16
 
 @dataclass(frozen=True, eq=False)
 class NaturalSpace:
-    """``basis [K, S]``: what one standard deviation of each component adds to a code; ``inverse [S, K]`` finds the
-    components of a code less ``mean [S]``. Unedited codes lie within ``radius`` of the mean but for one in a hundred.
-    CPU, float32. toRGB channels, and those that move the picture, stay as they are.
+    """The space of natural edits, CPU tensors, float32.
+
+    toRGB channels, and those that move the picture, stay as they are.
+
+    Attributes:
+        mean: `[S]`, of the codes.
+        basis: `[K, S]`, what one standard deviation of each component adds to a code.
+        inverse: `[S, K]`, which maps a code less the mean to its components.
+        radius: 99 % of unedited codes lie within this distance of the mean.
     """
 
     mean: Tensor
@@ -38,13 +44,15 @@ class NaturalSpace:
     radius: float
 
     def place(self, codes: Tensor) -> Tensor:
-        """The components ``[B, K]`` of codes ``[B, S]``."""
+        """Return the components `[B, K]` of codes `[B, S]`."""
         place: Tensor = (codes.cpu() - self.mean) @ self.inverse
         return place
 
     def drawn_back(self, places: Tensor, moves: Tensor) -> Tensor:
-        """``moves [B, K]`` from ``places [B, K]``, made shorter where they end further from the mean than natural codes
-        lie, or than the unedited one does where that is more."""
+        """Shorten those of the `moves [B, K]` from `places [B, K]` that end outside of where natural codes lie.
+
+        The limit is `radius`, or the distance of the unedited code from the mean, where that is larger.
+        """
         limit = places.norm(dim=1).clamp(min=self.radius).square()
         a, b = moves.square().sum(dim=1).clamp(min=1e-12), (places * moves).sum(dim=1)
         c = places.square().sum(dim=1) - limit
@@ -53,16 +61,21 @@ class NaturalSpace:
         return shorter
 
     def to_ends(self, places: Tensor, directions: Tensor) -> Tensor:
-        """How far ``[B, M, 2]`` codes at ``places [B, K]`` may be moved down and up along unit ``directions [M, K]``:
-        to the ends of where codes lie along it, not at all where they are beyond."""
+        """Return how far `[B, M, 2]` codes at `places [B, K]` may move down and up along unit `directions [M, K]`.
+
+        They may move to the ends of where codes lie along the direction; those beyond an end do not move there.
+        """
         along = places @ directions.T
         return torch.stack([(-END - along).clamp(max=0), (END - along).clamp(min=0)], dim=2)
 
 
 @torch.no_grad()
 def natural_space(generator: EditableGenerator, sampling: Sampling) -> NaturalSpace:
-    """The space of ``sampling``'s codes; no picture is made. Raises DirectionError where they do not differ, or are too
-    few to tell."""
+    """Compute the space of the codes of `sampling`; no picture is made.
+
+    Raises:
+        DirectionError: the codes do not differ, or are too few to tell.
+    """
     codes = torch.cat([part.cpu() for _, part in sampling.draw(generator)]).double()
     if len(codes) < _LEAST_SAMPLES:
         raise DirectionError(f"{len(codes)} codes do not show how a generator varies: {_LEAST_SAMPLES} are needed")

@@ -19,7 +19,7 @@ _TITLES = {"called": "Called", "undecided": "Undecided", "below": "Below"}
 
 @dataclass(frozen=True)
 class ShownCluster:
-    """A cluster and its strips, loaded."""
+    """A cluster with its strips loaded."""
 
     cluster: Cluster
     tag: str
@@ -27,7 +27,11 @@ class ShownCluster:
 
 
 def write_discovery_page(folder: str | Path) -> Path:
-    """Write `report.html` into the folder of a discovery and return its path. Raises AuditError."""
+    """Write `report.html` into the folder of a discovery and return its path.
+
+    Raises:
+        AuditError: the folder cannot be read or written.
+    """
     folder = Path(folder)
     discovery = Discovery.load(folder)
     for budget in BUDGETS:
@@ -43,7 +47,7 @@ def write_discovery_page(folder: str | Path) -> Path:
 
 
 def headline(discovery: Discovery) -> str:
-    """What was found, in a sentence."""
+    """Say in a sentence what was found."""
     if discovery.advice:
         return "The model reacts to any change: no discovery can be told from random edits"
     called = list(dict.fromkeys(c.name for c in discovery.clusters if c.called == "called" and c.name))

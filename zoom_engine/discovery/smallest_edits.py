@@ -1,9 +1,9 @@
 """The smallest edit of each image that flips the target, or moves it most: no attribute says where to look.
 
-As DeepFool does (Moosavi-Dezfooli 2016, arXiv 1511.04599): the margin is linearised at the point that was reached, and
-the shortest edit that passes 0 by it is taken, from the unedited image on; the way there in steps no longer than
-``STEP``. Lengths are those of `natural_space`, so the shortest edit is the most natural one. What changes the ground
-truth is left out: edits stay at right angles to ``kept``, the directions along which the labels' text scores change.
+As in DeepFool (Moosavi-Dezfooli 2016, arXiv 1511.04599), the margin is linearised at the current point, and the
+shortest edit that brings it to 0 is taken, counted from the unedited image. The way there has steps no longer than
+`STEP`. Lengths are those of `natural_space`, so the shortest edit is the most natural one. The ground truth is left
+alone: edits stay at right angles to `kept`, the directions along which the labels' text scores change.
 """
 
 from __future__ import annotations
@@ -22,10 +22,17 @@ _LEAST = 0.02  # a shorter step leads nowhere
 
 
 def smallest_edits(evaluator: Evaluator, space: NaturalSpace, styles: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Of images with ``styles [I, S]`` the edits ``[I, K]`` in natural space, and whether they flip (bool ``[I]``).
+    """Find the smallest edits `[I, K]` in natural space, and whether they flip the target (bool `[I]`).
 
-    ``evaluator`` edits along the basis of ``space``; the rows of ``kept [J, K]`` are orthonormal. TargetError as
-    `Evaluator.value_and_slopes`."""
+    Args:
+        evaluator: edits along the basis of `space`.
+        space: the natural space, of K dimensions.
+        styles: float `[I, S]`, of the images.
+        kept: float `[J, K]`, orthonormal rows that edits are at right angles to.
+
+    Raises:
+        TargetError: as `Evaluator.value_and_slopes`.
+    """
     places = space.place(styles)
     originals = evaluator.originals(styles)
     count = len(styles)

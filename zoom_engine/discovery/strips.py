@@ -29,9 +29,23 @@ def draw_strips(
     up: bool,
     rank: int,
 ) -> tuple[tuple[Strip, ...], dict[str, bytes]]:
-    """Images of ``styles [I, S]`` and ``seeds`` along ``axis [K]``, as the ``trial`` of it moved them: the one that
-    moves by the median first, then others evenly up to the largest change. ``up`` says that more of what the cluster is
-    lies that way. With them the contents (PNG) of their files, named by the cluster's ``rank``."""
+    """Draw images along an axis as a trial moved them.
+
+    The image of the median change comes first, then others evenly up to the largest change.
+
+    Args:
+        evaluator: edits along the basis of natural space.
+        target: says the captions.
+        styles: float `[I, S]`, of the images.
+        seeds: of the I images.
+        axis: float `[K]`, in natural space.
+        trial: the results of the axis alone.
+        up: whether the upper end shows more of what the cluster is.
+        rank: of the cluster, in the names of the files.
+
+    Returns:
+        The strips, and the PNG content of each file by its name.
+    """
     order = trial.change[:, 0].argsort().tolist()
     steps = sorted(set(torch.linspace((len(order) - 1) // 2, len(order) - 1, STRIPS).round().long().tolist()))
     strips, drawn = [], {}

@@ -1,6 +1,7 @@
-"""Directions tried on images that they were not found on: each image is moved to both ends of where codes lie along it.
+"""Directions tried on images that they were not found on.
 
-Only what keeps the label counts: an edit that changes the ground truth proves nothing about the target.
+Each image is moved to both ends of where codes lie along the direction. Only what keeps the label counts: an edit that
+changes the ground truth proves nothing about the target.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ from zoom_engine.text import TextEncoder
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Of I images and M directions, at the lower and the upper end: ``weights [I, M, 2]``, what the output moved by,
-    ``moved [I, M, 2]`` in [0, 1] (0 where the label is not kept), ``label_kept [I, M, 2]`` (bool), and the pictures'
-    ``embeddings [I, M, 2, D]``. CPU."""
+    """The results of I images and M directions at the lower and the upper end, CPU tensors.
+
+    Attributes:
+        weights: `[I, M, 2]`, how far each image was moved.
+        moved: `[I, M, 2]` in [0, 1], the change of the output; 0 where the label is not kept.
+        label_kept: bool `[I, M, 2]`.
+        embeddings: `[I, M, 2, D]`, of the pictures.
+    """
 
     weights: Tensor
     moved: Tensor
@@ -28,11 +34,11 @@ class Trial:
 
     @property
     def change(self) -> Tensor:
-        """``[I, M]``: the larger of both ends, as a sensitivity is a largest change."""
+        """Return `[I, M]`, the larger change of both ends, as a sensitivity is a largest change."""
         return self.moved.amax(dim=2)
 
     def rows(self, directions: slice) -> Trial:
-        """That of some directions."""
+        """Return the results of some directions."""
         return Trial(*(value[:, directions] for value in vars(self).values()))
 
 
@@ -46,8 +52,10 @@ def try_out(
     *,
     batch_size: int = 32,
 ) -> Trial:
-    """Unit ``directions [M, K]`` on images of ``styles [I, S]``; ``evaluator`` edits along the basis of ``space``, and
-    ``encoder`` is the one that its labels are told by."""
+    """Try unit `directions [M, K]` on images of `styles [I, S]`.
+
+    `evaluator` edits along the basis of `space`; `encoder` is the text encoder that its labels use.
+    """
     weights = space.to_ends(space.place(styles), directions)
     originals = evaluator.originals(styles)
     unedited = torch.cat([encoder.embed_images(part).cpu() for part in torch.split(originals.images, batch_size)])

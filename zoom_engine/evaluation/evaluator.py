@@ -23,39 +23,48 @@ WhichSSIM = Literal["all", "flipped", "none"]
 
 
 _Look = Callable[[Tensor, "Originals", Tensor | None], tuple["Evaluation", list[Tensor]]]
-"""Looks at pictures that want gradients, whose embeddings are there or not needed: what is seen, and slopes to the
-pictures."""
+"""A function of pictures that need gradients, their originals and their embeddings (None where none are needed).
+
+It returns the evaluation, and slopes with respect to the pictures.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Originals:
-    """The unedited images and what was read off them, row by row: pictures `[3, R, R]` each, outputs `[B, K]`, labels
-    `[B]` or None. Pictures are looked at for few rows, so they stay where they are until somebody asks."""
+    """The unedited images and what was measured of them, row by row.
+
+    Attributes:
+        pictures: B tensors `[3, R, R]`, or one `[B, 3, R, R]`. They are needed for few rows, so they stay on their
+            device until somebody asks.
+        outputs: `[B, K]`, the target's.
+        labels: int64 `[B]`, or None without labels.
+    """
 
     pictures: Tensor | Sequence[Tensor]
     outputs: Tensor
     labels: Tensor | None
 
     def __len__(self) -> int:
+        """Return the number of images B."""
         return len(self.outputs)
 
     @property
     def images(self) -> Tensor:
-        """All pictures `[B, 3, R, R]`."""
+        """Return all pictures `[B, 3, R, R]`."""
         return self.pictures if isinstance(self.pictures, Tensor) else torch.stack(list(self.pictures))
 
     def images_where(self, chosen: Tensor) -> Tensor:
-        """The pictures of the rows that bool `chosen` `[B]` marks."""
+        """Return the pictures of the rows that bool `chosen [B]` marks."""
         return torch.stack([self.pictures[row] for row in chosen.nonzero().flatten().tolist()])
 
     def rows(self, index: Tensor) -> Originals:
-        """The rows of int64 `index`, which may repeat."""
+        """Return the rows of int64 `index`, which may repeat."""
         pictures = [self.pictures[row] for row in index.tolist()]
         return Originals(pictures, self.outputs[index], None if self.labels is None else self.labels[index])
 
     @staticmethod
     def cat(parts: Sequence[Originals]) -> Originals:
-        """Rows of several, one after the other."""
+        """Concatenate the rows of several."""
         labels = [part.labels for part in parts if part.labels is not None]
         return Originals(
             [picture for part in parts for picture in part.pictures],
@@ -66,12 +75,19 @@ class Originals:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """One row per evaluated image.
+    """The evaluation of B images, one row per image.
 
-    outputs `[B, K]` of the task; recorded `[B, M]` (what a record keeps: probabilities); change `[B]` in
-    [0, 1]; margin `[B]`, > 0 while the prediction is the original's; flipped bool `[B]`, and decisive bool `[B]`:
-    flipped, and the output moved far enough to prove something; label_kept bool `[B]` (True where labels are off);
-    ssim `[B]`, NaN where it was not asked for; loss `[B]`, None where it was not asked for.
+    Attributes:
+        outputs: `[B, K]`, the task's.
+        recorded: `[B, M]`, what a record keeps, such as probabilities.
+        change: `[B]` in [0, 1], of the output.
+        margin: `[B]`, above 0 while the prediction is that of the original.
+        flipped: bool `[B]`.
+        decisive: bool `[B]`, flipped, and the output moved far enough to prove something.
+        label_kept: bool `[B]`, True where labels are off.
+        ssim: `[B]`, NaN where it was not requested.
+        labels_on: whether there are labels.
+        loss: `[B]`, None where it was not requested.
     """
 
     outputs: Tensor
@@ -87,7 +103,7 @@ class Evaluation:
 
     @staticmethod
     def cat(parts: Sequence[Evaluation]) -> Evaluation:
-        """Rows of several that were asked for the same, one after the other."""
+        """Concatenate the rows of several that were made with the same options."""
         rows: dict[str, Any] = {
             name: torch.cat([getattr(part, name) for part in parts])
             for name, value in vars(parts[0]).items()
@@ -97,20 +113,19 @@ class Evaluation:
 
 
 class Evaluator:
-    """Directions, target and losses over any batch of styles and edit weights. Nothing is kept between
-    calls, and rows never mix.
+    """Directions, target and losses over any batch of styles and edit weights.
+
+    Nothing is kept between calls, and rows never mix. To ask several targets about the same images, render once and
+    call `evaluate` of each one's evaluator. Calls that only look forward run without autograd (`torch.no_grad`, not
+    `inference_mode`: what a generator caches in a forward pass must stay usable in a later backward pass).
 
     Args:
-        renderer: what draws; differentiable if gradients are wanted.
+        renderer: what draws; differentiable if gradients are needed.
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
-        labels: tell iterates apart that change the ground truth; without them there is no L_attr either.
+        labels: find the evaluated points that change the ground truth; without them there is no L_attr either.
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
-
-    `value` is `evaluate(render(…))`: to ask several targets about the same images, render once and call `evaluate`
-    of each one's evaluator. Forward-only calls run without autograd (`torch.no_grad`, not `inference_mode`:
-    whatever a generator caches in a forward pass must stay usable in a later backward pass).
     """
 
     def __init__(
@@ -123,6 +138,11 @@ class Evaluator:
         loss_weights: LossWeights | None = None,
         decisive_change: float = DECISIVE_CHANGE,
     ) -> None:
+        """Check the decisive change and keep the parts.
+
+        Raises:
+            ConfigError: the decisive change is out of its range.
+        """
         check_decisive_change(decisive_change)
         self.renderer = renderer
         self.directions = directions
@@ -132,12 +152,14 @@ class Evaluator:
         self.decisive_change = decisive_change
 
     def render(self, styles: Tensor, edit_weights: Tensor | None = None) -> Tensor:
-        """Images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by `[B, N]` where given;
-        differentiable as autograd is on or off."""
+        """Draw images `[B, 3, R, R]` in [-1, 1] of styles `[B, S]`, edited by weights `[B, N]` where given.
+
+        They are differentiable where autograd is on.
+        """
         return self.renderer.render(styles, edit_weights, self.directions)
 
     def look(self, images: Tensor) -> Tensor | None:
-        """Embeddings `[B, D]` that tell the labels of images, see `ZeroShotLabels.settled`; None without labels."""
+        """Return the embeddings `[B, D]` that tell the labels of images, rechecked; None without labels."""
         return None if self.labels is None else self.labels.settled(self.labels.glance(images), images)
 
     @torch.no_grad()
@@ -147,8 +169,10 @@ class Evaluator:
 
     @torch.no_grad()
     def originals_of(self, images: Tensor, *, embeddings: Tensor | None = None) -> Originals:
-        """`originals` for images `[B, 3, R, R]` that are there already; `embeddings` are those of `look`, if they are
-        there too."""
+        """Evaluate unedited images `[B, 3, R, R]` that are rendered already.
+
+        `embeddings` are those of `look`, where they exist already.
+        """
         embeddings = self.look(images) if embeddings is None else embeddings
         labels = None if self.labels is None or embeddings is None else self.labels.read(embeddings)
         return Originals(images, self._outputs(images), labels)
@@ -163,10 +187,9 @@ class Evaluator:
         ssim: WhichSSIM = "all",
         loss: bool = False,
     ) -> Evaluation:
-        """Evaluate styles `[B, S]` at edit weights `[B, N]` against the originals' rows `[B]`. Forward only.
+        """Evaluate styles `[B, S]` at edit weights `[B, N]` against the rows `[B]` of the originals, without gradients.
 
-        `ssim` says for which rows it is worth its price: "all", those "flipped" with the label kept, or
-        "none".
+        `ssim` says for which rows it is computed: "all", those "flipped" with the label kept, or "none".
         """
         images = self.render(styles, edit_weights)
         return self.evaluate(images, originals, ssim=ssim, loss=loss)
@@ -180,12 +203,21 @@ class Evaluator:
         ssim: WhichSSIM = "all",
         loss: bool = False,
     ) -> Evaluation:
-        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`;
-        `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`.
+        """Evaluate edited images row by row against `originals`.
+
+        Args:
+            images: `[B, 3, R, R]` in [-1, 1].
+            originals: B rows.
+            embeddings: `[B, D]`, those of `look` where they exist already; with `loss` those of `ZeroShotLabels.embed`.
+            ssim: for which rows it is computed: "all", those "flipped" with the label kept, or "none".
+            loss: compute the loss too, differentiable with respect to the images.
+
+        Returns:
+            The evaluation; what belongs to the loss can be followed by autograd, the rest is detached.
 
         Raises:
-            TargetError: when an output is not finite, and when what the task makes of one is none: a change out of
-                [0, 1], recorded numbers that are not finite.
+            TargetError: an output is not finite, or what the task makes of one is invalid: a change out of [0, 1],
+                recorded numbers that are not finite.
         """
         task = self.target.task
         outputs = self._outputs(images)
@@ -228,21 +260,21 @@ class Evaluator:
 
     @property
     def follows_exactly(self) -> bool:
-        """What `value_and_grad` says of a point is what `value` says, but for rounding in float32: no network that it
-        follows computes in less."""
+        """Tell whether `value_and_grad` evaluates a point as `value` does, except for rounding in float32.
+
+        It does where no network that it differentiates computes in a lower precision.
+        """
         towers = [] if self.labels is None else [getattr(self.labels.text_encoder, "image_tower", None)]
         networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
         return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
 
     def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """`value` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
-        nothing else gets gradients.
+        """Evaluate with the loss, and return its gradient `[B, N]` with respect to each row's own edit weights.
 
-        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
-        batch, and a search that follows them would too. In bfloat16 there is a thread to each.
+        Nothing else gets gradients.
 
         Raises:
-            TargetError: when an output or a gradient is not finite, or the target gives no gradients.
+            TargetError: an output or a gradient is not finite, or the target gives no gradients.
         """
         evaluation, (gradient,) = self._followed(
             styles, edit_weights, originals, self._loss_and_slope, with_labels=True
@@ -250,10 +282,10 @@ class Evaluator:
         return evaluation, gradient
 
     def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """`value`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
+        """Evaluate, and return the gradients `[B, 2, N]` of margin and 1 − SSIM to each row's edit weights.
 
-        A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
-        nothing has moved yet. Labels are only looked at. Pictures are looked at as `value_and_grad` does.
+        A row whose margin has no slope at all has the slope of L_target instead, because the change of an output is
+        flat where nothing has moved yet. Labels are read without gradients.
 
         Raises:
             TargetError: as `value_and_grad`.
@@ -264,8 +296,10 @@ class Evaluator:
     def _followed(
         self, styles: Tensor, edit_weights: Tensor, originals: Originals, look: _Look, *, with_labels: bool = False
     ) -> tuple[Evaluation, list[Tensor]]:
-        """What `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each; labels are
-        followed `with_labels`, else looked at."""
+        """Return what `look` sees, and its slopes carried on from pictures to edit weights, `[B, N]` each.
+
+        Labels get gradients only `with_labels`.
+        """
         if not self.target.differentiable:
             raise TargetError(
                 f"target {self.target.name!r} gives no gradients ({self.target.note or 'forward only'}):"
@@ -275,6 +309,8 @@ class Evaluator:
             point = edit_weights.detach().clone().requires_grad_(True)
             pictures = self.render(styles.detach(), point)
             on_cpu = pictures.device.type == "cpu"
+            # On the CPU each picture is evaluated alone: the last digits of a network's outputs depend on what else is
+            # in its batch, and a search that follows them would too.
             parts = torch.split(torch.arange(len(pictures), device=pictures.device), 1 if on_cpu else len(pictures))
             seen = pictures.detach()
             embeddings = [None if with_labels else self.look(seen[rows]) for rows in parts]
@@ -284,6 +320,7 @@ class Evaluator:
                 rows = parts[part]
                 return look(seen[rows].requires_grad_(True), originals.rows(rows), embeddings[part])
 
+            # In bfloat16 networks have copies for threads, so that each picture gets a thread.
             threads = on_cpu and self._has_copies_for_threads(with_labels)
             looked = list((side_by_side if threads else map)(look_at, range(len(parts))))
             slopes = [torch.cat(parts) for parts in zip(*(slopes for _, slopes in looked), strict=True)]
@@ -298,8 +335,10 @@ class Evaluator:
         return Evaluation.cat([evaluation for evaluation, _ in looked]), gradients
 
     def _has_copies_for_threads(self, with_labels: bool) -> bool:
-        """Each thread has a copy of its own of all networks that are followed: those of others may keep something
-        between two layers."""
+        """Tell whether each thread has its own copy of all networks that get gradients.
+
+        Other networks may keep something between two layers.
+        """
         networks: list[object] = [self.target]
         if with_labels and self.labels is not None:
             networks.append(getattr(self.labels.text_encoder, "image_tower", None))
@@ -311,7 +350,7 @@ class Evaluator:
     def _loss_and_slope(
         self, images: Tensor, originals: Originals, embeddings: Tensor | None
     ) -> tuple[Evaluation, list[Tensor]]:
-        """The evaluation of images `[B, 3, R, R]`, and the gradient of the loss to them."""
+        """Return the evaluation of images `[B, 3, R, R]`, and the gradient of the loss with respect to them."""
         evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="flipped", loss=True)
         assert evaluation.loss is not None
         (slope,) = torch.autograd.grad(evaluation.loss.sum(), images)
@@ -320,7 +359,7 @@ class Evaluator:
     def _margin_and_structure_slopes(
         self, images: Tensor, originals: Originals, embeddings: Tensor | None
     ) -> tuple[Evaluation, list[Tensor]]:
-        """The evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM to them."""
+        """Return the evaluation of images `[B, 3, R, R]`, and the gradients of margin and 1 − SSIM."""
         evaluation = self.evaluate(images, originals, embeddings=embeddings, ssim="none")
         structure = structure_loss(images, originals.images)
         (picture,) = torch.autograd.grad(structure.sum(), images)
@@ -344,8 +383,10 @@ class Evaluator:
 
 @torch.no_grad()
 def changes(evaluators: Sequence[Evaluator], styles: Tensor, edit_weights: Tensor) -> Tensor:
-    """How far, in [0, 1], edits `[B, N]` move each evaluator's output on styles `[B, S]`: `[E, B]`. Their renderer and
-    directions are the same, and each picture is made once."""
+    """Compute how far, in [0, 1], edits `[B, N]` move the output of E evaluators on styles `[B, S]`: `[E, B]`.
+
+    All evaluators have the same renderer and directions; each picture is drawn once.
+    """
     images = evaluators[0].render(styles)
     edited = evaluators[0].render(styles, edit_weights)
     return torch.stack([each.evaluate(edited, each.originals_of(images), ssim="none").change for each in evaluators])

@@ -1,4 +1,4 @@
-"""`ZeroShotLabels`: classes that a text encoder tells apart, so that an edit which changes the ground truth is seen."""
+"""`ZeroShotLabels`: classes that a text encoder tells apart, to notice edits that change the ground truth."""
 
 from __future__ import annotations
 
@@ -14,33 +14,39 @@ from zoom_engine.settings.attributes import check_labels
 
 
 class LabelEncoder(Protocol):
-    """The part of a text encoder that labels need (see `zoom_engine.text.TextEncoder`)."""
+    """The part of a text encoder that labels need, see `zoom_engine.text.TextEncoder`."""
 
     logit_scale: float
 
-    def embed_texts(self, prompts: Sequence[str]) -> Tensor: ...
+    def embed_texts(self, prompts: Sequence[str]) -> Tensor:
+        """Return unit embeddings `[P, D]` of prompts."""
 
-    def embed_images(self, images: Tensor) -> Tensor: ...
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Return unit embeddings `[B, D]` of images `[B, 3, R, R]` in [-1, 1]."""
 
 
 class QuickEncoder(Protocol):
-    """The same text encoder in a lower precision, which moves the embeddings of some pictures by `rounding` `[K, D]`;
-    None where it does not."""
+    """The same text encoder in a lower precision.
+
+    `rounding [K, D]` is by how much that moves the embeddings of K pictures; None where it does not.
+    """
 
     rounding: Tensor | None
 
-    def embed_images(self, images: Tensor) -> Tensor: ...
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Return unit embeddings `[B, D]` of images `[B, 3, R, R]` in [-1, 1]."""
 
 
 class ZeroShotLabels:
-    """What a text encoder reads off pictures.
+    """Labels that a text encoder reads from pictures.
 
     Args:
         text_encoder: reads them.
         prompts: at least two, one per class.
-        quick_encoder: looks at pictures first, and alone where what it sees leaves no doubt about the label.
+        quick_encoder: makes the low-precision pass, which alone decides where it leaves no doubt about the label.
 
-    Raises ConfigError for fewer than two prompts, and for equal ones.
+    Raises:
+        ConfigError: there are fewer than two prompts, or equal ones.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class ZeroShotLabels:
         *,
         quick_encoder: QuickEncoder | None = None,
     ) -> None:
+        """Check the prompts and embed them."""
         self.prompts = check_labels(prompts)
         if not self.prompts:
             raise ConfigError("labels: give at least two prompts, one per class")
@@ -59,33 +66,37 @@ class ZeroShotLabels:
         self._texts = text_encoder.embed_texts(self.prompts).detach()
 
     def embed(self, images: Tensor) -> Tensor:
-        """Embeddings `[B, D]` of images `[B, 3, R, R]`; differentiable."""
+        """Return embeddings `[B, D]` of images `[B, 3, R, R]`; differentiable."""
         return self.text_encoder.embed_images(images)
 
     @torch.no_grad()
     def glance(self, images: Tensor) -> Tensor:
-        """The same by `first_encoder`, the quick one if there is one: they tell labels once they are `settled`. Others
-        with these encoders and other prompts can share them."""
+        """Return the embeddings `[B, D]` of the low-precision pass, or those of the text encoder where there is none.
+
+        They tell labels after the recheck by `settled`. Labels with the same encoders and other prompts can share them.
+        """
         return self.first_encoder.embed_images(images)
 
     @torch.no_grad()
     def settled(self, embeddings: Tensor, images: Tensor) -> Tensor:
-        """Of `glance(images)` embeddings `[B, D]` that tell the labels of `embed(images)`: it makes those that leave a
-        doubt."""
+        """Recheck embeddings `[B, D]` of the low-precision pass: replace those that leave a doubt about the label.
+
+        The embeddings returned give the same labels as `embed(images)`.
+        """
         if self._rounding is None:
             return embeddings
         doubts = doubtful_labels(embeddings, self._texts.to(embeddings), self._rounding.to(embeddings))
         return embeddings.index_put((doubts,), self.embed(images[doubts])) if bool(doubts.any()) else embeddings
 
     def read(self, embeddings: Tensor) -> Tensor:
-        """The labels `[B]` (int64, places among the prompts)."""
+        """Return the labels int64 `[B]`, indices of the prompts."""
         return zero_shot_labels(embeddings, self._texts.to(embeddings))
 
     @torch.no_grad()
     def of(self, images: Tensor) -> Tensor:
-        """The labels of images, as `read` has them."""
+        """Return the labels int64 `[B]` of images."""
         return self.read(self.settled(self.glance(images), images))
 
     def loss(self, embeddings: Tensor, original_labels: Tensor) -> Tensor:
-        """L_attr `[B]` of embeddings that `embed` made, see `label_loss`."""
+        """Compute L_attr `[B]` of embeddings that `embed` made, see `label_loss`."""
         return label_loss(embeddings, self._texts.to(embeddings), original_labels, self.text_encoder.logit_scale)

@@ -24,11 +24,8 @@ def _gaussian() -> tuple[float, ...]:
 
 
 def _blur(maps: Tensor) -> Tensor:
-    """`[B, 4, C, H, W]` → `[B, 4, C, H - 10, W - 10]`: the window, axis by axis.
-
-    Depthwise and channels last: on a CPU that is 20 times as fast as one convolution over 4 · B · C single
-        planes.
-    """
+    """Blur `[B, 4, C, H, W]` by the window, axis by axis: `[B, 4, C, H - 10, W - 10]`."""
+    # Depthwise and channels last: 20 times as fast on a CPU as one convolution over 4 · B · C single planes.
     planes = maps.flatten(1, 2).contiguous(memory_format=torch.channels_last)
     count = planes.shape[1]
     taps = torch.tensor(_gaussian(), dtype=maps.dtype, device=maps.device).repeat(count, 1, 1, 1)
@@ -37,18 +34,20 @@ def _blur(maps: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity of each pair of images, mean over positions and RGB (Wang 2004).
+    """Compute the structural similarity of each pair of images, mean over positions and RGB (Wang 2004).
 
-    The window is an 11×11 Gaussian of σ 1.5 that stays inside the image; K1 = 0.01, K2 = 0.03.
-    Differentiable in both.
+    The window is an 11×11 Gaussian of σ 1.5 that stays inside the image; K1 = 0.01, K2 = 0.03. It is differentiable in
+    both images.
 
     Args:
-        x, y: float `[B, C, H, W]` in [-1, 1], H and W at least 11; mapped to [0, 1] first, so the dynamic
-            range is 1.
+        x: float `[B, C, H, W]` in [-1, 1], H and W at least 11; mapped to [0, 1] first, so that the dynamic range is 1.
+        y: the same.
+
     Returns:
         `[B]`, at most 1 and equal to 1 for equal images.
+
     Raises:
-        ConfigError: for images smaller than the window.
+        ConfigError: the images are smaller than the window.
     """
     if min(x.shape[-2:]) < WINDOW:
         raise ConfigError(
@@ -65,10 +64,10 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def structure_loss(images: Tensor, originals: Tensor) -> Tensor:
-    """L_struct `[B]` = 1 − SSIM (Luo 2023): 0 for an untouched picture. Arguments as for `ssim`.
+    """Compute L_struct `[B]` = 1 − SSIM (Luo 2023): 0 for an untouched picture; arguments as for `ssim`.
 
-    Larger pictures are averaged over squares first, so that about 256 pixels are left of the shorter side, as SSIM's
-    authors advise for what is seen from a distance (Wang, Bovik, Sheikh and Simoncelli, ssim.m, "suggested usage").
+    Larger pictures are first averaged over squares to about 256 pixels on the shorter side, as the authors of SSIM
+    advise for what is seen from a distance (Wang, Bovik, Sheikh and Simoncelli, ssim.m, "suggested usage").
     """
     square = max(1, round(min(images.shape[-2:]) / VIEWED))
     if square > 1:
@@ -77,14 +76,18 @@ def structure_loss(images: Tensor, originals: Tensor) -> Tensor:
 
 
 def zero_shot_labels(image_embeddings: Tensor, label_embeddings: Tensor) -> Tensor:
-    """CLIP's zero-shot label: index `[B]` (int64) of the nearest of `[P, D]` label embeddings to each of
-    `[B, D]`, all unit norm."""
+    """Return CLIP's zero-shot labels: the index int64 `[B]` of the nearest label embedding.
+
+    Image embeddings are `[B, D]`, label embeddings `[P, D]`, all of unit norm.
+    """
     return (image_embeddings @ label_embeddings.T).argmax(dim=1)
 
 
 def doubtful_labels(image_embeddings: Tensor, label_embeddings: Tensor, rounding: Tensor) -> Tensor:
-    """Whose zero-shot label may be another without rounding, bool `[B]`: for some label the nearest one leads by less
-    than six times what rounding moves the lead of the one over the other.
+    """Return whose zero-shot label might differ without rounding, bool `[B]`.
+
+    A label is doubtful where, for some other label, the nearest one leads by less than six times the standard deviation
+    by which rounding moves that lead.
 
     Args:
         image_embeddings: `[B, D]`, rounded.
@@ -100,14 +103,15 @@ def doubtful_labels(image_embeddings: Tensor, label_embeddings: Tensor, rounding
 
 
 def label_loss(image_embeddings: Tensor, label_embeddings: Tensor, original_label: Tensor, scale: float) -> Tensor:
-    """L_attr `[B]`: cross-entropy of the zero-shot label of x̂ to the label of x, in nats (Luo 2023,
-    supplement A.2).
+    """Compute L_attr `[B]`: cross-entropy of the zero-shot label of x̂ to the label of x, in nats.
+
+    Source: Luo 2023, supplement A.2.
 
     Args:
         image_embeddings: `[B, D]` of the edited images, unit norm.
-        label_embeddings: `[P, D]` of the label prompts, unit norm, P at least 2 (with one prompt this would
-            always be 0).
-        original_label: `[B]` int64, the zero-shot label of each original image.
+        label_embeddings: `[P, D]` of the label prompts, unit norm, P at least 2 (with one prompt this would always be
+            0).
+        original_label: int64 `[B]`, the zero-shot label of each original image.
         scale: the encoder's logit scale (inverse temperature).
     """
     return F.cross_entropy(scale * (image_embeddings @ label_embeddings.T), original_label, reduction="none")

@@ -1,7 +1,7 @@
-"""Work on pictures of which each is looked at alone, as many at once as torch has threads.
+"""Work on pictures one at a time, with as many at once as torch has threads.
 
-A network that looks at one picture leaves most of a second thread idle, and its last digits would depend on how many
-there are; a thread to each picture loses neither.
+A network that looks at one picture leaves most of a second thread idle, and the last digits of its output would depend
+on the number of threads. With one thread for each picture neither happens.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ R = TypeVar("R")
 
 
 def side_by_side(work: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-    """``work`` on each of ``parts``, in their order; at any time as many as torch has threads, each on one.
+    """Apply `work` to each of `parts` and return the results in order, as many at once as torch has threads.
 
-    Where grad mode matters, ``work`` sets it: threads do not inherit it. What it raises is raised.
+    Each runs on one thread. Where grad mode matters, `work` sets it: threads do not inherit it. What it raises is
+    raised.
     """
     return list(_pool(torch.get_num_threads(), os.getpid()).map(work, parts))
 
 
 @once
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads of this ``process`` whose torch computes on one thread each."""
+    """Return threads of this `process` whose torch computes on one thread each."""
     all_here = threading.Barrier(threads + 1)
 
     def begin() -> None:

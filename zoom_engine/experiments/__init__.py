@@ -13,7 +13,7 @@ EXPERIMENTS = {
     "user-study": "Pages that ask people, and machines in their place (Table 1, Fig. 5)",
     "training": "Counterfactual training: audit, repair, audit again, beside a control",
 }
-"""What each experiment shows, in the order of a report; the file of its name, with _ for -, has the `EXPERIMENT`."""
+"""What each experiment shows, in the order of a report; the file of its name, with _ for -, holds its `EXPERIMENT`."""
 EVERY = "all"
 EMBEDDED = ("avatars", "pets")
-"""The domains that experiments are made on where no generator is named."""
+"""The domains that experiments use where no generator is named."""

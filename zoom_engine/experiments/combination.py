@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Grids of the attributes two by two, in the order in which they are named."""
+    """Measure grids of the attributes two by two, in the order in which they are named."""
     attributes = study.editing.attributes
     pairs = [(first, first + 1) for first in range(0, len(attributes) - 1, 2)]
     if not pairs:
@@ -58,8 +58,10 @@ def _grid(
     *,
     shown: bool,
 ) -> dict[str, Any]:
-    """Of one pair: over images the scores of both and the targets' outputs at every point of the grid, and how far each
-    is from the sum of what the two edits do alone."""
+    """Measure one pair: the scores of both attributes and the targets' outputs at every point of the grid, over images.
+
+    Each is compared with the sum of what the two edits do alone.
+    """
     editing, side = study.editing, len(SHARES)
     bounds = editing.calibrated.bounds[list(pair)].tolist()
     steps = [[abs(share) * (low if share < 0 else high) for share in SHARES] for low, high in bounds]
@@ -92,8 +94,11 @@ def _grid(
 
 
 def _additive(values: Array) -> dict[str, Any]:
-    """Of ``values [I, side, side]``: their mean over images at each point; over the points where both edits act, the
-    mean size of the joint change (``moved``) and of what it is off the sum of the single ones (``error``)."""
+    """Compare the joint change of two edits with the sum of the single ones, for `values [I, side, side]`.
+
+    Returns the mean over images at each point (`mean`); and over the points where both edits act, the mean size of the
+    joint change (`moved`) and of its difference from the sum of the single changes (`error`).
+    """
     middle = SHARES.index(0.0)
     moved = values - values[:, middle, middle][:, None, None]
     summed = moved[:, :, middle][:, :, None] + moved[:, middle, :][:, None, :]
@@ -108,7 +113,7 @@ def _additive(values: Array) -> dict[str, Any]:
 
 
 def _series(data: Data) -> dict[str, list[dict[str, Any]]]:
-    """What is held to the sum, by what figures call it: of each pair its moves and errors."""
+    """Return what is compared with the sum, by its name in figures: the moves and errors of each pair."""
     found = {
         "text score, first attribute": [pair["scores"]["first"] for pair in data["pairs"]],
         "text score, second attribute": [pair["scores"]["second"] for pair in data["pairs"]],
@@ -117,7 +122,7 @@ def _series(data: Data) -> dict[str, list[dict[str, Any]]]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each pair and what was measured of it."""
+    """Return a row for each pair and each quantity that was measured of it."""
     return [
         {
             "first": pair["attributes"][0],
@@ -132,7 +137,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 8, and the errors beside what they are errors of."""
+    """Draw Fig. 8, and the errors beside the changes that they belong to."""
     shown = [pair for pair in data["pairs"] if pair["pictures"]]
     drawn = figure(3.4)
     for axes, pair in zip(drawn.subplots(1, len(shown), squeeze=False).flat, shown, strict=True):
@@ -172,7 +177,7 @@ def _errors(data: Data) -> Figure:
 
 
 def tell(data: Data) -> str:
-    """Whether the sum of two edits does what each of them does."""
+    """Say whether the sum of two edits does what each of them does."""
     series = _series(data)
 
     def shares(of: str) -> list[tuple[float, str]]:

@@ -1,4 +1,4 @@
-"""How well a trained classifier tells edited pictures from unedited ones: a machine's stand-in for people."""
+"""How well a trained classifier tells edited pictures from unedited ones: a machine's substitute for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ PENALTY = 1.0  # of squared weights, a picture's share of the loss being 1
 
 
 def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, seed: int = 0) -> list[int]:
-    """Cross-validated: for each picture whether it was told rightly, 1 or 0.
+    """Return for each picture whether a cross-validated classifier was right, 1 or 0.
 
-    ``features [B, D]`` and bool ``edited [B]``; pictures of one of ``images [B]`` are in the same of five folds, so
-    that nothing is recognised that training has seen. Logistic regression on standardised features.
+    It is a logistic regression on standardised features. The pictures of one image are in the same of five folds, so
+    that nothing is recognised from training.
+
+    Args:
+        features: float `[B, D]`.
+        edited: bool `[B]`.
+        images: int64 `[B]`, the image that each picture is of.
+        seed: of the folds.
     """
     names = np.unique(images)
     folds = dict(
@@ -35,7 +41,7 @@ def told_apart(features: Tensor, edited: Tensor, images: NDArray[np.int64], *, s
 
 
 def _fitted(features: Tensor, edited: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights ``[D]`` and the bias of a penalised logistic regression."""
+    """Return the weights `[D]` and the bias of a penalised logistic regression."""
     features, wanted = features.double(), edited.double()
     weights = torch.zeros(features.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros((), dtype=torch.float64, requires_grad=True)

@@ -22,8 +22,13 @@ SHOWN = ("torch", "openvino", "onnxruntime", "numpy")
 
 
 def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
-    """Write ``docs``/experiments.md of the finished experiments in ``out``, made by ``command``, with figures, made
-    small; returns its path. Raises ConfigError where there is nothing."""
+    """Write `docs`/experiments.md of the finished experiments in `out`, with reduced figures, and return its path.
+
+    `command` is the command that made them.
+
+    Raises:
+        ConfigError: there is no finished experiment.
+    """
     out, docs = Path(out), Path(docs)
     found = [
         (name, folder, document)
@@ -37,7 +42,7 @@ def write_docs(out: str | Path, docs: str | Path, *, command: str) -> Path:
     for old in (docs / PICTURES).glob("*-figure-*.*"):
         old.unlink()
     sections = [_section(target, *one) for one in found]
-    verdicts = [  # the paragraphs that hold a claim of the founding text against what came out
+    verdicts = [  # the paragraphs that hold a claim of the paper against what came out
         f"- `{name}`, {document['subject']}: {text}"
         for name, folder, document in found
         for text in _paragraphs(folder)[2:]
@@ -61,7 +66,7 @@ def _paragraphs(folder: Folder) -> list[str]:
 
 
 def _machines(documents: list[dict[str, Any]]) -> Iterator[str]:
-    """On what each was made."""
+    """Yield the machine that each experiment was made on."""
     for document in documents:
         made = document["made_on"]
         packages = ", ".join(f"{name} {version}" for name, version in made["packages"].items() if name in SHOWN)
@@ -87,8 +92,11 @@ def _section(target: Folder, name: str, folder: Folder, document: dict[str, Any]
 
 
 def _small(path: Path) -> tuple[bytes, str]:
-    """A figure, and the ending of its file: a chart as a PNG of few colours; one with pictures in it, whose faces and
-    legends such a palette would falsify, as a JPEG."""
+    """Return a reduced figure and the ending of its file.
+
+    A chart becomes a PNG of few colours. A figure with pictures becomes a JPEG, since such a palette would falsify its
+    faces and legends.
+    """
     with Image.open(path) as picture:
         figure = picture.convert("RGB")
         pictures = figure.getcolors(MOST_OF_A_CHART) is None

@@ -16,7 +16,7 @@ Estimate = list[float]
 
 
 def estimate(values: ArrayLike) -> Estimate | None:
-    """The mean of ``values [I]`` (NaN: none of this image) and its interval; None without values."""
+    """Return the mean of `values [I]` (NaN: none for this image) and its interval; None without values."""
     rows = np.asarray(values, dtype=np.float64)
     rows = rows[np.isfinite(rows)]
     if not len(rows):
@@ -26,7 +26,7 @@ def estimate(values: ArrayLike) -> Estimate | None:
 
 
 def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | None:
-    """A share and its 95 % score interval (Wilson 1927); None without trials."""
+    """Return a proportion and its 95 % score interval (Wilson 1927); None without trials."""
     if not trials:
         return None
     share = successes / trials
@@ -37,7 +37,10 @@ def wilson(successes: int, trials: int, *, z: float = 1.959964) -> Estimate | No
 
 
 def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
-    """ "0.31 [0.20, 0.44]", with a true minus sign, and without one for what rounds to 0; a dash for None."""
+    """Format an estimate as "0.31 [0.20, 0.44]"; a dash for None.
+
+    It has a true minus sign, but none for what rounds to 0.
+    """
     if value is None:
         return "–"
     mean, low, high = (f"{each:{form.replace('.', 'z.')}}".replace("-", "−") for each in value)
@@ -45,19 +48,19 @@ def in_words(value: Sequence[float] | None, form: str = ".2f") -> str:
 
 
 def percent(value: float | Sequence[float] | None) -> str:
-    """ "31 %", "31 % [20, 44]" of an estimate, a dash for None."""
+    """Format a value as "31 %", an estimate as "31 % [20, 44]"; a dash for None."""
     if value is None or isinstance(value, float | int):
         return "–" if value is None else f"{100 * value:.1f} %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
     return f"{percent(value[0])} [{100 * value[1]:.0f}, {100 * value[2]:.0f}]"
 
 
 def columns(name: str, value: Sequence[float] | None) -> dict[str, Any]:
-    """The three columns of an estimate in a table."""
+    """Return the three columns of an estimate in a table."""
     return dict(zip((name, f"{name}_low", f"{name}_high"), value or ("", "", ""), strict=True))
 
 
 def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], list[list[float]]]:
-    """Means, and distances to the lower and upper ends, as matplotlib takes them; NaN for None."""
+    """Return means, and distances to the lower and upper ends, as matplotlib takes them; NaN for None."""
     there = [value or (math.nan,) * 3 for value in values]
     means = [float(value[0]) for value in there]
     return means, [
@@ -67,6 +70,6 @@ def error_bars(values: Sequence[Sequence[float] | None]) -> tuple[list[float], l
 
 
 def percentile_interval(values: NDArray[np.float64]) -> list[float]:
-    """The 95 % interval of resampled ``values [R]``."""
+    """Return the 95 % percentile interval of resampled `values [R]`."""
     low, high = interval(values[:, None])
     return [float(low[0]), float(high[0])]

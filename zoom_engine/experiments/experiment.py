@@ -1,4 +1,4 @@
-"""`Experiment`: a table or figure of the founding text (Luo 2023 and its supplement) as a command."""
+"""`Experiment`: a table or figure of the paper (Luo 2023 and its supplement) as a command."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Experiment:
-    """Run → data → figures and a paragraph; each of the last three takes nothing but the data (and its pictures).
+    """The steps of an experiment: run → data → figures and text.
 
-    run: makes the data, JSON-ready, in a folder whose finished parts are not made again.
-    rows: the data as a table, for CSV; every row has the same columns.
-    draw: (name, figure) of each figure, in their order.
-    tell: in paragraphs apart by an empty line: how to read the figures, what came out, and where the founding text
-        claims something, whether that holds here.
-    files: writes what else belongs to it, such as a page, into the folder.
+    All steps after `run` take nothing but the data and its pictures.
+
+    Attributes:
+        run: makes the data, ready for JSON, in a folder whose finished parts are not made again.
+        rows: the data as a table, for CSV; every row has the same columns.
+        draw: (name, figure) of each figure, in order.
+        tell: paragraphs, separated by an empty line: how to read the figures, what came out, and where the paper claims
+            something, whether that holds here.
+        files: writes what else belongs to it, such as a page, into the folder.
     """
 
     run: Callable[[Study, Folder], dict[str, Any]]
@@ -38,7 +41,11 @@ class Experiment:
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name; ConfigError for one that there is not."""
+    """Return the experiment of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
     if name not in EXPERIMENTS:
         raise ConfigError(f"no experiment '{name}'; choose from {', '.join(EXPERIMENTS)}")
     module = importlib.import_module(f"zoom_engine.experiments.{name.replace('-', '_')}")

@@ -1,9 +1,9 @@
 """Counterfactual training: a target learns that its counterfactuals keep their label (Luo 2023, main text).
 
-The label of an unedited image is confirmed where target and text encoder say the same; other images are left out. An
-edit that keeps the text encoder's label keeps the image's. A target is taught to be as sure of these labels as it is on
-average, no surer: a network fitted to labels of 0 and 1 soon answers 0 or 1 to everything, and by that alone every
-attribute moves its probabilities less, whatever it still looks at.
+The label of an unedited image is confirmed where target and text encoder agree; other images are left out. An edit that
+keeps the text encoder's label keeps the image's label. A target is taught to be as sure of these labels as it is on
+average, no surer: a network that is fitted to labels of 0 and 1 soon answers 0 or 1 to everything, and by that alone
+every attribute moves its probabilities less, whatever it still looks at.
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Lessons:
-    """Unedited pictures uint8 ``[n, 3, R, R]``, their labels ``[n]`` (0 or 1) and how sure the target is of its answers
-    to them, on average, in [0.5, 1]; ``edited``, where there are such, is what each became by the edit that moves the
-    target most while the label is kept."""
+    """What a target is trained on.
+
+    Attributes:
+        plain: uint8 `[n, 3, R, R]`, unedited pictures.
+        labels: int64 `[n]`, 0 or 1.
+        certainty: how sure the target is of its answers to them, on average, in [0.5, 1].
+        edited: uint8 `[n, 3, R, R]`, each picture after the edit that moves the target most and keeps the label; None
+            without edits.
+    """
 
     plain: Tensor
     labels: Tensor
@@ -40,12 +46,18 @@ class Lessons:
     edited: Tensor | None = None
 
     def __len__(self) -> int:
+        """Return the number of unedited pictures."""
         return len(self.labels)
 
 
 def lessons(diagnoser: Diagnoser, records: Sequence[Record], seeds: Sequence[int]) -> Lessons:
-    """Those of a binary target's records with confirmed labels: of each image the natural, label-keeping edit of
-    largest change. Raises TargetError where there is none."""
+    """Make lessons of a binary target's records with confirmed labels.
+
+    For each image the natural, label-keeping edit of largest change is taken.
+
+    Raises:
+        TargetError: no edit is left.
+    """
     best: dict[int, Record] = {}
     for record in records:
         useful = record.label_kept and is_natural(record)
@@ -63,7 +75,7 @@ def lessons(diagnoser: Diagnoser, records: Sequence[Record], seeds: Sequence[int
 
 
 def own_answers(diagnoser: Diagnoser, seeds: Sequence[int]) -> Lessons:
-    """The unedited images of ``seeds`` with what a binary target itself says of them, right or wrong."""
+    """Make lessons of the unedited images of `seeds`, labelled by a binary target itself, right or wrong."""
     _, plain, logits, _ = _pictures(diagnoser, seeds, range(len(seeds)))
     return _lessons(plain, logits)
 
@@ -79,8 +91,11 @@ def _pictures(
     images: Sequence[int],
     edit_weights: Sequence[Sequence[float]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of these ``images`` whether target and text encoder call them alike bool ``[n]``, pictures as they are, the
-    target's logits ``[n]``, and pictures with ``edit_weights`` (without any: once more as they are)."""
+    """Draw images, and tell whether target and text encoder agree about them.
+
+    Returns bool `[n]`, where they agree; uint8 pictures; the target's logits `[n]`; and uint8 pictures with
+    `edit_weights` (without any, the unedited ones once more).
+    """
     evaluator, styles = diagnoser.models.evaluator(diagnoser.edit_directions()), diagnoser.models.styles(seeds)
     parts: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for start in range(0, len(images), AT_ONCE):
@@ -112,11 +127,21 @@ def fine_tuned(
     seed: int = 0,
     progress: ProgressFactory = silent,
 ) -> Target:
-    """A copy of a binary target, called ``name``, trained for ``steps`` batches: half of each unedited, half edited,
-    where the lessons have edited pictures. It is taught to be as sure of labels as the lessons say. Normalisation
-    layers keep their statistics.
+    """Train a copy of a binary target on lessons.
 
-    Raises TargetError for a target that is no binary classifier with gradients.
+    Half of each batch is unedited, half edited, where the lessons have edited pictures. The copy is taught to be as
+    sure of labels as the lessons say. Normalisation layers keep their statistics.
+
+    Args:
+        target: a binary classifier that gives gradients.
+        lessons: what it is trained on.
+        steps: number of batches.
+        name: of the copy.
+        seed: of the batches.
+        progress: how work shows itself.
+
+    Raises:
+        TargetError: the target is no binary classifier with gradients.
     """
     if not isinstance(target.task, BinaryTask) or not target.differentiable:
         raise TargetError(
@@ -144,7 +169,7 @@ def fine_tuned(
 
 
 def _with(target: Target, network: nn.Module, name: str) -> Target:
-    """A target that reads another network as this one's is read; known by the network's weights as they are now."""
+    """Return a target that reads another network as this one is read, identified by the network's present weights."""
     return Target(
         network,
         name=name,

@@ -1,4 +1,4 @@
-"""The folder of an experiment: parts that are there are not made again, and every file appears whole."""
+"""The folder of an experiment: existing parts are not made again, and every file appears whole."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ Pixels = NDArray[np.uint8]
 
 
 class Folder:
-    """Of one experiment on one generator. Raises ConfigError for what cannot be read or written."""
+    """The folder of one experiment on one generator.
+
+    Raises:
+        ConfigError: something cannot be read or written.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Use the folder at `path`; nothing is read or made."""
         self.path = path
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """Make the folder, or go on with one that was begun with equal ``settings``; refuse any other."""
+        """Make the folder, or resume one that was begun with equal `settings`; refuse any other."""
         settings = json.loads(json.dumps(settings))
         there = self._read(SETTINGS)
         for name in sorted({*settings, *(there or {})}) if there is not None else ():
@@ -40,7 +45,7 @@ class Folder:
             self.write(SETTINGS, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
     def part(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON-ready part of that name: from the folder, else made now and kept."""
+        """Return the JSON-ready part of that name from the folder, or make and store it."""
         file = f"parts/{slug(name)}.json"
         found = self._read(file)
         if found is None:
@@ -49,18 +54,18 @@ class Folder:
         return json.loads(json.dumps(found))  # the same whether it was read or made
 
     def finished(self) -> dict[str, Any] | None:
-        """What data.json holds, None before the end."""
+        """Return what data.json holds, None before the end."""
         found: dict[str, Any] | None = self._read(DATA)
         return found
 
     def picture(self, name: str, pixels: Pixels) -> str:
-        """Keep a picture uint8 ``[H, W, 3]``; returns its file, for `load`."""
+        """Store a picture uint8 `[H, W, 3]`, and return its file, for `load`."""
         file = f"pictures/{slug(name)}.png"
         self.write(file, png_bytes(pixels))
         return file
 
     def load(self, file: str) -> Pixels:
-        """A picture of `picture`."""
+        """Return a picture that `picture` stored."""
         try:
             with Image.open(self.path / file) as picture:
                 return np.asarray(picture.convert("RGB"))
@@ -70,7 +75,7 @@ class Folder:
             ) from error
 
     def write_table(self, rows: Sequence[Mapping[str, Any]], file: str = TABLE) -> None:
-        """Rows of the same columns as CSV."""
+        """Write rows of the same columns as CSV."""
         text = io.StringIO()
         table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
         table.writeheader()
@@ -78,7 +83,7 @@ class Folder:
         self.write(file, text.getvalue())
 
     def write(self, file: str, content: str | bytes) -> Path:
-        """A file of the folder, whole or not at all; returns its path."""
+        """Write a file of the folder, whole or not at all, and return its path."""
         path = self.path / file
         with system_errors(ConfigError, f"cannot write {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)

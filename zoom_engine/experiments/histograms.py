@@ -19,7 +19,7 @@ A_PAGE = 8
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """An audit of every binary target."""
+    """Audit every binary target."""
     targets = study.binary_targets()
     truth = study.true_effects(targets)
     found = [
@@ -58,7 +58,7 @@ def _bars(study: Study, audit: Diagnosis, truth: dict[str, float]) -> list[dict[
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each target and attribute."""
+    """Return a row for each target and attribute."""
     return [
         {
             "target": target["target"],
@@ -73,7 +73,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 4: a histogram for each target, on one axis."""
+    """Draw Fig. 4: a histogram for each target, on one axis."""
     every = data["targets"]
     most = max(value for target in every for bar in target["attributes"] for value in _reach(bar))
     for part in pages(every, A_PAGE):
@@ -116,7 +116,7 @@ def _histogram(axes: Axes, target: dict[str, Any]) -> None:
 
 
 def tell(data: Data) -> str:
-    """Whether the planted attribute comes first, and sound targets stay quiet."""
+    """Say whether the planted attribute comes first, and sound targets show nothing."""
     biased = [target for target in data["targets"] if target["planted"]]
     sound = [target for target in data["targets"] if target["truth_known"] and not target["planted"]]
     said = (

@@ -30,7 +30,7 @@ ON_GRID = 0.01  # of a step
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Several attributes together within the paper's ±30, as its ablation has it: sound targets first."""
+    """Search several attributes together within ±30, as the paper's ablation does, sound targets first."""
     targets = sorted(study.targets_of("binary"), key=lambda target: study.planted(target) is not None)[:TARGETS]
     if not targets or not all(study.target(target).differentiable for target in targets):
         raise UnsuitedError("it takes targets of two classes that give gradients: give --target")
@@ -65,7 +65,7 @@ def _search(study: Study, target: Spec, search: str, images: int, **more: Any) -
 
 
 def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
-    """Of PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
+    """Summarise PGD by steps of one size: flips, and whether its edit weights are multiples of the size."""
     weights = np.array(result["edit_weights"]) / size
     return {
         "flipped": estimate(column([result], "flipped")),
@@ -75,7 +75,7 @@ def _stepped(result: dict[str, Any], size: float) -> dict[str, Any]:
 
 
 def _summed(result: dict[str, Any]) -> dict[str, Any]:
-    """A row of Table 2. Seconds are processor time of an evaluation, times evaluations."""
+    """Return a row of Table 2; seconds are processor time of an evaluation, times evaluations."""
     evaluations = column([result], "evaluations")
     each = result["seconds"] / max(evaluations.sum(), 1)
     return {
@@ -90,7 +90,7 @@ def _summed(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ordering(found: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
-    """PGD less SGD, image by image: flips, and SSIM where both flip."""
+    """Compare PGD with SGD image by image (PGD less SGD): flips, and SSIM where both flip."""
     of = {result["search"]: [result] for result in found if result["target"] == target}
     ssim: list[Array] = [column(of[search], "ssim", where="flipped") for search in ("sgd", "pgd")]
     flipped = [column(of[search], "flipped") for search in ("sgd", "pgd")]
@@ -98,7 +98,7 @@ def _ordering(found: Sequence[dict[str, Any]], target: str) -> dict[str, Any]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """Table 2, then PGD by step size."""
+    """Return Table 2, then PGD by step size."""
     measured = ("ssim", "flipped", "decisive", "evaluations", "seconds")
     table = [
         {
@@ -124,7 +124,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Table 2 as two panels, and flips over the step size."""
+    """Draw Table 2 as two panels, and flips over the step size."""
     targets = list(dict.fromkeys(result["target"] for result in data["results"]))
     searches = list(dict.fromkeys(result["search"] for result in data["results"]))
     drawn = figure(2.6)
@@ -156,7 +156,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def tell(data: Data) -> str:
-    """Both orderings of Table 2, and the grid of the sign step."""
+    """Say whether both orderings of Table 2 hold, and what the grid of the sign step does."""
     said = (
         "How to read it: all attributes are edited together within ±30, as the founding text's ablation has it; SGD and"
         " PGD take its 100 steps at η = 0.1. SSIM is that of the counterfactuals, where the prediction flips; bars are"

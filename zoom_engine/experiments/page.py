@@ -13,7 +13,7 @@ from zoom_engine.report import Section, write_experiments
 
 
 def write_page(out: Path) -> Path:
-    """Write report.html of all finished experiments in ``out``; returns its path."""
+    """Write report.html of all finished experiments in `out`, and return its path."""
     found = [
         _section(out, name, path.parent)
         for name in EXPERIMENTS

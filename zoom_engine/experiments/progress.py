@@ -22,7 +22,7 @@ EACH = 2  # strips
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Audits of every binary target, one attribute at a time and all together."""
+    """Audit every binary target, one attribute at a time and all together."""
     targets = study.binary_targets()
     found = []
     for target, audit in zip(targets, study.audits(targets).values(), strict=True):
@@ -44,7 +44,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def _rates(audit: Diagnosis) -> dict[str, Any]:
-    """Over images: whether some edit flips the prediction, decisively, and of the flips the label and SSIM."""
+    """Compute over images whether some edit flips the prediction, decisively, and the label and SSIM of the flips."""
     images = sorted({record.image for record in audit.records})
     flips = [record for record in audit.records if record.flipped]
     decisive = {record.image for record in audit.records if audit.is_decisive(record)}
@@ -65,18 +65,18 @@ def _strips(data: Data, mode: str) -> list[dict[str, Any]]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each strip."""
+    """Return a row for each strip."""
     return strip_rows([*_strips(data, "single"), *_strips(data, "multi")])
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 1 and Fig. 6."""
+    """Draw Fig. 1 and Fig. 6."""
     for mode in ("single", "multi"):
         yield from draw_strips(folder, _strips(data, mode), mode)
 
 
 def tell(data: Data) -> str:
-    """Whether predictions flip without their label changing."""
+    """Say whether predictions flip without their label changing."""
     said = (
         "How to read it: in the first figure one attribute is edited, from an image (left) to the end of the range in"
         " which it was searched, and its counterfactual is framed; in the second all together, in equal steps to the"

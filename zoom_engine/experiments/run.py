@@ -1,4 +1,4 @@
-"""Experiments from a name to a finished folder, and the report that links all that a folder holds."""
+"""Experiments from a name to a finished folder, and the report that links everything a folder holds."""
 
 from __future__ import annotations
 
@@ -24,12 +24,20 @@ FORMAT = "zoom-engine/experiment/1"
 def run_experiment(
     name: str, out: str | Path, *, generator: Any = None, progress: ProgressFactory = silent, **options: Any
 ) -> Path:
-    """Make the experiment ``name``, or "all", and write ``out``/report.html; returns its path.
+    """Make the experiment `name`, or "all", write `out`/report.html, and return its path.
 
-    By default on each embedded domain; else on ``generator``, with ``options`` of `Study`: targets, attributes, images,
-    seed, text_encoder and so on, as `Diagnoser` has them. Each lies in ``out``/GENERATOR/NAME: data.json, data.csv,
-    figures as SVG and PNG, text.txt. Interrupted, the same call goes on where it was; what is finished is only drawn
-    again. Raises ConfigError for a folder that was begun with other options.
+    Each lies in `out`/GENERATOR/NAME: data.json, data.csv, figures as SVG and PNG, text.txt. Interrupted, the same call
+    resumes where it was; what is finished is only drawn again.
+
+    Args:
+        name: of the experiment.
+        out: folder.
+        generator: by default each embedded domain.
+        progress: how work shows itself.
+        **options: those of `Study`: targets, attributes, images, seed, text_encoder and so on, as `Diagnoser` has them.
+
+    Raises:
+        ConfigError: the folder was begun with other options.
     """
     if generator is None and (given := OF_ONE.intersection(key for key, value in options.items() if value)):
         raise ConfigError(f"{min(given)} belongs to one generator: name a generator too, such as {EMBEDDED[0]}")
@@ -58,7 +66,7 @@ def run_experiment(
 
 
 def draw(folder: Folder, name: str) -> None:
-    """Table, figures and paragraph of an experiment, of its data alone."""
+    """Write table, figures and text of an experiment, by its data alone."""
     experiment, document = find_experiment(name), folder.finished()
     if document is None:
         raise ConfigError(f"{folder.path} has no {DATA}: run the experiment first")
@@ -77,7 +85,7 @@ def draw(folder: Folder, name: str) -> None:
 
 
 def draw_again(out: str | Path, names: Sequence[str] = tuple(EXPERIMENTS)) -> Path:
-    """Draw what ``out`` holds of these experiments once more, without running anything; returns report.html's path."""
+    """Draw these experiments of `out` again without running anything, and return the path of report.html."""
     check_plots()
     there = [(name, path.parent) for name in names for path in sorted(Path(out).glob(f"*/{name}/{DATA}"))]
     if not there:

@@ -21,10 +21,13 @@ TABLE = "table-1"
 
 
 def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
-    """Table 1 of the answer ``files`` to user studies in ``out``, as text; also written to ``out``/table-1.json, .csv.
+    """Score the answer `files` to user studies in `out`, and return Table 1 as text.
 
-    Shares of answers with Wilson's 95 % intervals, which take answers as independent. Raises ConfigError for a file
-    that is no answer, that belongs to no study in ``out``, or that was given twice.
+    It is also written to `out`/table-1.json and .csv. Proportions of answers have Wilson's 95 % intervals, which take
+    answers as independent.
+
+    Raises:
+        ConfigError: a file holds no answers, belongs to no study in `out`, or was given twice.
     """
     out = Path(out)
     keys = {}
@@ -76,7 +79,7 @@ def score_answers(out: str | Path, files: Sequence[str | Path]) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The answers of a file, each held to its type."""
+    """Return the answers of a file, each checked for its type."""
     try:
         found = read_json(file)
     except (OSError, ValueError) as error:

@@ -23,13 +23,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "minimal": ("minimal", {}),
     "cmaes": ("cmaes", {}),
 }
-"""By name the search and its options: the first two are the paper's 100 steps."""
+"""By name the search and its options; the first two are the paper's 100 steps."""
 COMPARED = "minimal"
 Array = NDArray[np.float64]
 
 
 def searched(diagnoser: Diagnoser, *, images: int, seed: int) -> dict[str, Any]:
-    """What the audit's search finds, image by image; ``seconds`` is processor time of all threads, of the search."""
+    """Return what the audit's search finds, image by image; `seconds` is the search's processor time of all threads."""
     diagnoser.calibrated_range(diagnoser.edit_directions())  # from here on they are read from the cache
     start = time.process_time()
     records = sorted(diagnoser.run(images=images, seed=seed).records, key=lambda record: record.image)
@@ -46,12 +46,15 @@ def searched(diagnoser: Diagnoser, *, images: int, seed: int) -> dict[str, Any]:
 
 
 def part_of(result: Mapping[str, Any]) -> tuple[int, str, str]:
-    """Which seed, target and search a result is of."""
+    """Return the seed, target and search of a result."""
     return result["seed"], result["target"], result["search"]
 
 
 def summaries(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One for each target and search, and for each search over all targets: of the parts that every search has."""
+    """Yield a summary for each target and search, and for each search over all targets.
+
+    Only targets and seeds that every search has are counted.
+    """
     found = {part_of(result): result for result in results}
     searches = list(dict.fromkeys(result["search"] for result in results))
     parts = dict.fromkeys((result["seed"], result["target"]) for result in results)
@@ -64,7 +67,10 @@ def summaries(results: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rates and costs over the images of ``results``, and how ``compared`` (as many, or none) does on the same."""
+    """Return rates and costs over the images of `results`, and the differences of `compared` on the same images.
+
+    `compared` holds as many results, or none.
+    """
     evaluations = column(results, "evaluations")
     found: dict[str, Any] = {
         "images": len(evaluations),
@@ -88,6 +94,6 @@ def summary(results: Sequence[dict[str, Any]], compared: Sequence[dict[str, Any]
 
 
 def column(results: Sequence[dict[str, Any]], name: str, *, where: str | None = None) -> Array:
-    """A value per image, NaN where there is none or ``where`` does not hold."""
+    """Return a value per image, NaN where there is none or `where` does not hold."""
     rows = np.concatenate([np.array(result[name], dtype=float) for result in results])
     return rows if where is None else np.where(column(results, where) > 0, rows, np.nan)

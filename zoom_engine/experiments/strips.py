@@ -1,4 +1,4 @@
-"""Counterfactuals step by step, taken from the gallery of an audit: what `progress` and `tasks` draw."""
+"""Counterfactuals step by step, from the gallery of an audit: what `progress` and `tasks` draw."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LETTERS, FITTING = 6.0, 9  # points of a caption; how many letters of that size 
 
 
 def strips_of(study: Study, folder: Folder, name: str, audit: Diagnosis, count: int) -> list[dict[str, Any]]:
-    """The ``count`` most telling strips of an audit, decisive flips that keep their label first; pictures are kept."""
+    """Return the `count` clearest strips of an audit, decisive flips that keep their label first; store pictures."""
     if audit.path is None:
         raise ConfigError("an audit without a folder has no pictures")
     entries = sorted(Gallery.load(audit.path).strips, key=_worth, reverse=True)
@@ -56,8 +56,10 @@ def _worth(entry: StripEntry) -> tuple[bool, bool, bool]:
 
 
 def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> Iterator[tuple[str, Figure]]:
-    """Two columns of strips, a prediction in the corner of each picture, and a frame around that which the strip is
-    shown for."""
+    """Draw two columns of strips, with a prediction in each picture.
+
+    A frame marks the picture that the strip is shown for.
+    """
     for part in pages(strips, A_PAGE):
         drawn = figure(1.03 * -(-len(part) // 2))
         for axes, strip in zip(axes_of(drawn, len(part), 2), part, strict=True):
@@ -73,7 +75,7 @@ def draw_strips(folder: Folder, strips: Sequence[dict[str, Any]], name: str) -> 
 
 
 def strip_rows(strips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each strip."""
+    """Return a row for each strip."""
     kept = ("target", "mode", "attribute", "seed", "flipped", "decisive", "label_kept", "ssim")
     return [
         {**{key: strip[key] for key in kept}, "first": strip["captions"][0], "last": strip["captions"][strip["shown"]]}

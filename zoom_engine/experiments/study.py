@@ -35,10 +35,10 @@ class UnsuitedError(ConfigError):
 
 
 class Study:
-    """A generator with its text encoder, targets and attributes, and the folder where audits of it are kept.
+    """A generator with its text encoder, targets and attributes, and the folder of its audits.
 
-    ``targets`` are by default the domain's; ``images`` is left to each experiment by default. ``options`` are those of
-    `AuditSettings`. Raises ConfigError where there is nothing to do without more being named.
+    Raises:
+        ConfigError: more must be named before there is something to do.
     """
 
     def __init__(
@@ -53,6 +53,18 @@ class Study:
         notify: Notify = untold,
         **options: Any,
     ) -> None:
+        """Check the options; nothing is loaded.
+
+        Args:
+            generator: a domain, a file, or a generator.
+            out: folder; the study's own folder lies inside.
+            targets: by default those of the domain.
+            images: by default each experiment decides.
+            seed: which images.
+            progress: how work shows itself.
+            notify: receives lines on what was assumed.
+            **options: those of `AuditSettings`.
+        """
         self.settings = AuditSettings(generator=generator, target=None, **options)
         self.options, self.given = options, tuple(targets)
         RunSettings(images=RunSettings.images if images is None else images, seed=seed)  # refuses what it must
@@ -63,7 +75,7 @@ class Study:
         self.out = out / self.name
 
     def identity(self) -> dict[str, Any]:
-        """What decides the data of experiments, JSON-ready."""
+        """Return what decides the data of experiments, ready for JSON."""
         deciding = {name: value for name, value in self.options.items() if name not in NOT_DECIDING}
         options = {name: str(_said(value)) for name, value in deciding.items()}
         given = [_said(target) for target in self.given]
@@ -71,16 +83,16 @@ class Study:
         return {"generator": generator, "targets": given, "images": self.images, "seed": self.seed, "options": options}
 
     def count(self, default: int) -> int:
-        """How many images an experiment takes that takes ``default`` where nothing else was asked for."""
+        """Return the number of images of an experiment: `default` unless another number was given."""
         return default if self.images is None else self.images
 
     def seeds(self, count: int) -> list[int]:
-        """The generator's seeds of so many images, as an audit has them."""
+        """Return the generator's seeds of so many images, as an audit has them."""
         return [self.seed * SEEDS_PER_RUN + image for image in range(count)]
 
     @cached_property
     def editing(self) -> Editing:
-        """For experiments that need no target."""
+        """Load generator and text encoder, for experiments that need no target."""
         chosen = {name: getattr(self.settings, name) for name in EDITING}
         chosen |= {name: getattr(self.settings, name) for name in FURTHER if getattr(self.settings, name) is not None}
         templates = find_templates(self.settings.templates)
@@ -98,43 +110,51 @@ class Study:
         return found
 
     def short(self, attribute: str | Attribute) -> str:
-        """An attribute as figures name it."""
+        """Return an attribute's name in figures."""
         neutral = self.settings.neutral or (self.domain.neutral if self.domain else NEUTRAL)
         return short_name(Attribute.parse(attribute), neutral)
 
     def targets(self) -> list[Spec]:
-        """Those that were given, else all of the domain's. Raises ConfigError where there is none."""
+        """Return the targets that were given, else all of the domain.
+
+        Raises:
+            ConfigError: there is none.
+        """
         if not self.given and self.domain is None:
             raise UnsuitedError("this experiment asks a target: give --target, once or more")
         own: list[Spec] = [f"{self.name}:{name}" for name in self.domain_targets]
         return list(self.given) or own
 
     def target(self, spec: Spec) -> Target:
-        """A target, loaded."""
+        """Load a target."""
         return load_target(spec, download=self.settings.download, **dict(self.settings.target_options or {}))
 
     def targets_of(self, *tasks: str, others: bool = False) -> list[Spec]:
-        """The targets that have one of these ``tasks``, or with ``others`` none of them."""
+        """Return the targets that have one of these `tasks`, or with `others` none of them."""
         return [spec for spec in self.targets() if (self.target(spec).task.name in tasks) != others]
 
     def binary_targets(self) -> list[Spec]:
-        """The targets that decide between two classes. Raises ConfigError where there is none."""
+        """Return the targets that decide between two classes.
+
+        Raises:
+            ConfigError: there is none.
+        """
         if not (found := self.targets_of("binary")):
             raise UnsuitedError("none of its targets decides between two classes: give --target")
         return found
 
     def title(self, target: Spec) -> str:
-        """A target as figures name it."""
+        """Return a target's name in figures."""
         name = _said(target)
         return name.removeprefix(f"{self.name}:")
 
     def diagnoser(self, target: Spec, **more: Any) -> Diagnoser:
-        """An audit that has not begun, with ``more`` settings than the study's."""
+        """Prepare an audit, with `more` settings than the study's."""
         settings = AuditSettings(generator=self.settings.generator, target=target, **{**self.options, **more})
         return Diagnoser(settings, progress=self.progress, notify=self.notify)
 
     def audit(self, target: Spec, *, images: int, seed: int | None = None, **more: Any) -> Diagnosis:
-        """The audit of a target, from the study's folder if it is there: experiments that want the same share it."""
+        """Return the audit of a target, from the study's folder if it is there: experiments share it."""
         diagnoser = self.diagnoser(target, **more)
         seed = self.seed if seed is None else seed
         asked = config(diagnoser.models, RunSettings(images=images, seed=seed))
@@ -142,11 +162,11 @@ class Study:
         return diagnoser.run(images=images, seed=seed, out=folder)
 
     def audits(self, targets: Sequence[Spec]) -> dict[str, Diagnosis]:
-        """The single-mode audits of targets that experiments share, by title."""
+        """Return the single-mode audits of targets that experiments share, by title."""
         return {self.title(target): self.audit(target, images=self.count(AUDITED)) for target in targets}
 
     def true_effects(self, targets: Sequence[Spec]) -> dict[str, dict[str, float]]:
-        """By title and attribute, where the domain knows the truth."""
+        """Return the true effects by title and attribute, where the domain knows them."""
         if self.judge is None or self.domain is None:
             return {}
         loaded = {self.title(target): self.target(target) for target in targets}
@@ -157,24 +177,24 @@ class Study:
         return found
 
     def planted(self, target: Spec) -> str | None:
-        """The attribute that a target was taught to look at, where its domain says so."""
+        """Return the attribute that a target was trained to look at, where its domain says so."""
         name = self.title(target)
         return None if self.judge is None or name not in self.domain_targets else self.judge.planted(name)
 
     @property
     def judge(self) -> KnownTruth | None:
-        """Who knows the truth of targets, where somebody does."""
+        """Return what knows the truth of targets, or None."""
         domain: object = self.domain
         return domain if isinstance(domain, KnownTruth) else None
 
     @property
     def domain_targets(self) -> Sequence[str]:
-        """Names of the domain's own targets."""
+        """Return the names of the domain's own targets."""
         return () if self.domain is None else self.domain.target_names()
 
 
 def _said(thing: Any) -> str:
-    """A setting as text: what names it, else what kind of thing it is."""
+    """Return a setting as text: its name, or else what kind of thing it is."""
     if isinstance(thing, str | Path | int | float | None | list | tuple | dict):
         return str(thing)
     return str(getattr(thing, "name", f"a {type(thing).__name__}"))

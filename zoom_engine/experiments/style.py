@@ -1,4 +1,4 @@
-"""One style for all figures: fit to print, read in black and white as well. matplotlib is imported late."""
+"""One style for all figures: fit for print, and readable in black and white. matplotlib is imported late."""
 
 from __future__ import annotations
 
@@ -74,13 +74,17 @@ STYLE: dict[Any, Any] = {
 
 
 def check_plots() -> None:
-    """Refuse a run whose figures could not be drawn. Raises ConfigError."""
+    """Refuse a run whose figures could not be drawn.
+
+    Raises:
+        ConfigError: matplotlib is missing.
+    """
     imported("matplotlib", ConfigError, "figures cannot be drawn", install="zoom-engine[plots]")
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Figures that are made and saved within have the style."""
+    """Apply the style to figures that are made and saved within."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
@@ -88,20 +92,20 @@ def styled() -> Iterator[None]:
 
 
 def figure(height: float, *, width: float = WIDTH) -> Figure:
-    """An empty figure of so many inches, without a window or a global state."""
+    """Return an empty figure of this size in inches, without a window or a global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def pages(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
-    """The items, so many at a time as a figure has room for."""
+    """Yield the items, at most `most` at a time, as many as a figure has room for."""
     for start in range(0, len(items), most):
         yield items[start : start + most]
 
 
 def axes_of(drawn: Figure, count: int, columns: int, *, sharex: bool = False, sharey: bool = False) -> list[Axes]:
-    """So many axes, in rows of so many ``columns``."""
+    """Return `count` axes, in rows of `columns` each."""
     rows = -(-count // columns)
     every = list(drawn.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey).flat)
     for left in every[count:]:
@@ -112,8 +116,10 @@ def axes_of(drawn: Figure, count: int, columns: int, *, sharex: bool = False, sh
 def grouped_bars(
     axes: Axes, series: Mapping[str, Sequence[Sequence[float] | None]], *, upright: bool = False, caps: float = 0.0
 ) -> dict[str, list[float]]:
-    """Bars of several series side by side, around 0, 1, …, with their intervals, which end in ``caps`` (points);
-    returns where each one's are."""
+    """Draw bars of several series side by side, around 0, 1, …, with their intervals.
+
+    The intervals end in `caps` (points). Returns the positions of the bars of each series.
+    """
     thick = 0.84 / len(series)
     places: dict[str, list[float]] = {}
     draw, along = (axes.bar, "yerr") if upright else (axes.barh, "xerr")
@@ -127,7 +133,7 @@ def grouped_bars(
 
 
 def legend_of_all(drawn: Figure) -> None:
-    """One legend above all axes, in which each label stands once."""
+    """Draw one legend above all axes, in which each label stands once."""
     named = {
         name: handle for axes in drawn.axes for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -135,14 +141,14 @@ def legend_of_all(drawn: Figure) -> None:
 
 
 def saved(drawn: Figure, kind: str) -> bytes:
-    """The file of a figure, "svg" or "png"; the same for the same data."""
+    """Return the file of a figure, "svg" or "png"; the same for the same data."""
     buffer = io.BytesIO()
     drawn.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return buffer.getvalue()
 
 
 def bare(axes: Axes) -> None:
-    """For pictures: no ticks, no frame."""
+    """Remove ticks and frame, for pictures."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -150,7 +156,7 @@ def bare(axes: Axes) -> None:
 
 
 def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = GAP) -> NDArray[np.uint8]:
-    """Pictures uint8 ``[H, W, 3]`` of one size as one, white between them; `place` says where each lies."""
+    """Join pictures uint8 `[H, W, 3]` of one size, white between them; `place` says where each lies."""
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
     whole = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
@@ -162,7 +168,7 @@ def tiled(rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = GAP) -> NDA
 
 
 def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: int = GAP) -> tuple[int, int]:
-    """Draw `tiled`; returns how far it is from one picture to the next, down and across, in the axes' units."""
+    """Draw `tiled`, and return the distance from one picture to the next, down and across, in the axes' units."""
     axes.imshow(tiled(rows, gap=gap), interpolation="antialiased")
     bare(axes)
     height, width = rows[0][0].shape[:2]
@@ -170,8 +176,10 @@ def show_tiles(axes: Axes, rows: Sequence[Sequence[NDArray[np.uint8]]], *, gap: 
 
 
 def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, *, points: float) -> None:
-    """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction, in letters of so many
-    points."""
+    """Write into the top-right corner of a picture of `show_tiles`, as Fig. 1 has the prediction.
+
+    `points` is the size of the letters.
+    """
     axes.text(
         (column + 1) * step[1] - 0.07 * step[1],
         row * step[0] + 0.05 * step[0],
@@ -185,7 +193,7 @@ def corner(axes: Axes, row: int, column: int, step: tuple[int, int], text: str, 
 
 
 def framed(axes: Axes, row: int, column: int, step: tuple[int, int], *, gap: int = GAP) -> None:
-    """A frame around a picture of `show_tiles`, in the gap between it and its neighbours."""
+    """Draw a frame around a picture of `show_tiles`, in the gap between it and its neighbours."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(

@@ -22,7 +22,7 @@ NAMED = 3  # attributes
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Single-mode audits of every target of another task."""
+    """Audit every target of another task, one attribute at a time."""
     targets = study.targets_of("binary", others=True)
     if not targets:
         raise UnsuitedError("all its targets decide between two classes: give --target")
@@ -54,12 +54,12 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each strip."""
+    """Return a row for each strip."""
     return [{"task": target["task"], **row} for target in data["targets"] for row in strip_rows(target["strips"])]
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 3: outputs are drawn into the pictures where they have a place there."""
+    """Draw Fig. 3; outputs that have a place in the pictures are drawn into them."""
     from matplotlib.patches import Patch
 
     colors = list(dict.fromkeys((name, color) for target in data["targets"] for name, color in target["legend"]))
@@ -74,7 +74,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def tell(data: Data) -> str:
-    """What moves each target."""
+    """Say what moves each target."""
     said = (
         "How to read it: each strip leads from an image (left) to the end of its range; the edit that it stands for is"
         " framed. Key points and areas are drawn into the pictures; the corner says what the target says. A flip is a"

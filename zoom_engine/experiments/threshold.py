@@ -27,7 +27,7 @@ KINDS = ("normalised", "not normalised")
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Every attribute at every λ, added at the upper end of the calibrated range of λ = 0.1."""
+    """Add every attribute at every λ, each at the upper end of the calibrated range of λ = 0.1."""
     editing = study.editing
     if not editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
@@ -53,14 +53,17 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 def _measured(
     study: Study, folder: Folder, kinds: Mapping[str, Tensor], seeds: Sequence[int], threshold: float
 ) -> dict[str, Any]:
-    """`_added` along the directions of each kind."""
+    """Measure `_added` along the directions of each kind."""
     return {name: _added(study, folder, matrix, seeds, f"{name} {threshold}") for name, matrix in kinds.items()}
 
 
 @torch.no_grad()
 def _added(study: Study, folder: Folder, matrix: Tensor, seeds: Sequence[int], name: str) -> dict[str, Any]:
-    """Adding each attribute along ``matrix``: of the images whose score says that they lack it the share that have it
-    then; how far the other attributes' scores move, in natural ranges; SSIM to the unedited image."""
+    """Measure what adding each attribute along `matrix` does.
+
+    It returns the fraction of images that have it then, of those whose score says that they lack it; how far the other
+    attributes' scores move, in natural ranges; and SSIM to the unedited image.
+    """
     editing, count = study.editing, len(study.editing.attributes)
     styles = editing.styles(seeds)
     unedited = editing.drawn(styles, torch.zeros(len(styles), count))
@@ -84,7 +87,7 @@ def _added(study: Study, folder: Folder, matrix: Tensor, seeds: Sequence[int], n
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each λ, normalisation and attribute."""
+    """Return a row for each λ, normalisation and attribute."""
     return [
         {
             "threshold": step["threshold"],
@@ -103,7 +106,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 7, and channels, success and side effects over λ."""
+    """Draw Fig. 7, and channels, success and side effects over λ."""
     steps = data["thresholds"]
     shown = range(len(steps[0][KINDS[0]]["pictures"]))
     drawn = figure(2.1 * len(shown))
@@ -121,7 +124,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def _means(data: Data, kind: str, key: str) -> list[list[float] | None]:
-    """Over attributes, at each λ."""
+    """Return the means over attributes, at each λ."""
     return [estimate([value[0] for value in step[kind][key] if value]) for step in data["thresholds"]]
 
 
@@ -155,7 +158,7 @@ def _curves(data: Data) -> Figure:
 
 
 def tell(data: Data) -> str:
-    """Whether normalisation takes from λ what it does."""
+    """Say whether normalisation makes up for λ."""
     steps = data["thresholds"]
     spans = {
         (kind, key): [value[0] for value in _means(data, kind, key) if value]

@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """The biased targets of a domain; of others those that were given."""
+    """Repair the biased targets of a domain, or those that were given."""
     targets = study.targets_of("binary")
     planted = [target for target in targets if study.planted(target) is not None]
     chosen = (planted if planted and not study.given else targets)[:TARGETS]
@@ -52,7 +52,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def repair(study: Study, folder: Folder, spec: Spec) -> dict[str, Any]:
-    """One target before, after counterfactual training, and after training on as many plain images."""
+    """Measure one target before, after counterfactual training, and after training on as many plain images."""
     name, target = study.title(spec), study.target(spec)
     before = study.audit(spec, images=study.count(AUDITED))
     sensitive = [row.attribute.text for row in before.sensitivity if row.is_specific]
@@ -108,9 +108,12 @@ def _audited(study: Study, audit: Diagnosis) -> dict[str, Any]:
 
 
 def _truth(study: Study, versions: dict[str, Target], planted: str | None, name: str) -> dict[str, Any] | None:
-    """Of each version, where it is known: how far the planted attribute truly moves the output (``effect``), how often
-    it changes the decision, and accuracy on untied renders; ``less``: by how much the effect on the same renders is
-    smaller in the repaired version than in the control, and than with confirmed labels."""
+    """Measure the truth of each version, where it is known.
+
+    `effect` is how far the planted attribute truly moves the output, `decisions` how often it changes the decision,
+    `accuracy` that on untied renders. `less` is by how much the effect on the same renders is smaller in the repaired
+    version than in the control, and than with confirmed labels.
+    """
     if study.judge is None or planted is None:
         return None
     outputs = study.judge.outputs_with_and_without(versions, planted, count=RENDERS)
@@ -127,7 +130,7 @@ def _truth(study: Study, versions: dict[str, Target], planted: str | None, name:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each target and version."""
+    """Return a row for each target and version."""
     table = []
     for target in data["targets"]:
         truth = target["truth"] or {}
@@ -150,7 +153,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Histograms before and after, and true effects and accuracy where they are known."""
+    """Draw histograms before and after, and true effects and accuracy where they are known."""
     targets = data["targets"]
     drawn = figure(2.4 * len(targets) + 0.4)
     grid = drawn.add_gridspec(len(targets), 4, width_ratios=[2.4, 1, 1, 1])
@@ -189,7 +192,7 @@ def _bars(axes: Any, values: Sequence[Sequence[float] | None], title: str) -> No
 
 
 def tell(data: Data) -> str:
-    """Whether training on counterfactuals takes a bias away, at which cost, and more than plain images do."""
+    """Say whether training on counterfactuals removes a bias, at which cost, and more than plain images do."""
     said = (
         "How to read it: each target is audited, trained further, and audited again: on its counterfactuals with their"
         " kept labels beside the unedited images (repaired); or on unedited images alone, as many in each of as many"
@@ -242,7 +245,7 @@ def _halved(target: dict[str, Any], version: str) -> bool:
 
 
 def _repaired(target: dict[str, Any]) -> bool:
-    """The true effect halved, by significantly more than in the control, and accuracy kept."""
+    """Tell whether the true effect is halved, by significantly more than in the control, and accuracy is kept."""
     truth = target["truth"]
     return (
         _halved(target, "repaired")

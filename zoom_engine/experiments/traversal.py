@@ -36,7 +36,7 @@ A_PAGE = 8  # attributes
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Pictures of the first images, and text scores over all of them."""
+    """Draw pictures of the first images, and measure text scores over all of them."""
     if not study.editing.attributes:
         raise UnsuitedError("it has no attributes of its own: give --attribute")
     attributes = study.editing.attributes
@@ -78,7 +78,7 @@ def _rounded(values: Tensor) -> list[float]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each attribute and edit weight."""
+    """Return a row for each attribute and edit weight."""
     return [
         {
             "attribute": one["attribute"],
@@ -93,7 +93,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Two columns of attributes a page, and how their text scores move."""
+    """Draw two columns of attributes per page, and how their text scores move."""
     every = data["attributes"]
     for part in pages(every, A_PAGE):
         drawn = figure(2.3 * -(-len(part) // 2) * len(part[0]["rows"]) / SHOWN + 0.1)
@@ -120,7 +120,7 @@ def _sheet(axes: Axes, one: dict[str, Any], weights: Sequence[float], folder: Fo
 
 
 def _scores(data: Data) -> Figure:
-    """The attribute's own text score and the others', over edit weights."""
+    """Draw the attribute's own text score and the others', over edit weights."""
     every = data["attributes"]
     drawn = figure(1.35 * -(-len(every) // 4) + 0.5)
     for axes, one in zip(axes_of(drawn, len(every), min(4, len(every)), sharex=True, sharey=True), every, strict=True):
@@ -140,7 +140,7 @@ def _scores(data: Data) -> Figure:
 
 
 def tell(data: Data) -> str:
-    """What Fig. 9 and 10 claim, and whether it holds."""
+    """Say what Fig. 9 and 10 claim, and whether it holds."""
     every = data["attributes"]
     rising = sum(one["rising"] >= 0.5 for one in every)
     inside = sum(one["calibrated"][0] <= -15 and one["calibrated"][1] >= 15 for one in every)

@@ -1,4 +1,4 @@
-"""Reported against true sensitivities of every target of a domain that knows what is true."""
+"""Reported against true sensitivities of every target of a domain that knows the truth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """The audits and the true effects of every binary target whose truth is known."""
+    """Audit every binary target whose truth is known, and measure the true effects."""
     targets = study.targets_of("binary") if study.given or study.domain else []
     truth = study.true_effects(targets)
     targets = [target for target in targets if study.title(target) in truth]
@@ -59,11 +59,11 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[str, Array]:
-    """How ``reported [R, P]`` follows ``true [P]``, for each of R rows: Spearman's and Pearson's correlation, the slope
-    of the least-squares line, and precision at 1 and 3.
+    """Measure how `reported [R, P]` follows `true [P]`, for each of R rows.
 
-    Precision at k, over the targets (``owners [P]``) that some attribute truly moves by ``RELEVANT`` or more: of the k
-    attributes reported first the share that does, of as many as there can be.
+    It returns Spearman's and Pearson's correlation, the slope of the least-squares line, and precision at 1 and 3.
+    Precision at k is over the targets (`owners [P]`) that some attribute truly moves by `RELEVANT` or more: of the k
+    attributes reported first, the fraction that does, of as many as there can be.
     """
     moved, center = true - true.mean(), reported - reported.mean(axis=1, keepdims=True)
     found = {
@@ -84,7 +84,7 @@ def agreement(reported: Array, true: Array, owners: NDArray[np.int64]) -> dict[s
 
 
 def correlation(rows: Array, other: Array) -> Array:
-    """Pearson's, of each of ``rows [R, P]`` with ``other [P]``; 0 where one of them does not vary."""
+    """Compute Pearson's correlation of each of `rows [R, P]` with `other [P]`; 0 where one of them does not vary."""
     a, b = rows - rows.mean(axis=1, keepdims=True), other - other.mean()
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
     result: Array = np.divide(a @ b, scale, out=np.zeros(len(rows)), where=scale > 0)
@@ -92,7 +92,7 @@ def correlation(rows: Array, other: Array) -> Array:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each pair of target and attribute, then one for each figure."""
+    """Return a row for each pair of target and attribute, then one for each figure."""
     empty = {"target": "", "attribute": "", "planted": "", "truth": "", "reported": ""}
     pairs = [{**empty, **{key: pair[key] for key in empty}} for pair in data["pairs"]]
     none: dict[str, Any] = {"figure": "", **columns("value", None)}
@@ -103,7 +103,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """The scatter, with the largest pairs named."""
+    """Draw the scatter plot, with the largest pairs named."""
     drawn = figure(3.6)
     axes = drawn.subplots()
     for planted, look, label in ((False, LOOKS[0], "pairs of target and attribute"), (True, LOOKS[1], "planted")):
@@ -146,7 +146,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def _named(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that are worth a name: planted, or far off the line and next to no other such."""
+    """Return the pairs that are worth a name: planted, or far off the line and not next to another such pair."""
     named = [pair for pair in pairs if pair["planted"]]
     for pair in sorted(pairs, key=lambda pair: abs(pair["truth"] - pair["reported"]), reverse=True):
         apart = all(abs(pair["reported"] - other["reported"]) > APART for other in named)
@@ -156,7 +156,7 @@ def _named(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def tell(data: Data) -> str:
-    """How far bars can be trusted."""
+    """Say how far bars can be trusted."""
     figures = data["figures"]
     return (
         "How to read it: a point is one attribute of one target; to the right, how far the output truly moves when the"

@@ -1,4 +1,4 @@
-"""The user study (Luo 2023, supplement A.2, Table 1, Fig. 5): pages for people, and machines that stand in for them."""
+"""The user study (Luo 2023, supplement A.2, Table 1, Fig. 5): pages for people, and machines in their place."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ANSWERS = "zoom-engine/user-study-answers/1"
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """Pairs of unedited images and counterfactuals of every binary target, questions of both groups, and proxies."""
+    """Make pairs of unedited image and counterfactual of every binary target, questions, and proxies."""
     targets = study.binary_targets()
     parts = []
     for target in study.progress(targets, f"Counterfactuals of {study.name}", unit="target"):
@@ -57,7 +57,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def _pairs(study: Study, folder: Folder, target: Spec) -> dict[str, Any]:
-    """The most telling edits of a target's audit: natural counterfactuals first, then what moves the output most."""
+    """Return the clearest edits of a target's audit: natural counterfactuals first, then what moves the output most."""
     audit = study.audits([target])[study.title(target)]
     diagnoser = study.diagnoser(target)
     directions = diagnoser.edit_directions()
@@ -94,8 +94,10 @@ def _worth(audit: Diagnosis, record: Record) -> int:
 
 
 def _proxy(study: Study, folder: Folder, pairs: Sequence[dict[str, Any]]) -> list[int]:
-    """Of every picture of the pairs whether a discriminator tells rightly that it is edited or not; an unedited image
-    counts once."""
+    """Return for every picture of the pairs whether a discriminator is right about its being edited.
+
+    An unedited image counts once.
+    """
     files = {pair["files"][0]: (pair["seed"], False) for pair in _first_of_each(pairs)}
     files |= {pair["files"][1]: (pair["seed"], True) for pair in _first_of_each(pairs)}
     pixels = np.stack([folder.load(file) for file in files])
@@ -110,7 +112,7 @@ def _proxy(study: Study, folder: Folder, pairs: Sequence[dict[str, Any]]) -> lis
 
 
 def _first_of_each(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One pair of each image, so that there are as many unedited pictures as edited ones."""
+    """Return one pair of each image, so that there are as many unedited pictures as edited ones."""
     found: dict[int, dict[str, Any]] = {}
     for pair in pairs:
         found.setdefault(pair["seed"], pair)
@@ -118,7 +120,10 @@ def _first_of_each(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _questions(pairs: Sequence[dict[str, Any]], seed: int, group: int) -> list[dict[str, Any]]:
-    """Ten of each study, in an order of the group's own; ``right`` is the place of the edited picture, 1 or 2."""
+    """Return ten questions of each study, in an order of the group's own.
+
+    `right` is the position of the edited picture, 1 or 2.
+    """
     random = np.random.default_rng([seed, group])
     places = list(range(len(pairs)))
     fidelity, labelled = places[0::2], [place for place in places[1::2] if pairs[place]["label"] is not None]
@@ -131,7 +136,7 @@ def _questions(pairs: Sequence[dict[str, Any]], seed: int, group: int) -> list[d
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each question of each group."""
+    """Return a row for each question of each group."""
     return [
         {
             "group": group["group"],
@@ -148,7 +153,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def files(data: Data, folder: Folder) -> None:
-    """A page for each group: one file, offline, that exports answers and does not hold the right ones."""
+    """Write a page for each group: one file, offline, that exports answers and does not hold the right ones."""
     for group in data["groups"]:
         questions = [
             {
@@ -169,14 +174,14 @@ def _ordered(data: Data, question: dict[str, Any]) -> list[str]:
 
 
 def _inlined(folder: Folder, file: str) -> str:
-    """A picture as a data URI, without its name: that would tell."""
+    """Return a picture as a data URI, without its name, which would give the answer away."""
     picture = Image.fromarray(folder.load(file))
     picture.thumbnail((SIDE, SIDE))
     return "data:image/png;base64," + base64.b64encode(png_bytes(np.asarray(picture))).decode()
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 5, sample questions, and beside them what machines say."""
+    """Draw Fig. 5, sample questions, and beside them what machines say."""
     shown = [q for q in data["groups"][0]["questions"] if q["study"] == "fidelity"][: SHOWN // 2]
     shown += [q for q in data["groups"][0]["questions"] if q["study"] == "consistency"][: SHOWN // 2]
     height = -(-len(shown) // 2)
@@ -204,7 +209,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def tell(data: Data) -> str:
-    """How to ask people, and what machines say instead."""
+    """Say how to ask people, and what machines say instead."""
     counts = {
         kind: sum(question["study"] == kind for question in data["groups"][0]["questions"])
         for kind in ("fidelity", "consistency")

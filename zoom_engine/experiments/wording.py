@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 def run(study: Study, folder: Folder) -> dict[str, Any]:
-    """The same targets audited on the same images with directions of each phrasing."""
+    """Audit the same targets on the same images with directions of each paraphrase."""
     targets = study.binary_targets()
     attributes = study.settings.attributes or (study.domain.attributes if study.domain else ())
     found = []
@@ -56,7 +56,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
 
 
 def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], wording: str) -> dict[str, Any]:
-    """By target the changes ``[I, N]``, and the directions, of unit length."""
+    """Return the changes `[I, N]` by target, and the directions, of unit length."""
     diagnoser = study.diagnoser(targets[0], attributes=attributes, templates=(wording,), null=0)
     directions = diagnoser.edit_directions()
     calibrated = diagnoser.calibrated_range(directions)
@@ -77,8 +77,11 @@ def _audited(study: Study, targets: Sequence[Spec], attributes: Sequence[str], w
 
 
 def _agreement(changes: Sequence[Array]) -> dict[str, Any]:
-    """Of the ``changes [I, N]`` of each wording the bars, Kendall's W of their ranks with its interval over images, and
-    the largest difference between two bars of one attribute."""
+    """Summarise the `changes [I, N]` of each paraphrase.
+
+    It returns the bars, Kendall's W of their ranks with its interval over images, and the largest difference between
+    two bars of one attribute.
+    """
     means = np.stack([column_means(values) for values in changes])
     agreed = kendalls_w(np.stack(changes))
     return {
@@ -91,7 +94,7 @@ def _agreement(changes: Sequence[Array]) -> dict[str, Any]:
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
-    """A row for each target, wording and attribute."""
+    """Return a row for each target, paraphrase and attribute."""
     return [
         {
             "target": target["target"],
@@ -107,7 +110,7 @@ def rows(data: Data) -> list[dict[str, Any]]:
 
 
 def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
-    """Fig. 2: of each target the histograms of all wordings, side by side."""
+    """Draw Fig. 2: for each target the histograms of all paraphrases, side by side."""
     every = data["targets"]
     labels = [f"“{wording.format('…')}”" for wording in data["wordings"]]
     for part in pages(every, A_PAGE):
@@ -127,7 +130,7 @@ def draw(data: Data, folder: Folder) -> Iterator[tuple[str, Figure]]:
 
 
 def tell(data: Data) -> str:
-    """Whether wording matters, and where."""
+    """Say whether paraphrases matter, and where."""
     targets = data["targets"]
     agreed = np.array([target["w"][0] for target in targets], dtype=np.float64)
     median = float(np.nanmedian(agreed))

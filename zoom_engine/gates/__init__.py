@@ -1,1 +1,1 @@
-"""Audits beside each other, and audits held to rules: what a release may be decided by."""
+"""Audits compared with each other, and audits held to rules: what a release may be decided by."""

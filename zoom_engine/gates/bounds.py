@@ -1,8 +1,8 @@
-"""Intervals of means in which the images that were not seen count too.
+"""Intervals of means that allow for the images that were not seen.
 
-The bootstrap knows no flip that no image showed: where nothing moved on five images its interval is [0, 0]. So what is
-to be shown to be below a limit is shown by Gaffke's interval (`statistics.intervals.mean_intervals`): an audit too
-small to judge by is not a pass.
+The bootstrap knows no flip that no image showed: where nothing moved on five images, its interval is [0, 0]. So what
+must be shown to be below a limit is shown by Gaffke's interval (`statistics.intervals.mean_intervals`): an audit that
+is too small to judge by does not pass.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from zoom_engine.statistics.intervals import Array, mean_intervals
 
 
 def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1, attributes: int = 1) -> tuple[Array, Array]:
-    """The 95 % interval of the mean of each column of `values [I, A]`, in [low, high]: ([A], [A]). Of so many `looks`
-    and `attributes` all have 95 % together, see `settings.looks`."""
+    """Compute the 95 % interval of the mean of each column of `values [I, A]`, which lie in [low, high].
+
+    Returns (lower ends `[A]`, upper ends `[A]`). The intervals of so many `looks` (interim analyses) and `attributes`
+    hold together with 95 %, see `settings.looks`.
+    """
     ends = mean_intervals((values - low) / (high - low), level=confidence(looks, attributes))
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
@@ -24,9 +27,20 @@ def mean_bounds(values: Array, *, low: float, high: float, looks: int = 1, attri
 def images_for(
     limit: float, *, looks: int = 1, attributes: int = 1, mean: float = 0.0, spread: float = 0.0
 ) -> int | None:
-    """About how many images it takes to show that a mean is below `limit`, with so many `attributes` beside each other
-    and `looks` planned, where images come to `mean` and vary by the standard deviation `spread`; None where no number
-    does. Of changes that are all 0 it is exact."""
+    """Estimate how many images it takes to show that a mean is below `limit`.
+
+    Where all changes are 0 the number is exact.
+
+    Args:
+        limit: the limit, in [0, 1].
+        looks: number of planned interim analyses.
+        attributes: number of attributes whose intervals hold together.
+        mean: the mean change that the images are expected to have.
+        spread: its standard deviation over images.
+
+    Returns:
+        The number of images; None where no number is enough.
+    """
     if limit <= mean:
         return None
     if limit >= 1:

@@ -24,18 +24,22 @@ _EQUAL = {
     "search_options": "options of the search",
     "loss_weights": "loss weights",
 }
-"""Of the config: what decides what a change of the output means, by the word for it."""
+"""The settings that decide what a change of the output means, with a word for each."""
 _OF_DIRECTIONS = ("method", "threshold", "templates")
 
 
 def title(diagnosis: Diagnosis) -> str:
-    """What people call an audit: its target, and the folder where there is one."""
+    """Return what people call an audit: its target, and the folder where there is one."""
     target = diagnosis.config.target or "the model"
     return target if diagnosis.path is None else f"{target} in {diagnosis.path}"
 
 
 def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
-    """Refuse two audits whose changes of the output do not mean the same. Raises `AuditError`, one line."""
+    """Refuse two audits whose changes of the output do not mean the same.
+
+    Raises:
+        AuditError: in one line, what differs.
+    """
     for diagnosis in (first, other):
         if diagnosis.mode == "multi":
             raise AuditError(f"{title(diagnosis)} edits all attributes together: compare audits of single attributes")
@@ -51,7 +55,7 @@ def check_comparable(first: Diagnosis, other: Diagnosis) -> None:
 
 
 def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
-    """What differs between two audits that may be compared, a sentence each; `pairs` images are in both."""
+    """Yield a sentence on each difference between two audits that may be compared; `pairs` images are in both."""
     counts = [len({record.image for record in diagnosis.records}) for diagnosis in (first, other)]
     if not pairs:
         yield "No image is in both audits, so each mean is of images of its own: intervals are wider for it."
@@ -70,7 +74,7 @@ def notes(first: Diagnosis, other: Diagnosis, *, pairs: int) -> Iterator[str]:
 
 
 def _flat(diagnosis: Diagnosis) -> dict[str, object]:
-    """What lies deeper in the config: how directions were found, and the kind of task."""
+    """Return the settings that lie deeper in the config: how directions were found, and the kind of task."""
     directions = diagnosis.config.content.get("directions") or {}
     return {
         **{f"directions.{name}": directions.get(name) for name in _OF_DIRECTIONS},

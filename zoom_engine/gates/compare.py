@@ -1,10 +1,11 @@
-"""Audits beside each other: what one model is more, or less, sensitive to than another, on the same images.
+"""Audits compared on the same images: what one model is more, or less, sensitive to than another.
 
-Two audits of equal seeds look at the same images, so what counts is the difference of an image's two changes. Its
-p-value is that of the permutation test within images (`statistics.evidence.exceedance`): were the models alike, either
-change could have come from either. Where no image is in both, the images are permuted between the audits instead.
-P-values are two-sided and adjusted over the attributes by Holm's method. Where audits found out themselves how many
-images they take, each number of images that could have come of it is a look, and paid for as in `settings.looks`.
+Two audits with equal seeds look at the same images, so the difference of an image's two changes is what counts. Its
+p-value is that of the permutation test within images (`statistics.evidence.exceedance`): if the models were alike,
+either change could have come from either. Where no image is in both audits, images are permuted between the audits
+instead. P-values are two-sided and adjusted over the attributes by Holm's method. Where audits chose their number of
+images themselves, each number that they could have ended at is an interim analysis, and spends its part of the error as
+in `settings.looks`.
 """
 
 from __future__ import annotations
@@ -33,9 +34,15 @@ _AT_ONCE = 4_000_000  # numbers of a block of draws
 
 @dataclass(frozen=True)
 class Difference:
-    """How much further an attribute moves the output in an audit than in the first: the `mean` with its 95 % bootstrap
-    interval, the upper end where images that were not seen count too (`most`, see `bounds`), its adjusted p-value, and
-    what that says."""
+    """How much further an attribute moves the output in an audit than in the first one.
+
+    Attributes:
+        mean: the difference of the mean changes, in [-1, 1].
+        interval: its 95 % bootstrap interval.
+        most: the upper end of an interval that allows for images that were not seen, see `bounds`.
+        p_adjusted: its adjusted p-value.
+        shift: what these say.
+    """
 
     mean: float
     interval: Interval
@@ -45,12 +52,17 @@ class Difference:
 
 
 class Pair:
-    """Two audits that may be compared, see `check_comparable`: what `other` finds beside `first`.
+    """Two audits that may be compared: what `other` finds compared with `first`.
 
     `attributes` are those that both have, in the order of the first.
     """
 
     def __init__(self, first: Diagnosis, other: Diagnosis) -> None:
+        """Pair the audits by their images.
+
+        Raises:
+            AuditError: they may not be compared, see `check_comparable`.
+        """
         check_comparable(first, other)
         self.first, self.other = first, other
         self.attributes = [attribute for attribute in first.attributes if attribute in other.attributes]
@@ -65,16 +77,19 @@ class Pair:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What differs beside the target, a sentence each."""
+        """Return what differs besides the target, a sentence each."""
         return tuple(notes(self.first, self.other, pairs=self.pairs))
 
     def p_above(self, by: float) -> Array:
-        """P-values `[A]`, not adjusted over attributes, of the hypothesis that the mean change grew by `by` at most."""
+        """Compute the p-values `[A]` of the hypothesis that the mean change grew by `by` at most.
+
+        They are not adjusted over attributes.
+        """
         return (self._looks * self._p_above(self._before, self._after, by)).clip(max=1.0)
 
     @cached_property
     def differences(self) -> dict[Attribute, Difference]:
-        """Of each attribute that both audits have."""
+        """Return the difference of each attribute that both audits have."""
         two_sided = np.minimum(self.p_above(0.0), self._looks * self._p_above(self._after, self._before, 0.0))
         adjusted, looks = adjust((2 * two_sided).clip(max=1.0), "holm"), self._looks
         means, count = self._after.mean(axis=0) - self._before.mean(axis=0), len(self.attributes)
@@ -100,7 +115,7 @@ class Pair:
         }
 
     def _apart(self, looks: int, attributes: int) -> tuple[Array, Array]:
-        """The ends of what the means of images that each audit has of its own may differ by."""
+        """Compute the ends of the difference of means where each audit has images of its own."""
         (low, high), (least, most) = (
             mean_bounds(one, low=0.0, high=1.0, looks=looks, attributes=attributes)
             for one in (self._after, self._before)
@@ -116,8 +131,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class Row:
-    """One attribute: its figures in each audit, None where one lacks it, and beside the first audit's the differences
-    of the others."""
+    """An attribute in all audits.
+
+    Attributes:
+        attribute: the attribute.
+        name: its short name.
+        figures: its figures in each audit; None where an audit lacks it.
+        differences: of each further audit from the first; None where one of both lacks it.
+    """
 
     attribute: Attribute
     name: str
@@ -127,7 +148,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two or more audits, the first of which the others are compared with."""
+    """Two or more audits; the others are compared with the first."""
 
     audits: tuple[Diagnosis, ...]
     titles: tuple[str, ...]
@@ -136,11 +157,11 @@ class Comparison:
 
     @property
     def notes(self) -> tuple[tuple[str, ...], ...]:
-        """Of each audit after the first, see `Pair.notes`."""
+        """Return the notes of each audit after the first, see `Pair.notes`."""
         return tuple(pair.notes for pair in self.pairs)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, strict JSON."""
+        """Return all of it as strict JSON."""
         return {
             "audits": [
                 {
@@ -172,8 +193,11 @@ class Comparison:
 
 
 def compare(audits: Sequence[Diagnosis]) -> Comparison:
-    """Compare finished audits of single attributes with the first of them. Raises `AuditError`, one line, for two that
-    do not measure the same."""
+    """Compare finished audits of single attributes with the first of them.
+
+    Raises:
+        AuditError: in one line, why two of them do not measure the same.
+    """
     first, *others = audits
     pairs = tuple(Pair(first, other) for other in others)
     figures = [{row.attribute: row for row in audit.sensitivity} for audit in audits]
@@ -193,19 +217,19 @@ def compare(audits: Sequence[Diagnosis]) -> Comparison:
 
 
 def _titles(audits: Sequence[Diagnosis]) -> tuple[str, ...]:
-    """Targets, told apart by their folders where two are the same."""
+    """Return the names of the targets, with their folders where two are the same."""
     targets = [audit.config.target or "the model" for audit in audits]
     alike = len(set(targets)) < len(targets)
     return tuple(title(audit) if alike else target for audit, target in zip(audits, targets, strict=True))
 
 
 def _possible(audit: Diagnosis) -> Sequence[int]:
-    """After how many images a finished audit could have ended."""
+    """Return the numbers of images that a finished audit could have ended at."""
     return (audit.summary().images,) if audit.config.looks is None else audit.config.looks.planned
 
 
 def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Shift:
-    """More or less where that is shown and as much as matters; alike where as much is ruled out either way."""
+    """Return "more" or "less" where a difference that matters is shown, "alike" where it is ruled out."""
     if p_adjusted < LEVEL and abs(mean) >= matters:
         return "more" if mean > 0 else "less"
     return "alike" if -matters < ends[0] and ends[1] < matters else "undecided"
@@ -214,8 +238,10 @@ def _shift(mean: float, p_adjusted: float, ends: Interval, matters: float) -> Sh
 def judged_by_seed(
     diagnosis: Diagnosis, attributes: Sequence[Attribute], *, at_end: bool | None = None
 ) -> dict[int, list[float]]:
-    """By the seed of its image the change by each attribute that is judged: at the end of the range or the largest, by
-    default as the audit judges it."""
+    """Return the judged change by each attribute, by the seed of the image.
+
+    What is judged is the change at the end of the range (`at_end`) or the largest one, by default as the audit has it.
+    """
     if at_end is None:
         at_end = any(row.effect is not None for row in diagnosis.sensitivity)
     found: dict[int, list[float]] = {}
@@ -227,8 +253,10 @@ def judged_by_seed(
 
 
 def _permuted(after: Array, before: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
-    """P-values `[A]` of `after [I, A]` beside `before [J, A]`: how often I of all images, picked at random, come to as
-    large a sum."""
+    """Compute the p-values `[A]` of `after [I, A]` against `before [J, A]`.
+
+    Each is the probability that I of all images, picked at random, have as large a sum.
+    """
     pooled = np.concatenate([after, before])
     first = np.arange(len(pooled)) < len(after)
     reached = after.sum(axis=0) - 1e-9

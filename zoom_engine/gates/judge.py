@@ -1,22 +1,22 @@
-"""Whether an audit keeps its rules. Each is decided three ways, by intervals and never by a point estimate:
+"""Whether an audit keeps its rules. Each rule is decided three ways, by intervals and never by a point estimate.
 
 ==================  ====================================  =======================================  ==================
-rule                holds                                 broken                                   else
+rule                pass                                  fail                                     else
 ==================  ====================================  =======================================  ==================
-max_sensitivity L   the upper end is L or less            the lower end is above L, and random     cannot be judged
+max_sensitivity L   the upper end is L or less            the lower end is above L, and random     inconclusive
                                                           edits do not do the same
-max_growth L        the upper end of the growth is L or   the permutation test of growth above L   cannot be judged
+max_growth L        the upper end of the growth is L or   the permutation test of growth above L   inconclusive
                     less                                  has an adjusted p-value below 5 %
-min_power P         the share of such audits that find    it is less                               cannot be judged
-                    the effect sensitive is P or more
+min_power P         the fraction of such audits that      it is less                               inconclusive
+                    find the effect sensitive is P or
+                    more
 ==================  ====================================  =======================================  ==================
 
-The ends are those of the audit's own intervals, which hold for all its attributes at once and in which images that were
-not seen count too (`statistics.evidence`, `statistics.intervals`): nothing moves on 20 images is no proof of less than
-0.1. A lower end above the limit breaks a rule where the effect is *specific*, or no random edits were tried: what any
-edit does says nothing of the attribute. Growth needs its own correction: broken is what is so after Holm's, within the
-rule.
-Of an audit that is not finished nothing is judged.
+The ends are those of the audit's own intervals, which hold for all its attributes at once and allow for images that
+were not seen (`statistics.evidence`, `statistics.intervals`): that nothing moves on 20 images does not prove less than
+0.1. With a lower end above the limit a rule fails where the effect is *specific*, or where no random edits were tried:
+what any edit does says nothing of the attribute. Growth needs its own correction: a rule fails by the p-values after
+Holm's method, within the rule. An audit that is not finished is not judged.
 """
 
 from __future__ import annotations
@@ -48,8 +48,14 @@ IN_WORDS: dict[Outcome, str] = {"holds": "holds", "broken": "broken", "unjudged"
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one rule for one attribute (its short name; "" for a rule on the whole audit): the `measured` figure
-    with what is known of it, and where it could not be judged why."""
+    """The outcome of one rule for one attribute.
+
+    Attributes:
+        rule: the rule.
+        attribute: its short name; "" for a rule on the whole audit.
+        outcome: pass, fail or inconclusive.
+        measured: the figure with what is known of it, and where it is inconclusive, why.
+    """
 
     rule: Rule
     attribute: str
@@ -58,13 +64,13 @@ class Finding:
 
     @property
     def subject(self) -> str:
-        """What the rule is about here."""
+        """Return what the rule is about here."""
         return self.attribute or "the audit"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of all rules for an audit, in the order of the rules."""
+    """The outcome of all rules for an audit, in the order of the rules."""
 
     audit: str
     baseline: str | None
@@ -72,24 +78,24 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """Broken where one rule is, else unjudged where one is."""
+        """Return fail where one rule fails, else inconclusive where one is inconclusive, else pass."""
         return min((finding.outcome for finding in self.findings), key=WORST_FIRST.index, default="holds")
 
     @property
     def exit_code(self) -> int:
-        """0 holds, 1 broken, 2 could not be judged."""
+        """Return 0 for pass, 1 for fail, 2 for inconclusive."""
         return EXIT_CODES[self.outcome]
 
     def of(self, outcome: Outcome) -> list[Finding]:
-        """Those findings."""
+        """Return the findings with this outcome."""
         return [finding for finding in self.findings if finding.outcome == outcome]
 
     def worst_first(self) -> list[Finding]:
-        """All findings: what is broken, then what could not be judged, then what holds."""
+        """Return all findings: failures, then inconclusive ones, then passes."""
         return [finding for outcome in WORST_FIRST for finding in self.of(outcome)]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, strict JSON."""
+        """Return all of it as strict JSON."""
         return {
             "audit": self.audit,
             "baseline": self.baseline,
@@ -107,10 +113,11 @@ class Verdict:
 
 
 def judge(audit: Diagnosis, rules: Sequence[Rule], *, baseline: Diagnosis | None = None) -> Verdict:
-    """Hold an audit to rules; of growth they are over the `baseline`.
+    """Hold an audit to rules; rules of growth compare it with the `baseline`.
 
-    Raises ConfigError for no rule, for a rule of growth without a baseline, and for an attribute that neither audit
-    has; AuditError for an audit of all attributes together, and for a baseline that cannot be compared.
+    Raises:
+        ConfigError: there is no rule, a rule of growth has no baseline, or neither audit has an attribute.
+        AuditError: the audit edits all attributes together, or the baseline cannot be compared.
     """
     if not rules:
         raise ConfigError("there is nothing to hold the audit to: give a rule")
@@ -193,7 +200,7 @@ def _power(audit: Diagnosis, rule: Rule) -> Found:
 
 
 def _too_few(audit: Diagnosis, attribute: Attribute, limit: float) -> str:
-    """How many images it takes about to show that an effect as the one at hand is below the limit."""
+    """Say about how many images it takes to show that an effect such as this one is below the limit."""
     changes = np.array(list(judged_by_seed(audit, [attribute]).values()))
     needed = images_for(
         limit,
@@ -216,7 +223,7 @@ def _unfinished(audit: Diagnosis, which: str) -> Found | None:
 
 
 def _asked(rule: Rule, audit: Diagnosis, over: Diagnosis | None) -> list[Attribute | None]:
-    """The attributes that a rule is about, by prompt or by short name; None alone for a rule on the whole audit."""
+    """Return the attributes that a rule is about, by prompt or by short name; None alone for the whole audit."""
     if rule.min_power is not None:
         return [None]
     every = list(dict.fromkeys([*audit.attributes, *(over.attributes if over else ())]))

@@ -15,8 +15,10 @@ from zoom_engine.report.writer import template, write_page
 
 @dataclass(frozen=True)
 class Line:
-    """One audit's bar of an attribute, and its difference from the first audit's; positions as `Bar` has them, of the
-    difference with 0 in the middle."""
+    """One audit's bar of an attribute, and its difference from the first audit.
+
+    Positions are those of `Bar`; those of the difference have 0 in the middle.
+    """
 
     letter: str
     title: str
@@ -30,8 +32,15 @@ class Line:
 
 @dataclass(frozen=True)
 class ComparisonPage:
-    """What the template shows: `audits` are (letter, title, its images in words, notes), `differences` the axis of
-    these."""
+    """What the template shows.
+
+    Attributes:
+        headline: the comparison in words.
+        audits: (letter, title, its images in words, notes) of each audit.
+        rows: each attribute with a line per audit.
+        axis: of the sensitivities.
+        differences: the axis of the differences.
+    """
 
     headline: str
     audits: tuple[tuple[str, str, str, tuple[str, ...]], ...]
@@ -41,12 +50,16 @@ class ComparisonPage:
 
 
 def write_comparison(path: Path, comparison: Comparison) -> Path:
-    """Write the page and return its path; it needs nothing but itself. Raises `AuditError`."""
+    """Write the page, which needs no other file, and return its path.
+
+    Raises:
+        AuditError: the file cannot be written.
+    """
     return write_page(path, template("compare.html.j2").render(page=comparison_page(comparison)))
 
 
 def comparison_page(comparison: Comparison) -> ComparisonPage:
-    """What the page shows of a comparison."""
+    """Return what the page shows of a comparison."""
     found = [one for row in comparison.rows for one in row.differences if one is not None]
     ends = axis_for([abs(end) for one in found for end in one.interval])
     names = letters(comparison)
@@ -64,7 +77,7 @@ def comparison_page(comparison: Comparison) -> ComparisonPage:
 
 
 def headline(comparison: Comparison) -> str:
-    """What the comparison shows in a sentence for each audit after the first."""
+    """Say what the comparison shows, in a sentence for each audit after the first."""
     sentences = []
     short = len(comparison.titles) == 2 and comparison.titles == tuple(a.config.target for a in comparison.audits)
     first, *others = comparison.titles if short else letters(comparison)

@@ -15,8 +15,11 @@ from zoom_engine.settings.audit_settings import option
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One limit, on the attributes that are named or on all. Raises ConfigError for none, for several, and for what
-    can never be reached."""
+    """One limit, on the attributes that are named or on all.
+
+    Raises:
+        ConfigError: there is no limit or more than one, or it can never be reached.
+    """
 
     max_sensitivity: float | None = option("mean change of the output, in [0, 1], that no attribute may exceed", None)
     max_growth: float | None = option("how much further than in the baseline, at most, an attribute may move it", None)
@@ -25,6 +28,7 @@ class Rule:
     attributes: Sequence[str] | None = option("prompts, or what they add to the neutral one; by default all", None)
 
     def __post_init__(self) -> None:
+        """Refuse a rule without exactly one limit in [0, 1]."""
         limits = {name: getattr(self, name) for name in LIMITS}
         given = {name: value for name, value in limits.items() if value is not None}
         if len(given) != 1:
@@ -39,7 +43,7 @@ class Rule:
 
     @property
     def text(self) -> str:
-        """The rule in words."""
+        """Return the rule in words."""
         if self.max_sensitivity is not None:
             return f"sensitivity at most {self.max_sensitivity:g}"
         if self.max_growth is not None:
@@ -48,7 +52,7 @@ class Rule:
 
     @property
     def identifier(self) -> str:
-        """Its kind, as SARIF names it: the name of its limit, with dashes."""
+        """Return the kind of rule as SARIF names it: the name of its limit, with dashes."""
         return next(name for name in LIMITS if getattr(self, name) is not None).replace("_", "-")
 
 
@@ -56,14 +60,15 @@ LIMITS = ("max_sensitivity", "max_growth", "min_power")
 
 
 def rules_of(limits: Mapping[str, Any]) -> list[Rule]:
-    """A rule for each of the limits, on all attributes."""
+    """Return a rule for each of the limits, on all attributes."""
     return [Rule(**{name: value}) for name, value in limits.items()]
 
 
 def read_rules(path: Path) -> list[Rule]:
-    """The tables `[[rule]]` of a TOML file; names may be written with _ or -.
+    """Read the tables `[[rule]]` of a TOML file; names may be written with _ or -.
 
-    Raises ConfigError for a file that cannot be read, for one without a rule, and for what no rule has.
+    Raises:
+        ConfigError: the file cannot be read, has no rule, or has a key that no rule has.
     """
     content = read_toml(path)
     tables = content.pop("rule", None)

@@ -11,7 +11,7 @@ _NAME_WIDTH = 34
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """A line for each attribute, a column for each audit and for each difference; what differs otherwise below."""
+    """Return a line for each attribute, with a column for each audit and difference; notes stand below."""
     names = letters(comparison)
     head = ["attribute", *names, *(f"{letter} − A [95 %]" for letter in names[1:])]
     body = [
@@ -28,12 +28,12 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def letters(comparison: Comparison) -> list[str]:
-    """What audits go by beside each other: A, B, …"""
+    """Return the letters that stand for the audits, from A on."""
     return [chr(ord("A") + index) if index < 26 else str(index + 1) for index in range(len(comparison.audits))]
 
 
 def difference_text(difference: Difference | None) -> str:
-    """A difference with its interval and what it says."""
+    """Format a difference with its interval and what it says."""
     if difference is None:
         return "-"
     mean, low, high = (signed(value, 3, fixed=True) for value in (difference.mean, *difference.interval))
@@ -42,7 +42,7 @@ def difference_text(difference: Difference | None) -> str:
 
 
 def verdict_text(verdict: Verdict) -> str:
-    """A line for each finding, what is broken first, and the outcome."""
+    """Return a line for each finding, failures first, and the outcome."""
     found = verdict.worst_first()
     body = [[IN_WORDS[f.outcome], fit(f.subject, _NAME_WIDTH), f.rule.text, f.measured] for f in found]
     beside = "" if verdict.baseline is None else f", beside {verdict.baseline}"

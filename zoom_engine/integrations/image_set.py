@@ -60,9 +60,12 @@ CONTEXT: dict[str, Any] = {
 
 
 def export_images(diagnosis: Diagnosis, out: Path, *, licence: str) -> int:
-    """Write the pairs of an audit's folder into the folder `out`, which is new or empty; returns how many there are.
+    """Write the pairs of an audit's folder into the new or empty folder `out`, and return how many there are.
 
-    `licence` is that of the generator's pictures: a URL or an SPDX name. Raises `AuditError`.
+    `licence` is that of the generator's pictures: a URL or an SPDX name.
+
+    Raises:
+        AuditError: the audit has no pictures, or the folder cannot be used.
     """
     if diagnosis.path is None:
         raise AuditError("an audit in memory has no pictures: run it with out=FOLDER")
@@ -81,7 +84,7 @@ def export_images(diagnosis: Diagnosis, out: Path, *, licence: str) -> int:
 
 
 def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, ...], out: Path) -> bytes:
-    """Copy the pictures; the table as its file holds it."""
+    """Copy the pictures, and return the table as its file holds it."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -109,7 +112,7 @@ def _write_pairs(diagnosis: Diagnosis, folder: Path, strips: tuple[StripEntry, .
 
 
 def describe(diagnosis: Diagnosis, table: bytes, *, licence: str) -> dict[str, Any]:
-    """The set in Croissant's vocabulary, of the bytes of its `table`."""
+    """Describe the set in Croissant's vocabulary, by the bytes of its `table`."""
     config = diagnosis.config
     known = diagnosis.manifest.environment.get("generator") or config.content.get("generator") or "unknown"
     generator = Path(str(known)).name  # where a file lies on this machine is nobody else's business

@@ -23,8 +23,9 @@ TASKS = {
 
 
 def model_index(diagnoses: Sequence[Diagnosis], model: str) -> str:
-    """The field `model-index` as YAML, for the head of the card of ``model``: a result for each audit, a metric for
-    each of its attributes.
+    """Return the field `model-index` as YAML, for the head of the card of `model`.
+
+    It has a result for each audit, and a metric for each of its attributes.
 
     Raises:
         AuditError: an audit is not finished.
@@ -36,8 +37,14 @@ def model_index(diagnoses: Sequence[Diagnosis], model: str) -> str:
 
 
 def with_model_index(card: Path, diagnoses: Sequence[Diagnosis], model: str | None = None) -> str:
-    """The text of the model card in the file ``card`` with the audits in its metadata, in the place of those of the
-    same target and images; all else stays. ``model`` is by default the card's name of it.
+    """Return the text of a model card with the audits in its metadata.
+
+    They replace those of the same target and images; all else stays.
+
+    Args:
+        card: the card's file.
+        diagnoses: finished audits.
+        model: its name in the metadata; by default the card's.
 
     Raises:
         AuditError: the card cannot be read, names no model, or an audit is not finished.

@@ -1,4 +1,4 @@
-"""A pytest plugin: an audit in a test, held to rules as `zoom-engine gate` holds one.
+"""A pytest plugin: an audit in a test, held to rules as `zoom-engine gate` does it.
 
     def test_model(zoom_audit):
         zoom_audit(target="model.onnx", attributes=["a face with pale skin"]).assert_below("pale skin", 0.05)
@@ -20,22 +20,29 @@ if TYPE_CHECKING:
 
 
 class Audited:
-    """A finished `diagnosis` that a test can hold to rules: what is broken, or could not be judged, fails the test."""
+    """A finished `diagnosis` that a test can hold to rules.
+
+    A rule that fails, and one that is inconclusive, fails the test.
+    """
 
     def __init__(self, diagnosis: Diagnosis) -> None:
+        """Wrap a finished audit."""
         self.diagnosis = diagnosis
 
     def assert_below(self, attribute: str | Sequence[str], limit: float) -> None:
-        """The mean change of the output by the attribute, or by each of several, is at most `limit`."""
+        """Assert that the mean change of the output by the attribute, or by each of several, is at most `limit`."""
         names = [attribute] if isinstance(attribute, str) else attribute
         self._hold(max_sensitivity=limit, attributes=names)
 
     def assert_all_below(self, limit: float) -> None:
-        """That of every attribute is."""
+        """Assert that the mean change by every attribute is at most `limit`."""
         self._hold(max_sensitivity=limit)
 
     def assert_not_grown(self, limit: float, *, baseline: str | Path | Diagnosis) -> None:
-        """No attribute moves the output by more than `limit` further than in the `baseline`, an audit or its folder."""
+        """Assert that no attribute moves the output by more than `limit` further than in the `baseline`.
+
+        `baseline` is an audit or its folder.
+        """
         from zoom_engine.statistics.diagnosis import Diagnosis
 
         before = baseline if isinstance(baseline, Diagnosis) else Diagnosis.load(baseline)
@@ -53,17 +60,20 @@ class Audited:
 
 
 class ZoomAudit(Protocol):
-    """What the fixture `zoom_audit` is."""
+    """The type of the fixture `zoom_audit`."""
 
     def __call__(
         self, *, images: int = ..., seed: int = ..., out: str | Path | None = None, **settings: Unpack[AuditChanges]
-    ) -> Audited: ...
+    ) -> Audited:
+        """Audit a target, see `zoom_audit`."""
 
 
 @pytest.fixture(scope="session")
 def zoom_audit(tmp_path_factory: pytest.TempPathFactory) -> ZoomAudit:
-    """Audit a target: takes the options of `Diagnoser` (the generator is "avatars" unless another is given) and of its
-    `run`. The audit lies in the folder `out`, where it goes on if it was interrupted, else in a temporary one."""
+    """Audit a target by the options of `Diagnoser` and of its `run`; the generator is by default "avatars".
+
+    The audit lies in the folder `out`, where it is resumed if it was interrupted, else in a temporary folder.
+    """
 
     def audit(
         *, images: int = 200, seed: int = 0, out: str | Path | None = None, **settings: Unpack[AuditChanges]

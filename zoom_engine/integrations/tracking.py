@@ -1,5 +1,4 @@
-"""A finished audit in a tracking server of MLflow: what was asked as parameters, what came of it as metrics, its files
-as artefacts."""
+"""A finished audit in a tracking server of MLflow: settings as parameters, results as metrics, files as artefacts."""
 
 from __future__ import annotations
 
@@ -22,9 +21,10 @@ FILES = (
 
 
 def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name: str | None = None) -> str:
-    """Write the audit as a new run into the MLflow store at ``uri`` and return the run's id.
+    """Write the audit as a new run into the MLflow store at `uri`, and return the run's id.
 
-    The run is of ``experiment``, made where there is none, and has the ``name``, by default the target's.
+    The run belongs to `experiment`, which is made where it does not exist, and is called `name`, by default as the
+    target is.
 
     Raises:
         AuditError: the audit is not finished, or not in a folder.
@@ -60,7 +60,7 @@ def track(diagnosis: Diagnosis, uri: str, *, experiment: str = EXPERIMENT, name:
 
 
 def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
-    """What was asked: the settings of the manifest that are a value or a list of texts."""
+    """Yield the settings of the manifest that are a value or a list of texts."""
     for name, value in diagnosis.config.content.items():
         text = "; ".join(value) if isinstance(value, list) and all(isinstance(one, str) for one in value) else value
         if isinstance(text, str | int | float):
@@ -68,8 +68,10 @@ def parameters(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
 
 
 def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
-    """What came of it: numbers of the summary, and of each attribute, such as "sensitivity/smiling". No name is the
-    first part of another: a store of files makes folders of them."""
+    """Yield the numbers of the summary and of each attribute, such as "sensitivity/smiling".
+
+    No name is the first part of another, because a store of files makes folders of them.
+    """
     summary = diagnosis.summary()
     whole = {
         "flip_rate": summary.flip_rate,
@@ -91,7 +93,7 @@ def metrics(diagnosis: Diagnosis) -> Iterator[tuple[str, float]]:
 
 
 def tags(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
-    """What a list of runs shows at once."""
+    """Yield what a list of runs shows at once."""
     sensitive = [
         row.attribute.text if row.is_specific else f"{row.attribute.text} ({row.specificity})"
         for row in diagnosis.sensitivity

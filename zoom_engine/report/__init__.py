@@ -1,4 +1,4 @@
-"""The audit as a web page that a stranger understands: one file, no network, whole without a script."""
+"""The audit as a web page that a stranger understands: one file, no network, complete without a script."""
 
 from zoom_engine.report.writer import (
     INDEX,

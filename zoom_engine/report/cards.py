@@ -18,7 +18,7 @@ MOST_LINES = 24
 
 @dataclass(frozen=True)
 class Line:
-    """One attribute on a card; `figures` and `counts` are None where the audit has none of it."""
+    """One attribute on a card; `figures` and `counts` are None where the audit does not have it."""
 
     name: str
     attribute: Attribute
@@ -30,7 +30,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Card:
-    """One audit: `lead` is the picture of the attribute that is first on all cards."""
+    """One audit; `lead` is the picture of the attribute that is first on all cards."""
 
     source: Source
     axis: Axis
@@ -40,7 +40,7 @@ class Card:
 
 
 def cards(sources: Sequence[Source]) -> list[Card]:
-    """A card per audit. The attributes of all, the one that moves any of the targets most first."""
+    """Return a card per audit, with the attributes of all; the one that moves any of the targets most comes first."""
     order = _common_order(sources)
     found = []
     for source in sources:

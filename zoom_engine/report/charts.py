@@ -18,8 +18,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of the histogram; positions in per cent of the axis, None where there is no interval. `null` is how far
-    the strongest random direction reaches."""
+    """One bar of the histogram; positions are in per cent of the axis.
+
+    Attributes:
+        length: of the bar.
+        low: lower end of the interval; None without one.
+        high: upper end of the interval; None without one.
+        null: how far the strongest random baseline direction reaches; None without any.
+    """
 
     length: float
     low: float | None
@@ -37,11 +43,11 @@ class Axis:
 
 NOTHING = 1e-12  # no chart shows less
 FULL = Axis(1.0, tuple((100 * share, f"{share:g}") for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)))
-"""The axis of every histogram of sensitivities: they lie in [0, 1], and bars of two pages compare by eye."""
+"""The axis of every histogram of sensitivities, [0, 1], so that bars of two pages can be compared by eye."""
 
 
 def axis_for(values: Sequence[float]) -> Axis:
-    """The shortest axis from 0 with round ticks (1, 2, 2.5 or 5 times a power of ten) that holds `values`."""
+    """Return the shortest axis from 0 with round ticks (1, 2, 2.5 or 5 times a power of ten) that holds `values`."""
     largest = max([value for value in values if math.isfinite(value)], default=0.0)
     largest = largest if largest > NOTHING else 1.0
     raw = largest / 4
@@ -52,7 +58,7 @@ def axis_for(values: Sequence[float]) -> Axis:
 
 
 def bar_for(axis: Axis, value: float | None, interval: Sequence[float] | None, null: NullLevel | None = None) -> Bar:
-    """The bar of one value on `axis`, with its interval, beside how far random directions reach."""
+    """Return the bar of one value on `axis`, with its interval, and how far random baseline directions reach."""
     low, high = (None, None) if interval is None else (100 * end / axis.end for end in interval)
     return Bar(100 * (value or 0.0) / axis.end, low, high, None if null is None else 100 * null.strongest / axis.end)
 
@@ -88,8 +94,13 @@ def curve_plot(
 ) -> CurvePlot:
     """Lay out `curve` over edit weights within ±`bound` and outputs within `axis`.
 
-    `calibrated` is the range to shade, `boundary` the output at which a prediction flips (None without such
-    a level); `points` are single (edit weight, output) pairs to lay out beside the curve.
+    Args:
+        curve: the response curve.
+        calibrated: the range to shade; None for none.
+        boundary: the output at which a prediction flips; None without such a level.
+        axis: lowest and highest output.
+        bound: largest |edit weight|.
+        points: single (edit weight, output) pairs to lay out beside the curve.
     """
     width, height, left, right, top, bottom = 280, 168, 30, 8, 8, 24
     bound = max(bound, float(np.abs(curve.weights).max()), *(abs(weight) for weight, _ in points))

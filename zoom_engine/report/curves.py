@@ -18,7 +18,7 @@ _SLACK = 1e-5  # recorded edit weights are rounded
 
 @dataclass(frozen=True)
 class ResponseCurve:
-    """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 [P].
+    """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 `[P]`.
 
     The output is what `Task.followed` takes of it.
     """
@@ -31,29 +31,35 @@ class ResponseCurve:
 
 @dataclass(frozen=True)
 class Side:
-    """What an edit towards one end of the range does: `changes`, of each image that is edited that way, of what
-    `Task.followed` takes of the output."""
+    """What an edit towards one end of the range does.
+
+    `changes` has a number for each image that is edited that way: the change of what `Task.followed` takes of the
+    output.
+    """
 
     changes: tuple[float, ...]
 
     @property
     def images(self) -> int:
-        """How many images are edited that way."""
+        """Return how many images are edited that way."""
         return len(self.changes)
 
     @property
     def mean(self) -> float:
-        """Over images; 0 without one."""
+        """Return the mean over images; 0 without one."""
         return sum(self.changes) / max(len(self.changes), 1)
 
     def beyond(self, least: float) -> tuple[int, int]:
-        """How many images rise, and how many fall, by `least` or more."""
+        """Return how many images rise, and how many fall, by `least` or more."""
         return sum(change >= least for change in self.changes), sum(change <= -least for change in self.changes)
 
 
 def sides(records: Sequence[Record], column: int, task: Task, within: tuple[float, float]) -> tuple[Side, Side]:
-    """What removing and adding the attribute with index `column` does, from its records: of each image the change at
-    the furthest edit of its range that keeps the label. `within` is the range of records that do not say theirs."""
+    """Return what removing and adding the attribute with index `column` does, by its records.
+
+    For each image it is the change at the furthest edit of its range that keeps the label. `within` is the range of
+    records that do not hold theirs.
+    """
     found: tuple[list[float], list[float]] = ([], [])
     for record in records:
         low, high = record.bounds or within
@@ -70,10 +76,10 @@ def sides(records: Sequence[Record], column: int, task: Task, within: tuple[floa
 
 
 def response_curve(records: Sequence[Record], column: int, task: Task) -> ResponseCurve | None:
-    """The curve of the attribute with index `column` from its records; None below two shared points.
+    """Compute the curve of the attribute with index `column` by its records; None below two shared points.
 
-    Each image's outputs are interpolated linearly between the weights tried on it, never beyond them; a point
-    counts when at least half of the images reach it.
+    Each image's outputs are interpolated linearly between the weights tried on it, never beyond them; a point counts
+    when at least half of the images reach it.
     """
     curves = [curve for record in records if (curve := _of_record(record, column, task)) is not None]
     if not curves:
@@ -89,7 +95,7 @@ def response_curve(records: Sequence[Record], column: int, task: Task) -> Respon
 
 
 def _of_record(record: Record, column: int, task: Task) -> tuple[Array, Array] | None:
-    """(weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
+    """Return (weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
     original = record.original_output
     outputs = {point.weights[column]: task.followed(point.output, original) for point in record.trajectory}
     outputs[0.0] = task.followed(original, original)

@@ -19,7 +19,7 @@ SLACK = 1e-5  # recorded edit weights are rounded
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean over images, as text and as a share of the largest one."""
+    """A mean over images, as text and as a fraction of the largest one."""
 
     text: str
     shade: float
@@ -27,8 +27,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """`rows` are (attribute, its cells), a cell for each of `columns`; `left_out` are parts that move less than any of
-    them. `meaning` is what a number says, `largest` the one that is shaded most."""
+    """A table of shaded cells.
+
+    Attributes:
+        columns: titles of the columns.
+        rows: (attribute, its cells), a cell for each column.
+        left_out: how many parts move less than any of the columns and are not shown.
+        meaning: what a number says.
+        largest: the number with the darkest shade.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
@@ -38,10 +45,10 @@ class HeatMap:
 
 
 def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -> HeatMap | None:
-    """Of each part and attribute the largest change found for an image, as a mean over images: what a sensitivity is
-    of the whole output. `names` are the attributes' own, in the order of the rows.
+    """Compute for each part of the output and each attribute the mean over images of the largest change.
 
-    None where outputs have no parts, in multi mode, where no attribute moves alone, and before the first record.
+    A sensitivity is the same for the whole output. `names` are the attributes' own, in the order of the rows. None
+    where outputs have no parts, in multi mode, where no attribute moves alone, and before the first record.
     """
     if diagnosis.mode == "multi" or not diagnosis.records:
         return None
@@ -64,7 +71,7 @@ def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -
 
 
 def _largest(record: Record, diagnosis: Diagnosis, task: Task) -> Sequence[float]:
-    """The largest change of each part among the points that count."""
+    """Return the largest change of each part among the points that count."""
     original = record.original_output
     changes = [task.part_changes(output, original) for output in (original, record.output)]
     changes += [task.part_changes(point.output, original) for point in _counted(record, diagnosis)]
@@ -73,7 +80,7 @@ def _largest(record: Record, diagnosis: Diagnosis, task: Task) -> Sequence[float
 
 
 def _counted(record: Record, diagnosis: Diagnosis) -> Iterator[Point]:
-    """The points that keep the label, within the bounds of the image's search where the record has them."""
+    """Yield the points that keep the label, within the bounds of the image's search where the record has them."""
     column = next(i for i, attribute in enumerate(diagnosis.attributes) if attribute.text == record.attribute)
     low, high = record.bounds or (-np.inf, np.inf)
     for point in record.trajectory:

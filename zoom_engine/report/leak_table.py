@@ -1,4 +1,4 @@
-"""What each edit does to the other attributes, as a table of shaded cells, and in words which it drags along."""
+"""Side effects: what each edit does to the other attributes, as a table of shaded cells and in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEANING = "how far the text score of the column moves when the attribute of the
 
 
 def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | None:
-    """Attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
+    """Return attribute × attribute and label, rows in the order of the bars; None where it was not measured."""
     leaks = summary.leakage
     if not leaks:
         return None
@@ -32,7 +32,7 @@ def leak_table(summary: Summary, names: Mapping[Attribute, str]) -> HeatMap | No
 
 
 def dragged(summary: Summary, attribute: Attribute, names: Mapping[Attribute, str]) -> list[str]:
-    """What the attribute drags along, attributes and labels, the furthest first."""
+    """Return the attributes and labels on which an attribute has a side effect, the strongest first."""
     short = {attribute.text: name for attribute, name in names.items()}
     row = (summary.leakage or {}).get(attribute.text, {})
     far = sorted(((abs(value), text) for text, value in row.items() if text != attribute.text), reverse=True)

@@ -46,10 +46,10 @@ _OF_PHOTOGRAPHS = (
 def limits(
     summary: Summary, manifest: Manifest, names: Mapping[Attribute, str], counts: Counts, *, beyond: float | None
 ) -> Iterator[tuple[str, str]]:
-    """(title, explanation) pairs.
+    """Yield (title, explanation) pairs.
 
-    `counts` are of the images whatever the attribute; `beyond` is the share of paper-range flips that need weights
-    outside the calibrated range, None where unknown.
+    `counts` are those of images whatever the attribute; `beyond` is the fraction of flips in the paper's range that
+    need weights outside the calibrated range, None where unknown.
     """
     config = manifest.config
     labels, kept = config.labels, summary.label_kept
@@ -138,8 +138,7 @@ def limits(
 
 
 def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """What is sensitive, and yet moves the output no further than the strongest prompt that names nothing visible; ""
-    where nothing is."""
+    """Name what is sensitive and yet moves the output no further than a control prompt; "" where nothing does."""
     within = ", ".join(
         f"“{names[row.attribute]}”" for row in summary.sensitivity if no_further_than_control(summary, row)
     )
@@ -152,6 +151,6 @@ def _no_further_than_nothing(summary: Summary, names: Mapping[Attribute, str]) -
 
 
 def _weak(config: Config, names: Mapping[Attribute, str]) -> str:
-    """The attributes whose relevance is less than half above what random text reaches, as a list in words."""
+    """List in words the attributes whose relevance is less than half above what random text reaches."""
     found = zip(config.attributes, config.strength, config.noise_floor, strict=False)  # older audits have none
     return ", ".join(f"“{names[attribute]}”" for attribute, strength, floor in found if strength < 1.5 * floor)

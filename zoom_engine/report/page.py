@@ -1,4 +1,4 @@
-"""What a report shows, gathered from an audit folder: all that the templates need, nothing they must compute.
+"""What a report shows, gathered from an audit folder: all that the templates need, nothing that they must compute.
 
 Of the manifest it uses what `Config` has; the rest is shown as it is.
 """
@@ -55,8 +55,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Curve:
-    """One small response plot. strip: the number of the strip whose pictures lie at the points of the plot, None where
-    the page has none; attribute: the place in the histogram."""
+    """One small response plot.
+
+    Attributes:
+        attribute: its index in the histogram.
+        name: of the attribute.
+        plot: the layout.
+        effect: in words.
+        strip: the number of the strip whose pictures lie at the points of the plot; None where the page has none.
+    """
 
     attribute: int
     name: str
@@ -103,7 +110,11 @@ class Page:
 
 
 def read_page(source: Source, budget: Budget) -> Page:
-    """The report of an audit folder, with pictures within `budget`. Raises `AuditError`."""
+    """Read the report of an audit folder, with pictures within `budget`.
+
+    Raises:
+        AuditError: something in the folder cannot be read.
+    """
     summary, config, manifest = source.summary, source.config, source.diagnosis.manifest
     used = config.edit_range
     other = next(
@@ -157,8 +168,11 @@ def _rows(source: Source, axis: Axis) -> Iterator[Row]:
 
 
 def _directions(source: Source) -> Iterator[tuple[str, str]]:
-    """In which direction the output moves, of what a headline names; where that is nothing, of what moves it most,
-    unless that is negligible or small. Outputs of several numbers have no direction."""
+    """Yield in which direction the output moves, for what a headline names.
+
+    Where that is nothing, it is the attribute that moves the output most, unless that is negligible or small. Outputs
+    of several numbers have no direction.
+    """
     summary, task = source.summary, source.task
     if not source.diagnosis.records or len(source.diagnosis.records[0].original_output) > 1:
         return
@@ -180,7 +194,7 @@ def _sheet(source: Source, sheet: SheetEntry, budget: Budget) -> Sheet:
 
 
 def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
-    """Response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
+    """Yield response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
     diagnosis, task = source.diagnosis, source.task
     if diagnosis.mode == "multi":
         return
@@ -204,8 +218,10 @@ def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
 
 
 def _points_of(source: Source, attribute: Attribute, budget: Budget) -> tuple[int | None, list[tuple[float, float]]]:
-    """The number of the first strip of an attribute and its points, (edit weight, output); none where the page does not
-    show the strip, and of galleries of older versions."""
+    """Return the number of the first strip of an attribute and its points (edit weight, output).
+
+    There are none where the page does not show the strip, and in galleries of older versions.
+    """
     shown = enumerate(source.strips[: budget.strips])
     number, strip = next(((number, strip) for number, strip in shown if strip.attribute == attribute), (None, None))
     points = [
@@ -217,7 +233,7 @@ def _points_of(source: Source, attribute: Attribute, budget: Budget) -> tuple[in
 
 
 def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | None:
-    """Of the units that flip within the paper's range, the share that does not within the calibrated one."""
+    """Return, of the trials that flip within the paper's range, the fraction that does not in the calibrated one."""
     if other is None or used == other:
         return None
     pairs = [(record.flipped, (there := record.within(other)) and there.flipped) for record in records]
@@ -227,7 +243,7 @@ def _beyond(records: Sequence[Record], used: str, other: str | None) -> float | 
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """The manifest as (dotted name, text) pairs."""
+    """Yield the manifest as (dotted name, text) pairs."""
     if isinstance(value, dict) and value:
         for name, child in value.items():
             yield from _flat(child, f"{key}.{name}" if key else str(name))
@@ -241,7 +257,7 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _rounded(value: Any) -> Any:
-    """Numbers as people read them: six digits; manifest.json has them all."""
+    """Round numbers as people read them, to six digits; manifest.json has them all."""
     if isinstance(value, list):
         return [_rounded(item) for item in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -33,14 +33,18 @@ class Shown:
 
 @dataclass(frozen=True)
 class Photographs:
-    """``audited`` by falling number of flips, and those ``refused``."""
+    """The `audited` photographs by falling number of flips, and those `refused`."""
 
     audited: tuple[Shown, ...]
     refused: tuple[Shown, ...]
 
 
 def read_shown(audit: Path, summary: Summary, names: Mapping[Attribute, str], budget: Budget) -> Photographs | None:
-    """Those of an audit folder, None where its images were generated. Raises `AuditError`."""
+    """Read the photographs of an audit folder; None where its images were generated.
+
+    Raises:
+        AuditError: a file is damaged.
+    """
     short: dict[str | None, str] = {attribute.text: name for attribute, name in names.items()}
     rows = {row.image: row for row in summary.photographs}
     shown = []

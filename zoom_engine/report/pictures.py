@@ -1,4 +1,4 @@
-"""Pictures inside the page: scaled down, encoded as WebP and inlined: one file is the whole report."""
+"""Pictures inside the page: scaled down, encoded as WebP and inlined, so that the report is one file."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ class Picture:
 
 
 def load_picture(audit: Path, name: str, *, side: int, quality: int) -> Picture:
-    """The picture `name` of an audit folder, at most `side` pixels wide and high.
+    """Load the picture `name` of an audit folder, at most `side` pixels wide and high.
 
-    Raises `AuditError` for a name outside the folder and for a file that is no picture.
+    Raises:
+        AuditError: the name leads out of the folder, or the file is no picture.
     """
     path = inside(audit, name)
     try:

@@ -1,5 +1,7 @@
-"""Where a report comes from: the audit's id, its date and machine, and the files beside the page with their hashes. No
-path of the machine that made it is told."""
+"""Where a report comes from: the audit's id, date and machine, and the files beside the page with their hashes.
+
+No path of the machine that made it is shown.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ HOLDS = {
 
 @dataclass(frozen=True)
 class File:
-    """A file of the audit folder: what it ``holds``, and its SHA-256 in hex."""
+    """A file of the audit folder: what it `holds`, and its SHA-256 in hex."""
 
     name: str
     holds: str
@@ -30,12 +32,16 @@ class File:
 
 
 def files(audit: Path) -> tuple[File, ...]:
-    """Those that are there of manifest, records and summary. Raises `AuditError`."""
+    """Return which of manifest, records and summary exist.
+
+    Raises:
+        AuditError: one of them cannot be read.
+    """
     return tuple(File(name, holds, _sha256(audit / name)) for name, holds in HOLDS.items() if (audit / name).is_file())
 
 
 def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """(title, text) pairs, as far as the manifest says so."""
+    """Yield (title, text) pairs, as far as the manifest has them."""
     yield "Audit", manifest.identity
     if manifest.begun:
         yield "Begun", manifest.begun
@@ -45,7 +51,7 @@ def provenance(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def without_folders(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest's content in which a generator that was given by its path goes by its file's name."""
+    """Return a manifest's content with the file name alone of a generator that was given by its path."""
     shown = dict(content)
     if isinstance(environment := shown.get("environment"), dict):
         shown["environment"] = _named(environment)
@@ -60,7 +66,7 @@ def _named(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _machine(environment: Mapping[str, Any]) -> str:
-    """The machine and its software in a line."""
+    """Describe the machine and its software in a line."""
     packages = environment.get("packages")
     torch = packages.get("torch") if isinstance(packages, dict) else None
     parts = {

@@ -40,7 +40,7 @@ FLIPS, FLIPPED = "flips here", "flipped"
 
 @dataclass(frozen=True)
 class Verdict:
-    """How far the first place is to be trusted: a word or two with their `tone` ("warn" or ""), and why."""
+    """How far the first place can be trusted: a word or two with their `tone` ("warn" or ""), and why."""
 
     text: str
     tone: str
@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Standing:
-    """What a picture stands for: a `tag` with its `tone`, the `outcome` of the edit, and for how many images."""
+    """What a picture stands for: a `tag` with its `tone`, the `outcome`, and how many images are like it."""
 
     tag: str
     tone: str
@@ -58,7 +58,7 @@ class Standing:
 
 
 def unit(summary: Summary) -> str:
-    """What attributes are ranked by."""
+    """Say what attributes are ranked by."""
     if summary.mode == "multi":
         return "how far the attribute is moved, as a share of its own range, mean over the images that flip decisively"
     if any(row.effect is not None for row in summary.sensitivity):
@@ -67,7 +67,7 @@ def unit(summary: Summary) -> str:
 
 
 def audited(summary: Summary, config: Config, task: Task) -> str:
-    """What of the model is watched, on what, under which edits."""
+    """Say what of the model is observed, on what, under which edits."""
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image"
     on = number_of(images, kind) if images else f"no {kind}s"
@@ -84,8 +84,15 @@ def headline(
     *,
     unfinished: bool,
 ) -> str:
-    """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
-    and, under None, of the images whatever the attribute; `task` says a change in its own unit."""
+    """Say the finding in one sentence or two.
+
+    Args:
+        summary: of the audit.
+        names: short names of the attributes.
+        counts: of each attribute, and under None of the images whatever the attribute.
+        task: says a change in its own unit.
+        unfinished: whether the audit goes on.
+    """
     rows = [row for row in summary.sensitivity if row.value is not None]
     if summary.mode == "multi" and summary.units:
         found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
@@ -112,7 +119,7 @@ def headline(
 
 
 def flips(counts: Counts) -> str:
-    """How many images flip, decisive and borderline ones apart: "2 of 9 images flip decisively, 1 is borderline"."""
+    """Say how many images flip: "2 of 9 images flip decisively, 1 is borderline"."""
     borderline = counts.flipped - counts.decisive
     if not counts.units:
         return "no edit stays within what the generator draws"
@@ -128,7 +135,7 @@ def flips(counts: Counts) -> str:
 
 
 def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> Verdict:
-    """How far the first place is to be trusted."""
+    """Say how far the first place can be trusted."""
     found = _judged(summary) if is_judged(summary) else _certainty(summary, names)
     if not unfinished:
         return found
@@ -141,7 +148,7 @@ def certainty(summary: Summary, names: Mapping[Attribute, str], *, unfinished: b
 
 
 def _judged(summary: Summary) -> Verdict:
-    """How many attributes are sensitive, and how that is known."""
+    """Say how many attributes are sensitive, and how that is known."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     specific = sum(row.is_specific and row.specificity is not None for row in rows)
     sensitive = sum(row.verdict == "sensitive" for row in rows)
@@ -185,9 +192,10 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
 
 
 def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least: float) -> Standing:
-    """What a strip of gallery.json stands for: `counts` are of its attribute, `alike` flip decisively as it does.
+    """Say what a strip of gallery.json stands for.
 
-    From a change of `least` on a flip is decisive. Galleries of older audits do not say why a strip was chosen.
+    `counts` are those of its attribute; `alike` images flip decisively as it does; a flip is decisive from a change of
+    `least` on. Galleries of older audits do not say why a strip was chosen.
     """
     outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, task)}"
     kind = strip.kind
@@ -223,8 +231,10 @@ def _outcome(strip: StripEntry, task: Task) -> str:
 
 
 def flip_notes(strip: StripEntry) -> list[str]:
-    """What is to be seen at each picture of a strip beside its output: where the prediction flips, that it has flipped,
-    that the label is not kept; "" where there is nothing, and in galleries of older versions."""
+    """Return a note for each picture of a strip: the prediction flips or has flipped, or the label is not kept.
+
+    "" where there is nothing to say, and in galleries of older versions.
+    """
     return [_flip_note(frame, strip.flip_weight) for frame in strip.frames]
 
 
@@ -237,8 +247,11 @@ def _flip_note(frame: FrameEntry, flip_weight: float | None) -> str:
 
 
 def flips_at(strip: StripEntry) -> float | None:
-    """The share of its way at which the prediction flips; where all attributes are edited that of the first picture at
-    which it has. None where it does not, and in galleries of older versions."""
+    """Return the fraction of its way at which the prediction flips.
+
+    Where all attributes are edited, it is that of the first picture at which it has flipped. None where it does not
+    flip, and in galleries of older versions.
+    """
     end = strip.frames[-1].weight
     if strip.attribute is None or not end:
         flipped = [index for index, frame in enumerate(strip.frames) if frame.counts_as_flip]
@@ -247,7 +260,7 @@ def flips_at(strip: StripEntry) -> float | None:
 
 
 def way(strip: StripEntry) -> str:
-    """Where on its way through its range the prediction flips; "" in galleries of older versions."""
+    """Say where on its way through its range the prediction flips; "" in galleries of older versions."""
     frames, share = strip.frames, flips_at(strip)
     if any(frame.flipped is None for frame in frames):
         return ""
@@ -268,7 +281,7 @@ def way(strip: StripEntry) -> str:
 
 
 def search_sentence(config: Config) -> str:
-    """Which search the audit uses and, where the manifest says so, why."""
+    """Say which search the audit uses and, where the manifest has a reason, why."""
     name = config.search or ""
     kind = search_type(name)
     sentence = f"The search is {kind.in_words if kind else name}"
@@ -276,13 +289,15 @@ def search_sentence(config: Config) -> str:
 
 
 def found_by_text(config: Config) -> bool:
-    """The edit directions were found from the attributes' prompts: not where they were given ready-made, by a method
-    that is none of the engine's."""
+    """Tell whether the edit directions were found from the attributes' prompts.
+
+    They were not where they were given ready-made, by a method that is not built in.
+    """
     return config.method is None or config.method in METHODS
 
 
 def edit(config: Config) -> str:
-    """What an edit is, and where its direction comes from."""
+    """Say what an edit is, and where its direction comes from."""
     if found_by_text(config):
         made = (
             f"The text model gives each attribute a direction among texts, its prompt less “{config.neutral}”. The"
@@ -298,8 +313,10 @@ def edit(config: Config) -> str:
 
 
 def effect(removing: Side, adding: Side, *, hardly: float) -> str:
-    """What adding and removing an attribute does to the output on average. Below `hardly` that is nothing, and it is
-    shown no finer."""
+    """Say what adding and removing an attribute does to the output on average.
+
+    Below the negligible threshold `hardly` that is nothing, and no digits finer than it are shown.
+    """
     digits = max(0, math.ceil(-math.log10(hardly)))
     sides = [(what, side) for what, side in (("adding", adding), ("removing", removing)) if side.images]
     if not sides:
@@ -310,7 +327,7 @@ def effect(removing: Side, adding: Side, *, hardly: float) -> str:
 
 
 def direction(removing: Side, adding: Side, what: str, *, hardly: float) -> str:
-    """In which direction an attribute moves the output, which is `what` in words; "" before anything is measured."""
+    """Say in which direction an attribute moves the output, called `what`; "" before anything is measured."""
     parts = [
         f"{doing} it {_way_of(side, what, hardly)}"
         for doing, side in (("adding", adding), ("removing", removing))

@@ -1,4 +1,4 @@
-"""An audit folder, finished or not, and what its records come to: what report and index are made of."""
+"""An audit folder, finished or not, with what its records add up to: what report and index are made of."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
 
 
 class Source:
-    """An audit folder, finished or not, and what its records come to. Raises `AuditError`."""
+    """An audit folder, finished or not, with what its records add up to.
+
+    Raises:
+        AuditError: something in the folder cannot be read.
+    """
 
     def __init__(self, audit: Path) -> None:
+        """Read the folder."""
         self.audit = audit
         self.diagnosis = Diagnosis.load(audit)
         self.summary = self.diagnosis.summary()
@@ -44,11 +49,11 @@ class Source:
 
     @cached_property
     def order(self) -> list[Attribute]:
-        """The attributes, most sensitive first."""
+        """Return the attributes, most sensitive first."""
         return [row.attribute for row in self.summary.sensitivity]
 
     def sides(self, attribute: Attribute) -> tuple[Side, Side]:
-        """What removing and adding the attribute does; of no images in multi mode, where none moves alone."""
+        """Return what removing and adding the attribute does; of no images in multi mode, where none moves alone."""
         diagnosis = self.diagnosis
         if diagnosis.mode == "multi":
             return Side(()), Side(())
@@ -57,7 +62,7 @@ class Source:
 
     @cached_property
     def counts(self) -> dict[Attribute | None, Counts]:
-        """Under None of the images whatever the attribute; in single mode of each attribute too."""
+        """Return the counts of images under None whatever the attribute, and in single mode for each attribute too."""
         diagnosis, least = self.diagnosis, self.config.decisive_change
         attributes = () if diagnosis.mode == "multi" else diagnosis.attributes
         counts: dict[Attribute | None, Counts] = {None: Counts.of(diagnosis.records, least=least)}
@@ -65,74 +70,78 @@ class Source:
 
     @property
     def expected(self) -> int | None:
-        """How many measurements the finished audit has, None where the manifest does not say."""
+        """Return how many measurements the finished audit has, None where the manifest does not say."""
         goal = self.diagnosis.goal
         return None if goal is None else sum(self.config.measurements(goal))
 
     @property
     def done(self) -> int:
-        """How many measurements there are."""
+        """Return how many measurements there are."""
         return self.summary.units + len(self.diagnosis.null)
 
     @property
     def progress(self) -> str:
-        """How far an unfinished audit is."""
+        """Say how far an unfinished audit is."""
         if self.expected is None:
             return number_of(self.done, "measurement")
         return f"{self.done} of {number_of(self.expected, 'measurement')}"
 
     @cached_property
     def files(self) -> tuple[File, ...]:
-        """Those that lie beside the report."""
+        """Return the files that lie beside the report."""
         return files(self.audit)
 
     @property
     def records_hash(self) -> str:
-        """SHA-256 of the records' file, hex: which evidence a signature is under."""
+        """Return the SHA-256 of the records' file, hex: the data that a signature refers to."""
         return next(file.sha256 for file in self.files if file.name == RECORDS)
 
     @property
     def headline(self) -> str:
+        """Say the finding, see `sentences.headline`."""
         return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
 
     @property
     def in_short(self) -> str:
+        """Say what is sensitive in a few words, see `verdicts.in_short`."""
         return in_short(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def audited(self) -> str:
-        """What of the model is watched, on what, under which edits."""
+        """Say what of the model is observed, on what, under which edits."""
         return sentences.audited(self.summary, self.config, self.task)
 
     @property
     def verdict(self) -> sentences.Verdict:
+        """Say how far the first place can be trusted, see `sentences.certainty`."""
         return sentences.certainty(self.summary, self.names, unfinished=not self.finished)
 
     @property
     def unit(self) -> str:
-        """What the bars show."""
+        """Say what the bars show."""
         return sentences.unit(self.summary)
 
     @property
     def search(self) -> str:
+        """Say which search the audit uses, see `sentences.search_sentence`."""
         return sentences.search_sentence(self.config)
 
     @property
     def found_by_text(self) -> bool:
-        """The edit directions were found from the attributes' prompts."""
+        """Tell whether the edit directions were found from the attributes' prompts."""
         return sentences.found_by_text(self.config)
 
     @property
     def edit(self) -> str:
-        """What an edit is, and where its direction comes from."""
+        """Say what an edit is, and where its direction comes from."""
         return sentences.edit(self.config)
 
     def first_strip(self, attribute: Attribute) -> StripEntry | None:
-        """The strip that stands for an attribute: the first of it, in multi mode of all."""
+        """Return the strip that stands for an attribute: its first one, in multi mode the first of all."""
         return next((strip for strip in self.strips if strip.attribute in (None, attribute)), None)
 
     def load(self, strip: StripEntry, budget: Budget, *, ends: bool = False) -> Strip:
-        """A strip with its pictures; of `ends` only the first and the last."""
+        """Load a strip with its pictures; with `ends` only the original and the one that it is shown for."""
         name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
         counts = self.counts.get(strip.attribute, self.counts[None])
         standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.config.decisive_change)
@@ -155,7 +164,7 @@ class Source:
         )
 
     def _alike(self, strip: StripEntry) -> int:
-        """How many images flip decisively as the strip's does."""
+        """Return how many images flip decisively as the strip's does."""
         return sum(
             self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.task) == strip.direction
             for record in self.diagnosis.of(strip.attribute)
@@ -163,9 +172,14 @@ class Source:
 
 
 def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
-    """The task of an audited target. Where the manifest does not describe it the recorded outputs tell: one number is
-    a probability, several are those of classes. Raises `AuditError` for a task that is not known here; it names the
-    package that brought it, where the manifest does."""
+    """Return the task of an audited target.
+
+    Where the manifest does not describe it the recorded outputs tell: one number is a probability, several are those of
+    classes.
+
+    Raises:
+        AuditError: the task is not known here; the message names the package that brought it, where the manifest does.
+    """
     task = manifest.config.task
     try:
         if task:
@@ -179,6 +193,6 @@ def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
 
 
 def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
-    """The task's states of the record's unedited image and of ``output``."""
+    """Return the task's states of the record's unedited image and of `output`."""
     original = record.original_output
     return task.state(original, original), task.state(output, original)

@@ -14,8 +14,16 @@ from zoom_engine.statistics.table import signed
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a strip with the model's output (its corner) and the edit weight, if it has one. ``note`` says
-    what is to be seen there; ``flipped``: the prediction is another than the original's, and counts."""
+    """One picture of a strip.
+
+    Attributes:
+        picture: the picture.
+        caption: the model's output.
+        weight: the edit weight, if it has one.
+        alt: the text in its place.
+        note: what is to be noticed there.
+        flipped: whether the prediction differs from the original's, and counts.
+    """
 
     picture: Picture
     caption: str
@@ -27,11 +35,21 @@ class Frame:
 
 @dataclass(frozen=True)
 class Strip:
-    """One unit's way from the original to the end of its range, and what it stands for; ``source`` names the image.
+    """The way of one trial from the original to the end of its range, and what it stands for.
 
-    number: its place in gallery.json; attribute: that of its attribute in the histogram, None where all are edited.
-    way: where the prediction flips, in words; flips_at: the share of the way there, None where it does not flip.
-    shown: the frame that it is shown for.
+    Attributes:
+        number: its index in gallery.json.
+        attribute: index of its attribute in the histogram; None where all are edited.
+        name: of the attribute.
+        source: names the image.
+        label_kept: whether the label check passes; None without labels.
+        ssim: structural similarity to the original; None where it was not measured.
+        standing: what it stands for.
+        kind: why it was chosen.
+        way: where the prediction flips, in words.
+        flips_at: the fraction of the way where it flips; None where it does not.
+        shown: index of the frame that it is shown for.
+        frames: all frames, the original first.
     """
 
     number: int
@@ -49,13 +67,13 @@ class Strip:
 
     @property
     def pair(self) -> tuple[Frame, Frame]:
-        """Before and after: the original and what the strip is shown for."""
+        """Return before and after: the original and what the strip is shown for."""
         return self.frames[0], self.frames[self.shown]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One edit weight of a sheet; `inside` the range that the audit used."""
+    """One edit weight of a sheet, and whether it is `inside` the range that the audit used."""
 
     weight: str
     inside: bool
@@ -63,7 +81,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The pictures of one edit direction: `rows` of images over `columns`; `attribute` as `Strip` has it."""
+    """The pictures of one edit direction: `rows` of images over `columns`; `attribute` as in `Strip`."""
 
     attribute: int
     name: str
@@ -74,7 +92,10 @@ class Sheet:
 def load_frames(
     audit: Path, strip: StripEntry, *, name: str, corner: str, budget: Budget, ends: bool = False
 ) -> tuple[Frame, ...]:
-    """The pictures of a strip of the attribute `name`; of `ends` only the original and what the strip is shown for."""
+    """Load the pictures of a strip of the attribute `name`.
+
+    With `ends` only the original and the one that the strip is shown for are loaded.
+    """
     notes = flip_notes(strip)
     shown = [0, len(strip.way) - 1] if ends else range(len(strip.frames))
     frames = []
@@ -91,7 +112,7 @@ def load_frames(
 def load_sheet(
     audit: Path, sheet: SheetEntry, *, attribute: int, name: str, used: Sequence[float], budget: Budget
 ) -> Sheet:
-    """The sheet of the attribute `name`; weights outside `used` (lowest, highest) are marked."""
+    """Load the sheet of the attribute `name`; weights outside `used` (lowest, highest) are marked."""
     columns = tuple(Column(signed(weight), used[0] <= weight <= used[1]) for weight in sheet.weights)
     rows = []
     for number, files in enumerate(sheet.rows, start=1):

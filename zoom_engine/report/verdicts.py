@@ -1,4 +1,4 @@
-"""What an audit says of its attributes, in words: how large effects are, whose they are, and how that is known."""
+"""What an audit says of its attributes, in words: how large effects are, what causes them, how that is known."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ LEADS = 0.95  # in so many of resampled audits an attribute that leads comes fir
 
 @dataclass(frozen=True)
 class VerdictGroup:
-    """The attributes that have one `verdict` for one reason: `title`, their `names`, the strongest first, and what that
-    `meaning` is."""
+    """The attributes that have one `verdict` for one reason.
+
+    Attributes:
+        verdict: how large the effects are.
+        title: of the group.
+        names: of the attributes, the strongest first.
+        meaning: what that means.
+    """
 
     verdict: Verdict
     title: str
@@ -29,8 +35,10 @@ class VerdictGroup:
 
 
 def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest_effect: float) -> list[VerdictGroup]:
-    """What is sensitive, inconclusive and negligible, those without an attribute left out; nothing in multi mode or
-    before anything is measured."""
+    """Return what is sensitive, inconclusive and negligible; empty groups are left out.
+
+    There is none in multi mode or before anything is measured.
+    """
     least = f"{smallest_effect:g}"
     sensitive, inconclusive, negligible = (_that_are(summary, v) for v in ("sensitive", "inconclusive", "negligible"))
 
@@ -74,7 +82,7 @@ def verdict_groups(summary: Summary, names: Mapping[Attribute, str], *, smallest
 
 
 def how_known(summary: Summary) -> str:
-    """What effects were held against."""
+    """Say what effects were compared with."""
     null = summary.null
     if null is None:
         return (
@@ -97,7 +105,7 @@ def how_known(summary: Summary) -> str:
 
 
 def reacts_to_anything(summary: Summary) -> str:
-    """That random edits move the target far, as a sentence with a space before it; "" where they do not."""
+    """Say that random edits move the target far, as a sentence with a space before it; "" where they do not."""
     null = summary.null
     if null is None or null.mean_change < null.smallest_effect:
         return ""
@@ -105,7 +113,7 @@ def reacts_to_anything(summary: Summary) -> str:
 
 
 def missed(summary: Summary) -> str:
-    """How large an effect could have been missed; "" where that was not measured."""
+    """Say how large an effect could have been missed; "" where that was not measured."""
     if summary.power is None:
         return ""
     (first, share), *more = ((size, f"{100 * share:.0f}") for size, share in summary.power.sensitive.items())
@@ -118,12 +126,12 @@ def missed(summary: Summary) -> str:
 
 
 def is_weak(summary: Summary) -> bool:
-    """The audit could have missed an effect of `TOLD` or more in over a fifth of such audits."""
+    """Tell whether more than a fifth of such audits would miss an effect of `TOLD` or more."""
     return summary.power is not None and (summary.power.detectable is None or summary.power.detectable > TOLD)
 
 
 def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
-    """What a reader should do next."""
+    """Say what a reader should do next."""
     if unfinished:
         return "Run the same command again: it goes on where it stopped. Nothing on this page is final yet."
     if summary.mode == "multi":
@@ -157,7 +165,7 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
 
 
 def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str:
-    """The headline where nothing is sensitive; `task` says a change in its own unit."""
+    """Return the headline where nothing is sensitive; `task` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     open_ones = len(_that_are(summary, "inconclusive"))
     own = task.change_in_words(rows[0].value or 0.0)
@@ -173,7 +181,7 @@ def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str
 
 
 def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bool) -> str:
-    """What is sensitive, in a few words for a list of audits; in multi mode what is moved furthest."""
+    """Say what is sensitive, in a few words for a list of audits; in multi mode what is moved furthest."""
     most = next((row for row in summary.sensitivity if row.value is not None), None)
     if unfinished:
         return "not finished yet"
@@ -194,8 +202,10 @@ def in_short(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
 
 
 def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """What is moved furthest in the images that flip decisively, as the end of a sentence: the first attribute alone
-    where it is nearly always the first, else the second too. "" where nothing flips."""
+    """Say what is moved furthest in the images that flip decisively, as the end of a sentence.
+
+    It is the first attribute alone where it is nearly always the first, else the second too; "" where nothing flips.
+    """
     rows = [row for row in summary.sensitivity if row.value is not None]
     if not rows:
         return ""
@@ -209,18 +219,18 @@ def moved_furthest(summary: Summary, names: Mapping[Attribute, str]) -> str:
 
 
 def measured(row: Sensitivity) -> str:
-    """A value with its interval."""
+    """Format a value with its interval."""
     return with_interval(row.value, row.interval, 2)
 
 
 def leading(summary: Summary) -> list[Sensitivity]:
-    """The sensitive attributes that a headline names: those that are specific, or else all, the strongest first."""
+    """Return the sensitive attributes that a headline names, the strongest first: the specific ones, or else all."""
     sensitive = _that_are(summary, "sensitive")
     return [row for row in sensitive if row.is_specific] or sensitive
 
 
 def beside_random(summary: Summary, row: Sensitivity) -> str:
-    """Whose effect it is, as a sentence with a space before it; "" without random directions."""
+    """Say what the effect is due to, as a sentence with a space before it; "" without random baseline directions."""
     if row.specificity is None or summary.null is None:
         return ""
     several = summary.null.directions > 1
@@ -234,12 +244,12 @@ def beside_random(summary: Summary, row: Sensitivity) -> str:
 
 
 def no_further_than_control(summary: Summary, row: Sensitivity) -> bool:
-    """A sensitive attribute moves the output no further than a prompt that names nothing visible."""
+    """Tell whether a sensitive attribute moves the output no further than a control prompt."""
     return row.verdict == "sensitive" and summary.nothing is not None and (row.value or 0.0) <= summary.nothing.most
 
 
 def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
-    """What the headline does not name: what else is sensitive."""
+    """Say what else is sensitive besides what the headline names."""
     first, *rest = leading(summary)
     so = f" Sensitive too: {_quoted([names[row.attribute] for row in rest])}." if rest else ""
     if first.is_specific:
@@ -249,7 +259,7 @@ def others(summary: Summary, names: Mapping[Attribute, str]) -> str:
 
 
 def is_judged(summary: Summary) -> bool:
-    """The audit gives verdicts: it is of single attributes, and something is measured."""
+    """Tell whether the audit gives verdicts: it is of single attributes, and something is measured."""
     return any(row.verdict for row in summary.sensitivity if row.value is not None)
 
 
@@ -258,7 +268,7 @@ def _that_are(summary: Summary, verdict: Verdict) -> list[Sensitivity]:
 
 
 def _up(value: float) -> str:
-    """Two decimals, rounded up: what is true from there on."""
+    """Format with two decimals, rounded up: the smallest such number that is certainly enough."""
     return decimal(math.ceil(100 * value - 1e-9) / 100)
 
 

@@ -44,10 +44,13 @@ class IndexEntry:
 def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
     """Write `report.html` into the audit folder `audit` and return its path.
 
-    The page needs nothing but itself: no network, and nothing on it needs its script, which sorts and filters; pictures
-    are inlined and made smaller until it has at most 5 MB. It is a function of the audit folder alone, but for a link
-    to the `index` that shows the audit beside others: by default one that lies above the folder and links its report.
-    An unfinished audit has a report too, which says so. Raises `AuditError`.
+    The page needs no other file and no network, and nothing on it needs its script, which sorts and filters; pictures
+    are inlined and made smaller until the page has at most 5 MB. It is a function of the audit folder alone, except for
+    a link to the `index` that shows the audit beside others: by default the one that lies above the folder and links
+    its report. An unfinished audit has a report too, which says so.
+
+    Raises:
+        AuditError: the folder cannot be read or written.
     """
     audit = Path(audit)
     html, source = "", Source(audit)
@@ -64,7 +67,7 @@ def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
 
 
 def _index_above(audit: Path) -> Path | None:
-    """The index in the folder above that of an audit, where it links the audit's report."""
+    """Return the index in the folder above that of an audit, where it links the audit's report."""
     audit = audit.resolve()
     index = audit.parent / INDEX
     try:
@@ -75,7 +78,7 @@ def _index_above(audit: Path) -> Path | None:
 
 
 def _link(audit: Path, folder: Path) -> str:
-    """To the report of an audit from a page in a folder that holds it."""
+    """Return the link to the report of an audit from a page in a folder that holds it."""
     return quote((audit / REPORT).relative_to(folder).as_posix())
 
 
@@ -88,8 +91,11 @@ def write_index(
 ) -> Path:
     """Write `index.html` into `folder` and return its path: the audits side by side, linked to their reports.
 
-    Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, goes
-    by the name of its target. All show the same attributes in the same order on one axis. Raises `AuditError`.
+    Every audit is inside `folder` and has its `report.html`; a mere path, like an entry without a title, is named by
+    its target. All show the same attributes in the same order on one axis.
+
+    Raises:
+        AuditError: an audit cannot be read, or the page cannot be written.
     """
     folder = Path(folder)
     entries = [entry if isinstance(entry, IndexEntry) else IndexEntry(entry) for entry in audits]
@@ -126,20 +132,27 @@ def write_experiments(folder: str | Path, sections: Sequence[Section]) -> Path:
 
 
 def write_user_study(path: Path, questions: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Path:
-    """Write a page that asks ``questions`` (``id``, ``study``, two ``pictures`` as data URIs, ``label``) and exports
-    ``about`` with the answers, and return its path. One file, no network."""
+    """Write a page that asks `questions` and exports the answers, and return its path.
+
+    It is one file, without network. Each question has `id`, `study`, two `pictures` as data URIs, and `label`; `about`
+    is exported with the answers.
+    """
     return write_page(path, template("user_study.html.j2").render(questions=list(questions), about=dict(about)))
 
 
 def write_page(path: Path, html: str) -> Path:
-    """Write a page atomically and return its path. Raises `AuditError`."""
+    """Write a page atomically and return its path.
+
+    Raises:
+        AuditError: the file cannot be written.
+    """
     with system_errors(AuditError, f"cannot write {path}"):
         atomic.write_text(path, html)
     return path
 
 
 def template(name: str) -> jinja2.Template:
-    """A template with autoescape on, whatever its name: attribute and target names come from users."""
+    """Return a template with autoescape on, whatever its name: attribute and target names come from users."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

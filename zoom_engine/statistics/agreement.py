@@ -1,4 +1,4 @@
-"""Whether several raters of the same items agree: Kendall's W, and how sure it is."""
+"""Agreement of several raters on the order of the same items: Kendall's W with its interval."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from zoom_engine.statistics.intervals import Array, column_means
 
 
 def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, seed: int = 0) -> Agreement | None:
-    """How far K raters order N items alike, by the means over I images.
+    """Compute how far K raters order N items alike, by the means over I images.
 
-    W = 12 S / (K² (N³ − N) − K Σ T), S being the sum of squared deviations of the items' rank sums and T = Σ (t³ − t)
-    over each rater's ties (Kendall 1939). 1: all order them the same; what chance alone comes to is 1 / K on average.
+    W = 12 S / (K² (N³ − N) − K Σ T), where S is the sum of squared deviations of the items' rank sums and T = Σ (t³ −
+    t) over the ties of each rater (Kendall 1939). W is 1 where all raters order the items alike; by chance alone it is
+    1 / K on average.
 
-    `values` is float64 [K, I, N], NaN where a unit is missing. The interval is the percentile bootstrap's over images,
-    the same ones for all raters. None below two raters or two items, without images, and where a rater tells no items
-    apart.
+    Args:
+        values: float64 `[K, I, N]`, NaN where a trial is missing.
+        resamples: number of bootstrap samples for the interval.
+        level: confidence of the interval, in (0, 1).
+        seed: seed of the bootstrap.
+
+    Returns:
+        W with the interval of the percentile bootstrap over images, the same images for all raters. None below two
+            raters or two items, without images, and where a rater gives all items the same value.
     """
     raters, images, items = values.shape
     if raters < 2 or items < 2 or not images:
@@ -41,14 +48,14 @@ def kendalls_w(values: Array, *, resamples: int = 4000, level: float = 0.95, see
 
 
 def mid_ranks(values: Array) -> Array:
-    """Ranks from 1 along the last axis of `values [..., N]`, the smallest first; equal values share their mean rank."""
+    """Return the ranks along the last axis of `values [..., N]`, 1 for the smallest; ties share their mean rank."""
     below = (values[..., :, None] > values[..., None, :]).sum(axis=-1)
     equal = (values[..., :, None] == values[..., None, :]).sum(axis=-1)
     return np.asarray(below + (equal + 1) / 2, dtype=np.float64)
 
 
 def _concordance(means: Array) -> Array:
-    """W [R] of `means [R, K, N]`; NaN where all of a rater's items are equal."""
+    """Compute W `[R]` of `means [R, K, N]`; NaN where all items of a rater are equal."""
     _, raters, items = means.shape
     equal = (means[..., :, None] == means[..., None, :]).sum(axis=-1)
     sums = mid_ranks(means).sum(axis=1)

@@ -1,4 +1,4 @@
-"""How many images of an audit move, flip, and flip decisively."""
+"""Counts of the images of an audit that move, flip, and flip decisively."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from zoom_engine.audit.records import Record, is_decisive, is_natural
 
 @dataclass(frozen=True)
 class Counts:
-    """Of `units` images: how many move the output by at least the audit's decisive change, how many flip, and
-    how many of these decisively. Apart from them, how many were edited `beyond` what the generator draws."""
+    """Numbers of images by what the edits of an audit do to them.
+
+    Attributes:
+        units: images with at least one edit that stays within what the generator draws; the next three count among
+            them.
+        moved: images whose output moves by at least the audit's decisive change.
+        flipped: images whose prediction flips.
+        decisive: images whose prediction flips decisively.
+        beyond: further images, all of whose edits lead beyond what the generator draws.
+    """
 
     units: int
     moved: int
@@ -21,7 +29,7 @@ class Counts:
 
     @classmethod
     def of(cls, records: Iterable[Record], *, least: float) -> Counts:
-        """Count the images whose records, one or several each, move or flip; by `least` or more is decisive."""
+        """Count the images whose records move or flip; a change of `least` or more is decisive."""
         images: dict[int, list[Record]] = {}
         for record in records:
             images.setdefault(record.image, []).append(record)
@@ -36,5 +44,5 @@ class Counts:
 
 
 def evidence(records: Iterable[Record]) -> list[Record]:
-    """The records whose edit does not lead beyond what the generator draws."""
+    """Return the records whose edit stays within what the generator draws."""
     return [record for record in records if is_natural(record)]

@@ -1,4 +1,4 @@
-"""The result of an audit: its manifest and its records, and what these say about each attribute."""
+"""The result of an audit: its manifest and records, and what they say about each attribute."""
 
 from __future__ import annotations
 
@@ -29,11 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """An audit's manifest and its records, sorted by (image, attribute).
+    """The manifest and the records of an audit, sorted by (image, attribute).
 
-    `null` are those of null directions, taken out of the `records` that were given; `path` is the audit folder it
-    came from, if any; `tries` are those of a service, see `service_file`. Raises `AuditError` for a record of another
-    audit.
+    Attributes:
+        manifest: what determines the records, and where they were made.
+        records: the records of the attributes. Records of random baseline directions that are given here move to
+            `null`.
+        path: the audit folder that it was read from, None for an audit in memory.
+        null: the records of random baseline directions and of control prompts.
+        tries: how many requests to a service ended in which way, see `service_file`.
+
+    Raises:
+        AuditError: a record belongs to another audit.
     """
 
     manifest: Manifest
@@ -43,6 +50,7 @@ class Diagnosis:
     tries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Refuse records of another audit, sort the others, and separate those of random baseline directions."""
         every = sorted((*self.records, *self.null), key=sort_key)
         for record in every:
             try:
@@ -56,6 +64,7 @@ class Diagnosis:
         object.__setattr__(self, "null", tuple(record for record in every if record.null is not None))
 
     def __repr__(self) -> str:
+        """Return the target, the mode and the number of images and records in one line."""
         images = len({record.image for record in self.records})
         return (
             f"Diagnosis(target={self.config.target!r}, mode={self.mode!r}, images={images}, units={len(self.records)},"
@@ -64,7 +73,11 @@ class Diagnosis:
 
     @classmethod
     def load(cls, path: str | Path) -> Diagnosis:
-        """Read an audit folder, finished or not. Raises `AuditError`."""
+        """Read an audit folder, finished or not.
+
+        Raises:
+            AuditError: the folder holds no audit, or one that cannot be read.
+        """
         path = Path(path)
         manifest = read_manifest(path)
         with system_errors(AuditError, f"cannot read {path / RECORDS}"):
@@ -72,9 +85,10 @@ class Diagnosis:
         return cls(manifest, tuple(records), path, tries=load_tries(path))
 
     def save(self, path: str | Path) -> Path:
-        """Write manifest, records, summary and pictures as a new audit folder at `path`.
+        """Write manifest, records, summary and pictures as a new audit folder at `path`, and return the path.
 
-        Raises `AuditError` when `path` already holds something.
+        Raises:
+            AuditError: `path` already holds something, or cannot be written.
         """
         path = Path(path)
         with AuditFolder.create(path, self.manifest) as to:
@@ -90,26 +104,26 @@ class Diagnosis:
 
     @property
     def config(self) -> Config:
-        """That of the manifest: what determines the records."""
+        """Return the config of the manifest: what determines the records."""
         return self.manifest.config
 
     @property
     def mode(self) -> Mode:
-        """ "single" (one attribute at a time) or "multi" (all together)."""
+        """Return "single" (one attribute at a time) or "multi" (all together)."""
         return self.config.mode
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """In the order of the edit weights."""
+        """Return the attributes in the order of the edit weights."""
         return self.config.attributes
 
     @property
     def sensitivity(self) -> tuple[Sensitivity, ...]:
-        """Those of `summary()`, most sensitive first."""
+        """Return the rows of `summary()`, the most sensitive attribute first."""
         return self._summary.sensitivity
 
     def summary(self, *, resamples: int = 4000, seed: int = 0) -> Summary:
-        """What the records add up to, see `summarise`."""
+        """Return what the records add up to, see `summarise`."""
         if (resamples, seed) == (4000, 0):
             return self._summary
         found = summarise(self.config, (*self.records, *self.null), resamples=resamples, seed=seed)
@@ -117,29 +131,32 @@ class Diagnosis:
 
     @property
     def goal(self) -> int | None:
-        """After how many images the audit ends; where it finds that out itself, after how many it may end next. None
-        where nothing says."""
+        """Return the number of images after which the audit ends.
+
+        An audit that chooses the number itself may end at several interim analyses: then it is the number at the next
+        one. None where nothing tells the number.
+        """
         look = self._summary.look
         return self.config.images if look is None else look.planned[look.number - 1]
 
     @property
     def goes_on(self) -> bool:
-        """The audit finds out itself how many images it takes, and is at no look that ends it."""
+        """Tell whether the audit chooses the number of images itself and no interim analysis has ended it yet."""
         return self._summary.look is not None and self._summary.look.ended is None
 
     @property
     def finished(self) -> bool:
-        """It lies in a folder that a run has brought to its end."""
+        """Tell whether it was read from a folder whose run has come to its end."""
         return self.path is not None and (self.path / SUMMARY).is_file()
 
     @property
     def missing(self) -> int:
-        """How many measurements of the audit have no record yet; 0 where it is whole."""
+        """Return how many measurements of the audit have no record yet; 0 for a complete audit."""
         images = self.goal or len({record.image for record in self.records})
         return sum(self.config.measurements(images)) - len(self.records) - len(self.null)
 
     def of(self, attribute: Attribute | None) -> Sequence[Record]:
-        """The records of one attribute; those of multi mode are of None."""
+        """Return the records of one attribute; None stands for all attributes together, as in multi mode."""
         return self._by_attribute.get(None if attribute is None else attribute.text, ())
 
     @cached_property
@@ -154,29 +171,38 @@ class Diagnosis:
         return found
 
     def is_decisive(self, record: Record) -> bool:
-        """Whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
+        """Tell whether a record of this audit holds a decisive counterfactual, see `records.is_decisive`."""
         return is_decisive(record, least=self.config.decisive_change)
 
     def counterfactuals(self) -> list[Counterfactual]:
-        """The pictures of the audit's folder as arrays, with what they stand for: typical ones first, extreme ones
-        called so. Raises `AuditError` for an audit in memory."""
+        """Read the pictures of the audit folder as arrays: typical ones first, extreme ones marked as such.
+
+        Raises:
+            AuditError: the audit is in memory only, or its pictures cannot be read.
+        """
         return views.counterfactuals(self.path)
 
     def to_pandas(self, of: Literal["attributes", "records"] = "attributes") -> Any:
-        """A `pandas.DataFrame` with a row for each attribute, or for each image and attribute, see `views`. Raises
-        ConfigError where pandas is missing (`pip install "zoom-engine[tables]"`)."""
+        """Return a `pandas.DataFrame` with a row for each attribute, or for each image and attribute, see `views`.
+
+        Raises:
+            ConfigError: pandas is missing (`pip install "zoom-engine[tables]"`).
+        """
         if of == "attributes":
             return views.attribute_frame(self.config, self._summary)
         return views.record_frame(self.config, self.records)
 
     def plot(self, axes: Axes | None = None) -> Axes:
-        """Bars with intervals on the `axes` of matplotlib, see `views.plot`. Raises ConfigError where it is missing
-        (`pip install "zoom-engine[plots]"`)."""
+        """Draw bars with intervals on the `axes` of matplotlib, see `views.plot`.
+
+        Raises:
+            ConfigError: matplotlib is missing (`pip install "zoom-engine[plots]"`).
+        """
         return views.plot(self.config, self._summary, axes)
 
     def _repr_html_(self) -> str:
         return views.html_table(self.config, self._summary, self.missing)
 
     def table(self) -> str:
-        """The summary as text of about 100 columns for a terminal, most sensitive attribute first."""
+        """Return the summary as text of about 100 columns for a terminal, the most sensitive attribute first."""
         return summary_table(self.summary(), title=self.config.target)

@@ -1,17 +1,16 @@
-"""What edits do: how far the output is when an attribute is there or gone, which way it went, and which others were
-dragged along.
+"""Effects of edits: how far the output moves, in which direction, and which other attributes move too (side effects).
 
-*Leakage*: `Record.scores` says what an edit to its bound does to the text score of every attribute and label, in
-natural ranges of each; its mean over images, in the direction of adding the attribute, is a row of the leakage matrix.
-An attribute *drags* another where that is `DRAGS` or more.
+*Side effects*: `Record.scores` says how far an edit to the end of its range moves the text score of every attribute and
+label, in natural ranges of each. Its mean over images, in the direction of adding the attribute, is a row of the matrix
+of side effects. An attribute has a side effect on another one where that mean is `DRAGS` or more.
 
-*Adjusted*: every point of every search is an observation, its signed change y beside the scores z that moved with it
-(the share of the way to the bound times `Record.scores`). Least squares y ≈ Σₘ βₘzₘ over all images, attributes and
-weights tells what each attribute does by itself. An attribute's adjusted change is |y − Σ βₘzₘ| of an image over the
-attributes m that it drags, at the end of the range (or the largest, where that is judged): what they do not explain.
-Where nothing is dragged it is the change itself.
+*Adjusted change*: every evaluated point of every search is an observation: its signed change y, beside the scores z
+that moved with it (the fraction of the way to the end of the range, times `Record.scores`). Least squares y ≈ Σₘ βₘzₘ
+over all images, attributes and weights tells what each attribute does alone. The adjusted change of an image is |y − Σ
+βₘzₘ| over the attributes m that the edited one has side effects on, at the end of the range (or the largest on the way,
+where that is judged): what the side effects do not explain. Without side effects it is the change itself.
 
-Signs, and so both, need an output of one number.
+Signed and adjusted changes need a target whose output is one number.
 """
 
 from __future__ import annotations
@@ -27,17 +26,27 @@ from zoom_engine.audit.records import Record
 from zoom_engine.statistics.intervals import Array
 
 DRAGS = 0.25
-"""In natural ranges of the attribute that is dragged along."""
+"""The smallest side effect that counts, in natural ranges of the attribute that moves too."""
 _SLACK = 1e-5  # recorded edit weights are rounded
 _RIDGE = 1e-3  # of the mean of the diagonal: two attributes that always move together share their effect
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Of one unit: `signed`, the judged change (see `is_judged_at_end`) with the sign that it has in the direction of
-    adding the attribute; `share [P]` of the way to the bound of each point that was tried, and there the signed change
-    of the output, `moved [P]`; `scores [N + L]`, see `Record.scores`. `at_end`: the change at the bound, or at the
-    point nearest to it that keeps the label; None where the search did not go there, or the range leads both ways."""
+    """The effect of one trial.
+
+    Attributes:
+        image: number of the image.
+        column: index of the attribute, or number of the random baseline direction.
+        change: the largest change of the output on the way, in [0, 1].
+        at_end: the change at the end of the range, or at the nearest point to it that keeps the label; None where the
+            search did not go there, or where the range leads both ways.
+        signed: the judged change (see `is_judged_at_end`), positive where adding the attribute raises the output; None
+            where the output is not one number.
+        share: float64 `[P]`, for each evaluated point the fraction of the way to the end of the range.
+        moved: float64 `[P]`, the signed change of the output at each evaluated point.
+        scores: float64 `[N + L]`, see `Record.scores`; None where they were not measured.
+    """
 
     image: int
     column: int
@@ -50,7 +59,10 @@ class Effect:
 
 
 def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
-    """Of the records of single mode; `column` is the attribute's place, or the random direction's."""
+    """Return the effects that records of single mode hold.
+
+    `Effect.column` is the attribute's index, or the number of the random baseline direction.
+    """
     column = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     return [
         _effect(record, column[record.attribute or ""] if record.null is None else record.null) for record in records
@@ -58,13 +70,16 @@ def effects(config: Config, records: Sequence[Record]) -> list[Effect]:
 
 
 def is_judged_at_end(*found: Sequence[Effect]) -> bool:
-    """What an audit judges is the change at the end of the range, where all of its units went there. The largest change
-    on the way, which is judged elsewhere, is above 0 whatever is edited: it is the largest of several."""
+    """Tell whether the change at the end of the range is judged: it is where all trials of the audit went there.
+
+    Otherwise the largest change on the way is judged. That one is above 0 whatever is edited, because it is the largest
+    of several.
+    """
     return all(effect.at_end is not None for each in found for effect in each)
 
 
 def judged(found: Sequence[Effect], *, at_end: bool) -> list[float]:
-    """Of each unit the change that is judged."""
+    """Return for each trial the change that is judged."""
     return [effect.at_end or 0.0 if at_end else effect.change for effect in found]
 
 
@@ -97,7 +112,11 @@ def _is_bound(weight: float, low: float, high: float) -> bool:
 
 
 def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) -> Array | None:
-    """The matrix `[N, N + L]`, NaN in the row of an attribute without images; None where no scores were measured."""
+    """Compute the matrix of side effects `[N, N + L]`: what adding an attribute does to each attribute and label.
+
+    Values are in natural ranges of the attribute or label that moves. Rows of attributes without images are NaN. None
+    where no scores were measured.
+    """
     width = len(config.attributes) + len(config.labels or ())
     rows: list[list[Array]] = [[] for _ in config.attributes]
     for effect, record in zip(found, records, strict=True):
@@ -109,14 +128,14 @@ def leakage(config: Config, found: Sequence[Effect], records: Sequence[Record]) 
 
 
 def drags(matrix: Array) -> NDArray[np.bool_]:
-    """Bool `[N, N + L]`: what each attribute drags along, itself excepted."""
+    """Return bool `[N, N + L]`: on which others each attribute has a side effect; never on itself."""
     dragged: NDArray[np.bool_] = np.asarray(np.abs(np.nan_to_num(matrix)) >= DRAGS)
     dragged[np.arange(len(matrix)), np.arange(len(matrix))] = False
     return dragged
 
 
 def own_effects(found: Sequence[Effect], count: int) -> Array:
-    """β `[N]`: what one natural range of each attribute does to the output, the others' share taken out."""
+    """Compute β `[N]`: what one natural range of each attribute alone does to the output."""
     known = [effect for effect in found if effect.scores is not None and effect.signed is not None]
     scores = np.array([effect.scores[:count] for effect in known if effect.scores is not None]).reshape(-1, count)
     squares = np.array([effect.share @ effect.share for effect in known])
@@ -128,7 +147,7 @@ def own_effects(found: Sequence[Effect], count: int) -> Array:
 
 
 def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | None]:
-    """Of each unit the largest change that the attributes dragged along do not explain; None without sign or scores."""
+    """Compute for each trial the largest change that side effects do not explain; None without sign or scores."""
     count = len(matrix)
     beta, dragged = own_effects(found, count), drags(matrix)[:, :count]
     adjusted: list[float | None] = []
@@ -147,7 +166,7 @@ def adjusted_changes(found: Sequence[Effect], matrix: Array) -> list[float | Non
 
 
 def named(config: Config, matrix: Array) -> dict[str, Mapping[str, float]]:
-    """The matrix by texts, as summary.json has it: of each attribute what it does to every attribute and label."""
+    """Return the matrix of side effects by texts, as summary.json holds it: attribute → attribute or label → value."""
     names = [*(attribute.text for attribute in config.attributes), *(config.labels or ())]
     return {
         name: {other: round(float(value), 4) for other, value in zip(names, row, strict=True)}

@@ -1,19 +1,20 @@
-"""What an audit may say of an attribute: how large its effect is, and whether it is this attribute's.
+"""The test result of an attribute: how large its effect is, and whether the effect is due to this attribute.
 
-*How large?* The mean effect over images has an interval (`intervals`) that holds for all attributes, and all looks, at
-once. Beside the smallest effect that matters it is
+*How large?* The mean effect over images has an interval (`intervals`) that holds for all attributes and all interim
+analyses at once. Compared with the smallest effect that matters, the attribute is
 
 - *sensitive*: the interval lies above it,
-- *negligible*: below it,
+- *negligible*: the interval lies below it,
 - *inconclusive*: neither.
 
-*Is it this attribute's?* Any edit moves a target somewhat, so an attribute is held against the population of random
-edits of equal visible size, the direction as the sampling unit (`random_edits`):
+*Is it this attribute's?* Any edit moves a target somewhat. So an attribute is compared with the population of random
+edits of equal visible size, with the direction as the sampling unit (`random_edits`):
 
-- *specific*: one more random direction would hardly move the output as far: its p-value, adjusted over attributes and
-  looks, is below 5 %,
-- *unspecific*: one in `COMMON` of them would, and some that were tried did: the target reacts to any change,
-- *unknown*: neither can be said of so many directions; of fewer than `LEAST` nothing is said to be specific.
+- *specific*: it is unlikely that one more random baseline direction moves the output as far: the p-value, adjusted over
+  attributes and interim analyses, is below 5 %,
+- *unspecific*: one in `COMMON` of them would, and some of those that were tried did: the target reacts to any change,
+- *unknown*: with so many directions neither can be said; with fewer than `LEAST` of them no attribute is called
+  specific.
 """
 
 from __future__ import annotations
@@ -35,9 +36,19 @@ _ROUNDING = 1e-9
 
 
 class Standing(NamedTuple):
-    """The two answers about one attribute, its `interval` among all attributes' (None below two images), and beside
-    random directions: their mean change `null`, how many of them move the output `as_far`, and the p-values; None where
-    there is nothing to tell by."""
+    """The test result of one attribute.
+
+    Attributes:
+        verdict: how large the effect is.
+        specificity: whether the effect is due to this attribute; None without random baseline directions.
+        interval: of the mean effect, simultaneous for all attributes; None below two images.
+        null: mean change by random baseline directions.
+        as_far: how many of them move the output at least as far as the attribute.
+        p_value: probability that one more of them moves the output as far.
+        p_adjusted: the p-value adjusted over attributes and interim analyses.
+
+    The last four are None where there is nothing to compare with.
+    """
 
     verdict: Verdict
     specificity: Specificity | None
@@ -58,11 +69,17 @@ def standings(
     looks: int = 1,
     seed: int = 0,
 ) -> list[Standing]:
-    """Of each attribute, from the changes by attributes `[I, A]` and by random directions `[I, J]`.
+    """Compute the test result of each attribute.
 
-    NaN marks what was not tried. `smallest` is the smallest effect that matters, in [0, 1]; `correction`, of p-values,
-    is one of `settings.CORRECTIONS`. Before an audit is `finished` all is inconclusive and unknown: who looks again and
-    again finds more than 5 % of what is not. Where so many `looks` are planned each of them is paid for, see `looks`.
+    Args:
+        change: float64 `[I, A]` in [0, 1], changes by attributes; NaN where one was not tried.
+        null: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+        correction: of the p-values, one of `settings.CORRECTIONS`.
+        finished: False before the audit ends, or between interim analyses: all is inconclusive and unknown then, since
+            whoever tests again and again finds more than 5 % of what is not there.
+        looks: number of planned interim analyses; each of them spends its part of the error, see `looks`.
+        seed: seed of what is drawn at random.
     """
     count, means = change.shape[1], column_means(change)
     low, high = mean_intervals(change, level=confidence(looks, count), seed=seed)
@@ -89,7 +106,7 @@ def standings(
 
 
 def size_of(interval: tuple[float, float] | None, smallest: float) -> Verdict:
-    """How large an effect is by its interval, beside the `smallest` that matters."""
+    """Return how large an effect is, by its interval and the `smallest` effect that matters."""
     if interval is None:
         return "inconclusive"
     return "sensitive" if interval[0] > smallest else "negligible" if interval[1] < smallest else "inconclusive"
@@ -106,12 +123,21 @@ def _population(null: Array) -> RandomEdits | None:
 
 
 def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0) -> Array:
-    """The p-value `[A]` of each column: how often one of an image's J + 1 changes, picked at random for every image,
-    comes to as large a sum as the column's own. `change [I, A]` may hold NaN, `null [I, J]` may not. (A permutation
-    test within images: exact where all J + 1 are alike on every image.)
+    """Compute the p-value `[A]` of each column by a permutation test within images.
 
-    All (J + 1)^I picks are gone through where they are no more than `draws`, else so many are drawn, and the
-    column's own counts as one. NaN without an image.
+    One of the J + 1 changes of an image (the column's own and those by random baseline directions) is picked at random
+    for every image. The p-value is the probability that their sum is at least as large as the column's own sum. The
+    test is exact where all J + 1 changes are exchangeable on every image.
+
+    Args:
+        change: float64 `[I, A]`, may hold NaN.
+        null: float64 `[I, J]`, without NaN.
+        draws: all (J + 1)^I picks are enumerated where they are no more than this; otherwise so many are drawn, and the
+            column's own pick counts as one of them.
+        seed: seed of the draws.
+
+    Returns:
+        float64 `[A]`, NaN for a column without an image.
     """
     images, directions = null.shape
     if not images or not directions:
@@ -138,7 +164,7 @@ def exceedance(change: Array, null: Array, *, draws: int = DRAWS, seed: int = 0)
 
 
 def adjust(p_values: Array, correction: str) -> Array:
-    """P-values `[A]` adjusted over all that are not NaN, by Holm (1979) or Benjamini and Hochberg (1995)."""
+    """Adjust the p-values `[A]` over all that are not NaN, by Holm (1979) or Benjamini and Hochberg (1995)."""
     adjusted = np.full(len(p_values), np.nan)
     order = np.argsort(p_values)[: int(np.isfinite(p_values).sum())]
     rising, count = p_values[order], len(order)
@@ -151,8 +177,10 @@ def adjust(p_values: Array, correction: str) -> Array:
 
 
 def lower_bounds(change: Array, *, seed: int = 0) -> Array:
-    """What the mean of each column of `change [I, A]`, values in [0, 1], is above with 95 % confidence (one-sided: the
-    lower end of a 90 % interval); 0 without a value."""
+    """Compute the one-sided 95 % lower confidence bound of the mean of each column of `change [I, A]`, in [0, 1].
+
+    It is the lower end of a 90 % interval, and 0 for a column without a value.
+    """
     lowest, _ = mean_intervals(change, level=1 - 2 * LEVEL, seed=seed)
     return np.where(np.isnan(lowest), 0.0, lowest)
 
@@ -160,8 +188,19 @@ def lower_bounds(change: Array, *, seed: int = 0) -> Array:
 def null_level(
     null: Array, smallest: float, correction: str, *, attributes: int, images: int, looks: int = 1
 ) -> NullLevel | None:
-    """What the changes `[I, J]` by random directions come to, beside so many attributes on so many images; None without
-    any."""
+    """Summarise the changes by random baseline directions.
+
+    Args:
+        null: float64 `[I, J]` in [0, 1], NaN where a direction was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+        correction: of the p-values, one of `settings.CORRECTIONS`.
+        attributes: number of attributes whose p-values are adjusted.
+        images: number of images that an attribute's mean is over.
+        looks: number of planned interim analyses.
+
+    Returns:
+        The level; None where no direction was tried.
+    """
     edits = _population(null)
     if edits is None:
         return None

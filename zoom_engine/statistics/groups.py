@@ -1,9 +1,9 @@
-"""Sensitivities among parts of the images: those that have or lack something, and those predicted the one or the other.
+"""Sensitivities in groups of images: those that have or lack something, and those of each predicted class.
 
-Which images have what is named in `Config.by` is in the records (`Record.groups`), told by text scores of the unedited
-images. What the target predicts of them is their original output, where it decides between two classes. A mean over
-fewer images has a wider interval, and says less: groups are not called. Whether those that have something differ from
-those that lack it is tested, see `interactions`.
+The records say which images have what `Config.by` names (`Record.groups`), by text scores of the unedited images. The
+predicted class is told by the original output, for targets that decide between two classes. A mean over fewer images
+has a wider interval and says less, so groups get no verdict. Whether images that have something differ from those that
+lack it is tested, see `interactions`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ from zoom_engine.statistics.intervals import Array, column_means, mean_intervals
 
 @dataclass(frozen=True)
 class Group:
-    """`by`: what the images are told apart by, a text or `PREDICTION`; `group`: "has", "lacks" or a class; `images`:
-    which of them belong to it."""
+    """A group of images.
+
+    Attributes:
+        by: what the images are divided by: a text, or `PREDICTION`.
+        group: "has", "lacks" or a class.
+        images: numbers of the images that belong to it.
+    """
 
     by: str
     group: str
@@ -32,7 +37,7 @@ class Group:
 
 
 def groups(config: Config, records: Sequence[Record]) -> list[Group]:
-    """Those of the audit's images that have a record, two for each text and for the prediction, none of them empty."""
+    """Return the non-empty groups of the images that have a record: two for each text and for the prediction."""
     first = {record.image: record for record in reversed(records)}
     pairs: list[tuple[str, Mapping[bool, str], Mapping[int, bool]]] = []
     for place, text in enumerate(config.by):
@@ -59,8 +64,19 @@ def group_changes(
     draws: int = 4000,
     seed: int = 0,
 ) -> list[tuple[GroupChange, ...]]:
-    """Of each column of `change [I, A]`, its rows those of `images`, the mean within each group; `level` of its
-    interval."""
+    """Compute for each column of `change` the mean and its interval in each group.
+
+    Args:
+        found: the groups.
+        change: float64 `[I, A]`, changes by A attributes.
+        images: numbers of the I images.
+        level: confidence of the intervals.
+        draws: for each interval.
+        seed: of the draws.
+
+    Returns:
+        A tuple over groups for each attribute.
+    """
     columns: list[list[GroupChange]] = [[] for _ in range(change.shape[1])]
     for group in found:
         rows: NDArray[np.bool_] = np.array([image in group.images for image in images], dtype=np.bool_)
@@ -89,8 +105,19 @@ def group_differences(
     finished: bool = True,
     seed: int = 0,
 ) -> list[tuple[GroupDifference, ...]]:
-    """Of each column of `effect [I, A]`, its rows those of `images`, how those that have what each text of `Config.by`
-    says differ from those that lack it; nothing is found before an audit is `finished`."""
+    """Compare for each column of `effect` the two groups of images of each text of `Config.by`.
+
+    Args:
+        config: names the texts.
+        found: the groups.
+        effect: float64 `[I, A]` in [0, 1], effects of A attributes.
+        images: numbers of the I images.
+        finished: False before the audit ends: nothing is found then.
+        seed: of what is drawn at random.
+
+    Returns:
+        A tuple over texts for each attribute.
+    """
     members = {(group.by, group.group): group.images for group in found}
 
     def rows(text: str, name: str) -> NDArray[np.bool_]:

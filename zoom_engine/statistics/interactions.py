@@ -1,19 +1,21 @@
-"""Whether an attribute counts more in some images than in others: the difference of two means, of images that have what
-a text says and of those that lack it.
+"""Whether an attribute matters more in images that have what a text says than in those that lack it.
 
-*Tested* by permuting which images have it, all ways to do so or many drawn at random. Values in [0, 1] of which most
-are next to 0 vary the more the larger their mean is, and groups are of unequal size; so what is compared is the
-difference in units of its own standard error, which keeps the test's size, for many images, where the means are equal
-and all else is not (Janssen 1997; Chung and Romano 2013). Where both groups are alike it is exact for any number.
+What is compared is the difference of the two groups' means.
 
-*Sized* by an interval that needs no such limit: the ends of either mean's interval, put together ("melded", Fay,
-Proschan and Brittain 2015). An end is Gaffke's (`intervals`), so it counts what a group did not happen to show, but
-with half an observation more in place of a whole one, as Jeffreys' interval of a share has it beside Clopper and
-Pearson's: two ends with whole ones would hold the difference in 99 to 100 % where 95 % are said. Intervals hold
-together, over all attributes and texts.
+*Test*: a permutation test over which images have it, with all permutations or many drawn at random. Values in [0, 1]
+that are mostly near 0 vary more where their mean is larger, and the groups differ in size. So the statistic is the
+difference in units of its own standard error: for many images this keeps the size of the test where the means are equal
+and everything else is not (Janssen 1997; Chung and Romano 2013). Where both groups are alike the test is exact for any
+number of images.
 
-A difference is *found* where the adjusted p-value is below 5 %, the interval leaves out 0, and it comes to the smallest
-effect that matters. It says nothing of why: images that have something may have more than that in common.
+*Interval*: the ends of the two means' intervals, combined ("melded", Fay, Proschan and Brittain 2015); it needs no such
+limit. The ends are Gaffke's (`intervals`), which allow for what a group did not happen to show, but with half an
+observation more instead of a whole one, as Jeffreys' interval of a proportion compares with Clopper and Pearson's: two
+ends with whole ones would cover the difference in 99 to 100 % where 95 % are claimed. The intervals are simultaneous
+over all attributes and texts.
+
+A difference is *found* where the adjusted p-value is below 5 %, the interval excludes 0, and the difference is at least
+the smallest effect that matters. It does not say why: images that have something may have more than that in common.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from zoom_engine.statistics.evidence import adjust
 from zoom_engine.statistics.intervals import Array, column_means
 
 FEWEST = 5
-"""Images that each group must have, or nothing is tested."""
+"""The fewest images of each group that a test needs."""
 DRAWS = 10_000
 _UNSEEN = 0.5  # observations at 0, or at 1
 _IN_TAIL = 10  # draws beyond each end of an interval, at least
@@ -54,11 +56,17 @@ def differences(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> list[tuple[GroupDifference, ...]]:
-    """Of each column of `effect [I, A]`, in [0, 1] and NaN where unknown, the difference for each text.
+    """Compute for each column of `effect` the difference between the two groups of each text.
 
-    `smallest` is the smallest effect that matters, `correction` one of `settings.CORRECTIONS`; `looks` are paid for as
-    `evidence.standings` does, and before an audit is `finished` nothing is found. So many `draws` of a permutation, or
-    as many more as p-values of so many differences take.
+    Args:
+        parted: the texts with their groups, each bool `[I]`.
+        effect: float64 `[I, A]` in [0, 1], NaN where unknown.
+        smallest: the smallest effect that matters, in [0, 1].
+        correction: of the p-values, one of `settings.CORRECTIONS`.
+        finished: False before the audit ends: nothing is found then.
+        looks: number of planned interim analyses, which share the error as in `evidence.standings`.
+        draws: the fewest permutations that are drawn; p-values of many differences take more.
+        seed: seed of what is drawn at random.
     """
     known = np.isfinite(effect)
     sizes = [[(known & rows[:, None]).sum(axis=0) for rows in (has, lacks)] for _, has, lacks in parted]
@@ -101,10 +109,11 @@ def differences(
 
 
 def permuted(values: Array, has: NDArray[np.bool_], *, draws: int = DRAWS, seed: int = 0) -> Array:
-    """The two-sided p-value `[A]` of each column of `values [I, A]`: how often images `has [I]` picked anew differ from
-    the rest by as much, in standard errors. Both groups need two values or more, NaN is left out.
+    """Compute the two-sided permutation p-value `[A]` of each column of `values [I, A]` between `has [I]` and the rest.
 
-    All picks are gone through where they are no more than `draws`, else so many are drawn and the own one counts too.
+    It is the probability that randomly chosen images differ from the rest by as much, in standard errors. Both groups
+    need two values or more; NaN is left out. All permutations are enumerated where they are no more than `draws`;
+    otherwise so many are drawn, and the observed one counts too.
     """
     p_values = np.full(values.shape[1], np.nan)
     patterns, which = np.unique(np.isfinite(values), axis=1, return_inverse=True)
@@ -129,8 +138,10 @@ def _permuted(values: Array, has: NDArray[np.bool_], draws: int, random: np.rand
 
 
 def _apart(values: Array, picked: NDArray[np.bool_]) -> Array:
-    """How far the means of images that are picked and of those that are not lie apart, `[P, A]` of picks `[P, I]`: t²
-    of Welch's t as t² / (1 + t²), so that groups that do not vary can be compared too."""
+    """Compute how far the means of picked and other images lie apart: `[P, A]` for the picks `[P, I]`.
+
+    The measure is t² / (1 + t²) for the t of Welch, so that groups without variation can be compared too.
+    """
     means, errors = [], []
     for rows in (picked.astype(np.float64), (~picked).astype(np.float64)):
         count = rows[0].sum()
@@ -155,8 +166,10 @@ def _random_picks(has: NDArray[np.bool_], draws: int, random: np.random.Generato
 
 
 def difference_intervals(has: Array, lacks: Array, level: float, *, seed: int = 0) -> tuple[Array, Array]:
-    """The interval of the difference of means of each column of `has [I, A]` and `lacks [J, A]`, values in [0, 1] and
-    NaN where unknown: (low `[A]`, high `[A]`)."""
+    """Compute the interval of the difference of means for each column of `has [I, A]` and `lacks [J, A]`.
+
+    Values are in [0, 1], NaN where unknown. Returns (low `[A]`, high `[A]`).
+    """
     random = np.random.default_rng(seed)
     draws = max(4000, math.ceil(2 * _IN_TAIL / (1 - level)))
     (has_low, has_high), (lacks_low, lacks_high) = (_mean_draws(values, draws, random) for values in (has, lacks))
@@ -166,7 +179,10 @@ def difference_intervals(has: Array, lacks: Array, level: float, *, seed: int = 
 
 
 def _mean_draws(values: Array, draws: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """What either end of the mean's interval is a quantile of, see `intervals.mean_intervals`: each `[draws, A]`."""
+    """Draw what the lower and the upper end of the mean's interval are quantiles of: `[draws, A]` each.
+
+    See `intervals.mean_intervals`.
+    """
     present = np.isfinite(values)
     known = np.where(present, values, 0.0).clip(0.0, 1.0)
     low, high = np.empty((draws, values.shape[1])), np.empty((draws, values.shape[1]))

@@ -1,10 +1,11 @@
-"""Means over images, with how sure they are, vectorised and seeded.
+"""Means over images and their intervals, vectorised and seeded.
 
-What an edit does to an image is mostly next to nothing and now and then a flip, so a mean hangs on images that a small
-audit may not have seen: there the percentile bootstrap (Efron 1979) is too sure, and where nothing moved it says 0.
-The interval of a mean is therefore Gaffke's (2004), of values that are known to lie in [0, 1]: a Bayesian bootstrap
-with one more observation, at 0 for its lower end and at 1 for its upper. Where none of I images moves at all it ends at
-1 − 0.025^(1/I): at 0.21 for 16, at 0.05 for 72. The bootstrap is left for what compares attributes.
+An edit does next to nothing to most images and now and then flips one, so a mean depends on images that a small audit
+may not have seen. There the percentile bootstrap (Efron 1979) is too narrow, and where nothing moved its width is 0.
+The interval of a mean is therefore Gaffke's (2004) for values that are known to lie in [0, 1]: a Bayesian bootstrap
+with one more observation, at 0 for the lower end and at 1 for the upper one. Where none of I images moves at all, it
+ends at 1 − 0.025^(1/I): at 0.21 for 16 images, at 0.05 for 72. The bootstrap is used only to compare attributes with
+each other.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ _BEYOND, _MOST_DRAWS = 50, 40_000
 
 
 def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> Array:
-    """Column means of `values` over resampled images.
+    """Compute the column means of `values` over resampled images.
 
-    `values` is float64 [I, A], one row per image; NaN marks a missing unit. The result is float64
-    [resamples, A]. Images are drawn with replacement, the same ones for every column, so that columns of
-    one row can be compared: attributes of one image vary together. NaN where a resample holds no value of a
-    column.
+    Args:
+        values: float64 `[I, A]`, one row per image; NaN marks a missing trial.
+        resamples: how often the I images are drawn with replacement.
+        seed: seed of the draws.
+
+    Returns:
+        float64 `[resamples, A]`, NaN where a resample holds no value of a column. The images of a row are the same for
+            all columns, because the attributes of one image vary together and are to be compared.
     """
     images = values.shape[0]
     if images == 0:
@@ -39,7 +44,7 @@ def bootstrap_means(values: Array, *, resamples: int = 4000, seed: int = 0) -> A
 
 
 def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
-    """The percentile interval of each column of `means` [R, A]: (low [A], high [A]); NaN where empty."""
+    """Return the percentile interval of each column of `means [R, A]`: (low `[A]`, high `[A]`), NaN where empty."""
     tail = 50.0 * (1.0 - level)
     low, high = np.full(means.shape[1], np.nan), np.full(means.shape[1], np.nan)
     known = np.isfinite(means).any(axis=0)
@@ -51,11 +56,20 @@ def interval(means: Array, *, level: float = 0.95) -> tuple[Array, Array]:
 def mean_intervals(
     values: Array, *, level: float = 0.95, draws: int | None = None, seed: int = 0
 ) -> tuple[Array, Array]:
-    """Gaffke's interval of each column's mean: (low [A], high [A]), NaN for a column without a value.
+    """Compute Gaffke's interval of the mean of each column.
 
-    `values` is float64 [I, A] in [0, 1], NaN where there is none. The ends are quantiles of Σ Dₖxₖ with D uniform on
-    the simplex, over the values of a column and one more; (1 − `level`) / 2 of the draws lie beyond each. Without
-    `draws` there are 4,000, and as many more as it takes that `_BEYOND` of them do, up to `_MOST_DRAWS`.
+    The ends are quantiles of Σ Dₖxₖ over the values of a column and one more observation, with D uniform on the
+    simplex; (1 − `level`) / 2 of the draws lie beyond each end.
+
+    Args:
+        values: float64 `[I, A]` in [0, 1], NaN where there is none.
+        level: confidence, in (0, 1).
+        draws: number of draws. By default 4,000, or more where fewer than `_BEYOND` would lie beyond an end, up to
+            `_MOST_DRAWS`.
+        seed: seed of the draws.
+
+    Returns:
+        (low `[A]`, high `[A]`), NaN for a column without a value.
     """
     if draws is None:
         draws = int(min(max(4000, 2 * _BEYOND / (1 - level)), _MOST_DRAWS))
@@ -74,29 +88,36 @@ def mean_intervals(
 
 
 class Ends:
-    """Whether the intervals of `mean_intervals`, at `level`, lie above or below a limit: for many columns of `images`
-    rows, by the same draws, without their ends."""
+    """A fast test of whether the intervals of `mean_intervals` lie above or below a limit.
+
+    It serves many columns of the same number of images by the same draws, without computing the ends.
+    """
 
     def __init__(self, images: int, *, level: float, draws: int, seed: int = 0) -> None:
+        """Draw the weights for columns of `images` values; the other arguments are those of `mean_intervals`."""
         weights = np.random.default_rng(seed).exponential(size=(draws, images + 1))
         weights /= weights.sum(axis=1, keepdims=True)
         self._weights, self._more, self._beyond = weights[:, :-1], weights[:, -1:], (1 - level) / 2
 
     def above(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
-        """Of each column of `values [I, A]` in [0, 1], none of them missing: bool `[A]`; `limit` may be `[A]`."""
+        """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies above `limit`.
+
+        Values are in [0, 1], none of them missing; `limit` is one number or `[A]`.
+        """
         found: NDArray[np.bool_] = (self._weights @ values <= limit).mean(axis=0) <= self._beyond
         return found
 
     def below(self, values: Array, limit: float | Array) -> NDArray[np.bool_]:
-        """The same below."""
+        """Return bool `[A]`: whether the interval of each column of `values [I, A]` lies below `limit`; see `above`."""
         found: NDArray[np.bool_] = (self._weights @ values + self._more >= limit).mean(axis=0) <= self._beyond
         return found
 
 
 def share_first(means: Array) -> Array:
-    """How often each column has the largest mean of its row: float64 [A], sums to 1 (to 0 without resamples).
+    """Return how often each column has the largest mean of its row: float64 `[A]`.
 
-    Ties are split evenly. For attributes: the share of resampled audits in which this one comes first.
+    It sums to 1, and to 0 without resamples. Ties are split evenly. For attributes this is the fraction of resampled
+    audits in which the attribute comes first.
     """
     known = means[np.isfinite(means).all(axis=1)]
     if known.size == 0:
@@ -106,7 +127,7 @@ def share_first(means: Array) -> Array:
 
 
 def column_means(values: Array) -> Array:
-    """Mean of each column of `values` [I, A] over the images that have one: float64 [A], NaN where empty."""
+    """Return the mean of each column of `values [I, A]` over its images: float64 `[A]`, NaN where empty."""
     sizes = np.isfinite(values).sum(axis=0)
     sums = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
     means: Array = np.divide(sums, sizes, out=np.full(values.shape[1], np.nan), where=sizes > 0)

@@ -1,10 +1,10 @@
-"""How large an effect an audit could have missed: effects of known size are injected into directions that do nothing.
+"""Power: how large an effect an audit could have missed, by effects of known size injected into directions without one.
 
-What an effect is known to, by so many images, hangs on how it is spread over them: 0.1 may be 0.1 on every image or a
-flip on one in ten. So an injected effect of mean θ varies over images as the changes by this audit's attributes and
-random directions do (`random_edits.Dispersion`, Beta(θκ, (1 − θ)κ) with κ = 1/φ(θ) − 1), the audit's own rules are
-applied, and the share of `AUDITS` such audits that find it is the power: to be *sensitive*, and to be *specific* too,
-which random directions' spread decides.
+How well so many images tell an effect depends on how it is spread over them: 0.1 may be 0.1 on every image, or a flip
+on one in ten. So an injected effect of mean θ varies over images as the changes by this audit's attributes and random
+baseline directions do (`random_edits.Dispersion`: Beta(θκ, (1 − θ)κ) with κ = 1/φ(θ) − 1). The audit's own rules are
+applied to `AUDITS` such audits; the fraction of them that finds the effect is the power: to be *sensitive*, and to be
+*specific* too, which the spread of random baseline directions decides.
 """
 
 from __future__ import annotations
@@ -29,9 +29,19 @@ _LEAST = 1e-4
 def power(
     change: Array, null: Array, smallest: float, *, specific_from: float | None, looks: int = 1, seed: int = 0
 ) -> Power | None:
-    """Of an audit with changes by attributes `[I, A]` and random directions `[I, J]`, NaN where one was not tried;
-    `smallest` is the smallest effect that matters, `specific_from` the mean from which one is specific, `looks` how
-    many were planned. None below two images."""
+    """Estimate the power of an audit.
+
+    Args:
+        change: float64 `[I, A]` in [0, 1], changes by attributes; NaN where one was not tried.
+        null: float64 `[I, J]` in [0, 1], changes by random baseline directions; NaN where one was not tried.
+        smallest: the smallest effect that matters, in [0, 1].
+        specific_from: the mean change from which on an attribute is specific; None without random baseline directions.
+        looks: number of planned interim analyses.
+        seed: seed of the simulated audits.
+
+    Returns:
+        The power by effect size; None below two images.
+    """
     images, attributes = change.shape
     if images < 2:
         return None
@@ -39,7 +49,7 @@ def power(
     ends = Ends(images, level=confidence(looks, attributes), draws=DRAWS, seed=seed)
 
     def found(size: float) -> tuple[float, float]:
-        """The shares that find an effect of that size sensitive, and specific too."""
+        """Return the fractions of audits that find an effect of that size sensitive, and specific too."""
         random = np.random.default_rng([seed, round(1e6 * size)])
         phi = float(spread(np.array([size]))[0])
         kappa = max(1 / phi - 1, _LEAST)

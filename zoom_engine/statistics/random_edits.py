@@ -1,15 +1,15 @@
 """What random edits of equal visible size do to a target, as a population: how far one more of them would move it.
 
-A random direction is shared by all images, so the direction is what is sampled, not the image: its mean effect θⱼ
-differs from the next one's, and more images do not change that. An attribute is the random edits' own kind unless its
-mean effect is larger than *one more* random direction's would be, which a prediction interval of a random-effects model
-tells (Higgins, Thompson and Spiegelhalter, 2009). Here effects are shares of [0, 1], so
+All images share a random baseline direction, so the direction is what is sampled, not the image: its mean effect θⱼ
+differs from that of the next one, and more images do not change that. An attribute counts as another random edit unless
+its mean effect is larger than that of *one more* random direction would be. A prediction interval of a random-effects
+model tells this (Higgins, Thompson and Spiegelhalter, 2009). Here effects lie in [0, 1], so
 
     log θⱼ ~ N(μ, s²)          the mean over n images of direction j ~ Beta(θⱼκ, (1 − θⱼ)κ),  κ = n/φ − 1
 
 φ is the variance of one image's change in units of θ(1 − θ), pooled within directions: 1 where a change is all or
-nothing. μ and s are integrated out, flat over μ and over s in `SPREADS`, where without noise a normal population would
-give Student's t. Directions need not be tried on the same images, nor on as many.
+nothing. μ and s are integrated out, with flat priors over μ and over s in `SPREADS`; without noise a normal population
+would give Student's t. The directions need not be tried on the same images, nor on equally many.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ _MOST_EXACT = 2000.0  # κ: means are known no better than the grid of effects
 
 
 class RandomEdits:
-    """The population that the changes `null [I, J]` by J random directions are drawn from; NaN where a direction was
-    not tried on an image. Raises ValueError without a direction that was tried."""
+    """The population that the changes by J random baseline directions are drawn from."""
 
     def __init__(self, null: Array) -> None:
+        """Fit the population to the changes `null [I, J]`, in [0, 1], NaN where a direction was not tried on an image.
+
+        Raises:
+            ValueError: no direction was tried.
+        """
         images = np.isfinite(null).sum(axis=0)
         null, images = null[:, images > 0], images[images > 0]
         if not len(images):
@@ -44,15 +48,23 @@ class RandomEdits:
         self._density = self._posterior(images)
 
     def p_values(self, means: Array, images: Array, dispersions: Array) -> Array:
-        """The probability `[A]` that one more random direction moves the output at least as far as each attribute's
-        mean over so many images, whose changes vary by `dispersions [A]`; NaN where a mean is."""
+        """Compute the p-value `[A]` of each attribute against one more random baseline direction.
+
+        Args:
+            means: float64 `[A]`, mean changes by the attributes.
+            images: `[A]`, over how many images each mean is.
+            dispersions: float64 `[A]`, φ of each attribute's changes.
+
+        Returns:
+            The probabilities that one more direction moves the output at least as far; NaN where a mean is NaN.
+        """
         found = np.full(len(means), np.nan)
         for a in np.flatnonzero(np.isfinite(means)):
             found[a] = self._beyond(float(means[a]), int(images[a]), float(dispersions[a]))
         return found
 
     def reach(self, p_value: float, images: int) -> float:
-        """The smallest mean over so many images that has no larger a p-value; 1 where none has."""
+        """Return the smallest mean over so many images whose p-value is no larger than `p_value`; 1 where none is."""
         low, high = 0, len(_EFFECTS)
         while low < high:
             middle = (low + high) // 2
@@ -68,7 +80,7 @@ class RandomEdits:
         return float(self._density @ reached)
 
     def _posterior(self, images: Array) -> Array:
-        """The density of one more direction's effect over `_EFFECTS`, sums to 1."""
+        """Compute the density of one more direction's effect over `_EFFECTS`; it sums to 1."""
         seen, effects = self.means.clip(_LEAST, 1 - _LEAST), _EFFECTS[:, None]
         kappa = _kappa(images, self.dispersion(effects))
         a, b = effects * kappa, (1 - effects) * kappa
@@ -86,18 +98,21 @@ class RandomEdits:
 
 @dataclass(frozen=True)
 class Dispersion:
-    """φ(θ) = `scale` · θ^`slope`, at most 1: how an image's change varies where the mean is θ, in units of θ(1 − θ). A
-    slope of 0 is that of flips, 1 that of changes which are all larger by a factor."""
+    """φ(θ) = `scale` · θ^`slope`, at most 1: the variance of an image's change at mean θ, in units of θ(1 − θ).
+
+    A slope of 0 belongs to flips, a slope of 1 to changes that are all larger by one factor.
+    """
 
     scale: float
     slope: float
 
     def __call__(self, effects: Array) -> Array:
+        """Return φ of each effect θ, in [0.001, 1]."""
         return np.asarray((self.scale * effects**self.slope).clip(1e-3, 1.0), dtype=np.float64)
 
     @classmethod
     def of_changes(cls, change: Array) -> Dispersion:
-        """Of the columns of `change [I, A]`, NaN where there is none."""
+        """Fit it to the columns of `change [I, A]`, NaN where there is none."""
         images = np.isfinite(change).sum(axis=0)
         change, images = change[:, images > 0], images[images > 0]
         means = column_means(change)
@@ -105,7 +120,7 @@ class Dispersion:
 
     @classmethod
     def of(cls, means: Array, squares: Array, images: Array) -> Dispersion:
-        """Pooled: `squares` are the sums of squared deviations from each of the `means`, over so many `images`."""
+        """Fit it to pooled columns: `squares` are the sums of squared deviations from `means`, over `images` each."""
         freedom = (images - 1).clip(min=0)
         if not freedom.sum():
             return cls(1.0, 0.0)
@@ -119,7 +134,7 @@ class Dispersion:
 
 
 def variation(change: Array) -> Array:
-    """φ of each column of `change [I, A]` by itself, 0 where it has none."""
+    """Compute φ of each column of `change [I, A]` alone; 0 for a column without variation."""
     images = np.isfinite(change).sum(axis=0)
     means = column_means(change)
     squares = np.nansum((change - means) ** 2, axis=0)

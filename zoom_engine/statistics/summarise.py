@@ -1,7 +1,7 @@
-"""What the records of an audit add up to, attribute by attribute, and how sure that is.
+"""What the records of an audit add up to for each attribute, and how sure that is.
 
-All of it is a function of config and records alone, so it can be had again from any audit folder. Definitions: ZOOM
-(Luo 2023).
+Everything is a function of config and records alone, so that any audit folder gives it again. Definitions: ZOOM (Luo
+2023).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from zoom_engine.statistics.power import power
 
 
 def summarise(config: Config, records: Sequence[Record], *, resamples: int = 4000, seed: int = 0) -> Summary:
-    """The summary of an audit's records.
+    """Summarise the records of an audit.
 
     `resamples` and `seed` belong to what is drawn at random; equal ones give equal intervals.
     """
@@ -71,7 +71,7 @@ def summarise(config: Config, records: Sequence[Record], *, resamples: int = 400
 
 
 class _Drawn(NamedTuple):
-    """How intervals are drawn: `resamples` of them from `seed`, of which the share `confidence` lies within."""
+    """How intervals are drawn: `resamples` of them from `seed`, with the confidence `confidence`."""
 
     resamples: int
     seed: int
@@ -79,7 +79,7 @@ class _Drawn(NamedTuple):
 
 
 def _is_complete(config: Config, records: Sequence[Record], null: Sequence[Record], images: int) -> bool:
-    """The audit is at its end, or at a look: `images`, all that have a record, have all of theirs."""
+    """Tell whether the audit is at its end or at an interim analysis, with all records of all `images`."""
     goal = images if config.images is None else config.images
     if config.looks is not None and images not in config.looks.planned:
         return False
@@ -88,7 +88,7 @@ def _is_complete(config: Config, records: Sequence[Record], null: Sequence[Recor
 
 
 def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensitivity]) -> Look | None:
-    """Where an audit of several looks is with so many `images`; `complete` at one of its looks."""
+    """Describe the interim analysis that an audit with so many `images` is at; `complete` where it is just there."""
     if config.looks is None:
         return None
     planned = config.looks.planned
@@ -102,7 +102,7 @@ def _look(config: Config, images: int, *, complete: bool, rows: Sequence[Sensiti
 
 
 def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[PhotographRow]:
-    """A row for each photograph that has a record."""
+    """Yield a row for each photograph that has a record."""
     for image, file in enumerate(config.photographs):
         changes = [
             PhotographChange(
@@ -116,7 +116,7 @@ def _by_photograph(config: Config, records: Sequence[Record]) -> Iterator[Photog
 
 
 class _Measured(NamedTuple):
-    """A mean with its interval, its share of all means' sum, and how often it comes first."""
+    """A mean with its interval, its fraction of the sum of all means, and how often it comes first."""
 
     mean: float | None
     interval: Interval | None
@@ -125,8 +125,10 @@ class _Measured(NamedTuple):
 
 
 def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: _Drawn) -> NothingLevel | None:
-    """How far prompts that name nothing visible move the output, each over the images that are moved along it, from
-    records with what is judged of each."""
+    """Summarise how far control prompts move the output, each over the images that are moved along it.
+
+    `changed` holds the records with what is judged of each.
+    """
     changes: dict[str, list[float]] = {prompt: [] for prompt in config.nothing}
     for record, change in changed:
         if record.null is not None and record.null >= config.null:
@@ -146,7 +148,7 @@ def _by_nothing(config: Config, changed: Sequence[tuple[Record, float]], drawn: 
 def _single(
     config: Config, records: Sequence[Record], null: Sequence[Record], drawn: _Drawn, looks: int, complete: bool
 ) -> dict[str, Any]:
-    """What belongs to single mode: rows by falling mean change, and what they were held against."""
+    """Compute the parts of the summary that belong to single mode: rows by falling mean change, and their baselines."""
     column: dict[str | None, int] = {attribute.text: index for index, attribute in enumerate(config.attributes)}
     columns = [column[record.attribute] for record in records]
 
@@ -253,7 +255,7 @@ def _single(
 def _by_wording(
     records: Sequence[Record], columns: Sequence[int], width: int, drawn: _Drawn
 ) -> tuple[list[tuple[float, ...] | None], Agreement | None]:
-    """Of each attribute its effect in each phrasing, and how far these agree on the order."""
+    """Return for each attribute its effect in each paraphrase, and how far the paraphrases agree on the order."""
     count = min((len(record.wordings or ()) for record in records), default=0)
     if not count:
         return [None] * width, None
@@ -269,9 +271,11 @@ def _by_wording(
 
 
 def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> list[Sensitivity]:
-    """Rows of multi mode, by falling share of the range that edits take where they flip decisively: elsewhere they
-    say how a search went astray. Raw weights of two attributes do not compare, since one may vary three times as far
-    as the other."""
+    """Return the rows of multi mode, by falling fraction of the range that edits take where they flip decisively.
+
+    Elsewhere edits only show how a search went astray. Raw weights of two attributes cannot be compared, since one may
+    vary three times as far as the other.
+    """
     weights = np.array([record.edit_weights for record in records], dtype=np.float64)
     weights = weights.reshape(len(records), len(config.attributes))
     low, high = np.abs(np.array(config.ranges, dtype=np.float64)).T
@@ -300,7 +304,7 @@ def _multi_rows(config: Config, records: Sequence[Record], drawn: _Drawn) -> lis
 
 
 def _measured(values: Array, drawn: _Drawn) -> list[_Measured]:
-    """Per column of `values` [I, A]."""
+    """Compute the figures of each column of `values [I, A]`."""
     means = column_means(values)
     first = share_first(bootstrap_means(values, resamples=drawn.resamples, seed=drawn.seed))
     total = float(np.nansum(means))
@@ -317,7 +321,7 @@ def _measured(values: Array, drawn: _Drawn) -> list[_Measured]:
 
 
 def _intervals(values: Array, drawn: _Drawn) -> list[Interval | None]:
-    """Of the mean of each column of `values` [I, A]; None below two images."""
+    """Compute the interval of the mean of each column of `values [I, A]`; None below two images."""
     low, high = mean_intervals(values, level=drawn.confidence, draws=drawn.resamples, seed=drawn.seed)
     enough = np.isfinite(values).sum(axis=0) >= 2
     return [(float(low[i]), float(high[i])) if enough[i] else None for i in range(values.shape[1])]
@@ -331,8 +335,10 @@ def _matrix(
     *,
     images: Set[int] | None = None,
 ) -> Array:
-    """One value per record as float64 [I, width], a row per image (of the records, or of `images`); NaN where there is
-    none."""
+    """Arrange one value per record as float64 `[I, width]`, a row per image (of the records, or of `images`).
+
+    NaN marks what has no value.
+    """
     shown = {record.image for record in records} if images is None else images
     row = {image: index for index, image in enumerate(sorted(shown))}
     matrix = np.full((len(row), width), np.nan)
@@ -348,7 +354,7 @@ def _mean(values: Iterable[float | bool | None]) -> float | None:
 
 
 def _spread(values: Array) -> float | None:
-    """The standard deviation of `values` [I] that are not NaN; None below two."""
+    """Return the standard deviation of `values [I]` that are not NaN; None below two of them."""
     known = values[np.isfinite(values)]
     return float(known.std(ddof=1)) if len(known) > 1 else None
 

@@ -19,7 +19,7 @@ _MOST_TEXTS = 3
 
 
 def summary_table(summary: Summary, *, title: str = "") -> str:
-    """The attributes of a summary as an aligned table, with a title line and a closing line."""
+    """Return the attributes of a summary as an aligned table, with a title line and a closing line."""
     single = summary.mode == "single"
     measure = judged_name(summary) if single else "share of its range in flips"
     null = summary.null
@@ -73,21 +73,20 @@ def summary_table(summary: Summary, *, title: str = "") -> str:
 
 
 def judged_name(summary: Summary) -> str:
-    """What is judged of an attribute, in two words: the effect at the end of its range, or the largest on the way."""
+    """Name what is judged of an attribute: the effect at the end of its range, or the largest on the way."""
     at_end = any(row.effect is not None for row in summary.sensitivity)
     return "mean change" if at_end or summary.mode == "multi" else "largest change"
 
 
 def verdict_in_words(row: Sensitivity) -> str:
-    """Both answers about an attribute; "-" without any."""
+    """Return both answers about an attribute in words; "-" without any."""
     if row.verdict is None or row.value is None:
         return "-"
     return f"{row.verdict}, {row.specificity}" if row.specificity and row.verdict == "sensitive" else row.verdict
 
 
 def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
-    """Rows, the first of them the head, as aligned lines between rules; so many columns hold ``texts``, the rest
-    numbers."""
+    """Align rows, the first the head, as lines between rules; the first `texts` columns hold text, the rest numbers."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(_pad(cell, widths[i], right=i >= texts) for i, cell in enumerate(row)).rstrip() for row in rows]
     rule = "─" * max(map(cell_len, lines))
@@ -95,7 +94,7 @@ def ruled(rows: Sequence[Sequence[str]], *, texts: int) -> list[str]:
 
 
 def agreement_in_words(summary: Summary) -> str:
-    """How far phrasings agree on the order of attributes; "" where there is one alone."""
+    """Say how far the paraphrases agree on the order of the attributes; "" where there is only one."""
     found = summary.wordings
     counts = [len(row.by_wording) for row in summary.sensitivity if row.by_wording]
     if found is None or not counts:
@@ -105,8 +104,10 @@ def agreement_in_words(summary: Summary) -> str:
 
 
 def differences_in_words(summary: Summary, names: Mapping[Attribute, str] | None = None) -> list[str]:
-    """The differences that are found between images that have what a text says and those that lack it, a sentence
-    each, the largest first; attributes by `names`, or as they were typed."""
+    """Say which differences are found between images that have what a text says and those that lack it.
+
+    A sentence each, the largest difference first; attributes are named by `names`, or as they were typed.
+    """
     found = [(row, one) for row in summary.sensitivity for one in row.differences if one.found]
     found.sort(key=lambda pair: -abs(pair[1].difference or 0.0))
     return [
@@ -125,7 +126,7 @@ def _difference_in_words(row: Sensitivity, one: GroupDifference, name: str) -> s
 
 
 def not_compared(summary: Summary) -> list[str]:
-    """The texts for which no attribute was compared, as too few images have or lack what they say: a sentence each."""
+    """Say for which texts nothing was compared, because too few images have or lack what they say: a sentence each."""
 
     def told() -> Iterator[str]:
         for same in zip(*(row.differences for row in summary.sensitivity), strict=True):
@@ -141,7 +142,7 @@ def not_compared(summary: Summary) -> list[str]:
 
 
 def looks_in_words(summary: Summary) -> str:
-    """How an audit that finds out how many images it takes came to its number; "" for others."""
+    """Say how an audit that chooses its number of images came to that number; "" for others."""
     look = summary.look
     if look is None:
         return ""
@@ -159,22 +160,22 @@ def looks_in_words(summary: Summary) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share in [0, 1] as "62 %"; "-" for None."""
+    """Format a value in [0, 1] as "62 %"; "-" for None."""
     return "-" if value is None else f"{100 * value:.0f} %"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:
-    """A number with fixed digits; "-" for None. What rounds to 0 has no sign."""
+    """Format a number with fixed digits; "-" for None. What rounds to 0 has no sign."""
     return "-" if value is None else f"{value:z.{digits}f}"
 
 
 def p_value(value: float | None) -> str:
-    """A p-value with four digits; "-" for None, and "below 0.0001" where four digits would be 0."""
+    """Format a p-value with four digits; "-" for None, and "below 0.0001" where four digits would be 0."""
     return "below 0.0001" if value is not None and value < 5e-5 else decimal(value, 4)
 
 
 def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
-    """A number with its sign, without idle zeros unless its digits are ``fixed``: "+4.1", "−15", "0"."""
+    """Format a number with its sign, without trailing zeros unless its digits are `fixed`: "+4.1", "−15", "0"."""
     text = f"{abs(value):.{digits}f}"
     if "." in text and not fixed:
         text = text.rstrip("0").rstrip(".")
@@ -182,7 +183,7 @@ def signed(value: float, digits: int = 1, *, fixed: bool = False) -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """`text` cut to `width` terminal columns, with "…" for what is cut off."""
+    """Cut `text` to `width` terminal columns, with "…" for what is cut off."""
     if cell_len(text) <= width:
         return text
     while cell_len(text) > width - 1:
@@ -191,7 +192,7 @@ def fit(text: str, width: int) -> str:
 
 
 def with_interval(value: float | None, ci: Interval | None, digits: int = 3) -> str:
-    """A number, and its interval where there is one, with fixed digits."""
+    """Format a number, and its interval where there is one, with fixed digits."""
     ends = "" if ci is None else f" [{decimal(ci[0], digits)}, {decimal(ci[1], digits)}]"
     return f"{decimal(value, digits)}{ends}"
 

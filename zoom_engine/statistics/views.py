@@ -29,9 +29,17 @@ if TYPE_CHECKING:
 class Counterfactual:
     """Pictures of one image on its way from the original to the edited one, and what they stand for.
 
-    frames: uint8 `[F, H, W, 3]`, the first is the original. weights: the edit weight of each, None of the original and
-    where all attributes are edited. outputs: what the target says of each, in words. attribute: its text, None for all
-    together; seed: of the image; the others are those of `StripEntry`.
+    Attributes:
+        attribute: its text, None for all attributes together.
+        seed: the generator's, of the image.
+        kind: why it was chosen, see `StripEntry`.
+        flipped: whether the prediction flips.
+        decisive: whether it flips decisively, see `StripEntry`.
+        label_kept: whether the label check passes; None without labels.
+        ssim: structural similarity of the edited picture to the original; None where it was not measured.
+        weights: the edit weight of each frame; None for the original and where all attributes are edited.
+        outputs: what the target says of each frame, in words.
+        frames: uint8 `[F, H, W, 3]`, the first is the original.
     """
 
     attribute: str | None
@@ -47,27 +55,33 @@ class Counterfactual:
 
     @property
     def original(self) -> NDArray[np.uint8]:
-        """Uint8 `[H, W, 3]`."""
+        """Return the unedited picture, uint8 `[H, W, 3]`."""
         first: NDArray[np.uint8] = self.frames[0]
         return first
 
     @property
     def edited(self) -> NDArray[np.uint8]:
-        """Uint8 `[H, W, 3]`."""
+        """Return the edited picture, uint8 `[H, W, 3]`."""
         last: NDArray[np.uint8] = self.frames[-1]
         return last
 
 
 def counterfactuals(audit: Path | None) -> list[Counterfactual]:
-    """The pictures of the audit's folder. Raises `AuditError` where there are none to read."""
+    """Read the pictures of the audit folder.
+
+    Raises:
+        AuditError: there are none, or they cannot be read.
+    """
     if audit is None:
         raise AuditError("an audit in memory has no pictures: run it with out=FOLDER")
     return [_counterfactual(audit, strip) for strip in Gallery.load(audit).strips]
 
 
 def attribute_frame(config: Config, summary: Summary) -> Any:
-    """A `pandas.DataFrame` with a row for each attribute, most sensitive first: the figures of `Sensitivity`, intervals
-    as two columns, `…_low` and `…_high`."""
+    """Return a `pandas.DataFrame` with a row for each attribute, the most sensitive first.
+
+    It holds the figures of `Sensitivity`; an interval is two columns, `…_low` and `…_high`.
+    """
     rows = []
     for row in summary.sensitivity:
         values: dict[str, Any] = {"name": short_name(row.attribute, config.neutral)}
@@ -78,8 +92,11 @@ def attribute_frame(config: Config, summary: Summary) -> Any:
 
 
 def record_frame(config: Config, records: Sequence[Record]) -> Any:
-    """A `pandas.DataFrame` with a row for each image and attribute: what `Record` has but the points of the search.
-    Single mode: `edit_weight` is that of the attribute; multi mode: one column for each attribute."""
+    """Return a `pandas.DataFrame` with a row for each image and attribute.
+
+    It holds all of `Record` except the evaluated points. In single mode `edit_weight` is that of the attribute; in
+    multi mode there is one such column for each attribute.
+    """
     names = [attribute.text for attribute in config.attributes]
     rows = []
     for record in records:
@@ -97,8 +114,10 @@ def record_frame(config: Config, records: Sequence[Record]) -> Any:
 
 
 def plot(config: Config, summary: Summary, axes: Axes | None = None) -> Axes:
-    """Draw the attributes as horizontal bars with their 95 % intervals on `axes`, new ones by default; how far random
-    edits move the output is shaded, what is sensitive and specific is dark."""
+    """Draw the attributes as horizontal bars with their 95 % intervals on `axes`, by default on new ones.
+
+    How far random edits move the output is shaded; what is sensitive and specific is dark.
+    """
     if axes is None:
         axes = _library("matplotlib.pyplot", "plots").subplots(layout="constrained")[1]
     assert axes is not None
@@ -174,7 +193,7 @@ def _pictures(folder: Path, files: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def _flat(name: str, value: Any) -> dict[str, Any]:
-    """A value as columns of a table: intervals and numbers of an output are several."""
+    """Return a value as columns of a table: intervals and outputs of several numbers become several columns."""
     if isinstance(value, dict):
         return {key: each for inner, one in value.items() for key, each in _flat(f"{name}_{inner}", one).items()}
     if not isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""JUnit XML: a test case for each finding. What is broken failed, what could not be judged is an error."""
+"""JUnit XML: a test case for each finding. A rule that fails is a failure, an inconclusive one an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RESULTS = {"broken": Failure, "unjudged": Error}
 
 
 def to_junit(verdict: Verdict) -> bytes:
-    """The document, UTF-8."""
+    """Return the document as UTF-8."""
     suite = TestSuite(f"zoom-engine gate: {verdict.audit}")
     for finding in verdict.findings:
         case = TestCase(finding.subject, classname=finding.rule.text)

@@ -1,4 +1,4 @@
-"""Markdown for a pull request or a job's summary: the outcome, then a table of findings, what is broken first."""
+"""Markdown for a pull request or the summary of a job: the outcome, then a table of findings, failures first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]|
 
 
 def to_markdown(verdict: Verdict) -> str:
-    """The text; names come from users, so what Markdown or HTML would make something of is escaped."""
+    """Return the text; names come from users, so what Markdown or HTML would interpret is escaped."""
     beside = "" if verdict.baseline is None else f", beside {_plain(verdict.baseline)}"
     lines = [
         f"### {_MARKS[verdict.outcome]} Model audit: {IN_WORDS[verdict.outcome]}",
@@ -27,7 +27,7 @@ def to_markdown(verdict: Verdict) -> str:
 
 
 def counted(verdict: Verdict) -> str:
-    """How many findings there are of each kind."""
+    """Say how many findings of each kind there are."""
     several: dict[Outcome, str] = {**IN_WORDS, "holds": "hold"}
     found = [(outcome, len(verdict.of(outcome))) for outcome in WORST_FIRST]
     return ", ".join(f"{count} {agreeing(count, IN_WORDS[o], several[o])}" for o, count in found if count)

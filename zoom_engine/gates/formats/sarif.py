@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, as code scanning reads it: a result for each finding that does not hold."""
+"""SARIF 2.1.0, as code scanning reads it: a result for each finding that does not pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KINDS = {"broken": ("fail", "error"), "unjudged": ("open", "none")}
 
 
 def to_sarif(verdict: Verdict, *, at: str | Path) -> dict[str, Any]:
-    """The log. Results are shown `at` a file of the repository: that of the rules, or the audit's."""
+    """Return the log; its results are shown `at` a file of the repository: that of the rules, or the audit's."""
     used = sorted({finding.rule.identifier for finding in verdict.findings})
     path = Path(at)
     place = {"uri": path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())}
