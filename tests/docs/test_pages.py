@@ -1,7 +1,7 @@
 """What the pages of docs/ show does what they say: each page's files, commands and code run in order in one folder.
 
 Numbers of images are cut to two. `<!-- parsed: why -->` before a block says that its commands are read, not run;
-`<!-- not run: why -->` that it is left out. `docs/gate.md` has its own test.
+`<!-- not run: why -->` that it is left out. `docs/how-to/gate.md` has its own test.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from zoom_engine.targets import Task
 pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [page.name for page in sorted(DOCS.glob("*.md")) if page.name not in ("gate.md", "experiments.md")]
+PAGES = [page.relative_to(DOCS).as_posix() for page in sorted(DOCS.rglob("*.md"))]
+ELSEWHERE = ("how-to/gate.md", "explanation/experiments.md")
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[a-z ]+): .*? -->\n)?"
     r'```(?P<kind>\w+)(?: title="(?P<title>.*?)")?\n(?P<text>.*?)```',
@@ -56,7 +57,9 @@ def commands(text: str) -> Iterator[tuple[list[str], bool]]:
         yield arguments, "# exit code" in line
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "```" in (DOCS / page).read_text(encoding="utf-8")])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in ELSEWHERE and "```" in (DOCS / page).read_text(encoding="utf-8")]
+)
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for mark, kind, title, text in blocks(page):
@@ -76,12 +79,12 @@ def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("page", "protocol"),
     [
-        ("tasks.md", Task),
-        ("searches.md", Search),
-        ("searches.md", SearchState),
-        ("families.md", GeneratorFamily),
-        ("families.md", EditableGenerator),
-        ("domains.md", Domain),
+        ("how-to/tasks.md", Task),
+        ("how-to/searches.md", Search),
+        ("how-to/searches.md", SearchState),
+        ("how-to/families.md", GeneratorFamily),
+        ("how-to/families.md", EditableGenerator),
+        ("how-to/domains.md", Domain),
     ],
 )
 def test_a_page_names_each_member_of_what_it_tells_how_to_add(page: str, protocol: type) -> None:
@@ -90,6 +93,8 @@ def test_a_page_names_each_member_of_what_it_tells_how_to_add(page: str, protoco
     assert set(members(protocol)) <= told
 
 
-def test_every_page_is_in_the_navigation() -> None:
-    told = re.findall(r"(\w+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
-    assert sorted(told) == sorted(page.name for page in DOCS.glob("*.md"))
+def test_every_page_is_in_the_navigation_and_every_decision_in_its_index() -> None:
+    told = re.findall(r"([\w/-]+\.md)$", (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+    told += [f"decisions/{name}" for name in re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)]
+    assert sorted(told) == sorted(PAGES)

@@ -1,5 +1,5 @@
-"""What docs/reference.md shows can be read by what draws it: each argument that a docstring tells of is one that there
-is, and has a line of its own. (`mkdocs build --strict` ends at another.)"""
+"""What docs/reference/python.md shows can be read by what draws it: each argument that a docstring tells of is one that
+there is, and has a line of its own. (`mkdocs build --strict` ends at another.)"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 SHOWN = re.findall(
-    r"^::: (\S+)", (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8"), re.M
+    r"^::: (\S+)", (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text(encoding="utf-8"), re.M
 )
 
 

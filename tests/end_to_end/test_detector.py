@@ -1,5 +1,5 @@
-"""Audits of a detector: as a file on the command line, and followed by gradients as a network; `docs/models.md` audits
-one as a function."""
+"""Audits of a detector: as a file on the command line, and followed by gradients as a network;
+`docs/how-to/models.md` audits one as a function."""
 
 from __future__ import annotations
 

@@ -477,7 +477,7 @@ def read_toml_files(data: bytes) -> None:
 
 def toml_seeds() -> Iterator[bytes]:
     """The files of the documentation and the presets."""
-    for page in sorted((TESTS.parent / "docs").glob("*.md")):
+    for page in sorted((TESTS.parent / "docs").rglob("*.md")):
         for block in re.findall(r"```toml.*?\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
             yield block.encode()
     for preset in sorted(PRESETS.glob("*.toml")):

@@ -1,4 +1,4 @@
-"""What docs/gate.md shows is read by what it is for."""
+"""What docs/how-to/gate.md shows is read by what it is for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoom_engine.cli import build_app, main
 from zoom_engine.gates.bounds import images_for
 from zoom_engine.gates.rules import read_rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "gate.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MISUSES = Path(__file__).with_name("misuses.py")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"```python(?: title=\"[^\"]*\")?\n(.*?)```", re.S)
 ERROR = re.compile(r"^(?P<file>.*\.py):(?P<line>\d+): error: (?P<text>.*)$", re.M)
 

@@ -20,7 +20,7 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
-LARGEST = 0.2  # by what edits do to what is denied, see docs/method.md
+LARGEST = 0.2  # by what edits do to what is denied, see docs/explanation/method.md
 
 _WITHOUT_DENIAL = tuple(
     (re.compile(rf"\b{denying}\b", re.IGNORECASE), plain)

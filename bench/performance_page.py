@@ -1,6 +1,6 @@
-"""``python bench/readme.py RESULTS.json [--write]``: README's table of throughput, made of an audit suite's results.
+"""``python bench/performance_page.py RESULTS.json [--write]``: the table of docs/explanation/performance.md.
 
-Prints the Markdown; ``--write`` puts it between README's marks instead, and draws the chart beside the results.
+It is made of the results of an audit suite. Prints the Markdown; ``--write`` puts it between the page's marks instead, and draws the chart beside the page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import audit_suite
 import chart
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
 BEGIN, END = "<!-- throughput: {} -->", "<!-- end of throughput -->"
 NAMES = {
     "step": "one gradient step",
@@ -29,45 +29,44 @@ Result = dict[str, Any]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(description="README's table of throughput.")
+    parser = argparse.ArgumentParser(description="The performance page's table.")
     parser.add_argument("results", type=Path)
-    parser.add_argument("--write", action="store_true", help="into README.md, and the chart beside the results")
+    parser.add_argument("--write", action="store_true", help="into the page, and the chart beside it")
     options = parser.parse_args(arguments)
     document = json.loads(options.results.read_text(encoding="utf-8"))
     if not options.write:
         print(section(document))
         return 0
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     try:
         _, before = results_named(text)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     name = options.results.resolve().relative_to(ROOT).as_posix()
-    README.write_text(text.replace(before, marked(name, document)), encoding="utf-8")
+    PAGE.write_text(text.replace(before, marked(name, document)), encoding="utf-8")
     chart_of(options.results).write_text(chart.chart(document["results"]), encoding="utf-8")
     return 0
 
 
 def results_named(text: str) -> tuple[str, str]:
-    """The results that README's table names, and all from mark to mark. Raises ValueError without marks."""
+    """Return the file of results that the table names, and all from mark to mark. Raises ValueError without marks."""
     before, after = BEGIN.split("{}")
     if before not in text or END not in text:
-        raise ValueError(f"README.md has no '{BEGIN.format('FILE')}' … '{END}'")
+        raise ValueError(f"{PAGE.name} has no '{BEGIN.format('FILE')}' … '{END}'")
     begun = text.index(before)
     name = text[begun + len(before) : text.index(after, begun)]
     return name, text[begun : text.index(END) + len(END)]
 
 
 def marked(name: str, document: dict[str, Any]) -> str:
-    """The section of the results ``name`` between its marks."""
-    picture = chart_of(Path(name)).as_posix()
-    return f"{BEGIN.format(name)}\n{section(document)}\n\n![Throughput of audits]({picture})\n{END}"
+    """Return the section of the results ``name`` between its marks."""
+    return f"{BEGIN.format(name)}\n{section(document)}\n\n![Throughput of audits]({chart_of(Path(name)).name})\n{END}"
 
 
 def chart_of(results: Path) -> Path:
-    """Where the chart of a file of results lies."""
-    return results.with_suffix(".svg")
+    """Return the path of the chart of a file of results, beside the page."""
+    return PAGE.with_name(f"{results.stem}.svg")
 
 
 def section(document: dict[str, Any]) -> str:

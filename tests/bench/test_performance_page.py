@@ -1,4 +1,4 @@
-"""README's table and chart of throughput are those of the results that it names."""
+"""The performance page's table and chart are those of the results that it names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def document(**machine: Any) -> dict[str, Any]:
 
 
 def test_the_table_says_seconds_and_ratios() -> None:
-    from readme import section
+    from performance_page import section
 
     assert section(document(note="others ran beside it")).splitlines() == [
         "| seconds per | reference | `pgd` | `minimal` |",
@@ -49,27 +49,31 @@ def test_the_table_says_seconds_and_ratios() -> None:
 
 
 def test_written_between_the_marks_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import readme
+    import performance_page
 
     results = tmp_path / "audit-amx.json"
     results.write_text(json.dumps(document()))
-    monkeypatch.setattr(readme, "ROOT", tmp_path)
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
-    readme.README.write_text(f"before\n{readme.BEGIN.format('old.json')}\nold\n{readme.END}\nafter\n")
-    assert readme.main([str(results), "--write"]) == 0
-    text = readme.README.read_text()
+    page = tmp_path / "performance.md"
+    monkeypatch.setattr(performance_page, "ROOT", tmp_path)
+    monkeypatch.setattr(performance_page, "PAGE", page)
+    page.write_text(f"before\n{performance_page.BEGIN.format('old.json')}\nold\n{performance_page.END}\nafter\n")
+    assert performance_page.main([str(results), "--write"]) == 0
+    text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert readme.results_named(text) == ("audit-amx.json", readme.marked("audit-amx.json", document()))
+    assert performance_page.results_named(text) == (
+        "audit-amx.json",
+        performance_page.marked("audit-amx.json", document()),
+    )
     assert (tmp_path / "audit-amx.svg").read_text().startswith("<svg")
 
 
-def test_readme_is_what_its_results_give() -> None:
+def test_the_page_is_what_its_results_give() -> None:
     from chart import chart
-    from readme import chart_of, marked, results_named
+    from performance_page import PAGE, chart_of, marked, results_named
 
-    name, found = results_named((ROOT / "README.md").read_text(encoding="utf-8"))
+    name, found = results_named(PAGE.read_text(encoding="utf-8"))
     results = json.loads((ROOT / name).read_text(encoding="utf-8"))
-    assert found == marked(name, results), f"run python bench/readme.py --write {name}"
+    assert found == marked(name, results), f"run python bench/performance_page.py --write {name}"
     assert chart_of(ROOT / name).read_text(encoding="utf-8") == chart(results["results"])
