@@ -1,6 +1,7 @@
 """``python bench/performance_page.py RESULTS.json [--write]``: the table of docs/explanation/performance.md.
 
-It is made of the results of an audit suite. Prints the Markdown; ``--write`` puts it between the page's marks instead, and draws the chart beside the page.
+It is made of the results of an audit suite. Prints the Markdown; ``--write`` puts it between the page's marks instead,
+and draws the chart beside the page.
 """
 
 from __future__ import annotations
