@@ -34,10 +34,9 @@ from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.avatars.attributes import TRUTH
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.evaluate import EVALUATION
 from zoom_engine.domains.avatars.wording import prompt
-from zoom_engine.domains.evaluation import EFFECT_SEED
 from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.subject import EFFECT_SEED
 from zoom_engine.targets import BinaryTask, Target
 
 PLANTED = 0.4
@@ -63,7 +62,7 @@ class Darkness(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        images, parameters = EVALUATION.sample(FITTED_ON, FIT_SEED)
+        images, parameters = DOMAIN.subject.sample(FITTED_ON, FIT_SEED)
         read = self.colours(to_float(torch.from_numpy(images))).double()
         margin = torch.from_numpy(np.asarray(TRUTH.margins(parameters)[BY])).double()
         found = torch.linalg.solve(read.T @ read + RIDGE * torch.eye(read.shape[1]), read.T @ margin)
@@ -164,7 +163,7 @@ def added_up(runs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, d
 def true_effects(names: Sequence[str]) -> dict[str, dict[str, dict[str, float]]]:
     """Of targets, by attribute, the mean change by setting it in `TRUTH_ON` renders, of dark skin and of others."""
     targets = {name: target_of(name) for name in names}
-    dark = np.asarray(TRUTH.margins(EVALUATION.sample(TRUTH_ON, EFFECT_SEED)[1])[BY]) > 0
+    dark = np.asarray(TRUTH.margins(DOMAIN.subject.sample(TRUTH_ON, EFFECT_SEED)[1])[BY]) > 0
     found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     for attribute in ATTRIBUTES:
         outputs = DOMAIN.outputs_with_and_without(targets, prompt(attribute), count=TRUTH_ON)

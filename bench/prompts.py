@@ -92,7 +92,8 @@ COMPOUNDS: dict[str, dict[str, dict[str, str]]] = {  # compound: part: attribute
 def measure(domain: str) -> dict[str, Any]:
     """All figures of one domain, JSON-ready."""
     evaluation = import_module(f"zoom_engine.domains.{domain}.evaluate").EVALUATION
-    encoder, generator, drawn = evaluation.text_encoder(), evaluation.domain.generator(), evaluation.synthesizer()
+    encoder, generator = evaluation.text_encoder(), evaluation.domain.generator()
+    drawn = evaluation.domain.synthesizer()
     neutral, attributes = evaluation.domain.neutral, evaluation.subject.truth.attributes
     plain = {prompt: affirmed(prompt) or prompt for prompt in DENIALS[domain]}
     parts = [part for compound in COMPOUNDS[domain].values() for part in compound]

@@ -76,9 +76,8 @@ class Benchmark:
     @cached_property
     def attributes(self) -> dict[str, str]:
         """The domain's default attributes: name in the truth → prompt."""
-        subject = self.evaluation.subject
-        names = {subject.prompt(name): name for name in subject.truth.attributes}
-        return {names[prompt]: prompt for prompt in self.evaluation.domain.attributes}
+        domain = self.evaluation.domain
+        return {domain.subject.prompts[prompt]: prompt for prompt in domain.attributes}
 
     @cached_property
     def targets(self) -> dict[str, Planted]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from zoom_engine.common.errors import TargetError
+from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.module_hash import weights_hash
 from zoom_engine.common.threads import once
+from zoom_engine.domains.subject import Subject
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2
 from zoom_engine.generators.checkpoints.formats import load_checkpoint
+from zoom_engine.runtime import Synthesizer, choose_synthesizer, compiled_target
 from zoom_engine.targets import BinaryTask, Preprocessing, Target, task_from_dict
 from zoom_engine.text import TextEncoder, load_text_encoder
 
@@ -26,7 +28,6 @@ from zoom_engine.text import TextEncoder, load_text_encoder
 class EmbeddedDomain:
     """Pictures of our own: everything is package data in the folder ``weights``; nothing is downloaded.
 
-    ``evaluation`` names the `domains.evaluation.Evaluation`, MODULE:NAME, which is imported where it is asked.
     ``face_points`` are those of `diagnose.domain.KnownFace`, means over renders.
     """
 
@@ -34,7 +35,7 @@ class EmbeddedDomain:
     neutral: str
     attributes: tuple[str, ...]
     weights: Path
-    evaluation: str
+    subject: Subject[Any]
     face_points: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
     @once
@@ -42,6 +43,11 @@ class EmbeddedDomain:
         generator = load_checkpoint(self.weights / "generator.safetensors")
         assert isinstance(generator, StyleGAN2)
         return generator
+
+    @once
+    def synthesizer(self) -> Synthesizer:
+        """Choose the runtime, as an audit does, and compile the generator."""
+        return choose_synthesizer(self.generator(), cache=default_cache())
 
     @once
     def text_encoder(self) -> TextEncoder:
@@ -58,46 +64,39 @@ class EmbeddedDomain:
         self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300
     ) -> dict[str, dict[str, float]]:
         """As `KnownTruth` has it, measured now on renders."""
-        evaluation = self._evaluation()
-        known = {evaluation.subject.prompt(name): name for name in evaluation.subject.truth.attributes}
-        wanted = {prompt: known[prompt] for prompt in attributes if prompt in known}
+        wanted = {prompt: self.subject.prompts[prompt] for prompt in attributes if prompt in self.subject.prompts}
         if not wanted:
             return {name: {} for name in targets}
-        found = evaluation.effects_on(targets, count=count, attributes=tuple(wanted.values()))
+        found = self.effects_of(targets, tuple(wanted.values()), count=count)
         return {name: {prompt: row[own] for prompt, own in wanted.items()} for name, row in found.items()}
+
+    def effects_of(
+        self, targets: Mapping[str, Target], attributes: Sequence[str], *, count: int = 300
+    ) -> dict[str, dict[str, float]]:
+        """Measure `Subject.effects_on` of compiled targets, attributes by name."""
+        compiled = {name: compiled_target(target, self.synthesizer())[0] for name, target in targets.items()}
+        return self.subject.effects_on(compiled, attributes, count=count)
 
     def outputs_with_and_without(
         self, targets: Mapping[str, Target], attribute: str, *, count: int
     ) -> dict[str, NDArray[np.float64]]:
         """As `KnownTruth` has it, measured now on renders."""
-        evaluation = self._evaluation()
-        known = {evaluation.subject.prompt(name): name for name in evaluation.subject.truth.attributes}
-        found: dict[str, NDArray[np.float64]] = evaluation.outputs_with_and_without(
-            targets, known[attribute], count=count
-        )
-        return found
+        return self.subject.outputs_with_and_without(targets, self.subject.prompts[attribute], count=count)
 
     def planted(self, name: str) -> str | None:
         """As `KnownTruth` has it, from the weights' own metadata."""
         planted = self._about(name).get("planted")
-        return None if planted is None else str(self._evaluation().subject.prompt(planted))
+        return None if planted is None else self.subject.prompt(planted)
 
     def untied_decisions(
         self, targets: Mapping[str, Target], like: str, *, count: int = 500
     ) -> dict[str, NDArray[np.bool_]]:
         """As `KnownTruth` has it, measured now on renders."""
         about = self._about(like)
-        found: dict[str, NDArray[np.bool_]] = self._evaluation().untied_decisions(
-            targets, about["outputs"][0], about["planted"], count=count
-        )
-        return found
+        return self.subject.untied_decisions(targets, about["outputs"][0], about["planted"], count=count)
 
     def _about(self, name: str) -> dict[str, Any]:
         return load_network(self.weights / "targets" / f"{name}.safetensors")[1]
-
-    def _evaluation(self) -> Any:
-        module, _, name = self.evaluation.partition(":")
-        return getattr(import_module(module), name)
 
     @once
     def target(self, name: str) -> Target:

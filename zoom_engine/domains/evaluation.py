@@ -5,9 +5,8 @@ The judge of generator and edits is the probe, a classifier trained on renders t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,16 @@ from zoom_engine.common.progress import forced
 from zoom_engine.directions import find_directions
 from zoom_engine.domains.embedded import EmbeddedDomain
 from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
-from zoom_engine.domains.parameters import LATENT_DIM, ParameterTable
-from zoom_engine.domains.training.subject import Subject
-from zoom_engine.domains.truth import CLEAR_MARGIN, untie
+from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.training.subject import TrainingSubject
+from zoom_engine.domains.truth import CLEAR_MARGIN
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.domains.wording import HELD_OUT_TEMPLATES
-from zoom_engine.runtime import (
-    Synthesizer,
-    choose_synthesizer,
-    compiled_network,
-    compiled_target,
-    compiled_text_encoder,
-)
-from zoom_engine.targets import Target
+from zoom_engine.runtime import compiled_network, compiled_text_encoder
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder
 
-TEXT_SEED, RENDER_SEED, SAMPLE_SEED, EFFECT_SEED, UNTIED_SEED = 9001, 9100, 9200, 9300, 9500
+TEXT_SEED, RENDER_SEED, SAMPLE_SEED = 9001, 9100, 9200
 WEIGHT_GRID = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 13.0, 18.0, 24.0, 30.0)
 # Sampled relevance renders every channel twice per sample: 8 of them are 21,000 pictures here.
 SAMPLES: dict[str, int | None] = {"regression": None, "sampled": 8, "gradient": None}
@@ -51,18 +43,13 @@ class Evaluation:
     """Measures the weights of ``domain`` against the renders and the truth of ``subject``."""
 
     domain: EmbeddedDomain
-    subject: Subject[Any]
+    subject: TrainingSubject[Any]
 
     def probe(self) -> SmallCNN:
         """The judge, in evaluation mode."""
         network = load_network(self.domain.weights / "probe.safetensors")[0]
         assert isinstance(network, SmallCNN)
         return network
-
-    def sample(self, count: int, seed: int) -> tuple[NDArray[np.uint8], Any]:
-        """``count`` renders uint8 ``[n, 128, 128, 3]`` and their parameters."""
-        parameters = self.subject.table.from_latents(np.random.default_rng(seed).standard_normal((count, LATENT_DIM)))
-        return self.subject.render(parameters), parameters
 
     def generated(self, count: int, seed: int, *, batch_size: int = 100) -> tuple[Tensor, Tensor]:
         """``(styles [n, S], images uint8 [n, 128, 128, 3])`` of random latents at ψ = 1."""
@@ -79,22 +66,18 @@ class Evaluation:
         parts = []
         for rows in torch.split(torch.arange(len(styles)), at_once):
             edits = (None, None) if weights is None or direction is None else (weights[rows, None], direction[None])
-            parts.append(to_uint8(self.synthesizer().render(styles[rows], *edits)))
+            parts.append(to_uint8(self.domain.synthesizer().render(styles[rows], *edits)))
         return torch.cat(parts)
-
-    def synthesizer(self) -> Synthesizer:
-        """The engine's own choice of backend, compiled once: the edits ask for pictures hundreds of times."""
-        return _synthesizer(self.domain)
 
     def text_encoder(self) -> TextEncoder:
         """The domain's, compiled."""
-        return compiled_text_encoder(self.domain.text_encoder(), self.synthesizer())[0]
+        return compiled_text_encoder(self.domain.text_encoder(), self.domain.synthesizer())[0]
 
     @torch.no_grad()
     def embedded(self, count: int) -> tuple[Tensor, Any]:
         """The text encoder's embeddings ``[n, D]`` of renders that training never saw, and their margins."""
         encoder = self.text_encoder()
-        images, parameters = self.sample(count, TEXT_SEED)
+        images, parameters = self.subject.sample(count, TEXT_SEED)
         parts = torch.split(torch.from_numpy(images), 100)
         found = [encoder.embed_images(to_float(part)) for part in forced(parts, "Embedding", unit="batch")]
         return torch.cat(found), self.subject.truth.margins(parameters)
@@ -125,7 +108,7 @@ class Evaluation:
     def generator_quality(self, count: int = 10_000) -> dict[str, Any]:
         """Precision and recall in probe features, and attribute frequencies as the probe sees them, at ψ = 1."""
         judge = self.probe()
-        real, _ = self.sample(count, RENDER_SEED)
+        real, _ = self.subject.sample(count, RENDER_SEED)
         _, fake = self.generated(count, SAMPLE_SEED)
         real_images = torch.from_numpy(real)
         real_features, fake_features = (_features(judge, images) for images in (real_images, fake))
@@ -172,7 +155,7 @@ class Evaluation:
         attribute. An attribute that the method finds no channel for has ``refused`` instead, the reason.
         """
         attributes = self.subject.truth.attributes
-        judge, _ = compiled_network(self.probe(), probe_images(128, 128), self.synthesizer())
+        judge, _ = compiled_network(self.probe(), probe_images(128, 128), self.domain.synthesizer())
         directions = self._directions_by(method)
         chosen_styles, chosen_images = self.generated(choose_on, SAMPLE_SEED + 2)
         styles, images = self.generated(measure_on, SAMPLE_SEED + 3)
@@ -225,7 +208,7 @@ class Evaluation:
                 neutral=self.domain.neutral,
                 method=method,
                 samples=SAMPLES[method],
-                synthesizer=self.synthesizer(),
+                synthesizer=self.domain.synthesizer(),
                 cache=default_cache(),
                 progress=forced,
             ).matrix
@@ -243,66 +226,9 @@ class Evaluation:
         return directions
 
     def true_effects(self, names: Sequence[str] | None = None, *, count: int = 300) -> dict[str, dict[str, float]]:
-        """`effects_on` the domain's targets of these names, or on all its classifiers."""
+        """`Subject.effects_on` the domain's targets of these names, or on all its classifiers, of every attribute."""
         targets = {name: self.domain.target(name) for name in names or self.domain.classifier_names()}
-        return self.effects_on(targets, count=count)
-
-    @torch.no_grad()
-    def effects_on(
-        self, targets: Mapping[str, Target], *, count: int = 300, attributes: Sequence[str] | None = None
-    ) -> dict[str, dict[str, float]]:
-        """Mean |f(render(do(a=1))) − f(render(do(a=0)))| of targets and every attribute, or the named ones, over
-        ``count`` pictures; of outputs that are no probability the task's change."""
-        _, parameters = self.sample(count, EFFECT_SEED)
-        effects: dict[str, dict[str, float]] = {name: {} for name in targets}
-        compiled = {name: compiled_target(target, self.synthesizer())[0] for name, target in targets.items()}
-        for attribute in forced(attributes or self.subject.truth.attributes, "True effects", unit="attribute"):
-            pair = self._with_and_without(attribute, parameters)
-            for name, row in effects.items():
-                target = compiled[name]
-                changes = [
-                    target.task.change(target(with_it), target(without))
-                    for with_it, without in zip(*(torch.split(images, 50) for images in pair), strict=True)
-                ]
-                row[attribute] = round(float(torch.cat(changes).mean()), 4)
-        return effects
-
-    @torch.no_grad()
-    def outputs_with_and_without(
-        self, targets: Mapping[str, Target], attribute: str, *, count: int
-    ) -> dict[str, NDArray[np.float64]]:
-        """Of binary targets the probability of class 1 ``[2, count]`` in pictures with the attribute, then in the same
-        without it: those of `effects_on`."""
-        _, parameters = self.sample(count, EFFECT_SEED)
-        pair = self._with_and_without(attribute, parameters)
-        found = {}
-        for name, target in targets.items():
-            logits = [torch.cat([target(part)[:, 0] for part in torch.split(images, 50)]) for images in pair]
-            found[name] = torch.stack(logits).sigmoid().double().numpy()
-        return found
-
-    def _with_and_without(self, attribute: str, parameters: ParameterTable) -> tuple[Tensor, Tensor]:
-        truth = self.subject.truth
-        with_it, without = (
-            to_float(torch.from_numpy(self.subject.render(truth.intervene(parameters, attribute, value))))
-            for value in (True, False)
-        )
-        return with_it, without
-
-    @torch.no_grad()
-    def untied_decisions(
-        self, targets: Mapping[str, Target], own: str, planted: str, *, count: int = 500
-    ) -> dict[str, NDArray[np.bool_]]:
-        """Of ``count`` renders in which both attributes were set by chance, each on its own, whether binary targets of
-        the attribute ``own`` decide rightly ``[count]``."""
-        _, parameters = self.sample(count, UNTIED_SEED)
-        parameters = untie(self.subject.truth, parameters, (own, planted), seed=UNTIED_SEED)
-        parts = torch.split(torch.from_numpy(self.subject.render(parameters)), 50)
-        labels = self.subject.truth.labels(parameters)[own]
-        return {
-            name: (torch.cat([target(to_float(part))[:, 0] for part in parts]).numpy() > 0) == labels
-            for name, target in targets.items()
-        }
+        return self.domain.effects_of(targets, self.subject.truth.attributes, count=count)
 
     @torch.no_grad()
     def target_quality(self, *, twins: int = 500) -> dict[str, Any]:
@@ -328,16 +254,11 @@ class Evaluation:
         """A PNG of renders (left half) and generator samples (right half), for the model card."""
         from PIL import Image
 
-        real, _ = self.sample(rows * columns // 2, RENDER_SEED + 1)
+        real, _ = self.subject.sample(rows * columns // 2, RENDER_SEED + 1)
         _, fake = self.generated(rows * columns // 2, SAMPLE_SEED + 4)
         halves = [images.reshape(rows, columns // 2, 128, 128, 3) for images in (real, fake.numpy())]
         grid = np.concatenate(halves, axis=1).transpose(0, 2, 1, 3, 4).reshape(rows * 128, columns * 128, 3)
         Image.fromarray(grid).save(path)
-
-
-@cache
-def _synthesizer(domain: EmbeddedDomain) -> Synthesizer:
-    return choose_synthesizer(domain.generator(), cache=default_cache())
 
 
 def balanced(images: Tensor, texts: Tensor, margin: NDArray[np.float32]) -> float:

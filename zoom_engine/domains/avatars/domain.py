@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoom_engine.domains.avatars.subject import SUBJECT
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.wording import prompt
 from zoom_engine.domains.embedded import EmbeddedDomain
@@ -26,6 +27,6 @@ DOMAIN = EmbeddedDomain(
     neutral="a face",
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
-    evaluation="zoom_engine.domains.avatars.evaluate:EVALUATION",
+    subject=SUBJECT,
     face_points=((0.392, 0.489), (0.609, 0.489), (0.5, 0.671)),
 )

@@ -40,7 +40,7 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     `word_quality`."""
     encoder = EVALUATION.text_encoder()
     embedded, table = EVALUATION.embedded(count)
-    samples, renderer = DEFAULT_SAMPLES["regression"], EVALUATION.synthesizer()
+    samples, renderer = DEFAULT_SAMPLES["regression"], DOMAIN.synthesizer()
     sampling = Sampling(samples, synthesizer=renderer, cache=default_cache(), progress=forced)
     relevance = regression_relevance(DOMAIN.generator(), encoder, sampling=sampling)
     forms = word_quality(encoder, relevance, embedded, table, neutral=DOMAIN.neutral)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoom_engine.domains.embedded import EmbeddedDomain
+from zoom_engine.domains.pets.subject import SUBJECT
 from zoom_engine.domains.pets.weights import WEIGHTS
 from zoom_engine.domains.pets.wording import prompt
 
@@ -26,6 +27,6 @@ DOMAIN = EmbeddedDomain(
     neutral="a pet",
     attributes=tuple(prompt(attribute) for attribute in DEFAULT_ATTRIBUTES),
     weights=WEIGHTS,
-    evaluation="zoom_engine.domains.pets.evaluate:EVALUATION",
+    subject=SUBJECT,
     face_points=((0.384, 0.463), (0.615, 0.463), (0.5, 0.666)),
 )

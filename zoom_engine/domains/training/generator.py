@@ -33,7 +33,7 @@ from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
 from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
@@ -158,7 +158,7 @@ def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
     return groups
 
 
-def train_mapping(subject: Subject[Any], generator: StyleGAN2, data: Renders[Any], work: Path) -> None:
+def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, data: Renders[Any], work: Path) -> None:
     network = generator.mapping_network
     teacher = Teacher(data.parameters, subject.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
@@ -187,7 +187,7 @@ def train_mapping(subject: Subject[Any], generator: StyleGAN2, data: Renders[Any
 
 
 def train_phase(
-    subject: Subject[Any],
+    subject: TrainingSubject[Any],
     generator: StyleGAN2,
     average: Average,
     data: Renders[Any],
@@ -254,7 +254,7 @@ def train_phase(
     run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work)
 
 
-def train_generator(subject: Subject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
+def train_generator(subject: TrainingSubject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
     """All phases, each resumed where it was, then the shipped file.
 
     Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
@@ -300,7 +300,7 @@ def phases_of(path: Path) -> list[Phase]:
 
 @torch.no_grad()
 def finish(
-    subject: Subject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], path: Path
+    subject: TrainingSubject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], path: Path
 ) -> None:
     """Store the average latent, measure, and write the shipped file."""
     latents = torch.from_numpy(data.latents)

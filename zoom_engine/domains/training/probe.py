@@ -15,7 +15,7 @@ from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.weights_files import save_network
 
 STEPS = 2_000
@@ -23,13 +23,13 @@ BATCH = 64
 LEARNING_RATE = 2e-3
 
 
-def label_matrix(subject: Subject[Any], data: Renders[Any]) -> Tensor:
+def label_matrix(subject: TrainingSubject[Any], data: Renders[Any]) -> Tensor:
     """float32 ``[n, A]`` of 0 and 1 in the order of the subject's attributes."""
     table = subject.truth.labels(data.parameters)
     return torch.from_numpy(np.stack([table[name] for name in subject.truth.attributes], axis=1)).float()
 
 
-def train_probe(subject: Subject[Any], work: Path, out: Path, *, steps: int = STEPS) -> None:
+def train_probe(subject: TrainingSubject[Any], work: Path, out: Path, *, steps: int = STEPS) -> None:
     data = renders(subject, work, subject.images, subject.seed)
     truth = label_matrix(subject, data)
     attributes = subject.truth.attributes

@@ -16,7 +16,7 @@ from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.progress import forced
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.truth import Table
 
 CHUNK = 1000
@@ -43,7 +43,7 @@ def latents_for(count: int, seed: int) -> NDArray[np.float32]:
 
 
 def renders(
-    subject: Subject[Table],
+    subject: TrainingSubject[Table],
     folder: Path,
     count: int,
     seed: int,

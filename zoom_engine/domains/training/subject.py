@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zoom_engine.domains.truth import Table, Truth
+from zoom_engine.domains.subject import Subject
+from zoom_engine.domains.truth import Table
 from zoom_engine.domains.wording import DrawCaption
 
 
-@dataclass(frozen=True)
-class Subject(Generic[Table]):
-    """A domain's renderer, truth and words; ``seed`` is that of its probe, generator and text encoder."""
+@dataclass(frozen=True, eq=False)
+class TrainingSubject(Subject[Table]):
+    """A domain's subject and the words that its text encoder learns; ``seed`` is that of its probe, generator and text
+    encoder, which see so many ``images``."""
 
-    name: str
-    table: type[Table]
-    render: Callable[[Table], NDArray[np.uint8]]
-    truth: Truth
     draw_caption: DrawCaption
     vocabulary: Callable[[], list[str]]
-    prompt: Callable[[str], str]
     zero_shot_prompts: Callable[[str], tuple[str, str]]
     seed: int
     images: int

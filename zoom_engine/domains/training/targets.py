@@ -28,7 +28,7 @@ from zoom_engine.domains.networks import SmallCNN, predict
 from zoom_engine.domains.parameters import ParameterTable
 from zoom_engine.domains.training.fit import fit
 from zoom_engine.domains.training.renders import Renders, renders
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.truth import untie
 from zoom_engine.domains.weights_files import load_network, save_network
 from zoom_engine.targets import save_onnx
@@ -54,7 +54,7 @@ class Recipe:
 class Pool:
     """``size`` pictures in which ``untied`` attributes are set by chance; the first ``held_out`` are for measuring."""
 
-    subject: Subject[Any]
+    subject: TrainingSubject[Any]
     untied: tuple[str, ...]
     seed: int
     size: int

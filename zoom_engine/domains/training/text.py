@@ -31,7 +31,7 @@ from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.wording import TEMPLATES
 from zoom_engine.text.load import WORDS_KEY
 
@@ -55,14 +55,14 @@ PREPROCESS: dict[str, Any] = {
 }
 
 
-def margin_matrix(subject: Subject[Any], data: Renders[Any]) -> NDArray[np.float32]:
+def margin_matrix(subject: TrainingSubject[Any], data: Renders[Any]) -> NDArray[np.float32]:
     """float32 ``[n, A]`` in the order of the subject's attributes."""
     table = subject.truth.margins(data.parameters)
     return np.stack([table[name] for name in subject.truth.attributes], axis=1)
 
 
 def train_image_tower(
-    subject: Subject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
+    subject: TrainingSubject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
 ) -> None:
     edges = torch.from_numpy(margin_matrix(subject, data))
     head = nn.Linear(CONFIG["embed_dim"], edges.shape[1], bias=False)
@@ -127,7 +127,7 @@ def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
 
 
 def train_text_tower(
-    subject: Subject[Any], model: CLIP, features: Tensor, data: Renders[Any], work: Path, steps: int
+    subject: TrainingSubject[Any], model: CLIP, features: Tensor, data: Renders[Any], work: Path, steps: int
 ) -> None:
     edges = margin_matrix(subject, data)
     attributes = subject.truth.attributes
@@ -179,7 +179,7 @@ def train_text_tower(
 
 
 def train_text(
-    subject: Subject[Any],
+    subject: TrainingSubject[Any],
     work: Path,
     out: Path,
     *,

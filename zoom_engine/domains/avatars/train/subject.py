@@ -7,10 +7,10 @@ from zoom_engine.domains.avatars.parameters import Parameters
 from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.domains.avatars.wording import draw_caption, prompt, vocabulary, zero_shot_prompts
 from zoom_engine.domains.training.generator import Phase
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.training.targets import Pool, Recipe
 
-SUBJECT = Subject(
+SUBJECT = TrainingSubject(
     name="avatars",
     table=Parameters,
     render=render,

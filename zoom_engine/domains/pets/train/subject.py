@@ -7,10 +7,10 @@ from zoom_engine.domains.pets.parameters import Parameters
 from zoom_engine.domains.pets.renderer import render
 from zoom_engine.domains.pets.wording import draw_caption, prompt, vocabulary, zero_shot_prompts
 from zoom_engine.domains.training.generator import Phase
-from zoom_engine.domains.training.subject import Subject
+from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.training.targets import Pool, Recipe
 
-SUBJECT = Subject(
+SUBJECT = TrainingSubject(
     name="pets",
     table=Parameters,
     render=render,
