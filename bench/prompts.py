@@ -28,7 +28,7 @@ from zoom_engine.common.progress import forced
 from zoom_engine.directions import calibrate_range, find_directions, text_directions
 from zoom_engine.directions.denials import LARGEST, affirmed
 from zoom_engine.directions.relevance import Sampling, inverse_std
-from zoom_engine.domains.networks import predict
+from zoom_engine.domains.pictures import predict
 
 IMAGES = 32
 SIDE = 8  # images of a side that calibrate a range: the effect needs its order of size

@@ -30,7 +30,7 @@ from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.diagnose.diagnoser import Diagnoser
 from zoom_engine.domains.evaluation import Evaluation
-from zoom_engine.domains.networks import predict, to_uint8
+from zoom_engine.domains.pictures import predict, to_uint8
 from zoom_engine.domains.weights_files import load_network
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.generators import StyleRows

@@ -19,13 +19,14 @@ from zoom_engine.common.errors import DirectionError
 from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.progress import forced
 from zoom_engine.directions import find_directions
+from zoom_engine.domains.captions import HELD_OUT_TEMPLATES
 from zoom_engine.domains.embedded import EmbeddedDomain
-from zoom_engine.domains.networks import SmallCNN, predict, to_float, to_uint8
+from zoom_engine.domains.networks import SmallCNN, to_float
 from zoom_engine.domains.parameters import LATENT_DIM
+from zoom_engine.domains.pictures import predict, to_uint8
 from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.truth import CLEAR_MARGIN
 from zoom_engine.domains.weights_files import load_network
-from zoom_engine.domains.wording import HELD_OUT_TEMPLATES
 from zoom_engine.runtime import compiled_network, compiled_text_encoder
 from zoom_engine.targets.target import probe_images
 from zoom_engine.text import TextEncoder

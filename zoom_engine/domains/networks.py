@@ -93,17 +93,6 @@ class SmallUNet(nn.Module):
         return logits
 
 
-@torch.no_grad()
-def predict(network: nn.Module, images: Tensor, *, batch_size: int = 128) -> Tensor:
-    """Outputs ``[n, …]`` for uint8 images ``[n, R, R, 3]``, in batches."""
-    return torch.cat([network(to_float(images[i : i + batch_size])) for i in range(0, len(images), batch_size)])
-
-
 def to_float(images: Tensor) -> Tensor:
     """uint8 ``[n, R, R, 3]`` → float32 ``[n, 3, R, R]`` in [-1, 1], channels last in memory."""
     return images.permute(0, 3, 1, 2).float().div(127.5).sub(1.0)
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """float ``[n, 3, R, R]`` in [-1, 1] → uint8 ``[n, R, R, 3]``, rounded and clamped."""
-    return images.add(1.0).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

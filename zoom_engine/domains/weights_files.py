@@ -8,25 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.common.files.atomic import replacing
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
 
 NETWORKS: dict[str, type[SmallCNN] | type[SmallUNet]] = {"SmallCNN": SmallCNN, "SmallUNet": SmallUNet}
-
-
-def save_network(network: nn.Module, path: Path, info: dict[str, Any]) -> None:
-    """Write the weights as float16 (integers as they are) with ``info`` in the metadata."""
-    tensors = {
-        k: (v.half() if v.dtype.is_floating_point else v).detach().cpu().contiguous()
-        for k, v in network.state_dict().items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})
 
 
 def load_network(path: Path) -> tuple[SmallCNN | SmallUNet, dict[str, Any]]:

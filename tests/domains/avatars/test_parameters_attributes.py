@@ -11,7 +11,6 @@ from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.attributes import (
     ATTRIBUTES,
     CLEAR_MARGIN,
-    EXCLUSION_GROUPS,
     HAIR_ATTRIBUTES,
     exclusions,
     intervene,
@@ -27,7 +26,8 @@ from zoom_engine.domains.avatars.parameters import (
     parameters_from_latents,
 )
 
-COLOURS, SKIN, _ = EXCLUSION_GROUPS
+COLOURS = ("black_hair", "brown_hair", "blond_hair", "red_hair", "gray_hair")
+SKIN = ("pale_skin", "dark_skin")
 
 
 def faces(seed: int, *, extreme: bool) -> Parameters:

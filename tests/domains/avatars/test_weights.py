@@ -16,7 +16,8 @@ from zoom_engine.domains.avatars.evaluate import EVALUATION
 from zoom_engine.domains.avatars.renderer import sample
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.evaluation import precision_recall
-from zoom_engine.domains.networks import predict, to_float
+from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.pictures import predict
 from zoom_engine.targets import load_target
 
 

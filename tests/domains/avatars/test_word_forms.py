@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 from zoom_engine.common.errors import TextEncoderError
 from zoom_engine.domains.avatars import evaluate
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, labels, margins
+from zoom_engine.domains.avatars.captions import vocabulary
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, parameters_from_latents
 from zoom_engine.domains.avatars.train.word_forms import new_tokens, old_tokens
 from zoom_engine.domains.avatars.weights import WEIGHTS
 from zoom_engine.domains.avatars.word_forms import draw_contrast, draw_pair, form_prompts, known_words
-from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES, vocabulary
+from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES
 from zoom_engine.text.prompts import words_of
 
 KNOWN_BEFORE = Path(__file__).parent / "known_before.json"

@@ -1,8 +1,6 @@
-"""Pets: parameters, labels, interventions, prompts and captions."""
+"""Pets: parameters, labels, interventions and prompts."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import pytest
@@ -10,8 +8,7 @@ import pytest
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.pets.attributes import ATTRIBUTES, CLEAR_MARGIN, exclusions, intervene, labels, margins
 from zoom_engine.domains.pets.parameters import PARAMETER_NAMES, SCHEME, Parameters, parameters_from_latents
-from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES, captions, prompt, vocabulary, zero_shot_prompts
-from zoom_engine.text.prompts import words_of
+from zoom_engine.domains.pets.wording import ATTRIBUTE_PHRASES, prompt, zero_shot_prompts
 
 
 def pets(n: int, seed: int = 0) -> Parameters:
@@ -80,24 +77,6 @@ def test_prompts_read_well_and_differ() -> None:
     assert len({text for pair in pairs for text in pair}) == 2 * len(ATTRIBUTES)
     with pytest.raises(ConfigError, match="unknown pet attribute 'hat'; choose from dog"):
         prompt("hat")
-
-
-def test_captions_are_varied_true_and_of_known_words() -> None:
-    animals = pets(500, seed=6)
-    texts, truth = captions(animals, 5), labels(animals)
-    assert texts == captions(animals, 5)
-    assert len(set(texts)) > 400
-    assert {word for text in texts for word in words_of(text)} <= set(vocabulary())
-    for row, text in enumerate(texts):
-        said = re.sub(r"without .*", "", text)
-        if re.search(r"\b(dog|puppy|hound)\b", said):
-            assert truth["dog"][row], text
-        if re.search(r"\b(cat|kitten|kitty)\b", said):
-            assert not truth["dog"][row], text
-        if re.search(r"(?<!no )\b(a collar)\b", said):
-            assert truth["collar"][row], text
-        if "no collar" in said:
-            assert not truth["collar"][row], text
 
 
 def test_every_attribute_has_words() -> None:

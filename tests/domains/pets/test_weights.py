@@ -9,12 +9,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from zoom_engine.domains.networks import predict
 from zoom_engine.domains.pets.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
 from zoom_engine.domains.pets.domain import DOMAIN
 from zoom_engine.domains.pets.evaluate import EVALUATION
 from zoom_engine.domains.pets.renderer import sample
 from zoom_engine.domains.pets.weights import WEIGHTS
+from zoom_engine.domains.pictures import predict
 from zoom_engine.domains.weights_files import load_network
 
 

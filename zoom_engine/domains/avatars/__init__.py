@@ -9,11 +9,9 @@ __getattr__, __all__ = lazy_names(
     {
         "parameters": ("LATENT_DIM", "PARAMETER_NAMES", "Parameters", "parameters_from_latents"),
         "attributes": (
-            "ATTRIBUTES", "CLEAR_MARGIN", "EXCLUSION_GROUPS", "exclusions", "intervene", "labels", "margins",
+            "ATTRIBUTES", "CLEAR_MARGIN", "exclusions", "intervene", "labels", "margins",
         ),
-        "wording": (
-            "ATTRIBUTE_PHRASES", "HELD_OUT_TEMPLATES", "TEMPLATES", "captions", "prompt", "zero_shot_prompts",
-        ),
+        "wording": ("ATTRIBUTE_PHRASES", "prompt", "zero_shot_prompts"),
         "geometry": ("LANDMARK_NAMES", "landmarks"),
         "renderer": ("MASK_NAMES", "masks", "render", "sample"),
     },

@@ -7,7 +7,6 @@ from zoom_engine.domains.truth import CLEAR_MARGIN, Attribute, Truth
 __all__ = [
     "ATTRIBUTES",
     "CLEAR_MARGIN",
-    "EXCLUSION_GROUPS",
     "HAIR_ATTRIBUTES",
     "TRUTH",
     "exclusions",
@@ -52,12 +51,5 @@ TRUTH = Truth(
     hides={"bald": HAIR_ATTRIBUTES},
 )
 ATTRIBUTES = TRUTH.attributes
-
-# At most one attribute of a group is true, but for the last, where `bald` excludes each of the others.
-EXCLUSION_GROUPS: tuple[tuple[str, ...], ...] = (
-    tuple(_COLORS),
-    ("pale_skin", "dark_skin"),
-    ("bald", *HAIR_ATTRIBUTES),
-)
 
 exclusions, margins, labels, intervene = TRUTH.exclusions, TRUTH.margins, TRUTH.labels, TRUTH.intervene

@@ -12,14 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
-from zoom_engine.domains.avatars.wording import (
-    ATTRIBUTE_PHRASES,
-    NOUNS,
-    TEMPLATES,
-    vocabulary,
-    zero_shot_prompts,
-)
-from zoom_engine.domains.wording import listed, pick, with_article
+from zoom_engine.domains.avatars.captions import NOUNS, vocabulary
+from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES, zero_shot_prompts
+from zoom_engine.domains.captions import TEMPLATES, listed, pick
+from zoom_engine.domains.wording import with_article
 from zoom_engine.text.prompts import words_of
 
 

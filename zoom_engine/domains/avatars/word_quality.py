@@ -13,7 +13,8 @@ from torch import Tensor
 from zoom_engine.directions import Relevance, text_directions
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.word_forms import form_prompts
-from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, zero_shot_prompts
+from zoom_engine.domains.avatars.wording import zero_shot_prompts
+from zoom_engine.domains.captions import HELD_OUT_TEMPLATES
 from zoom_engine.domains.evaluation import balanced
 from zoom_engine.text import TextEncoder
 

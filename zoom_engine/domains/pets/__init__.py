@@ -11,9 +11,7 @@ __getattr__, __all__ = lazy_names(
         "attributes": (
             "ATTRIBUTES", "CLEAR_MARGIN", "exclusions", "intervene", "labels", "margins",
         ),
-        "wording": (
-            "ATTRIBUTE_PHRASES", "HELD_OUT_TEMPLATES", "TEMPLATES", "captions", "prompt", "zero_shot_prompts",
-        ),
+        "wording": ("ATTRIBUTE_PHRASES", "prompt", "zero_shot_prompts"),
         "geometry": ("LANDMARK_NAMES", "landmarks"),
         "renderer": ("MASK_NAMES", "masks", "render", "sample"),
     },

@@ -15,8 +15,8 @@ from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
+from zoom_engine.domains.training.saving import save_network
 from zoom_engine.domains.training.subject import TrainingSubject
-from zoom_engine.domains.weights_files import save_network
 
 STEPS = 2_000
 BATCH = 64

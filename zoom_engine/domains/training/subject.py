@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from zoom_engine.domains.captions import DrawCaption
 from zoom_engine.domains.subject import Subject
 from zoom_engine.domains.truth import Table
-from zoom_engine.domains.wording import DrawCaption
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoom_engine.domains.embedded import as_target
-from zoom_engine.domains.networks import SmallCNN, predict
+from zoom_engine.domains.networks import SmallCNN
 from zoom_engine.domains.parameters import ParameterTable
+from zoom_engine.domains.pictures import predict
 from zoom_engine.domains.training.fit import fit
 from zoom_engine.domains.training.renders import Renders, renders
+from zoom_engine.domains.training.saving import save_network
 from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.truth import untie
-from zoom_engine.domains.weights_files import load_network, save_network
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.targets import save_onnx
 
 STEPS = 700

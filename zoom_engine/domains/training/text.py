@@ -28,11 +28,11 @@ from torch import Tensor, nn
 
 from zoom_engine.common.files.atomic import replacing
 from zoom_engine.common.machine import bf16_in_hardware
+from zoom_engine.domains.captions import TEMPLATES
 from zoom_engine.domains.training.augment import augment
 from zoom_engine.domains.training.loop import Average, cosine, rng_for, run
 from zoom_engine.domains.training.renders import Renders, renders
 from zoom_engine.domains.training.subject import TrainingSubject
-from zoom_engine.domains.wording import TEMPLATES
 from zoom_engine.text.load import WORDS_KEY
 
 IMAGE_STEPS = 1_200

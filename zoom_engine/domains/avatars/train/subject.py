@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from zoom_engine.domains.avatars.attributes import TRUTH
+from zoom_engine.domains.avatars.captions import draw_caption, vocabulary
 from zoom_engine.domains.avatars.parameters import Parameters
 from zoom_engine.domains.avatars.renderer import render
-from zoom_engine.domains.avatars.wording import draw_caption, prompt, vocabulary, zero_shot_prompts
+from zoom_engine.domains.avatars.wording import prompt, zero_shot_prompts
 from zoom_engine.domains.training.generator import Phase
 from zoom_engine.domains.training.subject import TrainingSubject
 from zoom_engine.domains.training.targets import Pool, Recipe

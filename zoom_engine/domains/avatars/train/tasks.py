@@ -28,8 +28,9 @@ from zoom_engine.domains.embedded import as_target
 from zoom_engine.domains.networks import SmallCNN, SmallUNet
 from zoom_engine.domains.training.fit import fit
 from zoom_engine.domains.training.renders import Renders, in_chunks, renders
+from zoom_engine.domains.training.saving import save_network
 from zoom_engine.domains.truth import untie
-from zoom_engine.domains.weights_files import load_network, save_network
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.targets import (
     KeypointsTask,
     MultiClassTask,

@@ -22,9 +22,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
+from zoom_engine.domains.avatars.captions import vocabulary
 from zoom_engine.domains.avatars.train.subject import SUBJECT
 from zoom_engine.domains.avatars.word_forms import draw_contrast, draw_pair, known_words
-from zoom_engine.domains.avatars.wording import HELD_OUT_TEMPLATES, TEMPLATES, vocabulary
+from zoom_engine.domains.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from zoom_engine.domains.training.loop import cosine, rng_for, run
 from zoom_engine.domains.training.renders import renders
 from zoom_engine.domains.training.text import CONFIG, EDGE, WEIGHT_FILE, embed, margin_matrix, write_text_encoder

@@ -1,24 +1,16 @@
-"""Prompts and captions: grammatical, varied, and true."""
+"""Captions: grammatical, varied, and true."""
 
 from __future__ import annotations
 
 import re
 
 import numpy as np
-import pytest
 
-from zoom_engine.common.errors import ConfigError
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES, HAIR_ATTRIBUTES, labels
+from zoom_engine.domains.avatars.captions import captions, vocabulary
 from zoom_engine.domains.avatars.parameters import LATENT_DIM, Parameters, parameters_from_latents
-from zoom_engine.domains.avatars.wording import (
-    ATTRIBUTE_PHRASES,
-    HELD_OUT_TEMPLATES,
-    TEMPLATES,
-    captions,
-    prompt,
-    vocabulary,
-    zero_shot_prompts,
-)
+from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES, zero_shot_prompts
+from zoom_engine.domains.captions import HELD_OUT_TEMPLATES, TEMPLATES
 from zoom_engine.text.prompts import words_of
 
 
@@ -29,29 +21,6 @@ def faces(n: int, seed: int = 0) -> Parameters:
 def says(words: tuple[str, ...], text: str) -> bool:
     """Whether one of these phrases stands in the text and is not preceded by "no"."""
     return any(re.search(rf"(?<!\bno )\b{re.escape(word)}(?![\w-])", text) for word in words)
-
-
-def test_prompts_read_well() -> None:
-    assert prompt("eyeglasses") == "a face with eyeglasses"
-    assert prompt("smiling") == "a smiling face"
-    assert prompt("old") == "an old face"
-    assert prompt("angry") == "an angry face"
-    assert prompt("male") == "the face of a man"
-    assert zero_shot_prompts("eyeglasses") == ("a face with eyeglasses", "a face without eyeglasses")
-    assert zero_shot_prompts("smiling") == ("a smiling face", "a serious face")
-    assert zero_shot_prompts("male") == ("the face of a man", "the face of a woman")
-    assert zero_shot_prompts("bald")[1] == "a face with hair"
-    with pytest.raises(ConfigError, match="unknown avatar attribute 'hat'"):
-        prompt("hat")
-
-
-def test_every_attribute_has_words_and_its_own_prompts() -> None:
-    assert set(ATTRIBUTE_PHRASES) == set(ATTRIBUTES)
-    pairs = [zero_shot_prompts(name) for name in ATTRIBUTES]
-    assert len({text for pair in pairs for text in pair}) == 2 * len(ATTRIBUTES)
-    for wording in ATTRIBUTE_PHRASES.values():
-        assert wording.kind in ("with", "adjective", "noun")
-        assert wording.present
 
 
 def test_captions_are_deterministic_and_varied() -> None:
