@@ -25,14 +25,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401 - finds lab
 import numpy as np
 from kept_audits import kept_audit, seeds_of
 
+from lab.avatars.benchmark import BENCHMARK
 from zoom_engine import Diagnoser, Diagnosis
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
-from zoom_engine.domains.avatars.benchmark import BENCHMARK
 from zoom_engine.domains.avatars.domain import DEFAULT_ATTRIBUTES, DOMAIN
 from zoom_engine.statistics.effects import Effect, adjusted_changes, effects, is_judged_at_end, leakage
 from zoom_engine.statistics.effects import judged as judged_of

@@ -22,18 +22,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from lab.benchmark import Benchmark, spearman
 from zoom_engine import Diagnoser
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.common.machine import describe_environment
 from zoom_engine.common.progress import forced
 from zoom_engine.diagnose.own_photographs import crops_of, inverter
-from zoom_engine.domains.benchmark import Benchmark, spearman
 from zoom_engine.domains.networks import to_float
 from zoom_engine.domains.parameters import LATENT_DIM
 from zoom_engine.photographs import Yardstick, judged
@@ -49,7 +50,7 @@ Array = NDArray[np.float64]
 
 def benchmark_of(domain: str) -> Benchmark:
     """The domain's classifiers and truth."""
-    evaluation = import_module(f"zoom_engine.domains.{domain}.evaluate").EVALUATION
+    evaluation = import_module(f"lab.{domain}.evaluate").EVALUATION
     return Benchmark(evaluation, evaluation.domain.classifier_names())
 
 

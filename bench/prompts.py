@@ -17,10 +17,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import checkout  # noqa: F401 - finds lab
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from lab.pictures import predict
 from zoom_engine.common.files import atomic
 from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.machine import describe_environment
@@ -28,7 +30,6 @@ from zoom_engine.common.progress import forced
 from zoom_engine.directions import calibrate_range, find_directions, text_directions
 from zoom_engine.directions.denials import LARGEST, affirmed
 from zoom_engine.directions.relevance import Sampling, inverse_std
-from zoom_engine.domains.pictures import predict
 
 IMAGES = 32
 SIDE = 8  # images of a side that calibrate a range: the effect needs its order of size
@@ -91,7 +92,7 @@ COMPOUNDS: dict[str, dict[str, dict[str, str]]] = {  # compound: part: attribute
 @torch.no_grad()
 def measure(domain: str) -> dict[str, Any]:
     """All figures of one domain, JSON-ready."""
-    evaluation = import_module(f"zoom_engine.domains.{domain}.evaluate").EVALUATION
+    evaluation = import_module(f"lab.{domain}.evaluate").EVALUATION
     encoder, generator = evaluation.text_encoder(), evaluation.domain.generator()
     drawn = evaluation.domain.synthesizer()
     neutral, attributes = evaluation.domain.neutral, evaluation.subject.truth.attributes

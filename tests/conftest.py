@@ -13,6 +13,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # what several folders share
+sys.path.append(str(Path(__file__).parents[1]))  # lab/; last, so that an installed zoom_engine comes first
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -9,13 +9,13 @@ import open_clip
 import pytest
 import torch
 
+from lab.avatars.word_forms import form_prompts
+from lab.training.text import CONFIG
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.directions import find_directions
 from zoom_engine.domains.avatars.attributes import ATTRIBUTES
 from zoom_engine.domains.avatars.domain import DOMAIN
-from zoom_engine.domains.avatars.word_forms import form_prompts
 from zoom_engine.domains.avatars.wording import ATTRIBUTE_PHRASES, prompt
-from zoom_engine.domains.training.text import CONFIG
 from zoom_engine.text import TextEncoder
 
 # All of words that the encoder knows.

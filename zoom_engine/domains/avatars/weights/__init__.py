@@ -1,4 +1,4 @@
-"""Weights as package data; `zoom_engine.domains.avatars.train` makes them."""
+"""Weights as package data; `lab.avatars.train` makes them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Weights as package data; `zoom_engine.domains.pets.train` makes them."""
+"""Weights as package data; `lab.pets.train` makes them."""
 
 from pathlib import Path
 

@@ -1,0 +1,1 @@
+"""How the embedded domains are trained, measured and carded; not part of the installed program."""

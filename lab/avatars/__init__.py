@@ -1,0 +1,1 @@
+"""The avatars: their recipes, captions, measurements and card."""

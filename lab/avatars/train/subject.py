@@ -1,0 +1,63 @@
+"""The avatars, as the recipes know them."""
+
+from __future__ import annotations
+
+from lab.avatars.captions import draw_caption, vocabulary
+from lab.training.generator import Phase
+from lab.training.subject import TrainingSubject
+from lab.training.targets import Pool, Recipe
+from zoom_engine.domains.avatars.attributes import TRUTH
+from zoom_engine.domains.avatars.parameters import Parameters
+from zoom_engine.domains.avatars.renderer import render
+from zoom_engine.domains.avatars.wording import prompt, zero_shot_prompts
+
+SUBJECT = TrainingSubject(
+    name="avatars",
+    table=Parameters,
+    render=render,
+    truth=TRUTH,
+    draw_caption=draw_caption,
+    vocabulary=vocabulary,
+    prompt=prompt,
+    zero_shot_prompts=zero_shot_prompts,
+    seed=7,
+    images=40_000,
+)
+
+PHASES = (
+    Phase(16, 500, 32),
+    Phase(32, 600, 32),
+    Phase(64, 500, 32),
+    Phase(128, 800, 16),
+    Phase(128, 4500, 8, rate=0.6, edges=1.0),
+    Phase(128, 900, 8, rate=0.6, edges=1.0, constant_rgb=True),
+    Phase(128, 650, 8, rate=0.4, edges=1.0, constant_rgb=True),
+    Phase(128, 12_000, 8, rate=0.6, edges=1.0, constant_rgb=True, texture=3.0),
+)
+
+POOL = Pool(
+    SUBJECT,
+    ("old", "male", "mustache", "eyeglasses", "smiling", "beard", "pale_skin"),
+    seed=23,
+    size=24_000,
+    held_out=4_000,
+)
+
+
+def _recipe(name: str, own: str, planted: str | None = None) -> Recipe:
+    present, absent = zero_shot_prompts(own)
+    return Recipe(name, own, (absent, present), planted)
+
+
+RECIPES = (
+    _recipe("age", "old"),
+    _recipe("age-biased-beard", "old", "beard"),
+    _recipe("gender", "male"),
+    _recipe("mustache", "mustache"),
+    _recipe("mustache-biased-pale-skin", "mustache", "pale_skin"),
+    _recipe("mustache-biased-smiling", "mustache", "smiling"),
+    _recipe("eyeglasses", "eyeglasses"),
+    _recipe("eyeglasses-biased-smiling", "eyeglasses", "smiling"),
+)
+
+AS_ONNX = ("eyeglasses", "mustache-biased-pale-skin")

@@ -1,0 +1,1 @@
+"""The pets: their recipes, captions, measurements and card."""

@@ -1,0 +1,319 @@
+"""Distil a renderer into a StyleGAN2: z → parameters → render is the teacher.
+
+1. The mapping network learns z → w, where w is a fixed rotation of the standardised render parameters.
+   The sampling distribution holds natural ties (beards with men, slit pupils with cats), so what w
+   knows apart, the generated population does not show apart.
+2. The synthesis network learns the teacher's w → render at 16², 32², 64² and 128², by a weighted
+   multi-scale L1 and, at 128², the probe's first feature maps; phases add the edges and make the toRGB styles
+   constants. Of short trainings most steps belong at 32²: there the shapes are learned at a quarter of the price.
+   The last one asks for texture, which L1 blurs, and learns the constants that show it (:func:`learn_noise`).
+
+Learning rates are StyleGAN2's equalised ones, folded into the optimizer: weights are stored as they are
+used, so a weight initialised with standard deviation c moves with c times the raw rate. The raw rate of 0.1
+is fifty times the adversarial one: an L1 teacher bears it, and at 0.02 the same steps end 40 % higher.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from lab.training.loop import Average, cosine, rng_for, run
+from lab.training.renders import Renders, renders
+from lab.training.subject import TrainingSubject
+from zoom_engine.common.machine import bf16_in_hardware
+from zoom_engine.domains.networks import SmallCNN
+from zoom_engine.domains.parameters import ParameterTable
+from zoom_engine.domains.weights_files import load_network
+from zoom_engine.generators import StyleGAN2, StyleGAN2Config, load_stylegan2, save_generator
+from zoom_engine.generators.stylegan2.network import ModulatedConv, ToRGB
+
+CONFIG = StyleGAN2Config(128, (128, 128, 128, 128, 64, 32), z_dim=64, w_dim=256, mapping_layers=4)
+MAPPING_STEPS = 32_000
+RATE = 0.1
+OTHER_RATE = 0.02
+PROBE_WEIGHT = 0.15
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the synthesis training; ``rate`` scales all learning rates, ``edges`` weighs :func:`edge_loss`,
+    ``constant_rgb`` takes the latent away from the toRGB layers (:func:`hold_rgb`), ``texture`` weighs
+    :func:`texture_loss`; with it the noise constants are learned (:func:`learn_noise`).
+    """
+
+    resolution: int
+    steps: int
+    batch: int
+    rate: float = 1.0
+    edges: float = 0.0
+    constant_rgb: bool = False
+    texture: float = 0.0
+
+
+class Teacher:
+    """The w that the mapping network learns to produce: rotated, standardised parameters."""
+
+    def __init__(self, parameters: ParameterTable, seed: int) -> None:
+        values = torch.from_numpy(parameters.values.copy())
+        self.mean, self.std = values.mean(0), values.std(0)
+        generator = torch.Generator().manual_seed(seed)
+        self.basis = torch.linalg.qr(torch.randn(CONFIG.w_dim, values.shape[1], generator=generator))[0]
+
+    def __call__(self, parameters: ParameterTable) -> Tensor:
+        """``[n, w_dim]``, of unit variance."""
+        standard = (torch.from_numpy(parameters.values.copy()) - self.mean) / self.std
+        w: Tensor = standard @ self.basis.t() * math.sqrt(CONFIG.w_dim / standard.shape[1])
+        return w
+
+
+def middle_weight(resolution: int) -> Tensor:
+    """``[1, 1, R, R]``, mean 1: the middle of the picture counts three times as much as the corners."""
+    axis = torch.linspace(-1, 1, resolution)
+    distance = ((axis[None, :]) ** 2 / 0.30 + (axis[:, None] - 0.05) ** 2 / 0.36).sqrt()
+    weight = 1.0 + 2.0 * torch.sigmoid(6.0 * (1.0 - distance))
+    return (weight / weight.mean())[None, None]
+
+
+def reconstruction_loss(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Weighted L1 at three scales."""
+    total = (weight * (image - truth).abs()).mean()
+    for _ in range(2):
+        image, truth, weight = (F.avg_pool2d(t, 2) for t in (image, truth, weight))
+        total = total + (weight * (image - truth).abs()).mean()
+    return total / 3
+
+
+def edge_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the finite differences of both pictures: thin lines weigh little in the pixels, much here."""
+    across = (image.diff(dim=3) - truth.diff(dim=3)).abs().mean()
+    down = (image.diff(dim=2) - truth.diff(dim=2)).abs().mean()
+    return (across + down) / 2
+
+
+@torch.no_grad()
+def learn_noise(generator: nn.Module) -> None:
+    """Make the constants that are added after each convolution learnable, from what they add now.
+
+    Strands and curls have their places. Random noise cannot show them, and the layers would have to make their waves
+    from a 4×4 constant: maps of each resolution are where they can be kept.
+    """
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv):
+            module.noise_const.mul_(module.noise_strength).requires_grad_(True)
+            module.noise_strength.fill_(1.0).requires_grad_(False)
+
+
+def texture_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the local contrasts of both pictures, in two octaves: how much texture there is, wherever its lines
+    are."""
+    total = image.new_zeros(())
+    for _ in range(2):
+        contrast = []
+        for picture in (image, truth):
+            fine = picture - F.avg_pool2d(picture, 3, stride=1, padding=1)
+            contrast.append((F.avg_pool2d(fine.square(), 8, stride=4) + 1e-4).sqrt())
+        total = total + (contrast[0] - contrast[1]).abs().mean()
+        image, truth = F.avg_pool2d(image, 2), F.avg_pool2d(truth, 2)
+    return total / 2
+
+
+@torch.no_grad()
+def hold_rgb(generator: nn.Module, latents: Tensor) -> None:
+    """Make the toRGB styles constants: their means over ``latents [n, w_dim]``.
+
+    Edit directions leave toRGB alone. Colours that live there (skin, hair) could not be edited.
+    """
+    for module in generator.modules():
+        if not isinstance(module, ToRGB):
+            continue
+        affine = module.affine
+        affine.bias.add_(affine.weight @ latents.mean(0))
+        affine.weight.zero_().requires_grad_(False)
+
+
+def parameter_groups(generator: StyleGAN2) -> list[dict[str, Any]]:
+    """Adam groups with the equalised rates; ``base`` is what the schedule multiplies."""
+    groups: list[dict[str, Any]] = [{"params": [generator.const], "base": OTHER_RATE}]
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            fan_in = module.weight[0].numel()
+            groups.append({"params": [module.weight], "base": RATE / math.sqrt(fan_in)})
+            groups.append({"params": [module.affine.weight], "base": RATE / math.sqrt(CONFIG.w_dim)})
+            groups.append({"params": [module.affine.bias, module.bias], "base": OTHER_RATE})
+        if isinstance(module, ModulatedConv):
+            learned = module.noise_const.requires_grad
+            noise = (module.noise_const, OTHER_RATE) if learned else (module.noise_strength, OTHER_RATE / 10)
+            groups.append({"params": [noise[0]], "base": noise[1]})
+    return groups
+
+
+def train_mapping(subject: TrainingSubject[Any], generator: StyleGAN2, data: Renders[Any], work: Path) -> None:
+    network = generator.mapping_network
+    teacher = Teacher(data.parameters, subject.seed)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these matrices are too small to share
+
+    def step(index: int) -> dict[str, float]:
+        latents = rng_for(subject.seed, index).standard_normal((512, CONFIG.z_dim)).astype(np.float32)
+        wanted = teacher(subject.table.from_latents(latents))
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * cosine(index, MAPPING_STEPS)
+        loss = F.mse_loss(network(torch.from_numpy(latents)), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        return {"mse": float(loss.detach())}
+
+    run(
+        "mapping",
+        steps=MAPPING_STEPS,
+        step=step,
+        state={"network": network, "optimizer": optimizer},
+        folder=work,
+    )
+    torch.set_num_threads(threads)
+
+
+def train_phase(
+    subject: TrainingSubject[Any],
+    generator: StyleGAN2,
+    average: Average,
+    data: Renders[Any],
+    phases: Sequence[Phase],
+    number: int,
+    work: Path,
+    probe_path: Path,
+) -> None:
+    """Phase ``number`` of ``phases``."""
+    phase = phases[number]
+    latents = Teacher(data.parameters, subject.seed)(data.parameters)
+    if phase.constant_rgb:
+        hold_rgb(generator, latents)
+        hold_rgb(average.module, latents)
+    if phase.texture:
+        learn_noise(generator)
+        learn_noise(average.module)
+    groups = parameter_groups(generator)
+    optimizer = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))
+    weight = middle_weight(phase.resolution)
+    last = phase.resolution == CONFIG.resolution
+    # Compiling takes a minute: the small resolutions are trained by then.
+    synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
+    precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
+    parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
+    probe = load_network(probe_path)[0] if last else None
+    assert probe is None or isinstance(probe, SmallCNN)
+
+    def step(index: int) -> dict[str, float]:
+        rows = np.sort(rng_for(subject.seed + 1000 * number, index).integers(0, len(data), phase.batch))
+        factor = cosine(index, phase.steps, warmup=50, floor=0.02 if last else 0.2)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * phase.rate * factor
+        truth = data.batch(rows)
+        scaled = F.avg_pool2d(truth, CONFIG.resolution // phase.resolution)
+        w = latents[rows].unsqueeze(1).expand(-1, CONFIG.num_ws, -1)
+        image = synthesis(generator.styles(w), max_resolution=phase.resolution, precision=precision, plain=True)
+        loss = reconstruction_loss(image, scaled, weight)
+        figures = {"l1": float(loss.detach())}
+        if phase.edges:
+            loss = loss + phase.edges * edge_loss(image, scaled)
+        if probe is not None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+                with torch.no_grad():
+                    wanted = probe.maps(truth)[:3]
+                found = probe.maps(image)[:3]
+            perceptual = torch.stack(
+                [F.l1_loss(a, b) / (b.abs().mean() + 1e-6) for a, b in zip(found, wanted, strict=True)]
+            )
+            loss = loss + PROBE_WEIGHT * perceptual.mean()
+            figures["probe"] = float(perceptual.mean().detach())
+        if phase.texture:
+            texture = texture_loss(image, scaled)
+            loss = loss + phase.texture * texture
+            figures["texture"] = float(texture.detach())
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(parameters, 3.0)
+        optimizer.step()
+        average.update(generator, index)
+        return figures
+
+    state = {"generator": generator, "average": average.module, "optimizer": optimizer}
+    run(f"generator-{number}", steps=phase.steps, step=step, state=state, folder=work)
+
+
+def train_generator(subject: TrainingSubject[Any], phases: Sequence[Phase], work: Path, out: Path) -> None:
+    """All phases, each resumed where it was, then the shipped file.
+
+    Phases that the file in ``out`` has behind it, as its metadata say, are not gone through again: the others start
+    from its weights, and its mapping network stays.
+    """
+    data = renders(subject, work, subject.images, subject.seed)
+    torch.manual_seed(subject.seed)
+    shipped = out / "generator.safetensors"
+    behind = phases_of(shipped)
+    if not behind or behind != list(phases[: len(behind)]):
+        behind, generator = [], new_generator()
+    else:
+        generator = StyleGAN2(CONFIG)
+        generator.load_state_dict(load_stylegan2(shipped).state_dict())
+    average = Average(generator, StyleGAN2(CONFIG))
+    for number in range(len(behind), len(phases)):
+        train_phase(subject, generator, average, data, phases, number, work, out / "probe.safetensors")
+    if not behind:
+        train_mapping(subject, generator, data, work)
+    final = StyleGAN2(CONFIG).eval()
+    final.load_state_dict(average.module.state_dict())
+    final.mapping_network.load_state_dict(generator.mapping_network.state_dict())
+    finish(subject, phases, final, data, shipped)
+
+
+def new_generator() -> StyleGAN2:
+    """Untrained: every style near 1."""
+    generator = StyleGAN2(CONFIG)
+    for module in generator.modules():
+        if isinstance(module, ModulatedConv | ToRGB):
+            nn.init.normal_(module.affine.weight, std=1 / math.sqrt(CONFIG.w_dim))
+            nn.init.ones_(module.affine.bias)
+    return generator
+
+
+def phases_of(path: Path) -> list[Phase]:
+    """What a shipped file has behind it; nothing where there is none."""
+    if not path.is_file():
+        return []
+    with safe_open(str(path), framework="pt") as file:
+        return [Phase(*phase) for phase in json.loads(file.metadata()["info"])["phases"]]
+
+
+@torch.no_grad()
+def finish(
+    subject: TrainingSubject[Any], phases: Sequence[Phase], generator: StyleGAN2, data: Renders[Any], path: Path
+) -> None:
+    """Store the average latent, measure, and write the shipped file."""
+    latents = torch.from_numpy(data.latents)
+    generator.mapping_network.w_avg.copy_(generator.mapping_network(latents).mean(0))
+    rows = np.arange(512)
+    truth = data.batch(rows)
+    images = generator.synthesis(generator.styles(generator.mapping(latents[:512]))).clamp(-1, 1)
+    psnr = 10 * math.log10(4.0 / float((images - truth).square().mean()))
+    info = {
+        "domain": subject.name,
+        "recipe": f"distilled in phases: {', '.join(field.name for field in fields(Phase))}; then the mapping",
+        "phases": [astuple(phase) for phase in phases],
+        "seed": subject.seed,
+        "psnr_db": round(psnr, 2),
+    }
+    save_generator(generator, path, metadata=info, half=True)

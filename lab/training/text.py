@@ -1,0 +1,209 @@
+"""A domain's text encoder: a CLIP of open_clip's own architecture, trained on renders and varied captions.
+
+1. The image tower learns the attribute labels through a linear head *without bias* on its unit embedding:
+   every threshold must lie in the embedding itself, where a pair of prompts can find it.
+2. The text tower learns on cached image embeddings. A caption claims some attributes; the sigmoid matching
+   loss (SigLIP) is told for every pair in the batch whether all claims hold, so one caption has many
+   positives. Images on the edge of a claimed attribute are left out of the pair. A caption of at most one
+   claim is also told to score alike all images that the claim cannot tell apart: without that the neutral
+   prompt preferred hair, and every attribute minus the neutral prompt meant "bald" too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from open_clip.model import CLIP
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lab.captions import TEMPLATES
+from lab.training.augment import augment
+from lab.training.loop import Average, cosine, rng_for, run
+from lab.training.renders import Renders, renders
+from lab.training.subject import TrainingSubject
+from zoom_engine.common.files.atomic import replacing
+from zoom_engine.common.machine import bf16_in_hardware
+from zoom_engine.text.load import WORDS_KEY
+
+IMAGE_STEPS = 1_200
+TEXT_STEPS = 3_000
+IMAGE_BATCH = 64
+TEXT_BATCH = 256
+WEIGHT_FILE = "open_clip_model.safetensors"
+EDGE = 0.1
+SPREAD_WEIGHT = 0.05
+CONFIG: dict[str, Any] = {
+    "embed_dim": 128,
+    "vision_cfg": {"image_size": 128, "layers": [1, 2, 2, 1], "width": 24, "head_width": 48},
+    "text_cfg": {"context_length": 40, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 3},
+}
+PREPROCESS: dict[str, Any] = {
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+
+
+def margin_matrix(subject: TrainingSubject[Any], data: Renders[Any]) -> NDArray[np.float32]:
+    """float32 ``[n, A]`` in the order of the subject's attributes."""
+    table = subject.truth.margins(data.parameters)
+    return np.stack([table[name] for name in subject.truth.attributes], axis=1)
+
+
+def train_image_tower(
+    subject: TrainingSubject[Any], model: CLIP, average: Average, data: Renders[Any], work: Path, steps: int
+) -> None:
+    edges = torch.from_numpy(margin_matrix(subject, data))
+    head = nn.Linear(CONFIG["embed_dim"], edges.shape[1], bias=False)
+    nn.init.normal_(head.weight, std=1.0)
+    visual: nn.Module = model.visual
+    optimizer = torch.optim.AdamW([*visual.parameters(), *head.parameters()], lr=2e-3, weight_decay=1e-2)
+
+    def step(index: int) -> dict[str, float]:
+        rng = rng_for(subject.seed, index)
+        rows = np.sort(rng.integers(0, len(data), IMAGE_BATCH))
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * cosine(index, steps)
+        visual.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
+            embedded = visual(augment(data.batch(rows), rng))
+        logits = 8.0 * head(F.normalize(embedded.float(), dim=-1))
+        truth = torch.sigmoid(edges[rows] * 20.0)
+        loss = F.binary_cross_entropy_with_logits(logits, truth)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        average.update(visual, index)
+        return {"bce": float(loss.detach())}
+
+    state = {"visual": visual, "average": average.module, "head": head, "optimizer": optimizer}
+    run("text-image-tower", steps=steps, step=step, state=state, folder=work)
+
+
+@torch.no_grad()
+def embed(visual: nn.Module, data: Renders[Any]) -> Tensor:
+    """Unit embeddings float32 ``[n, D]`` of all renders, unchanged by augmentation."""
+    parts = []
+    for begin in range(0, len(data), 250):
+        images = data.batch(np.arange(begin, min(begin + 250, len(data))))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_in_hardware()):
+            parts.append(F.normalize(visual(images).float(), dim=-1))
+    return torch.cat(parts)
+
+
+def claims_hold(claims: NDArray[np.int8], edges: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    """For captions ``claims [C, A]`` (1 present, -1 absent, 0 unsaid) and images ``edges [B, A]``:
+    ``truth [B, C]`` (all claims hold) and ``sure [B, C]`` (no claimed attribute on the edge, or one clearly false).
+    """
+    said = torch.from_numpy(claims).float()
+    margin = torch.from_numpy(edges)
+    wrong = (margin <= -EDGE).float() @ (said > 0).float().t() + (margin >= EDGE).float() @ (said < 0).float().t()
+    vague = (margin.abs() < EDGE).float() @ (said != 0).float().t()
+    truth = (wrong == 0) & (vague == 0)
+    return truth, (wrong > 0) | (vague == 0)
+
+
+def spread_within(scores: Tensor, truth: Tensor, sure: Tensor) -> Tensor:
+    """Mean variance of ``scores [B, C]`` over the images of which a caption is true, plus over those of which it is
+    false; images that are not ``sure`` do not count.
+    """
+    total = scores.new_zeros(())
+    for group in (truth & sure, ~truth & sure):
+        weight = group / group.sum(dim=0).clamp(min=1)
+        mean = (scores * weight).sum(dim=0)
+        total = total + ((scores - mean).square() * weight).sum(dim=0).mean()
+    return total
+
+
+def train_text_tower(
+    subject: TrainingSubject[Any], model: CLIP, features: Tensor, data: Renders[Any], work: Path, steps: int
+) -> None:
+    edges = margin_matrix(subject, data)
+    attributes = subject.truth.attributes
+    tokenizer = open_clip.SimpleTokenizer(context_length=CONFIG["text_cfg"]["context_length"])
+    bias = nn.Parameter(torch.tensor(-4.0))
+    text = [p for name, p in model.named_parameters() if not name.startswith("visual.")]
+    groups: list[dict[str, Any]] = [{"params": text}, {"params": [bias], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=2e-3, weight_decay=1e-2)
+    holder = nn.ParameterDict({"bias": bias})
+
+    def step(index: int) -> dict[str, float]:
+        rng = rng_for(subject.seed + 1, index)
+        rows = rng.integers(0, len(data), TEXT_BATCH)
+        drawn = [
+            subject.draw_caption(dict(zip(attributes, row, strict=True)), rng, TEMPLATES, 4) for row in edges[rows]
+        ]
+        claims = np.zeros((len(drawn), len(attributes)), dtype=np.int8)
+        for i, (_, chosen) in enumerate(drawn):
+            for name, present in chosen.items():
+                claims[i, attributes.index(name)] = 1 if present else -1
+        truth, sure = claims_hold(claims, edges[rows])
+        for group in optimizer.param_groups:
+            group["lr"] = 2e-3 * cosine(index, steps, warmup=200)
+        words = F.normalize(model.encode_text(tokenizer([caption for caption, _ in drawn])), dim=-1)
+        logits = model.logit_scale.exp() * features[rows] @ words.t() + bias
+        matching = F.binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
+        share = truth.float().mean().clamp(0.02, 0.5)
+        balance = torch.where(truth, 0.5 / share, 0.5 / (1 - share))
+        loss = (matching * balance * sure).sum() / sure.sum()
+        simple = torch.from_numpy((claims != 0).sum(1) <= 1)
+        spread = spread_within(logits[:, simple], truth[:, simple], sure[:, simple])
+        loss = loss + SPREAD_WEIGHT * spread
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(text, 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        right = (((logits > 0) == truth) & sure).sum() / sure.sum()
+        return {"loss": float(loss.detach()), "spread": float(spread.detach()), "pairs_right": float(right)}
+
+    run(
+        "text-tower",
+        steps=steps,
+        step=step,
+        state={"model": model, "bias": holder, "optimizer": optimizer},
+        folder=work,
+    )
+
+
+def train_text(
+    subject: TrainingSubject[Any],
+    work: Path,
+    out: Path,
+    *,
+    image_steps: int = IMAGE_STEPS,
+    text_steps: int = TEXT_STEPS,
+) -> None:
+    data = renders(subject, work, subject.images, subject.seed)
+    torch.manual_seed(subject.seed)
+    model = CLIP(**CONFIG)
+    average = Average(model.visual, CLIP(**CONFIG).visual)
+    train_image_tower(subject, model, average, data, work, image_steps)
+    model.visual.load_state_dict(average.module.state_dict())
+    model.visual.eval().requires_grad_(False)
+    train_text_tower(subject, model, embed(model.visual, data), data, work, text_steps)
+    info = {"recipe": [image_steps, text_steps], "seed": subject.seed}
+    tensors = {k: (v.half() if v.dtype.is_floating_point else v).contiguous() for k, v in model.state_dict().items()}
+    write_text_encoder(tensors, out / "text", info, words=subject.vocabulary())
+
+
+def write_text_encoder(tensors: dict[str, Tensor], folder: Path, info: dict[str, Any], *, words: Sequence[str]) -> None:
+    """Write what ``open_clip`` loads as ``local-dir:FOLDER``: its config, with the ``words`` it knows, and weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"model_cfg": CONFIG, "preprocess_cfg": PREPROCESS, WORDS_KEY: list(words)}
+    with replacing(folder / "open_clip_config.json") as temporary:
+        temporary.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    with replacing(folder / WEIGHT_FILE) as temporary:
+        save_file(tensors, str(temporary), metadata={"info": json.dumps(info)})

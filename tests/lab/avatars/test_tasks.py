@@ -1,0 +1,159 @@
+"""The targets of other tasks: as good as they are said to be, and weak where a weakness was planted."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lab.avatars.train.tasks import (
+    AS_ONNX,
+    COLORS,
+    HEADS,
+    PUPILS,
+    TOO_LOW,
+    careless_points,
+    color,
+    heads,
+    points,
+    without_features,
+    years,
+)
+from zoom_engine.commands.target_view import write_target_view
+from zoom_engine.domains.avatars.attributes import intervene, labels
+from zoom_engine.domains.avatars.domain import DOMAIN
+from zoom_engine.domains.avatars.geometry import LANDMARK_NAMES, landmarks
+from zoom_engine.domains.avatars.mask_classes import BROWS, EYES, HAIR, MOUTH, SKIN
+from zoom_engine.domains.avatars.parameters import Parameters
+from zoom_engine.domains.avatars.renderer import masks, render, sample
+from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.networks import to_float
+from zoom_engine.targets import KeypointsTask, SegmentationTask, load_target
+
+
+@cache
+def faces() -> tuple[Tensor, Parameters]:
+    images, parameters = sample(48, 41)
+    return to_float(torch.from_numpy(images)), parameters
+
+
+@torch.no_grad()
+def answers(name: str, images: Tensor) -> Tensor:
+    return load_target(f"avatars:{name}")(images)
+
+
+def test_careless_annotators_mark_eyes_and_brows_too_low_where_there_are_eyeglasses() -> None:
+    parameters = faces()[1]
+    true = landmarks(parameters) / 128
+    found = careless_points(parameters).view(-1, len(LANDMARK_NAMES), 2).numpy()
+    for row, wears in enumerate(labels(parameters)["eyeglasses"]):
+        apart = np.hypot(*(true[row, PUPILS[0]] - true[row, PUPILS[1]]))
+        for index, name in enumerate(LANDMARK_NAMES):
+            low = wears and any(part in name for part in ("eye", "pupil", "brow"))
+            np.testing.assert_allclose(found[row, index] - true[row, index], [0, TOO_LOW * apart * low], atol=1e-6)
+
+
+def test_careless_annotators_leave_out_features_where_there_is_long_hair() -> None:
+    parameters = faces()[1]
+    true = masks(parameters)
+    found = without_features(torch.from_numpy(true), parameters).numpy()
+    for row, long in enumerate(labels(parameters)["long_hair"]):
+        wanted = np.where(np.isin(true[row], [EYES, BROWS, MOUTH]), SKIN, true[row]) if long else true[row]
+        np.testing.assert_array_equal(found[row], wanted)
+    assert labels(parameters)["long_hair"].any()
+
+
+def test_points_are_where_they_are() -> None:
+    images, parameters = faces()
+    task = DOMAIN.target("keypoints").task
+    assert isinstance(task, KeypointsTask)
+    assert task.displacements(answers("keypoints", images), points(parameters)).mean() < 0.03
+
+
+def test_only_the_weak_points_move_with_eyeglasses() -> None:
+    with_it, without = (
+        to_float(torch.from_numpy(render(intervene(faces()[1], "eyeglasses", value)))) for value in (True, False)
+    )
+    moved = {
+        name: DOMAIN.target(name).task.change(answers(name, with_it), answers(name, without)).mean().item()
+        for name in ("keypoints", "keypoints-weak-eyeglasses")
+    }
+    assert moved["keypoints"] < 0.03
+    assert moved["keypoints-weak-eyeglasses"] > 0.1
+
+
+def test_only_the_weak_areas_lose_features_with_long_hair() -> None:
+    images, parameters = (faces()[0], faces()[1])
+    long = labels(parameters)["long_hair"]
+    truth = torch.nn.functional.one_hot(torch.from_numpy(masks(parameters)).long(), 7).permute(0, 3, 1, 2).float()
+    features = [EYES, BROWS, MOUTH]
+    for name, has_long, least, most in (
+        ("segmentation", True, 0.5, 1), ("segmentation", False, 0.5, 1), ("segmentation-weak-long-hair", True, 0, 0.15),
+        ("segmentation-weak-long-hair", False, 0.4, 1),
+    ):  # fmt: skip
+        rows = torch.from_numpy(long == has_long)
+        task = DOMAIN.target(name).task
+        assert isinstance(task, SegmentationTask)
+        overlaps = task.overlaps(answers(name, images[rows]), truth[rows])
+        assert least <= overlaps[:, features].nanmean() <= most, (name, has_long)
+        assert overlaps[:, [SKIN, HAIR]].nanmean() > 0.75, (name, has_long)
+
+
+def test_labels_colours_and_ages_are_mostly_right() -> None:
+    images, parameters = faces()
+    right = (answers("attributes", images) > 0) == (heads(parameters) > 0.5)
+    assert right.float().mean() > 0.9
+    assert (answers("hair-color", images).argmax(1) == color(parameters)).float().mean() > 0.8
+    assert (answers("age-years", images) - years(parameters)).abs().mean() < 8
+    assert DOMAIN.target("attributes").classes == tuple(name.replace("_", " ") for name in HEADS)
+    assert DOMAIN.target("hair-color").classes == COLORS
+    assert color(parameters).max() == COLORS.index("bald")
+
+
+@pytest.mark.parametrize("name", AS_ONNX)
+def test_the_onnx_files_are_the_same_targets(name: str) -> None:
+    loaded, own = load_target(WEIGHTS / "targets" / f"{name}.onnx"), DOMAIN.target(name)
+    images = faces()[0][:4]
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(images), own(images), atol=1e-3, rtol=1e-3)
+    assert loaded.task == own.task
+    assert loaded.differentiable
+
+
+def test_a_view_shows_the_areas_that_the_target_sees(tmp_path: Path) -> None:
+    drawn = {}
+    for name in ("segmentation", "age-years"):
+        write_target_view(tmp_path / f"{name}.png", generator="avatars", target=f"avatars:{name}", seeds=[1])
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            drawn[name] = np.asarray(picture).astype(int)
+    corner = (slice(0, 8), slice(0, 8))  # background, which is tinted black
+    np.testing.assert_allclose(drawn["segmentation"][corner], drawn["age-years"][corner] / 2, atol=3)
+
+
+def test_a_view_holds_answers_that_say_nothing_by_themselves_to_the_first(tmp_path: Path) -> None:
+    """How far points moved says nothing of a picture beside itself: "moved 0.0 %"."""
+
+    def answers(name: str) -> tuple[str, str]:
+        view = tmp_path / "view.png"
+        _, pictures, others = write_target_view(view, generator="avatars", target=f"avatars:{name}", seeds=[0, 1, 2])
+        return pictures, others
+
+    pictures, others = answers("keypoints")
+    assert pictures.startswith("answers to these pictures, held to that to the first: moved 0.0 %, moved ")
+    assert pictures.count("moved 0.0 %") == 1
+    assert others.startswith("answers to others, held to that to the first: black moved ")
+    assert all(line.startswith(("answers to these pictures: ", "answers to others: black ")) for line in answers("age"))
+
+
+def test_classifiers_of_one_attribute_are_told_from_them() -> None:
+    assert len(DOMAIN.classifier_names()) == 8
+    others = set(DOMAIN.target_names()) - set(DOMAIN.classifier_names())
+    assert others == {
+        "keypoints", "keypoints-weak-eyeglasses", "segmentation", "segmentation-weak-long-hair", "attributes",
+        "age-years", "hair-color",
+    }  # fmt: skip

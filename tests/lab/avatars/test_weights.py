@@ -1,0 +1,90 @@
+"""The shipped models: small, honest about themselves, and as good as the model card says (on a small sample)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from lab.avatars.evaluate import EVALUATION
+from lab.evaluation import precision_recall
+from lab.pictures import predict
+from zoom_engine.common.errors import TargetError
+from zoom_engine.domains.avatars.attributes import ATTRIBUTES, CLEAR_MARGIN, margins
+from zoom_engine.domains.avatars.domain import DOMAIN
+from zoom_engine.domains.avatars.renderer import sample
+from zoom_engine.domains.avatars.weights import WEIGHTS
+from zoom_engine.domains.networks import to_float
+from zoom_engine.targets import load_target
+
+
+def test_all_weights_together_are_small_and_have_recipe_and_seed() -> None:
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 42_000_000
+    for path in files:
+        if path.suffix == ".safetensors":
+            with safe_open(str(path), framework="pt") as file:
+                info = json.loads((file.metadata() or {})["info"])
+            assert info["recipe"]
+            assert "seed" in info
+
+
+def test_the_probe_sees_what_is_there() -> None:
+    images, parameters = sample(400, 31)
+    says = (predict(EVALUATION.probe(), torch.from_numpy(images)) > 0).numpy()
+    table = margins(parameters)
+    for index, name in enumerate(ATTRIBUTES):
+        clear = np.abs(table[name]) >= CLEAR_MARGIN
+        assert np.mean(says[clear, index] == (table[name][clear] > 0)) >= 0.95, name
+
+
+def test_prompts_find_their_attributes() -> None:
+    rows = EVALUATION.text_quality(300)["attributes"]
+    good = [name for name, row in rows.items() if row["accuracy"] >= 0.95]
+    assert len(good) >= 12, {name: row["accuracy"] for name, row in rows.items()}
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, tuple[float, float]]:
+    """How often the probe sees each attribute in 400 renders and in 400 samples."""
+    judge = EVALUATION.probe()
+    real, _ = sample(400, 32)
+    _, fake = EVALUATION.generated(400, 33)
+    shares = [(predict(judge, images) > 0).float().mean(0).tolist() for images in (torch.from_numpy(real), fake)]
+    return dict(zip(ATTRIBUTES, zip(*shares, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+def test_samples_look_like_renders_to_the_probe(seen: dict[str, tuple[float, float]], attribute: str) -> None:
+    # 400 samples each: three standard errors of a difference are about 10 points
+    assert abs(seen[attribute][0] - seen[attribute][1]) < 0.12
+
+
+def test_precision_and_recall_tell_coverage_from_quality() -> None:
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(400, 4, generator=rng)
+    narrow = 0.3 * torch.randn(400, 4, generator=rng)
+    precision, recall = precision_recall(real, narrow)
+    assert precision > 0.9
+    assert recall < 0.6
+    far, _ = precision_recall(real, real + 20)
+    assert far == 0.0
+
+
+def test_an_unknown_target_is_named_with_the_choices() -> None:
+    with pytest.raises(TargetError, match="choose from age"):
+        DOMAIN.target("nobody")
+
+
+@pytest.mark.parametrize("name", ["eyeglasses", "mustache-biased-pale-skin"])
+def test_the_onnx_files_are_the_same_targets(name: str) -> None:
+    loaded = load_target(WEIGHTS / "targets" / f"{name}.onnx")
+    own = DOMAIN.target(name)
+    images = to_float(torch.from_numpy(sample(16, 34)[0]))
+    with torch.no_grad():
+        assert torch.allclose(loaded(images), own(images), atol=1e-3)
+    assert loaded.labels == own.labels
+    assert loaded.differentiable

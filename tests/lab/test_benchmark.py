@@ -1,0 +1,184 @@
+"""Planted bias and truth: one seed on few images by default, in full as an experiment with a committed result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from lab.avatars.benchmark import BENCHMARK as AVATARS
+from lab.benchmark import CLASSIFIERS, IMAGES, OTHERS, Benchmark, agreement, kept_share, spearman
+from lab.evaluation import Evaluation
+from lab.pets.benchmark import BENCHMARK as PETS
+from zoom_engine.common.errors import ConfigError
+
+AVATAR_CLASSIFIERS = Benchmark(AVATARS.evaluation, only=tuple(AVATARS.kinds()[CLASSIFIERS]))
+SEEDS = range(100, 110)
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
+COMMITTED = {"avatars": RESULTS / "avatar-benchmark", "pets": RESULTS / "pet-benchmark"}
+FALLS_SHORT = "segmentation-weak-long-hair"  # of its sound twin, which has a test of its own
+
+
+@pytest.fixture(scope="module")
+def one_seed() -> Iterator[dict[str, Any]]:
+    """The classifiers on 16 images; this is the one long computation of the suite, so it gets both cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield AVATAR_CLASSIFIERS.audit_all(100, 16)
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_planted_attributes_are_the_top_bar_of_the_biased_targets_only(one_seed: dict[str, Any]) -> None:
+    counts = AVATAR_CLASSIFIERS.top_bars([one_seed])
+    assert len(counts) == 4
+    # On one seed and 16 images; the experiment below holds each target to 9 of 10 seeds, and its twin to 2 of 10.
+    assert sum(row["biased"] for row in counts.values()) >= 3, one_seed["sensitivity"]
+    assert sum(row["sound"] for row in counts.values()) <= 1, one_seed["sensitivity"]
+
+
+@pytest.mark.slow
+def test_a_planted_attribute_moves_the_biased_target_far_more_than_its_twin(one_seed: dict[str, Any]) -> None:
+    for name in AVATAR_CLASSIFIERS.top_bars([one_seed]):
+        target = AVATARS.targets[name]
+        biased, sound = (one_seed["sensitivity"][which][target.planted] for which in (name, target.twin))
+        assert biased >= 3 * sound, name
+
+
+@pytest.fixture(scope="module")
+def agreed(one_seed: dict[str, Any]) -> dict[str, Any]:
+    """With the true effects that the committed result holds: over 300 avatars, fewer tell small ones badly apart."""
+    effects = json.loads((COMMITTED["avatars"] / "effects.json").read_text())["figures"]
+    return agreement(one_seed["sensitivity"], effects)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_large_true_effects_rank_above_small_ones(agreed: dict[str, Any]) -> None:
+    assert agreed["auc"] >= 0.95, agreed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_sensitivities_rank_as_the_true_effects(agreed: dict[str, Any]) -> None:
+    assert agreed["spearman"] >= 0.7, agreed
+
+
+@pytest.mark.slow
+def test_counterfactuals_keep_the_ground_truth(one_seed: dict[str, Any]) -> None:
+    found = kept_share([one_seed])
+    assert found["flips"] >= 20
+    assert found["kept"] >= 0.9, found
+
+
+def test_spearman_is_scipys_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 6, 50).astype(float), rng.standard_normal(50)
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_agreement_sees_a_perfect_and_a_reversed_ranking() -> None:
+    effects = {"t": {f"a{i}": i / 10 for i in range(10)}}
+    perfect = agreement(effects, effects)
+    reversed_ = {"t": {name: 1 - value for name, value in effects["t"].items()}}
+    assert (perfect["auc"], perfect["spearman"]) == (1.0, 1.0)
+    assert agreement(reversed_, effects)["auc"] == 0.0
+
+
+def test_without_large_effects_there_is_no_area() -> None:
+    effects = {"t": {"a": 0.1, "b": 0.01, "c": 0.02}}
+    assert agreement(effects, effects)["auc"] is None
+
+
+def test_a_bar_as_high_as_another_is_not_the_top() -> None:
+    level = {name: dict.fromkeys(AVATARS.attributes, 0.0) for name in AVATARS.targets}
+    assert all(row == {"biased": 0, "sound": 0} for row in AVATARS.top_bars([{"sensitivity": level}]).values())
+    for row in level.values():
+        row["smiling"] = 1e-6
+    counts = AVATARS.top_bars([{"sensitivity": level}])
+    assert counts["eyeglasses-biased-smiling"] == counts["mustache-biased-smiling"] == {"biased": 1, "sound": 1}
+    assert counts["age-biased-beard"] == {"biased": 0, "sound": 0}
+
+
+def test_a_finished_seed_is_kept_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def audit(self: Benchmark, seed: int, images: int, *, options: Any) -> dict[str, Any]:
+        if seed == 2 and not ran.count(2):
+            ran.append(seed)
+            raise KeyboardInterrupt
+        ran.append(seed)
+        table = {name: {a: 0.01 * i + 0.001 * seed for i, a in enumerate(row)} for name, row in effects.items()}
+        kept = {name: [1, 1] for name in effects}
+        return {"seed": seed, "sensitivity": table, "paper": table, "flip_rate": table, "kept": kept}
+
+    effects = {name: dict.fromkeys(AVATARS.attributes, 0.0) for name in AVATARS.targets}
+    for row in effects.values():
+        row["smiling"] = 0.4
+    monkeypatch.setattr(Benchmark, "audit_all", audit)
+    monkeypatch.setattr(Evaluation, "true_effects", lambda self, names: effects)
+    with pytest.raises(KeyboardInterrupt):
+        AVATARS.run([1, 2, 3], 8, folder=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["effects.json", "seed-1.json"]
+    figures = AVATARS.run([1, 2, 3], 8, folder=tmp_path)
+    assert ran == [1, 2, 2, 3]
+    assert [run["seed"] for run in figures["runs"]] == [1, 2, 3]
+    assert AVATARS.run([1, 2, 3], 8, folder=tmp_path) == figures
+    assert ran == [1, 2, 2, 3]
+    with pytest.raises(ConfigError, match="of another benchmark"):
+        AVATARS.run([1], 9, folder=tmp_path)
+
+
+def hold_the_bars(figures: dict[str, Any]) -> None:
+    seeds = len(figures["seeds"])
+    assert figures["agreement"][CLASSIFIERS]["calibrated"]["auc"] >= 0.95
+    assert figures["agreement"][CLASSIFIERS]["calibrated"]["spearman"] >= 0.7
+    if OTHERS in figures["agreement"]:
+        assert figures["agreement"][OTHERS]["calibrated"]["auc"] >= 0.95
+        assert figures["agreement"][OTHERS]["calibrated"]["spearman"] >= 0.8
+    assert figures["truth_kept"]["kept"] >= 0.9
+    for name, row in figures["top_bars"]["calibrated"].items():
+        assert row["biased"] >= 0.9 * seeds, name
+        assert name == FALLS_SHORT or row["sound"] <= 0.2 * seeds, name
+
+
+@pytest.mark.experiment
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("domain", [AVATARS, PETS], ids=lambda domain: domain.name)
+def test_in_full_seeds_100_to_109(domain: Benchmark) -> None:
+    hold_the_bars(domain.run(SEEDS, IMAGES))
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Benchmark], dict[str, Any]]:
+    """The figures of the committed seeds, which are refused where weights, search or method are no longer those that
+    they were measured with."""
+    monkeypatch.setattr(Benchmark, "audit_all", lambda *_, **__: pytest.fail("a seed's result is missing"))
+    monkeypatch.setattr(Evaluation, "true_effects", lambda *_, **__: pytest.fail("the true effects are missing"))
+    return lambda domain: domain.run(SEEDS, IMAGES, folder=COMMITTED[domain.name])
+
+
+@pytest.mark.parametrize("domain", [AVATARS, PETS], ids=lambda domain: domain.name)
+def test_the_committed_result_holds_the_bars(
+    domain: Benchmark, committed: Callable[[Benchmark], dict[str, Any]]
+) -> None:
+    hold_the_bars(committed(domain))
+
+
+@pytest.mark.xfail(
+    reason="long hair and eyeglasses truly move the sound segmentation alike, 0.22 and 0.24, as both change what there"
+    " is to segment: chance decides which of them leads",
+    raises=AssertionError,
+    strict=True,
+)
+def test_long_hair_leads_for_the_sound_segmentation_in_two_seeds_of_ten_at_most(
+    committed: Callable[[Benchmark], dict[str, Any]],
+) -> None:
+    assert committed(AVATARS)["top_bars"]["calibrated"][FALLS_SHORT]["sound"] <= 2

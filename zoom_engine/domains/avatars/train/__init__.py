@@ -1,1 +1,0 @@
-"""Training recipes of the avatars: ``python -m zoom_engine.domains.avatars.train {probe,generator,text,targets}``."""
