@@ -1,0 +1,60 @@
+"""The shipped models: small, honest about themselves, and moved by what was planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from zoom_engine.common.errors import TargetError
+from zoom_engine.domains.avatars.domain import DOMAIN as AVATARS
+from zoom_engine.domains.avatars.renderer import sample
+from zoom_engine.domains.networks import to_float
+from zoom_engine.domains.pets.domain import DOMAIN as PETS
+from zoom_engine.domains.weights_files import load_network
+from zoom_engine.targets import load_target
+
+
+@pytest.mark.parametrize(
+    ("weights", "most"), [(AVATARS.weights, 42_000_000), (PETS.weights, 25_000_000)], ids=["avatars", "pets"]
+)
+def test_all_weights_together_are_small_and_have_recipe_and_seed(weights: Path, most: int) -> None:
+    files = [path for path in weights.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= most
+    for path in files:
+        if path.suffix == ".safetensors":
+            with safe_open(str(path), framework="pt") as file:
+                info = json.loads((file.metadata() or {})["info"])
+            assert info["recipe"]
+            assert "seed" in info
+
+
+def test_an_unknown_target_is_named_with_the_choices() -> None:
+    with pytest.raises(TargetError, match="choose from age"):
+        AVATARS.target("nobody")
+
+
+@pytest.mark.parametrize("name", ["eyeglasses", "mustache-biased-pale-skin"])
+def test_the_onnx_files_are_the_same_targets(name: str) -> None:
+    loaded = load_target(AVATARS.weights / "targets" / f"{name}.onnx")
+    own = AVATARS.target(name)
+    images = to_float(torch.from_numpy(sample(16, 34)[0]))
+    with torch.no_grad():
+        assert torch.allclose(loaded(images), own(images), atol=1e-3)
+    assert loaded.labels == own.labels
+    assert loaded.differentiable
+
+
+def test_biased_targets_are_moved_by_what_was_planted_and_their_sound_twin_is_not() -> None:
+    targets = {name: PETS.target(name) for name in PETS.target_names()}
+    about = {name: load_network(PETS.weights / "targets" / f"{name}.safetensors")[1] for name in targets}
+    planted = {name: row["planted"] for name, row in about.items() if row["planted"]}
+    assert len(planted) == 3
+    effects = PETS.effects_of(targets, list(planted.values()), count=60)
+    for name, attribute in planted.items():
+        assert effects[name][attribute] >= 0.2
+        assert effects[name][attribute] > 3 * effects["dog"][attribute]
+    assert set(PETS.target_names()) == {"dog", "dog-biased-background", "dog-biased-collar", "dog-biased-fur"}
