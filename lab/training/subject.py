@@ -15,6 +15,7 @@ class TrainingSubject(Subject[Table]):
     """A domain's subject and the words that its text encoder learns; ``seed`` is that of its probe, generator and text
     encoder, which see so many ``images``."""
 
+    name: str
     draw_caption: DrawCaption
     vocabulary: Callable[[], list[str]]
     zero_shot_prompts: Callable[[str], tuple[str, str]]

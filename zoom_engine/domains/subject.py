@@ -29,7 +29,6 @@ class Subject(Generic[Table]):
     Attributes are those of ``truth``, by name.
     """
 
-    name: str
     table: type[Table]
     render: Callable[[Table], NDArray[np.uint8]]
     truth: Truth

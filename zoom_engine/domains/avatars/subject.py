@@ -8,4 +8,4 @@ from zoom_engine.domains.avatars.renderer import render
 from zoom_engine.domains.avatars.wording import prompt
 from zoom_engine.domains.subject import Subject
 
-SUBJECT = Subject(name="avatars", table=Parameters, render=render, truth=TRUTH, prompt=prompt)
+SUBJECT = Subject(table=Parameters, render=render, truth=TRUTH, prompt=prompt)

@@ -8,4 +8,4 @@ from zoom_engine.domains.pets.renderer import render
 from zoom_engine.domains.pets.wording import prompt
 from zoom_engine.domains.subject import Subject
 
-SUBJECT = Subject(name="pets", table=Parameters, render=render, truth=TRUTH, prompt=prompt)
+SUBJECT = Subject(table=Parameters, render=render, truth=TRUTH, prompt=prompt)
