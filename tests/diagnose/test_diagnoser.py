@@ -735,7 +735,8 @@ def test_biases_that_no_shipped_target_has_are_found_and_nothing_else_is() -> No
 
 def test_images_are_told_apart_by_every_attribute_on_request() -> None:
     found = diagnoser(by=["a face with dark skin", "attributes"], null=0).run(images=1, seed=5)
-    assert list(found.config.by) == ["a face with dark skin", *(attribute.text for attribute in found.config.attributes)]
+    attributes = [attribute.text for attribute in found.config.attributes]
+    assert list(found.config.by) == ["a face with dark skin", *attributes]
     assert {len(record.groups or ()) for record in found.records} == {len(found.config.by)}
 
 
