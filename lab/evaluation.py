@@ -48,7 +48,7 @@ class Evaluation:
 
     def probe(self) -> SmallCNN:
         """The judge, in evaluation mode."""
-        network = load_network(self.domain.weights / "probe.safetensors")[0]
+        network = load_network(self.subject.probe)[0]
         assert isinstance(network, SmallCNN)
         return network
 

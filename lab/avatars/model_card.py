@@ -35,7 +35,7 @@ no person's picture was used. The engine treats the domain as any user's: it nev
 | generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m lab.avatars.train generator`; no adversarial phase, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text`, then `… train words` for other forms of its words |
 | targets | `weights/targets/` | small CNNs, four sound and four with a planted bias: `… train targets`; for other tasks: `… train tasks` |
-| probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
+| probe | `lab/avatars/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real faces: attributes such as `male` or `old` name
 drawing parameters, and their ties (beards with men, grey hair with age) were chosen by us.

@@ -34,7 +34,7 @@ ours. The engine treats the domain as any user's: it never sees the renderer's p
 | generator | `weights/generator.safetensors` | StyleGAN2 (1.9 M parameters), distilled from the renderer: `python -m lab.pets.train generator`; no adversarial phase, learned noise constants |
 | text encoder | `weights/text/` | an open_clip CLIP (modified ResNet, 3-layer text tower): `… train text` |
 | targets | `weights/targets/` | small CNNs that tell cats from dogs, one sound and three with a planted bias: `… train targets` |
-| probe | `weights/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
+| probe | `lab/pets/probe.safetensors` | multi-attribute CNN, the judge that no search sees: `… train probe` |
 
 **Intended use**: demonstration, tests and benchmarks of zoom-engine. **Not** for statements about real animals: attributes name drawing parameters, and
 their ties (slit pupils, pointed ears and whiskers with cats, a tongue that hangs out with dogs) were chosen by us. Collar, fur colour and background are

@@ -194,7 +194,6 @@ def train_phase(
     phases: Sequence[Phase],
     number: int,
     work: Path,
-    probe_path: Path,
 ) -> None:
     """Phase ``number`` of ``phases``."""
     phase = phases[number]
@@ -213,7 +212,7 @@ def train_phase(
     synthesis = torch.compile(generator.synthesis) if phase.resolution >= 64 else generator.synthesis
     precision = torch.bfloat16 if bf16_in_hardware() else torch.float32
     parameters = [parameter for group in groups for parameter in group["params"] if parameter.requires_grad]
-    probe = load_network(probe_path)[0] if last else None
+    probe = load_network(subject.probe)[0] if last else None
     assert probe is None or isinstance(probe, SmallCNN)
 
     def step(index: int) -> dict[str, float]:
@@ -271,7 +270,7 @@ def train_generator(subject: TrainingSubject[Any], phases: Sequence[Phase], work
         generator.load_state_dict(load_stylegan2(shipped).state_dict())
     average = Average(generator, StyleGAN2(CONFIG))
     for number in range(len(behind), len(phases)):
-        train_phase(subject, generator, average, data, phases, number, work, out / "probe.safetensors")
+        train_phase(subject, generator, average, data, phases, number, work)
     if not behind:
         train_mapping(subject, generator, data, work)
     final = StyleGAN2(CONFIG).eval()

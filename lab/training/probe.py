@@ -62,7 +62,7 @@ def train_probe(subject: TrainingSubject[Any], work: Path, out: Path, *, steps: 
     )
     save_network(
         average.module,
-        out / "probe.safetensors",
+        out / subject.probe.name,
         {
             "kind": "SmallCNN",
             "outputs": list(attributes),

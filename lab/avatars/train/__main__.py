@@ -26,5 +26,6 @@ if __name__ == "__main__":
             "tasks": train_tasks,
         },
         WEIGHTS,
+        probe=SUBJECT.probe,
         order="the generator needs the probe, words the text encoder, the others nothing",
     )

@@ -22,5 +22,6 @@ if __name__ == "__main__":
             "targets": partial(train_targets, POOL, RECIPES, steps=400),
         },
         WEIGHTS,
+        probe=SUBJECT.probe,
         order="the generator needs the probe, the others nothing",
     )

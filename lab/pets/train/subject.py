@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lab.pets.captions import draw_caption, vocabulary
 from lab.training.generator import Phase
 from lab.training.subject import TrainingSubject
@@ -22,6 +24,7 @@ SUBJECT = TrainingSubject(
     zero_shot_prompts=zero_shot_prompts,
     seed=7,
     images=24_000,
+    probe=Path(__file__).parents[1] / "probe.safetensors",
 )
 
 PHASES = (
