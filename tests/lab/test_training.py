@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from lab.pets.train.subject import SUBJECT
+from lab.training.command import train_parts
 from lab.training.generator import learn_noise, phases_of, texture_loss
+from lab.training.probe import train_probe
 from zoom_engine.diagnose.domain import find_domain
+from zoom_engine.domains.weights_files import load_network
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 
 
@@ -49,3 +56,23 @@ def test_constants_that_are_learned_begin_as_the_noise_that_was_added() -> None:
         assert conv.noise_const.grad is not None
         assert bool(conv.noise_const.grad.any())
         assert not conv.noise_strength.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [(["probe"], "lab"), (["text"], "weights"), (["probe", "--out", "other"], "other")]
+)
+def test_the_probe_is_written_to_the_lab_and_the_rest_to_the_package(
+    given: list[str], written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out: list[Path] = []
+    parts = dict.fromkeys(("probe", "text"), lambda work, folder: out.append(folder))
+    monkeypatch.setattr(sys, "argv", ["train", *given])
+    train_parts("pets", parts, Path("weights"), probe=Path("lab/probe.safetensors"), order="")
+    assert out == [Path(written)]
+
+
+def test_a_probe_is_trained_and_read_again(tmp_path: Path) -> None:
+    train_probe(replace(SUBJECT, images=8), tmp_path / "work", tmp_path, steps=2)
+    network, about = load_network(tmp_path / "probe.safetensors")
+    assert about["outputs"] == list(SUBJECT.truth.attributes)
+    assert network(torch.zeros(1, 3, 128, 128)).shape == (1, len(about["outputs"]))
