@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoom_engine import load_text_encoder
 from zoom_engine.generators import StyleSpace, edited, shown
 from zoom_engine.search import Array, Iterate, SearchResult, SearchState, Trials, Unit
-from zoom_engine.targets import Described, Pixels, Preprocessing, Target
+from zoom_engine.targets import Described, Pixels, Preprocessing, ResponseAxis, Target, TaskView
 
 
 class SkyGenerator:
@@ -69,13 +69,6 @@ class LevelTask(Described):
 
     tolerance: float = 0.3
     name: ClassVar[str] = "level"
-    axis: ClassVar[tuple[float, float]] = (0.0, 10.0)
-    boundary: ClassVar[None] = None
-    corner: ClassVar[str] = "the level that the model reads"
-    curve: ClassVar[str] = "the level"
-    small: ClassVar[float] = 0.02
-    hardly: ClassVar[float] = 0.1
-    legend: ClassVar[tuple[tuple[str, str], ...]] = (("level", "#ff00ff"),)
 
     def outputs(self, raw: Tensor) -> Tensor:
         return raw.flatten(1).float()
@@ -96,6 +89,21 @@ class LevelTask(Described):
         """The distance to the end that is farther off: unlike the margin it slopes at the unedited image."""
         return (outputs - torch.where(original < 5, 10.0, 0.0)).abs()[:, 0]
 
+    @property
+    def view(self) -> LevelView:
+        return LevelView(self)
+
+
+class LevelView(TaskView):
+    """Draws the level into pictures; `TaskView` has a default for all that is not here."""
+
+    task: LevelTask
+    response_axis = ResponseAxis("the level that the model reads", ends=(0.0, 10.0), negligible=0.1)
+    legend = (("level", "#ff00ff"),)
+
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        return float(recorded[0])
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         return f"level {outputs_row[0].item():.1f}"
 
@@ -103,12 +111,6 @@ class LevelTask(Described):
         marked = pixels.copy()
         marked[-2:, : int(len(pixels) * float(outputs_row[0]) / 10)] = (255, 0, 255)
         return marked
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        return float(recorded[0])
-
-    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        return int(abs(recorded[0] - original[0]) >= self.tolerance)
 
     def state_name(self, state: int) -> str:
         return ("", "another level")[state]

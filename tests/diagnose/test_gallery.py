@@ -47,7 +47,7 @@ def chosen(*units: Record, task: dict[str, Any] = BINARY, **config: Any) -> list
         "attributes": [ATTRIBUTE],
         "target_details": {"task": task},
     } | config
-    return picks(Diagnosis(Manifest.of(config), units), task_from_dict(task))
+    return picks(Diagnosis(Manifest.of(config), units), task_from_dict(task).view)
 
 
 def shown(*units: Record, **options: Any) -> list[tuple[str, int]]:

@@ -18,8 +18,8 @@ from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.table import signed
 from zoom_engine.targets import BinaryTask, MultiClassTask
 
-BINARY = BinaryTask(classes=("no", "yes"))
-THREE = MultiClassTask(classes=("a", "b", "c"))
+BINARY = BinaryTask(classes=("no", "yes")).view
+THREE = MultiClassTask(classes=("a", "b", "c")).view
 
 
 def record(image: int, points: dict[float, list[float]], original: list[float]) -> Record:

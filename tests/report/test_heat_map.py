@@ -16,7 +16,7 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.targets import BinaryTask, MultiLabelTask
 
-TASK = MultiLabelTask(classes=("hat", "beard", "smile"))
+VIEW = MultiLabelTask(classes=("hat", "beard", "smile")).view
 NAMES = {Attribute.parse(text): text.upper() for text in ATTRIBUTES}
 
 
@@ -36,7 +36,7 @@ def record(image: int, column: int, points: list[Point], bounds: tuple[float, fl
 
 
 def shown(*records: Record, mode: str = "single") -> HeatMap | None:
-    return heat_map(Diagnosis(manifest(mode), tuple(records)), TASK, NAMES)
+    return heat_map(Diagnosis(manifest(mode), tuple(records)), VIEW, NAMES)
 
 
 def test_a_cell_is_the_mean_over_images_of_the_largest_change_of_its_part() -> None:
@@ -46,7 +46,7 @@ def test_a_cell_is_the_mean_over_images_of_the_largest_change_of_its_part() -> N
         record(0, 2, [point(2, 1.0, [0.5, 0.1, 0.5])]),
     )
     assert found is not None
-    assert found.columns == TASK.classes
+    assert found.columns == VIEW.task.classes
     assert [name for name, _ in found.rows] == [ATTRIBUTES[0].upper(), ATTRIBUTES[2].upper()], "as far as measured"
     assert [[cell.text for cell in cells] for _, cells in found.rows] == [
         ["0.30", "0.05", "0.05"],
@@ -69,7 +69,7 @@ def test_points_outside_the_bounds_or_of_another_label_do_not_count() -> None:
 
 def test_outputs_of_one_part_have_none() -> None:
     records = (record(0, 0, [point(0, 1.0, [0.9])]),)
-    assert heat_map(Diagnosis(manifest(), records), BinaryTask(), NAMES) is None
+    assert heat_map(Diagnosis(manifest(), records), BinaryTask().view, NAMES) is None
     assert shown() is None
     together = replace(record(0, 0, [point(0, 1.0, [0.9, 0.5, 0.4])]), attribute=None)
     assert shown(together, mode="multi") is None, "no attribute moves alone"
@@ -77,13 +77,13 @@ def test_outputs_of_one_part_have_none() -> None:
 
 def test_of_many_parts_those_that_move_most_are_shown_in_their_own_order() -> None:
     count = MOST_COLUMNS + 5
-    task = MultiLabelTask(classes=tuple(f"label {i}" for i in range(count)))
+    view = MultiLabelTask(classes=tuple(f"label {i}" for i in range(count))).view
     moved = np.random.default_rng(0).permutation(count) / 100
     moving = Record(
         image=0, seed=0, attribute=ATTRIBUTES[0], edit_weights=(1.0, 0.0, 0.0), original_output=(0.5,) * count,
         output=tuple(0.5 + moved), change=0.1, flipped=True, label_kept=None, ssim=None,
     )  # fmt: skip
-    found = heat_map(Diagnosis(manifest(), (moving,)), task, NAMES)
+    found = heat_map(Diagnosis(manifest(), (moving,)), view, NAMES)
     assert found is not None
     assert found.columns == tuple(f"label {i}" for i in range(count) if moved[i] >= 0.05)
     assert found.left_out == 5

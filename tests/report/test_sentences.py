@@ -16,7 +16,7 @@ from zoom_engine.statistics.counts import Counts
 from zoom_engine.targets import KeypointsTask, MultiClassTask
 
 NAMES = {Attribute.parse(name): name.upper() for name in "abc"}
-READING = MultiClassTask(classes=("cat", "dog", "fox"))
+READING = MultiClassTask(classes=("cat", "dog", "fox")).view
 
 
 def summary(*rows: Sensitivity) -> Summary:
@@ -142,7 +142,7 @@ def test_a_headline_says_the_effect_in_the_unit_of_the_task() -> None:
         found = [
             dataclasses.replace(one, verdict=verdict if place == 0 else "negligible") for place, one in enumerate(rows)
         ]
-        words = headline(summary(*found), NAMES, counts, KeypointsTask(threshold=0.1), unfinished=False)
+        words = headline(summary(*found), NAMES, counts, KeypointsTask(threshold=0.1).view, unfinished=False)
         assert words.startswith(opening)
         assert "6.0 % of the diagonal" in words
 

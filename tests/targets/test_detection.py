@@ -64,11 +64,11 @@ def test_the_object_is_found_where_a_sure_box_overlaps_the_surest_of_before(befo
         held = 0.5 - max((box[4] for box in now), default=0.0)
         strengths = [max((box[4] for box in now), default=0.0)]
     assert TASK.margin(outputs, original).item() == pytest.approx(held, abs=1e-6)
-    found = TASK.followed(row, first)
+    found = TASK.view.response(row, first)
     assert any(found == pytest.approx(strength, abs=1e-6) for strength in strengths)
     assert TASK.change(outputs, original).item() == pytest.approx(abs(found - surest[4]), abs=1e-6)
     if abs(held) > 1e-6:
-        states = TASK.state(row, first), TASK.state(first, first)
+        states = TASK.view.state(row, first), TASK.view.state(first, first)
         assert bool(TASK.flipped(outputs, original)) == (held < 0) == (states[0] != states[1])
     assert not TASK.flipped(original, original)
     assert TASK.change(original, original) == 0
@@ -87,19 +87,19 @@ def test_states_parts_and_captions_say_what_became_of_it() -> None:
     ):
         outputs = TASK.outputs(rows(now))
         row, first = (TASK.recorded(output, original)[0].tolist() for output in (outputs, original))
-        assert TASK.state_name(TASK.state(row, first)) == state
-        assert TASK.caption(outputs[0], original[0]) == caption
-        assert TASK.parts(row) == ("score", "place")
+        assert TASK.view.state_name(TASK.view.state(row, first)) == state
+        assert TASK.view.caption(outputs[0], original[0]) == caption
+        assert TASK.view.parts(row, row).names == ("score", "place")
         score, overlap = (now[0][4], literal_overlap(now[0], face)) if now else (0, 0)
-        np.testing.assert_allclose(TASK.part_changes(row, first), [abs(score - 0.9), 1 - overlap], atol=1e-6)
+        np.testing.assert_allclose(TASK.view.parts(row, first).changes, [abs(score - 0.9), 1 - overlap], atol=1e-6)
     nothing = TASK.outputs(rows([(0.1, 0.1, 0.2, 0.2, 0.3)]))
     assert TASK.flipped(original, nothing), "it appears"
-    assert TASK.caption(nothing[0], nothing[0]) == "none"
-    assert TASK.change_in_words(0.31) == "31 % of a sure detection in its place"
-    assert "“face”" in TASK.curve
-    assert "none where no score reaches 0.5" in TASK.corner
-    assert DetectionTask(chosen=3).state_name(1) == "class 3"
-    assert DetectionTask().state_name(0) == "no object"
+    assert TASK.view.caption(nothing[0], nothing[0]) == "none"
+    assert TASK.view.change_in_words(0.31) == "31 % of a sure detection in its place"
+    assert "“face”" in TASK.view.response_axis.label
+    assert "none where no score reaches 0.5" in TASK.view.caption_label
+    assert DetectionTask(chosen=3).view.state_name(1) == "class 3"
+    assert DetectionTask().view.state_name(0) == "no object"
 
 
 @pytest.mark.parametrize("found", [True, False])
@@ -133,7 +133,7 @@ def test_the_box_before_is_drawn_and_over_it_the_box_now(side: int) -> None:
     grey = np.full((side, side, 3), 128, np.uint8)
     original = TASK.outputs(rows([(0.25, 0.25, 0.75, 0.75, 0.9)]))[0]
     shifted, lost = TASK.outputs(rows([(0.25, 0.4, 0.75, 0.9, 0.7)], [(0.25, 0.25, 0.75, 0.75, 0.2)]))
-    (now, orange), (before, blue) = TASK.legend
+    (now, orange), (before, blue) = TASK.view.legend
     assert (now, before) == ("the box now", "the box before the edit")
 
     def has(picture: np.ndarray, color: str) -> np.ndarray:
@@ -141,15 +141,15 @@ def test_the_box_before_is_drawn_and_over_it_the_box_now(side: int) -> None:
         far = np.abs(picture[:, side // 2].astype(int) - np.array(list(bytes.fromhex(color[1:])))).max(1)
         return np.flatnonzero(far < 40) / side
 
-    drawn = TASK.overlay(grey, shifted, original)
+    drawn = TASK.view.overlay(grey, shifted, original)
     assert drawn.shape == grey.shape
     np.testing.assert_allclose(has(drawn, orange)[[0, -1]], [0.4, 0.9], atol=0.03)
     np.testing.assert_allclose(has(drawn, blue)[[0, -1]], [0.25, 0.75], atol=0.03)
-    assert not has(TASK.overlay(grey, lost, original), orange).size, "there is no box now"
-    assert has(TASK.overlay(grey, original, original), orange).size
-    assert (TASK.overlay(grey, lost, lost) == 128).all(), "nothing was found"
+    assert not has(TASK.view.overlay(grey, lost, original), orange).size, "there is no box now"
+    assert has(TASK.view.overlay(grey, original, original), orange).size
+    assert (TASK.view.overlay(grey, lost, lost) == 128).all(), "nothing was found"
     far_off = TASK.outputs(rows([(-1.5, 0.2, 0.1, 0.9, 0.9)]))[0]
-    assert (TASK.overlay(grey, far_off, far_off) != 128).any(), "of a box that reaches far outside too"
+    assert (TASK.view.overlay(grey, far_off, far_off) != 128).any(), "of a box that reaches far outside too"
 
 
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(4)) * 0.2 - 1

@@ -33,10 +33,10 @@ def test_displacements_are_measured_by_the_eyes_distance() -> None:
     nose = KeypointsTask(points=EYES.points, between=(0, 1), point=2, threshold=0.09)
     assert nose.flipped(edited, original)
     row, before = edited[0].tolist(), original[0].tolist()
-    assert (nose.state(row, before), nose.state_name(nose.state(row, before))) == (1, "another place")
-    assert nose.followed(row, before) == pytest.approx(0.1, abs=1e-5)
-    assert nose.curve == "how far the nose moved, in the distance from left eye to right eye"
-    assert EYES.change_in_words(0.034) == "3.4 % of the distance from left eye to right eye"
+    assert (nose.view.state(row, before), nose.view.state_name(nose.view.state(row, before))) == (1, "another place")
+    assert nose.view.response(row, before) == pytest.approx(0.1, abs=1e-5)
+    assert nose.view.response_axis.label == "how far the nose moved, in the distance from left eye to right eye"
+    assert EYES.view.change_in_words(0.034) == "3.4 % of the distance from left eye to right eye"
     box = KeypointsTask()
     assert box.change(edited, original).item() == pytest.approx(0.05 / 3 / (0.25 + 0.0625) ** 0.5, abs=1e-5)
 
@@ -77,12 +77,12 @@ def test_the_loss_has_a_slope_where_nothing_moved_and_falls_with_displacement() 
 def test_the_points_are_drawn_where_they_are() -> None:
     black = np.zeros((64, 64, 3), np.uint8)
     original, edited = EYES.outputs(POINTS)[0], moved(2, 0.2, 0.0)[0]
-    drawn = EYES.overlay(black, edited, original)
+    drawn = EYES.view.overlay(black, edited, original)
     assert drawn.shape == black.shape
     for x, y in edited.view(3, 2).tolist():
         assert drawn[int(y * 64), int(x * 64), 0] > 150
     assert drawn[48, 38].min() > 100, "a line leads from where the nose was"
-    assert EYES.caption(edited, original) == "moved 13.3 %"
+    assert EYES.view.caption(edited, original) == "moved 13.3 %"
     assert not drawn[10, 10].any()
     assert not black.any(), "the picture itself is left alone"
 
@@ -163,14 +163,14 @@ def test_onnx_files_of_points_are_the_same_targets(form: str, tmp_path: Path) ->
 
 
 def test_the_scale_of_the_chart_follows_the_points() -> None:
-    assert EYES.axis is None
-    assert (EYES.boundary, EYES.small, EYES.hardly) == (0.1, 0.05, 0.01)
+    axis = EYES.view.response_axis
+    assert (axis.ends, axis.boundary, axis.negligible, EYES.view.negligible_change) == (None, 0.1, 0.01, 0.05)
     row, before = moved(2, 0.03, 0.04)[0].tolist(), POINTS.flatten().tolist()
-    assert EYES.parts(row) == ["left eye", "right eye", "nose"]
-    np.testing.assert_allclose(EYES.part_changes(row, before), [0, 0, 0.1], atol=1e-5)
-    assert EYES.part_change == "how far each point moves, in the distance from left eye to right eye"
-    assert KeypointsTask().parts([0.5, 0.5]) == ()
-    assert KeypointsTask().parts([0.5] * 4) == ["point 0", "point 1"]
+    assert EYES.view.parts(row, row).names == ["left eye", "right eye", "nose"]
+    np.testing.assert_allclose(EYES.view.parts(row, before).changes, [0, 0, 0.1], atol=1e-5)
+    assert EYES.view.parts(row, before).label == "how far each point moves, in the distance from left eye to right eye"
+    assert KeypointsTask().view.parts([0.5] * 2, [0.5] * 2).names == ()
+    assert KeypointsTask().view.parts([0.5] * 4, [0.5] * 4).names == ["point 0", "point 1"]
 
 
 def test_modules_and_functions_of_points_are_targets() -> None:

@@ -28,28 +28,28 @@ def test_each_label_is_a_decision_and_the_one_that_moves_most_speaks(before: lis
     assert TASK.recorded(edited, original)[0].tolist() == pytest.approx(p, abs=1e-6)
     moved = [abs(a - b) for a, b in zip(p, q, strict=True)]
     assert TASK.change(edited, original).item() == pytest.approx(max(moved), abs=1e-6)
-    assert TASK.part_changes(p, q) == pytest.approx(moved)
-    assert TASK.followed(p, q) == pytest.approx(max(moved))
+    assert TASK.view.parts(p, q).changes == pytest.approx(moved)
+    assert TASK.view.response(p, q) == pytest.approx(max(moved))
     turned = [i for i in range(3) if (after[i] >= 0) != (before[i] >= 0)]
     assert bool(TASK.flipped(edited, original)) == bool(turned)
     margin = TASK.margin(edited, original).item()
     assert margin <= 0 if turned else margin >= 0
-    state = TASK.state(p, q)
-    assert (state != TASK.state(q, q)) == bool(turned)
+    state = TASK.view.state(p, q)
+    assert (state != TASK.view.state(q, q)) == bool(turned)
     if turned:
         most = max(turned, key=lambda i: moved[i])
-        assert TASK.state_name(state) == f"{'' if after[most] >= 0 else 'not '}“{TASK.classes[most]}”"
+        assert TASK.view.state_name(state) == f"{'' if after[most] >= 0 else 'not '}“{TASK.classes[most]}”"
 
 
 def test_words() -> None:
     assert isinstance(TASK, Task)
     original, edited = torch.tensor([2.0, 0.1, -3.0]), torch.tensor([2.0, -0.1, 1.0])
-    assert TASK.caption(original, original) == "2 labels"
-    assert TASK.caption(edited, original) == "smile 0.73"
-    assert TASK.state_name(TASK.state([0.9, 0.5, 0.1], [0.9, 0.5, 0.1])) == ""
-    assert TASK.parts([0.1, 0.2, 0.3]) == TASK.classes
+    assert TASK.view.caption(original, original) == "2 labels"
+    assert TASK.view.caption(edited, original) == "smile 0.73"
+    assert TASK.view.state_name(TASK.view.state([0.9, 0.5, 0.1], [0.9, 0.5, 0.1])) == ""
+    assert TASK.view.parts([0.1, 0.2, 0.3], [0.1, 0.2, 0.3]).names == TASK.classes
     assert task_from_dict(TASK.to_dict()) == TASK
-    assert MultiLabelTask(classes=("0", "1")).state_name(2) == "class 0"
+    assert MultiLabelTask(classes=("0", "1")).view.state_name(2) == "class 0"
 
 
 def test_the_loss_turns_the_label_that_is_nearest_to_turning() -> None:

@@ -26,19 +26,19 @@ def test_flips_changes_and_states_are_of_the_difference(before: float, after: fl
     assert AGE.change(edited, original).item() == pytest.approx(min(abs(moved) / 100, 1), abs=1e-5)
     if abs(abs(moved) - 5) > 1e-3:
         assert bool(AGE.flipped(edited, original)) == (abs(moved) >= 5)
-        assert (AGE.state([after], [before]) != AGE.state([before], [before])) == (abs(moved) >= 5)
+        assert (AGE.view.state([after], [before]) != AGE.view.state([before], [before])) == (abs(moved) >= 5)
     assert AGE.margin(original, original).item() == 5
 
 
 def test_words_are_in_the_numbers_own_unit() -> None:
     assert isinstance(AGE, Task)
-    assert AGE.caption(torch.tensor([41.26]), torch.tensor([40.0])) == "41 years"
-    assert RegressionTask(range=(0.0, 1.0)).caption(torch.tensor([0.126]), torch.tensor([0.1])) == "0.13"
-    assert AGE.change_in_words(0.052) == "5 years"
-    assert AGE.corner == AGE.curve == "the model’s output in years"
-    assert AGE.axis == (0.0, 100.0)
-    states = [AGE.state([value], [40.0]) for value in (41, 20, 60)]
-    assert [AGE.state_name(state) for state in states] == ["", "a lower number", "a higher number"]
+    assert AGE.view.caption(torch.tensor([41.26]), torch.tensor([40.0])) == "41 years"
+    assert RegressionTask(range=(0.0, 1.0)).view.caption(torch.tensor([0.126]), torch.tensor([0.1])) == "0.13"
+    assert AGE.view.change_in_words(0.052) == "5 years"
+    assert AGE.view.caption_label == AGE.view.response_axis.label == "the model’s output in years"
+    assert AGE.view.response_axis.ends == (0.0, 100.0)
+    states = [AGE.view.state([value], [40.0]) for value in (41, 20, 60)]
+    assert [AGE.view.state_name(state) for state in states] == ["", "a lower number", "a higher number"]
     assert task_from_dict(AGE.to_dict()) == AGE
     assert RegressionTask(range=(0.0, 50.0)).least == 5.0
 
@@ -84,9 +84,9 @@ def test_an_onnx_file_of_a_number_is_the_same_target(tmp_path: Path) -> None:
 
 
 def test_what_is_small_is_so_in_the_numbers_own_unit() -> None:
-    assert (AGE.small, AGE.hardly) == (0.025, 0.5)
+    assert (AGE.view.negligible_change, AGE.view.response_axis.negligible) == (0.025, 0.5)
     tenth = RegressionTask(range=(0.0, 1.0))
-    assert (tenth.small, tenth.hardly) == pytest.approx((0.05, 0.01))
+    assert (tenth.view.negligible_change, tenth.view.response_axis.negligible) == pytest.approx((0.05, 0.01))
 
 
 def test_a_plain_function_is_audited_as_one() -> None:

@@ -47,13 +47,13 @@ def test_agreement_is_the_mean_overlap_of_the_classes_that_are_there(maps: np.nd
         assert task.change(after, original).item() == pytest.approx(1 - mean, abs=1e-6)
         row = task.recorded(after, original)[0].tolist()
         assert row[3] == -1
-        assert task.followed(row, row) == pytest.approx(mean, abs=1e-6)
-        np.testing.assert_allclose(task.part_changes(row, row), np.nan_to_num(1 - np.array(overlaps)), atol=1e-6)
+        assert task.view.response(row, row) == pytest.approx(mean, abs=1e-6)
+        np.testing.assert_allclose(task.view.parts(row, row).changes, np.nan_to_num(1 - np.array(overlaps)), atol=1e-6)
         if abs(mean - 0.75) > 1e-6:
-            assert bool(task.flipped(after, original)) == (mean < 0.75) == bool(task.state(row, row))
+            assert bool(task.flipped(after, original)) == (mean < 0.75) == bool(task.view.state(row, row))
     whole = TASK.recorded(logits_of(now), logits_of(now))[0].tolist()
     assert set(whole) <= {1.0, -1.0}
-    assert TASK.state(whole, whole) == 0
+    assert TASK.view.state(whole, whole) == 0
 
 
 def test_one_class_can_be_the_one_that_counts() -> None:
@@ -64,14 +64,14 @@ def test_one_class_can_be_the_one_that_counts() -> None:
     for chosen in ("sky", 1):
         sky = SegmentationTask(classes=CLASSES, chosen=chosen)
         assert sky.change(logits_of(now), logits_of(before)).item() == pytest.approx(0.5)
-        assert sky.caption(logits_of(now)[0], logits_of(before)[0]) == "IoU 0.50"
-        assert sky.state_name(1) == "another area of “sky”"
-        assert sky.change_in_words(0.5) == "an overlap (IoU) of “sky” of 0.50 with the areas before the edit"
+        assert sky.view.caption(logits_of(now)[0], logits_of(before)[0]) == "IoU 0.50"
+        assert sky.view.state_name(1) == "another area of “sky”"
+        assert sky.view.change_in_words(0.5) == "an overlap (IoU) of “sky” of 0.50 with the areas before the edit"
     nowhere = SegmentationTask(classes=CLASSES, chosen="sea")
     assert not nowhere.flipped(logits_of(now), logits_of(before)), "it is in neither picture"
     assert nowhere.flipped(logits_of(now * 0 + 3), logits_of(before)), "it appears"
-    assert TASK.caption(logits_of(now)[0], logits_of(before)[0]) == "mIoU 0.50"
-    assert TASK.state_name(1) == "other areas"
+    assert TASK.view.caption(logits_of(now)[0], logits_of(before)[0]) == "mIoU 0.50"
+    assert TASK.view.state_name(1) == "other areas"
 
 
 @pytest.mark.parametrize("chosen", [None, "sky", "sea"])
@@ -126,7 +126,7 @@ def test_areas_are_tinted_and_what_changed_is_hatched(side: int) -> None:
     before[0, :, 4:] = 1
     now = before.copy()
     now[0, 4:, :4] = 2
-    drawn = TASK.overlay(grey, logits_of(now)[0], logits_of(before)[0]).astype(int)
+    drawn = TASK.view.overlay(grey, logits_of(now)[0], logits_of(before)[0]).astype(int)
     assert drawn.shape == grey.shape
     quarter = side // 4
     sky = (128 + np.array([0xE6, 0x9F, 0x00])) // 2
@@ -138,9 +138,9 @@ def test_areas_are_tinted_and_what_changed_is_hatched(side: int) -> None:
     tree = (128 + np.array([0x56, 0xB4, 0xE9])) // 2
     assert (np.abs(changed - tree).max(1) < 16).mean() > 0.2, "on what it became"
     assert (grey == 128).all(), "the picture itself is left alone"
-    assert dict(TASK.legend) == {"wall": "#000000", "sky": "#e69f00", "tree": "#56b4e9", "sea": "#009e73"}
+    assert dict(TASK.view.legend) == {"wall": "#000000", "sky": "#e69f00", "tree": "#56b4e9", "sea": "#009e73"}
     many = SegmentationTask(classes=tuple(map(str, range(60))))
-    assert len({color for _, color in many.legend}) == 60
+    assert len({color for _, color in many.view.legend}) == 60
 
 
 def test_all_forms_of_an_output_are_the_same_areas() -> None:
@@ -198,7 +198,7 @@ def test_it_is_a_task_and_comes_back_from_its_description() -> None:
     assert isinstance(TASK, Task)
     chosen = SegmentationTask(classes=CLASSES, chosen="sky", threshold=0.5)
     assert task_from_dict(chosen.to_dict()) == chosen
-    assert (TASK.small, TASK.hardly, TASK.boundary) == (0.125, 0.025, 0.75)
+    assert (TASK.view.negligible_change, *TASK.view.response_axis[2:]) == (0.125, 0.75, 0.025)
 
 
 class Segmenter(nn.Module):

@@ -14,6 +14,7 @@ from networks import Drawing, Function
 from torch import Tensor
 
 from zoom_engine import check_task
+from zoom_engine.common.contracts import members
 from zoom_engine.common.errors import TargetError
 from zoom_engine.evaluation.evaluator import Evaluator
 from zoom_engine.targets import (
@@ -23,10 +24,13 @@ from zoom_engine.targets import (
     KeypointsTask,
     MultiClassTask,
     MultiLabelTask,
+    Parts,
     Pixels,
     RegressionTask,
+    ResponseAxis,
     SegmentationTask,
     Task,
+    TaskView,
     load_target,
 )
 from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
@@ -40,12 +44,6 @@ class Level(Described):
 
     tolerance: float = 0.2
     name: ClassVar[Any] = "level"
-    axis: ClassVar[Any] = (0.0, 1.0)
-    boundary: ClassVar[Any] = None
-    corner: ClassVar[Any] = "the level"
-    curve: ClassVar[Any] = "the level"
-    small: ClassVar[Any] = 0.02
-    hardly: ClassVar[Any] = 0.01
 
     def outputs(self, raw: Tensor) -> Any:
         return raw.flatten(1).float()
@@ -65,28 +63,40 @@ class Level(Described):
     def loss(self, outputs: Tensor, original: Tensor) -> Any:
         return (outputs - torch.where(original < 0.5, 1.0, 0.0)).abs()[:, 0]
 
+    @property
+    def view(self) -> Any:
+        return LevelView(self)
+
+
+class LevelView(TaskView):
+    """Has captions and words of its own, and leaves the rest to the defaults."""
+
+    task: Level
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> Any:
-        return f"{outputs_row[0].item():.2f}"
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> Any:
-        return recorded[0]
-
-    def state(self, recorded: Sequence[float], original: Sequence[float]) -> Any:
-        return int(abs(recorded[0] - original[0]) >= self.tolerance)
-
-    def state_name(self, state: int) -> Any:
-        return ("", "another level")[state]
+        return f"{float(outputs_row.flatten()[0]):.2f}"
 
     def change_in_words(self, change: float) -> Any:
-        return ""
+        return f"{100 * change:.0f} % of the scale"
 
 
-class WithoutState(Level):
-    state = None  # type: ignore[assignment]
+def shown(view: type[LevelView]) -> type[Level]:
+    """A level that is shown by `view`."""
+    return type(view.__name__, (Level,), {"view": property(view)})
 
 
-class CornerOfANumber(Level):
-    corner = 3
+class WithoutMargin(Level):
+    margin = None  # type: ignore[assignment]
+
+
+class ViewOfItself(Level):
+    @property
+    def view(self) -> Any:
+        return self
+
+
+class LabelOfANumber(LevelView):
+    caption_label = 3  # type: ignore[assignment]
 
 
 class NotForJson(Level):
@@ -116,19 +126,19 @@ class TakesNothingBack(Level):
         return cls(**described, more=True)  # type: ignore[call-arg]
 
 
-class LargeSmall(Level):
-    small = 5.0
+class LargeNegligible(LevelView):
+    negligible_change = 5.0  # type: ignore[assignment]
 
 
-class FallingAxis(Level):
-    axis = (1.0, 0.0)
+class FallingAxis(LevelView):
+    response_axis = ResponseAxis("the level", (1.0, 0.0))  # type: ignore[assignment]
 
 
-class NamedColour(Level):
+class NamedColour(LevelView):
     legend = (("level", "magenta"),)
 
 
-class NoWords(Level):
+class NoWords(LevelView):
     def change_in_words(self, change: float) -> float:
         return change
 
@@ -217,55 +227,57 @@ class OneLoss(Level):
         return super().loss(outputs, original).mean()
 
 
-class LongCaption(Level):
+class LongCaption(LevelView):
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         return str(outputs_row) * 9
 
 
-class CaptionOfANumber(Level):
+class CaptionOfANumber(LevelView):
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> float:
         return outputs_row[0].item()
 
 
-class DrawsShares(Level):
+class DrawsShares(LevelView):
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Any:
         return pixels / 255
 
 
-class DrawsInPlace(Level):
+class DrawsInPlace(LevelView):
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         pixels[:2] = 255
         return pixels
 
 
-class FollowsATensor(Level):
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
+class RespondsByATensor(LevelView):
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
         return torch.tensor(recorded)
 
 
-class OneState(Level):
+class OneState(LevelView):
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         return 0
 
 
-class NamelessState(Level):
+class NamelessState(LevelView):
     def state_name(self, state: int) -> None:
         """Says nothing."""
 
 
-class PartsWithoutChanges(Level):
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        return ("red", "green")
+class PartsWithoutChanges(LevelView):
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        return Parts(("red", "green"))
 
 
-class PartsThatShrink(Level):
-    part_change = "how far"
+class PartsThatShrink(LevelView):
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        return Parts(("red",), [recorded[0] - original[0]], "how far")
 
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        return ("red",)
 
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        return [recorded[0] - original[0]]
+class RecordsDistances(Level):
+    """Its recorded numbers are not its outputs, which the default of `TaskView.state` takes them for."""
+
+    def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
+        return (outputs - original) / 1000
 
 
 class DetachedLoss(Level):
@@ -284,17 +296,18 @@ class FlatLoss(Level):
 
 
 WRONG = [
-    (WithoutState, "state must be a method, not None"),
-    (CornerOfANumber, "corner must be a text, got 3"),
+    (WithoutMargin, "margin must be a method, not None"),
+    (ViewOfItself, "view is a TaskView, but it is a ViewOfItself"),
+    (shown(LabelOfANumber), "are texts, but caption_label is 3"),
     (NotForJson, "to_dict is JSON-ready.*, but it fails: TypeError"),
     (TuplesInJson, "JSON has not all of its values"),
     (OfAnotherName, "its \"task\" is 'levels'"),
     (ForgetsItsOptions, "from_dict takes it back, but what comes back is .*0.5"),
     (TakesNothingBack, "from_dict takes it back, but it fails: TypeError"),
-    (LargeSmall, r"small is in \[0, 1\].*, but small is 5.0"),
-    (FallingAxis, r"axis is two rising numbers or None.*, but axis is \(1.0, 0.0\)"),
-    (NamedColour, "legend has names and colours .*, but it has .'level', 'magenta'."),
-    (NoWords, "change_in_words is a text, but it is 0.25"),
+    (shown(LargeNegligible), r"negligible_change is in \[0, 1\], but it is 5.0"),
+    (shown(FallingAxis), r"response_axis .* two rising numbers or None.*, but its ends are \(1.0, 0.0\)"),
+    (shown(NamedColour), "legend has names and colours .*, but it has .'level', 'magenta'."),
+    (shown(NoWords), "change_in_words is a text, but it is 0.25"),
     (DoubleOutputs, "float32 or whole numbers.*, but they are torch.float64"),
     (OneOutput, r"outputs gives a row for each raw one, but of \[6, 3\] they are \[1, 3\]"),
     (RecordsNaN, "recorded gives finite numbers .*, but it gives NaN or infinity"),
@@ -311,15 +324,16 @@ WRONG = [
     (MixesRows, "rows do not hang on each other, but recorded of a row is .* off"),
     (MeansOverRows, "rows do not hang on each other, but loss of a row is .* off"),
     (OneLoss, "loss gives a number a row, but it gives torch.float32 .. of 6 rows"),
-    (LongCaption, "caption is a text of 1 to 80 characters, but it is 'tensor"),
-    (CaptionOfANumber, "caption is a text of 1 to 80 characters, but it is 0"),
-    (DrawsShares, r"overlay is another picture, uint8 .*, but it is float64 \[16, 16, 3\]"),
-    (DrawsInPlace, "the picture that it was given is drawn into"),
-    (FollowsATensor, "followed is a number, but it is tensor"),
-    (OneState, "another one after a flip, but a flip leads from state 0 to the same"),
-    (NamelessState, "but state is 0, its name None"),
-    (PartsWithoutChanges, "but parts are 2, part_changes 0"),
-    (PartsThatShrink, r"but part_changes are \[-0"),
+    (shown(LongCaption), "caption is a text of 1 to 80 characters, but it is 'tensor"),
+    (shown(CaptionOfANumber), "caption is a text of 1 to 80 characters, but it is 0"),
+    (shown(DrawsShares), r"overlay is another picture, uint8 .*, but it is float64 \[16, 16, 3\]"),
+    (shown(DrawsInPlace), "the picture that it was given is drawn into"),
+    (shown(RespondsByATensor), "response is a number, but it is tensor"),
+    (shown(OneState), "another one after a flip, but a flip leads from state 0 to the same"),
+    (shown(NamelessState), "but state is 0, its name None"),
+    (shown(PartsWithoutChanges), "but names are 2, changes 0"),
+    (shown(PartsThatShrink), r"but changes are \[-0"),
+    (RecordsDistances, "another one after a flip, but a flip leads from state 0 to the same"),
     (DetachedLoss, "loss has a gradient .*, but it has none"),
     (DetachedMargin, "margin has a gradient .*, but it has none"),
     (FlatLoss, "loss has a slope, but it is 0"),
@@ -357,6 +371,20 @@ def test_what_ships_holds_the_contract_on_outputs_of_its_usual_shape(task: Task)
     check_task(task)
 
 
+def test_what_a_view_does_not_say_has_a_default() -> None:
+    view, before, after = TaskView(Level()), torch.tensor([0.1, 0.5]), torch.tensor([0.4, 0.5])
+    assert view.caption(after, before) == "0.30", "how far the recorded number furthest off is"
+    assert view.caption_label == view.response_axis.label == "how far the model’s output moved"
+    assert [view.state([level, 0.5], [0.1, 0.5]) for level in (0.1, 0.4)] == [0, 1]
+    assert [view.state_name(state) for state in (0, 1)] == ["", "another output"]
+    assert (view.parts([0.4], [0.1]), view.legend, view.change_in_words(0.3)) == (Parts(), (), "")
+
+
+def test_what_an_output_means_and_how_it_is_shown_have_twelve_members_each() -> None:
+    assert len(members(Task)) == 12
+    assert len([name for name in (*vars(TaskView), "task") if not name.startswith("_")]) == 12
+
+
 def test_a_task_of_no_usual_shape_asks_for_outputs() -> None:
     class OfSevens(Level):
         def outputs(self, raw: Tensor) -> Tensor:
@@ -375,7 +403,7 @@ def network() -> Function:
     return Function(lambda m: (m[:, :1] - 0.5) * 2 + 0.5)
 
 
-@pytest.mark.parametrize("wrong", [ChangeTimesHundred, SignedChange, DetachedLoss, TuplesInJson, WithoutState])
+@pytest.mark.parametrize("wrong", [ChangeTimesHundred, SignedChange, DetachedLoss, TuplesInJson, WithoutMargin])
 def test_a_target_is_refused_on_load_where_its_task_breaks_the_contract(wrong: type[Level]) -> None:
     with pytest.raises(TargetError, match="task 'level'"):
         load_target(network(), task=wrong(), resolution=16)
@@ -405,7 +433,7 @@ class OfMaps(Level):
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
-        if name not in ("recorded", "margin", "flipped", "change", "loss", "caption", "overlay"):
+        if name not in ("recorded", "margin", "flipped", "change", "loss"):
             return found
 
         def of_rows(*given: Any) -> Any:
@@ -436,14 +464,16 @@ def test_a_sound_task_of_large_maps_is_loaded() -> None:
 
 def test_the_check_on_load_of_large_maps_costs_the_same_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    for name in ("margin", "flipped", "change", "loss", "recorded", "caption", "overlay"):
-        own = getattr(SegmentationTask, name)
+    of_task, of_view = ("margin", "flipped", "change", "loss", "recorded"), ("caption", "overlay")
+    for kind, names in ((SegmentationTask, of_task), (type(SegmentationTask(classes=NAMES).view), of_view)):
+        for name in names:
+            own = getattr(kind, name)
 
-        def counted(self: SegmentationTask, *given: Any, own: Any = own) -> Any:
-            seen.append(sum(each.numel() for each in given if isinstance(each, Tensor)))
-            return own(self, *given)
+            def counted(self: object, *given: Any, own: Any = own) -> Any:
+                seen.append(sum(each.numel() for each in given if isinstance(each, Tensor)))
+                return own(self, *given)
 
-        monkeypatch.setattr(SegmentationTask, name, counted)
+            monkeypatch.setattr(kind, name, counted)
     sums = []
     for side in (128, 512):
         seen.clear()

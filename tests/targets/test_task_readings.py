@@ -23,12 +23,13 @@ def test_states_differ_where_the_prediction_flips(task: Task, before: list[float
     original, edited = torch.tensor([before[:width]]), torch.tensor([after[:width]])
     first, second = (task.recorded(output, original)[0].tolist() for output in (original, edited))
     if min(abs(float(task.margin(output, output)[0])) for output in (original, edited)) > 1e-3:
-        differ = task.state(second, first) != task.state(first, first)
+        differ = task.view.state(second, first) != task.view.state(first, first)
         assert differ == bool(task.flipped(edited, original)[0])
-    low, high = task.axis
-    assert low <= task.followed(second, first) <= high
-    if task.boundary is not None and abs(task.followed(first, first) - task.boundary) > 1e-3:
-        assert (task.followed(first, first) > task.boundary) == bool(task.state(first, first))
+    axis = task.view.response_axis
+    assert axis.ends is not None
+    assert axis.ends[0] <= task.view.response(second, first) <= axis.ends[1]
+    if axis.boundary is not None and abs(task.view.response(first, first) - axis.boundary) > 1e-3:
+        assert (task.view.response(first, first) > axis.boundary) == bool(task.view.state(first, first))
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
@@ -38,20 +39,20 @@ def test_a_task_comes_back_from_its_description(task: Task) -> None:
 
 def test_a_caption_of_several_classes_names_the_class_predicted_now_a_curve_follows_the_first() -> None:
     task = TASKS[1]
-    assert "predicts for the picture" in task.corner
-    assert "before the edit" in task.curve
-    assert task.followed([0.7, 0.2, 0.1], [0.1, 0.8, 0.1]) == 0.2
-    assert task.boundary is None
-    assert task.state_name(2) == "“c”"
+    assert "predicts for the picture" in task.view.caption_label
+    assert "before the edit" in task.view.response_axis.label
+    assert task.view.response([0.7, 0.2, 0.1], [0.1, 0.8, 0.1]) == 0.2
+    assert task.view.response_axis.boundary is None
+    assert task.view.state_name(2) == "“c”"
 
 
 def test_a_binary_caption_is_the_probability_of_class_1() -> None:
     task = TASKS[0]
-    assert task.corner == task.curve == "the probability of “yes”"
-    assert task.boundary == 0.5
-    assert task.state([0.5], [0.1]) == 1
+    assert task.view.caption_label == task.view.response_axis.label == "the probability of “yes”"
+    assert task.view.response_axis.boundary == 0.5
+    assert task.view.state([0.5], [0.1]) == 1
 
 
 def test_classes_without_names_are_numbered() -> None:
-    assert MultiClassTask(classes=("0", "1", "2")).state_name(2) == "class 2"
-    assert BinaryTask().corner == "the model’s output"
+    assert MultiClassTask(classes=("0", "1", "2")).view.state_name(2) == "class 2"
+    assert BinaryTask().view.caption_label == "the model’s output"

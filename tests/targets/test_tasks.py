@@ -34,7 +34,9 @@ def test_binary(rows: list[tuple[float, float]]) -> None:
         opposite = 0.0 if old >= 0 else 1.0
         literal = -(opposite * math.log(p + 1e-300) + (1 - opposite) * math.log(1 - p + 1e-300))
         assert task.loss(outputs, original)[index].item() == pytest.approx(literal, rel=1e-3, abs=1e-5)
-        assert task.caption(outputs[index], outputs[index]) == f"{task.recorded(outputs, original)[index].item():.2f}"
+        assert (
+            task.view.caption(outputs[index], outputs[index]) == f"{task.recorded(outputs, original)[index].item():.2f}"
+        )
 
 
 @given(st.lists(st.tuples(*[logits] * 6), min_size=1, max_size=5))
@@ -51,7 +53,7 @@ def test_multiclass(rows: list[tuple[float, ...]]) -> None:
     if len(set(original[0].tolist())) == 3:
         expected = -p.clamp_min(1e-30).log()[0, runner_up[0]]
         assert task.loss(outputs, original)[0].item() == pytest.approx(expected.item(), rel=1e-3, abs=1e-4)
-    assert task.caption(outputs[0], outputs[0]).split()[0] in CLASSES
+    assert task.view.caption(outputs[0], outputs[0]).split()[0] in CLASSES
     assert float(task.recorded(outputs, original)[0].sum()) == pytest.approx(1, abs=1e-5)
 
 

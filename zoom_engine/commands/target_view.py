@@ -16,7 +16,7 @@ from zoom_engine.common.files.png import png_bytes, to_pixels
 from zoom_engine.common.notices import Notify, untold
 from zoom_engine.generators import check_generator_options, load_generator, of_one_class
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.targets import Task, check_target_options, input_notices, load_target
+from zoom_engine.targets import TaskView, check_target_options, input_notices, load_target
 from zoom_engine.targets.assumptions import plain_images
 
 
@@ -57,9 +57,9 @@ def write_target_view(
         fed = loaded.preprocessing(images)
         seen = to_pixels(loaded.preprocessing.picture(fed))
         outputs = loaded(images)
-        pictures = [loaded.task.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
+        pictures = [loaded.task.view.overlay(pixels, row, row) for pixels, row in zip(seen, outputs, strict=True)]
         plain = {name: loaded(image)[0] for name, image in plain_images(*images.shape[-2:]).items()}
-        said, captions = _answers(loaded.task, [*outputs, *plain.values()])
+        said, captions = _answers(loaded.task.view, [*outputs, *plain.values()])
     for notice in input_notices(loaded, resolution=network.resolution):
         notify(notice)
     with system_errors(ConfigError, f"cannot write {out}"):
@@ -71,12 +71,12 @@ def write_target_view(
     ]
 
 
-def _answers(task: Task, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
+def _answers(view: TaskView, rows: Sequence[Tensor]) -> tuple[str, list[str]]:
     """Return in words what answers are compared with, and the captions of output rows.
 
     A task may only say how far one output is from another. Each output alone looks the same then, so all are compared
     with the first.
     """
-    alone = [task.caption(row, row) for row in rows]
-    beside = [task.caption(row, rows[0]) for row in rows]
+    alone = [view.caption(row, row) for row in rows]
+    beside = [view.caption(row, rows[0]) for row in rows]
     return ("", alone) if len(set(alone)) > 1 or beside == alone else (", held to that to the first", beside)

@@ -24,7 +24,7 @@ from zoom_engine.report.source import direction_of
 from zoom_engine.settings.attributes import slug
 from zoom_engine.statistics.counts import Counts, evidence
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import Task
+from zoom_engine.targets import TaskView
 
 STRIP_FRAMES = 6
 STEPS_TO_SHOWN = 2  # at least
@@ -55,7 +55,7 @@ class Pick:
     extreme: bool
 
 
-def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
+def picks(diagnosis: Diagnosis, view: TaskView) -> list[Pick]:
     """The units to show, most sensitive attribute first; in multi mode one choice among all units.
 
     Of each attribute first what is typical: where at least half of the images flip decisively the median one of these
@@ -63,7 +63,7 @@ def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
     are shown. The unit of largest change may follow, where it moves the output decisively further than the median.
     Edits beyond what the generator draws are left out.
     """
-    choice = _Choice(diagnosis, task)
+    choice = _Choice(diagnosis, view)
     if diagnosis.mode == "multi":
         return list(choice.picks(evidence(diagnosis.records), MULTI_FLIPS))[:MULTI_STRIPS]
     chosen: list[Pick] = []
@@ -75,8 +75,8 @@ def picks(diagnosis: Diagnosis, task: Task) -> list[Pick]:
 class _Choice:
     """Chooses among the records of one audit."""
 
-    def __init__(self, diagnosis: Diagnosis, task: Task) -> None:
-        self._diagnosis, self._task = diagnosis, task
+    def __init__(self, diagnosis: Diagnosis, view: TaskView) -> None:
+        self._diagnosis, self._view = diagnosis, view
 
     def picks(self, records: Sequence[Record], flips_each: int) -> Iterator[Pick]:
         """Of one attribute's records the units to show, the most telling of the others first."""
@@ -88,7 +88,7 @@ class _Choice:
         flips: dict[tuple[int, int], list[Record]] = {}
         for record in units:
             if self._diagnosis.is_decisive(record):
-                flips.setdefault(direction_of(record, record.output, self._task), []).append(record)
+                flips.setdefault(direction_of(record, record.output, self._view), []).append(record)
         directions = sorted(flips.values(), key=len, reverse=True)[:DIRECTIONS_OF_FLIPS]
         chosen = [record for pool in directions for record in _middle(pool, flips_each)]
         stands_out = extreme.change - typical.change >= least
@@ -101,7 +101,7 @@ class _Choice:
 
     def _counterfactual(self, record: Record, *, extreme: bool) -> Pick:
         """The picture of a decisive flip: what its record holds."""
-        direction = direction_of(record, record.output, self._task)
+        direction = direction_of(record, record.output, self._view)
         return Pick("flip", record, record.edit_weights, direction, True, record.label_kept, record.ssim, extreme)
 
     def _peak(self, kind: str, record: Record) -> Pick:
@@ -115,7 +115,7 @@ class _Choice:
             ssim=record.ssim,
         )
         point = min(points, key=lambda point: sum(map(abs, point.weights)), default=reported)
-        direction = direction_of(record, point.output, self._task)
+        direction = direction_of(record, point.output, self._view)
         decisive = direction[0] != direction[1] and point.change >= self._diagnosis.config.decisive_change
         kept, ssim = point.label_kept, point.ssim
         return Pick(kind, record, point.weights, direction, decisive, kept, ssim, extreme=kind == "extreme")
@@ -160,7 +160,9 @@ def build_gallery(audit: AuditFolder, diagnosis: Diagnosis, *, evaluator: Evalua
 
     ``styles [I, S]`` are the unedited style vectors; ``Record.image`` is a row of it.
     """
-    strips = [_strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task)]
+    strips = [
+        _strip(audit, pick, diagnosis, evaluator, styles) for pick in picks(diagnosis, evaluator.target.task.view)
+    ]
     rows = min(SHEET_ROWS, len(styles))
     sheets = [_sheet(audit, index, diagnosis, evaluator, styles[:rows]) for index in range(len(diagnosis.attributes))]
     audit.write_json(GALLERY, Gallery(tuple(strips), tuple(sheets)).to_json())
@@ -190,7 +192,7 @@ def strip_weights(shown: float, flip: float | None, end: float) -> tuple[list[fl
 
 def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Evaluator, styles: StyleRows) -> StripEntry:
     """Pictures of one unit from the original to the end of its range, with the target's output for each."""
-    record, task = pick.record, evaluator.target.task
+    record, view = pick.record, evaluator.target.task.view
     attribute = next((one for one in diagnosis.attributes if one.text == record.attribute), None)
     flip: float | None = None
     along: Sequence[float | None] = [None] * STRIP_FRAMES
@@ -200,7 +202,7 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
     else:
         column = diagnosis.attributes.index(attribute)
         end = _end(pick, column, diagnosis)
-        flip = _flip_weight(record, column, end, task)
+        flip = _flip_weight(record, column, end, view)
         steps, shown = strip_weights(pick.edit_weights[column], flip, end)
         weights = torch.zeros(len(steps), len(diagnosis.attributes))
         weights[:, column], along = torch.tensor(steps), steps
@@ -213,8 +215,8 @@ def _strip(audit: AuditFolder, pick: Pick, diagnosis: Diagnosis, evaluator: Eval
         entry = FrameEntry(
             file=name,
             weight=along[index],
-            caption=task.caption(seen.outputs[index], seen.outputs[0]),
-            followed=task.followed(recorded[index], recorded[0]),
+            caption=view.caption(seen.outputs[index], seen.outputs[0]),
+            followed=view.response(recorded[index], recorded[0]),
             flipped=bool(seen.flipped[index]),
             label_kept=bool(seen.label_kept[index]) if seen.labels_on else None,
         )
@@ -246,17 +248,17 @@ def _end(pick: Pick, column: int, diagnosis: Diagnosis) -> float:
     return max(high, shown) if side >= 0 else min(low, shown)
 
 
-def _flip_weight(record: Record, column: int, end: float, task: Task) -> float | None:
+def _flip_weight(record: Record, column: int, end: float, view: TaskView) -> float | None:
     """The edit weight nearest to 0 on the way to `end` at which the prediction flips and keeps its label, as far as the
     search looked."""
     original = record.original_output
-    unedited = task.state(original, original)
+    unedited = view.state(original, original)
     flips = [
         weight
         for point in record.trajectory
         if 0 < (weight := point.weights[column]) * (1 if end >= 0 else -1) <= abs(end) + _SLACK
         and point.label_kept is not False
-        and task.state(point.output, original) != unedited
+        and view.state(point.output, original) != unedited
     ]
     return min(flips, key=abs, default=None)
 
@@ -269,13 +271,13 @@ def _looked_at(evaluator: Evaluator, styles: Tensor, weights: Tensor) -> tuple[l
     original = evaluator.originals_of(images[:1], embeddings=None if embeddings is None else embeddings[:1])
     alike = original.rows(torch.zeros(len(images), dtype=torch.long))
     seen = evaluator.evaluate(images, alike, embeddings=embeddings, ssim="none")
-    return _drawn(images, seen.outputs, evaluator.target.task, unedited=0), seen
+    return _drawn(images, seen.outputs, evaluator.target.task.view, unedited=0), seen
 
 
-def _drawn(images: Tensor, outputs: Tensor, task: Task, *, unedited: int) -> list[Pixels]:
+def _drawn(images: Tensor, outputs: Tensor, view: TaskView, *, unedited: int) -> list[Pixels]:
     """The pictures with their outputs in them, those of row ``unedited`` being the original's."""
     original = outputs[unedited]
-    return [task.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
+    return [view.overlay(pixels, row, original) for pixels, row in zip(to_pixels(images), outputs, strict=True)]
 
 
 @torch.no_grad()
@@ -288,7 +290,7 @@ def _sheet(audit: AuditFolder, index: int, diagnosis: Diagnosis, evaluator: Eval
         weights = torch.zeros(len(columns), len(evaluator.directions))
         weights[:, index] = torch.tensor(columns)
         images = evaluator.render(style.expand(len(columns), -1), weights.to(style.device))
-        drawn = _drawn(images, evaluator.target(images), evaluator.target.task, unedited=columns.index(0.0))
+        drawn = _drawn(images, evaluator.target(images), evaluator.target.task.view, unedited=columns.index(0.0))
         names = [f"images/sheet-{attribute.slug}-{number}-{place}.png" for place in range(len(drawn))]
         for name, image in zip(names, drawn, strict=True):
             audit.write(name, png_bytes(image))

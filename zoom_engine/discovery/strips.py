@@ -57,7 +57,7 @@ def draw_strips(
         outputs = target(pictures)
         files = tuple(f"images/cluster-{rank}-{number}-{end}.png" for end in ENDS)
         for file, pixels, output in zip(files, to_pixels(pictures), outputs, strict=True):
-            drawn[file] = png_bytes(target.task.overlay(pixels, output, outputs[1]))
-        captions = tuple(target.task.caption(output, outputs[1]) for output in outputs)
+            drawn[file] = png_bytes(target.task.view.overlay(pixels, output, outputs[1]))
+        captions = tuple(target.task.view.caption(output, outputs[1]) for output in outputs)
         strips.append(Strip(seed=seeds[image], files=files, captions=captions))
     return tuple(strips), drawn

@@ -31,7 +31,7 @@ def run(study: Study, folder: Folder) -> dict[str, Any]:
         found.append(
             {
                 "target": name,
-                "corner": task_of(audit.manifest, audit.records).corner,
+                "corner": task_of(audit.manifest, audit.records).view.caption_label,
                 "single": _rates(audit),
                 "multi": _rates(multi),
                 "strips": [

@@ -128,8 +128,8 @@ def _compared(crop: Crop, code: Tensor, evaluator: Evaluator, yardstick: Yardsti
     seen, pixels = yardstick.apart(photograph, inversion)
     before = evaluator.originals_of(photograph)
     after = evaluator.evaluate(inversion, before, ssim="none")
-    task = evaluator.target.task
-    outputs = [task.caption(row, before.outputs[0]) for row in (before.outputs[0], after.outputs[0])]
+    view = evaluator.target.task.view
+    outputs = [view.caption(row, before.outputs[0]) for row in (before.outputs[0], after.outputs[0])]
     refused = None
     if max(seen, pixels) > LARGEST:
         refused = (

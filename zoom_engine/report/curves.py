@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoom_engine.audit.records import Record
-from zoom_engine.targets import Task
+from zoom_engine.targets import TaskView
 
 Array = NDArray[np.float64]
 _POINTS = 41
@@ -18,9 +18,9 @@ _SLACK = 1e-5  # recorded edit weights are rounded
 
 @dataclass(frozen=True)
 class ResponseCurve:
-    """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 `[P]`.
+    """Output over edit weight: `weights`, `mean`, `low` and `high` (quartiles over images) are float64 [P].
 
-    The output is what `Task.followed` takes of it.
+    The output is what `TaskView.response` takes of it.
     """
 
     weights: Array
@@ -31,11 +31,8 @@ class ResponseCurve:
 
 @dataclass(frozen=True)
 class Side:
-    """What an edit towards one end of the range does.
-
-    `changes` has a number for each image that is edited that way: the change of what `Task.followed` takes of the
-    output.
-    """
+    """What an edit towards one end of the range does: `changes`, of each image that is edited that way, of what
+    `TaskView.response` takes of the output."""
 
     changes: tuple[float, ...]
 
@@ -54,7 +51,7 @@ class Side:
         return sum(change >= least for change in self.changes), sum(change <= -least for change in self.changes)
 
 
-def sides(records: Sequence[Record], column: int, task: Task, within: tuple[float, float]) -> tuple[Side, Side]:
+def sides(records: Sequence[Record], column: int, view: TaskView, within: tuple[float, float]) -> tuple[Side, Side]:
     """Return what removing and adding the attribute with index `column` does, by its records.
 
     For each image it is the change at the furthest edit of its range that keeps the label. `within` is the range of
@@ -70,18 +67,18 @@ def sides(records: Sequence[Record], column: int, task: Task, within: tuple[floa
             kept = [point for point in tried if point.label_kept is not False]
             if tried:
                 last = max(kept, key=lambda point: abs(point.weights[column])).output if kept else original
-                changes.append(task.followed(last, original) - task.followed(original, original))
+                changes.append(view.response(last, original) - view.response(original, original))
     removing, adding = found
     return Side(tuple(removing)), Side(tuple(adding))
 
 
-def response_curve(records: Sequence[Record], column: int, task: Task) -> ResponseCurve | None:
+def response_curve(records: Sequence[Record], column: int, view: TaskView) -> ResponseCurve | None:
     """Compute the curve of the attribute with index `column` by its records; None below two shared points.
 
     Each image's outputs are interpolated linearly between the weights tried on it, never beyond them; a point counts
     when at least half of the images reach it.
     """
-    curves = [curve for record in records if (curve := _of_record(record, column, task)) is not None]
+    curves = [curve for record in records if (curve := _of_record(record, column, view)) is not None]
     if not curves:
         return None
     ends = min(weights[0] for weights, _ in curves), max(weights[-1] for weights, _ in curves)
@@ -94,11 +91,11 @@ def response_curve(records: Sequence[Record], column: int, task: Task) -> Respon
     return ResponseCurve(grid[shared], np.nanmean(values[:, shared], axis=0), low, high)
 
 
-def _of_record(record: Record, column: int, task: Task) -> tuple[Array, Array] | None:
+def _of_record(record: Record, column: int, view: TaskView) -> tuple[Array, Array] | None:
     """Return (weights, outputs) of one image by rising weight, the unedited one included; None if it is alone."""
     original = record.original_output
-    outputs = {point.weights[column]: task.followed(point.output, original) for point in record.trajectory}
-    outputs[0.0] = task.followed(original, original)
+    outputs = {point.weights[column]: view.response(point.output, original) for point in record.trajectory}
+    outputs[0.0] = view.response(original, original)
     if len(outputs) < 2:
         return None
     weights = sorted(outputs)

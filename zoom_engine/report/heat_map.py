@@ -11,7 +11,7 @@ from zoom_engine.audit.records import Point, Record
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import decimal
-from zoom_engine.targets import Task
+from zoom_engine.targets import TaskView
 
 MOST_COLUMNS = 12
 SLACK = 1e-5  # recorded edit weights are rounded
@@ -44,7 +44,7 @@ class HeatMap:
     largest: str
 
 
-def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -> HeatMap | None:
+def heat_map(diagnosis: Diagnosis, view: TaskView, names: Mapping[Attribute, str]) -> HeatMap | None:
     """Compute for each part of the output and each attribute the mean over images of the largest change.
 
     A sensitivity is the same for the whole output. `names` are the attributes' own, in the order of the rows. None
@@ -52,12 +52,13 @@ def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -
     """
     if diagnosis.mode == "multi" or not diagnosis.records:
         return None
-    parts = tuple(task.parts(diagnosis.records[0].original_output))
+    unedited = diagnosis.records[0].original_output
+    parts = view.parts(unedited, unedited)
     measured = {a: records for a in names if (records := diagnosis.of(a))}
-    if len(parts) < 2:
+    if len(parts.names) < 2:
         return None
     means = np.array(
-        [np.mean([_largest(r, diagnosis, task) for r in records], axis=0) for records in measured.values()]
+        [np.mean([_largest(r, diagnosis, view) for r in records], axis=0) for records in measured.values()]
     )
     order = np.argsort(-means.max(axis=0), kind="stable")
     kept = sorted(order[:MOST_COLUMNS].tolist())
@@ -66,15 +67,15 @@ def heat_map(diagnosis: Diagnosis, task: Task, names: Mapping[Attribute, str]) -
         (names[attribute], tuple(Cell(decimal(row[i]), float(row[i] / top) if top > 0 else 0.0) for i in kept))
         for attribute, row in zip(measured, means, strict=True)
     ]
-    columns = tuple(parts[i] for i in kept)
-    return HeatMap(columns, tuple(rows), len(parts) - len(kept), task.part_change, decimal(top))
+    columns = tuple(parts.names[i] for i in kept)
+    return HeatMap(columns, tuple(rows), len(parts.names) - len(kept), parts.label, decimal(top))
 
 
-def _largest(record: Record, diagnosis: Diagnosis, task: Task) -> Sequence[float]:
+def _largest(record: Record, diagnosis: Diagnosis, view: TaskView) -> Sequence[float]:
     """Return the largest change of each part among the points that count."""
     original = record.original_output
-    changes = [task.part_changes(output, original) for output in (original, record.output)]
-    changes += [task.part_changes(point.output, original) for point in _counted(record, diagnosis)]
+    changes = [view.parts(output, original).changes for output in (original, record.output)]
+    changes += [view.parts(point.output, original).changes for point in _counted(record, diagnosis)]
     found: list[float] = np.max(changes, axis=0).tolist()
     return found
 

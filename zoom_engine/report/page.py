@@ -149,7 +149,7 @@ def read_page(source: Source, budget: Budget) -> Page:
         signs=any(row.signed_change is not None for row in summary.sensitivity),
         drags_from=DRAGS,
         leaks=leak_table(summary, source.names),
-        heat_map=heat_map(source.diagnosis, source.task, {a: source.names[a] for a in source.order}),
+        heat_map=heat_map(source.diagnosis, source.view, {a: source.names[a] for a in source.order}),
         limits=tuple(limits(summary, manifest, source.names, source.counts[None], beyond=beyond)),
         provenance=tuple(provenance(manifest)),
         settings=tuple(_flat({k: v for k, v in without_folders(manifest.to_json()).items() if k != "format"})),
@@ -173,15 +173,16 @@ def _directions(source: Source) -> Iterator[tuple[str, str]]:
     Where that is nothing, it is the attribute that moves the output most, unless that is negligible or small. Outputs
     of several numbers have no direction.
     """
-    summary, task = source.summary, source.task
+    summary, view = source.summary, source.view
     if not source.diagnosis.records or len(source.diagnosis.records[0].original_output) > 1:
         return
     rows = leading(summary)
     if not rows:
         first = summary.sensitivity[:1]
-        rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= task.small]
+        rows = [row for row in first if row.verdict != "negligible" and (row.value or 0.0) >= view.negligible_change]
+    axis = view.response_axis
     for row in rows[:MOST_DIRECTIONS]:
-        if told := sentences.direction(*source.sides(row.attribute), task.curve, hardly=task.hardly):
+        if told := sentences.direction(*source.sides(row.attribute), axis.label, hardly=axis.negligible):
             yield source.names[row.attribute], told
 
 
@@ -195,25 +196,26 @@ def _sheet(source: Source, sheet: SheetEntry, budget: Budget) -> Sheet:
 
 def _curves(source: Source, budget: Budget) -> Iterator[Curve]:
     """Yield response curves in the order of the histogram; none in multi mode, where no attribute moves alone."""
-    diagnosis, task = source.diagnosis, source.task
+    diagnosis, response = source.diagnosis, source.view.response_axis
     if diagnosis.mode == "multi":
         return
     bound, ranges = source.config.bound, source.config.calibrated_range
     columns = {attribute: diagnosis.attributes.index(attribute) for attribute in source.order}
-    found = {a: response_curve(diagnosis.of(a), column, task) for a, column in columns.items()}
+    found = {a: response_curve(diagnosis.of(a), column, source.view) for a, column in columns.items()}
     curves = {attribute: curve for attribute, curve in found.items() if curve is not None}
-    axis = task.axis or (0.0, axis_for([*(float(c.high.max()) for c in curves.values()), task.boundary or 0.0]).end)
+    tops = [*(float(c.high.max()) for c in curves.values()), response.boundary or 0.0]
+    axis = response.ends or (0.0, axis_for(tops).end)
     for attribute, curve in curves.items():
         number, points = _points_of(source, attribute, budget)
         plot = curve_plot(
             curve,
             calibrated=ranges[columns[attribute]] if ranges else None,
-            boundary=task.boundary,
+            boundary=response.boundary,
             axis=axis,
             bound=bound,
             points=points,
         )
-        told = sentences.effect(*source.sides(attribute), hardly=task.hardly)
+        told = sentences.effect(*source.sides(attribute), hardly=response.negligible)
         yield Curve(source.order.index(attribute), source.names[attribute], plot, told, number)
 
 

@@ -33,7 +33,7 @@ from zoom_engine.settings.attributes import Attribute
 from zoom_engine.settings.audit_settings import METHODS
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.table import decimal, percent, signed
-from zoom_engine.targets import Task
+from zoom_engine.targets import TaskView
 
 FLIPS, FLIPPED = "flips here", "flipped"
 
@@ -66,33 +66,26 @@ def unit(summary: Summary) -> str:
     return "how far the output moves at most on the way, from 0 to 1, mean over images"
 
 
-def audited(summary: Summary, config: Config, task: Task) -> str:
+def audited(summary: Summary, config: Config, view: TaskView) -> str:
     """Say what of the model is observed, on what, under which edits."""
     images, attributes = summary.images, len(config.attributes)
     kind = "photograph" if config.photographs else "generated image"
     on = number_of(images, kind) if images else f"no {kind}s"
     edits = f"{number_of(attributes, 'attribute')} {agreeing(attributes, 'is', 'are')}"
     how = "" if attributes == 1 else " one at a time" if summary.mode == "single" else " together"
-    return f"Watched is {task.curve}, on {on}, while {edits} edited{how}."
+    return f"Watched is {view.response_axis.label}, on {on}, while {edits} edited{how}."
 
 
 def headline(
     summary: Summary,
     names: Mapping[Attribute, str],
     counts: Mapping[Attribute | None, Counts],
-    task: Task,
+    view: TaskView,
     *,
     unfinished: bool,
 ) -> str:
-    """Say the finding in one sentence or two.
-
-    Args:
-        summary: of the audit.
-        names: short names of the attributes.
-        counts: of each attribute, and under None of the images whatever the attribute.
-        task: says a change in its own unit.
-        unfinished: whether the audit goes on.
-    """
+    """The finding in one sentence or two. `names` maps attributes to their short names; `counts` are of each attribute
+    and, under None, of the images whatever the attribute; `view` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     if summary.mode == "multi" and summary.units:
         found = f"{flips(counts[None])}{moved_furthest(summary, names)}"
@@ -102,11 +95,11 @@ def headline(
     top = next(iter(leading(summary)), None)
     if top is None:
         if not unfinished:
-            return finding(summary, names, task)
+            return finding(summary, names, view)
         top = rows[0]
     name = f"“{names[top.attribute]}”"
     average = "on average" if counts[None].units > 1 else "in the one image measured"
-    own = task.change_in_words(top.value or 0.0)
+    own = view.change_in_words(top.value or 0.0)
     own = f", that is {own}," if own else ""
     moves = f"Adding or removing {name} moves this model’s output by {measured(top)}{own} {average}"
     found = f"{moves}; {flips(counts[top.attribute])}."
@@ -191,13 +184,13 @@ def _certainty(summary: Summary, names: Mapping[Attribute, str]) -> Verdict:
     return Verdict("No clear lead", "warn", close)
 
 
-def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least: float) -> Standing:
+def standing(strip: StripEntry, counts: Counts, alike: int, view: TaskView, *, least: float) -> Standing:
     """Say what a strip of gallery.json stands for.
 
     `counts` are those of its attribute; `alike` images flip decisively as it does; a flip is decisive from a change of
     `least` on. Galleries of older audits do not say why a strip was chosen.
     """
-    outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, task)}"
+    outcome = f"{strip.original_caption} → {strip.caption}, {_outcome(strip, view)}"
     kind = strip.kind
     images = number_of(counts.units, "image")
     if kind == "typical":
@@ -219,12 +212,12 @@ def standing(strip: StripEntry, counts: Counts, alike: int, task: Task, *, least
     return Standing("Example", "plain", outcome, f"Chosen for a large change, not as typical; {flips(counts)}.")
 
 
-def _outcome(strip: StripEntry, task: Task) -> str:
+def _outcome(strip: StripEntry, view: TaskView) -> str:
     if not strip.flipped:
         return "no flip"
     way = ""
     if strip.direction:
-        before, after = map(task.state_name, strip.direction)
+        before, after = map(view.state_name, strip.direction)
         way = f" from {before} to {after}" if before else f" to {after}"
     kind = {True: "decisive flip", False: "borderline flip", None: "flip"}[strip.decisive]
     return f"{kind}{way}"

@@ -40,7 +40,7 @@ class Source:
         self.config = self.diagnosis.config
         self.target = self.config.target or "the model"
         self.names = {a: short_name(a, self.config.neutral) for a in self.diagnosis.attributes}
-        self.task = task_of(self.diagnosis.manifest, self.diagnosis.records)
+        self.view = task_of(self.diagnosis.manifest, self.diagnosis.records).view
         self.finished = self.diagnosis.finished
         gallery, order = Gallery.load(audit), self.order
         self.strips = [strip for strip in gallery.strips if strip.attribute in (None, *order)]
@@ -58,7 +58,7 @@ class Source:
         if diagnosis.mode == "multi":
             return Side(()), Side(())
         column = diagnosis.attributes.index(attribute)
-        return sides(diagnosis.of(attribute), column, self.task, self.config.ranges[column])
+        return sides(diagnosis.of(attribute), column, self.view, self.config.ranges[column])
 
     @cached_property
     def counts(self) -> dict[Attribute | None, Counts]:
@@ -99,7 +99,7 @@ class Source:
     @property
     def headline(self) -> str:
         """Say the finding, see `sentences.headline`."""
-        return sentences.headline(self.summary, self.names, self.counts, self.task, unfinished=not self.finished)
+        return sentences.headline(self.summary, self.names, self.counts, self.view, unfinished=not self.finished)
 
     @property
     def in_short(self) -> str:
@@ -109,7 +109,7 @@ class Source:
     @property
     def audited(self) -> str:
         """Say what of the model is observed, on what, under which edits."""
-        return sentences.audited(self.summary, self.config, self.task)
+        return sentences.audited(self.summary, self.config, self.view)
 
     @property
     def verdict(self) -> sentences.Verdict:
@@ -144,8 +144,8 @@ class Source:
         """Load a strip with its pictures; with `ends` only the original and the one that it is shown for."""
         name = "all attributes together" if strip.attribute is None else self.names[strip.attribute]
         counts = self.counts.get(strip.attribute, self.counts[None])
-        standing = sentences.standing(strip, counts, self._alike(strip), self.task, least=self.config.decisive_change)
-        frames = load_frames(self.audit, strip, name=name, corner=self.task.corner, budget=budget, ends=ends)
+        standing = sentences.standing(strip, counts, self._alike(strip), self.view, least=self.config.decisive_change)
+        frames = load_frames(self.audit, strip, name=name, corner=self.view.caption_label, budget=budget, ends=ends)
         files = self.config.photographs
         source = f"Seed {strip.seed}" if not files or strip.image is None else f"Photograph {files[strip.image]}"
         return Strip(
@@ -166,7 +166,7 @@ class Source:
     def _alike(self, strip: StripEntry) -> int:
         """Return how many images flip decisively as the strip's does."""
         return sum(
-            self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.task) == strip.direction
+            self.diagnosis.is_decisive(record) and direction_of(record, record.output, self.view) == strip.direction
             for record in self.diagnosis.of(strip.attribute)
         )
 

@@ -10,7 +10,7 @@ from zoom_engine.audit.summary import Sensitivity, Summary, Verdict
 from zoom_engine.common.plurals import agreeing, listed, number_of
 from zoom_engine.settings.attributes import Attribute
 from zoom_engine.statistics.table import decimal, percent, with_interval
-from zoom_engine.targets import Task
+from zoom_engine.targets import TaskView
 
 TOLD = 0.1  # an audit that could miss an effect of so much is told to be weak
 MOST_IN_SHORT = 2
@@ -164,11 +164,11 @@ def what_now(summary: Summary, names: Mapping[Attribute, str], *, unfinished: bo
     return " ".join(steps)
 
 
-def finding(summary: Summary, names: Mapping[Attribute, str], task: Task) -> str:
-    """Return the headline where nothing is sensitive; `task` says a change in its own unit."""
+def finding(summary: Summary, names: Mapping[Attribute, str], view: TaskView) -> str:
+    """The headline where nothing is sensitive; `view` says a change in its own unit."""
     rows = [row for row in summary.sensitivity if row.value is not None]
     open_ones = len(_that_are(summary, "inconclusive"))
-    own = task.change_in_words(rows[0].value or 0.0)
+    own = view.change_in_words(rows[0].value or 0.0)
     own = f", that is {own}," if own else ""
     most = f"the most is {measured(rows[0])}{own} on average, for “{names[rows[0].attribute]}”"
     if not open_ones:

@@ -21,7 +21,7 @@ from zoom_engine.targets.tasks import (
 )
 from zoom_engine.targets.tasks.contract import check_task
 from zoom_engine.targets.tasks.described import Described
-from zoom_engine.targets.tasks.task import Pixels
+from zoom_engine.targets.tasks.task import Parts, Pixels, ResponseAxis, TaskView
 
 __all__ = [
     "BinaryTask",
@@ -31,12 +31,15 @@ __all__ = [
     "KeypointsTask",
     "MultiClassTask",
     "MultiLabelTask",
+    "Parts",
     "Pixels",
     "Preprocessing",
     "RegressionTask",
+    "ResponseAxis",
     "SegmentationTask",
     "Target",
     "Task",
+    "TaskView",
     "asks_a_service",
     "check_target",
     "check_target_options",

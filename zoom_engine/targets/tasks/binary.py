@@ -14,11 +14,14 @@ from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.classes import (
     PROBABILITY_EPS,
     OfClasses,
+    axis_of_probability,
     checked_probabilities,
+    class_name,
     probabilities,
     wrapper_of,
 )
 from zoom_engine.targets.tasks.described import check_output, rows_of
+from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
 BinaryOutput = Literal["logit", "two-logits", "probability", "two-probabilities"]
 
@@ -36,7 +39,6 @@ class BinaryTask(OfClasses):
     output: BinaryOutput = "logit"
     head: int | None = None
     name: ClassVar[str] = "binary"
-    boundary: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
         check_output("binary", self.output, BinaryOutput)
@@ -84,24 +86,36 @@ class BinaryTask(OfClasses):
         softplus of the margin."""
         return F.softplus(self.margin(outputs, original))
 
+    @property
+    def view(self) -> BinaryView:
+        """How it is shown."""
+        return BinaryView(self)
+
+
+class BinaryView(TaskView):
+    """Shows the probability of class 1."""
+
+    task: BinaryTask
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The probability of class 1, such as "0.83"."""
         return f"{outputs_row[0].sigmoid().item():.2f}"
 
     @property
-    def corner(self) -> str:
+    def response_axis(self) -> ResponseAxis:
         """The probability of class 1."""
-        return "the model’s output" if self.classes == ("0", "1") else f"the probability of “{self.classes[1]}”"
+        classes = self.task.classes
+        label = "the model’s output" if classes == ("0", "1") else f"the probability of “{classes[1]}”"
+        return axis_of_probability(label, boundary=0.5)
 
-    @property
-    def curve(self) -> str:
-        """The same."""
-        return self.corner
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The probability of class 1."""
         return float(recorded[0])
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """The class."""
         return int(recorded[0] >= 0.5)
+
+    def state_name(self, state: int) -> str:
+        """The class."""
+        return class_name(self.task.classes, state)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.described import Described, check_output, rows_of
+from zoom_engine.targets.tasks.task import ResponseAxis
 
 Output = Literal["logits", "probabilities"]
 
@@ -44,19 +45,6 @@ class OfClasses(Described):
 
     classes: tuple[str, ...]
 
-    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    small: ClassVar[float] = 0.05
-    """The study behind the method counts such true effects as none."""
-    hardly: ClassVar[float] = 0.01
-
-    def state_name(self, state: int) -> str:
-        """The class."""
-        return class_name(self.classes, state)
-
-    def change_in_words(self, change: float) -> str:
-        """A change of probability says it all."""
-        return ""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OfManyClasses(OfClasses):
@@ -68,7 +56,6 @@ class OfManyClasses(OfClasses):
     called: ClassVar[str]
     """The task, in errors; `things`: what its classes are."""
     things: ClassVar[str]
-    boundary: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         check_output(self.called, self.output, Output)
@@ -85,13 +72,15 @@ class OfManyClasses(OfClasses):
             )
         return checked_probabilities(rows) if self.output == "probabilities" else rows
 
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """The classes."""
-        return self.classes
 
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far the probability of each moved."""
-        return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
+def axis_of_probability(label: str, *, boundary: float | None = None) -> ResponseAxis:
+    """The axis of a response that is a probability."""
+    return ResponseAxis(label, (0.0, 1.0), boundary, negligible=0.01)
+
+
+def moved(recorded: Sequence[float], original: Sequence[float]) -> list[float]:
+    """How far each recorded probability is from the original's."""
+    return [abs(after - before) for after, before in zip(recorded, original, strict=True)]
 
 
 def probabilities(logits: Tensor) -> Tensor:

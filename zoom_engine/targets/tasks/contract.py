@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoom_engine.common.contracts import Rules, hold, hold_members
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets.tasks.task import Task
+from zoom_engine.targets.tasks.task import ResponseAxis, Task, TaskView
 
 ROUNDING = 1e-3
 SIDE, LONGEST_CAPTION = 16, 80
@@ -84,6 +84,7 @@ class _Tried:
 
     def __init__(self, task: Any, outputs: Tensor) -> None:
         self.task = task
+        self.view = task.view
         self.outputs = outputs.detach()
         self.originals = self.outputs.roll(1, 0)
 
@@ -122,27 +123,43 @@ def _described(tried: _Tried) -> str | None:
     return None if again == described else f"what comes back is {again}"
 
 
-def _small(tried: _Tried) -> str | None:
-    small, hardly = tried.task.small, tried.task.hardly
-    return None if 0 <= small <= 1 and hardly >= 0 else f"small is {small}, hardly {hardly}"
+def _view(tried: _Tried) -> str | None:
+    return None if isinstance(tried.view, TaskView) else f"it is a {type(tried.view).__name__}"
+
+
+def _negligible(tried: _Tried) -> str | None:
+    negligible = tried.view.negligible_change
+    return None if 0 <= negligible <= 1 else f"it is {negligible}"
 
 
 def _axis(tried: _Tried) -> str | None:
-    axis, boundary = tried.task.axis, tried.task.boundary
-    if axis is not None and not (len(axis) == 2 and -np.inf < axis[0] < axis[1] < np.inf):
-        return f"axis is {axis}"
-    return None if boundary is None or np.isfinite(boundary) else f"boundary is {boundary}"
+    axis = tried.view.response_axis
+    if not isinstance(axis, ResponseAxis):
+        return f"it is {axis!r}"
+    ends: tuple[float, ...] | None = axis.ends
+    if ends is not None and not (len(ends) == 2 and -np.inf < ends[0] < ends[1] < np.inf):
+        return f"its ends are {ends}"
+    if axis.boundary is not None and not np.isfinite(axis.boundary):
+        return f"its boundary is {axis.boundary}"
+    return None if axis.negligible >= 0 else f"its negligible is {axis.negligible}"
+
+
+def _labels(tried: _Tried) -> str | None:
+    for name, label in (("caption_label", tried.view.caption_label), ("the axis's", tried.view.response_axis.label)):
+        if not isinstance(label, str):
+            return f"{name} is {label!r}"
+    return None
 
 
 def _legend(tried: _Tried) -> str | None:
-    for entry in tried.task.legend:
+    for entry in tried.view.legend:
         if len(entry) != 2 or not isinstance(entry[0], str) or not COLOR.fullmatch(entry[1]):
             return f"it has {entry!r}"
     return None
 
 
 def _unit(tried: _Tried) -> str | None:
-    words = tried.task.change_in_words(0.25)
+    words = tried.view.change_in_words(0.25)
     return None if isinstance(words, str) else f"it is {words!r}"
 
 
@@ -220,7 +237,7 @@ def _row_by_row(tried: _Tried) -> str | None:
 
 def _caption(tried: _Tried) -> str | None:
     for row, original in zip(tried.outputs, tried.originals, strict=True):
-        caption = tried.task.caption(row, original)
+        caption = tried.view.caption(row, original)
         if not isinstance(caption, str) or not 0 < len(caption) <= LONGEST_CAPTION or not caption.isprintable():
             return f"it is {caption!r}"
     return None
@@ -229,25 +246,25 @@ def _caption(tried: _Tried) -> str | None:
 def _overlay(tried: _Tried) -> str | None:
     plain = np.full((SIDE, SIDE, 3), 90, np.uint8)
     given = plain.copy()
-    drawn = tried.task.overlay(given, tried.outputs[0], tried.originals[0])
+    drawn = tried.view.overlay(given, tried.outputs[0], tried.originals[0])
     if not isinstance(drawn, np.ndarray) or drawn.dtype != np.uint8 or drawn.shape != plain.shape:
         seen = f"{drawn.dtype} {list(drawn.shape)}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
         return f"it is {seen}"
     return None if np.array_equal(given, plain) else "the picture that it was given is drawn into"
 
 
-def _followed(tried: _Tried) -> str | None:
+def _response(tried: _Tried) -> str | None:
     for row in tried.rows:
-        followed = tried.task.followed(*row)
-        if not isinstance(followed, int | float) or not np.isfinite(followed):
-            return f"it is {followed!r}"
+        response = tried.view.response(*row)
+        if not isinstance(response, int | float) or not np.isfinite(response):
+            return f"it is {response!r}"
     return None
 
 
 def _states(tried: _Tried) -> str | None:
     for (recorded, before), flipped in zip(tried.rows, tried.flipped, strict=True):
-        state, own = tried.task.state(recorded, before), tried.task.state(before, before)
-        name = tried.task.state_name(state)
+        state, own = tried.view.state(recorded, before), tried.view.state(before, before)
+        name = tried.view.state_name(state)
         if not isinstance(state, int) or not isinstance(name, str):
             return f"state is {state!r}, its name {name!r}"
         if flipped and state == own:
@@ -257,13 +274,13 @@ def _states(tried: _Tried) -> str | None:
 
 def _parts(tried: _Tried) -> str | None:
     for row in tried.rows:
-        parts, changes = tried.task.parts(row[0]), tried.task.part_changes(*row)
-        if len(parts) != len(changes) or not all(isinstance(part, str) for part in parts):
-            return f"parts are {len(parts)}, part_changes {len(changes)}"
+        names, changes, label = tried.view.parts(*row)
+        if len(names) != len(changes) or not all(isinstance(name, str) for name in names):
+            return f"names are {len(names)}, changes {len(changes)}"
         if not all(0 <= change < np.inf for change in changes):
-            return f"part_changes are {list(changes)}"
-        if parts and not tried.task.part_change:
-            return "part_change does not say what they are"
+            return f"changes are {list(changes)}"
+        if names and not label:
+            return "label does not say what they are"
     return None
 
 
@@ -296,8 +313,10 @@ def _slope_of(name: str) -> Callable[[_Tried], str | None]:
 
 RULES: Rules[_Tried] = {
     "to_dict is JSON-ready, and from_dict takes it back": _described,
-    "small is in [0, 1], and hardly 0 or more": _small,
-    "axis is two rising numbers or None, boundary a number or None": _axis,
+    "view is a TaskView": _view,
+    "negligible_change is in [0, 1]": _negligible,
+    "response_axis has two rising numbers or None as ends, a boundary or None, and negligible of 0 or more": _axis,
+    "caption_label and the label of response_axis are texts": _labels,
     'legend has names and colours such as ("box", "#ff8800")': _legend,
     "change_in_words is a text": _unit,
     "outputs are finite, float32 or whole numbers, [B, …]": _outputs,
@@ -313,9 +332,9 @@ RULES: Rules[_Tried] = {
     "rows do not hang on each other": _row_by_row,
     f"caption is a text of 1 to {LONGEST_CAPTION} characters": _caption,
     "overlay is another picture, uint8 and of the same size": _overlay,
-    "followed is a number": _followed,
+    "response is a number": _response,
     "state is a whole number with a name, another one after a flip": _states,
-    "part_changes has a number of 0 or more for each of the parts": _parts,
+    "parts have a name and a change of 0 or more each, and a label": _parts,
 }
 RULES_OF_GRADIENTS: Rules[_Tried] = {
     "loss has a gradient to the outputs, as differentiable says": _gradient_of("loss"),

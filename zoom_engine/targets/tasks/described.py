@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, cast, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.common.typed import kinds_of, misfit
-from zoom_engine.targets.tasks.task import Pixels
+from zoom_engine.targets.tasks.task import Task, TaskView
 
 
 class Described:
-    """Says what it is, and comes back from it; draws nothing into pictures, and its output is of one piece."""
+    """Says what it is, and comes back from it; shows what a plain `TaskView` does."""
 
     name: ClassVar[str]
 
@@ -28,27 +27,10 @@ class Described:
         """Every picture has numbers of its own."""
         return False
 
-    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """The picture as it is: an output without a place in it."""
-        return pixels
-
     @property
-    def legend(self) -> Sequence[tuple[str, str]]:
-        """No colours."""
-        return ()
-
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """None."""
-        return ()
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """Of none."""
-        return ()
-
-    @property
-    def part_change(self) -> str:
-        """Nothing to say."""
-        return ""
+    def view(self) -> TaskView:
+        """What a `TaskView` shows of any task."""
+        return TaskView(cast(Task, self))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `task_from_dict` takes it back."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, checked_probabilities, class_name
 from zoom_engine.targets.tasks.described import Described, check_output
-from zoom_engine.targets.tasks.task import Pixels
+from zoom_engine.targets.tasks.task import Parts, Pixels, ResponseAxis, TaskView
 
 Form = Literal["found", "boxes", "yolo"]
 ABSENT, THERE, ELSEWHERE = range(3)
@@ -66,10 +66,6 @@ class DetectionTask(Described):
     score: float = 0.5
     overlap: float = 0.5
     name: ClassVar[str] = "detection"
-    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    boundary: ClassVar[None] = None
-    small: ClassVar[float] = 0.05
-    hardly: ClassVar[float] = 0.01
 
     def __post_init__(self) -> None:
         check_output("detection", self.output, Form)
@@ -124,13 +120,13 @@ class DetectionTask(Described):
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: what is left to the nearer threshold; where nothing was found, what the highest score lacks."""
         return torch.where(
-            self._found(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
+            self.found(original), self.match(outputs, original).left, self.score - outputs[:, :, 4].amax(1)
         )
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
         """bool `[B]`: no box of enough score is where the original's was; where it found nothing, one is anywhere."""
         margin = self.margin(outputs, original)
-        return torch.where(self._found(original), margin < 0, margin <= 0)
+        return torch.where(self.found(original), margin < 0, margin <= 0)
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: how far score × overlap moved."""
@@ -141,16 +137,70 @@ class DetectionTask(Described):
         """`[B]`: the cross-entropy of score × overlap to 0, of the box that has most of it; to 1 where nothing was
         found. It slopes where an overlap of 1 does not."""
         sure = (outputs[:, :, 4] * self._overlaps(outputs, original)).amax(1)
-        return -(torch.where(self._found(original), 1 - sure, sure) + PROBABILITY_EPS).log()
+        return -(torch.where(self.found(original), 1 - sure, sure) + PROBABILITY_EPS).log()
+
+    @property
+    def number(self) -> int | None:
+        """Of the class that counts."""
+        return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
+
+    def found(self, original: Tensor) -> Tensor:
+        """bool `[B]`: there is a box of enough score."""
+        return original[:, 0, 4] >= self.score
+
+    def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B, N]`: of each box with the original's; 1 where that found nothing."""
+        return torch.where(self.found(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
+
+    def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
+        if raw.ndim != 3 or raw.shape[2] not in (5, 6) or (raw.shape[2] == 5 and self.number is not None):
+            row = "6 (corners, score, class)" if self.number is not None else "6 or 5 (corners, score, class)"
+            raise TargetError(f"the target returns {list(raw.shape)}: boxes are [B, N, {row}]")
+        rows = raw.float()
+        scores = rows[:, :, 4]
+        if self.number is not None:
+            scores = torch.where(rows[:, :, 5] == self.number, scores, 0.0)
+        return rows[:, :, :4], scores
+
+    def _of_every_class(self, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
+        count = raw.shape[1] - 4 if raw.ndim == 3 else 0
+        if count < 1 or (self.classes and count != len(self.classes)) or (self.number or 0) >= count:
+            wanted = f"4 + {len(self.classes)}" if self.classes else "4 + C"
+            raise TargetError(f"the target returns {list(raw.shape)}: boxes of yolo are [B, {wanted}, N]")
+        columns = raw.float().transpose(1, 2)
+        middle, half, shares = columns[:, :, :2], columns[:, :, 2:4] / 2, columns[:, :, 4:]
+        scores = shares.amax(2) if self.number is None else shares[:, :, self.number]
+        return torch.cat([middle - half, middle + half], dim=2), scores
+
+    @property
+    def view(self) -> DetectionView:
+        """How it is shown."""
+        return DetectionView(self)
+
+
+class DetectionView(TaskView):
+    """Shows the box that is followed, and how sure it is."""
+
+    task: DetectionTask
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """Score × overlap, such as "0.83 × 0.91", the score alone where the box is the same; "none" where no score is
         enough."""
-        match = self.match(outputs_row[None], original_row[None])
+        match = self.task.match(outputs_row[None], original_row[None])
         score, overlap = match.score.item(), match.overlap.item()
-        if score < self.score:
+        if score < self.task.score:
             return "none"
         return f"{score:.2f}" + (f" × {overlap:.2f}" if overlap < 1 else "")
+
+    @property
+    def caption_label(self) -> str:
+        """Score and overlap, in words."""
+        return (
+            f"the score of {self._what}, × how far its box overlaps that before the edit (as intersection over union, 1"
+            f" where they are the same); none where no score reaches {self.task.score:g}"
+        )
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The picture with the box before and, narrower, the box now over it; drawn at 512² where the picture has
@@ -160,10 +210,10 @@ class DetectionTask(Described):
         side = (width * finer, height * finer)
         picture = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC)
         draw, thick = ImageDraw.Draw(picture), max(side[1] // 64, 2)
-        match = self.match(outputs_row[None], original_row[None])
-        if bool(self._found(original_row[None])):
+        match = self.task.match(outputs_row[None], original_row[None])
+        if bool(self.task.found(original_row[None])):
             _draw(draw, original_row[0, :4], BEFORE, side, 2 * thick)
-        if match.score.item() >= self.score:
+        if match.score.item() >= self.task.score:
             _draw(draw, match.box[0], NOW, side, thick)
         return np.asarray(picture.resize((width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
@@ -172,89 +222,43 @@ class DetectionTask(Described):
         """Whose boxes have which colour."""
         return (("the box now", NOW), ("the box before the edit", BEFORE))
 
-    @property
-    def corner(self) -> str:
-        """Score and overlap, in words."""
-        return (
-            f"the score of {self._what}, × how far its box overlaps that before the edit (as intersection over union, 1"
-            f" where they are the same); none where no score reaches {self.score:g}"
-        )
-
-    @property
-    def curve(self) -> str:
-        """Score × overlap."""
-        return (
-            f"how surely {self._what} is found where it was, as its score times the overlap (IoU) of its box with that"
-            " before the edit"
-        )
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """Score × overlap."""
         return recorded[4] * recorded[5]
 
+    @property
+    def response_axis(self) -> ResponseAxis:
+        """Score × overlap."""
+        label = (
+            f"how surely {self._what} is found where it was, as its score times the overlap (IoU) of its box with that"
+            " before the edit"
+        )
+        return ResponseAxis(label, (0.0, 1.0), negligible=0.01)
+
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Whether it is found, and where."""
-        if recorded[4] < self.score:
+        if recorded[4] < self.task.score:
             return ABSENT
-        return THERE if recorded[5] >= self.overlap else ELSEWHERE
+        return THERE if recorded[5] >= self.task.overlap else ELSEWHERE
 
     def state_name(self, state: int) -> str:
         """The same in words."""
         return (f"no {self._what}", self._what, f"{self._what} elsewhere")[state]
 
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """What of a detection can move."""
-        return ("score", "place")
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far each moved."""
-        return [abs(recorded[4] - original[4]), 1 - recorded[5]]
-
-    part_change = "how far the score moves, and how far the place of the box does, as 1 − intersection over union"
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """What of a detection can move, and how far each did."""
+        label = "how far the score moves, and how far the place of the box does, as 1 − intersection over union"
+        return Parts(("score", "place"), [abs(recorded[4] - original[4]), 1 - recorded[5]], label)
 
     def change_in_words(self, change: float) -> str:
         """What is lost (or won) of a detection that is sure and in its place."""
         return f"{100 * change:.0f} % of a sure detection in its place"
 
     @property
-    def _number(self) -> int | None:
-        """Of the class that counts."""
-        return self.classes.index(self.chosen) if isinstance(self.chosen, str) else self.chosen
-
-    @property
     def _what(self) -> str:
-        number = 0 if self._number is None and len(self.classes) == 1 else self._number
-        return "object" if number is None else class_name(self.classes, number)
-
-    def _found(self, original: Tensor) -> Tensor:
-        """bool `[B]`: there is a box of enough score."""
-        return original[:, 0, 4] >= self.score
-
-    def _overlaps(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B, N]`: of each box with the original's; 1 where that found nothing."""
-        return torch.where(self._found(original)[:, None], _overlaps(outputs[:, :, :4], original[:, 0, :4]), 1.0)
-
-    def _of_one_class_each(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes `[B, N, 4]` and scores `[B, N]` of rows of corners, score and class."""
-        if raw.ndim != 3 or raw.shape[2] not in (5, 6) or (raw.shape[2] == 5 and self._number is not None):
-            row = "6 (corners, score, class)" if self._number is not None else "6 or 5 (corners, score, class)"
-            raise TargetError(f"the target returns {list(raw.shape)}: boxes are [B, N, {row}]")
-        rows = raw.float()
-        scores = rows[:, :, 4]
-        if self._number is not None:
-            scores = torch.where(rows[:, :, 5] == self._number, scores, 0.0)
-        return rows[:, :, :4], scores
-
-    def _of_every_class(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes `[B, N, 4]` and scores `[B, N]` of columns of middle, size and probabilities."""
-        count = raw.shape[1] - 4 if raw.ndim == 3 else 0
-        if count < 1 or (self.classes and count != len(self.classes)) or (self._number or 0) >= count:
-            wanted = f"4 + {len(self.classes)}" if self.classes else "4 + C"
-            raise TargetError(f"the target returns {list(raw.shape)}: boxes of yolo are [B, {wanted}, N]")
-        columns = raw.float().transpose(1, 2)
-        middle, half, shares = columns[:, :, :2], columns[:, :, 2:4] / 2, columns[:, :, 4:]
-        scores = shares.amax(2) if self._number is None else shares[:, :, self._number]
-        return torch.cat([middle - half, middle + half], dim=2), scores
+        only = len(self.task.classes) == 1
+        number = 0 if self.task.number is None and only else self.task.number
+        return "object" if number is None else class_name(self.task.classes, number)
 
 
 def _overlaps(boxes: Tensor, box: Tensor) -> Tensor:

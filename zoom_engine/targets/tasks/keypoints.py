@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.described import Described, check_output
-from zoom_engine.targets.tasks.task import Pixels
+from zoom_engine.targets.tasks.task import Parts, Pixels, ResponseAxis, TaskView
 
 Form = Literal["normalised", "pixels", "heatmaps"]
 Order = Literal["points", "axes"]
@@ -48,7 +48,6 @@ class KeypointsTask(Described):
     threshold: float = 0.1
     point: int | None = None
     name: ClassVar[str] = "keypoints"
-    axis: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         check_output("keypoints", self.output, Form)
@@ -90,7 +89,7 @@ class KeypointsTask(Described):
 
     def margin(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: what is left to the threshold, in the task's measure."""
-        return self.threshold - self._counted(self.displacements(outputs, original))
+        return self.threshold - self.counted(self.displacements(outputs, original))
 
     def flipped(self, outputs: Tensor, original: Tensor) -> Tensor:
         """bool `[B]`: the points that count moved by the threshold or more."""
@@ -98,7 +97,7 @@ class KeypointsTask(Described):
 
     def change(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: the displacement that counts, in the task's measure, 1 where it is more."""
-        return self._counted(self.displacements(outputs, original)).clamp(max=1)
+        return self.counted(self.displacements(outputs, original)).clamp(max=1)
 
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]`: softplus of what is left, in thresholds. A length has no slope at 0: a push away from the points'
@@ -106,13 +105,47 @@ class KeypointsTask(Described):
         points = _pairs(original)
         outward = F.normalize(points - points.mean(1, keepdim=True) + 1e-6, dim=2)
         along = (_pairs(outputs - original) * outward).sum(2) / self._measure(original)[:, None]
-        moved = self._counted(self.displacements(outputs, original) + PUSH * along)
+        moved = self.counted(self.displacements(outputs, original) + PUSH * along)
         return F.softplus((self.threshold - moved) / self.threshold)
+
+    def counted(self, displacements: Tensor) -> Tensor:
+        """`[B]`: of displacements `[B, K]` the one that counts, or their mean."""
+        return displacements.mean(1) if self.point is None else displacements[:, self.point]
+
+    def _measure(self, original: Tensor) -> Tensor:
+        """`[B]`: the length that counts as 1, in shares of the picture; at least a hundredth of it."""
+        points = _pairs(original)
+        if self.between is not None:
+            ends = points[:, self.between[0]] - points[:, self.between[1]]
+        else:
+            ends = points.amax(1) - points.amin(1)
+        return ends.square().sum(1).sqrt().clamp(min=0.01)
+
+    @property
+    def view(self) -> KeypointsView:
+        """How it is shown."""
+        return KeypointsView(self)
+
+
+class KeypointsView(TaskView):
+    """Shows where the points are, and how far they moved."""
+
+    task: KeypointsTask
+
+    @property
+    def negligible_change(self) -> float:
+        """Half of what flips."""
+        return self.task.threshold / 2
 
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """How far the points moved, such as "moved 3.4 %"."""
-        moved = self._counted(self.displacements(outputs_row[None], original_row[None]))
+        moved = self.task.counted(self.task.displacements(outputs_row[None], original_row[None]))
         return f"moved {100 * float(moved[0]):.1f} %"
+
+    @property
+    def caption_label(self) -> str:
+        """The displacement, in words."""
+        return f"{self.response_axis.label}; lines lead from where they were"
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The points, and a line from where each was before; drawn at four times the size and made small again."""
@@ -127,95 +160,56 @@ class KeypointsTask(Described):
         small = picture.resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.LANCZOS)
         return np.asarray(small, dtype=np.uint8)
 
-    @property
-    def corner(self) -> str:
-        """The displacement, in words."""
-        return f"how far the {self._which} moved, in {self._of}; lines lead from where they were"
-
-    @property
-    def curve(self) -> str:
-        """The displacement."""
-        return f"how far the {self._which} moved, in {self._of}"
-
-    @property
-    def small(self) -> float:
-        """Half of what flips."""
-        return self.threshold / 2
-
-    @property
-    def hardly(self) -> float:
-        """A tenth of what flips."""
-        return self.threshold / 10
-
-    @property
-    def boundary(self) -> float:
-        """The threshold."""
-        return self.threshold
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The displacement that counts."""
-        return float(self._counted(self._displacements_of(recorded, original))[0])
-
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """The points; none of a single one."""
-        count = len(recorded) // 2
-        return (
-            ()
-            if count < 2
-            else [name.replace("_", " ") for name in self.points] or [f"point {index}" for index in range(count)]
-        )
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far each point moved, in the task's measure; none of a single one."""
-        moved: list[float] = self._displacements_of(recorded, original)[0].tolist()
-        return moved if len(moved) > 1 else []
+        return float(self.task.counted(self._displacements(recorded, original))[0])
 
     @property
-    def part_change(self) -> str:
-        """The displacements."""
-        return f"how far each point moves, in {self._of}"
-
-    def _displacements_of(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
-        """`[1, K]`, of recorded numbers."""
-        pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))
-        return self.displacements(*pair)
+    def response_axis(self) -> ResponseAxis:
+        """The displacement, without an end; a tenth of what flips is hardly any."""
+        threshold = self.task.threshold
+        label = f"how far the {self._which} moved, in {self._measure}"
+        return ResponseAxis(label, boundary=threshold, negligible=threshold / 10)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Whether the points are in place."""
-        return MOVED if self.followed(recorded, original) >= self.threshold else IN_PLACE
+        return MOVED if self.response(recorded, original) >= self.task.threshold else IN_PLACE
 
     def state_name(self, state: int) -> str:
         """The same in words; nothing where they are in place."""
         return ("", "another place")[state]
 
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """The points, and how far each moved, in the task's measure; none of a single one."""
+        moved: list[float] = self._displacements(recorded, original)[0].tolist()
+        if len(moved) < 2:
+            return Parts()
+        names = [name.replace("_", " ") for name in self.task.points] or [f"point {i}" for i in range(len(moved))]
+        return Parts(names, moved, f"how far each point moves, in {self._measure}")
+
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in the task's measure."""
-        return f"{100 * change:.1f} % of {self._of}"
+        return f"{100 * change:.1f} % of {self._measure}"
+
+    def _displacements(self, recorded: Sequence[float], original: Sequence[float]) -> Tensor:
+        """`[1, K]`, of recorded numbers."""
+        pair = (torch.tensor([numbers], dtype=torch.float32) for numbers in (recorded, original))
+        return self.task.displacements(*pair)
 
     @property
     def _which(self) -> str:
-        if self.point is None:
+        point, points = self.task.point, self.task.points
+        if point is None:
             return "points"
-        return self.points[self.point] if self.points else f"point {self.point}"
+        return points[point] if points else f"point {point}"
 
     @property
-    def _of(self) -> str:
-        if self.between is None:
+    def _measure(self) -> str:
+        points = self.task.points
+        if self.task.between is None:
             return "the diagonal of the points’ box"
-        names = [self.points[i] if self.points else f"point {i}" for i in self.between]
+        names = [points[i] if points else f"point {i}" for i in self.task.between]
         return f"the distance from {names[0]} to {names[1]}"
-
-    def _counted(self, displacements: Tensor) -> Tensor:
-        return displacements.mean(1) if self.point is None else displacements[:, self.point]
-
-    def _measure(self, original: Tensor) -> Tensor:
-        """`[B]`: the length that counts as 1, in shares of the picture; at least a hundredth of it."""
-        points = _pairs(original)
-        if self.between is not None:
-            ends = points[:, self.between[0]] - points[:, self.between[1]]
-        else:
-            ends = points.amax(1) - points.amin(1)
-        return ends.square().sum(1).sqrt().clamp(min=0.01)
 
 
 def _pairs(flat: Tensor) -> Tensor:

@@ -11,7 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses
+from zoom_engine.targets.tasks.classes import (
+    PROBABILITY_EPS,
+    OfManyClasses,
+    axis_of_probability,
+    class_name,
+    moved,
+)
+from zoom_engine.targets.tasks.task import Parts, TaskView
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,23 +74,41 @@ class MultiClassTask(OfManyClasses):
             goal = torch.where(first == self.toward, second, torch.full_like(first, self.toward))
         return F.cross_entropy(outputs, goal, reduction="none")
 
+    @property
+    def view(self) -> MultiClassView:
+        """How it is shown."""
+        return MultiClassView(self)
+
+
+class MultiClassView(TaskView):
+    """Shows the predicted class with its probability."""
+
+    task: MultiClassTask
+
+    caption_label = "the class that the model predicts for the picture, with its probability"
+    response_axis = axis_of_probability("the probability of the class that the model predicts before the edit")
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The predicted class and its probability, such as "cat 0.83"."""
         probability, index = outputs_row.softmax(0).max(0)
-        return f"{self.classes[int(index)]} {probability.item():.2f}"
+        return f"{self.task.classes[int(index)]} {probability.item():.2f}"
 
-    corner = "the class that the model predicts for the picture, with its probability"
-    curve = "the probability of the class that the model predicts before the edit"
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The probability of the class that is predicted before the edit."""
         return float(recorded[_largest(original)])
-
-    part_change = "how far the probability of each class moves"
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """The predicted class."""
         return _largest(recorded)
+
+    def state_name(self, state: int) -> str:
+        """The class."""
+        return class_name(self.task.classes, state)
+
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """The classes."""
+        label = "how far the probability of each class moves"
+        return Parts(self.task.classes, moved(recorded, original), label)
 
 
 def _largest(recorded: Sequence[float]) -> int:

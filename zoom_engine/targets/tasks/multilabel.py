@@ -11,7 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoom_engine.common.plurals import number_of
-from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, OfManyClasses, class_name, probabilities
+from zoom_engine.targets.tasks.classes import (
+    PROBABILITY_EPS,
+    OfManyClasses,
+    axis_of_probability,
+    class_name,
+    moved,
+    probabilities,
+)
+from zoom_engine.targets.tasks.task import Parts, TaskView
 
 UNCHANGED = 0
 
@@ -56,27 +64,36 @@ class MultiLabelTask(OfManyClasses):
         nearest to flipping."""
         return F.softplus(self.margin(outputs, original))
 
+    @property
+    def view(self) -> MultiLabelView:
+        """How it is shown."""
+        return MultiLabelView(self)
+
+
+class MultiLabelView(TaskView):
+    """Shows the label that moved most."""
+
+    task: MultiLabelTask
+
+    caption_label = (
+        "the label whose probability moved most, with its probability; of the unedited picture, how many labels it has"
+    )
+    response_axis = axis_of_probability("how far the probability moved of the label that moved most")
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The label that moved most with its probability, such as "smiling 0.83"; before anything moved, how many the
         picture has, such as "4 labels"."""
         now, before = outputs_row.sigmoid(), original_row.sigmoid()
-        moved = (now - before).abs()
-        if not bool(moved.any()):
+        changes = (now - before).abs()
+        if not bool(changes.any()):
             count = int((before >= 0.5).sum())
             return number_of(count, "label")
-        most = int(moved.argmax())
-        return f"{self.classes[most]} {now[most].item():.2f}"
+        most = int(changes.argmax())
+        return f"{self.task.classes[most]} {now[most].item():.2f}"
 
-    corner = (
-        "the label whose probability moved most, with its probability; of the unedited picture, how many labels it has"
-    )
-    curve = "how far the probability moved of the label that moved most"
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The largest change of a probability."""
-        return max(self.part_changes(recorded, original))
-
-    part_change = "how far the probability of each label moves"
+        return max(moved(recorded, original))
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """0 where all decisions are the original's; else which label flipped (the one that moved most), and which
@@ -84,8 +101,8 @@ class MultiLabelTask(OfManyClasses):
         flipped = [i for i, pair in enumerate(zip(recorded, original, strict=True)) if _has(pair[0]) != _has(pair[1])]
         if not flipped:
             return UNCHANGED
-        moved = self.part_changes(recorded, original)
-        most = max(flipped, key=moved.__getitem__)
+        changes = moved(recorded, original)
+        most = max(flipped, key=changes.__getitem__)
         return 1 + 2 * most + _has(recorded[most])
 
     def state_name(self, state: int) -> str:
@@ -93,7 +110,12 @@ class MultiLabelTask(OfManyClasses):
         if state == UNCHANGED:
             return ""
         label, has = divmod(state - 1, 2)
-        return f"{'' if has else 'not '}{class_name(self.classes, label)}"
+        return f"{'' if has else 'not '}{class_name(self.task.classes, label)}"
+
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """The labels."""
+        label = "how far the probability of each label moves"
+        return Parts(self.task.classes, moved(recorded, original), label)
 
 
 def _has(probability: float) -> bool:

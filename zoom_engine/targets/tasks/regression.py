@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.described import Described, rows_of
+from zoom_engine.targets.tasks.task import ResponseAxis, TaskView
 
 SAME, LOWER, HIGHER = range(3)
 
@@ -35,7 +36,6 @@ class RegressionTask(Described):
     toward: float | None = None
     head: int = 0
     name: ClassVar[str] = "regression"
-    boundary: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         ends: tuple[float, ...] = self.range
@@ -82,43 +82,41 @@ class RegressionTask(Described):
         signed = (outputs - original) * torch.sign(goal - original)
         return F.softplus((self.least - signed[:, 0]) / self.least)
 
+    @property
+    def view(self) -> RegressionView:
+        """How it is shown."""
+        return RegressionView(self)
+
+
+class RegressionView(TaskView):
+    """Shows the number in its unit."""
+
+    task: RegressionTask
+
+    @property
+    def negligible_change(self) -> float:
+        """Half of what flips."""
+        return self.task.least / self.task.width / 2
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The number with its unit, such as "41.3 years"."""
         return self._with_unit(float(outputs_row[0]))
 
     @property
-    def corner(self) -> str:
-        """The number."""
-        return f"the model’s output{f' in {self.unit}' if self.unit else ''}"
+    def response_axis(self) -> ResponseAxis:
+        """The number, over its range; a tenth of what flips is hardly any."""
+        unit = self.task.unit
+        label = f"the model’s output{f' in {unit}' if unit else ''}"
+        return ResponseAxis(label, self.task.range, negligible=self.task.least / 10)
 
-    @property
-    def curve(self) -> str:
-        """The same."""
-        return self.corner
-
-    @property
-    def small(self) -> float:
-        """Half of what flips."""
-        return self.least / self.width / 2
-
-    @property
-    def hardly(self) -> float:
-        """A tenth of what flips."""
-        return self.least / 10
-
-    @property
-    def axis(self) -> tuple[float, float]:
-        """The range."""
-        return self.range
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The number."""
         return float(recorded[0])
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Whether it is about the same, lower or higher than the original."""
         moved = recorded[0] - original[0]
-        return SAME if abs(moved) < self.least else LOWER if moved < 0 else HIGHER
+        return SAME if abs(moved) < self.task.least else LOWER if moved < 0 else HIGHER
 
     def state_name(self, state: int) -> str:
         """The same in words; nothing where it is about the same."""
@@ -126,8 +124,9 @@ class RegressionTask(Described):
 
     def change_in_words(self, change: float) -> str:
         """A change in [0, 1] in the number's own unit."""
-        return self._with_unit(change * self.width)
+        return self._with_unit(change * self.task.width)
 
     def _with_unit(self, value: float) -> str:
-        digits = max(0, 2 - math.floor(math.log10(self.width))) if self.width < 1000 else 0
-        return f"{value:z.{digits}f}{f' {self.unit}' if self.unit else ''}"
+        width, unit = self.task.width, self.task.unit
+        digits = max(0, 2 - math.floor(math.log10(width))) if width < 1000 else 0
+        return f"{value:z.{digits}f}{f' {unit}' if unit else ''}"

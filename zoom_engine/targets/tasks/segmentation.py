@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from zoom_engine.common.errors import TargetError
 from zoom_engine.targets.tasks.classes import PROBABILITY_EPS, checked_probabilities, class_name
 from zoom_engine.targets.tasks.described import Described, check_output
-from zoom_engine.targets.tasks.task import Pixels
+from zoom_engine.targets.tasks.task import Parts, Pixels, ResponseAxis, TaskView
 
 SegmentationOutput = Literal["logits", "probabilities", "labels"]
 SAME, OTHER = range(2)
@@ -46,7 +46,6 @@ class SegmentationTask(Described):
     threshold: float = 0.75
     chosen: str | int | None = None
     name: ClassVar[str] = "segmentation"
-    axis: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_output("segmentation", self.output, SegmentationOutput)
@@ -106,7 +105,7 @@ class SegmentationTask(Described):
 
     def agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B]` in [0, 1]: what the threshold is of."""
-        return self._counted(self.overlaps(outputs, original))
+        return self.counted(self.overlaps(outputs, original))
 
     def recorded(self, outputs: Tensor, original: Tensor) -> Tensor:
         """`[B, C]`: the IoU of each class with the original, -1 where neither picture has it."""
@@ -134,10 +133,63 @@ class SegmentationTask(Described):
         left = self._soft_agreement(outputs, original) - self.threshold
         return F.softplus(left / (1 - self.threshold))
 
+    def _soft_agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
+        """`[B]` in [0, 1], differentiable.
+
+        The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
+        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
+        Σ (1 − p) / pixels, which falls as the class appears.
+        """
+        share = self._shares(outputs).flatten(2)
+        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
+        both = (share * area).sum(2)
+        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
+        there = area.any(2)
+        if self.index is None:
+            return (soft * there).sum(1) / there.sum(1)
+        return torch.where(there, soft, 1 - share.mean(2))[:, self.index]
+
+    def counted(self, overlaps: Tensor) -> Tensor:
+        """Of IoUs `[B, C]` with NaN for absent classes; 1 where nothing is there that could differ."""
+        counted = overlaps if self.index is None else overlaps[:, self.index : self.index + 1]
+        return counted.nanmean(1).nan_to_num(1.0)
+
+    def _classes_of(self, outputs: Tensor) -> Tensor:
+        """int64 `[B, h · w]`: the class of each pixel."""
+        labels = outputs if self.output == "labels" else outputs.argmax(1)
+        return labels.flatten(1).long()
+
+    def _shares(self, outputs: Tensor) -> Tensor:
+        """Probabilities `[B, C, h, w]`."""
+        if self.output == "labels":
+            return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
+        return outputs.softmax(1)
+
+    @property
+    def view(self) -> SegmentationView:
+        """How it is shown."""
+        return SegmentationView(self)
+
+
+class SegmentationView(TaskView):
+    """Shows the areas in the colours of their classes."""
+
+    task: SegmentationTask
+
+    @property
+    def negligible_change(self) -> float:
+        """Half of what flips."""
+        return (1 - self.task.threshold) / 2
+
     def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
         """The agreement, such as "mIoU 0.83"."""
-        agreement = self.agreement(outputs_row[None], original_row[None])
-        return f"{'mIoU' if self.index is None else 'IoU'} {agreement.item():.2f}"
+        agreement = self.task.agreement(outputs_row[None], original_row[None])
+        return f"{'mIoU' if self.task.index is None else 'IoU'} {agreement.item():.2f}"
+
+    @property
+    def caption_label(self) -> str:
+        """The agreement, in words."""
+        return f"{self.response_axis.label}: 1 where they are the same; hatched is what became another class"
 
     def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
         """The picture in the colours of its classes, hatched where the class is another one than before; drawn at 512²
@@ -160,102 +212,50 @@ class SegmentationTask(Described):
     @property
     def legend(self) -> Sequence[tuple[str, str]]:
         """The classes' colours."""
-        return [(name, COLORS[i] if i < len(COLORS) else _hue(i)) for i, name in enumerate(self.classes)]
+        return [(name, COLORS[i] if i < len(COLORS) else _hue(i)) for i, name in enumerate(self.task.classes)]
 
-    @property
-    def corner(self) -> str:
-        """The agreement, in words."""
-        return f"{self.curve}: 1 where they are the same; hatched is what became another class"
-
-    @property
-    def curve(self) -> str:
-        """The agreement."""
-        if self.index is None:
-            return "how well all areas agree with those before the edit, as the mean intersection over union (mIoU)"
-        return f"how well the area of {self._which} agrees with that before the edit, as intersection over union (IoU)"
-
-    @property
-    def boundary(self) -> float:
-        """The threshold."""
-        return self.threshold
-
-    @property
-    def small(self) -> float:
-        """Half of what flips."""
-        return (1 - self.threshold) / 2
-
-    @property
-    def hardly(self) -> float:
-        """A tenth of what flips."""
-        return (1 - self.threshold) / 10
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
         """The agreement."""
         overlaps = torch.tensor([recorded], dtype=torch.float64)
-        return float(self._counted(torch.where(overlaps == ABSENT, torch.nan, overlaps))[0])
+        return float(self.task.counted(torch.where(overlaps == ABSENT, torch.nan, overlaps))[0])
+
+    @property
+    def response_axis(self) -> ResponseAxis:
+        """The agreement; a tenth of what flips is hardly any."""
+        if self.task.index is None:
+            label = "how well all areas agree with those before the edit, as the mean intersection over union (mIoU)"
+        else:
+            label = f"how well the area of {self._which} agrees with that before the edit"
+            label += ", as intersection over union (IoU)"
+        threshold = self.task.threshold
+        return ResponseAxis(label, (0.0, 1.0), boundary=threshold, negligible=(1 - threshold) / 10)
 
     def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
         """Whether the areas are about the same."""
-        return OTHER if self.followed(recorded, original) < self.threshold else SAME
+        return OTHER if self.response(recorded, original) < self.task.threshold else SAME
 
     def state_name(self, state: int) -> str:
         """The same in words; nothing where they are."""
-        return ("", "other areas" if self.index is None else f"another area of {self._which}")[state]
+        return ("", "other areas" if self.task.index is None else f"another area of {self._which}")[state]
 
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """The classes."""
-        return self.classes
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """1 − IoU of each class; 0 of one that neither picture has."""
-        return [0.0 if overlap == ABSENT else 1 - overlap for overlap in recorded]
-
-    part_change = "how far the area of each class changes, as 1 − intersection over union"
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """The classes, and 1 − IoU of each; 0 of one that neither picture has."""
+        changes = [0.0 if overlap == ABSENT else 1 - overlap for overlap in recorded]
+        label = "how far the area of each class changes, as 1 − intersection over union"
+        return Parts(self.task.classes, changes, label)
 
     def change_in_words(self, change: float) -> str:
         """The agreement that is left."""
-        what = "a mean overlap (mIoU)" if self.index is None else f"an overlap (IoU) of {self._which}"
+        what = "a mean overlap (mIoU)" if self.task.index is None else f"an overlap (IoU) of {self._which}"
         return f"{what} of {1 - change:.2f} with the areas before the edit"
 
     @property
     def _which(self) -> str:
-        return class_name(self.classes, self.index or 0)
-
-    def _soft_agreement(self, outputs: Tensor, original: Tensor) -> Tensor:
-        """`[B]` in [0, 1], differentiable.
-
-        The soft IoU (Rahman and Wang 2016) of a class is Σ p·y / Σ (p + y − p·y) over pixels, p being its probabilities
-        and y its area in the original; of the classes that the original has. A chosen class that it lacks counts by
-        Σ (1 − p) / pixels, which falls as the class appears.
-        """
-        share = self._shares(outputs).flatten(2)
-        area = F.one_hot(self._classes_of(original), len(self.classes)).transpose(1, 2).to(share.dtype)
-        both = (share * area).sum(2)
-        soft = both / (share + area - share * area).sum(2).clamp(min=1e-6)
-        there = area.any(2)
-        if self.index is None:
-            return (soft * there).sum(1) / there.sum(1)
-        return torch.where(there, soft, 1 - share.mean(2))[:, self.index]
-
-    def _counted(self, overlaps: Tensor) -> Tensor:
-        """Of IoUs `[B, C]` with NaN for absent classes; 1 where nothing is there that could differ."""
-        counted = overlaps if self.index is None else overlaps[:, self.index : self.index + 1]
-        return counted.nanmean(1).nan_to_num(1.0)
-
-    def _classes_of(self, outputs: Tensor) -> Tensor:
-        """int64 `[B, h · w]`: the class of each pixel."""
-        labels = outputs if self.output == "labels" else outputs.argmax(1)
-        return labels.flatten(1).long()
-
-    def _shares(self, outputs: Tensor) -> Tensor:
-        """Probabilities `[B, C, h, w]`."""
-        if self.output == "labels":
-            return F.one_hot(outputs.long(), len(self.classes)).permute(0, 3, 1, 2).float()
-        return outputs.softmax(1)
+        return class_name(self.task.classes, self.task.index or 0)
 
     def _drawn(self, row: Tensor, side: tuple[int, int]) -> Pixels:
         """The classes of one image, uint8 `[height, width]`, at the size (width, height) of a picture."""
-        labels = row if self.output == "labels" else row.argmax(0)
+        labels = row if self.task.output == "labels" else row.argmax(0)
         small = Image.fromarray(labels.to(torch.uint8).cpu().numpy())
         return np.asarray(small.resize(side, Image.Resampling.NEAREST))
 

@@ -1,11 +1,12 @@
-"""The part of a target that depends on what it predicts: a task answers for all that is done with an output."""
+"""What depends on what a target predicts: a `Task` says what an output means, its `TaskView` how it is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,12 +15,12 @@ Pixels = NDArray[np.uint8]
 
 @runtime_checkable
 class Task(Protocol):
-    """How to read, compare, push and show the outputs of one kind of model. `original` is always the output for
-    the unedited image.
+    """How to read, compare and push the outputs of one kind of model. `original` is always the output for the unedited
+    image.
 
     Outputs are `[B, K]`, or have the axes of a map `[B, …]`, in whatever form `outputs` makes of a raw output;
     every method on them works row by row and never mixes images. Records keep `recorded` numbers, `[M]` a row; what
-    reports say of them is said by the methods that take such a row.
+    reports say of them is said by the `view`.
     """
 
     @property
@@ -33,6 +34,10 @@ class Task(Protocol):
     @property
     def may_find_nothing(self) -> bool:
         """Whether an output may be the same for all pictures of noise, as there is nothing to find in them."""
+
+    @property
+    def view(self) -> TaskView:
+        """How outputs are shown: a `TaskView` of this task, or of a subclass."""
 
     def outputs(self, raw: Tensor) -> Tensor:
         """The network's raw output `[B, …]` → outputs float32 `[B, K]` (whole numbers where it gives nothing between
@@ -55,65 +60,6 @@ class Task(Protocol):
     def loss(self, outputs: Tensor, original: Tensor) -> Tensor:
         """L_target `[B]`, differentiable: falls as the prediction leaves the original's."""
 
-    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
-        """A few characters for the corner of a picture, from one row `[K]` and that of the unedited image."""
-
-    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
-        """The picture uint8 `[R, R, 3]` with the output, one row `[K]`, drawn into it beside that of the unedited
-        image; as it is where there is nothing to draw."""
-
-    @property
-    def legend(self) -> Sequence[tuple[str, str]]:
-        """What the colours that `overlay` draws in mean: (name, "#rrggbb"); () where no colour means anything."""
-
-    @property
-    def small(self) -> float:
-        """A mean change in [0, 1] below this is called small."""
-
-    @property
-    def hardly(self) -> float:
-        """A difference of `followed` below this is called hardly any."""
-
-    @property
-    def corner(self) -> str:
-        """What `caption` says, in words: "the probability of “cat”"."""
-
-    @property
-    def axis(self) -> tuple[float, float] | None:
-        """Lowest and highest of what `followed` returns, for the axis of a chart; None where it is no less than 0 and
-        the axis shall reach as far as the values do."""
-
-    @property
-    def boundary(self) -> float | None:
-        """The value of `followed` at which a prediction flips; None where that depends on other numbers."""
-
-    @property
-    def curve(self) -> str:
-        """What `followed` is, in words."""
-
-    def followed(self, recorded: Sequence[float], original: Sequence[float]) -> float:
-        """The one number of a recorded output to draw over edit weights."""
-
-    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
-        """What the recorded output says, as a number: a flip leads from the original's state to another one."""
-
-    def state_name(self, state: int) -> str:
-        """A state in words: "“cat”"; "" for the unedited image's, where states are counted from it."""
-
-    def parts(self, recorded: Sequence[float]) -> Sequence[str]:
-        """Names of the parts of a recorded output (labels, classes, points), for a chart of which of them an attribute
-        moves; () where it has but one."""
-
-    def part_changes(self, recorded: Sequence[float], original: Sequence[float]) -> Sequence[float]:
-        """How far each of the `parts` moved, 0 or more."""
-
-    @property
-    def part_change(self) -> str:
-        """What `part_changes` are, in words; "" without parts."""
-
-    def change_in_words(self, change: float) -> str:
-        """A change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one already."""
-
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready description: "task", the task's name, and what `from_dict` takes."""
 
@@ -121,3 +67,95 @@ class Task(Protocol):
     def from_dict(cls, described: dict[str, Any]) -> Task:
         """The task of what `to_dict` says beside its name; TypeError, ValueError, KeyError or TargetError for what is
         none."""
+
+
+class ResponseAxis(NamedTuple):
+    """The axis of a chart of `TaskView.response`.
+
+    label: what the response is, in words.
+    ends: its lowest and highest value; None where it is no less than 0 and the axis shall reach as far as values do.
+    boundary: the response at which a prediction flips; None where that depends on other numbers.
+    negligible: a difference of responses below this is called hardly any.
+    """
+
+    label: str
+    ends: tuple[float, float] | None = None
+    boundary: float | None = None
+    negligible: float = 0.0
+
+
+class Parts(NamedTuple):
+    """The parts of an output (labels, classes, points), for a chart of which of them an attribute moves.
+
+    names, and changes: how far each of them moved, 0 or more; both empty where an output has but one part.
+    label: what the changes are, in words.
+    """
+
+    names: Sequence[str] = ()
+    changes: Sequence[float] = ()
+    label: str = ""
+
+
+class TaskView:
+    """How the outputs of a `task` are shown. All methods have a default, which is of use where recorded numbers are the
+    outputs themselves; a task's own view changes what it knows better.
+
+    `outputs_row` and `original_row` are one row `[K]` or `[…]` of outputs, and that of the unedited image; `recorded`
+    and `original` the same as records keep them, `[M]`.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    @property
+    def negligible_change(self) -> float:
+        """A mean change in [0, 1] below this is called small: the study behind the method counts such true effects as
+        none."""
+        return 0.05
+
+    def caption(self, outputs_row: Tensor, original_row: Tensor) -> str:
+        """Return a few characters for the corner of a picture; the response, such as "0.83"."""
+        rows = (self.task.recorded(row[None], original_row[None])[0].tolist() for row in (outputs_row, original_row))
+        return f"{self.response(*rows):.2f}"
+
+    @property
+    def caption_label(self) -> str:
+        """What `caption` says, in words: "the probability of “cat”"."""
+        return self.response_axis.label
+
+    def overlay(self, pixels: Pixels, outputs_row: Tensor, original_row: Tensor) -> Pixels:
+        """Draw the output into a copy of the picture uint8 `[R, R, 3]`, beside that of the unedited image; return the
+        picture as it is where there is nothing to draw."""
+        return pixels
+
+    @property
+    def legend(self) -> Sequence[tuple[str, str]]:
+        """What the colours that `overlay` draws in mean: (name, "#rrggbb"); () where no colour means anything."""
+        return ()
+
+    def response(self, recorded: Sequence[float], original: Sequence[float]) -> float:
+        """Return the one number to draw over edit weights; the largest difference of a recorded number."""
+        return max(abs(now - before) for now, before in zip(recorded, original, strict=True))
+
+    @property
+    def response_axis(self) -> ResponseAxis:
+        """The response in words, and where it ends, flips and is negligible."""
+        return ResponseAxis("how far the model’s output moved")
+
+    def state(self, recorded: Sequence[float], original: Sequence[float]) -> int:
+        """Return what the recorded output says, as a number: a flip leads from the original's state to another one.
+        1 where the task calls the recorded numbers flipped, else 0."""
+        return int(self.task.flipped(torch.tensor([recorded]), torch.tensor([original]))[0])
+
+    def state_name(self, state: int) -> str:
+        """Return a state in words: "“cat”"; "" for the unedited image's, where states are counted from it."""
+        return "another output" if state else ""
+
+    def parts(self, recorded: Sequence[float], original: Sequence[float]) -> Parts:
+        """Return the parts of a recorded output, and how far they moved."""
+        return Parts()
+
+    def change_in_words(self, change: float) -> str:
+        """Return a change in [0, 1] in a unit that a person understands, such as "4.2 years"; "" where it is one
+        already."""
+        return ""
