@@ -10,7 +10,7 @@ import torch
 from networks import Drawing
 from torch import Tensor, nn
 
-from zoom_engine.evaluation.evaluator import Evaluator
+from zoom_engine.evaluation.evaluator import Evaluation, Evaluator, Originals
 from zoom_engine.search import Iterate, SearchResult, Unit, searched
 from zoom_engine.search.iterates import Array
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
@@ -30,6 +30,12 @@ def run_units(
     """`searched`, to its end, for one evaluator."""
     for results in searched(units, evaluators=[evaluator], **options):
         on_result([(unit, result) for _, unit, result in results])
+
+
+@torch.no_grad()
+def looked_at(where: Evaluator, styles: Tensor, weights: Tensor, originals: Originals, **options: Any) -> Evaluation:
+    """What an evaluator says of edits, forward only."""
+    return where.evaluate(where.render(styles, weights), originals, **options)
 
 
 def synthesize(styles: Tensor) -> Tensor:

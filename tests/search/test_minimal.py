@@ -20,6 +20,7 @@ from search_toys import (
     evaluator,
     iterate,
     linear,
+    looked_at,
     run_units,
     synthesize,
     unit,
@@ -341,11 +342,11 @@ def test_the_slopes_are_those_of_margin_and_ssim() -> None:
     value, slopes = where.value_and_slopes(STYLES, weights, originals)
     assert slopes.shape == (4, 2, 3)
     assert not value.margin.requires_grad
-    torch.testing.assert_close(value.ssim, where.value(STYLES, weights, originals).ssim)
+    torch.testing.assert_close(value.ssim, looked_at(where, STYLES, weights, originals).ssim)
     for attribute in range(3):
         shift = torch.zeros(3)
         shift[attribute] = 0.05
-        up, down = (where.value(STYLES, weights + sign * shift, originals) for sign in (1, -1))
+        up, down = (looked_at(where, STYLES, weights + sign * shift, originals) for sign in (1, -1))
         torch.testing.assert_close((up.margin - down.margin) / 0.1, slopes[:, 0, attribute], rtol=0.01, atol=0.01)
         torch.testing.assert_close((down.ssim - up.ssim) / 0.1, slopes[:, 1, attribute], rtol=0.02, atol=0.002)
 

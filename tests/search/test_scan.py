@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, run_units, unit
+from search_toys import LABELS, ColourLabels, bounds, evaluator, iterate, looked_at, run_units, unit
 from torch import Tensor
 
 from zoom_engine.audit.records import Within
@@ -80,12 +80,12 @@ def test_output_and_weights_of_a_result_belong_together() -> None:
         (result,) = scan(where, unit(0, attribute, -10, 10), styles=styles)
         originals = where.originals(styles)
         weights = torch.from_numpy(result.edit_weights)[None].float()
-        again = where.value(styles, weights, originals)
+        again = looked_at(where, styles, weights, originals)
         assert again.recorded[0].tolist() == pytest.approx(result.output, abs=1e-5)
         assert bool(again.flipped[0]) == result.flipped
         if result.flipped:
             assert again.ssim[0].item() == pytest.approx(result.ssim, abs=1e-5)
-        peak = where.value(styles, torch.from_numpy(result.change_weights)[None].float(), originals)
+        peak = looked_at(where, styles, torch.from_numpy(result.change_weights)[None].float(), originals)
         assert peak.change[0].item() == pytest.approx(result.change, abs=1e-5)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from networks import Drawing, Function
+from search_toys import looked_at
 from torch import Tensor
 
 from zoom_engine import check_task
@@ -520,7 +521,7 @@ def test_the_evaluator_refuses_a_change_out_of_its_range(made: Any, reason: str)
     evaluator = Evaluator(draw, torch.ones(1, 1), target)
     originals = evaluator.originals(torch.tensor([[0.3125]]))
     with pytest.raises(TargetError, match=rf"task 'level': the change .* lie in \[0, 1\], but {reason}") as caught:
-        evaluator.value(torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)
+        looked_at(evaluator, torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)
     assert "\n" not in str(caught.value)
 
 
@@ -533,4 +534,4 @@ def test_the_evaluator_refuses_recorded_numbers_that_json_has_not() -> None:
     evaluator = Evaluator(draw, torch.ones(1, 1), load_target(network(), task=Wrong(), resolution=16))
     originals = evaluator.originals(torch.tensor([[0.3125]]))
     with pytest.raises(TargetError, match=r"task 'level': what it records .* NaN or infinite"):
-        evaluator.value(torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)
+        looked_at(evaluator, torch.tensor([[0.3125]]), torch.tensor([[0.3]]), originals)

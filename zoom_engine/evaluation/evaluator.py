@@ -113,19 +113,20 @@ class Evaluation:
 
 
 class Evaluator:
-    """Directions, target and losses over any batch of styles and edit weights.
-
-    Nothing is kept between calls, and rows never mix. To ask several targets about the same images, render once and
-    call `evaluate` of each one's evaluator. Calls that only look forward run without autograd (`torch.no_grad`, not
-    `inference_mode`: what a generator caches in a forward pass must stay usable in a later backward pass).
+    """Directions, target and losses over any batch of styles and edit weights. Nothing is kept between
+    calls, and rows never mix.
 
     Args:
-        renderer: what draws; differentiable if gradients are needed.
+        renderer: what draws; differentiable if gradients are wanted.
         directions: float `[N, S]`, what one unit of each edit weight adds to the styles.
         target: the model under audit.
-        labels: find the evaluated points that change the ground truth; without them there is no L_attr either.
+        labels: tell iterates apart that change the ground truth; without them there is no L_attr either.
         loss_weights: of the three terms, for gradient searches.
         decisive_change: how far, in [0, 1], the output must move for a flip to prove something.
+
+    `evaluate` takes what `render` draws: to ask several targets about the same images, render once and call `evaluate`
+    of each one's evaluator. Call both without autograd (`torch.no_grad`, not `inference_mode`: whatever a generator
+    caches in a forward pass must stay usable in a later backward pass) unless a gradient is wanted.
     """
 
     def __init__(
@@ -177,23 +178,6 @@ class Evaluator:
         labels = None if self.labels is None or embeddings is None else self.labels.read(embeddings)
         return Originals(images, self._outputs(images), labels)
 
-    @torch.no_grad()
-    def value(
-        self,
-        styles: Tensor,
-        edit_weights: Tensor,
-        originals: Originals,
-        *,
-        ssim: WhichSSIM = "all",
-        loss: bool = False,
-    ) -> Evaluation:
-        """Evaluate styles `[B, S]` at edit weights `[B, N]` against the rows `[B]` of the originals, without gradients.
-
-        `ssim` says for which rows it is computed: "all", those "flipped" with the label kept, or "none".
-        """
-        images = self.render(styles, edit_weights)
-        return self.evaluate(images, originals, ssim=ssim, loss=loss)
-
     def evaluate(
         self,
         images: Tensor,
@@ -203,21 +187,13 @@ class Evaluator:
         ssim: WhichSSIM = "all",
         loss: bool = False,
     ) -> Evaluation:
-        """Evaluate edited images row by row against `originals`.
-
-        Args:
-            images: `[B, 3, R, R]` in [-1, 1].
-            originals: B rows.
-            embeddings: `[B, D]`, those of `look` where they exist already; with `loss` those of `ZeroShotLabels.embed`.
-            ssim: for which rows it is computed: "all", those "flipped" with the label kept, or "none".
-            loss: compute the loss too, differentiable with respect to the images.
-
-        Returns:
-            The evaluation; what belongs to the loss can be followed by autograd, the rest is detached.
+        """What target and text encoder make of edited images `[B, 3, R, R]`, row by row against `originals`;
+        `embeddings` are those of `look`, where they are there, and with `loss` those of `ZeroShotLabels.embed`. `ssim`
+        says for which rows it is worth its price: "all", those "flipped" with the label kept, or "none".
 
         Raises:
-            TargetError: an output is not finite, or what the task makes of one is invalid: a change out of [0, 1],
-                recorded numbers that are not finite.
+            TargetError: when an output is not finite, and when what the task makes of one is none: a change out of
+                [0, 1], recorded numbers that are not finite.
         """
         task = self.target.task
         outputs = self._outputs(images)
@@ -260,21 +236,21 @@ class Evaluator:
 
     @property
     def follows_exactly(self) -> bool:
-        """Tell whether `value_and_grad` evaluates a point as `value` does, except for rounding in float32.
-
-        It does where no network that it differentiates computes in a lower precision.
-        """
+        """What `value_and_grad` says of a point is what `evaluate` says, but for rounding in float32: no network that
+        it follows computes in less."""
         towers = [] if self.labels is None else [getattr(self.labels.text_encoder, "image_tower", None)]
         networks = [module for module in (self.target, *towers) if isinstance(module, nn.Module)]
         return not any(isinstance(part, LoweredNetwork) for module in networks for part in module.modules())
 
     def value_and_grad(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """Evaluate with the loss, and return its gradient `[B, N]` with respect to each row's own edit weights.
+        """`evaluate` with the loss, and its gradient `[B, N]` with respect to each row's own edit weights;
+        nothing else gets gradients.
 
-        Nothing else gets gradients.
+        On the CPU each picture is looked at alone: the last digits of a network's outputs depend on what else is in a
+        batch, and a search that follows them would too. In bfloat16 there is a thread to each.
 
         Raises:
-            TargetError: an output or a gradient is not finite, or the target gives no gradients.
+            TargetError: when an output or a gradient is not finite, or the target gives no gradients.
         """
         evaluation, (gradient,) = self._followed(
             styles, edit_weights, originals, self._loss_and_slope, with_labels=True
@@ -282,10 +258,10 @@ class Evaluator:
         return evaluation, gradient
 
     def value_and_slopes(self, styles: Tensor, edit_weights: Tensor, originals: Originals) -> tuple[Evaluation, Tensor]:
-        """Evaluate, and return the gradients `[B, 2, N]` of margin and 1 − SSIM to each row's edit weights.
+        """`evaluate`, and the gradients `[B, 2, N]` of margin and 1 − SSIM with respect to each row's own edit weights.
 
-        A row whose margin has no slope at all has the slope of L_target instead, because the change of an output is
-        flat where nothing has moved yet. Labels are read without gradients.
+        A row whose margin has no slope at all has that of L_target in its place: how far an output moved is flat where
+        nothing has moved yet. Labels are only looked at. Pictures are looked at as `value_and_grad` does.
 
         Raises:
             TargetError: as `value_and_grad`.

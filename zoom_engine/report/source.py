@@ -192,7 +192,7 @@ def task_of(manifest: Manifest, records: Sequence[Record]) -> Task:
     return BinaryTask() if count == 1 else MultiClassTask(classes=tuple(map(str, range(count))))
 
 
-def direction_of(record: Record, output: Sequence[float], task: Task) -> tuple[int, int]:
-    """Return the task's states of the record's unedited image and of `output`."""
+def direction_of(record: Record, output: Sequence[float], view: TaskView) -> tuple[int, int]:
+    """Return the states of the record's unedited image and of `output`."""
     original = record.original_output
-    return task.state(original, original), task.state(output, original)
+    return view.state(original, original), view.state(output, original)
