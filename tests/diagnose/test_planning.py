@@ -76,9 +76,17 @@ def test_the_command_takes_the_options_of_an_audit(tmp_path: Path, capsys: pytes
     assert not list(tmp_path.glob("*/manifest.json"))
 
 
-@pytest.mark.parametrize(("stated", "count"), [({}, None), ({"most_evaluations": 12}, Count(2, 24))])
+@pytest.mark.parametrize(
+    ("stated", "count"),
+    [
+        ({}, None),
+        ({"most_evaluations": 12}, Count(2, 24)),
+        ({"evaluations": lambda planned: (planned.targets, 3 + planned.attributes)}, Count(2, 5)),
+    ],
+)
 def test_a_packages_search_is_planned_by_what_it_says_that_it_takes(
-    stated: dict[str, int], count: Count | None
+    stated: dict[str, Any], count: Count | None
 ) -> None:
-    audit: Any = SimpleNamespace(search=SimpleNamespace(**stated), settings=SimpleNamespace(edit_range="paper"))
+    search, settings = SimpleNamespace(**stated), SimpleNamespace(edit_range="paper")
+    audit: Any = SimpleNamespace(search=search, settings=settings, attributes=("a", "b"), labels=())
     assert evaluations(audit, targets=2) == count

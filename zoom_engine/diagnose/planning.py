@@ -8,7 +8,6 @@ least and a most of all that depends on it.
 from __future__ import annotations
 
 import json
-import math
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,6 @@ from typing import Any
 
 import torch
 
-from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.audit.records import Point, Record, to_line
 from zoom_engine.common.plurals import number_of
 from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES, STRIPS_PER_ATTRIBUTE, sheet_weights
@@ -29,8 +27,7 @@ from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.null import MOST_DRAWS, pictures_each
 from zoom_engine.directions.unedited import SAMPLES
-from zoom_engine.search import CMAES, End, Scan
-from zoom_engine.search.gradient_descent import GradientSearch
+from zoom_engine.search.iterates import Planned, evaluations_of
 from zoom_engine.search.scheduler import Embeddings
 from zoom_engine.settings.audit_settings import AUTO, RunSettings
 
@@ -217,23 +214,14 @@ def evaluations(models: Models, *, null: bool = False, targets: int = 1) -> Coun
     """Of one search of an attribute (``null``: of a random direction), or of all attributes together, for so many
     targets at once: a picture that several of them ask for is made once, but where each is followed alone. None where
     a package's own search does not say."""
-    search, calibrated = models.search, models.settings.edit_range == "calibrated"
-    if null and isinstance(models.null_search, End):
-        return Count(1, 1 + targets * models.null_search.halvings * bool(models.labels))
-    if isinstance(search, Scan):
-        outer = search.outer_points if calibrated else 0
-        least = search.points if search.monotone is None else math.ceil(search.points / 2)
-        sides, reach = (1, PAPER_BOUND) if calibrated else (2, 2 * PAPER_BOUND)
-        cells = 1 if search.tolerance is None else math.ceil(reach / search.points / search.tolerance)
-        return Count(least + outer, search.points + outer + targets * sides * math.ceil(math.log2(cells)))
-    if isinstance(search, GradientSearch):
-        return Count(2, search.steps + 1) * targets
-    if isinstance(search, CMAES):
-        population = search.population or 4 + math.floor(3 * math.log(max(len(models.attributes), 1)))
-        most = population * search.steps
-        return Count(most if search.patience is None else population, most * targets)
-    stated: int | None = getattr(search, "most_evaluations", None)
-    return None if stated is None else Count(1, stated) * targets
+    planned = Planned(
+        attributes=len(models.attributes),
+        calibrated=models.settings.edit_range == "calibrated",
+        labels=bool(models.labels),
+        targets=targets,
+    )
+    found = evaluations_of(models.null_search if null else models.search, planned)
+    return None if found is None else Count(*found)
 
 
 def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Models] = ()) -> dict[str, Count]:
@@ -296,7 +284,7 @@ def pictures_of_images(audits: Sequence[Models], run: RunSettings, step: float) 
         beside = evaluations(models, null=True, targets=targets) or Count(0, 0)
         _, along = known(models, run).measurements(images)
         apart_by = max(len({each.labels for each in audits}), 1)  # directions that keep them may be others
-        if isinstance(models.null_search, End):
+        if models.null_search is not models.search:
             ends = one + beside * along
             found["the ends of null directions"] = Count(ends.least, apart_by * ends.most)
         else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError, imported
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,12 @@ class CMAES:
         if self.patience is not None and self.patience < 0:
             raise ConfigError(f"cmaes: patience is {self.patience}, but must be 0 or more generations")
         _optimizer()
+
+    def evaluations(self, planned: Planned) -> tuple[int, int]:
+        """One generation where patience may end it, else all, for each target."""
+        population = self.population or 4 + math.floor(3 * math.log(max(planned.attributes, 1)))
+        most = population * self.steps
+        return most if self.patience is None else population, most * planned.targets
 
     def start(self, unit: Unit, origin: Iterate) -> CMAESState:
         """Begin on the trial `unit` with a population around the unedited image."""

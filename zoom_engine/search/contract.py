@@ -14,7 +14,17 @@ import numpy as np
 from zoom_engine.audit.records import Point
 from zoom_engine.common.contracts import Rules, hold, hold_members, theirs
 from zoom_engine.common.errors import ConfigError, one_line
-from zoom_engine.search.iterates import Array, Iterate, Search, SearchResult, SearchState, Unit, within
+from zoom_engine.search.iterates import (
+    Array,
+    Iterate,
+    Planned,
+    Search,
+    SearchResult,
+    SearchState,
+    Unit,
+    evaluations_of,
+    within,
+)
 from zoom_engine.settings.audit_settings import DECISIVE_CHANGE
 
 MOST_EVALUATIONS = 10_000
@@ -300,6 +310,12 @@ def _most(tried: _Tried) -> str | None:
     return None if isinstance(most, int) and most > 0 else f"it is {most!r}"
 
 
+def _planned(tried: _Tried) -> str | None:
+    found: Any = evaluations_of(tried.search, Planned(attributes=2, calibrated=True, labels=True))
+    counted = found is None or (len(found) == 2 and all(isinstance(count, int) for count in found))
+    return None if counted and (found is None or 0 < found[0] <= found[1]) else f"they are {found!r}"
+
+
 def _words(tried: _Tried) -> str | None:
     name, words = tried.search.name, tried.search.in_words
     return None if name.strip() and words.strip() else f"they are {name!r} and {words!r}"
@@ -351,6 +367,7 @@ RULES: Rules[_Tried] = {
     "it has a name, and words for reports": _words,
     "modes are single, multi or both": _modes,
     "most_evaluations, if it has that, is a whole number above 0": _most,
+    "evaluations, if it has that, are the least and the most points of a unit": _planned,
     "it ends, with a result": _ends,
     "reaches_ends, if it is true, says that both ends of the bounds are tried": _reaches,
     "equal units give equal results": _equal,

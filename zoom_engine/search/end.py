@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,10 @@ class End:
     needs_loss: ClassVar[bool] = False
 
     halvings: int = 3
+
+    def evaluations(self, planned: Planned) -> tuple[int, int]:
+        """One point, and halvings for each target whose label may be lost."""
+        return 1, 1 + planned.targets * self.halvings * planned.labels
 
     def start(self, unit: Unit, origin: Iterate) -> EndState:
         """Begin on the trial `unit`, which must have an attribute and a range to one side of 0.

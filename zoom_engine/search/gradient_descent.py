@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
 
 DEFAULT_RATE_SINGLE, DEFAULT_RATE_MULTI = 0.2, 0.1
 STALL = 15  # steps in which nothing got better: a search of several attributes has settled
@@ -64,6 +64,10 @@ class GradientSearch:
     def direction(self, gradient: Array) -> Array:
         """Return the vector `[N]` that is multiplied by η and subtracted from the edit weights."""
         raise NotImplementedError
+
+    def evaluations(self, planned: Planned) -> tuple[int, int]:
+        """The unedited image and one step, or all of them, for each target."""
+        return 2 * planned.targets, (self.steps + 1) * planned.targets
 
     def start(self, unit: Unit, origin: Iterate) -> GradientState:
         """Begin on the trial `unit` at the unedited image."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Container
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Container
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,22 +176,18 @@ class SearchState(Protocol):
 
 
 class Search(Protocol):
-    """A way to search: a dataclass of its options, and a `SearchState` per trial.
+    """A way to search: a dataclass of its options, and a `SearchState` per unit. States share nothing, so units cannot
+    influence one another.
 
-    States share nothing, so trials cannot influence one another. `check_search` checks all of this. A search may also
-    have
-
-    - `most_evaluations`: how many points of one trial it takes at most, for plans; without it 10,000 are the end;
-    - `reaches_ends`, as True: whatever it finds on the way, it tries both ends of the bounds, so that the effect of an
-      edit to its end is known.
-
-    Attributes:
-        name: what options and manifests call it.
-        in_words: how a report calls it.
-        modes: of "single" and "multi", those that it can do.
-        needs_gradient: its points must come back with gradients, of the loss where it needs that, else of margin and 1
-            − SSIM.
-        needs_loss: its points must come back with the loss L.
+    name; in_words: how a report calls it; modes: of "single" and "multi", those that it can do.
+    needs_loss: its points must come back with the loss L; needs_gradient: with gradients, of the loss where it needs
+        that, else of margin and 1 − SSIM.
+    most_evaluations: a search may have that beside: points of one unit that it takes at most, for plans; without it
+        10,000 are the end.
+    evaluations: a search may have that beside, a method: of a `Planned` audit the least and the most points of one
+        unit, see `evaluations_of`.
+    reaches_ends: a search may have that beside, as True: whatever it finds on the way it tries both ends of the bounds,
+        so that what an edit to its end comes to is known. `check_search` holds one to all of it.
     """
 
     name: ClassVar[str]
@@ -202,6 +198,26 @@ class Search(Protocol):
 
     def start(self, unit: Unit, origin: Iterate) -> SearchState:
         """Begin on the trial `unit`; `origin` is the unedited image, already evaluated."""
+
+
+class Planned(NamedTuple):
+    """What of an audit decides how many points a search takes: the number of attributes, whether bounds are calibrated,
+    whether labels are looked at, and for how many targets at once it runs."""
+
+    attributes: int
+    calibrated: bool
+    labels: bool
+    targets: int = 1
+
+
+def evaluations_of(search: Search, planned: Planned) -> tuple[int, int] | None:
+    """Return the least and the most points that a search takes of one unit, for all targets together: a picture that
+    several of them ask for is made once, but where each is followed alone. None where the search does not say."""
+    method: Callable[[Planned], tuple[int, int]] | None = getattr(search, "evaluations", None)
+    if method is not None:
+        return method(planned)
+    most: int | None = getattr(search, "most_evaluations", None)
+    return None if most is None else (planned.targets, most * planned.targets)
 
 
 def _peak(points: list[Iterate]) -> Iterate | None:

@@ -23,8 +23,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from zoom_engine.audit.manifest import PAPER_BOUND
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.search.iterates import Array, Iterate, SearchResult, Trials, Unit
+from zoom_engine.search.iterates import Array, Iterate, Planned, SearchResult, Trials, Unit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,14 @@ class Scan:
             raise ConfigError(f"scan: tolerance is {self.tolerance}, but must be greater than 0")
         if self.monotone is not None and not self.monotone >= 0:
             raise ConfigError(f"scan: monotone is {self.monotone}, but must not be negative")
+
+    def evaluations(self, planned: Planned) -> tuple[int, int]:
+        """Half of the grid where responses only grow, or all of it, and the halvings of a cell for each target."""
+        outer = self.outer_points if planned.calibrated else 0
+        least = self.points if self.monotone is None else math.ceil(self.points / 2)
+        sides, reach = (1, PAPER_BOUND) if planned.calibrated else (2, 2 * PAPER_BOUND)
+        cells = 1 if self.tolerance is None else math.ceil(reach / self.points / self.tolerance)
+        return least + outer, self.points + outer + planned.targets * sides * math.ceil(math.log2(cells))
 
     def start(self, unit: Unit, origin: Iterate) -> ScanState:
         """Begin on the trial `unit`, which must have an attribute.
