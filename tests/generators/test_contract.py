@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from networks import spread_generator
 from torch import Tensor
 
 from zoom_engine import check_editable_generator, find_domain
-from zoom_engine.common.errors import ConfigError
-from zoom_engine.generators import StyleSpace, load_generator, shown
+from zoom_engine.common.errors import BackendError, ConfigError
+from zoom_engine.generators import StyleSpace, load_generator, of_one_class, shown
 from zoom_engine.ops.modulation import edited
+from zoom_engine.runtime import choose_synthesizer
 
 SIDE, SIZE = 8, 5
 
@@ -278,6 +280,91 @@ WRONG = [
     (BrokenGradient, "that of the codes is not finite"),
     (Fails, "fails: RuntimeError: two lines"),
 ]
+
+
+def graph_of_stripes(gain: float = 1.0) -> bytes:
+    """What `Stripes.picture` does, in ONNX, of codes that are ``gain`` times as large."""
+    shade = gain * np.linspace(0.2, 1, SIDE, dtype=np.float32)[None, None, :, None].repeat(SIDE, axis=3)
+    tensors = {"ends": np.array([3]), "from": np.array([0]), "axes": np.array([1]), "places": np.array([2, 3])}
+    made = [onnx.numpy_helper.from_array(value, name) for name, value in {**tensors, "shade": shade}.items()]
+    nodes = [
+        onnx.helper.make_node("Slice", ["codes", "from", "ends", "axes"], ["colours"]),
+        onnx.helper.make_node("Unsqueeze", ["colours", "places"], ["maps"]),
+        onnx.helper.make_node("Mul", ["maps", "shade"], ["shaded"]),
+        onnx.helper.make_node("Tanh", ["shaded"], ["images"]),
+    ]
+    codes, images = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("codes", ["n", SIZE]), ("images", ["n", 3, SIDE, SIDE]))
+    )
+    graph = onnx.helper.make_graph(nodes, "stripes", [codes], [images], made)
+    opset = onnx.helper.make_opsetid("", 17)
+    model: bytes = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9).SerializeToString()
+    return model
+
+
+class WithGraph(Stripes):
+    """Brings a graph beside itself, so that runtimes can draw it."""
+
+    runs_on: Any = ("torch", "onnx")
+    graph = graph_of_stripes()
+
+    def finished(self, images: Tensor) -> Tensor:
+        return shown(images)
+
+
+class OnNothing(Stripes):
+    runs_on = ("jax",)
+
+
+class OnnxWithoutGraph(Stripes):
+    runs_on = ("onnx",)
+
+
+class WithAnotherGraph(WithGraph):
+    graph = graph_of_stripes(gain=2.0)
+
+
+def test_a_generator_says_what_can_run_it() -> None:
+    pytest.importorskip("onnxruntime")
+    generator = load_generator(WithGraph())
+    check_editable_generator(generator)
+    codes, torch_alone = generator.sample([0, 1]), choose_synthesizer(load_generator(Stripes()))
+    found = choose_synthesizer(generator, backend="onnxruntime")
+    assert (found.session is None, torch_alone.backend) == (False, "torch")
+    torch.testing.assert_close(found.render(codes), generator.render(codes), atol=1e-5, rtol=0)
+    with pytest.raises(BackendError, match="'onnxruntime' cannot run this generator: torch can"):
+        choose_synthesizer(load_generator(Stripes()), backend="onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (OnNothing, "with a graph for onnx, but they are .'jax'."),
+        (OnnxWithoutGraph, "but it has no graph"),
+        (WithAnotherGraph, "draws what render does, but they differ by 0"),
+    ],
+)
+def test_what_it_says_of_that_is_held_to_what_it_draws(wrong: type[Stripes], reason: str) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ConfigError, match=reason):
+        load_generator(wrong())
+
+
+def test_a_class_is_chosen_of_any_generator_that_has_some() -> None:
+    class OfTwo(Stripes):
+        classes = 2
+
+        def of_class(self, index: int) -> Stripes:
+            found = Stripes()
+            found.content_hash = f"class {index}"
+            return found
+
+    assert of_one_class(load_generator(OfTwo()), 1).content_hash == "class 1"
+    with pytest.raises(ConfigError, match="draws 2 classes: choose the one to draw, 0 to 1"):
+        of_one_class(load_generator(OfTwo()), None)
+    with pytest.raises(ConfigError, match=r"class 2 is outside 0\.\.1"):
+        of_one_class(load_generator(OfTwo()), 2)
 
 
 @pytest.mark.parametrize(("wrong", "reason"), WRONG, ids=[wrong.__name__ for wrong, _ in WRONG])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from zoom_engine.common.contracts import Rules, hold, hold_members
 from zoom_engine.common.errors import ConfigError
-from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.common.files.onnx_file import cpu_session
+from zoom_engine.generators.generator import FORMS, DrawnByGraph, EditableGenerator, runs_on
 from zoom_engine.generators.style_space import StyleSpace
 
 TOLERANCE = 1e-3
@@ -166,6 +168,14 @@ def _truncation(tried: _Tried) -> str | None:
     return f"three codes lie {half:.3g} from their mean at 0.5 and {whole:.3g} at 1"
 
 
+def _runs_on(tried: _Tried) -> str | None:
+    forms = runs_on(tried.generator)
+    if not forms or not set(forms) <= set(FORMS):
+        return f"they are {list(forms)}"
+    alone = "onnx" in forms and "native" not in forms  # of native operators the synthesis is recorded
+    return "it has no graph" if alone and not isinstance(tried.generator, DrawnByGraph) else None
+
+
 def _draws(tried: _Tried) -> str | None:
     latents, drawn = tried.drawn
     size, affine = tried.generator.space.size, tried.affine
@@ -232,6 +242,15 @@ def _unedited(tried: _Tried) -> str | None:
     return None if apart <= TOLERANCE else f"they differ by {apart:.3g}"
 
 
+def _graph(tried: _Tried) -> str | None:
+    if not isinstance(tried.generator, DrawnByGraph) or importlib.util.find_spec("onnxruntime") is None:
+        return None
+    session = cpu_session(tried.generator.graph, 1)()
+    (images,) = session.run(["images"], {"codes": tried.codes[1:2].detach().cpu().numpy()})
+    apart = _apart(tried.generator.finished(torch.from_numpy(images)), tried.alone[0].detach().cpu())
+    return None if apart <= TOLERANCE else f"they differ by {apart:.3g}"
+
+
 def _gradients(tried: _Tried) -> str | None:
     picture, code, weight = tried.alone
     if not picture.requires_grad:
@@ -258,6 +277,7 @@ RULES: Rules[_Tried] = {
     "other seeds give other codes": _other_seeds,
     "seeds reach to 2³²-1": _last_seed,
     "truncation below 1 pulls codes toward the average": _truncation,
+    "runs_on, if it has that, are of torch, native and onnx, with a graph for onnx": _runs_on,
     "draw gives float32 latents and codes": _draws,
     "draw takes its random numbers from the generator that is given": _draws_by_random,
     "affine_weight is the derivative of codes to latents, None where they are equal": _affine,
@@ -265,6 +285,7 @@ RULES: Rules[_Tried] = {
     "pictures lie in [-1, 1], black being -1": _range,
     "other codes give other pictures": _other_pictures,
     "render(codes, w, d) is render(codes + w @ d), row by row": _edits,
+    "its graph, if it runs on onnx, draws what render does": _graph,
 }
 RULES_IN_TESTS: Rules[_Tried] = {"render(codes) is render(codes, 0 · w, d)": _unedited}
 RULES_OF_GRADIENTS: Rules[_Tried] = {"gradients reach codes and edit weights, as differentiable says": _gradients}

@@ -32,9 +32,15 @@ class Renderer(Protocol):
 
 @runtime_checkable
 class EditableGenerator(Renderer, Protocol):
-    """A frozen generator with a flat code `[B, S]`: of StyleGANs the style vectors, else what its decoder reads.
+    """A frozen generator with a flat code ``[B, S]``: of StyleGANs the style vectors, else what its decoder reads.
 
-    `check_editable_generator` checks all of this.
+    ``content_hash`` is its identity: equal for equal functions, the key of all caches. ``space`` names the parts of the
+    code, S entries in all, and those that edit directions leave alone. ``resolution`` is R. ``differentiable``:
+    gradients reach the codes and the edit weights. ``population``: how many different codes there are to sample, None
+    where there is no end of them. `check_editable_generator` holds one to all of it.
+
+    A generator may have beside: ``runs_on``, see `runs_on`; what makes it `DrawnByGraph`; what makes it
+    `ClassConditional`; what makes it `Layered`.
     """
 
     @property
@@ -98,6 +104,51 @@ class EditableGenerator(Renderer, Protocol):
     def to(self, device: torch.device | str) -> Self:
         """Return the generator on `device`."""
         ...
+
+
+@runtime_checkable
+class DrawnByGraph(Protocol):
+    """A generator that brings an ONNX graph, from its one input ``codes [batch, S]`` to its output ``images``."""
+
+    @property
+    def graph(self) -> bytes: ...
+
+    def finished(self, images: Tensor) -> Tensor:
+        """The graph's output as images float32 ``[B, 3, R, R]`` in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class ClassConditional(Protocol):
+    """A generator that draws several classes where ``classes`` is above 0: one of them must be chosen."""
+
+    @property
+    def classes(self) -> int: ...
+
+    def of_class(self, index: int) -> EditableGenerator:
+        """The generator that draws class ``index`` alone; ConfigError for one that there is not."""
+        ...
+
+
+@runtime_checkable
+class Layered(Protocol):
+    """A generator whose codes are made of a latent for each of ``num_ws`` layers."""
+
+    @property
+    def num_ws(self) -> int: ...
+
+    def styles(self, w: Tensor) -> Tensor:
+        """Codes ``[B, S]`` of latents ``[B, num_ws, W]``."""
+        ...
+
+
+FORMS = ("torch", "native", "onnx")
+"""What a generator can be run as: itself, by the compiled operators of StyleGAN2, as an ONNX graph on any runtime."""
+
+
+def runs_on(generator: EditableGenerator) -> tuple[str, ...]:
+    """Return which of ``FORMS`` a generator says that it can be run as; itself alone where it does not say."""
+    return tuple(getattr(generator, "runs_on", FORMS[:1]))
 
 
 class GeneratorFamily(Protocol):

@@ -17,7 +17,7 @@ from zoom_engine.generators.checkpoints.formats import load_checkpoint
 from zoom_engine.generators.codes import read_codes
 from zoom_engine.generators.contract import check_generator_on_load
 from zoom_engine.generators.decoder import Decoder
-from zoom_engine.generators.generator import EditableGenerator
+from zoom_engine.generators.generator import ClassConditional, EditableGenerator
 from zoom_engine.generators.mapped_generator import MappedGenerator, check_class
 from zoom_engine.generators.onnx_decoder import OnnxDecoder
 from zoom_engine.generators.stylegan2.network import StyleGAN2
@@ -123,18 +123,17 @@ def of_one_class(generator: EditableGenerator, index: int | None) -> EditableGen
     Raises:
         ConfigError: a class must be chosen and is not, there is none to choose, or the number is out of range.
     """
-    if not isinstance(generator, MappedGenerator):
-        if index is not None:
-            check_class(index, 0)
-        return generator
+    conditional = generator if isinstance(generator, ClassConditional) and generator.classes else None
     if index is not None:
-        return generator.of_class(index)
-    if generator.config.c_dim:
+        check_class(index, 0 if conditional is None else conditional.classes)
+    if conditional is None:
+        return generator
+    if index is None:
         raise ConfigError(
-            f"the generator draws {generator.config.c_dim} classes: choose the one to draw, 0 to"
-            f" {generator.config.c_dim - 1}, with generator_class (--generator-class)"
+            f"the generator draws {conditional.classes} classes: choose the one to draw, 0 to"
+            f" {conditional.classes - 1}, with generator_class (--generator-class)"
         )
-    return generator
+    return conditional.of_class(index)
 
 
 def _checked(generator: Any) -> EditableGenerator:

@@ -40,6 +40,11 @@ class MappedGenerator(nn.Module):
         """The device of the weights."""
         return self.mapping_network.w_avg.device
 
+    @property
+    def classes(self) -> int:
+        """How many it draws; 0 of one that is not class-conditional."""
+        return self.config.c_dim
+
     def of_class(self, index: int) -> Self:
         """Return a copy of a class-conditional network that draws class `index` alone and asks for no class.
 

@@ -68,6 +68,7 @@ class OnnxDecoder(DrawnFromCodes):
 
     device = torch.device("cpu")
     differentiable = False
+    runs_on = ("onnx",)
 
     def to(self, device: torch.device | str) -> Self:
         """Return itself: an ONNX file has no device of its own, its runtime chooses where it runs."""

@@ -31,7 +31,7 @@ from zoom_engine.common.errors import AuditError, ConfigError, system_errors
 from zoom_engine.common.files import atomic
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.generators import EditableGenerator, Renderer
-from zoom_engine.generators.mapped_generator import MappedGenerator
+from zoom_engine.generators.generator import Layered
 from zoom_engine.photographs.crops import Crop
 from zoom_engine.text import TextEncoder
 
@@ -156,7 +156,7 @@ class Inverter:
         with torch.no_grad():
             seen = torch.cat([self.text_encoder.embed_images(image[None]) for image in images])
         mean, std = self._codes_statistics
-        if isinstance(self.generator, MappedGenerator):
+        if isinstance(self.generator, Layered):
             layered, latent, spread = self.generator, *self._latents_statistics
             common, own = self._zeros(count, len(latent)), self._zeros(count, layered.num_ws, len(latent))
 

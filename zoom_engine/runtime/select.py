@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,8 +15,8 @@ from zoom_engine.common.backends import BACKENDS, RUNTIMES
 from zoom_engine.common.errors import BackendError, ConfigError
 from zoom_engine.common.machine import bf16_in_hardware
 from zoom_engine.generators import EditableGenerator, StyleGAN2
-from zoom_engine.generators.generator import shown
-from zoom_engine.generators.onnx_decoder import CODES, IMAGES, OnnxDecoder
+from zoom_engine.generators.generator import DrawnByGraph, runs_on, shown
+from zoom_engine.generators.onnx_decoder import CODES, IMAGES
 from zoom_engine.ops.modulation import edited
 from zoom_engine.runtime.graphs import synthesis_model
 from zoom_engine.runtime.session import Session, import_runtime, open_session
@@ -53,12 +53,13 @@ class Synthesizer:
         follow = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (codes, edit_weights))
         if self.session is not None and not follow:
             return drawn_by(self.session, self.generator, codes, edit_weights, directions)
-        if not isinstance(self.generator, StyleGAN2):
+        if "native" not in runs_on(self.generator):
             return self.generator.render(codes, edit_weights, directions)
+        generator = cast(StyleGAN2, self.generator)  # native operators are its
         options: dict[str, Any] = {"precision": PRECISIONS[self.precision], "plain": self.gradients == "torch"}
-        at_once = len(codes) if self.gradients == "torch" or follow else _at_once(self.generator, self.precision)
+        at_once = len(codes) if self.gradients == "torch" or follow else _at_once(generator, self.precision)
         parts = [
-            self.generator.render(
+            generator.render(
                 codes[rows : rows + at_once],
                 None if edit_weights is None else edit_weights[rows : rows + at_once],
                 directions,
@@ -123,7 +124,7 @@ def choose_synthesizer(
     on_cpu = torch.device(device).type == "cpu"
     native, why_not = ops.compiled_on(device)
     why_precision = ""
-    if precision == "auto" and not isinstance(generator, StyleGAN2):
+    if precision == "auto" and "native" not in possible:
         precision, why_precision = "fp32", "; fp32, as nothing was measured for generators of this kind"
     elif precision == "auto":
         fast = backend != "onnxruntime" and (not on_cpu or bf16_in_hardware())
@@ -133,7 +134,7 @@ def choose_synthesizer(
     def made(name: str, reason: str) -> Synthesizer:
         if name not in possible:
             raise BackendError(f"backend '{name}' cannot run this generator: {' and '.join(possible)} can")
-        if possible == ("torch",) and precision != "fp32":
+        if name == "torch" and "native" not in possible and precision != "fp32":
             raise BackendError(f"this generator runs in fp32 only, not in {precision}")
         if name == "native" and not native:
             raise BackendError(f"backend 'native' cannot run: {why_not}")
@@ -208,9 +209,8 @@ def _first(order: tuple[str, ...], made: Callable[[str, str], Synthesizer]) -> S
 
 def backends_of(generator: EditableGenerator) -> tuple[str, ...]:
     """Return the backends that can run `generator` at all, on some machine."""
-    if isinstance(generator, StyleGAN2):
-        return ("torch", "native", *RUNTIMES)
-    return tuple(RUNTIMES) if isinstance(generator, OnnxDecoder) else ("torch",)
+    forms = runs_on(generator)
+    return (*(form for form in forms if form != "onnx"), *(RUNTIMES if "onnx" in forms else ()))
 
 
 def drawn_by(
@@ -221,18 +221,19 @@ def drawn_by(
     directions: Tensor | None,
 ) -> Tensor:
     """Return what `session` draws of the graph of `generator`."""
-    name = CODES if isinstance(generator, OnnxDecoder) else "styles"
     # The edits are added before: a session computes picture by picture, and one product of the batch is cheaper.
-    images = session.run({name: edited(codes, edit_weights, directions)})[IMAGES]
-    return generator.finished(images) if isinstance(generator, OnnxDecoder) else shown(images)
+    codes = edited(codes, edit_weights, directions)
+    if isinstance(generator, DrawnByGraph):
+        return generator.finished(session.run({CODES: codes})[IMAGES])
+    return shown(session.run({"styles": codes})[IMAGES])
 
 
 def _session(generator: EditableGenerator, backend: str, precision: str, device: str, cache: Path | None) -> Session:
     _check_precision(backend, precision)
-    if isinstance(generator, OnnxDecoder):
+    if isinstance(generator, DrawnByGraph):
         model = generator.graph
     else:
-        assert isinstance(generator, StyleGAN2)
+        recorded = cast(StyleGAN2, generator)  # what runs on a runtime without a graph of its own
         stored = "fp32" if RUNTIMES[backend].lowers else precision
-        model = synthesis_model(generator, edits=False, precision=stored).SerializeToString(deterministic=True)
+        model = synthesis_model(recorded, edits=False, precision=stored).SerializeToString(deterministic=True)
     return open_session(model, backend=backend, precision=precision, device=device, cache=cache)

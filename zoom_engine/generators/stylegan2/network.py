@@ -167,6 +167,7 @@ class StyleGAN2(MappedGenerator):
     """
 
     config: StyleGAN2Config
+    runs_on = ("torch", "native", "onnx")
 
     def __init__(self, config: StyleGAN2Config) -> None:
         """Build the generator, its weights random."""
