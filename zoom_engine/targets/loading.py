@@ -179,16 +179,14 @@ def asks_a_service(spec: object) -> bool:
 
 
 def _load(spec: Spec, how: Reading) -> LoadedModel:
-    chosen = False
     if not isinstance(spec, str | Path):
         loaded = load_object(spec, how)
     elif (named := _named(spec)) is not None:
-        loaded, chosen = named(str(spec), how), named is load_from_hub
+        loaded = named(str(spec), how)
     else:
-        kind = kind_of_file(Path(spec))
-        loaded, chosen = FILES[kind](Path(spec), how), kind in ("onnx", "hugging-face")
+        loaded = FILES[kind_of_file(Path(spec))](Path(spec), how)
     own = _of_output(loaded.content_hash, how.output)
-    if how.output is None or chosen:  # by the loader, of the network's own outputs
+    if how.output is None or loaded.output_chosen:
         return dataclasses.replace(loaded, content_hash=own)
     return dataclasses.replace(loaded, network=Entry(loaded.network, how.output), final="", content_hash=own)
 

@@ -78,6 +78,7 @@ def load_hugging_face(folder: Path, how: Reading) -> LoadedModel:
         preprocessing=preprocessing,
         assumed=scale_is_assumed(how.options, told=told),
         classes=_classes(names) if isinstance(names, dict) else None,
+        output_chosen=True,
         content_hash=digest.hexdigest(),
     )
 

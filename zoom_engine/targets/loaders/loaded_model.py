@@ -31,19 +31,13 @@ class Reading(NamedTuple):
 class LoadedModel:
     """A network and all that its file, folder or class says about it.
 
-    Attributes:
-        network: what computes the outputs.
-        name: how reports call it.
-        preprocessing: the model's own, as far as it is known, with the user's options in it.
-        assumed: whether neither says which numbers stand for black and white (`scale_is_assumed`).
-        task: where the model says it.
-        classes: where the model says them.
-        labels: where the model says them.
-        final: the activation that the network is known to end with; "probabilities" where it is only known that its
-            outputs are some.
-        differentiable: whether it gives gradients.
-        note: for the manifest, such as why there are no gradients.
-        content_hash: where the module's own would not do.
+    preprocessing: the model's own, as far as it is known, with the user's options in it; assumed: neither says which
+        numbers stand for black and white (`scale_is_assumed`).
+    task, classes, labels: where the model says them.
+    final: the activation that the network is known to end with; "probabilities" where it is only known that
+        its outputs are some.
+    output_chosen: the network returns the output that `Reading` names; else it is taken out of what it returns.
+    note: for the manifest, such as why there are no gradients; content_hash: where the module's own would not do.
     """
 
     network: nn.Module
@@ -54,6 +48,7 @@ class LoadedModel:
     classes: tuple[str, ...] | None = None
     labels: tuple[str, ...] = ()
     final: Final = ""
+    output_chosen: bool = False
     differentiable: bool = True
     note: str = ""
     content_hash: str | None = None

@@ -147,6 +147,7 @@ def load_onnx(path: Path, how: Reading) -> LoadedModel:
         task=opened.noted.task,
         labels=opened.noted.labels,
         final=_final(model, output_name),
+        output_chosen=True,
         differentiable=not note,
         note=note,
         content_hash=opened.digest,
