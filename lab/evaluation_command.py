@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoom_engine.common import registry
 from zoom_engine.common.files import atomic
 from zoom_engine.common.machine import describe_environment
-from zoom_engine.settings.audit_settings import METHODS
 
 
 def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: Callable[[Path], None]) -> None:
@@ -21,7 +21,8 @@ def measure_parts(domain: str, parts: Mapping[str, Callable[..., Any]], sheet: C
         description="Measure every quality figure of the shipped weights.",
     )
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="what to measure; all by default")
-    parser.add_argument("--directions", nargs="+", choices=METHODS, default=METHODS, help="kinds for the edits")
+    methods = tuple(registry.DIRECTION_METHODS.ours)
+    parser.add_argument("--directions", nargs="+", choices=methods, default=methods, help="kinds for the edits")
     if "tasks" in parts:
         parser.add_argument("--targets", nargs="+", default=(), help="those of other tasks to measure; all by default")
     parser.add_argument("--json", type=Path, help="write the figures here; other parts of a file that is there stay")

@@ -17,7 +17,7 @@ from lab.evaluation_command import measure_parts
 from zoom_engine.common.files.cache import default_cache
 from zoom_engine.common.progress import forced
 from zoom_engine.directions import Sampling, regression_relevance
-from zoom_engine.directions.find import DEFAULT_SAMPLES
+from zoom_engine.directions.regression import Regression
 from zoom_engine.domains.avatars.attributes import labels
 from zoom_engine.domains.avatars.domain import DOMAIN
 from zoom_engine.domains.avatars.renderer import masks, sample
@@ -40,7 +40,7 @@ def text_quality(count: int = 2000) -> dict[str, Any]:
     `word_quality`."""
     encoder = EVALUATION.text_encoder()
     embedded, table = EVALUATION.embedded(count)
-    samples, renderer = DEFAULT_SAMPLES["regression"], DOMAIN.synthesizer()
+    samples, renderer = Regression.samples, DOMAIN.synthesizer()
     sampling = Sampling(samples, synthesizer=renderer, cache=default_cache(), progress=forced)
     relevance = regression_relevance(DOMAIN.generator(), encoder, sampling=sampling)
     forms = word_quality(encoder, relevance, embedded, table, neutral=DOMAIN.neutral)

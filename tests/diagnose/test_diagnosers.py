@@ -16,7 +16,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.diagnose import measurements, models, units
 from zoom_engine.diagnose.planning import plan
-from zoom_engine.directions.find import DEFAULT_SAMPLES
+from zoom_engine.directions.regression import Regression
 from zoom_engine.runtime import Synthesizer
 from zoom_engine.settings.audit_settings import RunSettings
 
@@ -33,7 +33,7 @@ RUN: dict[str, Any] = {"images": 2, "seed": 4}
 def quick() -> Iterator[None]:
     """Few samples for directions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(DEFAULT_SAMPLES, "regression", 384)
+        patch.setattr(Regression, "samples", 384)
         yield
 
 

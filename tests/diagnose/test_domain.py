@@ -120,6 +120,15 @@ def test_a_package_cannot_take_a_name_of_ours(
     assert "registered_things" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in registry.KINDS for name in kind.ours], ids=lambda each: str(each)[:20]
+)
+def test_what_the_engine_lists_as_its_own_is_there_by_that_name(kind: registry.Kind, name: str) -> None:
+    thing = registry.find(kind, name)
+    assert thing.name == name
+    assert registry.is_ours(kind, thing)
+
+
 class Family:
     def load(self, rest: str) -> Any:
         raise KeyError(f"no picture\n{rest}")
@@ -156,7 +165,7 @@ def test_info_and_help_name_what_packages_bring(monkeypatch: pytest.MonkeyPatch,
     assert told["domains"] == ["avatars, pets, skies (skies 1.2)"]
     assert told["generator families"] == ["skies (skies 1.2)"]
     assert told["tasks"][0].endswith("detection, level (skies 1.2)")
-    assert told["searches"] == ["scan, sgd, pgd, minimal, cmaes, ends (skies 1.2)"]
+    assert told["searches"] == ["scan, minimal, sgd, pgd, cmaes, ends (skies 1.2)"]
     asked = [sys.executable, "-m", "zoom_engine", "diagnose", "--help"]
     page = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True)
     text = " ".join(page.stdout.split())

@@ -6,16 +6,18 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from bars import Bars
 from hypothesis import given
 from hypothesis import strategies as st
+from registered import register
 from safetensors.torch import load_file, save_file
 
-from zoom_engine.common.errors import CacheError, DirectionError, ZoomError
+from zoom_engine.common import registry
+from zoom_engine.common.errors import CacheError, ConfigError, DirectionError, ZoomError
 from zoom_engine.common.module_hash import Identity
 from zoom_engine.common.probes import Answers
 from zoom_engine.directions import (
@@ -30,7 +32,9 @@ from zoom_engine.directions import (
 )
 from zoom_engine.directions.answers import PICTURES
 from zoom_engine.directions.cache import DirectionCache
+from zoom_engine.directions.relevance import MatrixRelevance
 from zoom_engine.directions.sampled import sampled_relevance
+from zoom_engine.settings.audit_settings import AuditSettings
 
 PROMPTS = ("beard", "man", "hat")
 
@@ -114,6 +118,67 @@ def test_every_relevance_is_tested_against_random_texts_too(toy: tuple[Any, Any]
         directions_from_relevance(relevance, generator, encoder, ["hat", "gibberish"], neutral="face")
     passed = directions_from_relevance(relevance, generator, encoder, ["gibberish"], neutral="face", level=1)
     assert passed.attributes == ("gibberish",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """A method of somebody else's: how codes and embeddings of random pictures go together."""
+
+    name: ClassVar[Any] = "together"
+    samples: ClassVar[Any] = 300
+    needs_gradient: ClassVar[Any] = False
+    power: float = 1.0
+
+    def measure(self, generator: Any, text_encoder: Any, sampling: Sampling) -> Any:
+        codes = sampling.codes(generator)
+        seen = text_encoder.embed_images(sampling.renderer_of(generator).render(codes))
+        scaled = (codes - codes.mean(0)) * (~generator.space.fixed_mask()) / codes.std(0).clamp(min=1e-6)
+        covariance = scaled.T @ (seen - seen.mean(0)) / len(codes)
+        matrix = covariance.sign() * covariance.abs() ** self.power
+        return MatrixRelevance(self.name, matrix, matrix, sampling, sampling.identity(generator, text_encoder))
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float | None:
+        return self.samples * first
+
+
+class OfOneRow(Together):
+    def measure(self, generator: Any, text_encoder: Any, sampling: Sampling) -> Any:
+        matrix = torch.ones(1, text_encoder.dim)
+        return MatrixRelevance(self.name, matrix, matrix, sampling)
+
+
+class Fails(Together):
+    def measure(self, generator: Any, text_encoder: Any, sampling: Sampling) -> Any:
+        raise KeyError("no pictures")
+
+
+def test_a_method_of_a_package_finds_directions_by_its_name_or_as_an_object(
+    toy: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, encoder = toy
+    register(monkeypatch, registry.DIRECTION_METHODS, together=Together)
+    found = find_directions(generator, encoder, ["hat"], neutral="face", method="together")
+    assert (found.method, found.provenance["samples"]) == ("together", 300)
+    assert (found.matrix @ encoder.read.T)[0, 2] > 0
+    other = find_directions(generator, encoder, ["hat"], neutral="face", method=Together(power=2.0))
+    assert not torch.equal(other.matrix, found.matrix)
+    assert AuditSettings(generator="avatars", target="avatars:mustache", directions="together").directions == "together"
+    with pytest.raises(ConfigError, match=r"'directions' cannot be 'togeter'.*together"):
+        AuditSettings(generator="avatars", target="avatars:mustache", directions="togeter")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (OfOneRow, r"'together': relevance of 2 directions must be finite numbers \[2, \d+\], not \[2, 1\]"),
+        (Fails, "'together' fails: KeyError"),
+    ],
+)
+def test_a_wrong_method_of_a_package_is_refused_by_name(toy: tuple[Any, Any], wrong: Any, reason: str) -> None:
+    generator, encoder = toy
+    with pytest.raises(DirectionError, match=reason) as caught:
+        find_directions(generator, encoder, ["hat"], neutral="face", method=wrong())
+    assert "\n" not in str(caught.value)
 
 
 def test_wordings_are_averaged(toy: tuple[Any, Any]) -> None:

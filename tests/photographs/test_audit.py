@@ -21,7 +21,7 @@ from zoom_engine.cli import main
 from zoom_engine.common.errors import AuditError, PhotographError
 from zoom_engine.common.files.png import to_pixels
 from zoom_engine.diagnose.own_photographs import crops_of, inverter
-from zoom_engine.directions.find import DEFAULT_SAMPLES
+from zoom_engine.directions.regression import Regression
 from zoom_engine.domains.pets import sample
 from zoom_engine.photographs import Inversion, Inverter
 from zoom_engine.targets import BinaryTask, Preprocessing, Target
@@ -41,7 +41,7 @@ def quick() -> Iterator[None]:
             own(self, *models, **options, inversion=Inversion(steps=14, refining=4, rate=0.3, samples=256))
 
         patch.setattr(Inverter, "__init__", few)
-        patch.setitem(DEFAULT_SAMPLES, "regression", 384)
+        patch.setattr(Regression, "samples", 384)
         yield
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -17,8 +16,6 @@ from zoom_engine.common.version import VERSION
 from zoom_engine.generators import StyleGAN2, StyleGAN2Config
 from zoom_engine.ops import cuda
 from zoom_engine.runtime import choose_synthesizer
-from zoom_engine.search import SEARCHES
-from zoom_engine.targets.tasks import TASKS
 
 NATIVE_COST = "gradients through the generator run in plain torch, several times slower and with more memory"
 CUDA_COST = "no --backend native on a GPU, where torch alone takes several passes over memory around each convolution"
@@ -79,12 +76,12 @@ def _accelerators() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def _brought(kind: registry.Kind, ours: Iterable[str] = ()) -> str:
+def _brought(kind: registry.Kind) -> str:
     """List what exists of a kind, with the package that brings it where that is not this one."""
     found = registry.packages(kind)
     theirs = registry.brought((kind, name) for name in found)
     told = [f"{name} ({package})" if f"{kind.what} {name}" in theirs else name for name, package in found.items()]
-    return ", ".join([*ours, *told]) or "none"
+    return ", ".join([*kind.ours, *told]) or "none"
 
 
 def sections() -> dict[str, list[str]]:
@@ -105,8 +102,9 @@ def sections() -> dict[str, list[str]]:
         "packages": [", ".join(f"{name} {version}" for name, version in sorted(packages.items()))],
         "domains": [_brought(registry.DOMAINS)],
         "generator families": [_brought(registry.GENERATORS)],
-        "tasks": [_brought(registry.TASKS, TASKS)],
-        "searches": [_brought(registry.SEARCHES, SEARCHES)],
+        "tasks": [_brought(registry.TASKS)],
+        "searches": [_brought(registry.SEARCHES)],
+        "direction methods": [_brought(registry.DIRECTION_METHODS)],
     }
     if environment["git_revision"]:
         found["revision"] = [environment["git_revision"]]

@@ -1,21 +1,20 @@
-"""Extensions from other packages, found by name under entry-point groups, so that the engine imports none of them.
-
-For example::
+"""What packages bring to the engine, found by name under entry-point groups, so that the engine imports none of them:
 
     [project.entry-points."zoom_engine.domains"]
     avatars = "zoom_engine.domains.avatars.domain:DOMAIN"
 
 An entry point names an object that has the members of its `Kind`, or a class or function that makes one when called
-without arguments; its name is the object's own.
+without arguments; its name is the object's own. What the engine brings itself is listed by its `Kind` in the same way,
+as MODULE:NAME, and imported when it is asked for: settings, help and messages take the names from there.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -28,33 +27,81 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]* \d[A-Za-z0-9.!+-]*")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing that can be registered.
+    """A kind of thing that can be registered: what messages call it, its entry-point group, and MODULE:NAME of the
+    protocol whose members it must have, which is imported with the first such thing.
 
-    Attributes:
-        what: what messages call it.
-        group: its entry-point group.
-        protocol: MODULE:NAME of the protocol whose members it must have; imported with the first such thing.
-        made: whether a class or a function that is registered makes the thing; else it is the thing.
+    ``made``: a class or a function that is registered makes the thing; else it is the thing. ``ours``: by its name
+    MODULE:NAME of each that the engine brings.
     """
 
     what: str
     group: str
     protocol: str
     made: bool = True
+    ours: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 DOMAINS = Kind("domain", "zoom_engine.domains", "zoom_engine.diagnose.domain:Domain")
 GENERATORS = Kind("generator family", "zoom_engine.generators", "zoom_engine.generators.generator:GeneratorFamily")
 """``load(rest)`` → an `EditableGenerator`, for the generator "NAME:REST"."""
-TASKS = Kind("task", "zoom_engine.tasks", "zoom_engine.targets.tasks.task:Task", made=False)
+TASKS = Kind(
+    "task",
+    "zoom_engine.tasks",
+    "zoom_engine.targets.tasks.task:Task",
+    made=False,
+    ours={
+        "binary": "zoom_engine.targets.tasks.binary:BinaryTask",
+        "multiclass": "zoom_engine.targets.tasks.multiclass:MultiClassTask",
+        "multilabel": "zoom_engine.targets.tasks.multilabel:MultiLabelTask",
+        "regression": "zoom_engine.targets.tasks.regression:RegressionTask",
+        "keypoints": "zoom_engine.targets.tasks.keypoints:KeypointsTask",
+        "segmentation": "zoom_engine.targets.tasks.segmentation:SegmentationTask",
+        "detection": "zoom_engine.targets.tasks.detection:DetectionTask",
+    },
+)
 """A class that is a `zoom_engine.targets.Task`; ``from_dict`` takes what its ``to_dict`` says beside the name."""
-SEARCHES = Kind("search", "zoom_engine.searches", "zoom_engine.search.iterates:Search", made=False)
+SEARCHES = Kind(
+    "search",
+    "zoom_engine.searches",
+    "zoom_engine.search.iterates:Search",
+    made=False,
+    ours={
+        "scan": "zoom_engine.search.scan:Scan",
+        "minimal": "zoom_engine.search.minimal:Minimal",
+        "sgd": "zoom_engine.search.gradient_descent:SGD",
+        "pgd": "zoom_engine.search.gradient_descent:PGD",
+        "cmaes": "zoom_engine.search.cmaes:CMAES",
+    },
+)
 """A dataclass of a search's options that is a `zoom_engine.search.Search`."""
+DIRECTION_METHODS = Kind(
+    "direction method",
+    "zoom_engine.direction_methods",
+    "zoom_engine.directions.relevance:DirectionMethod",
+    made=False,
+    ours={
+        "regression": "zoom_engine.directions.regression:Regression",
+        "sampled": "zoom_engine.directions.sampled:Sampled",
+        "gradient": "zoom_engine.directions.gradient_relevance:Gradient",
+    },
+)
+"""A dataclass of a method's options that is a `zoom_engine.directions.DirectionMethod`."""
+KINDS = (DOMAINS, GENERATORS, TASKS, SEARCHES, DIRECTION_METHODS)
 
 
 def names(kind: Kind) -> tuple[str, ...]:
     """Return all registered names, sorted. Nothing is imported."""
     return tuple(sorted({entry.name for entry in entry_points(group=kind.group)}))
+
+
+def all_names(kind: Kind) -> tuple[str, ...]:
+    """Return the engine's own names, in their order, and after them what packages registered. Nothing is imported."""
+    return (*kind.ours, *names(kind))
+
+
+def is_ours(kind: Kind, thing: type) -> bool:
+    """Return whether a class is one that the engine brings."""
+    return f"{thing.__module__}:{thing.__qualname__}" in kind.ours.values()
 
 
 def packages(kind: Kind) -> dict[str, str]:
@@ -69,14 +116,14 @@ def brought(things: Iterable[tuple[Kind, str]]) -> dict[str, str]:
     Args:
         things: kinds and names.
     """
-    known = {kind: packages(kind) for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES)}
+    known = {kind: packages(kind) for kind in KINDS}
     found = {f"{kind.what} {name}": known[kind][name] for kind, name in things if name in known[kind]}
     return {thing: package for thing, package in found.items() if not package.startswith(f"{OWN} ")}
 
 
 def missing(things: Mapping[str, str]) -> dict[str, str]:
     """Return those of what `brought` gave, here or elsewhere, that no package brings here."""
-    here = {f"{kind.what} {name}" for kind in (DOMAINS, GENERATORS, TASKS, SEARCHES) for name in names(kind)}
+    here = {f"{kind.what} {name}" for kind in KINDS for name in names(kind)}
     return {thing: package for thing, package in things.items() if thing not in here}
 
 
@@ -88,28 +135,23 @@ def how_to_install(package: str) -> str:
     return f"pip install '{package.replace(' ', '==')}'" if _RELEASE.fullmatch(package) else "install it"
 
 
-def find(kind: Kind, name: str, *, ours: Mapping[str, Any] | None = None) -> Any:
-    """Return what is registered as `name`, or None where there is nothing.
+def find(kind: Kind, name: str, *, taken: Container[str] = ()) -> Any:
+    """What is registered as ``name``, or None where there is nothing; ``taken`` are names that the engine has for other
+    things.
 
-    Args:
-        kind: where to look.
-        name: the registered name.
-        ours: the engine's own things, which need no entry point.
-
-    Raises:
-        ConfigError: two packages, or one and the engine, claim the name; the entry point cannot be imported; or what it
-            names is not of the kind or calls itself something else.
+    Raises ConfigError where two packages, or one and the engine, claim the name, where the entry point cannot be
+    imported, and where what it names is not of the kind or calls itself otherwise.
     """
     # A package can be on the path twice (an editable install and the checkout itself): equal entry points are one.
     entries: dict[str, EntryPoint] = {entry.value: entry for entry in entry_points(group=kind.group, name=name)}
-    if ours is not None and name in ours:
+    if name in kind.ours or name in taken:
         if entries:
             claims = ", ".join(f"{_package(entry)}, {value}" for value, entry in sorted(entries.items()))
             raise ConfigError(
                 f"{kind.what} '{name}' is {OWN}'s own, and another package registers one of that name ({claims}):"
                 " rename that one, or uninstall its package"
             )
-        return ours[name]
+        return _named(kind.ours[name]) if name in kind.ours else None
     if not entries:
         return None
     if len(entries) > 1:
@@ -130,8 +172,7 @@ def asking(kind: Kind, name: str, what: str) -> AbstractContextManager[None]:
 
 def _load(kind: Kind, entry: EntryPoint) -> Any:
     called = f"{kind.what} '{entry.name}' ({_package(entry)}, {entry.value})"
-    module, _, protocol_name = kind.protocol.partition(":")
-    protocol = getattr(importlib.import_module(module), protocol_name)
+    protocol = _named(kind.protocol)
     with theirs(ConfigError, f"{called} cannot be loaded"):
         loaded = entry.load()
         if kind.made and (isinstance(loaded, type) or not all(hasattr(loaded, name) for name in members(protocol))):
@@ -141,6 +182,12 @@ def _load(kind: Kind, entry: EntryPoint) -> Any:
     if isinstance(own, str) and own != entry.name:
         raise ConfigError(f"{called} calls itself '{own}': give its entry point the same name")
     return loaded
+
+
+def _named(place: str) -> Any:
+    """What MODULE:NAME is."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _package(entry: EntryPoint) -> str:

@@ -112,6 +112,7 @@ def _brought(models: Models) -> dict[str, str]:
     """The packages that brought what the audit is made of: who reads it needs them too."""
     given = (models.settings.generator, models.settings.target)
     generator, target = (spec if isinstance(spec, str) else "" for spec in given)
+    found = models.settings.directions
     family, colon, _ = generator.partition(":")
     return registry.brought(
         [
@@ -120,5 +121,6 @@ def _brought(models: Models) -> dict[str, str]:
             (registry.DOMAINS, target.partition(":")[0]),
             (registry.TASKS, models.target.task.name),
             (registry.SEARCHES, models.search.name),
+            *([(registry.DIRECTION_METHODS, found)] if isinstance(found, str) else []),
         ]
     )

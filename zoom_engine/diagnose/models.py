@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError
 from zoom_engine.common.files.cache import check_cache, default_cache
 from zoom_engine.common.machine import find_device
@@ -49,7 +50,7 @@ from zoom_engine.runtime import (
 )
 from zoom_engine.search import End, Search, check_search_options, choose_search
 from zoom_engine.settings.attributes import NEUTRAL, Attribute, parse_attributes
-from zoom_engine.settings.audit_settings import METHODS, AuditSettings
+from zoom_engine.settings.audit_settings import AuditSettings
 from zoom_engine.settings.target_names import several_targets
 from zoom_engine.targets import Target, check_target, check_target_options, input_notices, load_target
 from zoom_engine.text import TextEncoder, find_templates, text_encoder_for
@@ -324,7 +325,7 @@ def _null_search(settings: AuditSettings, search: Search) -> Search:
 def _found_by_text(settings: AuditSettings) -> bool:
     """Whether edit directions are found from the attributes' texts, here or before."""
     ready = settings.directions
-    return not isinstance(ready, EditDirections) or ready.method in METHODS
+    return not isinstance(ready, EditDirections) or ready.method in registry.all_names(registry.DIRECTION_METHODS)
 
 
 def _nothing_visible(
@@ -359,12 +360,13 @@ def _check_directions(
     if isinstance(ready, str):
         check_method(ready)
         return
+    methods = registry.all_names(registry.DIRECTION_METHODS)
     if not isinstance(ready, EditDirections):
         raise ConfigError(
-            f"directions must be {', '.join(METHODS)} or EditDirections, not a {type(ready).__name__}: take"
+            f"directions must be {', '.join(methods)} or EditDirections, not a {type(ready).__name__}: take"
             " them from find_directions or EditDirections.load"
         )
-    if settings.wordings and ready.method not in METHODS:
+    if settings.wordings and ready.method not in methods:
         raise ConfigError(
             f"wordings take directions in other phrasings, and ready ones by the method '{ready.method}' are not"
             " found from texts: leave wordings out, or let directions be found here"

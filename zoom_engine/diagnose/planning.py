@@ -22,8 +22,7 @@ from zoom_engine.diagnose.gallery import MULTI_STRIPS, SHEET_ROWS, STRIP_FRAMES,
 from zoom_engine.diagnose.identity import known
 from zoom_engine.diagnose.models import Models
 from zoom_engine.directions import NULL_PICTURES, EditDirections
-from zoom_engine.directions.find import DEFAULT_SAMPLES
-from zoom_engine.directions.gradient_relevance import RANDOM_TEXTS
+from zoom_engine.directions.find import direction_method
 from zoom_engine.directions.keeping import PICTURES as KEEPING_PICTURES
 from zoom_engine.directions.null import MOST_DRAWS, pictures_each
 from zoom_engine.directions.unedited import SAMPLES
@@ -234,15 +233,20 @@ def pictures_once(audits: Sequence[Models], step: float, *, before: Sequence[Mod
     if any(other.attributes == models.attributes for other in before):
         return report
     found: dict[str, Count] = {}
-    unedited = DEFAULT_SAMPLES["regression"] if settings.directions == "regression" else SAMPLES
-    if settings.directions == "sampled" and first:
-        pushed = 2 * DEFAULT_SAMPLES["sampled"] * int((~models.generator.space.fixed_mask()).sum())
-        found["edit directions"] = Count(pushed, pushed)
-    elif settings.directions == "gradient":
+    unedited = SAMPLES
+    if isinstance(settings.directions, str):
+        method = direction_method(settings.directions)
         others = {attribute for other in before for attribute in other.attributes}
-        texts = sum(attribute not in others for attribute in models.attributes) + RANDOM_TEXTS * first
-        followed = DEFAULT_SAMPLES["gradient"] * texts * step
-        found["edit directions"] = Count(followed, followed)
+        pictures = method.pictures(
+            channels=int((~models.generator.space.fixed_mask()).sum()),
+            texts=sum(attribute not in others for attribute in models.attributes),
+            first=first,
+            step=step,
+        )
+        if pictures is None:
+            unedited = method.samples
+        elif pictures:
+            found["edit directions"] = Count(pictures, pictures)
     if first:
         found["unedited images"] = Count(unedited, unedited)
     if keep := len(settings.keep or ()) * (not isinstance(settings.directions, EditDirections)):

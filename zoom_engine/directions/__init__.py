@@ -6,6 +6,7 @@ from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.find import (
     DEFAULT_THRESHOLD,
     check_method,
+    direction_method,
     directions_from_relevance,
     find_directions,
     unit_relevance,
@@ -18,6 +19,7 @@ from zoom_engine.directions.null import NULL_PICTURES, LabelReader, NullDirectio
 from zoom_engine.directions.phrasings import phrased_directions, phrasings
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
+    DirectionMethod,
     Relevance,
     Sampling,
     text_directions,
@@ -32,6 +34,7 @@ __all__ = [
     "ESTIMATORS",
     "NULL_PICTURES",
     "CalibratedRange",
+    "DirectionMethod",
     "EditDirections",
     "LabelReader",
     "MisreadDenial",
@@ -44,6 +47,7 @@ __all__ = [
     "TextGroups",
     "calibrate_range",
     "check_method",
+    "direction_method",
     "directions_from_relevance",
     "find_directions",
     "gradient_relevance",

@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoom_engine.common import registry
+from zoom_engine.common.contracts import hold_members, theirs
 from zoom_engine.common.errors import DirectionError
 from zoom_engine.common.progress import ProgressFactory, silent
 from zoom_engine.common.threads import working
 from zoom_engine.common.typed import named_options
-from zoom_engine.directions import gradient_relevance, regression, sampled
 from zoom_engine.directions.answers import check_answers
 from zoom_engine.directions.edit_directions import EditDirections
 from zoom_engine.directions.keeping import PICTURES, keeping
-from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator, regression_relevance
+from zoom_engine.directions.regression import DEFAULT_RIDGE, Estimator
 from zoom_engine.directions.relevance import (
+    DirectionMethod,
     Relevance,
     Sampling,
     text_directions,
 )
-from zoom_engine.directions.sampled import sampled_relevance
 from zoom_engine.directions.wording import DEFAULT_LEVEL, Phrased, clearness, exceeds, phrase
 from zoom_engine.generators import EditableGenerator
 from zoom_engine.runtime import Synthesizer
-from zoom_engine.settings.audit_settings import METHODS
 from zoom_engine.text import TextEncoder
 from zoom_engine.text.templates import GENERAL
 
-RELEVANCES: dict[str, tuple[Callable[..., Relevance], int, tuple[str, ...]]] = {
-    "regression": (regression_relevance, regression.DEFAULT_SAMPLING.samples, ("estimator", "ridge")),
-    "sampled": (sampled_relevance, sampled.DEFAULT_SAMPLING.samples, ("alpha",)),
-    "gradient": (gradient_relevance.gradient_relevance, gradient_relevance.DEFAULT_SAMPLING.samples, ()),
-}
-"""For each method what measures the relevance, the default number of samples, and the options of its own."""
-DEFAULT_SAMPLES = {method: samples for method, (_, samples, _) in RELEVANCES.items()}
 DEFAULT_THRESHOLD = 0.1
 
 
@@ -50,7 +44,7 @@ def find_directions(
     attributes: Sequence[str],
     *,
     neutral: str,
-    method: str = "regression",
+    method: str | DirectionMethod = "regression",
     threshold: float = DEFAULT_THRESHOLD,
     absolute: bool = False,
     top_k: int | None = None,
@@ -69,54 +63,37 @@ def find_directions(
     batch_size: int = 32,
     progress: ProgressFactory = silent,
 ) -> EditDirections:
-    """Find an edit direction `[S]` for each attribute prompt; paraphrases of one are separated by "|" and averaged.
+    """One edit direction [S] per attribute prompt; wordings of one are separated by "|" and averaged.
 
-    Args:
-        generator: whose styles are edited.
-        text_encoder: reads prompts and pictures.
-        attributes: N prompts.
-        neutral: the prompt that they are compared with.
-        method: "regression", "sampled" or "gradient". Gradient relevance goes through `generator.render` in float32:
-            the native operators where they run, else those of torch.
-        threshold: λ in [0, 1), relative to the largest |relevance|.
-        absolute: compare λ with the relevance itself, as the reference does (sampled relevance only).
-        top_k: keep so many channels, the largest by magnitude.
-        samples: by default 2048 (regression), 100 images per channel (sampled), 64 (gradient).
-        estimator: of regression.
-        ridge: of regression.
-        alpha: of sampled relevance, the push in standard deviations.
-        seed: of the samples.
-        templates: that prompts are put into.
-        truncation: ψ of the samples; 1 is none.
-        truncation_cutoff: how many layers are truncated; None is all.
-        synthesizer: makes the images of the two methods that only look forward; None is torch in float32.
-        level: the probability that a random text passes each of the two tests below, each text alone; at 1 both are
-            left out.
-        keep: texts whose scores no edit but their own may move, see `keeping`.
-        cache: folder for what was computed.
-        batch_size: images at a time.
-        progress: how work shows itself.
+    ``threshold`` is λ in [0, 1), relative to the largest |relevance|; ``absolute`` (sampled relevance only)
+    compares λ with the relevance itself, as the reference does. ``top_k`` keeps that many channels, the
+    largest by magnitude. ``samples`` defaults to 2048 (regression), 100 images per channel (sampled), 64
+    (gradient). ``estimator`` and ``ridge`` belong to regression, ``alpha`` to sampled relevance; a ``method`` that is
+    no name but a `DirectionMethod` has its own options.
+    ``synthesizer`` makes the images of the two that only look forward (None: torch in float32). Gradient relevance
+    goes through ``generator.render`` in float32 instead: the native operators where they run, else torch's.
+    ``keep`` are texts whose scores no edit but their own shall move, see `keeping`. ``cache`` is a folder for what was
+    computed.
 
-    Raises:
-        DirectionError: the method needs gradients that the generator does not give; a few pictures answer an attribute
-            no better than random texts, or the encoder knows nothing (`answers.check_answers`, before anything is
-            measured); random texts reach an attribute's largest |relevance|; or no channel passes λ. The attribute is
-            named.
+    Raises DirectionError where the method needs gradients that the generator has not, and, naming the attribute: on a
+    few pictures, before anything is measured, where they answer it no better than random texts
+    (`answers.check_answers`, which also refuses an encoder that knows nothing); where random texts reach its largest
+    |relevance|; and where no channel passes λ. A random text passes each of the first two tests with probability
+    ``level``, each text by itself; at level 1 both are left out.
     """
-    check_method(method)
-    if method == "gradient" and not generator.differentiable:
+    if isinstance(method, str):
+        method = direction_method(method, {"estimator": estimator, "ridge": ridge, "alpha": alpha})
+    if method.needs_gradient and not generator.differentiable:
         raise DirectionError("the generator gives no gradients: find directions by regression, or sampled")
     count, attributes = len(attributes), [*attributes, *(text for text in keep if text not in attributes)]
     text_directions(text_encoder, attributes, neutral=neutral, templates=templates)  # refuses what cannot be read
     texts = phrase(text_encoder, attributes, neutral=neutral, templates=templates, cache=cache) if level != 1 else None
-    forward_only = None if method == "gradient" else synthesizer
-    drawn = DEFAULT_SAMPLES[method] if samples is None else samples
+    forward_only = None if method.needs_gradient else synthesizer
+    drawn = method.samples if samples is None else samples
     sampling = Sampling(drawn, seed, truncation, truncation_cutoff, forward_only, batch_size, cache, progress)
     if texts is not None:
         check_answers(generator, text_encoder, attributes, texts, sampling=sampling, level=level)
-    measure, _, own = RELEVANCES[method]
-    options = {"estimator": estimator, "ridge": ridge, "alpha": alpha}
-    relevance = measure(generator, text_encoder, sampling=sampling, **{name: options[name] for name in own})
+    relevance = measured(method, generator, text_encoder, sampling)
     found = directions_from_relevance(
         relevance,
         generator,
@@ -240,5 +217,44 @@ def check_method(method: str) -> None:
     Raises:
         DirectionError: there is no such method.
     """
-    if method not in METHODS:
-        raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(METHODS)}")
+    known = registry.all_names(registry.DIRECTION_METHODS)
+    if method not in known:
+        raise DirectionError(f"unknown method '{method}' for directions: choose one of {', '.join(known)}")
+
+
+def direction_method(name: str, options: Mapping[str, Any] | None = None) -> DirectionMethod:
+    """Return the method called ``name`` with those of the ``options`` that are its own. Raises DirectionError where
+    there is none, ConfigError where what a package brings is none."""
+    check_method(name)
+    kind: Any = registry.find(registry.DIRECTION_METHODS, name)
+    if not hasattr(kind, "__dataclass_fields__"):
+        raise DirectionError(f"direction method '{name}' must be a dataclass of its options: it is none")
+    own = {field.name for field in dataclasses.fields(kind)}
+    with theirs(DirectionError, f"direction method '{name}' cannot be made"):
+        method: DirectionMethod = kind(**{key: value for key, value in (options or {}).items() if key in own})
+    return method
+
+
+def measured(
+    method: DirectionMethod, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling
+) -> Relevance:
+    """Return the relevance that a method measures, held to `Relevance` where the method is not one of the engine's.
+
+    Raises:
+        DirectionError: one line on what a package's method fails at, or gives in place of a relevance.
+    """
+    if registry.is_ours(registry.DIRECTION_METHODS, type(method)):
+        return method.measure(generator, text_encoder, sampling)
+    called = f"direction method '{method.name}'"
+    with theirs(DirectionError, f"{called} fails"):
+        relevance = method.measure(generator, text_encoder, sampling)
+    hold_members(relevance, Relevance, called=f"the relevance of {called}", refusal=DirectionError)
+    some = F.normalize(torch.eye(2, text_encoder.dim) + 0.1, dim=1)
+    shapes = {"relevance": (2, generator.space.size), "strength": (2,)}
+    for name, shape in shapes.items():
+        with theirs(DirectionError, f"{called} fails"):
+            found: object = getattr(relevance, name)(some)
+        if not isinstance(found, Tensor) or tuple(found.shape) != shape or not bool(found.isfinite().all()):
+            seen = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise DirectionError(f"{called}: {name} of 2 directions must be finite numbers {list(shape)}, not {seen}")
+    return relevance

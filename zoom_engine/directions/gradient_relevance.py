@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -111,3 +111,20 @@ def gradient_relevance(
         raise DirectionError(f"gradient relevance needs at least one sample, not {sampling.samples}")
     details = {**sampling.identity(generator, text_encoder), "projected": projected}
     return GradientRelevance(generator, text_encoder, sampling, details)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The method "gradient", see `gradient_relevance`."""
+
+    name: ClassVar[str] = "gradient"
+    samples: ClassVar[int] = DEFAULT_SAMPLING.samples
+    needs_gradient: ClassVar[bool] = True
+
+    def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> GradientRelevance:
+        """See `DirectionMethod.measure`."""
+        return gradient_relevance(generator, text_encoder, sampling=sampling)
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float:
+        """A step for each text on every sample, random texts among them."""
+        return self.samples * (texts + RANDOM_TEXTS * first) * step

@@ -22,7 +22,7 @@ generator, there are three estimators of the channels' answer to a text directio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -95,6 +95,28 @@ def regression_relevance(
     evidence = covariance @ _inverse_root(moments.embedding)
     details = {**drawn, "estimator": estimator, "ridge": ridge}
     return MatrixRelevance("regression", matrix.float(), evidence.float(), sampling, details)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The method "regression", see `regression_relevance`."""
+
+    name: ClassVar[str] = "regression"
+    samples: ClassVar[int] = DEFAULT_SAMPLING.samples
+    needs_gradient: ClassVar[bool] = False
+
+    estimator: Estimator = "ridge"
+    ridge: float = DEFAULT_RIDGE
+
+    def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> MatrixRelevance:
+        """See `DirectionMethod.measure`."""
+        return regression_relevance(
+            generator, text_encoder, sampling=sampling, estimator=self.estimator, ridge=self.ridge
+        )
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float | None:
+        """None: it is measured on unedited pictures alone."""
+        return None
 
 
 def _inverse_root(covariance: Tensor) -> Tensor:

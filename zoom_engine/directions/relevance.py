@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -100,7 +100,12 @@ class Sampling:
 
 
 class Relevance(Protocol):
-    """The relevance of all style channels to text directions."""
+    """The relevance of all style channels to text directions.
+
+    ``method`` is the name of the `DirectionMethod` that measured it; ``details`` are the options and hashes that it
+    depends on (JSON), `Sampling.identity` among them; ``random_texts`` is how many random texts it can afford to be
+    held against.
+    """
 
     @property
     def method(self) -> str:
@@ -124,6 +129,28 @@ class Relevance(Protocol):
 
     def strength(self, text_directions: Tensor) -> Tensor:
         """Return the largest |relevance| before scaling `[P]` of each of the unit vectors `[P, D]`."""
+        ...
+
+
+class DirectionMethod(Protocol):
+    """A way to measure relevance: a frozen dataclass of its options.
+
+    ``name`` is what an audit calls it; ``samples``: on how many random images it measures by default;
+    ``needs_gradient``: it follows the generator's own gradients, else pictures come from what draws them fastest.
+    """
+
+    name: ClassVar[str]
+    samples: ClassVar[int]
+    needs_gradient: ClassVar[bool]
+
+    def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> Relevance:
+        """The relevance on random images of the generator, those of ``sampling``."""
+        ...
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float | None:
+        """How many pictures that takes beside unedited ones, for plans: with so many channels that may be edited, so
+        many texts that were not measured yet, ``first`` where nothing was; a step with gradients counts as ``step``.
+        None of a method that measures on unedited pictures alone."""
         ...
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +68,25 @@ def sampled_relevance(
     matrix = store.kept("sampled", details, measured)["matrix"]
     store.remove("sampled-part", details)
     return MatrixRelevance("sampled", matrix, matrix, sampling, details)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The method "sampled", see `sampled_relevance`."""
+
+    name: ClassVar[str] = "sampled"
+    samples: ClassVar[int] = DEFAULT_SAMPLING.samples
+    needs_gradient: ClassVar[bool] = False
+
+    alpha: float = 5.0
+
+    def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> MatrixRelevance:
+        """See `DirectionMethod.measure`."""
+        return sampled_relevance(generator, text_encoder, sampling=sampling, alpha=self.alpha)
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float:
+        """Each channel is pushed to both sides on every sample, once for all texts."""
+        return 2 * self.samples * channels * first
 
 
 def _filled(

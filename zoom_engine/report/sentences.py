@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from zoom_engine.audit.gallery_file import FrameEntry, StripEntry
 from zoom_engine.audit.manifest import Config
 from zoom_engine.audit.summary import Summary
+from zoom_engine.common import registry
 from zoom_engine.common.errors import one_line
 from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.curves import Side
@@ -30,7 +31,6 @@ from zoom_engine.report.verdicts import (
 )
 from zoom_engine.search import search_type
 from zoom_engine.settings.attributes import Attribute
-from zoom_engine.settings.audit_settings import METHODS
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.table import decimal, percent, signed
 from zoom_engine.targets import TaskView
@@ -286,7 +286,7 @@ def found_by_text(config: Config) -> bool:
 
     They were not where they were given ready-made, by a method that is not built in.
     """
-    return config.method is None or config.method in METHODS
+    return config.method is None or config.method in registry.all_names(registry.DIRECTION_METHODS)
 
 
 def edit(config: Config) -> str:

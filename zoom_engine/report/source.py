@@ -22,7 +22,7 @@ from zoom_engine.report.verdicts import in_short
 from zoom_engine.settings.attributes import Attribute, short_name
 from zoom_engine.statistics.counts import Counts
 from zoom_engine.statistics.diagnosis import Diagnosis
-from zoom_engine.targets import BinaryTask, MultiClassTask, Task, task_from_dict
+from zoom_engine.targets import BinaryTask, MultiClassTask, Task, TaskView, task_from_dict
 
 
 class Source:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from zoom_engine.search.choose import (
-    SEARCHES,
     check_gradients,
     check_search_options,
     choose_search,
@@ -23,7 +22,6 @@ from zoom_engine.search.scheduler import searched
 __all__ = [
     "CMAES",
     "PGD",
-    "SEARCHES",
     "SGD",
     "Array",
     "End",

@@ -10,40 +10,24 @@ from zoom_engine.common import registry
 from zoom_engine.common.errors import ConfigError, TargetError, one_line
 from zoom_engine.common.typed import one_of, plain
 from zoom_engine.generators import EditableGenerator
-from zoom_engine.search.cmaes import CMAES
 from zoom_engine.search.contract import check_search_on_load
 from zoom_engine.search.end import End
-from zoom_engine.search.gradient_descent import PGD, SGD
 from zoom_engine.search.iterates import Search
-from zoom_engine.search.minimal import Minimal
-from zoom_engine.search.scan import Scan
 from zoom_engine.targets.target import Target
 
-SEARCHES: dict[str, type[Search]] = {
-    "scan": Scan,
-    "sgd": SGD,
-    "pgd": PGD,
-    "minimal": Minimal,
-    "cmaes": CMAES,
-}
 SUITED = {"single": ("scan", "scan"), "multi": ("minimal", "cmaes")}
 """By mode, the search that runs by default where the target gives gradients, and where it gives none."""
 
 
-def search_names() -> tuple[str, ...]:
-    """Return the names of our searches and of those that packages registered."""
-    return (*SEARCHES, *registry.names(registry.SEARCHES))
-
-
 def search_type(name: str) -> type[Search] | None:
     """Return the class of the search called `name`, None where there is none."""
-    found: type[Search] | None = registry.find(registry.SEARCHES, name, ours=SEARCHES)
+    found: type[Search] | None = registry.find(registry.SEARCHES, name)
     return found
 
 
 def is_foreign(search: Search) -> bool:
     """Return whether a search is none of ours."""
-    return type(search) not in (*SEARCHES.values(), End)
+    return not (registry.is_ours(registry.SEARCHES, type(search)) or isinstance(search, End))
 
 
 def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = None) -> Search:
@@ -59,7 +43,7 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
     """
     kind: Any = search_type(name)
     if kind is None:
-        raise ConfigError(f"there is no search {one_of(name, search_names())}")
+        raise ConfigError(f"there is no search {one_of(name, registry.all_names(registry.SEARCHES))}")
     _check_mode(mode)
     options = options or {}
     if not hasattr(kind, "__dataclass_fields__"):
@@ -75,7 +59,7 @@ def find_search(name: str, *, mode: str, options: Mapping[str, Any] | None = Non
     except (TypeError, ValueError) as error:
         raise ConfigError(f"search {name}: {one_line(error)}") from error
     if mode not in search.modes:
-        others = [other for other in SEARCHES if mode in SEARCHES[other].modes]
+        others = [other for other in registry.SEARCHES.ours if mode in registry.find(registry.SEARCHES, other).modes]
         how = "one attribute at a time" if mode == "multi" else "all attributes together"
         raise ConfigError(f"{name} has no {mode} mode, it moves {how}: use {', '.join(others)}")
     return search

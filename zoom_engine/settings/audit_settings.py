@@ -31,7 +31,6 @@ Correction = Literal["holm", "benjamini-hochberg"]
 Precision = Literal["auto", "fp32", "bf16"]
 RANGES = get_args(EditRange)
 CORRECTIONS = get_args(Correction)
-METHODS = ("regression", "sampled", "gradient")
 SEEDS_PER_RUN = 100_000
 AUTO = "auto"
 EVERY_ATTRIBUTE = "attributes"
@@ -55,17 +54,11 @@ MOST_WORDINGS = 64
 
 
 class About(NamedTuple):
-    """The description of an option.
+    """What else there is to say of an option: `text` for help and docstrings, `python` for docstrings alone.
 
-    Attributes:
-        text: for help and docstrings.
-        python: for docstrings alone.
-        name: the command line's where it differs.
-        choices: the values that it can have; None where anything can be given.
-        registered: the kind of things that packages add to them.
-        decides: whether it decides the records. Such options are written into the manifest's config: an audit is
-            resumed only with an equal one.
-        secret: whether neither messages nor a repr show it.
+    `name` is the command line's where it differs. `registered` is the kind of thing that the option names, where
+    `only_registered` nothing else. What `decides` the records is written into the manifest's config: an
+    audit goes on with an equal one only. What is `secret` neither messages nor a repr show.
     """
 
     text: str
@@ -73,20 +66,19 @@ class About(NamedTuple):
     name: str | None = None
     choices: tuple[str, ...] | None = None
     registered: registry.Kind | None = None
+    only_registered: bool = False
     decides: bool = False
     secret: bool = False
 
     @property
     def possible(self) -> tuple[str, ...] | None:
-        """The choices, and what packages registered beside them; None where anything can be given."""
-        if self.choices is None or self.registered is None:
-            return self.choices
-        return (*self.choices, *registry.names(self.registered))
+        """The choices; None where anything can be given."""
+        return registry.all_names(self.registered) if self.registered and self.only_registered else self.choices
 
     @property
     def told(self) -> str:
         """The text, with what packages registered for an option that takes other things too."""
-        found = registry.names(self.registered) if self.registered is not None and self.choices is None else ()
+        found = registry.names(self.registered) if self.registered and not self.only_registered else ()
         return f"{self.text} ({', '.join(found)})" if found else self.text
 
 
@@ -251,8 +243,8 @@ class AuditSettings:
         " cmaes (multi, forward only); by default scan in single mode, in multi mode minimal where there are gradients,"
         " else cmaes",
         None,
-        choices=("scan", "minimal", "sgd", "pgd", "cmaes"),
         registered=registry.SEARCHES,
+        only_registered=True,
         decides=True,
     )
     search_options: Mapping[str, Any] | None = option(
@@ -262,7 +254,8 @@ class AuditSettings:
         "how edit directions are found",
         "regression",
         python="or ready EditDirections, found with these settings",
-        choices=METHODS,
+        registered=registry.DIRECTION_METHODS,
+        only_registered=True,
     )
     keep: Sequence[str] | None = option(
         "a prompt whose score no edit but its own shall change: directions are made orthogonal to it",

@@ -157,7 +157,7 @@ def _domain_of(spec: Spec) -> Any:
     if not isinstance(spec, str):
         return None
     domain_name, colon, target_name = spec.partition(":")
-    domain = registry.find(registry.DOMAINS, domain_name, ours=dict.fromkeys(NAMED)) if colon else None
+    domain = registry.find(registry.DOMAINS, domain_name, taken=NAMED) if colon else None
     if domain is None:
         return None
     with registry.asking(registry.DOMAINS, domain_name, "name its targets"):

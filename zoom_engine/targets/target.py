@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoom_engine.common import registry
 from zoom_engine.common.errors import TargetError, one_line
 from zoom_engine.common.module_copy import other_precision
 from zoom_engine.common.module_hash import module_hash
 from zoom_engine.common.probes import Answers, short_answers
 from zoom_engine.targets.entry import one_tensor
 from zoom_engine.targets.preprocessing import Preprocessing
-from zoom_engine.targets.tasks import TASKS
 from zoom_engine.targets.tasks.contract import check_task_members, check_task_on
 from zoom_engine.targets.tasks.task import Task
 
@@ -221,7 +221,7 @@ class Target(nn.Module):
                 f"target {self.name!r} gives an image another output"
                 " when it comes alone: it mixes the images of a batch"
             )
-        if type(self.task) not in TASKS.values():
+        if not registry.is_ours(registry.TASKS, type(self.task)):
             check_task_on(self.task, outputs.detach())
         if the_same(again):
             return short_answers(outputs.detach().cpu().numpy())

@@ -1,4 +1,7 @@
-"""What a target predicts: one file and one entry per task. Packages register theirs (`common.registry.TASKS`)."""
+"""What a target predicts: one file per task, and its line in `zoom_engine.common.registry.TASKS`.
+
+Packages register theirs there too.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,7 @@ from zoom_engine.targets.tasks.regression import RegressionTask
 from zoom_engine.targets.tasks.segmentation import SegmentationTask
 from zoom_engine.targets.tasks.task import Task
 
-TASKS: dict[str, type[Task]] = {
-    "binary": BinaryTask,
-    "multiclass": MultiClassTask,
-    "multilabel": MultiLabelTask,
-    "regression": RegressionTask,
-    "keypoints": KeypointsTask,
-    "segmentation": SegmentationTask,
-    "detection": DetectionTask,
-}
-
 __all__ = [
-    "TASKS",
     "BinaryTask",
     "DetectionTask",
     "KeypointsTask",
@@ -45,9 +37,9 @@ def task_from_dict(described: Mapping[str, Any]) -> Task:
     """Rebuild a task from its `to_dict`; `TargetError` for one that neither this version nor a package knows."""
     options = dict(described)
     name = str(options.pop("task", ""))
-    kind: type[Task] | None = registry.find(registry.TASKS, name, ours=TASKS)
+    kind: type[Task] | None = registry.find(registry.TASKS, name)
     if kind is None:
-        raise TargetError(f"unknown task {one_of(name, [*TASKS, *registry.names(registry.TASKS)])}")
+        raise TargetError(f"unknown task {one_of(name, registry.all_names(registry.TASKS))}")
     try:
         task = kind.from_dict(options)
     except (TypeError, ValueError, KeyError) as error:
