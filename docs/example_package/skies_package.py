@@ -1,9 +1,10 @@
-"""What somebody else's package may bring: a generator family, a task, a search and a domain, by the entry points of its
-pyproject.toml alone."""
+"""What somebody else's package may bring: a generator family, a task, a search, a way to find directions, a section of
+the report and a domain, by the entry points of its pyproject.toml alone."""
 
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -12,9 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from zoom_engine import load_text_encoder
-from zoom_engine.generators import StyleSpace, edited, shown
+from zoom_engine.directions import MatrixRelevance, Relevance, Sampling
+from zoom_engine.generators import EditableGenerator, StyleSpace, edited, shown
+from zoom_engine.report import Page
 from zoom_engine.search import Array, Iterate, SearchResult, SearchState, Trials, Unit
 from zoom_engine.targets import Described, Pixels, Preprocessing, ResponseAxis, Target, TaskView
+from zoom_engine.text import TextEncoder
 
 
 class SkyGenerator:
@@ -150,6 +154,37 @@ class _Looks:
 
     def result(self) -> SearchResult | None:
         return self.trials.result("looked", by_weight=True) if self.trials.steps else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """Directions of how the entries of random codes go together with what the text encoder sees in their pictures."""
+
+    name: ClassVar[str] = "together"
+    samples: ClassVar[int] = 512
+    needs_gradient: ClassVar[bool] = False
+
+    def measure(self, generator: EditableGenerator, text_encoder: TextEncoder, sampling: Sampling) -> Relevance:
+        codes = sampling.codes(generator)
+        seen = text_encoder.embed_images(sampling.renderer_of(generator).render(codes)).float()
+        scaled = (codes - codes.mean(0)) / codes.std(0).clamp(min=1e-6) * ~generator.space.fixed_mask()
+        matrix = scaled.T @ (seen - seen.mean(0)) / len(codes)
+        return MatrixRelevance(self.name, matrix, matrix, sampling, sampling.identity(generator, text_encoder))
+
+    def pictures(self, *, channels: int, texts: int, first: bool, step: float) -> float:
+        return self.samples * first
+
+
+class LevelSection:
+    """A section of reports on levels, with how many images were looked at."""
+
+    name = "level"
+
+    def html(self, page: Page) -> str:
+        if page.source.view.task.name != "level":
+            return ""
+        told = f"{page.source.summary.images} images were read by {html.escape(page.source.target)}."
+        return f'<section aria-labelledby="level"><h2 id="level">Levels</h2><p class="lead">{told}</p></section>'
 
 
 class ReadsLevel(nn.Module):

@@ -1,4 +1,5 @@
-"""A package that no file of the engine names brings generator, task, search and domain, and audits with them."""
+"""A package that no file of the engine names brings generator, task, search, direction method, report section and
+domain, and audits with them."""
 
 from __future__ import annotations
 
@@ -81,13 +82,31 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     assert config["search_options"] == {"name": "ends", "between": 2}
     assert config["target_details"]["task"] == {"task": "level", "tolerance": 0.3}
     page = (out / "report.html").read_text()
-    for sentence in ("a look at the ends", "the level that the model reads", "another level", "level "):
+    for sentence in (
+        "Levels</h2>",
+        "6 images were read by skies:level",
+        "a look at the ends",
+        "the level that the model reads",
+        "another level",
+        "level ",
+    ):
         assert sentence in page
     assert "probability" not in page
     strip = json.loads((out / "gallery.json").read_text())["strips"][0]["frames"][0]["file"]
     assert (np.asarray(Image.open(out / strip))[-1, 0] == (255, 0, 255)).all(), "the task drew into the picture"
     again = ["diagnose", "--generator", "skies:0.1", "--target", "skies:level", "--attribute", "a smiling face"]
-    again += ["--neutral", "a face", "--text-encoder", "avatars", "--images", "2", "--level", "1"]
+    again += [
+        "--directions",
+        "together",
+        "--neutral",
+        "a face",
+        "--text-encoder",
+        "avatars",
+        "--images",
+        "2",
+        "--level",
+        "1",
+    ]
     again += [
         "--mode",
         "multi",
@@ -103,6 +122,9 @@ def test_the_command_line_audits_with_all_of_it_to_a_finished_report(
     done = command(*again, "--out", str(tmp_path / "multi"))
     assert done.returncode == 0, done.stderr
     assert {record.evaluations for record in Diagnosis.load(tmp_path / "multi").records} == {4}, "sgd followed"
+    manifest = json.loads((tmp_path / "multi" / "manifest.json").read_text())
+    assert manifest["config"]["directions"]["method"] == "together"
+    assert manifest["environment"]["brought_by"]["direction method together"] == "skies 1.0"
     for spec, identity in (("skies", "sky-0.0"), ("skies:0.1", "sky-0.1")):
         inspected = command("inspect", spec)
         assert inspected.returncode == 0, inspected.stderr

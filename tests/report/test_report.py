@@ -16,9 +16,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
+from registered import register
 
-from zoom_engine.common.errors import AuditError
-from zoom_engine.report import IndexEntry, write_index, write_report, writer
+from zoom_engine.common import registry
+from zoom_engine.common.errors import AuditError, ZoomError
+from zoom_engine.report import IndexEntry, sections, write_index, write_report, writer
 from zoom_engine.report.pictures import BUDGETS
 from zoom_engine.statistics.diagnosis import Diagnosis
 from zoom_engine.statistics.table import p_value
@@ -29,6 +31,7 @@ HOSTILE = (
     '"><svg onload=alert(2)>',
     "{{ 7 * 7 }} &amp; " * 9 + "…",
 )
+TEMPLATES = Path(sections.__file__).parent / "templates"
 VOID = {"meta", "img", "br"}
 
 
@@ -684,3 +687,52 @@ def test_the_first_page_says_what_to_do_next(make_audit) -> None:
     assert "More images narrow the intervals of “smiling” and “a beard”." in hero("inconclusive", images=3, null=0.1)
     assert "Next Run the same command again" in hero("unfinished", finish=False)
     assert "Run it with random directions beside (without --null 0)" in hero("bare")
+
+
+class Told:
+    """A section of a package."""
+
+    name = "told"
+    text: Any = "<section aria-labelledby='told'><h2 id='told'>Told</h2></section>"
+
+    def html(self, page: Any) -> Any:
+        return self.text if page.source.finished else ""
+
+
+def test_a_section_of_a_package_stands_before_the_limits(make_audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, registry.REPORT_SECTIONS, told=Told)
+    text = write_report(make_audit("audit")).read_text(encoding="utf-8")
+    assert text.index('id="numbers"') < text.index("id='told'") < text.index('id="limits"')
+    assert "id='told'" not in write_report(make_audit("unfinished", finish=False)).read_text(encoding="utf-8")
+
+
+class ToldNothing(Told):
+    text = None
+
+
+class ToldByZero(Told):
+    def html(self, page: Any) -> Any:
+        return 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "reason"),
+    [
+        ("told", ToldNothing, "section 'told' gives a NoneType"),
+        ("told", ToldByZero, r"'told' .* cannot be written: ZeroDivision"),
+        ("limits", Told, "'limits' is zoom-engine's own"),
+    ],
+)
+def test_a_wrong_section_of_a_package_is_refused_by_name(
+    name: str, section: type[Told], reason: str, make_audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, registry.REPORT_SECTIONS, **{name: section})
+    with pytest.raises(ZoomError, match=reason):
+        write_report(make_audit("audit"))
+
+
+def test_a_section_of_ours_is_one_template_and_its_name(make_audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [path.name.removesuffix(".html.j2") for path in (TEMPLATES / "sections").iterdir()]
+    assert sorted(shown) == sorted(sections.SECTIONS)
+    monkeypatch.setitem(sections.SECTIONS, "told", Told())
+    assert write_report(make_audit("audit")).read_text(encoding="utf-8").count("id='told'") == 1

@@ -105,6 +105,7 @@ def sections() -> dict[str, list[str]]:
         "tasks": [_brought(registry.TASKS)],
         "searches": [_brought(registry.SEARCHES)],
         "direction methods": [_brought(registry.DIRECTION_METHODS)],
+        "report sections": [_brought(registry.REPORT_SECTIONS)],
     }
     if environment["git_revision"]:
         found["revision"] = [environment["git_revision"]]

@@ -20,6 +20,7 @@ from zoom_engine.directions.phrasings import phrased_directions, phrasings
 from zoom_engine.directions.regression import ESTIMATORS, regression_relevance
 from zoom_engine.directions.relevance import (
     DirectionMethod,
+    MatrixRelevance,
     Relevance,
     Sampling,
     text_directions,
@@ -37,6 +38,7 @@ __all__ = [
     "DirectionMethod",
     "EditDirections",
     "LabelReader",
+    "MatrixRelevance",
     "MisreadDenial",
     "NaturalEdits",
     "NaturalRegion",

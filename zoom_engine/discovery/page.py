@@ -10,9 +10,10 @@ from zoom_engine.common.errors import AuditError
 from zoom_engine.common.plurals import listed
 from zoom_engine.discovery.findings import REPORT, Cluster, Discovery
 from zoom_engine.discovery.strips import ENDS
+from zoom_engine.report.environment import template
 from zoom_engine.report.pictures import BUDGETS, Budget, load_picture
 from zoom_engine.report.strips import Frame
-from zoom_engine.report.writer import LARGEST_PAGE, template, write_page
+from zoom_engine.report.writer import LARGEST_PAGE, write_page
 
 _TITLES = {"called": "Called", "undecided": "Undecided", "below": "Below"}
 

@@ -10,7 +10,8 @@ from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.gates.compare import Comparison, Difference, Row
 from zoom_engine.gates.text import letters
 from zoom_engine.report.charts import FULL, Axis, Bar, axis_for, bar_for
-from zoom_engine.report.writer import template, write_page
+from zoom_engine.report.environment import template
+from zoom_engine.report.writer import write_page
 
 
 @dataclass(frozen=True)

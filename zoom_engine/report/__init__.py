@@ -1,5 +1,7 @@
 """The audit as a web page that a stranger understands: one file, no network, complete without a script."""
 
+from zoom_engine.report.page import Page
+from zoom_engine.report.sections import ReportSection
 from zoom_engine.report.writer import (
     INDEX,
     IndexEntry,
@@ -10,4 +12,14 @@ from zoom_engine.report.writer import (
     write_user_study,
 )
 
-__all__ = ["INDEX", "IndexEntry", "Section", "write_experiments", "write_index", "write_report", "write_user_study"]
+__all__ = [
+    "INDEX",
+    "IndexEntry",
+    "Page",
+    "ReportSection",
+    "Section",
+    "write_experiments",
+    "write_index",
+    "write_report",
+    "write_user_study",
+]

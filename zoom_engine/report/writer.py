@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-
 from zoom_engine.common.errors import AuditError, system_errors
 from zoom_engine.common.files import atomic
-from zoom_engine.common.plurals import agreeing, number_of
 from zoom_engine.report.cards import cards
+from zoom_engine.report.environment import template
 from zoom_engine.report.page import read_page
 from zoom_engine.report.pictures import BUDGETS
-from zoom_engine.report.sentences import flips
+from zoom_engine.report.sections import sections_of
 from zoom_engine.report.source import Source
-from zoom_engine.statistics.table import decimal, p_value, percent, signed, verdict_in_words
 
 REPORT, INDEX = "report.html", "index.html"
 LARGEST_PAGE = 5_000_000
@@ -46,8 +43,8 @@ def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
 
     The page needs no other file and no network, and nothing on it needs its script, which sorts and filters; pictures
     are inlined and made smaller until the page has at most 5 MB. It is a function of the audit folder alone, except for
-    a link to the `index` that shows the audit beside others: by default the one that lies above the folder and links
-    its report. An unfinished audit has a report too, which says so.
+    sections that packages bring, and for a link to the `index` that shows the audit beside others: by default the one
+    that lies above the folder and links its report. An unfinished audit has a report too, which says so.
 
     Raises:
         AuditError: the folder cannot be read or written.
@@ -58,7 +55,9 @@ def write_report(audit: str | Path, *, index: Path | None = None) -> Path:
     back = None if index is None else quote(Path(os.path.relpath(index, audit)).as_posix())
     for budget in BUDGETS:
         page = read_page(source, budget)
-        html = template("report.html.j2").render(page=page, back=back, script=SCRIPT, script_source=SCRIPT_SOURCE)
+        html = template("report.html.j2").render(
+            page=page, back=back, sections=sections_of(page), script=SCRIPT, script_source=SCRIPT_SOURCE
+        )
         if len(html.encode("utf-8", "replace")) <= LARGEST_PAGE:
             break
     else:
@@ -149,19 +148,3 @@ def write_page(path: Path, html: str) -> Path:
     with system_errors(AuditError, f"cannot write {path}"):
         atomic.write_text(path, html)
     return path
-
-
-def template(name: str) -> jinja2.Template:
-    """Return a template with autoescape on, whatever its name: attribute and target names come from users."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {"percent": percent, "decimal": decimal, "signed": signed, "flips": flips}
-    filters |= {"verdict": verdict_in_words, "p_value": p_value}
-    filters |= {"short": "{:g}".format, "number_of": number_of, "agreeing": agreeing}
-    environment.filters.update(filters)
-    return environment.get_template(name)
